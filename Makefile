@@ -1,0 +1,53 @@
+# make demo  set up and turn two photographs into every control map: build/demo/sheet.png
+# make test  set up and run all tests
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+BIN := .venv/bin
+PY := $(BIN)/python
+LINK := .dev/underdrawing
+
+.PHONY: demo test lint bench docs clean
+
+# torch first and alone, so that nothing else decides which build is taken
+.venv/torch:
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check $(TORCH)
+	touch $@
+
+.venv/run: .venv/torch requirements.txt requirements-standalone.txt pyproject.toml
+	$(PY) -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+.venv/dev: .venv/run | $(LINK)
+	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+# the repository root is the package: tools that work on files see it under its name through this link
+$(LINK):
+	mkdir -p .dev
+	ln -sfn .. $(LINK)
+
+demo: .venv/run
+	$(BIN)/underdrawing annotate all examples/photos -o build/demo --mask-from person_mask --sheet
+	@echo "open build/demo/sheet.png"
+
+test: .venv/dev
+	$(PY) -m pytest -q
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(PY)
+	PYTHONPATH=.dev $(BIN)/lint-imports
+	$(PY) -m pytest -q tests/structure
+
+bench: .venv/dev
+	$(PY) -m pip install --quiet --disable-pip-version-check psutil
+	$(PY) benchmarks/annotators.py
+	$(PY) benchmarks/memory.py
+
+docs: .venv/run
+	$(BIN)/underdrawing docs docs/annotators.md
+
+clean:
+	rm -rf build dist .venv .dev *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,123 @@
+"""The command group; commands are imported when they are used."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from io import TextIOWrapper
+
+import click
+
+from .. import __version__
+from ..core.errors import BadParameter, UnderdrawingError, UnknownName
+
+COMMANDS = {
+    "annotate": ("annotate", "Turn pictures into control maps."),
+    "annotators": ("listing", "List annotators, their parameters, names and licences."),
+    "weights": ("weights", "List, fetch, verify, find and import weights files."),
+    "doctor": ("doctor", "Look for what would make things fail, and say how to mend it."),
+    "docs": ("listing", "Write the annotator reference as Markdown."),
+}
+WIDTH = 100
+
+
+class Group(click.Group):
+    """Knows the commands' names and help without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the help page."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        return getattr(import_module(f".{COMMANDS[cmd_name][0]}", __package__), cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands with their one-line help."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write examples, environment variables and exit codes."""
+        edges, other = _examples()
+        examples = (
+            ("underdrawing annotators", "what there is"),
+            (f"underdrawing annotate {edges} photo.jpg -o maps", "one map, maps/photo." + f"{edges}.png"),
+            (
+                f"underdrawing annotate {edges},{other} shots -o maps --resolution 768 --sheet",
+                "a folder, two maps each",
+            ),
+            (f"underdrawing annotate {edges} --help", "its parameters"),
+            ("underdrawing doctor", "when something does not work"),
+        )
+        with formatter.section("Examples"):
+            for command, meaning in examples:
+                formatter.write(f"  {command}\n      {meaning}\n")
+        for title, rows in (("Environment", ENVIRONMENT), ("Exit codes", EXIT_CODES)):
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+ENVIRONMENT = (
+    (
+        "UNDERDRAWING_DOWNLOAD",
+        "ask (default), always or never: what happens when weights are missing. ask asks on a terminal, and stops "
+        "with the exact command elsewhere; nothing is downloaded without consent.",
+    ),
+    ("UNDERDRAWING_CACHE", "Folder for fetched weights, in place of the user's cache folder."),
+    ("UNDERDRAWING_WEIGHTS", "More folders in which weights are looked for, separated as in PATH."),
+    ("UNDERDRAWING_HOSTS", "Roots of ComfyUI, A1111 or Forge whose weights are used in place."),
+    ("HF_HUB_OFFLINE, HF_ENDPOINT, HF_TOKEN, https_proxy", "As everywhere; HF_HUB_OFFLINE=1 forbids every download."),
+)
+EXIT_CODES = (
+    ("0", "done"),
+    ("1", "failed, or something was found wrong (verify, doctor)"),
+    ("2", "wrong usage"),
+    ("3", "done, but some inputs were refused: see stderr and manifest.jsonl"),
+    ("130", "interrupted"),
+)
+
+
+def _examples() -> tuple[str, str]:
+    """Two annotators to show commands with: the first of edges, and the first of soft edges."""
+    from ..core.annotator import Kind
+    from ..preprocessors import registry
+
+    ids = {annotator.spec.kind: annotator.spec.id for annotator in reversed(list(registry))}
+    return ids.get(Kind.EDGES, "NAME"), ids.get(Kind.SOFT_EDGES, "NAME")
+
+
+@click.command(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH})
+@click.version_option(__version__, prog_name="underdrawing")
+def app() -> None:
+    """Underdrawing turns photographs into the control maps that steer ControlNet.
+
+    Edges, soft edges, lines, scribbles, poses, faces, masks and more, under the names and with the parameters known
+    from A1111, ComfyUI and controlnet_aux.
+    """
+
+
+def run() -> None:
+    """Run the command line; what a user can mend becomes one clear line on stderr and an exit code."""
+    if isinstance(sys.stdout, TextIOWrapper):  # a name or sign that the terminal cannot show must not stop us
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        code = app.main(prog_name="underdrawing", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:  # Ctrl-C, or the end of input at a question
+        click.echo("interrupted", err=True)
+        code = 130
+    except UnderdrawingError as error:
+        click.echo(f"underdrawing: {error}", err=True)
+        code = 2 if isinstance(error, (BadParameter, UnknownName)) else 1
+    except BrokenPipeError:  # the reader of our output has gone, as in `| head`
+        sys.stderr.close()
+        code = 1
+    except OSError as error:
+        click.echo(f"underdrawing: {error.filename or 'system'}: {error.strerror or error}", err=True)
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,187 @@
+"""From parameter fields to command line options: one `match` over five kinds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ..core.params import Field, Value
+    from ..core.registry import Resolved
+
+FIELD = "field_"
+"""Start of the names under which click hands field values over."""
+YES = frozenset(("true", "yes", "on", "1", "enable"))
+NO = frozenset(("false", "no", "off", "0", "disable"))
+
+
+class Named(msgspec.Struct, frozen=True):
+    """An annotator as the user named it: an id, or an alias with the values it stands for."""
+
+    name: str
+    resolved: Resolved
+
+    @property
+    def id(self) -> str:
+        """Id of the annotator."""
+        return self.resolved.annotator.spec.id
+
+    def fields(self) -> tuple[Field, ...]:
+        """Parameters, with the alias's values as defaults."""
+        presets = self.resolved.presets
+        plain = self.resolved.annotator.fields()
+        return tuple(msgspec.structs.replace(f, default=presets.get(f.name, f.default)) for f in plain)
+
+
+class FieldOption(click.Option):
+    """Option made of a field. of: name of the annotator whose help shows it; empty for one that is not shown."""
+
+    def __init__(self, field: Field, declarations: list[str], of: str, *, loose: bool = False) -> None:
+        kind = click.STRING if loose else field_type(field)
+        super().__init__(declarations, type=kind, help=field.help, metavar=_metavar(field), hidden=not of)
+        self.field, self.of = field, of
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """First spelling, and the help with values and default."""
+        if not self.of:
+            return None
+        return f"{self.opts[0]} {self.metavar}".rstrip(), f"{self.field.help}  [{bounds(self.field)}]"
+
+
+def _metavar(field: Field) -> str:
+    match field.kind:
+        case "choice":
+            return "|".join(field.choices)
+        case "bool":
+            return ""
+        case "int" | "float" | "text":
+            return field.kind.upper()
+
+
+def bounds(field: Field) -> str:
+    """Allowed values and default, as a help page says them."""
+    allowed = f"{_number(field.low)} to {_number(field.high)}, " if field.low is not None else ""
+    match field.kind:
+        case "bool":
+            return f"default: {'on' if field.default else 'off'}"
+        case "text":
+            return f"default: {field.default or 'empty'}"
+        case "int" | "float" | "choice":
+            return f"{allowed}default: {field.default}"
+
+
+def _number(bound: float | None) -> str:
+    return "any" if bound is None else f"{bound:g}"
+
+
+def field_type(field: Field) -> click.ParamType[Any]:
+    """Type of the option that a field becomes."""
+    match field.kind:
+        case "int":
+            return click.IntRange(_whole(field.low), _whole(field.high))
+        case "float":
+            return click.FloatRange(field.low, field.high)
+        case "bool":
+            return click.BOOL
+        case "choice":
+            return click.Choice(field.choices)
+        case "text":
+            return click.STRING
+
+
+def _whole(bound: float | None) -> int | None:
+    return None if bound is None else int(bound)
+
+
+def spellings(field: str, owner: str = "") -> list[str]:
+    """Options of a field, the shown one first: ``--low-threshold``, ``--low_threshold``; ``--OWNER.low-threshold``."""
+    start = f"--{owner}." if owner else "--"
+    return list(dict.fromkeys((f"{start}{field.replace('_', '-')}", f"{start}{field}")))
+
+
+def identifier(field: str, owner: str = "") -> str:
+    """Name under which click hands the value over."""
+    place = f"{owner}.{field}" if owner else field
+    return FIELD + "".join(letter if letter.isalnum() or letter == "_" else f"__{ord(letter):x}__" for letter in place)
+
+
+def options(named: Sequence[Named], taken: set[str], extra: Sequence[Named] = ()) -> list[click.Option]:
+    """Options of all fields: ``--field`` for every annotator that has it, and ``--NAME.field`` for one of several.
+
+    taken: spellings that are used already; such a field can only be reached by ``--NAME.field``. extra: annotators that
+    are only reached by ``--NAME.field``.
+    """
+    made: dict[str, click.Option] = {}
+    for one in named:
+        for field in one.fields():
+            shown = one.name if len(named) == 1 else ""
+            if not taken & set(spellings(field.name)) and identifier(field.name) not in made:
+                made[identifier(field.name)] = _shared(field, named, shown)
+    for one in (*named, *extra):
+        for owner in dict.fromkeys((one.name, one.id)):
+            for field in one.fields():
+                hidden = owner != one.name or (identifier(field.name) in made and len(named) == 1)
+                key = identifier(field.name, owner)
+                declarations = [*spellings(field.name, owner), key]
+                made.setdefault(key, FieldOption(field, declarations, "" if hidden else one.name))
+    return list(made.values())
+
+
+def _shared(field: Field, named: Iterable[Named], shown: str) -> click.Option:
+    others = [other for one in named for other in one.fields() if other.name == field.name]
+    same = all(field_type(other).to_info_dict() == field_type(field).to_info_dict() for other in others)
+    return FieldOption(field, [*spellings(field.name), identifier(field.name)], shown, loose=not same)
+
+
+def chosen(one: Named, values: dict[str, Any]) -> dict[str, Value]:
+    """What the user asked of this annotator; the more exact spelling wins."""
+    picked: dict[str, Value] = {}
+    for field in one.fields():
+        for owner in ("", one.id, one.name):
+            value = values.get(identifier(field.name, owner))
+            if value is not None:
+                picked[field.name] = field_type(field).convert(value, None, None)
+    return picked
+
+
+def spell_out_flags(args: Sequence[str], named: Iterable[Named]) -> list[str]:
+    """Let ``--safe``, ``--safe true``, ``--safe=true`` and ``--no-safe`` be said; what follows ``--`` is left alone."""
+    on = _switches(named)
+    off = {f"--no-{spelling[2:]}": spelling for spelling in on}
+    end = args.index("--") if "--" in args else len(args)
+    spelt: list[str] = []
+    words = iter(range(end))
+    for at in words:
+        option, equals, value = args[at].partition("=")
+        following = args[at + 1].lower() if at + 1 < end else ""
+        if args[at] in off:
+            spelt.append(f"{off[args[at]]}=false")
+        elif option in on and equals:
+            spelt.append(f"{option}={_said(value.lower()) or value}")
+        elif option in on:
+            spelt.append(f"{option}={_said(following) or 'true'}")
+            if _said(following):
+                next(words)
+        else:
+            spelt.append(args[at])
+    return [*spelt, *args[end:]]
+
+
+def _said(word: str) -> str:
+    return "true" if word in YES else "false" if word in NO else ""
+
+
+def _switches(named: Iterable[Named]) -> set[str]:
+    return set(_each_switch(named))
+
+
+def _each_switch(named: Iterable[Named]) -> Iterator[str]:
+    for one in named:
+        for field in one.fields():
+            if field.kind == "bool":
+                for owner in ("", one.id, one.name):
+                    yield from spellings(field.name, owner)

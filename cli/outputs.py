@@ -1,0 +1,79 @@
+"""Names of the files a run writes; names that would cost the user something are refused."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from ..core.errors import BadImage, WriteFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from .inputs import Source
+
+SUFFIXES = (".png", ".npy", ".values.png", ".json")
+"""Endings of everything that may be written for one map."""
+LONGEST = 255
+"""Bytes that a file name may have on the usual file systems."""
+
+
+def safe_name(name: str) -> str:
+    """Part of a file name that every system takes; ids stay as they are."""
+    return re.sub(r"[^A-Za-z0-9._+-]+", "_", name).strip("_.")
+
+
+class Outputs:
+    """Guards one run's file names. inputs: files (masks too) that must never be written over."""
+
+    def __init__(self, folder: Path, inputs: Iterable[Path]) -> None:
+        self.folder = folder
+        self._inputs = {identity: path for path in inputs if (identity := _identity(path))}
+        self._claimed: dict[str, Path] = {}
+        self._written: set[tuple[int, int]] = set()
+
+    def claim(self, source: Source, stem: str) -> str:
+        """Reserve folder/stem, relative to the output folder, for the maps of one picture. Raises BadImage."""
+        place = (source.folder / stem).as_posix()
+        first = self._claimed.setdefault(place, source.path)
+        if first != source.path:
+            fix = "rename one of them, or give it another output folder"
+            raise BadImage(f"its maps would have the names of those of {first}", where=str(source.path), fix=fix)
+        return place
+
+    def check(self, output: str) -> None:
+        """Refuse an output (its path below the folder, ending in .png) that may not be written. Raises BadImage."""
+        path = self.folder / output
+        names = [path.with_name(path.name[: -len(".png")] + suffix) for suffix in SUFFIXES]
+        if len(os.fsencode(max(name.name for name in names))) > LONGEST:
+            raise BadImage(
+                "the name of its map would be too long", where=str(path), fix="give the input a shorter name"
+            )
+        for name in names:
+            identity = _identity(name)
+            if identity in self._inputs:
+                raise BadImage("its map would overwrite an input", where=str(name), fix="choose another output folder")
+            if identity in self._written:
+                what = "its map would overwrite that of an input whose name differs in case or accents only"
+                raise BadImage(what, where=str(name), fix="rename one of them")
+
+    def written(self, output: str) -> None:
+        """Remember a file of this run."""
+        if identity := _identity(self.folder / output):
+            self._written.add(identity)
+
+    def free(self, path: Path) -> Path:
+        """Return path, unless it is an input. Raises WriteFailed."""
+        if _identity(path) in self._inputs:
+            raise WriteFailed("this is one of the inputs", where=str(path), fix="choose another output folder")
+        return path
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino

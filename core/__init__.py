@@ -1,0 +1,1 @@
+"""Vocabulary of the project: parameters, images, geometry, annotators, weights, files and errors."""

@@ -1,0 +1,227 @@
+"""What an annotator is: a declaration that costs nothing to read, and one method that makes the map."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, get_args
+
+import msgspec
+
+from .device import Placement
+from .errors import MissingExtra
+from .params import Field, Params, Value, fields, make
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .geometry import Size
+    from .poses import Pose
+    from .weights import Weight
+
+    Images = NDArray[np.uint8]
+    """uint8 [B, H, W, 3] RGB."""
+    Masks = NDArray[np.bool_]
+    """bool [B, H, W], true where the picture is to be repainted."""
+    Values = NDArray[np.float32]
+    """float32 [B, H, W] or [B, H, W, C]."""
+
+P = TypeVar("P", bound=Params)
+
+PACKAGES = {"cv2": "opencv-python-headless"}
+"""Package to install for a module of another name."""
+
+
+class Kind(Enum):
+    """Family of a control map; ties it to the ControlNets that read it."""
+
+    EDGES = "edges"
+    SOFT_EDGES = "soft edges"
+    LINES = "lines"
+    SCRIBBLE = "scribble"
+    DEPTH = "depth"
+    NORMALS = "normals"
+    SEGMENTATION = "segmentation"
+    POSE = "pose"
+    FACE = "face"
+    MASK = "mask"
+    COLOUR = "colour"
+    TILE = "tile"
+    SHUFFLE = "shuffle"
+    INPAINT = "inpaint"
+
+
+Host = Literal["a1111", "comfyui", "controlnet_aux"]
+
+
+class Alias(msgspec.Struct, frozen=True):
+    """A name users already know, with the parameter values it stands for."""
+
+    name: str
+    host: Host
+    presets: dict[str, Value] = {}
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True):
+    """Declaration of an annotator.
+
+    multiple: the network's own size multiple; inputs are edge-padded to it on the right and bottom and the map is
+        cropped again.
+    sees: "map" hands over pictures already resized to the map's size; "source" hands over the pictures as they are,
+        and the annotator draws at the size it is told (poses, masks).
+    smooth: whether the map may be interpolated when a host fits it to another size (False: binary or class colours).
+    bf16: the map is unchanged in bfloat16 (SSIM >= 0.99, held by a test).
+    requires: modules beyond numpy that must be importable.
+    version: rises whenever the same input gives other pixels.
+    """
+
+    id: str
+    title: str
+    kind: Kind
+    licence: str
+    commercial: bool
+    source: str
+    aliases: tuple[Alias, ...] = ()
+    consumers: tuple[str, ...] = ()
+    weights: tuple[Weight, ...] = ()
+    requires: tuple[str, ...] = ("cv2",)
+    multiple: int = 1
+    sees: Literal["map", "source"] = "map"
+    smooth: bool = True
+    bf16: bool = False
+    takes_mask: bool = False
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class Request(Generic[P]):
+    """One call of an annotator.
+
+    images: uint8 [B, H, W, 3], at map size (padded to spec.multiple) or as read, see Spec.sees.
+    size: height and width of the map to return (equals the images' own size when Spec.sees is "map").
+    masks: bool [B, H, W] at the images' size when the annotator takes a mask and one was given.
+    """
+
+    images: Images
+    params: P
+    size: Size
+    masks: Masks | None = None
+
+
+@dataclass(frozen=True)
+class ControlMap:
+    """Result of an annotator.
+
+    images: uint8 [B, H, W, 3], what a ControlNet expects. values: float32 [B, H, W] or [B, H, W, C] behind the
+    picture (probability, depth, inpaint's -1), or None. poses: one Pose per image, or None. info: what made the map
+    (annotator, version, parameters, weights, device), JSON-serialisable. notes: fallbacks worth telling the user.
+    """
+
+    images: Images
+    values: Values | None = None
+    poses: tuple[Pose, ...] | None = None
+    info: dict[str, Any] = field(default_factory=dict[str, Any])
+    notes: tuple[str, ...] = ()
+
+    def cropped(self, size: Size) -> ControlMap:
+        """Keep the top left size = (height, width), as arrays of their own."""
+        import numpy as np
+
+        height, width = size
+        images = np.ascontiguousarray(self.images[:, :height, :width])
+        values = None if self.values is None else np.ascontiguousarray(self.values[:, :height, :width])
+        return replace(self, images=images, values=values)
+
+
+class Annotator(ABC, Generic[P]):
+    """Base of every annotator; subclass with your Params type, a spec and ``run``.
+
+    The docstring of a subclass is its help text everywhere. Heavy modules (numpy, cv2, torch) are imported inside
+    methods, so that listing annotators stays cheap.
+    """
+
+    spec: ClassVar[Spec]
+    params_type: ClassVar[type[Params]] = Params
+
+    def __init_subclass__(cls) -> None:
+        """Read the parameter type from ``Annotator[MyParams]``."""
+        super().__init_subclass__()
+        for base in getattr(cls, "__orig_bases__", ()):
+            for argument in get_args(base):
+                if isinstance(argument, type) and issubclass(argument, Params):
+                    cls.params_type = argument
+
+    def __init__(self, placement: Placement, defaults: P) -> None:
+        self.placement, self.defaults = placement, defaults
+
+    @classmethod
+    def ready(cls, defaults: P, *, device: str = "auto", dtype: str = "auto", backend: str = "torch") -> Annotator[P]:
+        """Place and load; defaults are the parameters of calls that give none.
+
+        Raises BadParameter for a device that is not there, MissingExtra, WeightsMissing.
+        """
+        from .device import place
+
+        if missing := cls.missing():
+            packages = " ".join(PACKAGES.get(module, module) for module in missing)
+            raise MissingExtra(f"needs {', '.join(missing)}", where=cls.spec.id, fix=f"pip install {packages}")
+        if cls.spec.weights:
+            placement = place(device, dtype, backend, bf16=cls.spec.bf16)
+        else:
+            placement = Placement(why="no network involved")
+        annotator = cls(placement, defaults)
+        annotator.load(defaults)
+        return annotator
+
+    @classmethod
+    def missing(cls) -> list[str]:
+        """Required modules that cannot be found here (nothing is imported)."""
+        return [module for module in cls.spec.requires if find_spec(module) is None]
+
+    @abstractmethod
+    def run(self, request: Request[P]) -> ControlMap:
+        """Make the maps of request.images, exactly request.size large."""
+
+    @classmethod
+    def weights_for(cls, params: P) -> tuple[Weight, ...]:
+        """Weights these parameters need; a subset of spec.weights."""
+        return cls.spec.weights
+
+    def load(self, params: P) -> None:
+        """Make sure the weights are here. Raises WeightsMissing, FetchFailed or BadWeights."""
+        from .store import store
+
+        for weight in self.weights_for(params):
+            store().require(weight)
+
+    def __call__(
+        self,
+        images: Images | Sequence[Any],
+        params: P | None = None,
+        *,
+        resolution: int = 512,
+        masks: Masks | Sequence[Any] | None = None,
+    ) -> ControlMap:
+        """Make control maps.
+
+        images: anything `core.images.to_images` takes. resolution: length of the map's shorter side in pixels, 0 for
+        the input's own size. masks: true (or above half) where the picture is to be repainted.
+        """
+        from .run import annotate_images
+
+        return annotate_images(self, images, params or self.defaults, resolution=resolution, masks=masks)
+
+    @classmethod
+    def params(cls, **values: Value) -> P:
+        """Validated parameters; raises BadParameter."""
+        return make(cls.params_type, values, where=cls.spec.id)  # type: ignore[return-value]
+
+    @classmethod
+    def fields(cls) -> tuple[Field, ...]:
+        """Describe the parameters."""
+        return fields(cls.params_type)

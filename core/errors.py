@@ -1,0 +1,53 @@
+"""Errors a user can act on: each says what was wrong, where, and the next step."""
+
+from __future__ import annotations
+
+
+class UnderdrawingError(Exception):
+    """Base of every error this project raises on purpose.
+
+    what: the fault in one sentence without a full stop. where: file, key or parameter it was found in.
+    fix: the next step, a command if there is one.
+    """
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
+        self.what, self.where, self.fix = what, where, fix
+        place = f"{where}: " if where else ""
+        step = f". Next: {fix}" if fix else ""
+        super().__init__(f"{place}{what}{step}")
+
+
+class UnknownName(UnderdrawingError):
+    """No annotator, weight or alias has that name."""
+
+
+class BadParameter(UnderdrawingError):
+    """A parameter is unknown, of the wrong type or out of its range."""
+
+
+class BadImage(UnderdrawingError):
+    """An input cannot be decoded, or is refused because of its size or shape."""
+
+
+class UnsafeFile(UnderdrawingError):
+    """A file asks for something a weights file has no business with; nothing in it was executed."""
+
+
+class BadWeights(UnderdrawingError):
+    """A weights file is damaged or does not fit the network that should take it."""
+
+
+class WeightsMissing(UnderdrawingError):
+    """Weights are not on this machine and fetching them was not allowed."""
+
+
+class FetchFailed(UnderdrawingError):
+    """A download did not finish or did not match its record."""
+
+
+class MissingExtra(UnderdrawingError):
+    """An optional package is needed for what was asked."""
+
+
+class WriteFailed(UnderdrawingError):
+    """A result could not be written; what stood there before is untouched."""

@@ -1,0 +1,196 @@
+"""Writing files so that the old content stands until the new one is complete, and hashing them.
+
+A temporary file lies beside its destination as ``.ud-<destination>-<host>-<pid>-<random>.part``. Whoever writes the
+same destination next removes the leavings of processes that are dead; nothing else is ever deleted.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import platform
+import secrets
+import shutil
+import sys
+import time
+import zlib
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from .errors import WriteFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+RENAME_DELAYS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""Seconds between attempts to rename onto a file that another program holds open (Windows)."""
+FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+"""Error numbers that mean: no more room (disk, limit of the process, quota)."""
+EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
+"""Hash of no bytes at all: the sign of a file that was never really read."""
+_CLOSED_FOR = 60.0
+
+
+def atomic_write(path: str | os.PathLike[str], data: bytes) -> Path:
+    """Write bytes under their final name only when all of them are on disk. Raises WriteFailed."""
+    with atomic_stream(path, size=len(data)) as stream:
+        stream.write(data)
+    return Path(path)
+
+
+@contextmanager
+def atomic_stream(path: str | os.PathLike[str], *, size: int = 0) -> Generator[BinaryIO]:
+    """Open a stream whose content replaces path when the block ends well; otherwise the old file stays as it was.
+
+    size: bytes that will be written, if known: checked against the free space first. Raises WriteFailed.
+    """
+    target = Path(path)
+    with writing(target, size):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target)
+        need_room(target.parent, size)
+        temporary = target.with_name(f"{_prefix(target)}{process_tag()}.part")
+        with _removed_on_error(temporary):
+            with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | _BINARY, 0o666), "wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            move(temporary, target)
+
+
+_BINARY = getattr(os, "O_BINARY", 0)
+
+
+@contextmanager
+def writing(target: Path, size: int = 0) -> Generator[None]:
+    """Turn an OSError of the block into WriteFailed; a full disk is told with needed and free bytes."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise WriteFailed(
+                no_room(target.parent, size), where=str(target), fix="free some space and try again"
+            ) from error
+        raise WriteFailed(f"cannot be written ({error.strerror or error})", where=str(target)) from error
+
+
+@contextmanager
+def _removed_on_error(temporary: Path) -> Generator[None]:
+    try:
+        yield
+    except WriteFailed:
+        raise  # `move` keeps the complete file on purpose and has said where it lies
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def move(temporary: Path, target: Path) -> None:
+    """Rename onto target, waiting a while for programs that hold it open. Raises WriteFailed; temporary then stays."""
+    for delay in (*RENAME_DELAYS, None):
+        try:
+            temporary.replace(target)
+        except PermissionError as error:
+            if delay is None:
+                what = f"is held open by another program; the complete new content lies in {temporary}"
+                raise WriteFailed(what, where=str(target), fix="close that program and rename the file") from error
+            time.sleep(delay)
+        else:
+            break
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    if sys.platform == "win32":
+        return
+    with suppress(OSError):  # some network file systems refuse it; the rename itself has succeeded
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def existing(folder: Path) -> Path:
+    """Nearest folder upwards that exists."""
+    return next((place for place in (folder, *folder.absolute().parents) if place.is_dir()), Path.cwd())
+
+
+def need_room(folder: Path, size: int) -> None:
+    """Raise OSError (ENOSPC) when fewer than size bytes are free."""
+    if size and shutil.disk_usage(existing(folder)).free < size:
+        raise OSError(errno.ENOSPC, "no space left")
+
+
+def no_room(folder: Path, size: int) -> str:
+    """Sentence that tells needed and free bytes."""
+    needed = f"{size} bytes needed, " if size else ""
+    return f"the disk is full: {needed}{shutil.disk_usage(existing(folder)).free} bytes free"
+
+
+def process_tag() -> str:
+    """Name of this process that other processes can judge: host, process id and a random part."""
+    return f"{_host()}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def is_dead(tag: str) -> bool:
+    """Whether the process that made the tag has ended; False where that cannot be known (another host)."""
+    host, _, rest = tag.partition("-")
+    number = rest.partition("-")[0]
+    if (
+        host != _host() or not number.isdigit() or sys.platform == "win32"
+    ):  # on Windows a signal 0 would end the process
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        return False
+    return False
+
+
+def _host() -> str:
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+def _prefix(target: Path) -> str:
+    return f".ud-{zlib.crc32(target.name.encode('utf-8', 'surrogateescape')):08x}-"
+
+
+def _sweep(target: Path) -> None:
+    prefix = _prefix(target)
+    for leaving in target.parent.glob(f"{prefix}*.part"):
+        if is_dead(leaving.name[len(prefix) :]) or _released(leaving):
+            with suppress(OSError):
+                leaving.unlink()
+
+
+def _released(leaving: Path) -> bool:
+    """On Windows an open file cannot be removed, so an old one that can be is nobody's."""
+    if sys.platform != "win32":
+        return False
+    with suppress(OSError):
+        return time.time() - leaving.stat().st_mtime > _CLOSED_FOR
+    return False
+
+
+def sha256_file(path: str | os.PathLike[str], progress: Callable[[int], None] | None = None) -> str:
+    """Hash a file's bytes; progress is told how many have been read. Raises OSError."""
+    with Path(path).open("rb") as stream:
+        return sha256_stream(stream, progress)
+
+
+def sha256_stream(stream: BinaryIO, progress: Callable[[int], None] | None = None) -> str:
+    """Hash what is left of a stream."""
+    digest, buffer, done = hashlib.sha256(), bytearray(1 << 20), 0
+    view = memoryview(buffer)
+    while count := stream.readinto(view):  # type: ignore[attr-defined]
+        digest.update(view[:count])
+        done += count
+        if progress is not None:
+            progress(done)
+    return digest.hexdigest()

@@ -1,0 +1,146 @@
+"""Networks of this process: built once per weights, place and format, strictly loaded, ready for inference.
+
+Imported lazily (needs torch).
+"""
+
+from __future__ import annotations
+
+import gc
+from threading import RLock
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from .errors import BadWeights
+from .store import store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from torch import Tensor, nn
+
+    from .device import Placement
+    from .weights import Weight
+
+    Build = Callable[[dict[str, str]], nn.Module]
+
+
+class _Key(NamedTuple):
+    sha256: str
+    device: str
+    dtype: str
+    backend: str
+    builder: str
+
+
+class Network:
+    """A loaded module that runs in inference mode; floating tensors given to it are moved to its device and format."""
+
+    def __init__(self, module: nn.Module, placement: Placement) -> None:
+        self.module, self.placement = module, placement
+        self.dtype: torch.dtype = getattr(torch, placement.dtype)
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Run the module on tensors [B, C, H, W] (or whatever it takes); the output is on its device, in its format."""
+        with torch.inference_mode():
+            return self.module(*(self._moved(value) for value in inputs))
+
+    def _moved(self, value: Any) -> Any:
+        if not isinstance(value, torch.Tensor):
+            return value
+        moved = value.to(self.placement.device, self.dtype if value.is_floating_point() else value.dtype)
+        return moved.contiguous(memory_format=torch.channels_last) if moved.ndim == 4 else moved
+
+
+_loaded: dict[_Key, Network] = {}
+_lock = RLock()
+
+
+def network(weight: Weight, build: Build, placement: Placement) -> Network:
+    """Network with its official weights, cached until `unload`.
+
+    build: makes the empty module from the file's metadata. Raises BadWeights naming the keys that are missing,
+    unexpected or of another shape; WeightsMissing, UnsafeFile from the store; MissingExtra for an absent backend.
+    """
+    builder = f"{build.__module__}.{getattr(build, '__qualname__', type(build).__qualname__)}"
+    key = _Key(weight.sha256, placement.device, placement.dtype, placement.backend, builder)
+    with _lock:
+        if key not in _loaded:
+            _loaded[key] = _run_by(_module(weight, build, placement), placement)
+        return _loaded[key]
+
+
+def unload() -> None:
+    """Forget every network and give its memory back, as soon as nobody else holds it."""
+    with _lock:
+        _loaded.clear()
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _run_by(module: nn.Module, placement: Placement) -> Network:
+    """Hand the module to the backend that runs it."""
+    if placement.backend == "openvino":
+        from .openvino_backend import OpenVinoNetwork
+
+        return OpenVinoNetwork(module, placement)
+    return Network(module, placement)
+
+
+def _module(weight: Weight, build: Build, placement: Placement) -> nn.Module:
+    tensors, metadata = store().tensors(weight)
+    dtype: torch.dtype = getattr(torch, "float32" if placement.backend == "openvino" else placement.dtype)
+    with torch.device("meta"):
+        module = build(metadata)
+    compare(_shapes(module.state_dict()), _shapes(tensors), weight.id)
+    if _computed(module):
+        module = build(metadata)
+    placed = {name: _placed(tensor, placement.device, dtype) for name, tensor in tensors.items()}
+    del tensors
+    module.load_state_dict(placed, strict=True, assign=True)
+    return _ready(module, placement, dtype)
+
+
+def _computed(module: nn.Module) -> bool:
+    """Whether the module holds buffers that no file brings, which must really be computed."""
+    saved = set(module.state_dict())
+    return any(name not in saved for name, _ in module.named_buffers())
+
+
+def _placed(tensor: Tensor, device: str, dtype: torch.dtype) -> Tensor:
+    """Copy of its own, so that the network does not hang on a file that may change."""
+    return tensor.to(device, dtype if tensor.is_floating_point() else tensor.dtype, copy=True)
+
+
+def _ready(module: nn.Module, placement: Placement, dtype: torch.dtype) -> nn.Module:
+    module = module.to(placement.device, dtype).eval().requires_grad_(requires_grad=False)
+    if any(parameter.ndim == 4 for parameter in module.parameters()):
+        module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return module
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+def compare(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]], where: str) -> None:
+    """Raise BadWeights unless both tables agree (torch fills in counters of batch norm that old files lack)."""
+    missing = [name for name in expected if name not in found and not name.endswith("num_batches_tracked")]
+    unexpected = [name for name in found if name not in expected]
+    shaped = [f"{n} {list(found[n])} instead of {list(s)}" for n, s in expected.items() if n in found and found[n] != s]
+    faults = [
+        _listed(label, names)
+        for label, names in (("missing", missing), ("unexpected", unexpected), ("mis-shaped", shaped))
+        if names
+    ]
+    if faults:
+        raise BadWeights(
+            f"does not fit the network: {'; '.join(faults)}", where=where, fix="run `underdrawing weights verify`"
+        )
+
+
+def _listed(label: str, names: Iterable[str]) -> str:
+    every = list(names)
+    more = f" and {len(every) - 3} more" if len(every) > 3 else ""
+    return f"{len(every)} {label}: {', '.join(every[:3])}{more}"

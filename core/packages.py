@@ -1,0 +1,129 @@
+"""Which packages are installed and whether they fit together, read from their metadata; nothing is imported."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PACKAGE = Path(__file__).parents[1]
+OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
+"""Distributions that all put the same folder ``cv2`` into an environment and overwrite each other's files."""
+OPTIONAL = {"openvino": "openvino", "controlnet-aux": "aux"}
+"""Package → extra of ours that brings it."""
+READY_FOR_NUMPY_2 = {"torch": (2, 3), **dict.fromkeys(OPENCV, (4, 10))}
+"""First releases built against numpy 2; older ones crash or lose their numpy functions beside it."""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing found. level: "wrong" makes something fail, "note" does not. fix: a command or a step, never run."""
+
+    level: Literal["wrong", "note"]
+    topic: str
+    what: str
+    fix: str = ""
+
+
+def installed() -> dict[str, str]:
+    """Distribution → version, by normalised name; of two copies the first on the path counts, as for imports."""
+    found: dict[str, str] = {}
+    for distribution in importlib.metadata.distributions():
+        name: str | None = distribution.metadata["Name"]
+        if name:
+            found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), distribution.version)
+    return found
+
+
+def number(version: str) -> tuple[int, ...]:
+    """Leading numbers of a version: ``2.13.0+cpu`` → (2, 13, 0)."""
+    match = re.match(r"\d+(\.\d+)*", version)
+    return tuple(int(part) for part in match[0].split(".")) if match else ()
+
+
+def check_packages(have: Mapping[str, str]) -> Iterator[Finding]:
+    """Find what is missing, too old, doubled, or does not fit together."""
+    yield from _floors(have)
+    yield from _opencv(have)
+    yield from _numpy_2(have)
+    yield from _mediapipe(have)
+    for package, extra in OPTIONAL.items():
+        if package not in have:
+            what = f"{package} is not installed (optional)"
+            yield Finding(level="note", topic="extras", what=what, fix=f"pip install 'underdrawing[{extra}]'")
+
+
+def requirements() -> list[tuple[str, str]]:
+    """Our requirements as (package, least version): of the installed metadata, or of the files beside a clone."""
+    lines: list[str] = []
+    for name in ("requirements.txt", "requirements-standalone.txt"):
+        file = PACKAGE / name
+        lines += file.read_text("utf-8").splitlines() if file.is_file() else []
+    if not lines:
+        try:
+            lines = importlib.metadata.requires("underdrawing") or []
+        except importlib.metadata.PackageNotFoundError:
+            lines = []
+    matches = (re.fullmatch(r"\s*([A-Za-z0-9._-]+)\s*>=\s*([0-9.]+)\s*", line) for line in lines)
+    return [(match[1].lower(), match[2]) for match in matches if match]
+
+
+def _floors(have: Mapping[str, str]) -> Iterator[Finding]:
+    for package, least in requirements():
+        if package in OPENCV:
+            continue
+        found = have.get(package, "")
+        if not found or number(found) < number(least):
+            what = f"{package} {found} is too old, {least} is needed" if found else f"{package} is not installed"
+            yield Finding(level="wrong", topic="packages", what=what, fix=f"pip install '{package}>={least}'")
+
+
+def _opencv(have: Mapping[str, str]) -> Iterator[Finding]:
+    there = [name for name in OPENCV if name in have]
+    if not there and find_spec("cv2") is None:
+        what, fix = "OpenCV (cv2) is not installed", "pip install opencv-python-headless"
+        yield Finding(level="wrong", topic="opencv", what=what, fix=fix)
+    if len(there) > 1:
+        named = " and ".join(f"{name} {have[name]}" for name in there)
+        what = f"{named} share one folder cv2 and overwrite each other{_winner()}"
+        keep = (
+            "opencv-contrib-python-headless" if any("contrib" in name for name in there) else "opencv-python-headless"
+        )
+        fix = f"pip uninstall -y {' '.join(there)} && pip install {keep}"
+        yield Finding(level="wrong", topic="opencv", what=what, fix=fix)
+
+
+def _winner() -> str:
+    """Say whose files lie in cv2 now, as its version file tells."""
+    spec = find_spec("cv2")
+    file = Path(spec.origin).with_name("version.py") if spec and spec.origin else None
+    if file is None or not file.is_file():
+        return ""
+    text = file.read_text("utf-8", "replace")
+    version = re.search(r'opencv_version\s*=\s*"([^"]+)"', text)
+    flags = [word for word in ("contrib", "headless") if re.search(rf"{word}\s*=\s*True", text)]
+    said = f" ({', '.join(flags)})" if flags else ""
+    return f"; the files there now are those of {version[1]}{said}" if version else ""
+
+
+def _numpy_2(have: Mapping[str, str]) -> Iterator[Finding]:
+    numpy = have.get("numpy", "")
+    if number(numpy) < (2,):
+        return
+    for package, ready in READY_FOR_NUMPY_2.items():
+        if package in have and number(have[package]) < ready:
+            what = f"{package} {have[package]} was built for numpy 1 and does not work with numpy {numpy}"
+            fix = f"pip install -U '{package}>={'.'.join(map(str, ready))}', or pip install 'numpy<2'"
+            yield Finding(level="wrong", topic="abi", what=what, fix=fix)
+
+
+def _mediapipe(have: Mapping[str, str]) -> Iterator[Finding]:
+    if "controlnet-aux" in have and number(have.get("mediapipe", "")) >= (1,):
+        what = f"controlnet-aux {have['controlnet-aux']} cannot be imported beside mediapipe {have['mediapipe']}"
+        yield Finding(level="wrong", topic="extras", what=what, fix="pip install 'mediapipe<1.0'")

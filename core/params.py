@@ -1,0 +1,88 @@
+"""One declaration per parameter: every surface (command line, nodes, widgets, docs, validation) is derived from it.
+
+>>> class Demo(Params):
+...     low: Annotated[int, between(0, 255, "Weak threshold")] = 100
+>>> [(f.name, f.kind, f.default, f.low, f.high) for f in fields(Demo)]
+[('low', 'int', 100, 0, 255)]
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from .errors import BadParameter
+
+FieldKind = Literal["int", "float", "bool", "choice", "text"]
+Value = int | float | bool | str
+
+
+class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every parameter set. Fields are ``Annotated[type, between(...) or about(...)] = default``."""
+
+
+P = TypeVar("P", bound=Params)
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """What a surface needs to know of one parameter. low, high and step are None where they do not apply."""
+
+    name: str
+    kind: FieldKind
+    default: Value
+    help: str
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+def between(low: float, high: float, doc: str, *, step: float = 1) -> msgspec.Meta:
+    """Number from low to high, both allowed; step is what a slider moves by."""
+    return msgspec.Meta(ge=low, le=high, description=doc, extra={"step": step})
+
+
+def about(doc: str) -> msgspec.Meta:
+    """One-line help of a field without bounds (bool, choice, text)."""
+    return msgspec.Meta(description=doc)
+
+
+@cache
+def fields(params: type[Params]) -> tuple[Field, ...]:
+    """Describe the fields of a parameter set in order of declaration."""
+    hints = get_type_hints(params, include_extras=True)
+    return tuple(_field(f.name, hints[f.name], f.default) for f in msgspec.structs.fields(params))
+
+
+def make(params: type[P], values: dict[str, Any], *, where: str) -> P:
+    """Validate values from any surface into params.
+
+    Raises BadParameter for an unknown name, a wrong type or a value out of bounds.
+    """
+    known = {f.name for f in fields(params)}
+    if unknown := sorted(set(values) - known):
+        has = f"it has {', '.join(sorted(known))}" if known else "it has no parameters"
+        raise BadParameter(f"unknown parameter {', '.join(unknown)}", where=where, fix=has)
+    try:
+        return msgspec.convert(values, params)
+    except msgspec.ValidationError as error:
+        raise BadParameter(
+            str(error).replace("`$.", "`"), where=where, fix=f"see `underdrawing annotate {where} --help`"
+        ) from error
+
+
+def _field(name: str, hint: Any, default: Value) -> Field:
+    if get_origin(hint) is not Annotated:
+        raise TypeError(f"field {name} has no description: write Annotated[..., between(...) or about(...)]")
+    kind, meta = get_args(hint)[:2]
+    if default is msgspec.NODEFAULT:
+        raise TypeError(f"field {name} has no default")
+    if get_origin(kind) is Literal:
+        return Field(name=name, kind="choice", default=default, help=meta.description, choices=get_args(kind))
+    names: dict[Any, FieldKind] = {int: "int", float: "float", bool: "bool", str: "text"}
+    step = (meta.extra or {}).get("step")
+    return Field(
+        name=name, kind=names[kind], default=default, help=meta.description, low=meta.ge, high=meta.le, step=step
+    )

@@ -1,0 +1,109 @@
+"""Annotators are found, not listed: one file each in ``preprocessors/``, or an entry point of another package."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.metadata
+import pkgutil
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from .annotator import Annotator
+from .errors import UnknownName
+from .params import Value, make
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+GROUP = "underdrawing.annotators"
+AnnotatorType = type[Annotator[Any]]
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """What a name stands for: an annotator and the parameter values the name implies."""
+
+    annotator: AnnotatorType
+    presets: dict[str, Value]
+
+
+class Registry:
+    """All annotators of a package and of installed plug-ins; files that fail to import are kept with their reason."""
+
+    def __init__(self, package: str, group: str = GROUP) -> None:
+        self._package, self._group = package, group
+
+    @cached_property
+    def _found(self) -> tuple[dict[str, AnnotatorType], dict[str, str]]:
+        found: dict[str, AnnotatorType] = {}
+        broken: dict[str, str] = {}
+        for name, load in self._sources():
+            try:
+                annotator = load()
+                _check(annotator, found)
+                found[annotator.spec.id] = annotator
+            except Exception as error:  # noqa: BLE001 - one bad file must not take the others down
+                broken[name] = f"{type(error).__name__}: {error}"
+        return dict(sorted(found.items())), broken
+
+    def _sources(self) -> Iterator[tuple[str, Callable[[], AnnotatorType]]]:
+        package = importlib.import_module(self._package)
+        for module in pkgutil.iter_modules(package.__path__):
+            if not module.ispkg and not module.name.startswith("_"):
+                yield module.name, lambda name=module.name: _from_module(self._package, name)
+        for entry in importlib.metadata.entry_points(group=self._group):
+            yield entry.name, entry.load
+
+    @property
+    def broken(self) -> dict[str, str]:
+        """File or entry point name → why it could not be used."""
+        return self._found[1]
+
+    def __iter__(self) -> Iterator[AnnotatorType]:
+        """In order of id."""
+        return iter(self._found[0].values())
+
+    def __len__(self) -> int:
+        """How many annotators there are."""
+        return len(self._found[0])
+
+    @cached_property
+    def names(self) -> dict[str, Resolved]:
+        """Every accepted name: ids first, then aliases (an alias never hides an id)."""
+        names = {annotator.spec.id: Resolved(annotator, {}) for annotator in self}
+        for annotator in self:
+            for alias in annotator.spec.aliases:
+                names.setdefault(alias.name, Resolved(annotator, alias.presets))
+        return names
+
+    def resolve(self, name: str) -> Resolved:
+        """Find an annotator by id or alias; raises UnknownName with the nearest names or the reason it is missing."""
+        if name in self.names:
+            return self.names[name]
+        if name in self.broken:
+            raise UnknownName(
+                f"annotator {name!r} could not be imported ({self.broken[name]})", fix="run `underdrawing doctor`"
+            )
+        near = difflib.get_close_matches(name, self.names, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "run `underdrawing annotators` for the list"
+        raise UnknownName(f"there is no annotator called {name!r}", fix=hint)
+
+
+def _from_module(package: str, name: str) -> AnnotatorType:
+    module = importlib.import_module(f"{package}.{name}")
+    own = [v for v in vars(module).values() if isinstance(v, type) and v.__module__ == module.__name__]
+    classes = [v for v in own if issubclass(v, Annotator)]
+    if len(classes) != 1:
+        raise TypeError(f"an annotator file defines exactly one Annotator, this one has {len(classes)}")
+    return classes[0]
+
+
+def _check(annotator: AnnotatorType, found: dict[str, AnnotatorType]) -> None:
+    spec = annotator.spec
+    if spec.id in found:
+        raise ValueError(f"the id {spec.id!r} is taken by {found[spec.id].__module__}")
+    annotator.fields()
+    for alias in spec.aliases:
+        make(annotator.params_type, alias.presets, where=f"{spec.id} alias {alias.name}")

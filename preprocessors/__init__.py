@@ -1,0 +1,58 @@
+"""One file per annotator; `registry` finds them, `annotate` and `load_annotator` use them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..core.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..core.annotator import Annotator, ControlMap, Images, Masks
+    from ..core.params import Params, Value
+
+registry = Registry(__name__)
+
+
+def load_annotator(
+    name: str,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    backend: str = "torch",
+    **params: Value,
+) -> Annotator[Any]:
+    """Make an annotator ready for use: ``load_annotator("softedge_hed")(image, resolution=768)``.
+
+    name: an id or any alias users know from A1111, ComfyUI or controlnet_aux; an alias brings its parameters along.
+    params: replace the defaults of later calls.
+
+    Raises UnknownName, BadParameter, MissingExtra, WeightsMissing.
+    """
+    resolved = registry.resolve(name)
+    defaults: Params = resolved.annotator.params(**{**resolved.presets, **params})
+    return resolved.annotator.ready(defaults, device=device, dtype=dtype, backend=backend)
+
+
+def annotate(
+    name: str,
+    images: Images | Sequence[Any] | Any,
+    resolution: int = 512,
+    *,
+    masks: Masks | Sequence[Any] | Any | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    backend: str = "torch",
+    **params: Value,
+) -> ControlMap:
+    """Make control maps: ``annotate("canny", image, resolution=512, low_threshold=50)``.
+
+    images: a path, PIL image, array or tensor, or a list of such of one size; see `core.images.to_images`.
+    resolution: length of the map's shorter side in pixels, 0 for the input's own size.
+    masks: what is to be repainted, for annotators that take a mask. params: fields of the annotator.
+
+    Raises UnknownName, BadParameter, BadImage, MissingExtra, WeightsMissing.
+    """
+    annotator = load_annotator(name, device=device, dtype=dtype, backend=backend, **params)
+    return annotator(images, resolution=resolution, masks=masks)

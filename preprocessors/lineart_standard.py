@@ -1,0 +1,80 @@
+"""Line art without a network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.params import Params, between
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ..core.annotator import Values
+
+MIDDLE = 127
+"""Level that the median line gets."""
+FAINTEST_MEDIAN = 16
+"""A median below this does not amplify further, so that flat pictures stay black."""
+
+
+class LineartStandardParams(Params, frozen=True):
+    """What counts as a line."""
+
+    gaussian_sigma: Annotated[float, between(0.1, 100, "Pixels over which the surroundings are averaged", step=0.1)] = (
+        6.0
+    )
+    intensity_threshold: Annotated[
+        int, between(0, 16, "Levels from which a line counts for the brightness of the map")
+    ] = 8
+
+
+class LineartStandard(Annotator[LineartStandardParams]):
+    """Soft white lines where a drawing or photo is darker than its surroundings.
+
+    Meant for drawings in black on white. The lines are scaled until their median is mid-grey. `values` is the map
+    before it was cut to 8 bits, float32 [B, H, W], 0..1.
+    """
+
+    spec = Spec(
+        id="lineart_standard",
+        title="Line art (standard)",
+        kind=Kind.LINES,
+        licence="Apache-2.0 (own code)",
+        commercial=True,
+        source="Mikubill/sd-webui-controlnet",
+        aliases=(
+            Alias("lineart_standard (from white bg & black line)", "a1111"),
+            Alias("LineartStandardPreprocessor", "comfyui"),
+            Alias("LineartStandardDetector", "controlnet_aux"),
+        ),
+        consumers=(
+            "control_v11p_sd15_lineart",
+            "control_v11p_sd15s2_lineart_anime",
+            "TheMistoAI/MistoLine",
+            "SDXL union, type 3",
+        ),
+    )
+
+    def run(self, request: Request[LineartStandardParams]) -> ControlMap:
+        """Grey maps and the values behind them."""
+        import numpy as np
+
+        from .nets.edges import grey
+        from .nets.filters import each
+
+        levels = each(request.images, lambda picture: _lines(picture, request.params))
+        return ControlMap(grey(levels.astype(np.uint8)), (levels / 255).astype(np.float32))
+
+
+def _lines(picture: NDArray[np.uint8], params: LineartStandardParams) -> Values:
+    import numpy as np
+
+    from .nets.filters import darkness, gaussian
+
+    fine = picture.astype(np.float32)
+    strength = darkness(fine, gaussian(fine, params.gaussian_sigma))
+    lines = strength[strength > params.intensity_threshold]
+    median = np.median(lines) if lines.size else 0
+    return np.clip(strength / max(FAINTEST_MEDIAN, float(median)) * MIDDLE, 0, 255).astype(np.float32)

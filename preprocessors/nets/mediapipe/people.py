@@ -1,0 +1,133 @@
+"""Puts bodies, hands and faces together into people. Imported lazily (needs numpy, torch)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ....core.poses import BODY, Person, Point, Pose
+from .bodies import Bodies
+from .faces import Face, Faces, slots
+from .hands import Hand, Hands, handed
+from .topology import BODY_SLOTS, LEFT, RIGHT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ....core.device import Placement
+    from ....core.poses import Slots
+    from .bodies import Body
+
+    Array = NDArray[np.float32]
+    Image = NDArray[np.uint8]
+
+VISIBLE = 0.5
+"""Body points that are less likely to be seen than this become gaps."""
+PART = 0.5
+"""Confidence asked of hands and faces."""
+NEAR_FACE = 0.5
+"""A face belongs to the body whose nose is nearest, within this share of the face's size."""
+SHOULDERS = (12, 11)
+NOSE_TIP = 1
+
+
+class Wanted(NamedTuple):
+    """What to look for."""
+
+    body: bool = True
+    hands: bool = True
+    face: bool = True
+    most: int = 10
+    confidence: float = 0.6
+    levels: int = 3
+
+
+class People:
+    """Finds people with their hands and faces."""
+
+    def __init__(self, placement: Placement, wanted: Wanted) -> None:
+        self.wanted = wanted
+        self.bodies = Bodies(placement)
+        self.hands = Hands(placement) if wanted.hands else None
+        self.faces = Faces(placement) if wanted.face else None
+
+    def __call__(self, image: Image) -> Pose:
+        """Everybody in a picture [H, W, 3], in its pixels: bodies surest first, then faces and hands of nobody."""
+        height, width = image.shape[:2]
+        bodies = self.bodies(image, confidence=self.wanted.confidence, levels=self.wanted.levels)
+        hands = self.hands(image, bodies, confidence=PART) if self.hands else []
+        faces = self.faces(image, bodies, confidence=PART) if self.faces else []
+        people = assembled(bodies, hands, faces, (height, width), body=self.wanted.body)
+        return Pose(tuple(people[: self.wanted.most]), width, height)
+
+
+def assembled(
+    bodies: Sequence[Body], hands: Sequence[Hand], faces: Sequence[Face], size: tuple[int, int], *, body: bool
+) -> list[Person]:
+    """People from their parts; a face or hand that belongs to no body is a person of its own."""
+    owned, loose = handed(hands, bodies)
+    faced, others = fronted(faces, bodies)
+    nobody = (None,) * BODY
+    people = [
+        Person(
+            body_slots(each, size) if body else nobody,
+            face_slots(faced[i], size) if i in faced else None,
+            hand_slots(owned[i].get(LEFT), size),
+            hand_slots(owned[i].get(RIGHT), size),
+        )
+        for i, each in enumerate(bodies)
+    ]
+    people += [Person(nobody, face=face_slots(face, size)) for face in others]
+    for hand in loose:
+        side = "right_hand" if hand.right >= 0.5 else "left_hand"
+        people.append(Person(nobody, **{side: hand_slots(hand, size)}))
+    return people
+
+
+def fronted(faces: Sequence[Face], bodies: Sequence[Body]) -> tuple[dict[int, Face], list[Face]]:
+    """Give faces to bodies, nearest first; returns them by body, and those that are left."""
+    offers = sorted(
+        (gap, b, f)
+        for b, body in enumerate(bodies)
+        for f, face in enumerate(faces)
+        if (gap := _gap(body, face)) < NEAR_FACE
+    )
+    given: dict[int, int] = {}
+    for _, b, f in offers:
+        if b not in given and f not in given.values():
+            given[b] = f
+    left = [face for f, face in enumerate(faces) if f not in given.values()]
+    return {b: faces[f] for b, f in given.items()}, left
+
+
+def _gap(body: Body, face: Face) -> float:
+    return float(np.linalg.norm(body.points[0] - face.points[NOSE_TIP])) / max(face.size, 1e-6)
+
+
+def body_slots(body: Body, size: tuple[int, int]) -> Slots:
+    """OpenPose's 18 points of a body; the neck is the middle of both shoulders where both are seen."""
+    points = [None if i is None else _point(body.points[i], float(body.visible[i]), size) for i in BODY_SLOTS]
+    if all(body.visible[i] >= VISIBLE for i in SHOULDERS):
+        sure = float(min(body.visible[i] for i in SHOULDERS))
+        points[1] = _point(body.points[list(SHOULDERS)].mean(0), sure, size)
+    return tuple(points)
+
+
+def face_slots(face: Face, size: tuple[int, int]) -> Slots:
+    """OpenPose's 70 points of a face."""
+    return tuple(_point(point, face.score, size) for point in slots(face))
+
+
+def hand_slots(hand: Hand | None, size: tuple[int, int]) -> Slots | None:
+    """The 21 points of a hand, which both schemes number alike."""
+    return None if hand is None else tuple(_point(point, hand.score, size) for point in hand.points)
+
+
+def _point(place: Array, confidence: float, size: tuple[int, int]) -> Point | None:
+    """None when it is not seen or lies outside the picture."""
+    x, y = float(place[0]), float(place[1])
+    inside = 0 <= x < size[1] and 0 <= y < size[0]
+    return Point(x, y, min(confidence, 1.0)) if inside and confidence >= VISIBLE else None

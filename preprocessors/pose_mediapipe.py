@@ -1,0 +1,80 @@
+"""Poses of people from MediaPipe's networks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from ..core.annotator import Annotator, ControlMap, Kind, Request, Spec
+from ..core.params import Params, about, between
+from .nets.mediapipe import records
+
+if TYPE_CHECKING:
+    from ..core.weights import Weight
+
+BODY = (records.POSE_DETECTION, records.POSE_LANDMARK_FULL)
+HANDS = (records.PALM_DETECTION_FULL, records.HAND_LANDMARK_FULL)
+FACE = (records.FACE_DETECTION_SHORT_RANGE, records.FACE_LANDMARK, records.IRIS_LANDMARK)
+
+
+class PoseParams(Params, frozen=True):
+    """What to look for, and how to draw it."""
+
+    body: Annotated[bool, about("Draw bodies")] = True
+    hands: Annotated[bool, about("Find and draw hands")] = True
+    face: Annotated[bool, about("Find and draw faces")] = True
+    max_people: Annotated[int, between(1, 100, "At most so many people, surest first")] = 10
+    min_confidence: Annotated[float, between(0.1, 1, "How sure a body must be", step=0.05)] = 0.6
+    search: Annotated[int, between(1, 4, "1 looks at the whole picture, higher also at ever smaller tiles")] = 3
+    sticks: Annotated[
+        Literal["plain", "xinsir", "comfyui"], about("xinsir: limbs and joints grow with the map; comfyui: limbs only")
+    ] = "plain"
+
+
+class PoseMediapipe(Annotator[PoseParams]):
+    """People as coloured sticks with hands and faces, in the colours and order of OpenPose.
+
+    All networks come with the package and may be used commercially. Several people are found; small ones need
+    `search` of 2 or more, which takes longer. A hand or face that belongs to no body is drawn by itself. The picture is
+    searched at its own size and drawn at the map's. Where nobody is found the map is black, and a note says so.
+    """
+
+    spec = Spec(
+        id="pose_mediapipe",
+        title="Pose (MediaPipe)",
+        kind=Kind.POSE,
+        licence="Apache-2.0",
+        commercial=True,
+        source="https://github.com/google-ai-edge/mediapipe (BlazePose, MediaPipe Hands, Face Mesh)",
+        consumers=(
+            "control_v11p_sd15_openpose",
+            "thibaud/controlnet-openpose-sdxl-1.0",
+            "xinsir/controlnet-openpose-sdxl-1.0",
+            "SDXL union, type 0",
+        ),
+        weights=(*BODY, *HANDS, *FACE),
+        requires=("cv2", "torch"),
+        sees="source",
+        smooth=False,
+    )
+
+    @classmethod
+    def weights_for(cls, params: PoseParams) -> tuple[Weight, ...]:
+        """Bodies always, hands and faces when they are wanted."""
+        return (*BODY, *(HANDS if params.hands else ()), *(FACE if params.face else ()))
+
+    def run(self, request: Request[PoseParams]) -> ControlMap:
+        """Maps and one Pose per picture, both at the map's size."""
+        import numpy as np
+
+        from ..core.pose_drawing import draw_pose
+        from ..core.poses import scaled
+        from .nets.mediapipe.people import People, Wanted
+
+        p = request.params
+        wanted = Wanted(p.body, p.hands, p.face, p.max_people, p.min_confidence, p.search)
+        find = People(self.placement, wanted)
+        poses = tuple(scaled(find(image), request.size) for image in request.images)
+        maps = [draw_pose(pose, body=p.body, hands=p.hands, face=p.face, sticks=p.sticks) for pose in poses]
+        empty = [str(i + 1) for i, pose in enumerate(poses) if not pose.people]
+        notes = (f"nobody was found in picture {', '.join(empty)}: the map is black",) if empty else ()
+        return ControlMap(np.stack(maps), poses=poses, notes=notes)

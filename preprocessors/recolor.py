@@ -1,0 +1,80 @@
+"""Brightness of a picture, to be coloured anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.params import Params, about, between
+
+if TYPE_CHECKING:
+    from ..core.annotator import Images, Values
+
+Y_WEIGHTS = (0.2126, 0.7152, 0.0722)
+"""Luminance of sRGB's red, green and blue primaries (IEC 61966-2-1)."""
+
+
+class RecolorParams(Params, frozen=True):
+    """Which brightness, and on what curve."""
+
+    mode: Annotated[
+        Literal["luminance", "intensity"],
+        about("Lightness as the eye sees it (CIE L*), or the largest channel (HSV value)"),
+    ] = "luminance"
+    gamma: Annotated[float, between(0.1, 2, "Exponent of the brightness; below 1 brightens", step=0.001)] = 1.0
+
+
+class Recolor(Annotator[RecolorParams]):
+    """Black and white version of a picture, from which a model chooses new colours.
+
+    `values` is the brightness behind it, float32 [B, H, W], 0..1. The peers read red as blue when they compute the
+    luminance; here pure red has L* 53 and pure blue 32, as CIELAB says.
+    """
+
+    spec = Spec(
+        id="recolor",
+        title="Recolour",
+        kind=Kind.COLOUR,
+        licence="Apache-2.0 (own code)",
+        commercial=True,
+        source="Mikubill/sd-webui-controlnet; CIE 15, CIELAB; IEC 61966-2-1, sRGB",
+        aliases=(
+            Alias("recolor_luminance", "a1111", {"mode": "luminance"}),
+            Alias("recolor_intensity", "a1111", {"mode": "intensity"}),
+            Alias("ImageLuminanceDetector", "comfyui", {"mode": "luminance"}),
+            Alias("ImageIntensityDetector", "comfyui", {"mode": "intensity"}),
+        ),
+        consumers=("ioclab_sd15_recolor", "sai_xl_recolor_256lora"),
+    )
+
+    def run(self, request: Request[RecolorParams]) -> ControlMap:
+        """Grey maps and the brightness behind them."""
+        import numpy as np
+
+        from .nets.edges import grey
+        from .nets.filters import each
+
+        brightness = _lightness if request.params.mode == "luminance" else _largest
+        values = each(request.images, brightness) ** np.float32(request.params.gamma)
+        return ControlMap(grey(np.rint(values * 255).astype(np.uint8)), values)
+
+
+def _largest(picture: Images) -> Values:
+    import numpy as np
+
+    return picture.max(axis=-1) / np.float32(255)
+
+
+def _lightness(picture: Images) -> Values:
+    """CIE L* / 100 of sRGB under its own white point."""
+    import numpy as np
+
+    code = np.arange(256) / 255
+    linear = np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
+    y = np.zeros(picture.shape[:-1], np.float32)
+    for channel, weight in enumerate(Y_WEIGHTS):
+        y += (weight * linear).astype(np.float32)[picture[..., channel]]
+    straight = y <= (6 / 29) ** 3
+    return np.clip(np.where(straight, y * np.float32((29 / 3) ** 3 / 100), 1.16 * np.cbrt(y) - 0.16), 0, 1).astype(
+        np.float32
+    )

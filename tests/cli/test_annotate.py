@@ -1,0 +1,282 @@
+"""``underdrawing annotate`` from outside: files, exit codes and messages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.cli.support import contents, entries, picture
+
+import underdrawing
+from underdrawing.preprocessors import registry
+
+if TYPE_CHECKING:
+    from tests.cli.support import Run, Start
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path))
+
+
+def test_writes_maps_and_a_manifest(run: Run, tmp_path: Path) -> None:
+    photo = picture(tmp_path / "my photo.jpg", 60, 40)
+    done = run("annotate", "canny,invert", photo, "-o", tmp_path / "out", "--resolution", 64)
+    assert done.code == 0
+    assert sorted(contents(tmp_path / "out")) == ["manifest.jsonl", "my photo.canny.png", "my photo.invert.png"]
+    assert pixels(tmp_path / "out" / "my photo.canny.png").shape == (64, 96, 3)
+    assert [(e["input"], e["name"], e["status"]) for e in entries(tmp_path / "out")] == [
+        (photo.as_posix(), "canny", "done"),
+        (photo.as_posix(), "invert", "done"),
+    ]
+
+
+def test_equals_the_python_interface(run: Run, tmp_path: Path) -> None:
+    photo = picture(tmp_path / "a.png", 70, 50)
+    cases: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("canny", {"low_threshold": 20}),
+        ("hed", {}),
+        ("scribble_xdog", {"threshold": 20}),
+    )
+    for name, params in cases:
+        options = [word for key, value in params.items() for word in (f"--{key}", value)]
+        run("annotate", name, photo, "-o", tmp_path, "--values", "--resolution", 64, *options)
+        expected = underdrawing.annotate(name, photo, resolution=64, **params)
+        assert np.array_equal(pixels(tmp_path / f"a.{name}.png"), expected.images[0])
+        if expected.values is None:
+            assert not (tmp_path / f"a.{name}.npy").exists()
+        else:
+            assert np.array_equal(np.load(tmp_path / f"a.{name}.npy"), expected.values[0])
+            assert pixels(tmp_path / f"a.{name}.values.png").dtype.itemsize >= 2
+
+
+def test_one_decode_serves_all(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from underdrawing.core import reading
+
+    seen: list[Path] = []
+    real = reading.read
+
+    def counting(path: Path, all_frames: bool = False) -> list[reading.Picture]:
+        seen.append(path)
+        return real(path, all_frames)
+
+    monkeypatch.setattr(reading, "read", counting)
+    photo = picture(tmp_path / "a.png")
+    assert run("annotate", "canny,invert,tile", photo, "-o", tmp_path / "out").code == 0
+    assert seen == [photo]
+
+
+@pytest.mark.parametrize("name", ["HEDPreprocessor", "softedge_hed", "invert (from white bg & black line)"])
+def test_aliases_are_names(run: Run, tmp_path: Path, name: str) -> None:
+    done = run("annotate", name, picture(tmp_path / "a.png"), "-o", tmp_path / "out")
+    if registry.resolve(name).presets.get("model") == "controlnet":
+        assert done.code == 1
+        assert "weights fetch" in done.err
+        assert not (tmp_path / "out" / "manifest.jsonl").exists()
+    else:
+        assert done.code == 0
+        assert (tmp_path / "out" / "a.invert_from_white_bg_black_line.png").is_file()
+
+
+def test_match_input_and_zero_keep_the_size(run: Run, tmp_path: Path) -> None:
+    photo = picture(tmp_path / "a.png", 61, 43)
+    for options in (["--match-input"], ["--resolution", "0"]):
+        run("annotate", "canny", photo, "-o", tmp_path / "out", *options)
+        assert pixels(tmp_path / "out" / "a.canny.png").shape == (43, 61, 3)
+
+
+@pytest.mark.parametrize("mode", ["just", "crop", "fill"])
+def test_size_is_met_in_every_mode(run: Run, tmp_path: Path, mode: str) -> None:
+    photo = picture(tmp_path / "a.png", 80, 40)
+    done = run("annotate", "canny,tile", photo, "-o", tmp_path, "--size", "64x96", "--mode", mode)
+    assert done.code == 0
+    assert pixels(tmp_path / "a.canny.png").shape == (96, 64, 3)
+    assert pixels(tmp_path / "a.tile.png").shape == (96, 64, 3)
+
+
+def test_a_mode_of_the_annotator_goes_to_the_annotator(run: Run, tmp_path: Path) -> None:
+    photo = picture(tmp_path / "a.png")
+    for options in (["--mode", "intensity"], ["--mode=intensity"], ["--recolor.mode", "intensity"]):
+        assert run("annotate", "recolor", photo, "-o", tmp_path / "out", *options).code == 0
+        assert entries(tmp_path / "out")[0]["params"]["mode"] == "intensity"
+    both = run(
+        "annotate", "recolor", photo, "-o", tmp_path / "b", "--mode", "intensity", "--mode", "fill", "--size", "32x32"
+    )
+    assert both.code == 0
+    assert entries(tmp_path / "b")[0]["mode"] == "fill"
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["cany"], "canny"),
+        (["canny,cany"], "canny"),
+        (["canny", "--low-threshold", "300"], "300"),
+        (["canny", "--low-threshold", "many"], "many"),
+        (["canny", "--no-such", "1"], "no-such"),
+        (["canny", "--resolution", "-1"], "-1"),
+        (["canny", "--resolution", "64", "--match-input"], "exclude"),
+        (["canny", "--size", "64"], "WIDTHxHEIGHT"),
+        (["canny", "--size", "64x64", "--resolution", "64"], "exclude"),
+        (["canny", "--size", "64x64", "--values"], "--size"),
+        (["canny", "--mask", "a.png", "--mask-from", "invert"], "exclude"),
+        (["hed", "--device", "abacus"], "abacus"),
+        (["hed", "--dtype", "int8"], "int8"),
+        (["canny", "--batch", "0"], "0"),
+        (["canny", "--mask-from", "nobody"], "nobody"),
+    ],
+)
+def test_wrong_usage_is_2_and_says_what(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args: list[str], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    picture(tmp_path / "a.png")
+    done = run("annotate", args[0], "a.png", "-o", "out", *args[1:])
+    assert done.code == 2
+    assert says in done.err
+    assert not Path("out/manifest.jsonl").exists()
+
+
+def test_missing_arguments_are_2(run: Run, tmp_path: Path) -> None:
+    for args in ([], ["canny"], ["canny", "-o", tmp_path], ["canny", "a.png"]):
+        assert run("annotate", *args).code == 2
+    assert run("nonsense").code == 2
+
+
+def test_missing_weights_are_1(run: Run, tmp_path: Path) -> None:
+    done = run("annotate", "hed", picture(tmp_path / "a.png"), "-o", tmp_path / "out", "--model", "controlnet")
+    assert done.code == 1
+    assert "underdrawing weights fetch lllyasviel/Annotators/ControlNetHED.pth" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_an_output_folder_that_cannot_be_made_is_1(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    done = run("annotate", "canny", picture(tmp_path / "a.png"), "-o", tmp_path / "file" / "out")
+    assert done.code == 1
+    assert "Traceback" not in done.err
+
+
+def test_a_full_disk_is_1_and_keeps_the_old_map(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from underdrawing.core import files
+
+    def usage(_: object) -> SimpleNamespace:
+        return SimpleNamespace(free=3)
+
+    photo = picture(tmp_path / "a.png")
+    run("annotate", "canny", photo, "-o", tmp_path / "out")
+    before = contents(tmp_path / "out")
+    monkeypatch.setattr(files.shutil, "disk_usage", usage)
+    done = run("annotate", "canny", photo, "-o", tmp_path / "out", "--resolution", "64")
+    assert done.code == 1
+    assert "disk is full" in done.err
+    assert contents(tmp_path / "out") == before
+
+
+def test_everything_takes_all_that_can_run_and_says_what_not(run: Run, tmp_path: Path) -> None:
+    photo = picture(tmp_path / "a.png", 64, 64)
+    done = run("annotate", "all", photo, "-o", tmp_path / "out", "--resolution", "64", "--sheet")
+    assert done.code == 0
+    assert "inpaint left out: it needs a mask" in done.err
+    assert (tmp_path / "out" / "a.hed.png").is_file()
+    assert Image.open(tmp_path / "out" / "sheet.png").width > 256
+    again = run("annotate", "all", photo, "-o", tmp_path / "out", "--resolution", "64", "--mask-from", "threshold")
+    assert "inpaint left out" not in again.err
+    assert (tmp_path / "out" / "a.inpaint.png").is_file()
+
+
+def test_masks_of_every_kind(run: Run, tmp_path: Path) -> None:
+    photo = picture(tmp_path / "a.png", 40, 40)
+    half = np.zeros((40, 40), np.uint8)
+    half[:, :20] = 255
+    Image.fromarray(half).save(tmp_path / "mask.png")
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(half).save(tmp_path / "masks" / "a.png")
+    transparent = Image.open(photo).convert("RGBA")
+    transparent.putalpha(Image.fromarray(255 - half))
+    transparent.save(tmp_path / "cut.png")
+    common = ("--resolution", 0, "--values")
+    cases = {
+        "file": (photo, "--mask", tmp_path / "mask.png"),
+        "folder": (photo, "--mask", tmp_path / "masks"),
+        "alpha": (tmp_path / "cut.png",),
+    }
+    for name, (source, *options) in cases.items():
+        assert run("annotate", "inpaint", source, "-o", tmp_path / name, *common, *options).code == 0
+        values = np.load(tmp_path / name / f"{source.stem}.inpaint.npy")
+        assert ((values == -1).all(axis=-1) == (half > 0)).all(), name
+    other = run(
+        "annotate",
+        "inpaint",
+        photo,
+        "-o",
+        tmp_path / "m",
+        *common,
+        "--mask-from",
+        "threshold",
+        "--threshold.threshold",
+        90,
+    )
+    assert other.code == 0
+    assert entries(tmp_path / "m")[0]["mask"]["params"]["threshold"] == 90
+
+
+def test_a_missing_mask_refuses_that_annotator_only(run: Run, tmp_path: Path) -> None:
+    picture(tmp_path / "in" / "a.png")
+    picture(tmp_path / "in" / "b.png", seed=1)
+    (tmp_path / "masks").mkdir()
+    picture(tmp_path / "masks" / "b.png")
+    options = ("--mask", tmp_path / "masks", "--batch", 4)
+    done = run("annotate", "canny,inpaint", tmp_path / "in", "-o", tmp_path / "out", *options)
+    assert done.code == 3
+    statuses = [(Path(e["input"]).stem, e["name"], e["status"]) for e in entries(tmp_path / "out")]
+    assert statuses == [
+        ("a", "canny", "done"),
+        ("a", "inpaint", "refused"),
+        ("b", "canny", "done"),
+        ("b", "inpaint", "done"),
+    ]
+
+
+def test_poses_as_json(run: Run, tmp_path: Path) -> None:
+    if "pose_mediapipe" not in registry.names:
+        pytest.skip("pose_mediapipe is not here yet")
+    photo = Path(underdrawing.__file__).parent / "examples" / "photos" / "astronaut.png"
+    assert run("annotate", "pose_mediapipe", photo, "-o", tmp_path, "--json", "--resolution", 256).code == 0
+    pose = json.loads((tmp_path / "astronaut.pose_mediapipe.json").read_text())
+    assert pose["canvas_width"] == pose["canvas_height"] == 256
+    assert len(pose["people"]) == 1
+    assert len(pose["people"][0]["pose_keypoints_2d"]) == 18 * 3
+
+
+def test_help_shows_parameters_with_ranges_and_defaults(run: Run) -> None:
+    page = run("annotate", "canny", "--help")
+    assert page.code == 0
+    for words in (
+        "--low-threshold INT",
+        "0 to 255, default: 100",
+        "--resolution N",
+        "CannyEdgePreprocessor",
+        "-o, --output DIR",
+    ):
+        assert words in page.out
+    assert max(map(len, page.out.splitlines())) <= 100
+    assert "default: on" in run("annotate", "hed_safe", "--help").out
+    several = run("annotate", "canny,hed", "--help").out
+    assert "--canny.low-threshold" in several
+    assert "--hed.safe" in several
+    assert "NAME[,NAME...]" in run("annotate", "--help").out
+    assert "Exit codes" in run("--help").out
+
+
+def test_without_a_terminal_there_are_no_control_characters(start: Start, tmp_path: Path) -> None:
+    photo = picture(tmp_path / "a.png")
+    child = start("annotate", "canny", photo, "-o", tmp_path / "out")
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 0
+    assert out == ""
+    assert not {c for c in err if ord(c) < 32 and c != "\n"}

@@ -1,0 +1,83 @@
+"""``underdrawing annotators`` and ``underdrawing docs``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from underdrawing.cli import listing
+from underdrawing.core.annotator import Annotator
+from underdrawing.preprocessors import registry
+
+if TYPE_CHECKING:
+    import pytest
+    from tests.cli.support import Run, Start
+
+KEYS = {"id", "title", "kind", "aliases", "params", "weights", "licence", "commercial", "available", "reason"}
+
+
+def test_json_has_what_was_promised(run: Run) -> None:
+    done = run("annotators", "--json")
+    assert done.code == 0
+    listed: list[dict[str, Any]] = json.loads(done.out)
+    assert [entry["id"] for entry in listed] == [a.spec.id for a in registry]
+    for entry in listed:
+        assert entry.keys() >= KEYS
+        assert entry["available"] == (entry["reason"] == "")
+        assert all(isinstance(alias, str) for alias in entry["aliases"])
+        assert len(set(entry["aliases"])) == len(entry["aliases"])
+        for param in entry["params"]:
+            assert param.keys() >= {"name", "kind", "default", "help", "low", "high", "step", "choices"}
+        for weight in entry["weights"]:
+            assert weight.keys() >= {"id", "sha256", "size", "licence", "commercial"}
+
+
+def test_missing_modules_and_weights_are_reasons(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    hed = registry.resolve("hed").annotator
+
+    def find(_: object, weight: object) -> None:
+        del weight
+
+    monkeypatch.setattr(type(listing.store()), "find", find)
+    assert "underdrawing weights fetch" in listing.unavailable(hed)
+    monkeypatch.setattr(Annotator, "missing", classmethod(lambda cls: ["a_module"]))
+    assert listing.unavailable(hed) == "needs a_module"
+    assert not any(entry["available"] for entry in json.loads(run("annotators", "--json").out))
+    assert "not available: needs a_module" in run("annotators").out
+
+
+def test_broken_files_are_listed_with_their_reason(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.broken, "worse", "ImportError: no luck")
+    entry = json.loads(run("annotators", "--json").out)[-1]
+    assert entry.keys() >= KEYS
+    assert (entry["id"], entry["available"], entry["reason"]) == ("worse", False, "ImportError: no luck")
+    assert "ImportError: no luck" in run("annotators").out
+
+
+def test_text_names_everything_within_the_width(run: Run) -> None:
+    done = run("annotators")
+    assert max(map(len, done.out.splitlines())) <= 100
+    joined = " ".join(done.out.split())
+    for annotator in registry:
+        assert annotator.spec.id in joined
+        assert all(alias.name in joined for alias in annotator.spec.aliases)
+        assert all(f"{field.name}=" in joined for field in annotator.fields())
+
+
+def test_docs_have_every_annotator_and_parameter(run: Run, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert run("docs", tmp_path / "reference.md").code == 0
+    text = (tmp_path / "reference.md").read_text("utf-8")
+    for annotator in registry:
+        assert f"\n## {annotator.spec.id}\n" in text
+        assert all(f"| `{field.name}` |" in text for field in annotator.fields())
+
+
+def test_a_closed_pipe_is_no_traceback(start: Start) -> None:
+    child = start("annotators", "--json")
+    assert child.stdout
+    child.stdout.close()
+    assert child.stderr
+    assert "Traceback" not in child.stderr.read()
+    child.wait(timeout=30)

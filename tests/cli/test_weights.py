@@ -1,0 +1,160 @@
+"""``underdrawing weights``, against a small hub on this machine."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.faults.toy_hub import FILE, PATH, REPO, ToyHub, record
+
+from underdrawing.cli import weights
+from underdrawing.preprocessors import registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.cli.support import Run
+
+DATA = random.Random(3).randbytes(50_000)
+CLOSED = random.Random(4).randbytes(1_000)
+NET = record(DATA)
+NOT_FOR_SALE = record(CLOSED, file="closed.safetensors", licence="CC-BY-NC-4.0", commercial=False)
+ID = f"{REPO}/{FILE}"
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ToyHub]:
+    """Hub with two files, which are all the records there are."""
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    monkeypatch.setenv("HF_TOKEN_PATH", str(tmp_path / "none"))
+    monkeypatch.setattr(weights, "records", lambda: {NET.id: NET, NOT_FOR_SALE.id: NOT_FOR_SALE})
+    with ToyHub({PATH: DATA, PATH.replace(FILE, "closed.safetensors"): CLOSED}) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        yield server
+
+
+def test_list_has_every_record_of_the_registry(run: Run) -> None:
+    listed = json.loads(run("weights", "list", "--json").out)
+    assert {entry["id"] for entry in listed} == {w.id for a in registry for w in a.spec.weights}
+    for entry in listed:
+        assert entry["annotators"]
+        assert entry["available"] == bool(entry["bundled"])
+        assert (entry["path"] is None) != entry["available"]
+    text = run("weights", "list").out
+    assert all(entry["id"] in text and entry["licence"] in text for entry in listed)
+
+
+def test_fetch_is_consent_and_shows_the_licence_first(run: Run, hub: ToyHub, tmp_path: Path) -> None:
+    done = run("weights", "fetch", ID)
+    assert done.code == 0
+    assert "MIT, commercial use allowed" in done.err
+    assert Path(done.out.strip()).read_bytes() == DATA
+    assert Path(done.out.strip()).is_relative_to(tmp_path / "cache")
+    again = run("weights", "fetch", FILE)
+    assert (again.code, again.out) == (0, done.out)
+    assert len(hub.requests) == 1
+
+
+@pytest.mark.parametrize(("name", "value"), [("UNDERDRAWING_DOWNLOAD", "never"), ("HF_HUB_OFFLINE", "1")])
+def test_what_is_forbidden_is_not_fetched(
+    run: Run, hub: ToyHub, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    done = run("weights", "fetch", ID)
+    assert done.code == 1
+    assert name in done.err
+    assert not hub.requests
+
+
+def test_fetch_needs_to_know_what(run: Run, hub: ToyHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("weights", "fetch").code == 2
+    unknown = run("weights", "fetch", f"{REPO}/nets.safetensors")
+    assert unknown.code == 2
+    assert ID in unknown.err
+    assert run("weights", "fetch", "--annotator", "nobody").code == 2
+    monkeypatch.setenv("UNDERDRAWING_DOWNLOAD", "perhaps")
+    assert run("weights", "fetch", ID).code == 2
+    assert not hub.requests
+
+
+def test_commercial_ok_leaves_the_others_out(run: Run, hub: ToyHub) -> None:
+    done = run("weights", "fetch", "--all", "--commercial-ok")
+    assert done.code == 0
+    assert "closed.safetensors left out: 0.0 MB, CC-BY-NC-4.0, not for commercial use" in done.err
+    assert [path for path, _ in hub.requests] == [PATH]
+    assert run("weights", "fetch", "--all").code == 0
+    assert len(hub.requests) == 2
+
+
+def test_one_failure_does_not_stop_the_others(run: Run, hub: ToyHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.script[:] = ["404"]
+    done = run("weights", "fetch", "--all")
+    assert done.code == 1
+    assert f"{ID}: " in done.err
+    assert "404" in done.err
+    assert done.out.strip().endswith("closed.safetensors")
+
+
+def test_a_file_of_the_wrong_bytes_is_not_taken(run: Run, hub: ToyHub) -> None:
+    hub.script[:] = ["wrong"]
+    done = run("weights", "fetch", ID)
+    assert done.code == 1
+    assert NET.sha256 in done.err
+    assert run("weights", "verify", ID).code == 1
+
+
+def test_verify_hashes_anew(run: Run, hub: ToyHub, tmp_path: Path) -> None:
+    nothing = run("weights", "verify")
+    assert nothing.code == 0
+    assert "absent" in nothing.out
+    assert run("weights", "verify", ID).code == 1
+    path = Path(run("weights", "fetch", ID).out.strip())
+    fine = run("weights", "verify", ID, "--json")
+    assert fine.code == 0
+    assert json.loads(fine.out)[0] | {"reason": ""} == {"id": ID, "ok": True, "path": str(path), "reason": ""}
+    path.write_bytes(DATA[:-1] + b"x" if DATA[-1:] != b"x" else DATA[:-1] + b"y")
+    for args in ((), (ID,)):
+        wrong = run("weights", "verify", *args)
+        assert wrong.code == 1
+        assert "WRONG" in wrong.out
+        assert NET.sha256 in wrong.out
+
+
+def test_bundled_weights_verify(run: Run) -> None:
+    done = run("weights", "verify", "--json")
+    assert done.code == 0
+    assert {v["id"] for v in json.loads(done.out) if v["ok"]} == {
+        w.id for a in registry for w in a.spec.weights if w.bundled
+    }
+
+
+def test_where_tells_the_folder_and_every_place(run: Run, hub: ToyHub, tmp_path: Path) -> None:
+    assert run("weights", "where").out.strip() == str(tmp_path / "cache")
+    assert "not on this machine" in run("weights", "where", ID).out
+    path = run("weights", "fetch", ID).out.strip()
+    assert f"  used  cache     {path}" in run("weights", "where", ID).out.splitlines()
+
+
+def test_import_knows_a_file_by_its_bytes(run: Run, hub: ToyHub, tmp_path: Path) -> None:
+    (tmp_path / "some name.bin").write_bytes(DATA)
+    (tmp_path / "other.bin").write_bytes(b"other")
+    done = run("weights", "import", tmp_path / "other.bin", tmp_path / "some name.bin", tmp_path / "lost.bin")
+    assert done.code == 1
+    assert f"some name.bin: {ID}" in done.out
+    assert "none of the weights known here" in done.err
+    assert "lost.bin: is not a file" in done.err
+    assert run("weights", "verify", ID).code == 0
+    assert run("weights", "import", tmp_path / "some name.bin").code == 0
+    assert not hub.requests
+
+
+def test_needs_of_annotators(run: Run) -> None:
+    ids = [w.id for w in weights._needed(["hed"], every=False)]
+    assert ids == ["hed_bsds500.safetensors", "lllyasviel/Annotators/ControlNetHED.pth"]
+    assert [w.id for w in weights._needed(["softedge_hed"], every=False)] == ids[1:]
+    assert run("weights", "fetch", "hed_bsds500.safetensors").code == 0

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from underdrawing.core.errors import BadParameter
+from underdrawing.core.params import Params, about, between, fields, make
+
+
+class Sample(Params, frozen=True):
+    low: Annotated[int, between(0, 255, "Weak threshold")] = 100
+    sigma: Annotated[float, between(0.01, 64, "Blur", step=0.01)] = 9.0
+    safe: Annotated[bool, about("Quantise")] = False
+    model: Annotated[Literal["a", "b"], about("Which")] = "a"
+    text: Annotated[str, about("Words")] = ""
+
+
+def test_fields_describe_the_declaration() -> None:
+    described = {f.name: f for f in fields(Sample)}
+    assert [f.kind for f in described.values()] == ["int", "float", "bool", "choice", "text"]
+    assert (described["sigma"].low, described["sigma"].high, described["sigma"].step) == (0.01, 64, 0.01)
+    assert described["model"].choices == ("a", "b")
+    assert described["low"].help == "Weak threshold"
+
+
+@given(st.integers(-1000, 1000))
+def test_bounds_hold(value: int) -> None:
+    if 0 <= value <= 255:
+        assert make(Sample, {"low": value}, where="x").low == value
+    else:
+        with pytest.raises(BadParameter, match="low"):
+            make(Sample, {"low": value}, where="x")
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ({"lo": 1}, "lo"),
+        ({"low": "much"}, "low"),
+        ({"model": "c"}, "model"),
+        ({"safe": 3}, "safe"),
+        ({"sigma": float("nan")}, "sigma"),
+    ],
+)
+def test_bad_values_are_named(values: dict[str, object], word: str) -> None:
+    with pytest.raises(BadParameter, match=word):
+        make(Sample, values, where="sample")
+
+
+def test_a_field_without_help_or_default_is_a_mistake_of_ours() -> None:
+    class Bare(Params, frozen=True):
+        size: int = 1
+
+    class Open(Params, frozen=True):
+        size: Annotated[int, between(0, 1, "x")]
+
+    for wrong in (Bare, Open):
+        with pytest.raises(TypeError, match="size"):
+            fields(wrong)

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from underdrawing.core.errors import BadImage
+from underdrawing.core.geometry import Size
+from underdrawing.core.poses import BODY, FACE, HAND, Person, Point, Pose, from_openpose, scaled, to_openpose
+
+numbers = st.floats(1.5, 4000)
+point = st.builds(Point, numbers, numbers, st.floats(0.01, 1))
+
+
+def slots(count: int) -> st.SearchStrategy[tuple[Point | None, ...]]:
+    """Mostly gaps, and at least one point: an empty part cannot be told from relative coordinates, nor need it be."""
+    return st.lists(st.none() | point, min_size=count, max_size=count).map(tuple).filter(any)
+
+
+def parts(count: int) -> st.SearchStrategy[tuple[Point | None, ...] | None]:
+    return st.none() | slots(count)
+
+
+people = st.builds(Person, slots(BODY), parts(FACE), parts(HAND), parts(HAND))
+poses = st.builds(Pose, st.lists(people, max_size=2).map(tuple), st.integers(1, 4000), st.integers(1, 4000))
+
+
+@given(poses)
+def test_json_with_confidences_is_the_whole_pose(pose: Pose) -> None:
+    assert from_openpose(json.loads(json.dumps(to_openpose(pose, confidences=True)))) == pose
+
+
+@given(poses)
+def test_json_without_confidences_keeps_places_and_gaps(pose: Pose) -> None:
+    data = to_openpose(pose)
+    back = from_openpose(data)
+    assert to_openpose(back) == data
+    for person, other in zip(pose.people, back.people, strict=True):
+        assert [p and (p.x, p.y, 1.0) for p in person.body] == [p and tuple(p) for p in other.body]
+        assert (person.face is None) == (other.face is None)
+
+
+@given(poses, st.integers(1, 3000), st.integers(1, 3000))
+def test_scaling_there_and_back(pose: Pose, height: int, width: int) -> None:
+    there = scaled(pose, Size(height, width))
+    assert (there.height, there.width) == (height, width)
+    back = scaled(there, Size(pose.height, pose.width))
+    for person, other in zip(pose.people, back.people, strict=True):
+        for p, q in zip(person.body, other.body, strict=True):
+            assert (p is None) == (q is None)
+            if p is not None and q is not None:
+                assert tuple(q) == pytest.approx(tuple(p))
+
+
+def test_the_json_has_the_agreed_keys_and_lengths() -> None:
+    body = (Point(10, 20, 0.5), *[None] * 17)
+    data = to_openpose(Pose((Person(body, left_hand=(Point(1.5, 2, 0.25), *[None] * 20)),), 640, 480))
+    assert list(data) == ["people", "canvas_height", "canvas_width"]
+    assert (data["canvas_height"], data["canvas_width"]) == (480, 640)
+    (person,) = data["people"]
+    assert list(person) == [
+        "pose_keypoints_2d",
+        "face_keypoints_2d",
+        "hand_left_keypoints_2d",
+        "hand_right_keypoints_2d",
+    ]
+    assert person["pose_keypoints_2d"] == [10, 20, 1] + [0] * 51
+    assert person["hand_left_keypoints_2d"] == [1.5, 2, 1] + [0] * 60
+    assert person["face_keypoints_2d"] is None
+    assert person["hand_right_keypoints_2d"] is None
+
+
+def test_each_part_has_its_own_convention() -> None:
+    data = {
+        "people": [
+            {
+                "pose_keypoints_2d": [0.5, 0.25, 1] + [0.0] * 51,
+                "hand_left_keypoints_2d": [100, 50, 1] + [0] * 60,
+                "face_keypoints_2d": [1, 1, 0.5] * 68,
+                "hand_right_keypoints_2d": [],
+            }
+        ],
+        "canvas_width": 200,
+        "canvas_height": 100,
+        "animals": [],
+    }
+    (person,) = from_openpose(data).people
+    assert person.body[0] == Point(100, 25, 1)
+    assert person.body[1:] == (None,) * 17
+    assert person.left_hand is not None
+    assert person.left_hand[0] == Point(100, 50, 1)
+    assert person.face == (*[Point(200, 100, 0.5)] * 68, None, None)
+    assert person.right_hand is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        [],
+        {},
+        {"people": [], "canvas_width": 4},
+        {"people": [], "canvas_width": 0, "canvas_height": 4},
+        {"people": [{"pose_keypoints_2d": [1, 2]}], "canvas_width": 4, "canvas_height": 4},
+        {"people": [{"pose_keypoints_2d": [1, 2, 1] * 25}], "canvas_width": 4, "canvas_height": 4},
+        {"people": [{"pose_keypoints_2d": ["x"] * 54}], "canvas_width": 4, "canvas_height": 4},
+        {"people": [{"face_keypoints_2d": [1, 2, 1] * 67}], "canvas_width": 4, "canvas_height": 4},
+    ],
+)
+def test_other_json_is_refused_with_the_expected_form(data: object) -> None:
+    with pytest.raises(BadImage, match="expected {people"):
+        from_openpose(data)

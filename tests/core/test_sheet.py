@@ -1,0 +1,81 @@
+"""Contact sheets: every cell is there, labelled and in line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageFont
+
+from underdrawing.core import sheet
+from underdrawing.core.writing import read_info
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+RED = (200, 10, 10)
+
+
+def flat(path: Path, width: int, height: int, colour: tuple[int, int, int] = RED) -> Path:
+    Image.new("RGB", (width, height), colour).save(path)
+    return path
+
+
+def drawn(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path))
+
+
+def test_cells_stand_in_a_grid_below_their_labels(tmp_path: Path) -> None:
+    source = flat(tmp_path / "a.png", 200, 100)
+    maps = {
+        name: flat(tmp_path / f"{name}.png", 50, 25, (0, 20 * number, 200)) for number, name in enumerate("bcdefgh")
+    }
+    assert sheet.contact_sheet([(source, maps)], list("bcdefgh"), tmp_path / "sheet.png") == ""
+    pixels = drawn(tmp_path / "sheet.png")
+    wide = 2 * sheet.MARGIN + 4 * (sheet.CELL + sheet.GAP) - sheet.GAP
+    assert pixels.shape == (2 * sheet.MARGIN + 2 * (sheet.LABEL + sheet.CELL // 2) + sheet.GAP, wide, 3)
+    expected = [RED, *((0, 20 * number, 200) for number in range(7))]
+    for number, colour in enumerate(expected):
+        left = sheet.MARGIN + number % 4 * (sheet.CELL + sheet.GAP)
+        top = sheet.MARGIN + number // 4 * (sheet.LABEL + sheet.CELL // 2 + sheet.GAP)
+        cell = pixels[top + sheet.LABEL : top + sheet.LABEL + sheet.CELL // 2, left : left + sheet.CELL]
+        assert (cell == colour).all()
+        label = pixels[top : top + sheet.LABEL - 1, left : left + sheet.CELL]
+        assert label.min() < 90, "a label is dark enough to be read"
+
+
+def test_it_is_known_as_ours_and_the_same_twice(tmp_path: Path) -> None:
+    source = flat(tmp_path / "a.png", 9, 200)
+    for name in ("one.png", "two.png"):
+        sheet.contact_sheet([(source, {"m": source})], ["m"], tmp_path / name)
+    assert read_info(tmp_path / "one.png")
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+
+
+def test_nothing_too_much_and_lost_files_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = flat(tmp_path / "a.png", 20, 20)
+    assert "no map" in sheet.contact_sheet([(source, {})], ["m"], tmp_path / "sheet.png")
+    assert not (tmp_path / "sheet.png").exists()
+    monkeypatch.setattr(sheet, "MOST_ROWS", 2)
+    rows = [(source, {"m": tmp_path / "lost.png"})] * 3
+    assert sheet.contact_sheet(rows, ["m"], tmp_path / "sheet.png") == " (the first 2 of 3 inputs)"
+    assert (tmp_path / "sheet.png").is_file()
+
+
+def test_labels_of_any_kind_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = flat(tmp_path / f"{'Ünï 日本 ' * 12}.png", 20, 20)
+    rows = [(source, {"lone \udce9": source})]
+    sheet.contact_sheet(rows, ["lone \udce9"], tmp_path / "sheet.png")
+    gap = drawn(tmp_path / "sheet.png")[:, sheet.MARGIN + sheet.CELL + 2 : sheet.MARGIN + sheet.CELL + sheet.GAP - 2]
+    assert (gap == sheet.PAPER).all(), "a label runs into the next cell"
+    old = (
+        ImageFont.load_default_imagefont() if hasattr(ImageFont, "load_default_imagefont") else ImageFont.load_default()
+    )
+
+    def bitmap(*_: object) -> object:
+        return old
+
+    monkeypatch.setattr(sheet, "_font", bitmap)
+    assert sheet.contact_sheet(rows, ["lone \udce9"], tmp_path / "old.png") == ""

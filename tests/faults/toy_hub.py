@@ -1,0 +1,129 @@
+"""A small hub on this machine that misbehaves on command."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+from underdrawing.core.weights import Weight
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+PIECE = 1 << 14
+
+
+class ToyHub:
+    """Serves files by ``/repo/resolve/revision/file``.
+
+    script: behaviour of each coming request, then "ok": ok, slow, cut, stall, dead, trickle, short, long, wrong,
+    no_range, bad_range, a status code as text, or "redirect:URL".
+    """
+
+    def __init__(self, files: dict[str, bytes], script: list[str] | None = None) -> None:
+        self.files, self.script = files, list(script or [])
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        self.sent = 0
+        self.lock = threading.Lock()
+        self.closing = threading.Event()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> ToyHub:
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def next(self, path: str, headers: dict[str, str]) -> str:
+        with self.lock:
+            self.requests.append((path, headers))
+            return self.script.pop(0) if self.script else "ok"
+
+
+def _handler(hub: ToyHub) -> type[BaseHTTPRequestHandler]:  # noqa: C901
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            del format, args
+
+        def do_GET(self) -> None:
+            how = hub.next(self.path, dict(self.headers))
+            body = hub.files.get(self.path)
+            if how.startswith("redirect:"):
+                return self._answer(302, b"", Location=how.removeprefix("redirect:") + self.path)
+            if how.isdigit():
+                return self._answer(int(how), b"no", **{"Retry-After": "0"})
+            if body is None:
+                return self._answer(404, b"no such file")
+            try:
+                self._serve(how, body)
+            except (BrokenPipeError, ConnectionResetError):
+                return None
+
+        def _answer(self, status: int, body: bytes, **headers: str) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def _serve(self, how: str, body: bytes) -> None:
+            start = 0 if how == "no_range" else self._start()
+            if start >= len(body):
+                return self._answer(416, b"", **{"Content-Range": f"bytes */{len(body)}"})
+            rest = body[start:]
+            announced = {"short": len(rest) - 10, "long": len(rest) + 10}.get(how, len(rest))
+            told = 0 if how == "bad_range" else start
+            self.send_response(206 if start else 200)
+            self.send_header("ETag", f'"{hashlib.sha256(body).hexdigest()}"')
+            self.send_header("Content-Length", str(announced))
+            if start:
+                self.send_header("Content-Range", f"bytes {told}-{len(body) - 1}/{len(body)}")
+            self.end_headers()
+            self._send(how, bytes(len(rest)) if how == "wrong" else rest)
+
+        def _start(self) -> int:
+            wish = self.headers.get("Range", "")
+            return int(wish.removeprefix("bytes=").partition("-")[0]) if wish else 0
+
+        def _send(self, how: str, rest: bytes) -> None:
+            whole = {"cut": len(rest) // 2, "stall": len(rest) // 2, "trickle": len(rest) // 2, "dead": 0}.get(
+                how, len(rest)
+            )
+            for at in range(0, whole, PIECE):
+                self._write(rest[at : min(at + PIECE, whole)])
+                if how == "slow":
+                    time.sleep(0.02)
+            while how in ("stall", "trickle", "dead") and not hub.closing.wait(0.05):
+                if how == "trickle":
+                    self._write(rest[whole : whole + 1])
+                    whole += 1
+
+        def _write(self, piece: bytes) -> None:
+            self.wfile.write(piece)
+            self.wfile.flush()
+            with hub.lock:
+                hub.sent += len(piece)
+
+    return Handler
+
+
+REPO, FILE, REVISION = "someone/things", "net.safetensors", "0123456789abcdef0123456789abcdef01234567"
+PATH = f"/{REPO}/resolve/{REVISION}/{FILE}"
+
+
+def record(data: bytes, *, file: str = FILE, **changes: object) -> Weight:
+    """Record of data as the toy hub would keep it."""
+    given: dict[str, object] = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "repo": REPO}
+    given |= {"revision": REVISION, "licence": "MIT", "commercial": True, "file": file}
+    return Weight(**(given | changes))  # type: ignore[arg-type]

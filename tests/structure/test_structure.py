@@ -1,0 +1,98 @@
+"""The rules of the house that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HOSTS = ("cli", "comfy_nodes", "a1111_extension")
+OUTSIDE = {"tests", "benchmarks", "tools", "docs", "examples", "build", "dist"}
+
+
+def tracked() -> list[Path]:
+    """Python files of the project, without what is ignored."""
+    return [
+        p
+        for p in ROOT.rglob("*.py")
+        if not any(part.startswith(".") or part in ("build", "dist") for part in p.relative_to(ROOT).parts)
+    ]
+
+
+def packages() -> set[str]:
+    folders = {p.parent.relative_to(ROOT) for p in tracked() if p.name == "__init__.py"}
+    return {".".join(["underdrawing", *folder.parts]) for folder in folders if not OUTSIDE & set(folder.parts)}
+
+
+def test_the_package_list_equals_the_tree() -> None:
+    tomllib = pytest.importorskip("tomllib", reason="tomllib came with Python 3.11")
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert set(settings["tool"]["setuptools"]["packages"]) == packages()
+
+
+def test_every_folder_with_python_is_a_package() -> None:
+    folders = {p.parent.relative_to(ROOT) for p in tracked()}
+    inside = {f for f in folders if not OUTSIDE & set(f.parts)}
+    assert {".".join(["underdrawing", *folder.parts]) for folder in inside} == packages()
+
+
+def test_the_root_holds_no_other_module() -> None:
+    assert {p.name for p in ROOT.glob("*.py")} == {"__init__.py"}
+
+
+def test_host_folders_name_no_annotator() -> None:
+    from underdrawing.preprocessors import registry
+
+    words = {word for a in registry for word in (a.spec.id, *(alias.name for alias in a.spec.aliases))}
+    for host in HOSTS:
+        for path in (ROOT / host).rglob("*.py"):
+            text = path.read_text(encoding="utf-8")
+            strings = {n.value for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Constant)}
+            named = words & strings | _telling(words) & set(re.findall(r"[\w+-]+", text))
+            assert not named, f"{path.relative_to(ROOT)} names annotators: {named}"
+
+
+def _telling(words: set[str]) -> set[str]:
+    """Names that mean an annotator and nothing else, even in prose."""
+    return {word for word in words if "_" in word or word in {"canny", "hed", "CannyDetector"}}
+
+
+@pytest.mark.parametrize("path", tracked(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_modules_and_functions_stay_small(path: Path) -> None:
+    parts = path.relative_to(ROOT).parts
+    if "nets" in parts or OUTSIDE & set(parts):
+        pytest.skip("networks, tests and tools follow their subject")
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= 350
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert (node.end_lineno or 0) - node.lineno <= 45, f"{node.name} is too long"
+
+
+def test_bundled_files_are_recorded_small_and_noticed() -> None:
+    from underdrawing.core.files import sha256_file
+    from underdrawing.preprocessors import registry
+
+    folder = ROOT / "preprocessors" / "bundled"
+    files = {p.name: p for p in folder.glob("*.safetensors")}
+    records = {w.bundled: w for a in registry for w in a.spec.weights if w.bundled}
+    assert set(files) == set(records)
+    assert sum(p.stat().st_size for p in files.values()) <= 50_000_000
+    for name, path in files.items():
+        assert (records[name].size, records[name].sha256) == (path.stat().st_size, sha256_file(path))
+    assert list(folder.glob("NOTICE-*"))
+
+
+def test_no_machine_paths_are_committed() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.splitlines()
+    pattern = re.compile(r"(?<![\w.])/(?:home|root|Users|work)/[\w.-]+")
+    for name in listed:
+        path = ROOT / name
+        if path.suffix in {".py", ".md", ".toml", ".txt", ".yml"} and path.is_file():
+            assert not pattern.search(path.read_text(encoding="utf-8")), name
