@@ -28,7 +28,7 @@ $(LINK):
 	ln -sfn .. $(LINK)
 
 demo: .venv/run
-	$(BIN)/underdrawing annotate all examples/photos -o build/demo --mask-from person_mask --sheet
+	$(BIN)/underdrawing annotate all examples/photos -o build/demo --mask-from person_mask --pyramid 3 --sheet
 	@echo "open build/demo/sheet.png"
 
 test: .venv/dev

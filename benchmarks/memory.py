@@ -14,7 +14,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import psutil
+import psutil  # pyright: ignore[reportMissingModuleSource]
 from interleave import all_threads, processor, set_threads
 
 from underdrawing.preprocessors import registry

@@ -10,7 +10,7 @@ import click
 
 from ..core.errors import UnknownName
 from ..preprocessors import load_annotator, registry
-from .options import FIELD, FieldOption, Named, chosen, options, spell_out_flags, spellings
+from .options import FIELD, FieldOption, Named, chosen, options, spell_out_flags
 from .shared import GROUPS, Asked, SharedOption, shared_options
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class AnnotateCommand(click.Command):
         masks = [Named(name, registry.resolve(name)) for name in _values("--mask-from", args)]
         taken = {spelling for param in shared for spelling in param.opts}
         self.params = [*shared, *options(self.named, taken, masks)]
-        return super().parse_args(ctx, _routed(spell_out_flags(args, [*self.named, *masks]), self.named, shared))
+        return super().parse_args(ctx, spell_out_flags(args, [*self.named, *masks]))
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the usage with the names given."""
@@ -118,34 +118,6 @@ def _values(option: str, args: Sequence[str]) -> Iterator[str]:
             yield word.partition("=")[2]
         elif word == option and at + 1 < len(args):
             yield args[at + 1]
-
-
-def _routed(args: Sequence[str], named: Sequence[Named], shared: Sequence[click.Parameter]) -> list[str]:
-    """Send a value that a shared option does not have, but a parameter of the same name, to the parameter."""
-    routes: dict[tuple[str, str], list[str]] = {}
-    for param in shared:
-        own: tuple[str, ...] = tuple(param.type.choices) if isinstance(param.type, click.Choice) else ()
-        for spelling in param.opts if own else ():
-            for one in named:
-                for field in one.fields():
-                    for choice in set(field.choices) - set(own) if spelling in spellings(field.name) else ():
-                        routes.setdefault((spelling, choice), []).append(
-                            f"{spellings(field.name, one.name)[0]}={choice}"
-                        )
-    return list(_rerouted(args, routes)) if routes else list(args)
-
-
-def _rerouted(args: Sequence[str], routes: dict[tuple[str, str], list[str]]) -> Iterator[str]:
-    words = iter(range(len(args)))
-    for at in words:
-        option, equals, value = args[at].partition("=")
-        following = args[at + 1] if at + 1 < len(args) and not equals else value
-        if (option, following) in routes:
-            yield from routes[option, following]
-            if not equals:
-                next(words)
-        else:
-            yield args[at]
 
 
 def _annotate(**asked: Any) -> None:

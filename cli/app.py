@@ -14,6 +14,9 @@ from ..core.errors import BadParameter, UnderdrawingError, UnknownName
 COMMANDS = {
     "annotate": ("annotate", "Turn pictures into control maps."),
     "annotators": ("listing", "List annotators, their parameters, names and licences."),
+    "lora": ("lora", "Inspect, bake, extract, merge, resize and convert LoRA-family files."),
+    "embedding": ("embedding", "Inspect and convert Textual Inversion embeddings."),
+    "prompt": ("prompt", "Explain how A1111 and ComfyUI read a prompt."),
     "weights": ("weights", "List, fetch, verify, find and import weights files."),
     "doctor": ("doctor", "Look for what would make things fail, and say how to mend it."),
     "docs": ("listing", "Write the annotator reference as Markdown."),
@@ -50,6 +53,8 @@ class Group(click.Group):
                 "a folder, two maps each",
             ),
             (f"underdrawing annotate {edges} --help", "its parameters"),
+            ("underdrawing lora inspect style.safetensors", "what is in a LoRA file, and what of it can be used"),
+            ('underdrawing prompt explain "a (cat:1.2)"', "how A1111 and ComfyUI read a prompt"),
             ("underdrawing doctor", "when something does not work"),
         )
         with formatter.section("Examples"):
@@ -95,7 +100,7 @@ def app() -> None:
     """Underdrawing turns photographs into the control maps that steer ControlNet.
 
     Edges, soft edges, lines, scribbles, poses, faces, masks and more, under the names and with the parameters known
-    from A1111, ComfyUI and controlnet_aux.
+    from A1111, ComfyUI and controlnet_aux. It also reads LoRA-family adapters, embeddings and prompts.
     """
 
 

@@ -44,3 +44,18 @@ def download(total: int) -> Generator[Callable[[int, int], None]]:
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("fetch", total=total)
         yield lambda done, size: bar.update(task, completed=done, total=size)
+
+
+@contextmanager
+def steps(what: str) -> Generator[Callable[[int, int], None]]:
+    """Bar over modules or other equal steps; the function is told how many of how many are done."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

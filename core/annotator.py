@@ -165,7 +165,7 @@ class Annotator(ABC, Generic[P]):
 
         Raises BadParameter for a device that is not there, MissingExtra, WeightsMissing.
         """
-        from .device import place
+        from .device import check_name, place
 
         if missing := cls.missing():
             packages = " ".join(PACKAGES.get(module, module) for module in missing)
@@ -173,6 +173,7 @@ class Annotator(ABC, Generic[P]):
         if cls.spec.weights:
             placement = place(device, dtype, backend, bf16=cls.spec.bf16)
         else:
+            check_name(device)
             placement = Placement(why="no network involved")
         annotator = cls(placement, defaults)
         annotator.load(defaults)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, get_args
 
 import msgspec
@@ -36,6 +37,12 @@ def place(device: str = "auto", dtype: str = "auto", backend: str = "torch", *, 
     where = "cpu" if backend == "openvino" and device == "auto" else _device(device)
     chosen, why = _format(where, bf16) if dtype == "auto" else (dtype, "as asked")
     return Placement(device=where, dtype=chosen, backend=backend, why=why)  # type: ignore[arg-type]
+
+
+def check_name(device: str) -> None:
+    """Raise BadParameter when no machine has a device of that name (torch is not imported)."""
+    if re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device) is None:
+        raise BadParameter(f"there is no device called {device!r}", fix="choose auto, cpu, cuda, cuda:1, ... or mps")
 
 
 def _device(wish: str) -> str:

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import torch  # noqa: TID253
+import torch
 
 from .errors import BadWeights, UnsafeFile
 from .pickle_machine import NOTHING_RAN, Name, Pending, describe, plain_key
@@ -190,8 +190,10 @@ class TorchWorld:
         if len(size) != len(stride) or len(size) > 64:
             raise ValueError("size and stride differ")
         count = math.prod(size)
-        last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) if count else offset - 1
-        if last >= flat.numel() or (not count and offset > flat.numel()):
+        if not count:
+            return flat.new_empty(size)  # a cut of nothing may well begin behind its storage
+        last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+        if last >= flat.numel():
             what = (
                 f"holds a tensor of shape {list(size)[:8]} that reaches element {last} of a storage with {flat.numel()}"
             )

@@ -122,17 +122,16 @@ def _in_folder(source: str, folder: Path, weight: Weight) -> Iterator[Place]:
 def _hub(weight: Weight) -> Iterator[Place]:
     if not weight.repo:
         return
-    try:
-        from huggingface_hub import try_to_load_from_cache
-        from huggingface_hub.utils import HFValidationError
-    except ImportError:
-        return
-    try:
-        found = try_to_load_from_cache(weight.repo, weight.file, revision=weight.revision)
-    except HFValidationError:
-        return
-    if isinstance(found, str):
-        yield Place("hub", Path(found))
+    repo = hub_cache() / f"models--{weight.repo.replace('/', '--')}"
+    named = repo / "refs" / weight.revision
+    revision = named.read_text(encoding="utf-8").strip() if named.is_file() else weight.revision
+    yield Place("hub", repo / "snapshots" / inner(revision) / inner(weight.file))
+
+
+def hub_cache() -> Path:
+    """Folder of the hub's own cache, by its variables; its client is not imported, it costs a listing too much."""
+    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
+    return Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub").expanduser()
 
 
 class HashMemory:

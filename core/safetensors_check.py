@@ -186,33 +186,44 @@ def write_safetensors(
 
     Tensors are laid out by falling alignment, then name. Raises BadWeights for a dtype the format lacks, WriteFailed.
     """
-    names = _dtype_names()
+    names = dtype_names()
     for name, tensor in tensors.items():
         if tensor.dtype not in names:
             raise BadWeights(f"has the dtype {tensor.dtype}, which safetensors lacks", where=f"{path}, key {name!r}")
     ordered = sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0]))
-    table: dict[str, Any] = {"__metadata__": dict(sorted((metadata or {}).items()))} if metadata else {}
+    entries: dict[str, Entry] = {}
     end = 0
     for name, tensor in ordered:
         begin, end = end, end + tensor.numel() * tensor.element_size()
-        table[name] = {"dtype": names[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begin, end]}
-    head = json.dumps(table, separators=(",", ":"), ensure_ascii=False).encode()
-    head += b" " * (-len(head) % 8)
-    with atomic_stream(path, size=8 + len(head) + end) as stream:
-        stream.write(struct.pack("<Q", len(head)) + head)
+        entries[name] = Entry(names[tensor.dtype], tuple(tensor.shape), begin, end)
+    head = header_bytes(entries, metadata or {})
+    with atomic_stream(path, size=len(head) + end) as stream:
+        stream.write(head)
         for _, tensor in ordered:
-            stream.write(_bytes(tensor))
+            stream.write(tensor_bytes(tensor))
     return Path(path)
 
 
-def _bytes(tensor: Tensor) -> memoryview:
+def header_bytes(entries: Mapping[str, Entry], metadata: Mapping[str, str]) -> bytes:
+    """What a file begins with: length and JSON, padded so that tensors start at a multiple of 8."""
+    table: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
+    for name, (dtype, shape, begin, end) in entries.items():
+        table[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [begin, end]}
+    head = json.dumps(table, separators=(",", ":"), ensure_ascii=False).encode()
+    head += b" " * (-len(head) % 8)
+    return struct.pack("<Q", len(head)) + head
+
+
+def tensor_bytes(tensor: Tensor) -> memoryview:
+    """A tensor's content as it stands in a file."""
     import torch
 
     plain = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
-    return memoryview(plain.reshape(-1).view(torch.uint8).numpy())  # type: ignore[arg-type] if plain.numel() else memoryview(b"")
+    return memoryview(plain.reshape(-1).view(torch.uint8).numpy())  # type: ignore[arg-type]
 
 
-def _dtype_names() -> dict[torch.dtype, str]:
+def dtype_names() -> dict[torch.dtype, str]:
+    """Every dtype of this torch that the format has → the format's name of it."""
     import torch
 
     spelled = {

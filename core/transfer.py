@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import requests  # noqa: TID253
+import requests
 import urllib3
-from requests.auth import AuthBase  # noqa: TID253
+from requests.auth import AuthBase
 
 from .errors import FetchFailed, UnderdrawingError
 
@@ -26,7 +26,7 @@ SLOW = 1024
 RETRIED = (408, 425, 429, 500, 502, 503, 504)
 
 
-class Busy(UnderdrawingError):  # noqa: N818
+class Busy(UnderdrawingError):
     """The attempt failed in a way that another one may not. after: seconds the server asked to wait."""
 
     after: float | None = None

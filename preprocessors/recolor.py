@@ -17,7 +17,7 @@ Y_WEIGHTS = (0.2126, 0.7152, 0.0722)
 class RecolorParams(Params, frozen=True):
     """Which brightness, and on what curve."""
 
-    mode: Annotated[
+    channel: Annotated[
         Literal["luminance", "intensity"],
         about("Lightness as the eye sees it (CIE L*), or the largest channel (HSV value)"),
     ] = "luminance"
@@ -39,10 +39,10 @@ class Recolor(Annotator[RecolorParams]):
         commercial=True,
         source="Mikubill/sd-webui-controlnet; CIE 15, CIELAB; IEC 61966-2-1, sRGB",
         aliases=(
-            Alias("recolor_luminance", "a1111", {"mode": "luminance"}),
-            Alias("recolor_intensity", "a1111", {"mode": "intensity"}),
-            Alias("ImageLuminanceDetector", "comfyui", {"mode": "luminance"}),
-            Alias("ImageIntensityDetector", "comfyui", {"mode": "intensity"}),
+            Alias("recolor_luminance", "a1111", {"channel": "luminance"}),
+            Alias("recolor_intensity", "a1111", {"channel": "intensity"}),
+            Alias("ImageLuminanceDetector", "comfyui", {"channel": "luminance"}),
+            Alias("ImageIntensityDetector", "comfyui", {"channel": "intensity"}),
         ),
         consumers=("ioclab_sd15_recolor", "sai_xl_recolor_256lora"),
     )
@@ -54,7 +54,7 @@ class Recolor(Annotator[RecolorParams]):
         from .nets.edges import grey
         from .nets.filters import each
 
-        brightness = _lightness if request.params.mode == "luminance" else _largest
+        brightness = _lightness if request.params.channel == "luminance" else _largest
         values = each(request.images, brightness) ** np.float32(request.params.gamma)
         return ControlMap(grey(np.rint(values * 255).astype(np.uint8)), values)
 

@@ -13,6 +13,8 @@ from PIL import Image
 from tests.cli.support import contents, entries, picture
 
 import underdrawing
+from underdrawing.cli.options import spellings
+from underdrawing.cli.shared import shared_options
 from underdrawing.preprocessors import registry
 
 if TYPE_CHECKING:
@@ -98,16 +100,11 @@ def test_size_is_met_in_every_mode(run: Run, tmp_path: Path, mode: str) -> None:
     assert pixels(tmp_path / "a.tile.png").shape == (96, 64, 3)
 
 
-def test_a_mode_of_the_annotator_goes_to_the_annotator(run: Run, tmp_path: Path) -> None:
-    photo = picture(tmp_path / "a.png")
-    for options in (["--mode", "intensity"], ["--mode=intensity"], ["--recolor.mode", "intensity"]):
-        assert run("annotate", "recolor", photo, "-o", tmp_path / "out", *options).code == 0
-        assert entries(tmp_path / "out")[0]["params"]["mode"] == "intensity"
-    both = run(
-        "annotate", "recolor", photo, "-o", tmp_path / "b", "--mode", "intensity", "--mode", "fill", "--size", "32x32"
-    )
-    assert both.code == 0
-    assert entries(tmp_path / "b")[0]["mode"] == "fill"
+def test_no_parameter_hides_behind_a_shared_option() -> None:
+    shared = {spelling for param in shared_options() for spelling in param.opts}
+    for annotator in registry:
+        for field in annotator.fields():
+            assert not shared & set(spellings(field.name)), f"{annotator.spec.id}.{field.name}"
 
 
 @pytest.mark.parametrize(

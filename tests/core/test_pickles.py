@@ -27,7 +27,9 @@ DTYPES = [
 
 
 def bits(tensor: torch.Tensor) -> bytes:
-    return tensor.detach().resolve_conj().resolve_neg().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+    flat = torch.empty(tensor.numel(), dtype=tensor.dtype)
+    flat.copy_(tensor.detach().reshape(-1))
+    return flat.view(torch.uint8).numpy().tobytes()
 
 
 def same(a: Any, b: Any) -> bool:

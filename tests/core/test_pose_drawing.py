@@ -35,10 +35,8 @@ def test_the_seventeen_limbs_are_openpose_s() -> None:
     one_based = [(2, 3), (2, 6), (3, 4), (4, 5), (6, 7), (7, 8), (2, 9), (9, 10), (10, 11), (2, 12), (12, 13), (13, 14)]
     one_based += [(2, 1), (1, 15), (15, 17), (1, 16), (16, 18)]
     assert [(a + 1, b + 1) for a, b in LIMBS] == one_based
-    assert [f"{r:02X}{g:02X}{b:02X}" for r, g, b in COLOURS] == (
-        "FF0000 FF5500 FFAA00 FFFF00 AAFF00 55FF00 00FF00 00FF55 00FFAA 00FFFF 00AAFF 0055FF 0000FF 5500FF AA00FF "
-        "FF00FF FF00AA FF0055"
-    ).split()
+    listed = "FF0000 FF5500 FFAA00 FFFF00 AAFF00 55FF00 00FF00 00FF55 00FFAA 00FFFF 00AAFF 0055FF 0000FF 5500FF AA00FF"
+    assert " ".join(f"{r:02X}{g:02X}{b:02X}" for r, g, b in COLOURS) == f"{listed} FF00FF FF00AA FF0055"
 
 
 @pytest.mark.parametrize("limb", range(17))

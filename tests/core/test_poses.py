@@ -110,5 +110,5 @@ def test_each_part_has_its_own_convention() -> None:
     ],
 )
 def test_other_json_is_refused_with_the_expected_form(data: object) -> None:
-    with pytest.raises(BadImage, match="expected {people"):
+    with pytest.raises(BadImage, match=r"expected \{people"):
         from_openpose(data)

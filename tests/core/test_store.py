@@ -42,7 +42,7 @@ def pretended(weight: Weight, target: Path, parts: Path, progress: object) -> Pa
 def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in SWITCHES:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(fetch, "download", forbidden)
 
 

@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 NOSE, NECK, RIGHT_SHOULDER, LEFT_SHOULDER, RIGHT_EYE, LEFT_EYE = 0, 1, 2, 5, 14, 15
 WOMAN = {
-    NOSE: (226, 128),
+    NOSE: (224, 126),
     RIGHT_SHOULDER: (115, 215),
     LEFT_SHOULDER: (290, 225),
-    RIGHT_EYE: (204, 112),
-    LEFT_EYE: (246, 113),
+    RIGHT_EYE: (203, 101),
+    LEFT_EYE: (247, 103),
 }
 """Read off the photograph by eye; a shoulder in a space suit is a guess."""
-WITHIN = {NOSE: 14, RIGHT_SHOULDER: 45, LEFT_SHOULDER: 45, RIGHT_EYE: 12, LEFT_EYE: 12}
+WITHIN = {NOSE: 8, RIGHT_SHOULDER: 45, LEFT_SHOULDER: 45, RIGHT_EYE: 8, LEFT_EYE: 8}
 
 
 def run(*pictures: NDArray[np.uint8], size: tuple[int, int] | None = None, **params: Any) -> ControlMap:
@@ -77,10 +77,10 @@ def test_the_woman_is_one_person_where_she_is() -> None:
 
 def test_her_face_has_its_slots() -> None:
     (person,) = people(woman())
-    expected = {8: (226, 179), 30: (226, 135), 36: (196, 113), 45: (257, 115), 48: (207, 152), 54: (243, 153)}
-    expected |= {68: (205, 112), 69: (246, 114)}
+    expected = {8: (222, 178), 30: (224, 126), 36: (193, 101), 45: (259, 104), 48: (202, 139), 54: (246, 139)}
+    expected |= {68: (203, 101), 69: (247, 103)}
     for slot, there in expected.items():
-        assert math.dist(place(person.face, slot), there) < 9, slot
+        assert math.dist(place(person.face, slot), there) < 6, slot
     assert math.dist(place(person.face, 68), place(person.body, RIGHT_EYE)) < 10
 
 
@@ -96,8 +96,8 @@ def test_the_same_bytes_again_and_in_a_batch() -> None:
     result = run(photo("camera"), photo("astronaut"))
     assert np.array_equal(result.images[1], woman().images[0])
     assert result.poses is not None
-    assert result.poses[1] == (woman().poses or ())[0]
-    assert len(result.poses[0].people) == 1
+    assert result.poses[1].people == people(woman())
+    assert len(people(result)) == 1
 
 
 def test_points_are_drawn_at_the_map_s_size() -> None:
@@ -175,7 +175,7 @@ def standing(x: float, *, score: float = 0.9, height: float = 300) -> Body:
 
 def hand(x: float, y: float, *, right: float, size: float = 25) -> Hand:
     points = np.array([[0, 0]] + [[(i % 5 - 2) * 0.3, 0.5 + i / 20] for i in range(20)], np.float32) * size
-    return Hand(0.9, right, points + (x, y))
+    return Hand(0.9, right, points + np.array([x, y], np.float32))
 
 
 def test_hands_go_to_the_nearest_wrists() -> None:
@@ -215,8 +215,7 @@ def test_faces_go_to_the_nearest_noses() -> None:
     made = assembled(
         [standing(200), standing(400)], [], [face(402, 52), face(199, 48), face(100, 300)], (600, 600), body=True
     )
-    centres = [person.face and person.face[0] for person in made]
-    assert [c and round(c.x) for c in centres] == [199, 402, 100]
+    assert [round(place(person.face, 0)[0]) for person in made] == [199, 402, 100]
 
 
 def test_unseen_and_outside_points_are_gaps() -> None:

@@ -37,7 +37,7 @@ def test_red_is_brighter_than_blue() -> None:
 
 def test_intensity_is_the_largest_channel() -> None:
     picture = photo()
-    result = map_of(Recolor, picture, mode="intensity")
+    result = map_of(Recolor, picture, channel="intensity")
     assert result.values is not None
     assert np.array_equal(result.images[0, ..., 0], picture.max(axis=-1))
     assert np.allclose(result.values[0], picture.max(axis=-1) / 255, atol=1e-6)
@@ -45,7 +45,7 @@ def test_intensity_is_the_largest_channel() -> None:
 
 def test_all_greys_come_back_through_intensity() -> None:
     levels = grey([range(256)])
-    assert np.array_equal(map_of(Recolor, levels, mode="intensity").images[0], levels)
+    assert np.array_equal(map_of(Recolor, levels, channel="intensity").images[0], levels)
 
 
 def test_luminance_of_greys_rises_without_a_step() -> None:
@@ -56,16 +56,17 @@ def test_luminance_of_greys_rises_without_a_step() -> None:
     assert steps.max() < 0.006
 
 
-@pytest.mark.parametrize("mode", ["luminance", "intensity"])
-def test_gamma_is_an_exponent(mode: str) -> None:
-    plain, dark = map_of(Recolor, photo(), mode=mode).values, map_of(Recolor, photo(), mode=mode, gamma=2.0).values
+@pytest.mark.parametrize("channel", ["luminance", "intensity"])
+def test_gamma_is_an_exponent(channel: str) -> None:
+    plain = map_of(Recolor, photo(), channel=channel).values
+    dark = map_of(Recolor, photo(), channel=channel, gamma=2.0).values
     assert plain is not None
     assert dark is not None
     assert np.allclose(dark, plain.astype(np.float64) ** 2, atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("name", "mode"),
+    ("name", "channel"),
     [
         ("recolor_luminance", "luminance"),
         ("recolor_intensity", "intensity"),
@@ -73,5 +74,5 @@ def test_gamma_is_an_exponent(mode: str) -> None:
         ("ImageIntensityDetector", "intensity"),
     ],
 )
-def test_known_names(name: str, mode: str) -> None:
-    assert registry.resolve(name).presets == {"mode": mode}
+def test_known_names(name: str, channel: str) -> None:
+    assert registry.resolve(name).presets == {"channel": channel}

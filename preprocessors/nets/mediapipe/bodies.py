@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from . import records
-from .detection import Detections
-from .regions import Region, tiles, to_picture, upright, whole
+from .detection import Detections, chance
+from .regions import Region, search, to_picture, upright
 from .running import Detector, Net
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ DETECTOR = 0.9
 """Threshold of the detector over the confidence asked for: below about 0.55 it mostly sees people in hands and cats."""
 PRESENT = 0.5
 """A person must be there in a second look, too, in the region that the first look suggests."""
+FINEST = 96
+"""Side of the smallest tiles that are searched, in pixels."""
 CROWD = 6
 """Finds of one place, at different sizes, that are looked at; they vote on the pose."""
 SURE, COVERED = 0.65, 0.4
@@ -66,13 +68,13 @@ def refined(points: NDArray[Any], heat: Array, *, kernel: int = 7, sure: float =
     """Move points [N, 2] (0 .. 1) to the mean of their heat map [N, H, W] (logits) nearby, where that is sure."""
     count, height, width = heat.shape
     reach = kernel // 2
-    chance = np.pad(1 / (1 + np.exp(-heat)), ((0, 0), (reach, reach), (reach, reach)))
+    likely = np.pad(chance(heat), ((0, 0), (reach, reach), (reach, reach)))
     columns = np.floor(points[:, 0] * width).astype(int)
     rows = np.floor(points[:, 1] * height).astype(int)
     result = points.copy()
     for i in range(count):
         if 0 <= columns[i] < width and 0 <= rows[i] < height:
-            window = chance[i, rows[i] : rows[i] + kernel, columns[i] : columns[i] + kernel]
+            window = likely[i, rows[i] : rows[i] + kernel, columns[i] : columns[i] + kernel]
             if window.max() >= sure:
                 offsets = np.arange(kernel) - reach
                 x = (window.sum(0) * offsets).sum() / window.sum() + columns[i]
@@ -89,8 +91,8 @@ class Bodies:
         self.net = Net(records.POSE_LANDMARK_FULL, placement)
 
     def __call__(self, image: Image, *, confidence: float, levels: int) -> list[Body]:
-        """Everybody whose score is at least confidence, surest first. levels: see `search`."""
-        found = self.detect(image, search(image, levels), min(DETECTOR * confidence, 0.9))
+        """Everybody whose score is at least confidence, surest first. levels: see `regions.search`."""
+        found = self.detect(image, search(image, levels, FINEST), min(DETECTOR * confidence, 0.9))
         found = thinned(found)
         regions = [region_of(points[2], points[3]) for points in found.points]
         first = [
@@ -112,23 +114,9 @@ class Bodies:
     def _read(self, landmarks: Array, heat: Array, presence: Array, region: Region) -> Body:
         table = landmarks.reshape(-1, 5)
         points = to_picture(refined(table[:, :2] / self.net.size[0], heat), region)
-        visible = 1 / (1 + np.exp(-np.clip(table[:POINTS, 3], -80, 80)))
+        visible = chance(table[:POINTS, 3])
         follow = region_of(points[POINTS], points[POINTS + 1])
-        return Body(float(presence[0]), points[:POINTS], visible.astype(np.float32), follow)
-
-
-def search(image: Image, levels: int) -> list[Region]:
-    """Where detectors look: the whole picture, then squares of the shorter side, of its half, and so on.
-
-    levels: 1 is the whole picture only. A level that would repeat the whole picture is left out.
-    """
-    height, width = image.shape[:2]
-    regions = [whole(image)]
-    for level in range(1, levels):
-        shorter = min(height, width)
-        side = shorter / 2 ** (level - 1) if max(height, width) > 1.2 * shorter else shorter / 2**level
-        regions += tiles(image, side)
-    return regions
+        return Body(float(presence[0]), points[:POINTS], visible, follow)
 
 
 def thinned(found: Detections) -> Detections:

@@ -29,6 +29,11 @@ class Detections(NamedTuple):
         return cls(np.concatenate([p.scores for p in parts]), np.concatenate([p.points for p in parts]))
 
 
+def chance(logits: Array) -> Array:
+    """Logistic function, 0 .. 1."""
+    return (1 / (1 + np.exp(-np.clip(logits, -80, 80)))).astype(np.float32)
+
+
 def anchors(size: int, strides: Sequence[int], per_layer: int = 2) -> Array:
     """Anchor centres [N, 2], 0 .. 1, row by row; neighbouring layers of one stride share a grid."""
     grids: list[NDArray[np.floating[Any]]] = []
@@ -44,7 +49,7 @@ def decode(boxes: Array, scores: Array, centres: Array, size: int, threshold: fl
     """Read one picture's raw output: boxes [N, 4 + 2 K] (centre, width, height, points, in pixels from the anchor) and
     logits [N, 1]; places come back as 0 .. 1 of the network's input.
     """
-    certain = 1 / (1 + np.exp(-np.clip(scores.reshape(-1), -80, 80)))
+    certain = chance(scores.reshape(-1))
     kept = certain >= threshold
     raw = boxes[kept].reshape(int(kept.sum()), boxes.shape[1] // 2, 2) / size
     middle, extent, points = raw[:, :1], raw[:, 1:2], raw[:, 2:]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from . import records
-from .regions import Region, around, level, tiles, to_picture, whole
+from .regions import Region, around, level, search, to_picture
 from .running import Detector, Net
 from .topology import FACE_SLOTS, HEAD, LEFT_EYE_CORNERS, RIGHT_EYE_CORNERS
 
@@ -114,10 +114,12 @@ class Faces:
         A picture without a clear upright face is searched again turned by quarters.
         """
         heads = [[region] for body in bodies if (region := region_of_head(body))]
-        found = [face for group in (search(image), *heads) for face in self._found(image, group, confidence)]
+        found = [
+            face for group in (search(image, LEVELS, FINEST), *heads) for face in self._found(image, group, confidence)
+        ]
         if not any(face.clear >= CLEAR for face in found):
             for quarter in (1, 2, 3):
-                turned = [region._replace(angle=quarter * math.pi / 2) for region in search(image, levels=2)]
+                turned = [region._replace(angle=quarter * math.pi / 2) for region in search(image, 2, FINEST)]
                 found += self._found(image, turned, max(confidence, SURE_TURNED))
         return [face._replace(irises=self._irises(image, face.points)) for face in distinct(found)]
 
@@ -148,15 +150,6 @@ class Faces:
         centres = [place.reshape(-1, 3)[:1, :2] / self.iris.size[0] for place in places]
         centres[1][:, 0] = 1 - centres[1][:, 0]
         return np.concatenate([to_picture(centres[0], right), to_picture(centres[1], left)])
-
-
-def search(image: Image, levels: int = LEVELS) -> list[Region]:
-    """Whole picture, then squares of its shorter side, of half of it and so on, down to FINEST."""
-    shorter = min(image.shape[:2])
-    sides = [shorter / 2**step for step in range(levels)]
-    wide = max(image.shape[:2]) > 1.2 * shorter
-    used = [side for step, side in enumerate(sides) if (step or wide) and side >= FINEST]
-    return [whole(image)] + [region for side in used for region in tiles(image, side)]
 
 
 def distinct(faces: Sequence[Face]) -> list[Face]:

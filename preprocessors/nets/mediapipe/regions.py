@@ -97,6 +97,18 @@ def tiles(image: NDArray[Any], side: float, *, overlap: float = 0.5) -> list[Reg
     return [Region(float(x), float(y), side, side) for y in centres(height) for x in centres(width)]
 
 
+def search(image: NDArray[Any], levels: int, finest: int) -> list[Region]:
+    """Where detectors look: the whole picture, then tiles of the shorter side, of its half, and so on.
+
+    levels: 1 is the whole picture only. Nearly square pictures begin with tiles of half a side; none is smaller than
+    finest, in pixels.
+    """
+    shorter = min(image.shape[:2])
+    first = shorter if max(image.shape[:2]) > 1.2 * shorter else shorter / 2
+    sides = [first / 2**step for step in range(levels - 1)]
+    return [whole(image)] + [region for side in sides if side >= finest for region in tiles(image, side)]
+
+
 def matrix(region: Region) -> Array:
     """[2, 3] map from places in the region (0 .. 1 from its upper left corner) to the picture."""
     cosine, sine = math.cos(region.angle), math.sin(region.angle)

@@ -42,7 +42,8 @@ def test_decoding_undoes_encoding(row: int, x: float, y: float, width: float, he
     found = decode(boxes, scores, centres, 128, 0.5)
     assert found.scores.tolist() == [1]
     middle = centres[row] * 128 + (x, y)
-    expected = [middle - (width / 2, height / 2), middle + (width / 2, height / 2), middle + (3, -5)]
+    half = (width / 2, height / 2)
+    expected = [np.subtract(middle, half), np.add(middle, half), np.add(middle, (3, -5))]
     assert np.abs(found.points[0] * 128 - np.array(expected)).max() < 1e-3
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ from underdrawing.preprocessors.nets.mediapipe.regions import (
     full,
     level,
     rotate,
+    search,
     tiles,
     to_picture,
     to_region,
@@ -113,7 +115,7 @@ def test_a_marked_point_comes_back_where_it_was(x: float, y: float, side: float,
     small = crop(picture, region, (64, 64))[..., 0].astype(float)
     rows, columns = np.mgrid[:64, :64] + 0.5
     found = np.array([[(small * columns).sum(), (small * rows).sum()]]) / small.sum() / 64
-    if 0.15 < found.min() and found.max() < 0.85:
+    if found.min() > 0.15 and found.max() < 0.85:
         back = to_picture(found.astype(np.float32), region)[0]
         assert np.abs(back - true).max() < 0.05 + 0.2 * region.width / 64
 
@@ -126,7 +128,7 @@ def test_tiles_cover_the_picture_and_overlap(height: int, width: int, side: int)
         ordered = sorted(centres)
         assert ordered[0] - side / 2 <= 1e-6
         assert ordered[-1] + side / 2 >= length - 1e-6
-        assert all(b - a <= side / 2 + 1e-6 for a, b in zip(ordered, ordered[1:], strict=False))
+        assert all(b - a <= side / 2 + 1e-6 for a, b in pairwise(ordered))
 
 
 @given(st.floats(-3, 3), st.floats(0.2, 5), st.floats(-200, 200), st.floats(-200, 200))
@@ -134,7 +136,7 @@ def test_regions_move_with_what_they_are_made_of(angle: float, scale: float, dx:
     hand = np.array([[0.0, 0.0]] + [[(i % 5 - 2) * 8.0, -30.0 - i] for i in range(20)], np.float32)
 
     def moved(cloud: NDArray[np.float32]) -> NDArray[np.float32]:
-        return (np.array([rotate(*p, angle) for p in cloud.tolist()]) * scale + (dx, dy)).astype(np.float32)
+        return (np.array([rotate(x, y, angle) for x, y in cloud.tolist()]) * scale + (dx, dy)).astype(np.float32)
 
     for make in (region_of_hand, lambda cloud: region_of_body(cloud[0], cloud[9])):  # pyright: ignore
         before, after = make(hand), make(moved(hand))
@@ -149,3 +151,18 @@ def test_a_palm_region_reaches_over_the_fingers() -> None:
     region = region_of_palm(palm)
     assert region.angle == pytest.approx(0, abs=1e-6)
     assert (region.x, region.y, region.width, region.height) == pytest.approx((100, 90, 52, 52))
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "levels", "sides"),
+    [
+        (512, 512, 1, [512]),
+        (512, 512, 3, [512, 256, 128]),
+        (400, 800, 3, [800, 400, 200]),
+        (100, 800, 3, [800, 100]),
+        (1, 64, 4, [64]),
+    ],
+)
+def test_the_search_goes_down_to_the_finest_tiles(height: int, width: int, levels: int, sides: list[int]) -> None:
+    found = search(np.zeros((height, width, 3), np.uint8), levels, 96)
+    assert list(dict.fromkeys(region.width for region in found)) == sides

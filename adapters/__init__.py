@@ -1,0 +1,23 @@
+"""LoRA-family adapters and Textual Inversion embeddings: read, account for, apply, remove without a trace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .apply import Patcher
+    from .embeddings import load_embedding
+    from .load import load_adapter
+
+__all__ = ["Patcher", "load_adapter", "load_embedding"]
+
+_LAZY = {"Patcher": "apply", "load_adapter": "load", "load_embedding": "embeddings"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: nothing here needs torch until it is used."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{_LAZY[name]}", __name__), name)

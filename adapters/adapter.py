@@ -1,0 +1,77 @@
+"""An adapter file, understood: deltas by module, learned tokens, and an account of every key."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .deltas.base import Delta
+
+Embeddings = dict[str, "dict[str, Tensor]"]
+"""Token → text encoder ("text_encoder", "text_encoder_2") → vectors [n, width]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Adapter:
+    """Deltas under canonical names, and what became of every key of the file.
+
+    modules: "unet.down_blocks..." → delta. embeddings: learned tokens that came along. dialect: naming scheme(s) of the
+    file. used: key → canonical module or token. unused: key → reason. rejected: dialect → why it was not that one.
+    Every key of the file is in used or in unused, never in both.
+    """
+
+    path: Path
+    modules: dict[str, Delta]
+    embeddings: Embeddings
+    dialect: str
+    metadata: dict[str, str]
+    used: dict[str, str]
+    unused: dict[str, str]
+    rejected: dict[str, str] = field(default_factory=dict[str, str])
+    notes: tuple[str, ...] = ()
+    finite: bool = True
+
+    @property
+    def name(self) -> str:
+        """File name without its ending."""
+        return self.path.stem
+
+    @property
+    def algorithms(self) -> dict[str, int]:
+        """Algorithm → number of modules."""
+        return dict(Counter(delta.algorithm for delta in self.modules.values()))
+
+    @property
+    def ranks(self) -> dict[int, int]:
+        """Rank → number of modules."""
+        return dict(sorted(Counter(delta.rank for delta in self.modules.values() if delta.rank is not None).items()))
+
+    @property
+    def base_model(self) -> str:
+        """Architecture the file was most likely made for: "sd15", "sd21", "sdxl", "sdxl_refiner" or "unknown"."""
+        from .guess import base_model
+
+        return base_model(self)
+
+    def report(self) -> dict[str, Any]:
+        """What `lora inspect` shows; JSON-serialisable. Metadata is summed up, never echoed whole."""
+        return {
+            "file": self.path.name,
+            "dialect": self.dialect,
+            "base_model": self.base_model,
+            "modules": self.algorithms,
+            "ranks": {str(rank): count for rank, count in self.ranks.items()},
+            "parts": dict(Counter(name.partition(".")[0] for name in self.modules)),
+            "embeddings": {t: {e: list(v.shape) for e, v in vectors.items()} for t, vectors in self.embeddings.items()},
+            "unused": self.unused,
+            "rejected": self.rejected,
+            "finite": self.finite,
+            "keys": len(self.used) + len(self.unused),
+            "metadata": sorted(key[:80] for key in self.metadata),
+            "notes": list(self.notes),
+        }

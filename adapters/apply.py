@@ -1,0 +1,213 @@
+"""Adapters on a live model. Originals are never written: patched weights are other tensors, and clearing puts the
+original objects back, bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from .arena import like
+from .holders import Holder, Target, hold
+from .planning import Blocks, Change, check_receipt, plan, receipt_of
+from .summing import Ready, ready, write_sum
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from torch import Tensor, nn
+
+    from .adapter import Adapter
+    from .deltas.base import Delta
+    from .planning import Work
+    from .receipt import Receipt
+    from .targets import Slot
+
+Order = Literal["base", "sequential"]
+Place = tuple[str, str]
+"""Part and tensor key."""
+__all__ = ["Blocks", "Change", "Order", "Patcher", "new_value"]
+
+
+@dataclass
+class Patched:
+    """A replaced tensor: the original object, ours, and ours' version when we last wrote it."""
+
+    original: Tensor | None
+    buffer: Tensor
+    version: int = 0
+
+
+class Patcher:
+    """Applies adapters to model parts and takes them off without a trace.
+
+    Parts are diffusers / transformers modules or plain state dicts with the part's own keys (any known spelling).
+    order: "base" computes every delta from the untouched weight and sums them; "sequential" feeds each delta the weight
+    the one before left, as A1111 and ComfyUI do (the same for LoRA, not for DoRA, OFT, BOFT, GLoRA and IA3).
+    As a context manager it clears when left.
+    """
+
+    def __init__(
+        self,
+        *,
+        unet: nn.Module | dict[str, Tensor] | None = None,
+        text_encoder: nn.Module | dict[str, Tensor] | None = None,
+        text_encoder_2: nn.Module | dict[str, Tensor] | None = None,
+        order: Order = "base",
+    ) -> None:
+        parts = {"unet": unet, "text_encoder": text_encoder, "text_encoder_2": text_encoder_2}
+        self._holders: dict[str, Holder] = {
+            part: hold(part, model) for part, model in parts.items() if model is not None
+        }
+        self._order = order
+        self._patched: dict[Place, Patched] = {}
+        self._changes: dict[tuple[Any, ...], tuple[Delta, Ready]] = {}
+        """(part, key, module, parameter, id of the delta) → the delta, kept alive, and its change at strength 1."""
+        self._taken = 0
+        """Bytes of buffers that were allocated since nothing was patched."""
+
+    def set(
+        self,
+        wishes: Sequence[tuple[Adapter, float, float] | tuple[Adapter, float, float, Blocks | None]],
+        *,
+        allow_empty: bool = False,
+    ) -> Receipt:
+        """Make exactly these adapters active: (adapter, unet strength, text encoder strength[, block weights]).
+
+        Replaces what was set before. Raises BadWeights when an adapter matches nothing, unless allow_empty; after any
+        exception the model is as it was without adapters.
+        """
+        try:
+            self._forget_foreign_writes()
+            work = plan(self._holders, wishes)
+            receipt = receipt_of(wishes, work)
+            check_receipt(receipt, allow_empty=allow_empty)
+            self._drop_unused(work)
+            with torch.no_grad():
+                self._take_buffers(work)
+                for place, targets in work.targets.items():
+                    self._patch(place, targets)
+        except BaseException:
+            self.clear()
+            raise
+        return receipt
+
+    def clear(self) -> None:
+        """Put every original back and free what patching took."""
+        self._forget_foreign_writes()
+        self._put_back(list(self._patched))
+        self._changes.clear()
+
+    def __enter__(self) -> Patcher:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.clear()
+
+    def _put_back(self, places: list[Place]) -> None:
+        for part, key in places:
+            self._holders[part].put(key, self._patched.pop((part, key)).original)
+        if not self._patched:
+            self._taken = 0
+
+    def _forget_foreign_writes(self) -> None:
+        """A checkpoint loaded over patched weights makes those the new originals: nothing old is put back."""
+        foreign = {place for place, patched in self._patched.items() if not self._is_ours(place, patched)}
+        if foreign:
+            for place in foreign:
+                del self._patched[place]
+            self._changes = {name: change for name, change in self._changes.items() if name[:2] not in foreign}
+
+    def _is_ours(self, place: Place, patched: Patched) -> bool:
+        now = self._holders[place[0]].get(place[1])
+        return now is not None and now.data_ptr() == patched.buffer.data_ptr() and _version(now) == patched.version
+
+    def _drop_unused(self, work: Work) -> None:
+        """Forget what is not wanted any more; when that is most of the memory, start anew so that it is released."""
+        self._put_back([place for place in self._patched if place not in work.targets])
+        if 2 * sum(patched.buffer.nbytes for patched in self._patched.values()) < self._taken:
+            self._put_back(list(self._patched))
+        wanted = {
+            (*place, *target, id(change.delta))
+            for place, targets in work.targets.items()
+            for target, changes in targets.items()
+            for change in changes
+        }
+        self._changes = {name: change for name, change in self._changes.items() if name in wanted}
+
+    def _take_buffers(self, work: Work) -> None:
+        found = {place: self._holders[place[0]].get(place[1]) for place in work.targets if place not in self._patched}
+        originals = {place: original for place, original in found.items() if original is not None}
+        buffers = like(originals)
+        for place, original in found.items():
+            buffer = self._new_bias(place[0], work.targets[place]) if original is None else buffers[place]
+            self._patched[place] = Patched(original, buffer)
+            self._taken += buffer.nbytes
+
+    def _new_bias(self, part: str, targets: dict[Target, list[Change]]) -> Tensor:
+        """Room for a bias that the layer does not have, like its weight."""
+        ((module, _), changes), *_ = targets.items()
+        holder, bias = self._holders[part], changes[0].delta.bias
+        weight = holder.get(holder.slots[module, "weight"].key)
+        assert bias is not None
+        assert weight is not None
+        return torch.empty(bias.numel(), dtype=weight.dtype, device=weight.device)
+
+    def _patch(self, place: Place, targets: dict[Target, list[Change]]) -> None:
+        part, key = place
+        holder, patched = self._holders[part], self._patched[place]
+        if patched.original is not None and holder.shares[key] > len(targets):
+            patched.buffer.copy_(patched.original)
+        for target, changes in targets.items():
+            slot = holder.slots.get(target) or holder.bias_slot(target[0])
+            assert slot is not None
+            self._write(place, target, slot, patched, changes)
+        now = holder.get(key)
+        if now is None or now.data_ptr() != patched.buffer.data_ptr():
+            holder.put(key, patched.buffer)
+        patched.version = _version(holder.get(key))
+
+    def _write(self, place: Place, target: Target, slot: Slot, patched: Patched, changes: list[Change]) -> None:
+        into = slot.view(patched.buffer)
+        if patched.original is None:
+            base = torch.zeros_like(into, dtype=torch.float32)
+        else:
+            base = slot.view(patched.original.detach())
+        if self._order == "sequential" and any(change.delta.uses_base for change in changes):
+            into.copy_(new_value(base, changes, target, "sequential"))
+        else:
+            write_sum(into, base, [(self._ready(place, target, c.delta, base), c.strength) for c in changes])
+
+    def _ready(self, place: Place, target: Target, delta: Delta, base: Tensor) -> Ready:
+        name = (*place, *target, id(delta))
+        if name not in self._changes:
+            made = Ready(_bias_change(delta, base)) if target[1] == "bias" else ready(delta, base)
+            self._changes[name] = delta, made
+        return self._changes[name][1]
+
+
+def new_value(base: Tensor, changes: Sequence[Change], target: Target, order: Order) -> Tensor:
+    """Base, float32, plus the changes in either order; base is not written."""
+    start = base.to(torch.float32)
+    value = start.clone()
+    for change in changes:
+        origin = value.clone() if order == "sequential" else start
+        if target[1] == "bias":
+            value.add_(_bias_change(change.delta, origin), alpha=change.strength)
+        else:
+            change.delta.add_to(value, origin, change.strength)
+    return value
+
+
+def _bias_change(delta: Delta, base: Tensor) -> Tensor:
+    change = delta.bias_change(base)
+    return torch.zeros_like(base, dtype=torch.float32) if change is None else change.reshape(base.shape)
+
+
+def _version(tensor: Tensor | None) -> int:
+    """How often a tensor was written in place; inference tensors do not count."""
+    return -1 if tensor is None or tensor.is_inference() else tensor._version

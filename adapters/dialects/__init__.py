@@ -1,0 +1,1 @@
+"""How files name things: one file per dialect, found by being here."""

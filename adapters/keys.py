@@ -1,0 +1,116 @@
+"""One dictionary of every spelling of every module name; names are looked up, never parsed out of underscores.
+
+Spellings of a UNet module: diffusers (``down_blocks.0...``), LDM (``input_blocks.1.0...``), and kohya's of both, with
+dots replaced by underscores. Of a text encoder module: transformers with and without ``text_model.``, OpenCLIP
+(``transformer.resblocks.0...``), and kohya's of all. No two modules share a spelling (tested).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from .architectures import ENCODERS, UNETS, modules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_RESNET = {
+    "norm1": "in_layers.0",
+    "conv1": "in_layers.2",
+    "time_emb_proj": "emb_layers.1",
+    "norm2": "out_layers.0",
+    "conv2": "out_layers.3",
+    "conv_shortcut": "skip_connection",
+}
+_STEM = {
+    "conv_in": "input_blocks.0.0",
+    "time_embedding.linear_1": "time_embed.0",
+    "time_embedding.linear_2": "time_embed.2",
+    "add_embedding.linear_1": "label_emb.0.0",
+    "add_embedding.linear_2": "label_emb.0.2",
+    "conv_norm_out": "out.0",
+    "conv_out": "out.2",
+}
+_OPENCLIP = {
+    "self_attn.out_proj": "attn.out_proj",
+    "mlp.fc1": "mlp.c_fc",
+    "mlp.fc2": "mlp.c_proj",
+    "layer_norm1": "ln_1",
+    "layer_norm2": "ln_2",
+}
+_OPENCLIP_STEM = {
+    "final_layer_norm": "ln_final",
+    "embeddings.token_embedding": "token_embedding",
+    "embeddings.position_embedding": "positional_embedding",
+    "text_projection": "text_projection",
+}
+LEVEL = 3
+"""Blocks a level takes in the LDM numbering: two ResNets and a sampler down, three ResNets up."""
+
+
+def ldm_name(name: str, names: frozenset[str] | set[str]) -> str:
+    """LDM spelling of a diffusers UNet module. names: all modules (an upsampler's number depends on them)."""
+    if name in _STEM:
+        return _STEM[name]
+    side, *rest = name.split(".")
+    if side == "mid_block":
+        kind, index, *tail = rest
+        number = 2 * int(index) if kind == "resnets" else 1
+        return ".".join(["middle_block", str(number), *_tail(kind, tail)])
+    block, kind, index, *tail = rest
+    if kind == "downsamplers":
+        return f"input_blocks.{LEVEL * (int(block) + 1)}.0.op"
+    if kind == "upsamplers":
+        attends = any(other.startswith(f"up_blocks.{block}.attentions.") for other in names)
+        return f"output_blocks.{LEVEL * int(block) + 2}.{2 if attends else 1}.conv"
+    up = side == "up_blocks"
+    number = LEVEL * int(block) + int(index) + (0 if up else 1)
+    place = "0" if kind == "resnets" else "1"
+    return ".".join(["output_blocks" if up else "input_blocks", str(number), place, *_tail(kind, tail)])
+
+
+def _tail(kind: str, tail: list[str]) -> list[str]:
+    return [_RESNET[".".join(tail)]] if kind == "resnets" else tail
+
+
+def openclip_name(name: str) -> str | None:
+    """OpenCLIP spelling of a transformers text encoder module; None for q, k, v, which are rows of one fused weight."""
+    if name in _OPENCLIP_STEM:
+        return _OPENCLIP_STEM[name]
+    found = re.fullmatch(r"encoder\.layers\.(\d+)\.(.+)", name)
+    if found is None or found[2] not in _OPENCLIP:
+        return None
+    return f"transformer.resblocks.{found[1]}.{_OPENCLIP[found[2]]}"
+
+
+def spellings(part: str, name: str, names: frozenset[str] | set[str]) -> list[str]:
+    """Dotted spellings of a module inside its part ("unet", "text_encoder", ...), the canonical one first."""
+    if part == "unet":
+        return list(dict.fromkeys((name, ldm_name(name, names))))
+    native = openclip_name(name)
+    prefixed = name if name == "text_projection" else f"text_model.{name}"
+    return list(dict.fromkeys([name, prefixed, *([native] if native else [])]))
+
+
+def index(part: str, names: Iterable[str]) -> dict[str, str]:
+    """Every dotted and underscored spelling → canonical name within the part."""
+    known = frozenset(names)
+    found: dict[str, str] = {}
+    for name in known:
+        for spelling in spellings(part, name, known):
+            found[spelling] = name
+            found[spelling.replace(".", "_")] = name
+    return found
+
+
+@cache
+def known_names(part: str) -> dict[str, str]:
+    """Spellings of all modules that any of the known architectures has in a part → name within the part."""
+    found: dict[str, str] = {}
+    for architecture in UNETS:
+        own = modules(architecture)
+        if part == "unet" or part in ENCODERS[architecture]:
+            found |= index(part, (n.removeprefix(f"{part}.") for n in own if n.startswith(f"{part}.")))
+    return found
