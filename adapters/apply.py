@@ -11,7 +11,7 @@ import torch
 from .arena import like
 from .holders import Holder, Target, hold
 from .planning import Blocks, Change, check_receipt, plan, receipt_of
-from .summing import Ready, ready, write_sum
+from .summing import Ready, Space, ready, write_in_turn, write_sum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Order = Literal["base", "sequential"]
 Place = tuple[str, str]
 """Part and tensor key."""
-__all__ = ["Blocks", "Change", "Order", "Patcher", "new_value"]
+__all__ = ["Blocks", "Change", "Order", "Patcher", "in_turn"]
 
 
 @dataclass
@@ -61,10 +61,11 @@ class Patcher:
         self._holders: dict[str, Holder] = {
             part: hold(part, model) for part, model in parts.items() if model is not None
         }
-        self._order = order
+        self._order: Order = order
         self._patched: dict[Place, Patched] = {}
         self._changes: dict[tuple[Any, ...], tuple[Delta, Ready]] = {}
         """(part, key, module, parameter, id of the delta) → the delta, kept alive, and its change at strength 1."""
+        self._space = Space()
         self._taken = 0
         """Bytes of buffers that were allocated since nothing was patched."""
 
@@ -99,6 +100,7 @@ class Patcher:
         self._forget_foreign_writes()
         self._put_back(list(self._patched))
         self._changes.clear()
+        self._space = Space()
 
     def __enter__(self) -> Patcher:
         return self
@@ -177,35 +179,23 @@ class Patcher:
             base = torch.zeros_like(into, dtype=torch.float32)
         else:
             base = slot.view(patched.original.detach())
-        if self._order == "sequential" and any(change.delta.uses_base for change in changes):
-            into.copy_(new_value(base, changes, target, "sequential"))
+        if in_turn(changes, target, self._order):
+            write_in_turn(into, base, [(change.delta, change.strength) for change in changes])
         else:
-            write_sum(into, base, [(self._ready(place, target, c.delta, base), c.strength) for c in changes])
+            write_sum(
+                into, base, [(self._ready(place, target, c.delta, base), c.strength) for c in changes], self._space
+            )
 
     def _ready(self, place: Place, target: Target, delta: Delta, base: Tensor) -> Ready:
         name = (*place, *target, id(delta))
         if name not in self._changes:
-            made = Ready(_bias_change(delta, base)) if target[1] == "bias" else ready(delta, base)
-            self._changes[name] = delta, made
+            self._changes[name] = delta, ready(delta, base, target[1])
         return self._changes[name][1]
 
 
-def new_value(base: Tensor, changes: Sequence[Change], target: Target, order: Order) -> Tensor:
-    """Base, float32, plus the changes in either order; base is not written."""
-    start = base.to(torch.float32)
-    value = start.clone()
-    for change in changes:
-        origin = value.clone() if order == "sequential" else start
-        if target[1] == "bias":
-            value.add_(_bias_change(change.delta, origin), alpha=change.strength)
-        else:
-            change.delta.add_to(value, origin, change.strength)
-    return value
-
-
-def _bias_change(delta: Delta, base: Tensor) -> Tensor:
-    change = delta.bias_change(base)
-    return torch.zeros_like(base, dtype=torch.float32) if change is None else change.reshape(base.shape)
+def in_turn(changes: Sequence[Change], target: Target, order: Order) -> bool:
+    """Whether the order matters: sequential was asked for and a change depends on the weight it meets."""
+    return order == "sequential" and target[1] == "weight" and any(change.delta.uses_base for change in changes)
 
 
 def _version(tensor: Tensor | None) -> int:

@@ -28,7 +28,7 @@ def like(originals: Mapping[Name, Tensor]) -> dict[Name, Tensor]:
     """
     sizes = {name: _size(tensor) for name, tensor in originals.items()}
     total = sum(sizes.values())
-    if total < WORTHWHILE:
+    if total < max(1, WORTHWHILE):
         return {name: torch.empty_like(tensor.detach()) for name, tensor in originals.items()}
     block, offset, made = _mapping(total), 0, dict[object, "Tensor"]()
     for name, tensor in originals.items():

@@ -11,11 +11,12 @@ import torch
 from ..core.errors import BadWeights
 from ..core.files import atomic_stream, sha256_file
 from ..core.safetensors_check import Entry, header_bytes, tensor_bytes
-from .apply import new_value
+from .apply import in_turn
 from .checkpoint import PARTS, Checkpoint, open_checkpoint
 from .holders import Holder
 from .planning import Change, check_receipt, plan, receipt_of
 from .saving import not_an_input, provenance
+from .summing import Space, ready, write_in_turn, write_sum
 
 if TYPE_CHECKING:
     import os
@@ -148,11 +149,18 @@ def _contents(
     else:
         module = next(iter(targets))[0]
         value = torch.zeros(entry.shape, dtype=source.empty(source.slots[module, "weight"].key).dtype)
+    base = value.clone()
     for target, changes in targets.items():
         slot = source.slots.get(target) or holder.bias_slot(target[0])
         assert slot is not None
         part = slot.view(value)
-        part.copy_(new_value(part, changes, target, order))
+        old = slot.view(base)
+        if in_turn(changes, target, order):
+            write_in_turn(part, old, [(change.delta, change.strength) for change in changes])
+        else:
+            write_sum(
+                part, old, [(ready(change.delta, old, target[1]), change.strength) for change in changes], Space()
+            )
         if not bool(torch.isfinite(part.float()).all()):
             raise BadWeights(
                 f"would be NaN or infinite in {entry.dtype}",

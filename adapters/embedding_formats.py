@@ -74,23 +74,23 @@ def understand(source: Source) -> Found:
     return found
 
 
-def vectors(value: Any, key: str, source: Source) -> Tensor:
+def vectors(value: Any, key: str, path: Path) -> Tensor:
     """A value of the file as [n, d] fp32 in memory of its own; not checked for NaN."""
     if not isinstance(value, Tensor):
-        raise _bad("is no tensor", key, source)
+        raise _bad("is no tensor", key, path)
     if value.dtype not in FLOATS:
-        raise _bad(f"is {str(value.dtype).removeprefix('torch.')}, and vectors are floating-point", key, source)
+        raise _bad(f"is {str(value.dtype).removeprefix('torch.')}, and vectors are floating-point", key, path)
     if value.ndim not in (1, 2):
-        raise _bad(f"has the shape {list(value.shape)[:8]}, and vectors are [n, d] or [d]", key, source)
+        raise _bad(f"has the shape {list(value.shape)[:8]}, and vectors are [n, d] or [d]", key, path)
     rows = value[None] if value.ndim == 1 else value
     if not 1 <= rows.shape[0] <= MOST_VECTORS or not 1 <= rows.shape[1] <= MOST_WIDTH:
         limit = f"1 to {MOST_VECTORS} vectors of 1 to {MOST_WIDTH} numbers"
-        raise _bad(f"has the shape {list(value.shape)}; an embedding has {limit}", key, source)
+        raise _bad(f"has the shape {list(value.shape)}; an embedding has {limit}", key, path)
     return rows.detach().to(torch.float32, copy=True).contiguous()
 
 
-def _bad(what: str, key: str, source: Source) -> BadWeights:
-    return BadWeights(what, where=f"{source.path}, key {key[:80]!r}", fix="export the embedding again")
+def _bad(what: str, key: str, path: Path) -> BadWeights:
+    return BadWeights(what, where=f"{path}, key {key[:80]!r}", fix="export the embedding again")
 
 
 def _unwrapped(content: Any) -> Any:
@@ -106,7 +106,7 @@ def by_width(name: str, rows: Tensor) -> tuple[dict[str, Tensor], tuple[str, ...
 
 
 def _single(source: Source, name: str, key: str, value: Any, layout: str) -> Found:
-    encoders, notes = by_width(name, vectors(value, key, source))
+    encoders, notes = by_width(name, vectors(value, key, source.path))
     return Found(layout, {name: encoders}, notes)
 
 
@@ -122,7 +122,7 @@ def _params(source: Source) -> Found:
     """A1111: `string_to_param` holds the vectors under "*"."""
     params = source.table["string_to_param"]
     if not isinstance(params, Mapping) or not params or len(params) > MOST_TOKENS:
-        raise _bad("is no table of vectors", "string_to_param", source)
+        raise _bad("is no table of vectors", "string_to_param", source.path)
     parts = [
         _single(source, source.name if len(params) == 1 or key == "*" else _name(key, source), str(key), value, "")
         for key, value in params.items()
@@ -132,7 +132,7 @@ def _params(source: Source) -> Found:
 
 def _pair(source: Source) -> Found:
     """SDXL: one tensor per text encoder."""
-    encoders = {part: vectors(source.table[key], key, source) for key, part in SDXL.items() if key in source.table}
+    encoders = {part: vectors(source.table[key], key, source.path) for key, part in SDXL.items() if key in source.table}
     rest = [key for key in source.table if key not in SDXL and isinstance(source.table[key], Tensor)]
     notes = [f"{len(rest)} other tensors are ignored: {', '.join(str(key)[:40] for key in rest[:4])}"] if rest else []
     counts = {part: rows.shape[0] for part, rows in encoders.items()}
@@ -155,7 +155,7 @@ def _list(source: Source) -> Found:
     notes: list[str] = []
     for number, table in enumerate(source.content):
         for key, value in table.items():
-            encoders, told = by_width(str(key), vectors(value, f"{number}.{key}", source))
+            encoders, told = by_width(str(key), vectors(value, f"{number}.{key}", source.path))
             notes += told
             for part, rows in encoders.items():
                 parts[part].append(rows)
@@ -166,8 +166,8 @@ def _list(source: Source) -> Found:
 
 def _joined(rows: list[Tensor], part: str, source: Source) -> Tensor:
     if len({one.shape[1] for one in rows}) > 1:
-        raise _bad(f"has vectors of different widths in one list: {sorted({r.shape[1] for r in rows})}", part, source)
-    return vectors(torch.cat(rows), part, source)
+        raise _bad(f"has vectors of different widths in one list: {sorted({r.shape[1] for r in rows})}", part, source.path)
+    return vectors(torch.cat(rows), part, source.path)
 
 
 def _bundled(source: Source) -> Found:
@@ -178,7 +178,7 @@ def _bundled(source: Source) -> Found:
     for key, value in file.tensors.items():
         learned = learned_token(key, file)
         if isinstance(learned, Learned):
-            parts.append(Found("", {_name(learned.token, source): {learned.encoder: vectors(value, key, source)}}))
+            parts.append(Found("", {_name(learned.token, source): {learned.encoder: vectors(value, key, source.path)}}))
             mark = mark if key.startswith(PREFIX) else "cloneofsimo"
     rest = len(file.tensors) - len(parts)
     return _together(mark, parts, (f"{rest} other tensors belong to the LoRA",) if rest else ())
@@ -200,7 +200,7 @@ def _named(source: Source) -> Found:
 
 def _name(token: Any, source: Source) -> str:
     if not isinstance(token, str) or not token.strip() or len(token) > LONGEST_NAME:
-        raise _bad(f"is no name of 1 to {LONGEST_NAME} characters", ascii(token), source)
+        raise _bad(f"is no name of 1 to {LONGEST_NAME} characters", ascii(token), source.path)
     return token
 
 

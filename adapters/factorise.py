@@ -83,7 +83,7 @@ def _reach(shares: Tensor, wanted: float) -> int:
 
 
 def leading(matrix: Tensor, count: int) -> Factors:
-    """The first count singular triplets of a float32 matrix [m, n], or all of them when that is as cheap.
+    """The first count singular triplets of a float32 matrix [m, n], or as many as it has.
 
     A block Krylov space (Musco and Musco, 1504.05477) with complete reorthogonalisation; the
     triplets are those of the matrix projected on it, so every error is a rounding error of float32 plus what the space
@@ -96,7 +96,7 @@ def leading(matrix: Tensor, count: int) -> Factors:
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     side = wide.shape[0]
     if _space(count) >= WORTH * side:
-        left, values, right = _gram(wide)
+        left, values, right = _gram(wide, count)
     else:
         left, values, right = _krylov(wide, count)
     if wide is not matrix:
@@ -108,10 +108,10 @@ def _space(count: int) -> int:
     return BLOCK * math.ceil((SPAN * count + SPARE) / BLOCK)
 
 
-def _gram(wide: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _gram(wide: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
     double = wide.double()
     squares, vectors = torch.linalg.eigh(double @ double.T)
-    values, vectors = squares.clamp_min(0).sqrt().flip(0), vectors.flip(1)
+    values, vectors = squares.clamp_min(0).sqrt().flip(0)[:count], vectors.flip(1)[:, :count]
     right = (vectors.T @ double) / values.clamp_min(values[0] * 1e-14 + 1e-300)[:, None]
     return vectors.float(), values.float(), right.float()
 
@@ -128,9 +128,8 @@ def _krylov(wide: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
         basis[begin:end] = _orthogonal(block, basis[:begin])
         torch.mm(basis[begin:end], wide, out=images[begin:end])
         block = wide @ images[begin:end].T
-    orthogonal, core = torch.linalg.qr(images.T)
-    turned, values, small = torch.linalg.svd(core.T, full_matrices=False)
-    return basis.T @ turned[:, :count], values[:count], small[:count] @ orthogonal.T
+    turned, values, right = _gram(images, count)
+    return basis.T @ turned, values, right
 
 
 def _orthogonal(block: Tensor, basis: Tensor) -> Tensor:

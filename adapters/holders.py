@@ -59,8 +59,10 @@ class ModuleHolder(Holder):
     def put(self, key: str, value: Tensor | None) -> None:
         """Replace the parameter object; a plain tensor becomes a parameter."""
         parameters, name = self._place(key)
-        fresh = value is not None and not isinstance(value, nn.Parameter)
-        parameters[name] = nn.Parameter(value, requires_grad=False) if fresh else value
+        if value is None or isinstance(value, nn.Parameter):
+            parameters[name] = value
+        else:
+            parameters[name] = nn.Parameter(value, requires_grad=False)
 
 
 class DictHolder(Holder):

@@ -41,7 +41,7 @@ def _stored(delta: Delta) -> dict[str, Tensor]:
     raise BadWeights(f"kohya's naming has no {delta.algorithm}", fix="keep it in PEFT's form")
 
 
-@_stored.register
+@_stored.register(LowRank)
 def _(delta: LowRank) -> dict[str, Tensor]:
     tensors = {"lora_up.weight": delta.up, "lora_down.weight": delta.down}
     if delta.mid is not None:
@@ -49,13 +49,13 @@ def _(delta: LowRank) -> dict[str, Tensor]:
     return {**tensors, "alpha": exact_number(delta.scale * delta.rank)}
 
 
-@_stored.register
+@_stored.register(Hadamard)
 def _(delta: Hadamard) -> dict[str, Tensor]:
     names = ("w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2")
     return {**_present(delta, names, "hada_"), "alpha": exact_number(delta.scale * delta.rank)}
 
 
-@_stored.register
+@_stored.register(Kronecker)
 def _(delta: Kronecker) -> dict[str, Tensor]:
     tensors = _present(delta, ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b", "t2"), "lokr_")
     if delta.rank is not None:
@@ -65,7 +65,7 @@ def _(delta: Kronecker) -> dict[str, Tensor]:
     return tensors
 
 
-@_stored.register
+@_stored.register(Dora)
 def _(delta: Dora) -> dict[str, Tensor]:
     inner = kohya_tensors(delta.inner)
     extent = delta.extent
@@ -77,27 +77,27 @@ def _(delta: Dora) -> dict[str, Tensor]:
     return {**inner, "dora_scale": delta.magnitude.reshape(shape)}
 
 
-@_stored.register
+@_stored.register(Dense)
 def _(delta: Dense) -> dict[str, Tensor]:
     return {"diff": delta.diff if delta.scale == 1 else wide(delta.diff) * delta.scale}
 
 
-@_stored.register
+@_stored.register(Norm)
 def _(delta: Norm) -> dict[str, Tensor]:
     return {"w_norm": delta.diff}
 
 
-@_stored.register
+@_stored.register(BiasOnly)
 def _(delta: BiasOnly) -> dict[str, Tensor]:
     return {}
 
 
-@_stored.register
+@_stored.register(SetWeight)
 def _(delta: SetWeight) -> dict[str, Tensor]:
     return {"set_weight": delta.weight}
 
 
-@_stored.register
+@_stored.register(Summed)
 def _(delta: Summed) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for part in delta.parts:
@@ -108,12 +108,12 @@ def _(delta: Summed) -> dict[str, Tensor]:
     return tensors
 
 
-@_stored.register
+@_stored.register(IA3)
 def _(delta: IA3) -> dict[str, Tensor]:
     return {"weight": delta.weight, "on_input": torch.tensor(int(delta.on_input))}
 
 
-@_stored.register
+@_stored.register(GLoRA)
 def _(delta: GLoRA) -> dict[str, Tensor]:
     tensors = {f"{name}.weight": getattr(delta, name) for name in ("a1", "a2", "b1", "b2")}
     if delta.bm is not None:
@@ -121,17 +121,17 @@ def _(delta: GLoRA) -> dict[str, Tensor]:
     return {**tensors, "alpha": exact_number(delta.scale * delta.rank)}
 
 
-@_stored.register
+@_stored.register(OFT)
 def _(delta: OFT) -> dict[str, Tensor]:
     return _rotation(delta.blocks, delta.constraint, delta.rescale)
 
 
-@_stored.register
+@_stored.register(BOFT)
 def _(delta: BOFT) -> dict[str, Tensor]:
     return _rotation(delta.blocks, delta.constraint, delta.rescale)
 
 
-@_stored.register
+@_stored.register(RotationOFT)
 def _(delta: RotationOFT) -> dict[str, Tensor]:
     return {"oft_diag": delta.oft_diag}
 

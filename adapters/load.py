@@ -10,8 +10,10 @@ from ..core.errors import BadWeights
 from .adapter import Adapter, Embeddings
 from .bundled import Learned, learned_token
 from .deltas.build import build
+from .deltas.parts import finite
 from .dialects.base import Dialect, Located, dialects
 from .dialects.cloneofsimo import named
+from .embedding_formats import vectors
 from .files import RawFile, read_raw
 from .foreign import refuse_foreign
 from .told import Told
@@ -47,11 +49,7 @@ def load_adapter(path: str | os.PathLike[str]) -> Adapter:
     found = _sort(file)
     told = Told(file)
     modules, used = _modules(file, found, told)
-    embeddings: Embeddings = defaultdict(dict)
-    for learned, key in found.tokens.items():
-        vectors = file.tensors[key]
-        embeddings[learned.token][learned.encoder] = vectors[None] if vectors.ndim == 1 else vectors
-        used[key] = learned.token
+    embeddings = _embeddings(file, found, used)
     if not modules and not embeddings:
         raise BadWeights(
             f"nothing in it is understood: {_why(found, file)}",
@@ -61,7 +59,7 @@ def load_adapter(path: str | os.PathLike[str]) -> Adapter:
     return Adapter(
         path=file.path,
         modules=modules,
-        embeddings=dict(embeddings),
+        embeddings=embeddings,
         dialect="+".join(name for name, _ in found.dialects.most_common()) or "embeddings only",
         metadata=file.metadata,
         used=used,
@@ -70,6 +68,22 @@ def load_adapter(path: str | os.PathLike[str]) -> Adapter:
         notes=told.notes(),
         finite=not any("NaN" in reason or "infinite" in reason for reason in found.unused.values()),
     )
+
+
+def _embeddings(file: RawFile, found: _Sorted, used: dict[str, str]) -> Embeddings:
+    embeddings: Embeddings = defaultdict(dict)
+    for learned, key in found.tokens.items():
+        try:
+            rows = vectors(file.tensors[key], key, file.path)
+        except BadWeights as error:
+            found.unused[key] = error.what
+            continue
+        if not finite(rows):
+            found.unused[key] = "holds NaN or infinite values"
+            continue
+        embeddings[learned.token][learned.encoder] = rows
+        used[key] = learned.token
+    return dict(embeddings)
 
 
 def _sort(file: RawFile) -> _Sorted:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from .adapter import Adapter
+    from .blocks import Architecture
     from .deltas.base import Delta
     from .holders import Holder, Target
 
@@ -24,8 +25,8 @@ _TOKEN = "is a learned token: the prompt encoder takes it"
 class Blocks(Protocol):
     """Multiplier of a module's strength, by its canonical name."""
 
-    def weight_of(self, module: str, /) -> float:
-        """Multiplier of that module."""
+    def weight_of(self, module: str, architecture: Architecture = "sd", /) -> float:
+        """Multiplier of that module of SD 1 and 2 ("sd") or SDXL ("sdxl"), whose blocks are numbered differently."""
         ...
 
 
@@ -51,14 +52,22 @@ def plan(holders: Mapping[str, Holder], wishes: Sequence[Wish]) -> Work:
     work = Work()
     for number, wish in enumerate(wishes):
         adapter, unet, encoder, blocks = _read(wish)
+        architecture = _architecture(holders, adapter) if blocks else "sd"
         for module, delta in adapter.modules.items():
             part = module.partition(".")[0]
             strength = unet if part == "unet" else encoder
-            strength *= 1.0 if blocks is None else blocks.weight_of(module)
+            strength *= 1.0 if blocks is None else blocks.weight_of(module, architecture)
             holder = holders.get(part)
             if holder is not None:
                 _plan_module(work, holder, (part, module), Change(number, delta, strength))
     return work
+
+
+def _architecture(holders: Mapping[str, Holder], adapter: Adapter) -> Architecture:
+    """By the model's own modules; where there is no UNet, by what the file was made for."""
+    if "unet" in holders:
+        return "sdxl" if ("unet.add_embedding.linear_1", "weight") in holders["unet"].slots else "sd"
+    return "sdxl" if adapter.base_model.startswith("sdxl") else "sd"
 
 
 def _read(wish: Sequence[Any]) -> tuple[Adapter, float, float, Blocks | None]:

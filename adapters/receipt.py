@@ -85,8 +85,8 @@ def _lines(entries: Iterable[AdapterReceipt]) -> Iterable[str]:
         kinds = ", ".join(f"{count} {algorithm}" for algorithm, count in entry.algorithms.items())
         unet, encoder = entry.strengths
         yield (
-            f"{entry.name}: {len(entry.applied)} of {entry.total} keys on {entry.modules} modules ({kinds or 'no deltas'}; "
-            f"{entry.dialect}, {entry.base_model}) at unet {unet:g}, text encoder {encoder:g}"
+            f"{entry.name}: {len(entry.applied)} of {entry.total} keys on {entry.modules} modules "
+            f"({kinds or 'no deltas'}; {entry.dialect}, {entry.base_model}) at unet {unet:g}, text encoder {encoder:g}"
         )
         for reason, count in entry.reasons().items():
             yield f"  skipped {count}: {reason}"
@@ -94,11 +94,13 @@ def _lines(entries: Iterable[AdapterReceipt]) -> Iterable[str]:
             yield f"  note: {note}"
 
 
-def account(adapter: Adapter, applied: set[str], refused: dict[str, str], strengths: tuple[float, float]) -> AdapterReceipt:
+def account(
+    adapter: Adapter, applied: set[str], refused: dict[str, str], strengths: tuple[float, float]
+) -> AdapterReceipt:
     """Turn what happened per module into an account per key.
 
-    applied: modules and tokens that took effect. refused: module → reason. Anything else that was used by the file but not
-    by the model is skipped because the model has no such module.
+    applied: modules and tokens that took effect. refused: module → reason. Anything else that was used by the file
+    but not by the model is skipped because the model has no such module.
     """
     done = {key: owner for key, owner in adapter.used.items() if owner in applied}
     lost = {key: refused.get(owner, _nowhere(owner)) for key, owner in adapter.used.items() if owner not in applied}

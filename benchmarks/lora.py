@@ -3,8 +3,8 @@
     python benchmarks/lora.py [--rounds 5] [--ranks 8 64] [--only switch extract merge load]
 
 The UNet is float16 with random weights (1.7 GB; the run needs 6 GB). The other programs' ways are written anew from
-what they do, per layer: A1111 restores the weight from its backup, multiplies the factors in the model's dtype, and adds;
-diffusers computes the product, in float32 on a CPU, adds it when fusing and computes it again to subtract when unfusing.
+what they do, per layer: A1111 restores the weight from its backup, multiplies the factors in the model's dtype, adds;
+diffusers computes the product, in float32 on a CPU, adds it to fuse and computes it again to subtract and unfuse.
 One thread, CPU time, medians of interleaved rounds. Prints Markdown; benchmarks/RESULTS.md holds this output.
 """
 
@@ -14,6 +14,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -220,12 +221,15 @@ def memory(patcher: Patcher, adapter: Adapter, size: float) -> None:
     apply(patcher, adapter)
     after, peak = resident() - before, resident("VmHWM") - before
     deltas = sum(
-        tensor.nbytes for delta in adapter.modules.values() for tensor in (delta.up, delta.down)  # type: ignore[attr-defined]
+        tensor.nbytes
+        for delta in adapter.modules.values()
+        for tensor in (delta.up, delta.down)  # type: ignore[attr-defined]
     )
     patcher.clear()
     print(
         f"\nadded memory {after:.0f} MiB, at its peak {peak:.0f} MiB; touched weights {size:.0f} + factors "
-        f"{deltas / MIB:.0f} MiB as stored, {2 * deltas / MIB:.0f} in float32; left after clear {resident() - before:.0f} MiB"
+        f"{deltas / MIB:.0f} MiB as stored, {2 * deltas / MIB:.0f} in float32; left after clear "
+        f"{resident() - before:.0f} MiB"
     )
 
 
@@ -234,21 +238,22 @@ def loading(folder: Path, rounds: int) -> None:
     path = saved(folder, 160, 3)
     timing = interleave({"load": lambda: load_adapter(path)}, rounds)["load"]
     print(
-        f"\n**load_adapter, {path.stat().st_size / 1e6:.0f} MB**: CPU {1e3 * statistics.median(timing.cpu):.0f} ms, wall "
-        f"{1e3 * min(timing.wall):.0f} ms (shortest), every value checked"
+        f"\n**load_adapter, {path.stat().st_size / 1e6:.0f} MB**: CPU {1e3 * statistics.median(timing.cpu):.0f} ms, "
+        f"wall {1e3 * min(timing.wall):.0f} ms (shortest), every value checked"
     )
 
 
 def extraction(rank: int, rounds: int) -> None:
-    """Compare the leading triplets of differences with a full SVD of each: one of every shape SD1.5's transformers have."""
-    shapes = sorted({(m.shape[0], torch.Size(m.shape[1:]).numel()) for m in TARGETS.values()})
-    counts = {s: sum((m.shape[0], torch.Size(m.shape[1:]).numel()) == s for m in TARGETS.values()) for s in shapes}
+    """Compare the leading triplets of differences with full SVDs, one for every shape in SD1.5's transformers."""
     print(f"\n**extraction at rank {rank}, a low-rank change below a slowly falling spectrum**\n")
     print("| shape | modules | full SVD, CPU ms | ours | ratio | error ours / full |\n|---|---|---|---|---|---|")
     total = [0.0, 0.0]
-    for shape, count in counts.items():
+    for shape, count in shapes().items():
         change = difference(shape, rank)
-        runs = {"full": lambda c=change: torch.linalg.svd(c, full_matrices=False), "ours": lambda c=change: leading(c, rank)}
+        runs: dict[str, Callable[[], object]] = {
+            "full": partial(torch.linalg.svd, change, full_matrices=False),
+            "ours": partial(leading, change, rank),
+        }
         times = {name: statistics.median(timing.cpu) for name, timing in interleave(runs, rounds).items()}
         up, down = balanced(leading(change, rank), rank)
         best = torch.linalg.svdvals(change.double())[rank:].norm()
@@ -256,7 +261,14 @@ def extraction(rank: int, rounds: int) -> None:
         total = [total[0] + count * times["full"], total[1] + count * times["ours"]]
         cells = f"{1e3 * times['full']:.0f} | {1e3 * times['ours']:.1f} | {times['full'] / times['ours']:.1f}"
         print(f"| {shape[0]} x {shape[1]} | {count} | {cells} | {error:.5f} |")
-    print(f"| all {len(TARGETS)} modules | | {1e3 * total[0]:.0f} | {1e3 * total[1]:.0f} | {total[0] / total[1]:.1f} | |")
+    cells = f"{1e3 * total[0]:.0f} | {1e3 * total[1]:.0f} | {total[0] / total[1]:.1f}"
+    print(f"| all | {len(TARGETS)} | {cells} | |")
+
+
+def shapes() -> dict[tuple[int, int], int]:
+    """Shape of a target as a matrix → number of targets."""
+    flat = [(module.shape[0], torch.Size(module.shape[1:]).numel()) for module in TARGETS.values()]
+    return {shape: flat.count(shape) for shape in sorted(set(flat))}
 
 
 def difference(shape: tuple[int, int], rank: int) -> Tensor:
@@ -268,30 +280,38 @@ def difference(shape: tuple[int, int], rank: int) -> Tensor:
     return 0.01 * (up * values) @ down.T
 
 
+def full_svd(up: Tensor, down: Tensor) -> object:
+    """The product and its singular value decomposition."""
+    return torch.linalg.svd(up @ down, full_matrices=False)
+
+
 def merging(folder: Path, rounds: int) -> None:
     """Compare a merge by QR of the factors with a full SVD of the summed product."""
     print("\n**merging two LoRAs of rank 64 into one of rank 64**\n")
-    print("| shape | full SVD, CPU ms | ours | ratio | error ours / full |\n|---|---|---|---|---|")
-    for shape in ((320, 320), (640, 2560), (1280, 1280), (1280, 5120)):
+    print("| shape | modules | full SVD, CPU ms | ours | ratio | error ours / full |\n|---|---|---|---|---|---|")
+    total = [0.0, 0.0]
+    for shape, count in shapes().items():
         generator = torch.Generator().manual_seed(1)
         up, down = torch.randn(shape[0], 128, generator=generator), torch.randn(128, shape[1], generator=generator)
-        runs = {
-            "full": lambda u=up, d=down: torch.linalg.svd(u @ d, full_matrices=False),
-            "ours": lambda u=up, d=down: of_product(u, d),
+        runs: dict[str, Callable[[], object]] = {
+            "full": partial(full_svd, up, down),
+            "ours": partial(of_product, up, down),
         }
         times = {name: statistics.median(timing.cpu) for name, timing in interleave(runs, rounds).items()}
         product = up.double() @ down.double()
         small = balanced(of_product(up, down), 64)
         best = torch.linalg.svdvals(product)[64:].norm()
         error = float((product - small[0].double() @ small[1].double()).norm() / best)
-        print(
-            f"| {shape[0]} x {shape[1]} | {1e3 * times['full']:.0f} | {1e3 * times['ours']:.1f} | "
-            f"{times['full'] / times['ours']:.1f} | {error:.5f} |"
-        )
+        total = [total[0] + count * times["full"], total[1] + count * times["ours"]]
+        cells = f"{1e3 * times['full']:.0f} | {1e3 * times['ours']:.1f} | {times['full'] / times['ours']:.1f}"
+        print(f"| {shape[0]} x {shape[1]} | {count} | {cells} | {error:.5f} |")
+    cells = f"{1e3 * total[0]:.0f} | {1e3 * total[1]:.0f} | {total[0] / total[1]:.1f}"
+    print(f"| all | {len(TARGETS)} | {cells} | |")
     adapters = [load_adapter(saved(folder, 64, seed)) for seed in (4, 5)]
     start = time.process_time()
-    merge([(adapter, 0.5) for adapter in adapters], folder / "m.safetensors", how="svd", rule=RankRule(64), dtype="float16")
-    print(f"\nwhole files of {len(TARGETS)} modules, both read and one written: {time.process_time() - start:.1f} s CPU")
+    wishes, rule = [(adapter, 0.5) for adapter in adapters], RankRule(64)
+    merge(wishes, folder / "m.safetensors", how="svd", rule=rule, dtype="float16")
+    print(f"\nwhole files of {len(TARGETS)} modules, merged and written: {time.process_time() - start:.1f} s CPU")
 
 
 def main() -> None:

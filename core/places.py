@@ -34,6 +34,15 @@ HOST_PATTERNS = (
 )
 """Folders below a host's root (ComfyUI, A1111, Forge, the original ControlNet) where annotator weights are kept."""
 
+_known_roots: list[Path] = []
+_known_folders: list[Path] = []
+
+
+def make_known(root: Path, folders: Iterable[Path]) -> None:
+    """Let the host this runs in say where it lies and in which folders its users keep our weights."""
+    _known_roots.append(root)
+    _known_folders.extend(folders)
+
 
 class Place(NamedTuple):
     """One path where a file may lie. source: "explicit", "bundled", "cache", "hub" or "host"."""
@@ -76,7 +85,7 @@ def has_identity(weight: Weight) -> bool:
 
 def places(weight: Weight, cache: Path) -> Iterator[Place]:
     """Every path to look at, in order of preference; most of them do not exist."""
-    for folder in listed("UNDERDRAWING_WEIGHTS"):
+    for folder in (*listed("UNDERDRAWING_WEIGHTS"), *_known_folders):
         yield from _in_folder("explicit", folder, weight)
     if weight.bundled:
         yield Place("bundled", PACKAGE / "preprocessors" / "bundled" / inner(weight.bundled))
@@ -96,8 +105,8 @@ def listed(variable: str) -> list[Path]:
 
 
 def host_roots() -> list[Path]:
-    """Roots of hosts: UNDERDRAWING_HOSTS, and the host this package is cloned into."""
-    roots = listed("UNDERDRAWING_HOSTS")
+    """Roots of hosts: UNDERDRAWING_HOSTS, those made known, and the host this package is cloned into."""
+    roots = [*listed("UNDERDRAWING_HOSTS"), *_known_roots]
     for start in (PACKAGE.absolute(), PACKAGE.resolve()):
         roots += [parent.parent for parent in start.parents if parent.name in ("custom_nodes", "extensions")]
     return list(dict.fromkeys(roots))

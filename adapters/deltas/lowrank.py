@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from .base import Delta, Extent, dims_fault, extent_fault, first, flat, rank_fault, wide
+from .base import Delta, Extent, columns, dims_fault, extent_fault, first, flat, rank_fault, wide
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ class LowRank(Delta):
 
     def fits_whole(self, shape: Sequence[int]) -> bool:
         """Whether this changes all of a weight of that shape, which was checked, and not an inpainting model's part."""
-        return self._native(shape) == tuple(shape)
+        return self.extent.cols == columns(shape)
 
     def _fault(self, shape: Sequence[int]) -> str | None:
         return (

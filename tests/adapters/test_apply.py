@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from underdrawing.adapters import Patcher, load_adapter
+from underdrawing.adapters.blocks import parse_blocks
 from underdrawing.core.errors import BadWeights
 
 from .tiny import BIGG, CLIP, SD15, SDXL, encoder, lora, unet
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from underdrawing.adapters.adapter import Adapter
+    from underdrawing.adapters.architectures import UNet
 
 
 @pytest.fixture
@@ -172,3 +174,15 @@ def test_a_bias_that_the_layer_lacks_comes_and_goes(tmp_path: Path) -> None:
         patcher.set([(load_adapter(tmp_path / "b.safetensors"), 0.5, 1.0)])
         assert torch.equal(layer.bias, torch.full((8,), 0.5))  # type: ignore[arg-type]
     assert layer.bias is None
+
+
+@pytest.mark.parametrize(("shape", "first", "last"), [(SD15, 0.0, 1.0), (SDXL, 1.0, 1.0)])
+def test_block_weights_count_the_model_s_own_blocks(tmp_path: Path, shape: UNet, first: float, last: float) -> None:
+    """OUTALL begins at OUT03 in SD 1 and at OUT00 in SDXL."""
+    save_file(lora(shape.modules(), "lora_unet_"), tmp_path / "a.safetensors")
+    adapter, model = load_adapter(tmp_path / "a.safetensors"), unet(shape)
+    before = state(model)
+    Patcher(unet=model).set([(adapter, 1.0, 1.0, parse_blocks("OUTALL"))])
+    for name, weight in (("up_blocks.0.resnets.0.conv1", first), ("up_blocks.1.resnets.2.conv1", last)):
+        expected = adapter.modules[f"unet.{name}"].apply(before[f"{name}.weight"], weight)
+        assert torch.allclose(model.state_dict()[f"{name}.weight"], expected, atol=1e-5)

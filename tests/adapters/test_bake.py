@@ -55,12 +55,14 @@ def test_every_module_changes_as_its_delta_says(adapter: Adapter, tmp_path: Path
     old, new = parts(before), parts(after)
     for (module, kind), value in new.items():
         delta, strength = adapter.modules.get(module), 0.5 if module.startswith("unet.") else -1.0
-        expected = old[module, kind]
+        expected: Tensor | None = old[module, kind]
+        assert expected is not None
         if delta is not None and kind == "weight" and delta.changes_weight:
             expected = delta.apply(expected, strength)
         elif delta is not None and kind == "bias":
-            expected = delta.apply_bias(expected, strength)  # type: ignore[assignment]
+            expected = delta.apply_bias(expected, strength)
         assert value.dtype == dtype
+        assert expected is not None
         assert torch.allclose(value.float(), expected.float(), atol=1e-6, rtol=torch.finfo(dtype).eps), (module, kind)
     untouched = {key for key in before if not key.startswith((UNET, "cond_stage_model"))}
     assert len(untouched) == 3

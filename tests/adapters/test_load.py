@@ -235,3 +235,16 @@ def test_bundled_tokens_come_along() -> None:
     adapter = load_adapter(path)
     assert adapter.embeddings["mytok"]["text_encoder"].shape[1] == 768
     assert load_file(path).keys() == {*adapter.used, *adapter.unused}
+
+
+def test_broken_tokens_are_named(tmp_path: Path) -> None:
+    tensors = lora(CLIP.modules(), "lora_te_text_model_")
+    tensors["bundle_emb.bad.string_to_param.*"] = torch.full((2, 768), float("nan"))
+    tensors["bundle_emb.odd.string_to_param.*"] = torch.ones(2, 3, 768)
+    tensors["bundle_emb.good.string_to_param.*"] = torch.ones(2, 768, dtype=torch.float16)
+    adapter = load_adapter(saved(tmp_path, tensors))
+    assert list(adapter.embeddings) == ["good"]
+    assert adapter.embeddings["good"]["text_encoder"].dtype == torch.float32
+    assert "NaN" in adapter.unused["bundle_emb.bad.string_to_param.*"]
+    assert "shape" in adapter.unused["bundle_emb.odd.string_to_param.*"]
+    assert not adapter.finite
