@@ -33,11 +33,11 @@ __all__ = ["Blocks", "Change", "Order", "Patcher", "in_turn"]
 
 @dataclass
 class Patched:
-    """A replaced tensor: the original object, ours, and ours' version when we last wrote it."""
+    """A replaced tensor: the original object, ours, and ours' version when we last wrote it; None while we write."""
 
     original: Tensor | None
     buffer: Tensor
-    version: int = 0
+    version: int | None = None
 
 
 class Patcher:
@@ -126,7 +126,9 @@ class Patcher:
 
     def _is_ours(self, place: Place, patched: Patched) -> bool:
         now = self._holders[place[0]].get(place[1])
-        return now is not None and now.data_ptr() == patched.buffer.data_ptr() and _version(now) == patched.version
+        if now is None or now.data_ptr() != patched.buffer.data_ptr():
+            return False
+        return patched.version is None or patched.version == _version(now)
 
     def _drop_unused(self, work: Work) -> None:
         """Forget what is not wanted any more; when that is most of the memory, start anew so that it is released."""
@@ -162,6 +164,7 @@ class Patcher:
     def _patch(self, place: Place, targets: dict[Target, list[Change]]) -> None:
         part, key = place
         holder, patched = self._holders[part], self._patched[place]
+        patched.version = None  # should this be interrupted, the half-written buffer is still known as ours
         if patched.original is not None and holder.shares[key] > len(targets):
             patched.buffer.copy_(patched.original)
         for target, changes in targets.items():
@@ -188,9 +191,12 @@ class Patcher:
 
     def _ready(self, place: Place, target: Target, delta: Delta, base: Tensor) -> Ready:
         name = (*place, *target, id(delta))
-        if name not in self._changes:
-            self._changes[name] = delta, ready(delta, base, target[1])
-        return self._changes[name][1]
+        if name in self._changes:
+            return self._changes[name][1]
+        made = ready(delta, base, target[1])
+        if made.down is None:  # factors are widened again when needed: that costs little and they stay small
+            self._changes[name] = delta, made
+        return made
 
 
 def in_turn(changes: Sequence[Change], target: Target, order: Order) -> bool:

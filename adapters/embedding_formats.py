@@ -166,7 +166,8 @@ def _list(source: Source) -> Found:
 
 def _joined(rows: list[Tensor], part: str, source: Source) -> Tensor:
     if len({one.shape[1] for one in rows}) > 1:
-        raise _bad(f"has vectors of different widths in one list: {sorted({r.shape[1] for r in rows})}", part, source.path)
+        widths = sorted({one.shape[1] for one in rows})
+        raise _bad(f"has vectors of different widths in one list: {widths}", part, source.path)
     return vectors(torch.cat(rows), part, source.path)
 
 

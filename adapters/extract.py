@@ -71,24 +71,37 @@ def extract(
     values shared evenly by both factors, alpha = rank. Norms, biases and embedding tables cannot be said by a LoRA;
     where they differ the report says so. Raises BadWeights when nothing differs or the files have nothing in common.
     """
-    how = how or Extraction()
     path = not_an_input(output, [Path(tuned), Path(base)])
-    found, dtype = _Found(), dtype_of(how.dtype)
     with ExitStack() as stack:
         new, old = (_open(stack, Path(file)) for file in (tuned, base))
-        names = sorted({module for module, kind in new.slots if kind == "weight"})
-        if not set(new.slots) & set(old.slots):
-            raise BadWeights(f"has no module in common with {Path(base).name}", where=str(tuned))
-        with torch.no_grad():
-            for done, name in enumerate(names, start=1):
-                _module(found, name, new, old, how, dtype)
-                if progress is not None:
-                    progress(done, len(names))
-        architecture = _architecture(new)
+        return extract_between(new, old, path, how, progress=progress)
+
+
+def extract_between(
+    new: Checkpoint,
+    old: Checkpoint,
+    output: str | os.PathLike[str],
+    how: Extraction | None = None,
+    *,
+    progress: Progress | None = None,
+) -> ToolReport:
+    """As extract, of checkpoints that are open already, such as a host's live models."""
+    how = how or Extraction()
+    path = not_an_input(output, [])
+    found, dtype = _Found(), dtype_of(how.dtype)
+    names = sorted({module for module, kind in new.slots if kind == "weight"})
+    if not set(new.slots) & set(old.slots):
+        raise BadWeights(f"has no module in common with {old.path.name}", where=str(new.path))
+    with torch.no_grad():
+        for done, name in enumerate(names, start=1):
+            _module(found, name, new, old, how, dtype)
+            if progress is not None:
+                progress(done, len(names))
+    architecture = _architecture(new)
     _drop_still_encoders(found, how.least)
     if not found.modules:
-        raise BadWeights(f"nothing in it differs from {Path(base).name}", where=str(tuned), fix="check the two files")
-    step = {"tool": "extract", "tuned": Path(tuned).name, "base": Path(base).name, **_told(how)}
+        raise BadWeights(f"nothing in it differs from {old.path.name}", where=str(new.path), fix="check the two models")
+    step = {"tool": "extract", "tuned": new.path.name, "base": old.path.name, **_told(how)}
     save_kohya(path, found.modules, architecture, step)
     left = {name: reason for name, reason in found.dropped.items() if reason != _SAME}
     return ToolReport(

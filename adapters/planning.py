@@ -101,7 +101,7 @@ def _bias_fault(delta: Delta, rows: int, *, homeless: bool) -> str | None:
     if delta.bias is None:
         return None
     if homeless:
-        return "brings a bias, and the fused layer has no room for one"
+        return "brings a bias, and its layer has no room for one"
     return None if delta.bias.numel() == rows else f"a bias of {delta.bias.numel()} does not fit {rows} outputs"
 
 

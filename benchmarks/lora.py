@@ -2,9 +2,10 @@
 
     python benchmarks/lora.py [--rounds 5] [--ranks 8 64] [--only switch extract merge load]
 
-The UNet is float16 with random weights (1.7 GB; the run needs 6 GB). The other programs' ways are written anew from
-what they do, per layer: A1111 restores the weight from its backup, multiplies the factors in the model's dtype, adds;
-diffusers computes the product, in float32 on a CPU, adds it to fuse and computes it again to subtract and unfuse.
+The UNet is float16 with random weights (1.7 GB; the run needs 6 GB). diffusers fuses and unfuses through PEFT's layers:
+where peft is installed, its own merge and unmerge are timed, else what they do, written anew: the product, in float32
+on a CPU, added to fuse, computed again and subtracted to unfuse. A1111's way is written anew too: per layer the weight
+is restored from its backup, the factors are multiplied in the model's dtype and added.
 One thread, CPU time, medians of interleaved rounds. Prints Markdown; benchmarks/RESULTS.md holds this output.
 """
 
@@ -15,6 +16,8 @@ import statistics
 import tempfile
 import time
 from functools import partial
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -141,6 +144,51 @@ class Diffusers:
         self._add(new, 1)
 
 
+class Peft:
+    """PEFT's own layers on the same weights, merged and unmerged as diffusers' fuse_lora and unfuse_lora do."""
+
+    def __init__(self, weights: dict[str, Tensor], loras: list[Factors]) -> None:
+        from peft import LoraConfig, inject_adapter_in_model
+        from peft.tuners.tuners_utils import BaseTunerLayer
+
+        names = {name.replace(".", "_"): name for name in weights}
+        layers = nn.ModuleDict({key: _layer(weights[name]) for key, name in names.items()})
+        for adapter, lora in enumerate(loras):
+            rank = next(iter(lora.values()))[1].shape[0]
+            config = LoraConfig(r=rank, lora_alpha=rank // 2, target_modules=list(names), init_lora_weights=False)
+            inject_adapter_in_model(config, layers, adapter_name=str(adapter))
+        self.layers = [module for module in layers.modules() if isinstance(module, BaseTunerLayer)]
+        self.active: int | None = None
+
+    def switch(self, new: int) -> None:
+        """Unfuse what is fused, fuse another."""
+        for layer in self.layers:
+            if self.active is not None:
+                layer.unmerge()
+            layer.merge(adapter_names=[str(new)])
+        self.active = new
+
+
+def _layer(weight: Tensor) -> nn.Module:
+    out, inner, *kernel = weight.shape
+    with torch.device("meta"):
+        layer = nn.Conv2d(inner, out, tuple(kernel), bias=False) if kernel else nn.Linear(inner, out, bias=False)
+    layer.weight = nn.Parameter(weight, requires_grad=False)
+    return layer
+
+
+def fusing(weights: dict[str, Tensor], loras: list[Factors]) -> tuple[str, Callable[[], object]]:
+    """Name of what is timed, and a function that switches between two LoRAs at each call."""
+    if find_spec("peft") is None:
+        diffusers = Diffusers(weights)
+        first, second = partial(diffusers.switch, *loras), partial(diffusers.switch, *loras[::-1])
+        return "diffusers unfuse + fuse, written anew", turns(first, second)
+    theirs = Peft(weights, loras)
+    return f"diffusers unfuse + fuse: peft {version('peft')}", turns(
+        partial(theirs.switch, 0), partial(theirs.switch, 1)
+    )
+
+
 def turns(first: Callable[[], object], second: Callable[[], object]) -> Callable[[], None]:
     """The two in turn, one per call."""
     state = [0]
@@ -159,7 +207,8 @@ def switching(folder: Path, rank: int, rounds: int) -> None:
     model = unet()
     touched = {name: model.get_parameter(f"{name}.weight").data for name in TARGETS}
     theirs = {name: weight.clone() for name, weight in touched.items()}
-    a1111, diffusers, patcher = A1111(theirs), Diffusers(theirs), Patcher(unet=model)
+    a1111, patcher = A1111(theirs), Patcher(unet=model)
+    diffusers_way, diffusers = fusing({name: weight.clone() for name, weight in touched.items()}, loras)
     copies = {name: torch.empty_like(weight) for name, weight in touched.items()}
 
     def copy() -> None:
@@ -169,9 +218,7 @@ def switching(folder: Path, rank: int, rounds: int) -> None:
     strengths = iter(range(10**6))
     runs: dict[str, Callable[[], object]] = {
         A1111_WAY: turns(lambda: a1111.switch(loras[0]), lambda: a1111.switch(loras[1])),
-        "diffusers unfuse + fuse": turns(
-            lambda: diffusers.switch(loras[0], loras[1]), lambda: diffusers.switch(loras[1], loras[0])
-        ),
+        diffusers_way: diffusers,
         "ours, switch": turns(lambda: apply(patcher, adapters[0]), lambda: apply(patcher, adapters[1])),
         "ours, strength": lambda: apply(patcher, adapters[0], 0.5 + next(strengths) / 100),
         "plain copy of the touched weights": copy,
@@ -180,7 +227,7 @@ def switching(folder: Path, rank: int, rounds: int) -> None:
     ours, strength = timings["ours, switch"], timings["ours, strength"]
     notes = {
         A1111_WAY: f"ours / this {ours / timings[A1111_WAY]:.3f}",
-        "diffusers unfuse + fuse": f"ours / this {ours / timings['diffusers unfuse + fuse']:.3f}",
+        diffusers_way: f"ours / this {ours / timings[diffusers_way]:.3f}",
         "ours, strength": f"{strength / timings['plain copy of the touched weights']:.2f} copy passes",
     }
     size = sum(weight.nbytes for weight in touched.values()) / MIB
@@ -228,7 +275,7 @@ def memory(patcher: Patcher, adapter: Adapter, size: float) -> None:
     patcher.clear()
     print(
         f"\nadded memory {after:.0f} MiB, at its peak {peak:.0f} MiB; touched weights {size:.0f} + factors "
-        f"{deltas / MIB:.0f} MiB as stored, {2 * deltas / MIB:.0f} in float32; left after clear "
+        f"{deltas / MIB:.0f} MiB as stored; left after clear "
         f"{resident() - before:.0f} MiB"
     )
 

@@ -155,6 +155,8 @@ def _run(asked: Asked, own: dict[str, Any]) -> None:
     found = expand(asked.inputs, recursive=asked.recursive, is_map=manifest.is_map, made=manifest.made)
     wanted = _wanted(names, asked, own)
     manifest.repair()
+    for option in _idle(asked, wanted):
+        click.echo(f"note: {option}", err=True)
     tally = _annotated(asked, wanted, found, manifest)
     _summary(asked, wanted, found, tally)
     sys.exit(3 if tally.refused else 0)
@@ -192,6 +194,15 @@ def _check_together(asked: Asked) -> None:
         raise click.UsageError("--size fits the picture only; leave --values and --json out, or use --resolution")
     if asked.mask and asked.mask_from:
         raise click.UsageError("--mask and --mask-from exclude each other")
+
+
+def _idle(asked: Asked, wanted: Wanted) -> Iterator[str]:
+    """Options that are given but change nothing."""
+    given = click.get_current_context().get_parameter_source("mode")
+    if given == click.core.ParameterSource.COMMANDLINE and not asked.size:
+        yield "--mode says how --size is met, and has no effect without it"
+    if (asked.mask or asked.mask_from) and not any(a.spec.takes_mask for a in wanted.annotators.values()):
+        yield f"{'--mask' if asked.mask else '--mask-from'} has no effect, none of these annotators takes a mask"
 
 
 def _wanted(names: Sequence[str], asked: Asked, own: dict[str, Any]) -> Wanted:

@@ -19,6 +19,8 @@ COMMANDS = {
     "prompt": ("prompt", "Explain how A1111 and ComfyUI read a prompt."),
     "weights": ("weights", "List, fetch, verify, find and import weights files."),
     "doctor": ("doctor", "Look for what would make things fail, and say how to mend it."),
+    "install": ("install", "Add the nodes to a ComfyUI."),
+    "uninstall": ("install", "Take them away again."),
     "docs": ("listing", "Write the annotator reference as Markdown."),
 }
 WIDTH = 100

@@ -13,6 +13,7 @@ import msgspec
 from .device import Placement
 from .errors import MissingExtra
 from .params import Field, Params, Value, fields, make
+from .widgets import Widget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,11 +61,16 @@ Host = Literal["a1111", "comfyui", "controlnet_aux"]
 
 
 class Alias(msgspec.Struct, frozen=True):
-    """A name users already know, with the parameter values it stands for."""
+    """A name users already know, with the parameter values it stands for.
+
+    title, widgets: label and inputs of the ComfyUI node of that name, so that saved workflows open unchanged.
+    """
 
     name: str
     host: Host
     presets: dict[str, Value] = {}
+    title: str = ""
+    widgets: tuple[Widget, ...] = ()
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +82,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
         and the annotator draws at the size it is told (poses, masks).
     smooth: whether the map may be interpolated when a host fits it to another size (False: binary or class colours).
     bf16: the map is unchanged in bfloat16 (SSIM >= 0.99, held by a test).
+    values: what a map's values are: one number a pixel, [B, H, W], or channels, [B, H, W, C].
     requires: modules beyond numpy that must be importable.
     version: rises whenever the same input gives other pixels.
     """
@@ -95,6 +102,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     smooth: bool = True
     bf16: bool = False
     takes_mask: bool = False
+    values: Literal["none", "plane", "picture"] = "none"
     version: int = 1
 
 

@@ -11,6 +11,8 @@ from .errors import BadParameter
 
 Backend = Literal["torch", "openvino"]
 DType = Literal["auto", "float32", "bfloat16", "float16"]
+SHORT = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+"""Names that hosts give to number formats."""
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,10 +29,12 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def place(device: str = "auto", dtype: str = "auto", backend: str = "torch", *, bf16: bool = False) -> Placement:
-    """Resolve a user's wishes. bf16: the annotator's map is unchanged in bfloat16.
+    """Resolve a user's wishes. dtype: also as torch prints it, or short. bf16: the map is unchanged in bfloat16.
 
     Raises BadParameter when the device or format does not exist on this machine: an explicit wish is never replaced.
     """
+    dtype = dtype.removeprefix("torch.")
+    dtype = SHORT.get(dtype, dtype)
     if dtype not in get_args(DType) or backend not in get_args(Backend):
         allowed = f"dtype {', '.join(get_args(DType))}; backend {', '.join(get_args(Backend))}"
         raise BadParameter(f"dtype {dtype!r} or backend {backend!r} is not offered", fix=f"choose {allowed}")

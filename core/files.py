@@ -73,7 +73,9 @@ def writing(target: Path, size: int = 0) -> Generator[None]:
             raise WriteFailed(
                 no_room(target.parent, size), where=str(target), fix="free some space and try again"
             ) from error
-        raise WriteFailed(f"cannot be written ({error.strerror or error})", where=str(target)) from error
+        what = f"cannot be written ({error.strerror or error})"
+        fix = "check the path and its permissions, or choose another"
+        raise WriteFailed(what, where=str(target), fix=fix) from error
 
 
 @contextmanager

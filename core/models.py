@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .weights import Weight
 
     Build = Callable[[dict[str, str]], nn.Module]
+    Keeper = Callable[[nn.Module, Placement], Callable[[], None]]
 
 
 class _Key(NamedTuple):
@@ -38,10 +39,13 @@ class Network:
 
     def __init__(self, module: nn.Module, placement: Placement) -> None:
         self.module, self.placement = module, placement
+        self.prepare = _keepers[-1](module, placement) if _keepers else None
         self.dtype: torch.dtype = getattr(torch, placement.dtype)
 
     def __call__(self, *inputs: Any) -> Any:
         """Run the module on tensors [B, C, H, W] (or whatever it takes); the output is on its device, in its format."""
+        if self.prepare is not None:
+            self.prepare()
         with torch.inference_mode():
             return self.module(*(self._moved(value) for value in inputs))
 
@@ -52,8 +56,18 @@ class Network:
         return moved.contiguous(memory_format=torch.channels_last) if moved.ndim == 4 else moved
 
 
+_keepers: list[Keeper] = []
 _loaded: dict[_Key, Network] = {}
 _lock = RLock()
+
+
+def keep_with(keeper: Keeper) -> None:
+    """Let a host's memory management own the networks that are built from now on.
+
+    keeper: given a new module on its device; what it returns is called before every run and brings the module back
+    there. It may raise, to stop a run between two pictures or tiles.
+    """
+    _keepers[:] = [keeper]
 
 
 def network(weight: Weight, build: Build, placement: Placement) -> Network:

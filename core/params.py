@@ -66,11 +66,17 @@ def make(params: type[P], values: dict[str, Any], *, where: str) -> P:
         has = f"it has {', '.join(sorted(known))}" if known else "it has no parameters"
         raise BadParameter(f"unknown parameter {', '.join(unknown)}", where=where, fix=has)
     try:
-        return msgspec.convert(values, params)
+        return msgspec.convert({name: _plain(value) for name, value in values.items()}, params)
     except msgspec.ValidationError as error:
         raise BadParameter(
             str(error).replace("`$.", "`"), where=where, fix=f"see `underdrawing annotate {where} --help`"
         ) from error
+
+
+def _plain(value: Any) -> Any:
+    """Python's own number in place of numpy's or torch's."""
+    item = getattr(value, "item", None)
+    return item() if callable(item) and not getattr(value, "shape", ()) else value
 
 
 def _field(name: str, hint: Any, default: Value) -> Field:

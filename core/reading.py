@@ -155,7 +155,7 @@ def _guarded(where: str, notes: list[str]) -> Generator[None]:
         try:
             yield
         except DecompressionBombError as error:
-            raise BadImage(f"Pillow refuses its size: {error}", where=where, fix=_SMALLER) from error
+            raise BadImage(f"Pillow refuses its size: {str(error).rstrip('.')}", where=where, fix=_SMALLER) from error
         except MemoryError as error:
             raise BadImage("not enough memory to decode it", where=where, fix=_SMALLER) from error
         except _FAULTS as error:

@@ -16,7 +16,7 @@ from .errors import UnknownName
 from .params import Value, make
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 GROUP = "underdrawing.annotators"
 AnnotatorType = type[Annotator[Any]]
@@ -44,7 +44,7 @@ class Registry:
                 annotator = load()
                 _check(annotator, found)
                 found[annotator.spec.id] = annotator
-            except Exception as error:  # noqa: BLE001 - one bad file must not take the others down
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - one bad file must not take the others down
                 broken[name] = f"{type(error).__name__}: {error}"
         return dict(sorted(found.items())), broken
 
@@ -86,9 +86,17 @@ class Registry:
             raise UnknownName(
                 f"annotator {name!r} could not be imported ({self.broken[name]})", fix="run `underdrawing doctor`"
             )
-        near = difflib.get_close_matches(name, self.names, n=3)
+        near = _near(name, self.names)
         hint = f"did you mean {' or '.join(near)}?" if near else "run `underdrawing annotators` for the list"
         raise UnknownName(f"there is no annotator called {name!r}", fix=hint)
+
+
+def _near(name: str, names: Iterable[str]) -> list[str]:
+    """Names like this one, whatever the case of their letters."""
+    lowered: dict[str, str] = {}
+    for known in names:
+        lowered.setdefault(known.lower(), known)
+    return [lowered[known] for known in difflib.get_close_matches(name.lower(), lowered, n=3)]
 
 
 def _from_module(package: str, name: str) -> AnnotatorType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import msgspec
 import numpy as np
 
 from .annotator import Request
-from .errors import BadImage
+from .errors import BadImage, BadParameter
 from .geometry import Size, padded_size, target_size
 from .images import to_images, to_masks
 from .resize import pad, resize_images, resize_masks
@@ -31,8 +32,10 @@ def annotate_images(
 ) -> ControlMap:
     """Run an annotator under the project's geometry; see `core.annotator.Annotator.__call__`.
 
-    Raises BadImage when the pictures differ in size, are too large, or a mask is missing or does not fit.
+    Raises BadParameter when resolution is no whole number, BadImage when the pictures differ in size, are too large, or
+    a mask is missing or does not fit.
     """
+    resolution = _pixels(resolution)
     pictures = to_images(images)
     size = target_size(Size(*pictures.shape[1:3]), resolution)
     checked = _masks(annotator, pictures, masks)
@@ -41,6 +44,17 @@ def annotate_images(
     if result.images.shape != (len(pictures), *size, 3) or result.images.dtype != np.uint8:
         raise TypeError(f"{annotator.spec.id} returned {result.images.dtype} {result.images.shape} for size {size}")
     return replace(result, info=_info(annotator, params, resolution))
+
+
+def _pixels(resolution: Any) -> int:
+    whole: Any = int(resolution) if isinstance(resolution, float) and resolution.is_integer() else resolution
+    try:
+        return operator.index(whole)
+    except TypeError as error:
+        what = f"resolution {resolution!r} is no whole number"
+        raise BadParameter(
+            what, fix="give the length of the shorter side in pixels, or 0 for the input's size"
+        ) from error
 
 
 def _masks(annotator: Annotator[Any], pictures: Images, masks: Masks | Sequence[Any] | None) -> Masks | None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 CELL, LABEL, GAP, MARGIN = 256, 26, 10, 16
 TEXT = 15
 """Height of labels in pixels."""
@@ -47,6 +49,12 @@ def contact_sheet(rows: Sequence[tuple[Path, Mapping[str, Path]]], names: Sequen
     return f" (the first {MOST_ROWS} of {len(there)} inputs)" if len(there) > MOST_ROWS else ""
 
 
+def sheet_of(pictures: Sequence[tuple[str, NDArray[np.uint8]]]) -> NDArray[np.uint8]:
+    """Draw labelled pictures [H, W, 3] as one sheet, at most COLUMNS a line."""
+    cells = (Cell(label, _shrunk(pixels)) for label, pixels in pictures)
+    return np.array(_drawn([_lines(cells)]))
+
+
 def _cells(source: Path, maps: Mapping[str, Path]) -> Iterator[Cell]:
     yield Cell(source.name, _small(source))
     for name, path in maps.items():
@@ -69,6 +77,10 @@ def _small(path: Path) -> Image.Image:
         box = Image.new("RGB", (CELL, CELL), PAPER)
         ImageDraw.Draw(box).line((0, 0, CELL, CELL), fill=SOFT)
         return box
+    return _shrunk(pixels)
+
+
+def _shrunk(pixels: NDArray[np.uint8]) -> Image.Image:
     height, width = pixels.shape[:2]
     k = CELL / max(height, width)
     size = Size(max(1, round(height * k)), max(1, round(width * k)))

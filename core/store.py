@@ -41,7 +41,10 @@ class Store:
     """All weights on this machine. cache: our own folder, by default UNDERDRAWING_CACHE or the user's cache folder.
 
     remember: whether hashes of found files are written down in the cache (False leaves every folder untouched).
+    asks: whether the user may be asked on a terminal; a host's server turns it off.
     """
+
+    asks = True
 
     def __init__(self, cache: Path | None = None, *, remember: bool = True) -> None:
         self._cache, self._remember = cache, remember
@@ -115,7 +118,7 @@ class Store:
         """Copy a file into our cache if one of the records knows its bytes. Raises BadWeights, WriteFailed."""
         source = Path(path)
         if not source.is_file():
-            raise BadWeights("is not a file", where=str(source))
+            raise BadWeights("is not a file", where=str(source), fix="check the name")
         digest, size = sha256_file(source), source.stat().st_size
         known = next((w for w in records if has_identity(w) and (w.sha256, w.size) == (digest, size)), None)
         if known is None:
@@ -175,7 +178,7 @@ class Store:
         return self._memory.sha256(path)
 
     def _asked(self, weight: Weight) -> bool:
-        if not (sys.stdin and sys.stderr and sys.stdin.isatty() and sys.stderr.isatty()):
+        if not (self.asks and sys.stdin and sys.stderr and sys.stdin.isatty() and sys.stderr.isatty()):
             return False
         sys.stderr.write(f"{_described(weight)}\nIt would be kept in {self.cache}. Fetch it now? [y/N] ")
         sys.stderr.flush()

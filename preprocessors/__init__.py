@@ -9,6 +9,8 @@ from ..core.registry import Registry
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import torch
+
     from ..core.annotator import Annotator, ControlMap, Images, Masks
     from ..core.params import Params, Value
 
@@ -18,8 +20,8 @@ registry = Registry(__name__)
 def load_annotator(
     name: str,
     *,
-    device: str = "auto",
-    dtype: str = "auto",
+    device: str | torch.device = "auto",
+    dtype: str | torch.dtype = "auto",
     backend: str = "torch",
     **params: Value,
 ) -> Annotator[Any]:
@@ -32,7 +34,7 @@ def load_annotator(
     """
     resolved = registry.resolve(name)
     defaults: Params = resolved.annotator.params(**{**resolved.presets, **params})
-    return resolved.annotator.ready(defaults, device=device, dtype=dtype, backend=backend)
+    return resolved.annotator.ready(defaults, device=str(device), dtype=str(dtype), backend=backend)
 
 
 def annotate(
@@ -41,8 +43,8 @@ def annotate(
     resolution: int = 512,
     *,
     masks: Masks | Sequence[Any] | Any | None = None,
-    device: str = "auto",
-    dtype: str = "auto",
+    device: str | torch.device = "auto",
+    dtype: str | torch.dtype = "auto",
     backend: str = "torch",
     **params: Value,
 ) -> ControlMap:

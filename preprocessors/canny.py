@@ -6,9 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, between
+from ..core.widgets import RESOLUTION, number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+WIDGETS = (
+    number("low_threshold", 100, 0, 255, "low_threshold"),
+    number("high_threshold", 200, 0, 255, "high_threshold"),
+    RESOLUTION,
+)
 
 
 class CannyParams(Params, frozen=True):
@@ -32,7 +40,10 @@ class Canny(Annotator[CannyParams]):
         licence="Apache-2.0 (own code)",
         commercial=True,
         source="J. Canny, A Computational Approach to Edge Detection, 1986, doi:10.1109/TPAMI.1986.4767851",
-        aliases=(Alias("CannyEdgePreprocessor", "comfyui"), Alias("CannyDetector", "controlnet_aux")),
+        aliases=(
+            Alias("CannyEdgePreprocessor", "comfyui", {}, "Canny Edge", WIDGETS),
+            Alias("CannyDetector", "controlnet_aux"),
+        ),
         consumers=(
             "control_v11p_sd15_canny",
             "control_sd15_canny",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, between
+from ..core.widgets import RESOLUTION
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +37,7 @@ class ColorGrid(Annotator[ColorGridParams]):
         aliases=(
             Alias("color", "a1111"),
             Alias("t2ia_color_grid", "a1111"),
-            Alias("ColorPreprocessor", "comfyui"),
+            Alias("ColorPreprocessor", "comfyui", {}, "Color Pallete", (RESOLUTION,)),
         ),
         consumers=("t2iadapter_color_sd14v1",),
         smooth=False,

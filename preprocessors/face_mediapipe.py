@@ -6,11 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, between
+from ..core.widgets import RESOLUTION, number
 from .nets.mediapipe import records
 
 if TYPE_CHECKING:
     from ..core.geometry import Size
     from .nets.mediapipe.faces import Face
+
+
+WIDGETS = (
+    number("max_faces", 10, 1, 50, "max_faces"),
+    number("min_confidence", 0.5, 0.1, 1, "min_confidence", step=0.01),
+    RESOLUTION,
+)
 
 
 class FaceParams(Params, frozen=True):
@@ -38,7 +46,7 @@ class FaceMediapipe(Annotator[FaceParams]):
         source="https://github.com/google-ai-edge/mediapipe (BlazeFace, Face Mesh, Iris)",
         aliases=(
             Alias("mediapipe_face", "a1111", {"max_faces": 1}),
-            Alias("MediaPipe-FaceMeshPreprocessor", "comfyui", {"max_faces": 10}),
+            Alias("MediaPipe-FaceMeshPreprocessor", "comfyui", {"max_faces": 10}, "MediaPipe Face Mesh", WIDGETS),
             Alias("mediapipe_face", "controlnet_aux", {"max_faces": 1}),
             Alias("MediapipeFaceDetector", "controlnet_aux", {"max_faces": 1}),
         ),

@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, about
+from ..core.widgets import RESOLUTION, switch
 from .nets.hed_files import MODEL_HELP, WEIGHTS, Model
 
 if TYPE_CHECKING:
     from ..core.weights import Weight
+
+
+WIDGETS = (switch("safe", "enable", "safe"), RESOLUTION)
 
 
 class HedParams(Params, frozen=True):
@@ -40,15 +44,17 @@ class Hed(Annotator[HedParams]):
             Alias("softedge_hed", "a1111", {"model": "controlnet"}),
             Alias("hed_safe", "a1111", {"model": "controlnet", "safe": True}),
             Alias("softedge_hedsafe", "a1111", {"model": "controlnet", "safe": True}),
-            Alias("HEDPreprocessor", "comfyui", {"model": "controlnet", "safe": True}),
+            Alias("HEDPreprocessor", "comfyui", {"model": "controlnet", "safe": True}, "HED Soft-Edge Lines", WIDGETS),
             Alias("softedge_hed", "controlnet_aux", {"model": "controlnet"}),
             Alias("softedge_hedsafe", "controlnet_aux", {"model": "controlnet", "safe": True}),
+            Alias("HEDdetector", "controlnet_aux", {"model": "controlnet"}),
         ),
         consumers=("control_v11p_sd15_softedge", "control_sd15_hed", "SDXL union, type 2"),
         weights=tuple(WEIGHTS.values()),
         requires=("cv2", "torch"),
         multiple=64,
         bf16=True,
+        values="plane",
     )
 
     @classmethod

@@ -7,6 +7,15 @@ from typing import Annotated, Literal
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.errors import BadImage
 from ..core.params import Params, about
+from ..core.widgets import Widget
+
+WIDGETS = (
+    Widget(
+        name="black_pixel_for_xinsir_cn",
+        default=False,
+        means={True: {"fill": "zero"}, False: {"fill": "minus_one"}},
+    ),
+)
 
 
 class InpaintParams(Params, frozen=True):
@@ -35,11 +44,12 @@ class Inpaint(Annotator[InpaintParams]):
         aliases=(
             Alias("inpaint_global_harmonious", "a1111"),
             Alias("inpaint_only", "a1111"),
-            Alias("InpaintPreprocessor", "comfyui"),
+            Alias("InpaintPreprocessor", "comfyui", {}, "Inpaint Preprocessor", WIDGETS),
         ),
         consumers=("control_v11p_sd15_inpaint", "SDXL union ProMax, type 7 (fill zero)"),
         smooth=False,
         takes_mask=True,
+        values="picture",
     )
 
     def run(self, request: Request[InpaintParams]) -> ControlMap:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, between
+from ..core.widgets import RESOLUTION, number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +18,13 @@ MIDDLE = 127
 """Level that the median line gets."""
 FAINTEST_MEDIAN = 16
 """A median below this does not amplify further, so that flat pictures stay black."""
+
+
+WIDGETS = (
+    number("guassian_sigma", 6.0, 0, 100, "gaussian_sigma", step=0.01),
+    number("intensity_threshold", 8, 0, 16, "intensity_threshold"),
+    RESOLUTION,
+)
 
 
 class LineartStandardParams(Params, frozen=True):
@@ -46,7 +54,7 @@ class LineartStandard(Annotator[LineartStandardParams]):
         source="Mikubill/sd-webui-controlnet",
         aliases=(
             Alias("lineart_standard (from white bg & black line)", "a1111"),
-            Alias("LineartStandardPreprocessor", "comfyui"),
+            Alias("LineartStandardPreprocessor", "comfyui", {}, "Standard Lineart", WIDGETS),
             Alias("LineartStandardDetector", "controlnet_aux"),
         ),
         consumers=(
@@ -55,6 +63,7 @@ class LineartStandard(Annotator[LineartStandardParams]):
             "TheMistoAI/MistoLine",
             "SDXL union, type 3",
         ),
+        values="plane",
     )
 
     def run(self, request: Request[LineartStandardParams]) -> ControlMap:

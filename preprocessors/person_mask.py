@@ -35,6 +35,7 @@ class PersonMask(Annotator[MaskParams]):
         requires=("cv2", "torch"),
         sees="source",
         smooth=False,
+        values="plane",
     )
 
     def run(self, request: Request[MaskParams]) -> ControlMap:

@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, about, between
+from ..core.widgets import RESOLUTION, number
 
 if TYPE_CHECKING:
     from ..core.annotator import Images, Values
 
 Y_WEIGHTS = (0.2126, 0.7152, 0.0722)
 """Luminance of sRGB's red, green and blue primaries (IEC 61966-2-1)."""
+
+
+WIDGETS = (number("gamma_correction", 1.0, 0.1, 2, "gamma", step=0.001), RESOLUTION)
 
 
 class RecolorParams(Params, frozen=True):
@@ -41,10 +45,11 @@ class Recolor(Annotator[RecolorParams]):
         aliases=(
             Alias("recolor_luminance", "a1111", {"channel": "luminance"}),
             Alias("recolor_intensity", "a1111", {"channel": "intensity"}),
-            Alias("ImageLuminanceDetector", "comfyui", {"channel": "luminance"}),
-            Alias("ImageIntensityDetector", "comfyui", {"channel": "intensity"}),
+            Alias("ImageLuminanceDetector", "comfyui", {"channel": "luminance"}, "Image Luminance", WIDGETS),
+            Alias("ImageIntensityDetector", "comfyui", {"channel": "intensity"}, "Image Intensity", WIDGETS),
         ),
         consumers=("ioclab_sd15_recolor", "sai_xl_recolor_256lora"),
+        values="plane",
     )
 
     def run(self, request: Request[RecolorParams]) -> ControlMap:

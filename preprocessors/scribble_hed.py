@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, about
+from ..core.widgets import RESOLUTION, switch
 from .nets.hed_files import MODEL_HELP, WEIGHTS, Model
 
 if TYPE_CHECKING:
     from ..core.weights import Weight
+
+
+TITLE = "Fake Scribble Lines (aka scribble_hed)"
+WIDGETS = (switch("safe", "enable"), RESOLUTION)
 
 
 class ScribbleHedParams(Params, frozen=True):
@@ -35,7 +40,7 @@ class ScribbleHed(Annotator[ScribbleHedParams]):
         source="Xie and Tu 2015, arXiv:1504.06375; lllyasviel/ControlNet",
         aliases=(
             Alias("fake_scribble", "a1111", {"model": "controlnet"}),
-            Alias("FakeScribblePreprocessor", "comfyui", {"model": "controlnet"}),
+            Alias("FakeScribblePreprocessor", "comfyui", {"model": "controlnet"}, TITLE, WIDGETS),
             Alias("scribble_hedsafe", "controlnet_aux", {"model": "controlnet"}),
         ),
         consumers=(
@@ -48,6 +53,7 @@ class ScribbleHed(Annotator[ScribbleHedParams]):
         requires=("cv2", "torch"),
         smooth=False,
         bf16=True,
+        values="plane",
     )
 
     @classmethod

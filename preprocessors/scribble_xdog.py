@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, about, between
+from ..core.widgets import RESOLUTION, number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,6 +15,9 @@ FINE, COARSE = 0.5, 5.0
 """Standard deviations of the two blurs in pixels."""
 ROUNDING = 1e-3
 """Levels that the blurs of a flat page may differ by; without them the lowest threshold would paint it white."""
+
+
+WIDGETS = (number("threshold", 32, 1, 64, "threshold"), RESOLUTION)
 
 
 class XdogParams(Params, frozen=True):
@@ -41,7 +45,7 @@ class ScribbleXdog(Annotator[XdogParams]):
         commercial=True,
         source="H. Winnemoeller et al., XDoG: An eXtended difference-of-Gaussians compendium, 2012, "
         "doi:10.1016/j.cag.2012.03.004; thresholds as in lllyasviel/ControlNet-v1-1-nightly",
-        aliases=(Alias("Scribble_XDoG_Preprocessor", "comfyui"),),
+        aliases=(Alias("Scribble_XDoG_Preprocessor", "comfyui", {}, "Scribble XDoG Lines", WIDGETS),),
         consumers=(
             "control_v11p_sd15_scribble",
             "control_sd15_scribble",

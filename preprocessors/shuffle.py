@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.errors import BadImage
 from ..core.params import Params, between
+from ..core.widgets import RESOLUTION, Widget
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +22,12 @@ PARTS = 32
 """Places are whole numbers of 1/32 pixel, for which every OpenCV gives the same bytes; for floats 4 and 5 differ."""
 LONGEST = 32766
 """Longest side OpenCV can displace."""
+
+
+WIDGETS = (
+    RESOLUTION,
+    Widget(name="seed", default=0, low=0, high=2**64 - 1, step=1, field="seed", modulo=2**32),
+)
 
 
 class ShuffleParams(Params, frozen=True):
@@ -41,7 +48,10 @@ class Shuffle(Annotator[ShuffleParams]):
         licence="Apache-2.0 (own code)",
         commercial=True,
         source="lllyasviel/ControlNet-v1-1-nightly",
-        aliases=(Alias("ShufflePreprocessor", "comfyui"), Alias("ContentShuffleDetector", "controlnet_aux")),
+        aliases=(
+            Alias("ShufflePreprocessor", "comfyui", {}, "Content Shuffle", WIDGETS),
+            Alias("ContentShuffleDetector", "controlnet_aux"),
+        ),
         consumers=("control_v11e_sd15_shuffle",),
     )
 

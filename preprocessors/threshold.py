@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, about, between
+from ..core.widgets import RESOLUTION, Widget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,6 +14,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Measure = Literal["darkest", "grey", "otsu"]
+
+
+WIDGETS = (
+    Widget(
+        name="bin_threshold",
+        default=100,
+        low=0,
+        high=255,
+        step=1,
+        field="threshold",
+        means={0: {"measure": "otsu"}, 255: {"measure": "otsu"}},
+    ),
+    RESOLUTION,
+)
 
 
 class ThresholdParams(Params, frozen=True):
@@ -39,8 +54,8 @@ class Threshold(Annotator[ThresholdParams]):
         commercial=True,
         source="Mikubill/sd-webui-controlnet; N. Otsu, A Threshold Selection Method from Gray-Level Histograms, 1979",
         aliases=(
-            Alias("BinaryPreprocessor", "comfyui", {"measure": "grey", "threshold": 100}),
-            Alias("ScribblePreprocessor", "comfyui", {"threshold": 126}),
+            Alias("BinaryPreprocessor", "comfyui", {"measure": "grey", "threshold": 100}, "Binary Lines", WIDGETS),
+            Alias("ScribblePreprocessor", "comfyui", {"threshold": 126}, "Scribble Lines", (RESOLUTION,)),
         ),
         consumers=("control_v11p_sd15_scribble", "xinsir/controlnet-scribble-sdxl-1.0", "SDXL union, type 2"),
         smooth=False,

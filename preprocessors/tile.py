@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, between
+from ..core.widgets import RESOLUTION, number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 UNCHANGED_BELOW = 1.1
 """Rates below this leave the picture as it is (A1111)."""
+
+
+WIDGETS = (number("pyrUp_iters", 3, 1, 10, "pyramid"), RESOLUTION)
 
 
 class TileParams(Params, frozen=True):
@@ -44,7 +48,7 @@ class Tile(Annotator[TileParams]):
             Alias("tile_resample", "a1111"),
             Alias("tile_colorfix", "a1111"),
             Alias("tile_colorfix+sharp", "a1111"),
-            Alias("TilePreprocessor", "comfyui", {"pyramid": 3}),
+            Alias("TilePreprocessor", "comfyui", {"pyramid": 3}, "Tile", WIDGETS),
         ),
         consumers=("control_v11f1e_sd15_tile", "xinsir/controlnet-tile-sdxl-1.0", "SDXL union ProMax, type 6"),
     )

@@ -15,7 +15,7 @@ from underdrawing.adapters import Patcher, arena, load_adapter, summing
 from underdrawing.adapters.deltas.dense import Dense
 from underdrawing.adapters.deltas.lowrank import LowRank
 
-from .tiny import SD15, lora, unet
+from .tiny import BIGG, SD15, lora, unet
 from .tiny import model as tiny_model
 
 if TYPE_CHECKING:
@@ -130,3 +130,27 @@ def test_sequential_feeds_each_change_what_the_one_before_left(adapters: list[Ad
         patcher.set(wishes)
         assert torch.allclose(model.get_parameter(f"{NAME}.weight"), added + 0.5 * base, atol=1e-6)
     assert torch.equal(model.get_parameter(f"{NAME}.weight"), base)
+
+
+@pytest.mark.parametrize("victim", ["q", "v"])
+def test_an_exception_between_fused_rows_restores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, victim: str) -> None:
+    width, key = BIGG.width, "transformer.resblocks.0.attn.in_proj_weight"
+    tensors = lora(BIGG.modules(), "lora_te2_text_model_")
+    save_file({k: v for k, v in tensors.items() if "layers_0_self_attn" in k}, tmp_path / "qkv.safetensors")
+    first, second = (load_adapter(tmp_path / "qkv.safetensors") for _ in range(2))
+    original = torch.randn(3 * width, width)
+    held = {key: original}
+    patcher = Patcher(text_encoder_2=held)
+    patcher.set([(first, 1.0, 1.0)])
+    failing = second.modules[f"text_encoder_2.encoder.layers.0.self_attn.{victim}_proj"]
+    healthy = LowRank.factors
+
+    def factors(self: LowRank) -> tuple[torch.Tensor, torch.Tensor]:
+        if self is failing:
+            raise MemoryError
+        return healthy(self)
+
+    monkeypatch.setattr(LowRank, "factors", factors)
+    with pytest.raises(MemoryError):
+        patcher.set([(second, 1.0, 1.0)])
+    assert held[key] is original

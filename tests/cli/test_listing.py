@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pytest
     from tests.cli.support import Run, Start
 
+    from underdrawing.core.weights import Weight
+
 KEYS = {"id", "title", "kind", "aliases", "params", "weights", "licence", "commercial", "available", "reason"}
 
 
@@ -40,7 +42,14 @@ def test_missing_modules_and_weights_are_reasons(run: Run, monkeypatch: pytest.M
         del weight
 
     monkeypatch.setattr(type(listing.store()), "find", find)
-    assert "underdrawing weights fetch" in listing.unavailable(hed)
+    assert "install it again" in listing.unavailable(hed)
+    fetched = tuple(weight for weight in hed.spec.weights if weight.repo)
+
+    def of_the_hub(_: object) -> tuple[Weight, ...]:
+        return fetched
+
+    monkeypatch.setattr(hed, "weights_for", of_the_hub)
+    assert f"underdrawing weights fetch {fetched[0].id}" in listing.unavailable(hed)
     monkeypatch.setattr(Annotator, "missing", classmethod(lambda cls: ["a_module"]))
     assert listing.unavailable(hed) == "needs a_module"
     assert not any(entry["available"] for entry in json.loads(run("annotators", "--json").out))

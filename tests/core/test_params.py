@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,6 +50,14 @@ def test_bounds_hold(value: int) -> None:
 def test_bad_values_are_named(values: dict[str, object], word: str) -> None:
     with pytest.raises(BadParameter, match=word):
         make(Sample, values, where="sample")
+
+
+def test_numbers_of_numpy_and_torch_are_numbers() -> None:
+    made = make(Sample, {"low": np.int64(7), "sigma": np.float32(0.5), "safe": np.bool_(True)}, where="sample")
+    assert (made.low, made.sigma, made.safe) == (7, 0.5, True)
+    assert make(Sample, {"low": torch.tensor(7)}, where="sample").low == 7
+    with pytest.raises(BadParameter, match="low"):
+        make(Sample, {"low": np.zeros(3)}, where="sample")
 
 
 def test_a_field_without_help_or_default_is_a_mistake_of_ours() -> None:

@@ -64,6 +64,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (folder / "broken.py").write_text("import a_module_that_does_not_exist\n")
     (folder / "twice.py").write_text(GOOD.replace("NAME", "good"))
     (folder / "empty.py").write_text("")
+    (folder / "leaves.py").write_text("import sys\nsys.exit(5)\n")
     monkeypatch.syspath_prepend(tmp_path)
     return name
 
@@ -71,7 +72,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_a_broken_file_is_isolated_and_reported(package: str) -> None:
     found = Registry(package, group="underdrawing.test.none")
     assert [a.spec.id for a in found] == ["good"]
-    assert set(found.broken) == {"broken", "twice", "empty"}
+    assert set(found.broken) == {"broken", "twice", "empty", "leaves"}
     assert "a_module_that_does_not_exist" in found.broken["broken"]
     assert "good" in found.broken["twice"]
     with pytest.raises(UnknownName, match="a_module_that_does_not_exist"):
@@ -97,3 +98,5 @@ def test_unknown_names_get_the_nearest() -> None:
 
     with pytest.raises(UnknownName, match="canny"):
         registry.resolve("cany")
+    with pytest.raises(UnknownName, match="HEDPreprocessor"):
+        registry.resolve("hedpreprocessor")

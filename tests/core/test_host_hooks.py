@@ -1,0 +1,47 @@
+"""What a host may set in the core: who keeps networks, where weights lie, whether to ask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from underdrawing.core import models, places
+from underdrawing.core.device import Placement
+from underdrawing.core.weights import Weight
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def test_a_keeper_is_asked_before_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "_keepers", [])
+    kept: list[Any] = []
+    runs: list[int] = []
+
+    def keeper(module: Any, placement: Placement) -> Callable[[], None]:
+        kept.append(module)
+        return lambda: runs.append(len(runs))
+
+    plain = models.Network(torch.nn.Identity(), Placement())
+    models.keep_with(keeper)
+    module = torch.nn.Identity()
+    owned = models.Network(module, Placement())
+    for network in (plain, owned, owned):
+        assert torch.equal(network(torch.ones(1)), torch.ones(1))
+    assert kept == [module]
+    assert runs == [0, 1]
+
+
+def test_a_hosts_folders_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "_known_roots", [])
+    monkeypatch.setattr(places, "_known_folders", [])
+    weight = Weight(file="a.pth", sha256="0" * 64, size=1, licence="none", commercial=True, repo="x/y")
+    folder, root = tmp_path / "mine", tmp_path / "host"
+    before = {place.path for place in places.places(weight, tmp_path / "cache")}
+    (root / "models" / "ControlNet").mkdir(parents=True)
+    places.make_known(root, [folder])
+    new = {place.path for place in places.places(weight, tmp_path / "cache")} - before
+    assert {folder / "a.pth", root / "models" / "ControlNet" / "a.pth"} <= new
