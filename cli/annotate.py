@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from ..core.annotator import Annotator
     from ..core.registry import AnnotatorType
-    from .batch import Tally, Wanted
-    from .inputs import Inputs
-    from .manifest import Manifest
+    from ..core.runs.batch import Tally, Wanted
+    from ..core.runs.inputs import Inputs
+    from ..core.runs.manifest import Manifest
 
 EVERY = "all"
 SHOWN = 20
@@ -146,8 +146,8 @@ annotate = AnnotateCommand(
 
 
 def _run(asked: Asked, own: dict[str, Any]) -> None:
-    from .inputs import expand
-    from .manifest import Manifest
+    from ..core.runs.inputs import expand
+    from ..core.runs.manifest import Manifest
 
     _check_together(asked)
     names = _names(asked)
@@ -163,7 +163,7 @@ def _run(asked: Asked, own: dict[str, Any]) -> None:
 
 
 def _annotated(asked: Asked, wanted: Wanted, found: Inputs, manifest: Manifest) -> Tally:
-    from .batch import Batch
+    from ..core.runs.batch import Batch
     from .progress import pictures
 
     try:
@@ -206,8 +206,8 @@ def _idle(asked: Asked, wanted: Wanted) -> Iterator[str]:
 
 
 def _wanted(names: Sequence[str], asked: Asked, own: dict[str, Any]) -> Wanted:
-    from .batch import Wanted
-    from .masks import MaskSource
+    from ..core.runs.batch import Wanted
+    from ..core.runs.masks import MaskSource
 
     return Wanted(
         annotators={name: _ready(name, asked, own) for name in names},

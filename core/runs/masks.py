@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..core.errors import BadImage
-from ..core.files import sha256_file
+from ..errors import BadImage
+from ..files import sha256_file
 
 if TYPE_CHECKING:
-    from ..core.annotator import Annotator, Masks
-    from ..core.reading import Picture
+    from ..annotator import Annotator, Masks
+    from ..reading import Picture
     from .inputs import Source
 
 TRANSPARENT_BELOW = 128
@@ -48,8 +48,8 @@ class MaskSource:
 
     def of(self, source: Source, picture: Picture) -> Masks | None:
         """Mask as bool [1, H, W] at the picture's size; None for a picture without transparency. Raises BadImage."""
-        from ..core.geometry import Size
-        from ..core.images import to_masks
+        from ..geometry import Size
+        from ..images import to_masks
 
         size = Size(*picture.pixels.shape[:2])
         if self.given is None:

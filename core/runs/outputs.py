@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from ..core.errors import BadImage, WriteFailed
+from ..errors import BadImage, WriteFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..core.errors import BadImage
-from ..core.files import sha256_file
-from ..core.geometry import Size, pixel_perfect
+from ..errors import BadImage
+from ..files import sha256_file
+from ..geometry import Size, pixel_perfect
 from .masks import MaskSource
 from .outputs import Outputs, safe_name
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
     from pathlib import Path
 
-    from ..core.annotator import Annotator, ControlMap, Masks
-    from ..core.geometry import FitMode
-    from ..core.reading import Picture
+    from ..annotator import Annotator, ControlMap, Masks
+    from ..geometry import FitMode
+    from ..reading import Picture
     from .inputs import Source
     from .manifest import Entry, Manifest, Place
 
@@ -190,7 +190,7 @@ class Batch:
         return np.concatenate(there) if there else None
 
     def _write(self, result: ControlMap, index: int, entry: Entry, place: Place) -> None:
-        from ..core.writing import write_map
+        from ..writing import write_map
 
         folder = self.manifest.folder
         output = folder / entry["output"]
@@ -220,7 +220,7 @@ def _fitted(result: ControlMap, target: Size, mode: FitMode, smooth: bool) -> Co
 
     import numpy as np
 
-    from ..core.fitting import fit_map
+    from ..fitting import fit_map
 
     images = np.stack([fit_map(image, target, mode, smooth=smooth) for image in result.images])
     return replace(result, images=images, info={**result.info, "size": list(target), "mode": mode})
@@ -228,7 +228,7 @@ def _fitted(result: ControlMap, target: Size, mode: FitMode, smooth: bool) -> Co
 
 def _pictures(path: Path, *, every: bool) -> Generator[tuple[Picture, bool]]:
     """Pictures of a file, and whether there are several. Raises BadImage."""
-    from ..core.reading import frames, read
+    from ..reading import frames, read
 
     if not every:
         yield read(path)[0], False

@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import BadImage, WriteFailed
-from ..core.files import atomic_write, writing
+from ..errors import BadImage, WriteFailed
+from ..files import atomic_write, writing
 
 Entry = dict[str, Any]
 Place = tuple[int, int, int]
@@ -86,7 +86,7 @@ class Manifest:
 def _is_marked(path: Path) -> bool:
     if path.suffix.lower() != ".png":
         return False
-    from ..core.writing import read_info
+    from ..writing import read_info
 
     try:
         return bool(read_info(path))

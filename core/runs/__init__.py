@@ -1,0 +1,1 @@
+"""One run of annotators over many pictures: what goes in, what comes out, and how it goes on after an interruption."""
