@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
+from torch import nn
 
 from .arena import like
 from .holders import Holder, Target, hold
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from .adapter import Adapter
     from .deltas.base import Delta
@@ -117,11 +118,18 @@ class Patcher:
             self._taken = 0
 
     def _forget_foreign_writes(self) -> None:
-        """A checkpoint loaded over patched weights makes those the new originals: nothing old is put back."""
-        foreign = {place for place, patched in self._patched.items() if not self._is_ours(place, patched)}
+        """A checkpoint loaded over patched weights makes those the new originals: nothing old is put back.
+
+        Weights that were only moved or cast (``model.to(...)``, offloading) are still ours: their originals are put
+        back, moved and cast as they were.
+        """
+        foreign = {place: patched for place, patched in self._patched.items() if not self._is_ours(place, patched)}
+        for place, patched in foreign.items():
+            holder, now = self._holders[place[0]], self._holders[place[0]].get(place[1])
+            del self._patched[place]
+            if now is not None and _only_moved(now, patched):
+                holder.put(place[1], _moved_like(patched.original, now))
         if foreign:
-            for place in foreign:
-                del self._patched[place]
             self._changes = {name: change for name, change in self._changes.items() if name[:2] not in foreign}
 
     def _is_ours(self, place: Place, patched: Patched) -> bool:
@@ -207,3 +215,19 @@ def in_turn(changes: Sequence[Change], target: Target, order: Order) -> bool:
 def _version(tensor: Tensor | None) -> int:
     """How often a tensor was written in place; inference tensors do not count."""
     return -1 if tensor is None or tensor.is_inference() else tensor._version
+
+
+def _only_moved(now: Tensor, patched: Patched) -> bool:
+    """Whether a model's tensor is what we wrote, on another device or in another dtype."""
+    buffer = patched.buffer
+    if patched.version is None or now.shape != buffer.shape or now.device.type == "meta":
+        return False
+    return now.data_ptr() != buffer.data_ptr() and torch.equal(now.detach(), buffer.to(now.device, now.dtype))
+
+
+def _moved_like(original: Tensor | None, now: Tensor) -> Tensor | None:
+    """The original on that tensor's device and in its dtype: the same object where nothing is to be done."""
+    if original is None or (original.device, original.dtype) == (now.device, now.dtype):
+        return original
+    moved = original.detach().to(now.device, now.dtype)
+    return nn.Parameter(moved, requires_grad=original.requires_grad) if isinstance(original, nn.Parameter) else moved

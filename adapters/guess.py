@@ -16,10 +16,34 @@ if TYPE_CHECKING:
 UNKNOWN = "unknown"
 _WIDTHS = {unet.context: name for name, unet in UNETS.items()}
 
+_VERSIONS = {
+    "sdxl_": "sdxl",
+    "sd_v2": "sd21",
+    "sd_v1": "sd15",
+    "stable-diffusion-xl-v1-refiner": "sdxl_refiner",
+    "stable-diffusion-xl": "sdxl",
+    "stable-diffusion-v2": "sd21",
+    "stable-diffusion-v1": "sd15",
+}
+"""How trainers begin the name of a base model."""
+
 
 def base_model(adapter: Adapter) -> str:
-    """Architecture by the width of the text encoding its cross attention reads; else by the modules it names."""
-    return base_of(adapter.modules)
+    """Architecture by the width of the text encoding its cross attention reads; else by the modules it names.
+
+    Where neither tells, what the trainer wrote into the metadata counts (kohya's ss_base_model_version, ss_v2 and
+    modelspec.architecture).
+    """
+    found = base_of(adapter.modules)
+    return _written(adapter.metadata) if found == UNKNOWN else found
+
+
+def _written(metadata: Mapping[str, str]) -> str:
+    for key in ("ss_base_model_version", "modelspec.architecture"):
+        for start, name in _VERSIONS.items():
+            if metadata.get(key, "").startswith(start):
+                return name
+    return "sd21" if metadata.get("ss_v2") == "True" else UNKNOWN
 
 
 def base_of(deltas: Mapping[str, Delta]) -> str:

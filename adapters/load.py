@@ -66,7 +66,7 @@ def load_adapter(path: str | os.PathLike[str]) -> Adapter:
         unused={**found.unused, **dict.fromkeys(file.rest, "is no tensor")},
         rejected=found.rejected,
         notes=told.notes(),
-        finite=not any("NaN" in reason or "infinite" in reason for reason in found.unused.values()),
+        finite=all(finite(file.tensors[key]) for key in found.unused if key in file.tensors),
     )
 
 

@@ -16,10 +16,11 @@ import statistics
 import tempfile
 import time
 from functools import partial
+from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from interleave import interleave, processor, set_threads
@@ -148,16 +149,14 @@ class Peft:
     """PEFT's own layers on the same weights, merged and unmerged as diffusers' fuse_lora and unfuse_lora do."""
 
     def __init__(self, weights: dict[str, Tensor], loras: list[Factors]) -> None:
-        from peft import LoraConfig, inject_adapter_in_model
-        from peft.tuners.tuners_utils import BaseTunerLayer
-
+        peft, tuners = import_module("peft"), import_module("peft.tuners.tuners_utils")
         names = {name.replace(".", "_"): name for name in weights}
         layers = nn.ModuleDict({key: _layer(weights[name]) for key, name in names.items()})
         for adapter, lora in enumerate(loras):
             rank = next(iter(lora.values()))[1].shape[0]
-            config = LoraConfig(r=rank, lora_alpha=rank // 2, target_modules=list(names), init_lora_weights=False)
-            inject_adapter_in_model(config, layers, adapter_name=str(adapter))
-        self.layers = [module for module in layers.modules() if isinstance(module, BaseTunerLayer)]
+            config = peft.LoraConfig(r=rank, lora_alpha=rank // 2, target_modules=list(names), init_lora_weights=False)
+            peft.inject_adapter_in_model(config, layers, adapter_name=str(adapter))
+        self.layers: list[Any] = [m for m in layers.modules() if isinstance(m, tuners.BaseTunerLayer)]
         self.active: int | None = None
 
     def switch(self, new: int) -> None:
@@ -170,9 +169,9 @@ class Peft:
 
 
 def _layer(weight: Tensor) -> nn.Module:
-    out, inner, *kernel = weight.shape
+    out, inner = weight.shape[:2]
     with torch.device("meta"):
-        layer = nn.Conv2d(inner, out, tuple(kernel), bias=False) if kernel else nn.Linear(inner, out, bias=False)
+        layer = nn.Conv2d(inner, out, 1, bias=False) if weight.ndim == 4 else nn.Linear(inner, out, bias=False)
     layer.weight = nn.Parameter(weight, requires_grad=False)
     return layer
 

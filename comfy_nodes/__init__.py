@@ -1,0 +1,1 @@
+"""ComfyUI nodes, generated from the registries; `mappings` holds what the host reads."""

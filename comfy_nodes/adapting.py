@@ -1,0 +1,210 @@
+"""Adapters as patches of ComfyUI's model patchers. Imported lazily (needs torch); no weight of a model is written."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..adapters.calls import timeline
+from ..adapters.checkpoint import Checkpoint
+from ..adapters.deltas.lowrank import LowRank
+from ..adapters.holders import DictHolder
+from ..adapters.planning import check_receipt, plan, receipt_of
+from ..core.errors import BadParameter, BadWeights, MissingExtra
+from ..core.safetensors_check import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from torch import Tensor
+
+    from ..adapters.adapter import Adapter
+    from ..adapters.blocks import BlockWeights
+    from ..adapters.planning import Change, Work
+    from ..adapters.receipt import Receipt
+    from ..adapters.tags import AdapterCall
+    from ..adapters.targets import Parameter
+
+UNET = {"diffusion_model.": "unet"}
+CLIPS = {f"clip_{name}.transformer.": "text_encoder" for name in "lh"} | {"clip_g.transformer.": "text_encoder_2"}
+TOKENS = "underdrawing_tokens"
+"""Attachment of a CLIP: tokens that came with LoRA files, for the encode node."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One adapter to apply. timed: what makes its strengths change while sampling."""
+
+    adapter: Adapter
+    unet: float
+    encoder: float
+    blocks: BlockWeights | None = None
+    timed: AdapterCall | None = None
+
+
+class Weights(DictHolder):
+    """One part's weights without the host's prefix; a layer without a bias cannot be given one here."""
+
+    def __init__(self, prefix: str, part: str, tensors: Mapping[str, Tensor]) -> None:
+        self.prefix, self.part = prefix, part
+        super().__init__(part, {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)})
+        self.slots = {t: slot for t, slot in self.slots.items() if slot.third is None and not slot.transposed}
+
+    def bias_slot(self, module: str) -> None:
+        """None: the host patches only what is there."""
+
+
+def parts_of(model: Any, clip: Any) -> dict[str, Weights]:
+    """The parts of a MODEL and a CLIP (either may be None) by our names."""
+    sources = [(model, UNET), (clip.patcher if clip else None, CLIPS)]
+    tensors = [(patcher.model_state_dict(), prefixes) for patcher, prefixes in sources if patcher is not None]
+    held = [Weights(prefix, part, table) for table, prefixes in tensors for prefix, part in prefixes.items()]
+    return {weights.part: weights for weights in held if weights.slots}
+
+
+def apply(model: Any, clip: Any, wishes: Sequence[Wish], steps: int, *, allow_empty: bool) -> tuple[Any, Any, Receipt]:
+    """Clones with the adapters on them. Every change of one call is computed from the weight this call meets.
+
+    Adapters with a start, a stop or a curve become hooks that travel with what the returned CLIP encodes.
+    Raises BadWeights when one matches nothing, unless allow_empty; BadParameter.
+    """
+    parts = parts_of(model, clip)
+    wanted = [(wish.adapter, wish.unet, wish.encoder, wish.blocks) for wish in wishes]
+    work = plan(parts, wanted)
+    receipt = receipt_of(wanted, work)
+    check_receipt(receipt, allow_empty=allow_empty)
+    timed = [number for number, wish in enumerate(wishes) if wish.timed]
+    model, clip = _patched(model, clip, patches(parts, work, set(range(len(wishes))) - set(timed)))
+    hooks = [h for n in timed for h in _hooks(patches(parts, work, {n}), wishes[n], steps)]
+    learned = {token: rows for wish in wishes for token, rows in wish.adapter.embeddings.items()}
+    if learned and clip is not None:
+        clip.patcher.set_attachments(TOKENS, (clip.patcher.get_attachment(TOKENS) or {}) | learned)
+    return model, _hooked(clip, hooks) if hooks else clip, receipt
+
+
+def patches(parts: Mapping[str, Weights], work: Work, numbers: set[int]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Host key → patch, of the model and of the text encoders, for the adapters with these numbers."""
+    found: dict[bool, dict[str, Any]] = defaultdict(dict)
+    for (part, key), targets in work.targets.items():
+        for (_, parameter), changes in targets.items():
+            own = [change for change in changes if change.adapter in numbers]
+            base = parts[part].get(key)
+            if own and base is not None:
+                found[part == "unet"][parts[part].prefix + key] = _patch(own, parameter, base)
+    return found[True], found[False]
+
+
+def _patch(changes: list[Change], parameter: Parameter, base: Tensor) -> Any:
+    """The host's own kind for one plain LoRA, else a patch of ours that computes when the host patches."""
+    delta, strength = changes[0].delta, changes[0].strength
+    try:
+        host = import_module("comfy.weight_adapter")
+    except ImportError:
+        return _difference(changes, parameter, base)
+    alone = parameter == "weight" and len(changes) == 1
+    if alone and isinstance(delta, LowRank) and delta.mid is None and delta.fits_whole(base.shape):
+        return host.LoRAAdapter(set(), (delta.up, delta.down, strength * delta.scale * delta.rank, None, None, None))
+    return _kind(host.WeightAdapterBase)(set(), (parameter, changes))
+
+
+def _difference(changes: list[Change], parameter: Parameter, base: Tensor) -> Any:
+    """For hosts older than weight adapters: the change itself, if it depends on no weight."""
+    import torch
+
+    if any(change.delta.uses_base for change in changes):
+        what = f"a {changes[0].delta.algorithm} depends on the weights it meets, and this ComfyUI is too old for that"
+        raise MissingExtra(what, fix="use ComfyUI 0.3.30 or newer")
+    return ("diff", (changed(torch.zeros(base.shape), parameter, changes),))
+
+
+def changed(base: Tensor, parameter: Parameter, changes: Sequence[Change], strength: float = 1.0) -> Tensor:
+    """base, float32, with all changes at strength times their own; not written."""
+    total = base.clone()
+    for change in changes:
+        if parameter == "weight":
+            change.delta.add_to(total, base, strength * change.strength)
+        elif (bias := change.delta.bias_change(base)) is not None:
+            total.add_(bias.reshape(base.shape), alpha=strength * change.strength)
+    return total
+
+
+@cache
+def _kind(base: type) -> Any:
+    """Our kind of the host's weight adapters; the host calls it with the weight as earlier patches left it."""
+
+    def init(self: Any, loaded_keys: set[str], weights: tuple[Parameter, list[Change]]) -> None:
+        self.loaded_keys, self.weights = loaded_keys, weights
+
+    def calculate(self: Any, weight: Tensor, key: str, strength: float, *_: Any, **__: Any) -> Tensor:
+        parameter, changes = self.weights
+        return changed(weight.float(), parameter, changes, strength).to(weight.dtype) if strength else weight
+
+    return type(
+        "UnderdrawingAdapter", (base,), {"name": "underdrawing", "__init__": init, "calculate_weight": calculate}
+    )
+
+
+def _patched(model: Any, clip: Any, found: tuple[dict[str, Any], dict[str, Any]]) -> tuple[Any, Any]:
+    clones: list[Any] = [owner.clone() if owner is not None else None for owner in (model, clip)]
+    for clone, own in zip(clones, found, strict=True):
+        lost = set(own) - set(clone.add_patches(own)) if own else set[str]()
+        if lost:
+            raise BadWeights(f"ComfyUI refused {len(lost)} of {len(own)} patches", where=min(lost))
+    return clones[0], clones[1]
+
+
+def _hooks(found: tuple[dict[str, Any], dict[str, Any]], wish: Wish, steps: int) -> Iterator[Any]:
+    """One hook for the UNet and one for the text encoders, whose strengths may run differently."""
+    host = import_module("comfy.hooks")
+    for encoder, own in enumerate(found):
+        if not own or wish.timed is None:
+            continue
+        hook = host.WeightHook(strength_model=1.0, strength_clip=1.0)
+        hook.weights, hook.weights_clip = ({}, own) if encoder else (own, {})
+        hook.need_weight_init = False
+        hook.hook_keyframe = host.HookKeyframeGroup()
+        for start, *strengths in timeline(wish.timed, steps):
+            share = strengths[1 - encoder] / (wish.encoder if encoder else wish.unet)
+            hook.hook_keyframe.add(host.HookKeyframe(strength=share, start_percent=start, guarantee_steps=0))
+        yield hook
+
+
+def _hooked(clip: Any, hooks: list[Any]) -> Any:
+    """The clone of a CLIP whose conditionings carry the hooks, and whose own weights follow them."""
+    if clip is None:
+        what = "a start, a stop or a curve travels with the conditioning, so it needs the text encoder"
+        raise BadParameter(what, where="clip", fix="connect CLIP")
+    host = import_module("comfy.hooks")
+    group = host.HookGroup()
+    for hook in [*(clip.apply_hooks_to_conds.hooks if clip.apply_hooks_to_conds else ()), *hooks]:
+        group.add(hook)
+    clip.apply_hooks_to_conds, clip.patcher.forced_hooks = group, group.clone()
+    clip.use_clip_schedule = clip.use_clip_schedule or any(hook.weights_clip for hook in hooks)
+    if not clip.use_clip_schedule:
+        clip.patcher.forced_hooks.set_keyframes_on_hooks(None)
+    clip.patcher.register_all_hook_patches(group, host.create_target_dict(host.EnumWeightTarget.Clip))
+    return clip
+
+
+class Live(Checkpoint):
+    """The UNet of a MODEL with its patches, computed key by key."""
+
+    def __init__(self, name: str, model: Any) -> None:
+        self._patches: dict[str, list[Any]] = model.get_key_patches("diffusion_model.")
+        entries = {key: Entry("F32", tuple(held[0][0].shape), 0, 0) for key, held in self._patches.items()}
+        super().__init__(Path(name), entries, {})
+
+    def tensor(self, name: str) -> Tensor:
+        """The patched weight in float32."""
+        import torch
+
+        empty = torch.zeros(self.entries[name].shape)
+        return import_module("comfy.lora").calculate_weight([(1.0, self._patches[name], 1.0, None, None)], empty, name)
+
+    def raw(self, name: str) -> Iterator[bytes | memoryview]:
+        """Nothing reads a live model byte by byte."""
+        raise NotImplementedError(name)

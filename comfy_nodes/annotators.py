@@ -1,0 +1,197 @@
+"""One node per annotator, and one per name of another pack's node that an annotator knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..core.annotator import Kind
+from ..preprocessors import registry
+from . import inputs
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..core.annotator import Alias, ControlMap, Spec
+    from ..core.params import Field, Value
+    from ..core.registry import AnnotatorType
+
+PREFIX = "Underdrawing"
+OLDER = f"{PREFIX}/Names of older workflows"
+
+
+class AnnotatorNode:
+    """Base of the generated nodes."""
+
+    annotator: ClassVar[AnnotatorType]
+    FUNCTION = "annotate"
+    TITLE: ClassVar[str] = ""
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, dict[str, inputs.Input]]:
+        """Picture, mask where one is taken, size, parameters."""
+        fields = {field.name: inputs.of_field(field, field.default) for field in cls.annotator.fields()}
+        size = {"resolution": inputs.RESOLUTION, "match_input": inputs.MATCH_INPUT}
+        return {"required": required(cls.annotator), "optional": size | fields}
+
+    def annotate(
+        self,
+        image: Tensor,
+        mask: Tensor | None = None,
+        resolution: int = 512,
+        match_input: bool = False,
+        **values: Value,
+    ) -> Any:
+        """Make the maps; an input that a workflow leaves out has the default of its widget."""
+        return made(self.annotator, image, values, 0 if match_input else resolution, mask)
+
+
+class DropInNode(AnnotatorNode):
+    """Base of the nodes that bear another pack's names; what is new stands after the inputs of old workflows."""
+
+    alias: ClassVar[Alias]
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, dict[str, inputs.Input]]:
+        """That pack's inputs in its order, then the parameters it had not."""
+        fields = cls.annotator.fields()
+        helps = {field.name: field.help for field in fields}
+        named = {widget.name: inputs.of_widget(widget, helps) for widget in cls.alias.widgets}
+        presets, set_by_widgets = cls.alias.presets, {name for w in cls.alias.widgets for name in w.fields}
+        new = [field for field in fields if field.name not in set_by_widgets]
+        more = {field.name: inputs.of_field(field, presets.get(field.name, field.default)) for field in new}
+        return {"required": required(cls.annotator), "optional": named | more}
+
+    def annotate(
+        self, image: Tensor, mask: Tensor | None = None, resolution: int = 0, match_input: bool = False, **values: Value
+    ) -> Any:
+        """Translate the inputs and make the maps; match_input is not an input of these nodes."""
+        meant = dict(self.alias.presets)
+        for widget in self.alias.widgets:
+            if widget.name == "resolution":
+                resolution = resolution or int(widget.default)
+            else:
+                meant |= widget.values(values.pop(widget.name, widget.default))
+        return made(self.annotator, image, clamped(self.annotator, meant | values), resolution, mask)
+
+
+def clamped(annotator: AnnotatorType, values: dict[str, Value]) -> dict[str, Value]:
+    """Numbers brought into our bounds, where another pack's are wider."""
+    fields = {field.name: field for field in annotator.fields()}
+    return {name: _within(fields[name], value) for name, value in values.items()}
+
+
+def _within(field: Field, value: Value) -> Value:
+    if isinstance(value, (bool, str)) or field.low is None or field.high is None:
+        return value
+    kept = min(max(value, field.low), field.high)
+    return int(kept) if field.kind == "int" else kept
+
+
+def required(annotator: AnnotatorType) -> dict[str, inputs.Input]:
+    """Inputs without which there is no map."""
+    return {"image": inputs.IMAGE} | ({"mask": inputs.MASK} if annotator.spec.takes_mask else {})
+
+
+def outputs(spec: Spec) -> tuple[tuple[str, str, str], ...]:
+    """Type, name and meaning of a node's outputs."""
+    pictured = spec.kind is Kind.INPAINT and spec.values == "picture"
+    told = [("IMAGE", "map", "What the ControlNet expects" + (": masked pixels are -1 (or 0)" if pictured else ""))]
+    if spec.kind is Kind.POSE:
+        told.append(("POSE_KEYPOINT", "poses", "OpenPose JSON, one for each picture"))
+    if spec.kind is Kind.MASK:
+        told.append(("MASK", "mask", "The map as a mask"))
+    if spec.values == "plane":
+        told.append(("MASK", "values", "The numbers behind the map, unrounded"))
+    return tuple(told)
+
+
+def made(annotator: AnnotatorType, image: Tensor, values: dict[str, Value], resolution: int, mask: Any) -> Any:
+    """Run and hand over all outputs."""
+    from .running import run
+
+    return handed_over(annotator.spec, run(annotator, image, values, resolution, mask))
+
+
+def handed_over(spec: Spec, result: ControlMap) -> Any:
+    """Outputs of a map in the order of `outputs`; poses are also shown to the browser."""
+    from . import pictures
+
+    pictured = spec.kind is Kind.INPAINT and result.values is not None and spec.values == "picture"
+    told: list[Any] = [pictures.numbers(result.values) if pictured else pictures.image(result.images)]  # type: ignore[arg-type]
+    shown: dict[str, Any] = {}
+    if spec.kind is Kind.POSE:
+        from .poses import json_of, keypoints
+
+        told.append(keypoints(result.poses or ()))
+        shown = {"openpose_json": [json_of(told[-1])]}
+    if spec.kind is Kind.MASK:
+        told.append(pictures.mask(result.images))
+    if spec.values == "plane" and result.values is not None:
+        told.append(pictures.numbers(result.values))
+    return {"ui": shown, "result": tuple(told)} if shown else tuple(told)
+
+
+def camel(name: str) -> str:
+    """Class name of an id."""
+    return PREFIX + "".join(part.capitalize() for part in name.replace("-", "_").split("_"))
+
+
+def nodes() -> dict[str, type]:
+    """Class name → node, for every annotator; one that could not be imported is there too, with the reason."""
+    whole = {camel(a.spec.id): _node(AnnotatorNode, camel(a.spec.id), a, a.spec.title) for a in registry}
+    return whole | {camel(name): disabled(camel(name), name, reason) for name, reason in registry.broken.items()}
+
+
+def drop_ins() -> dict[str, type[DropInNode]]:
+    """Class name → node, for every name of ComfyUI's other pack."""
+    return {
+        alias.name: _node(DropInNode, alias.name, annotator, alias.title, alias=alias)
+        for annotator in registry
+        for alias in annotator.spec.aliases
+        if alias.host == "comfyui" and alias.title
+    }
+
+
+def _node(base: Any, name: str, annotator: AnnotatorType, title: str, **more: Any) -> Any:
+    spec, given = annotator.spec, outputs(annotator.spec)
+    own = not more
+    names = [spec.id, *(alias.name for alias in spec.aliases)]
+    body: dict[str, Any] = {
+        "annotator": annotator,
+        "TITLE": f"{title} ({PREFIX})" if own else title,
+        "CATEGORY": f"{PREFIX}/{spec.kind.value.capitalize()}" if own else OLDER,
+        "DESCRIPTION": " ".join((annotator.__doc__ or "").split()) + f" Licence: {spec.licence}.",
+        "RETURN_TYPES": tuple(kind for kind, _, _ in given),
+        "RETURN_NAMES": tuple(label for _, label, _ in given),
+        "OUTPUT_TOOLTIPS": tuple(text for _, _, text in given),
+        "SEARCH_ALIASES": list(dict.fromkeys(names)) if own else [],
+        "__doc__": annotator.__doc__,
+        "__module__": __name__,
+        **more,
+    }
+    return type(name, (base,), body)
+
+
+def no_inputs(_: type) -> dict[str, dict[str, inputs.Input]]:
+    """Inputs of a node that only says why it cannot run."""
+    return {"required": {}}
+
+
+def disabled(name: str, label: str, reason: str) -> type:
+    """Node that stands for something broken and says why."""
+
+    def refuse(self: object) -> None:
+        raise RuntimeError(f"{label} could not be loaded: {reason}. Next: run `underdrawing doctor`")
+
+    body: dict[str, Any] = {
+        "TITLE": f"{label} (not available, {PREFIX})",
+        "CATEGORY": f"{PREFIX}/Not available",
+        "DESCRIPTION": f"Not available: {reason}",
+        "INPUT_TYPES": classmethod(no_inputs),
+        "RETURN_TYPES": (),
+        "OUTPUT_NODE": True,
+        "FUNCTION": "refuse",
+        "refuse": refuse,
+        "DEPRECATED": True,
+    }
+    return type(name, (), body)

@@ -1,0 +1,77 @@
+"""From declarations to ComfyUI's inputs: one `match` over five kinds of field."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..core.params import Field, Value
+    from ..core.widgets import Widget
+
+Input = tuple[Any, dict[str, Any]]
+MOST_STEPS = 1000
+"""A slider with more steps cannot be set by hand; a number field is shown instead."""
+
+RESOLUTION: Input = (
+    "INT",
+    {
+        "default": 512,
+        "min": 0,
+        "max": 16384,
+        "step": 8,
+        "tooltip": "Length of the map's shorter side in pixels; 0: as the input",
+    },
+)
+MATCH_INPUT: Input = (
+    "BOOLEAN",
+    {"default": False, "tooltip": "Maps exactly as large as their pictures; the resolution does not count"},
+)
+IMAGE: Input = ("IMAGE", {"tooltip": "One picture or a batch"})
+MASK: Input = ("MASK", {"tooltip": "White where the picture is to be repainted; one for all pictures, or one for each"})
+WIDTH: Input = ("INT", {"default": 512, "min": 8, "max": 16384, "step": 8, "tooltip": "Width of the generation"})
+HEIGHT: Input = ("INT", {"default": 512, "min": 8, "max": 16384, "step": 8, "tooltip": "Height of the generation"})
+MODE: Input = (["just", "crop", "fill"], {"default": "crop", "tooltip": "Stretch, fill and crop, or fit and pad"})
+
+
+def of_field(field: Field, default: Value) -> Input:
+    """Input of a parameter, with the default it has on this node."""
+    options: dict[str, Any] = {"default": default, "tooltip": field.help}
+    match field.kind:
+        case "int" | "float":
+            return field.kind.upper(), options | _bounds(field) | _slider(field)
+        case "bool":
+            return "BOOLEAN", options
+        case "choice":
+            return list(field.choices), options
+        case "text":
+            return "STRING", options
+
+
+def of_widget(widget: Widget, helps: dict[str, str]) -> Input:
+    """Input of another pack's node; helps: what our parameters mean, by name."""
+    if widget.name == "resolution":
+        text = RESOLUTION[1]["tooltip"].partition(";")[0]
+    else:
+        text = " ".join(helps[name] for name in sorted(widget.fields)) or "Kept for old workflows; changes nothing here"
+    options: dict[str, Any] = {"default": widget.default, "tooltip": text}
+    match widget.kind:
+        case "int" | "float":
+            return widget.kind.upper(), options | _bounds(widget)
+        case "bool":
+            return "BOOLEAN", options
+        case "choice":
+            return list(widget.choices), options
+        case "text":
+            return "STRING", options
+
+
+def _bounds(source: Field | Widget) -> dict[str, Any]:
+    number = int if source.kind == "int" else float
+    bounds = {"min": source.low, "max": source.high, "step": source.step}
+    return {name: number(value) for name, value in bounds.items() if value is not None}
+
+
+def _slider(field: Field) -> dict[str, Any]:
+    if field.low is None or field.high is None or not field.step:
+        return {}
+    return {"display": "slider"} if (field.high - field.low) / field.step <= MOST_STEPS else {}

@@ -1,0 +1,229 @@
+"""Nodes that put LoRAs on a model: every dialect, tags in the prompt, block weights and step ranges."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import BadParameter, UnderdrawingError
+from . import host
+from .inputs import Input
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..adapters.adapter import Adapter
+    from ..adapters.tags import Tag
+
+    Inputs = dict[str, dict[str, Input]]
+    Answer = dict[str, Any]
+
+MODEL: Input = ("MODEL", {"tooltip": "The model given stays as it is; a changed clone comes out"})
+CLIP: Input = ("CLIP", {"tooltip": "Text encoders; without them only the UNet is changed"})
+
+
+def text(default: str, tooltip: str, *, multiline: bool = False) -> Input:
+    """A text input."""
+    return "STRING", {"default": default, "multiline": multiline, "tooltip": tooltip}
+
+
+def number(default: float, low: float, high: float, tooltip: str) -> Input:
+    """A number input, whole if its default is."""
+    whole = isinstance(default, int)
+    options = {"default": default, "min": low, "max": high, "step": 1 if whole else 0.05, "tooltip": tooltip}
+    return "INT" if whole else "FLOAT", options
+
+
+def choice(options: list[str], tooltip: str) -> Input:
+    """A combo whose first option is the default."""
+    return options, {"tooltip": tooltip} | ({"default": options[0]} if options else {})
+
+
+def files() -> Input:
+    """The files in the loras folders."""
+    return choice(host.paths().get_filename_list("loras"), "File in a loras folder")
+
+
+def path_of(lora_name: str) -> Path:
+    """Where a file of that combo lies."""
+    return Path(host.paths().get_full_path_or_raise("loras", lora_name))
+
+
+def answer(told: str, data: Any, *outputs: Any) -> Answer:
+    """Outputs, and what the browser is told of them."""
+    return {"ui": {"text": [told], "receipt": [data]}, "result": outputs}
+
+
+class LoraNode:
+    """Base of the loaders: adapters are read once for as long as their files stay the same and are asked for."""
+
+    TITLE = ""
+    CATEGORY = "Underdrawing/LoRA"
+    RETURN_TYPES: tuple[str, ...] = ("MODEL", "CLIP", "STRING")
+    RETURN_NAMES: tuple[str, ...] = ("MODEL", "CLIP", "receipt")
+    FUNCTION = "load"
+    DESCRIPTION = ""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[Path, int], Adapter] = {}
+        self._asked: dict[tuple[Path, int], Adapter] = {}
+
+    def read(self, path: Path) -> Adapter:
+        """The adapter in a file."""
+        from ..adapters import load_adapter
+
+        key = path, path.stat().st_mtime_ns
+        self._asked[key] = self._asked.get(key) or self._held.get(key) or load_adapter(path)
+        return self._asked[key]
+
+    def forget(self) -> None:
+        """Let go of what was not asked for since the last time."""
+        self._held, self._asked = self._asked, {}
+
+
+class UnderdrawingLoraStack(LoraNode):
+    """Reads the LoRA tags of a prompt, applies them and gives the prompt without them.
+
+    Tags as in A1111: <lora:name:1>, <lora:name:te:unet>, te=, unet=, dyn=, lbw=, lbwe=, start=, stop=, step= and
+    strengths over the steps (0@0,1@0.5). Starts, stops and curves act on what is encoded with the CLIP that comes out.
+    """
+
+    TITLE = "LoRA stack from prompt (Underdrawing)"
+    DESCRIPTION = " ".join((__doc__ or "").split())
+    RETURN_TYPES = ("MODEL", "CLIP", "STRING", "STRING")
+    RETURN_NAMES = ("MODEL", "CLIP", "text", "receipt")
+    SEARCH_ALIASES = ("lora", "lyco", "lora tag loader", "lbw")
+
+    @classmethod
+    def INPUT_TYPES(cls) -> Inputs:
+        """Model, text encoders, prompt; presets, steps and what to do about problems."""
+        prompt = text("", "Prompt with <lora:name:strength> tags", multiline=True)
+        prompt[1]["dynamicPrompts"] = True
+        steps = "Steps of the sampler, for tags that count steps; 0: tags give fractions, such as start=0.25"
+        problems = "A tag that cannot be applied stops the run, or is skipped with a line in the receipt"
+        return {
+            "required": {"model": MODEL, "clip": ("CLIP", {"tooltip": "Text encoders"}), "text": prompt},
+            "optional": {
+                "presets": text("", "Own presets for lbw=, one NAME:values per line", multiline=True),
+                "steps": number(0, 0, 10000, steps),
+                "problems": choice(["stop", "skip"], problems),
+            },
+        }
+
+    def load(
+        self, model: Any, clip: Any, text: str, presets: str = "", steps: int = 0, problems: str = "stop"
+    ) -> Answer:
+        """Apply the tags to clones."""
+        from ..adapters.calls import read_presets
+        from ..adapters.tags import split_tags
+        from .adapting import Wish, apply
+
+        plain, tags = split_tags(text)
+        own, lines, wishes = read_presets(presets), list[str](), list[Wish]()
+        for tag in tags:
+            try:
+                wishes += self._wishes(tag, own, steps, lines)
+            except UnderdrawingError as error:
+                if problems != "skip":
+                    raise
+                lines.append(f"skipped {tag.text}: {error}")
+        model, clip, receipt = apply(model, clip, wishes, steps, allow_empty=problems == "skip")
+        self.forget()
+        told = "\n".join([str(receipt), *lines])
+        return answer(told, {"adapters": receipt.to_json(), "notes": lines}, model, clip, plain, told)
+
+    def _wishes(self, tag: Tag, presets: Mapping[str, str], steps: int, lines: list[str]) -> list[Any]:
+        from ..adapters.calls import changes_in_time, find_adapter, first_ranks, timeline
+        from ..adapters.tags import ADAPTERS, adapter_call
+        from .adapting import Wish
+
+        if tag.kind == "hypernet":
+            raise BadParameter("hypernetworks are not supported", where=tag.text, fix="take the tag out")
+        if tag.kind not in ADAPTERS:
+            lines.append(f"removed {tag.text}: it is none of the tags that are read here")
+            return []
+        call = adapter_call(tag, presets)
+        adapter = first_ranks(self.read(find_adapter(call.name, _folders())), call.dyn)
+        lines += [f"{tag.text}: {word} is not read" for word in call.ignored]
+        if (call.hires_te, call.hires_unet) != (None, None):
+            lines.append(f"{tag.text}: there is no second pass here, hr is not read")
+        if not changes_in_time(call):
+            _, encoder, unet = timeline(call)[0]
+            return [Wish(adapter, unet, encoder, call.block_weights)]
+        shown = [f"{begin:.0%} te {te:g} unet {unet:g}" for begin, te, unet in timeline(call, steps)]
+        lines.append(f"{tag.text}: strengths by share of the sampling: {', '.join(shown)}")
+        return [Wish(adapter, 1.0, 1.0, call.block_weights, call)]
+
+
+class UnderdrawingLoraLoader(LoraNode):
+    """Loads any LoRA file we read: every dialect, and the kinds that the core leaves out or computes differently.
+
+    LoRA, LoCon, LoHa, LoKr, DoRA on either axis, GLoRA, IA3, OFT, BOFT, norms, biases and differences in kohya's,
+    diffusers', PEFT's, cloneofsimo's and ComfyUI's names. The receipt says what became of every key.
+    """
+
+    TITLE = "Load any LoRA (Underdrawing)"
+    DESCRIPTION = " ".join((__doc__ or "").split())
+    SEARCH_ALIASES = ("lora", "lycoris", "dora", "ia3", "oft")
+
+    @classmethod
+    def INPUT_TYPES(cls) -> Inputs:
+        """Model, file and strengths."""
+        strengths = {
+            "strength_model": number(1.0, -100.0, 100.0, "Strength on the UNet"),
+            "strength_clip": number(1.0, -100.0, 100.0, "Strength on the text encoders"),
+        }
+        return {"required": {"model": MODEL, "lora_name": files(), **strengths}, "optional": {"clip": CLIP}}
+
+    def load(
+        self,
+        model: Any,
+        lora_name: str,
+        strength_model: float,
+        strength_clip: float,
+        blocks: str = "",
+        clip: Any = None,
+        elements: str = "",
+    ) -> Answer:
+        """Apply the file to clones."""
+        from ..adapters.blocks import parse_blocks
+        from .adapting import Wish, apply
+
+        adapter = self.read(path_of(lora_name))
+        self.forget()
+        weights = parse_blocks(blocks.strip(), elements.strip()) if (blocks + elements).strip() else None
+        wishes = [Wish(adapter, strength_model, strength_clip, weights)]
+        model, clip, receipt = apply(model, clip, wishes, 0, allow_empty=False)
+        return answer(str(receipt), {"adapters": receipt.to_json()}, model, clip, str(receipt))
+
+
+class UnderdrawingLoraBlocks(UnderdrawingLoraLoader):
+    """Loads any LoRA with a weight for every block: 12, 17, 20 or 26 values, a preset, a block or a range of blocks."""
+
+    TITLE = "Load LoRA with block weights (Underdrawing)"
+    DESCRIPTION = " ".join((__doc__ or "").split())
+    SEARCH_ALIASES = ("lbw", "lora block weight")
+
+    @classmethod
+    def INPUT_TYPES(cls) -> Inputs:
+        """As the loader, and the weights."""
+        from ..adapters.blocks import ELEMENT_PRESETS, PRESETS
+
+        shared = super().INPUT_TYPES()
+        blocks = text("ALL", f"Values with commas, a block (IN04), a range (IN04-OUT05), or {', '.join(PRESETS)}")
+        elements = text("", f"Weights by the layer's name: {', '.join(ELEMENT_PRESETS)}, or nothing")
+        required = shared["required"] | {"blocks": blocks}
+        return {"required": required, "optional": shared["optional"] | {"elements": elements}}
+
+
+def _folders() -> list[Path]:
+    return [Path(folder) for folder in host.paths().get_folder_paths("loras")]
+
+
+def nodes() -> dict[str, type]:
+    """Class name → node, the tools too."""
+    from . import lora_tools
+
+    return {node.__name__: node for node in (UnderdrawingLoraStack, UnderdrawingLoraLoader, UnderdrawingLoraBlocks)} | {
+        node.__name__: node for node in lora_tools.NODES
+    }

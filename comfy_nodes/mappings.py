@@ -1,0 +1,58 @@
+"""What ComfyUI reads from this pack. One family of nodes that fails to import leaves the others standing."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from . import host
+
+FAMILIES = ("annotators", "tools", "poses", "weights", "peers", "lora", "embeddings")
+"""Modules that have `nodes()`, and some `drop_ins()`: both class name → class with a TITLE."""
+WEB_DIRECTORY = str(Path(__file__).absolute().parent / "web")
+
+
+def drop_ins_wanted() -> bool:
+    """Whether the names of the other pack are free and not switched off by UNDERDRAWING_DROP_IN=0."""
+    return os.environ.get("UNDERDRAWING_DROP_IN", "1").strip() != "0" and not host.peer_is_here()
+
+
+def gathered(*, drop_ins: bool) -> dict[str, type]:
+    """Every node by its class name."""
+    found: dict[str, type] = {}
+    for family in FAMILIES:
+        try:
+            module = import_module(f".{family}", __package__)
+            found |= module.nodes()
+            if drop_ins and hasattr(module, "drop_ins"):
+                found |= {name: node for name, node in module.drop_ins().items() if name not in found}
+        except Exception as error:  # noqa: BLE001 - one bad family must not take the others down
+            found |= _broken(family, f"{type(error).__name__}: {error}")
+    for node in found.values():
+        if not hasattr(node, "DESCRIPTION"):
+            node.DESCRIPTION = " ".join((node.__doc__ or "").split())  # type: ignore[attr-defined]
+    return found
+
+
+def _broken(family: str, reason: str) -> dict[str, type]:
+    from .annotators import camel, disabled
+
+    host.log.error("underdrawing: the nodes of %s are not available: %s", family, reason)
+    return {camel(family): disabled(camel(family), family, reason)}
+
+
+def titles(nodes: dict[str, type]) -> dict[str, str]:
+    """Class name → label."""
+    return {name: getattr(node, "TITLE", name) for name, node in nodes.items()}
+
+
+def __getattr__(name: str) -> Any:
+    """Build both mappings when the host first asks for one."""
+    if name not in ("NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    host.settle()
+    nodes = gathered(drop_ins=drop_ins_wanted())
+    globals().update(NODE_CLASS_MAPPINGS=nodes, NODE_DISPLAY_NAME_MAPPINGS=titles(nodes))
+    return globals()[name]

@@ -1,0 +1,182 @@
+"""Nodes of another pack that belong to no annotator, under its names; they run ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import inputs
+from .annotators import OLDER
+from .annotators import drop_ins as named_drop_ins
+from .poses import RenderPoses, SavePoses
+from .tools import Fit, PixelPerfect, Sheet, first
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..core.geometry import FitMode
+    from .tools import Inputs
+
+MODES: dict[str, FitMode] = {"Just Resize": "just", "Crop and Resize": "crop", "Resize and Fill": "fill"}
+NONE = "none"
+RESOLUTION: inputs.Input = ("INT", {"default": 512, "min": 64, "max": 16384, "step": 64})
+
+
+class AnyAnnotatorByPeer:
+    """Any annotator under the other pack's names."""
+
+    TITLE = "AIO Aux Preprocessor"
+    CATEGORY = OLDER
+    RETURN_TYPES, FUNCTION = ("IMAGE",), "execute"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> Inputs:
+        """That pack's inputs; the list has those of its names that are offered here."""
+        names: inputs.Input = ([NONE, *by_peer()], {"default": NONE})
+        return {"required": {"image": inputs.IMAGE}, "optional": {"preprocessor": names, "resolution": RESOLUTION}}
+
+    def execute(self, image: Tensor, preprocessor: str = NONE, resolution: int = 512) -> Any:
+        """Run with default parameters; none hands the picture on."""
+        return (image if preprocessor == NONE else first(by_peer()[preprocessor]().annotate(image, None, resolution)),)
+
+
+class SheetByPeer(Sheet):
+    """The sheet under the other pack's name."""
+
+    TITLE = "Execute All ControlNet Preprocessors"
+    CATEGORY = OLDER
+    RETURN_NAMES = ("IMAGE",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> Inputs:
+        """That pack's inputs."""
+        return {"required": {"image": inputs.IMAGE}, "optional": {"resolution": RESOLUTION}}
+
+
+def _peer_sizes(image: str) -> Inputs:
+    side = ("INT", {"default": 512, "min": 64, "max": 8192, "step": 8})
+    mode: inputs.Input = (list(MODES), {"default": "Just Resize"})
+    sizes = {"image_gen_width": side, "image_gen_height": side, "resize_mode": mode}
+    return {"required": {image: inputs.IMAGE, **sizes}}
+
+
+class PixelPerfectByPeer:
+    """Pixel perfect resolution under the other pack's names."""
+
+    TITLE = "Pixel Perfect Resolution"
+    CATEGORY = OLDER
+    RETURN_TYPES, RETURN_NAMES, FUNCTION = ("INT",), ("RESOLUTION (INT)",), "execute"
+    INPUT_TYPES = classmethod(lambda cls: _peer_sizes("original_image"))
+
+    def execute(
+        self, original_image: Tensor, image_gen_width: int, image_gen_height: int, resize_mode: str
+    ) -> tuple[int]:
+        """Compute the resolution."""
+        return PixelPerfect().measure(original_image, image_gen_width, image_gen_height, MODES[resize_mode])
+
+
+class FitByPeer:
+    """Fitting of maps under the other pack's names."""
+
+    TITLE = "Enchance And Resize Hint Images"
+    CATEGORY = OLDER
+    RETURN_TYPES, FUNCTION = ("IMAGE",), "execute"
+    INPUT_TYPES = classmethod(lambda cls: _peer_sizes("hint_image"))
+
+    def execute(
+        self, hint_image: Tensor, image_gen_width: int, image_gen_height: int, resize_mode: str
+    ) -> tuple[Tensor]:
+        """Fit every map."""
+        return Fit().fit(hint_image, image_gen_width, image_gen_height, MODES[resize_mode])
+
+
+class SizeOfImage:
+    """Width and height of a picture."""
+
+    TITLE = "Generation Resolution From Image"
+    CATEGORY = OLDER
+    RETURN_TYPES, FUNCTION = ("INT", "INT"), "execute"
+    RETURN_NAMES = ("IMAGE_GEN_WIDTH (INT)", "IMAGE_GEN_HEIGHT (INT)")
+    INPUT_TYPES = classmethod(lambda cls: {"required": {"image": inputs.IMAGE}})
+
+    def execute(self, image: Tensor) -> tuple[int, int]:
+        """Read the size."""
+        return image.shape[2], image.shape[1]
+
+
+class SizeOfLatent:
+    """Width and height of the picture that a latent of 8 x 8 pixels a cell stands for."""
+
+    TITLE = "Generation Resolution From Latent"
+    CATEGORY = OLDER
+    RETURN_TYPES, FUNCTION = ("INT", "INT"), "execute"
+    RETURN_NAMES = ("IMAGE_GEN_WIDTH (INT)", "IMAGE_GEN_HEIGHT (INT)")
+
+    @classmethod
+    def INPUT_TYPES(cls) -> Inputs:
+        """A latent."""
+        return {"required": {"latent": ("LATENT", {})}}
+
+    def execute(self, latent: dict[str, Tensor]) -> tuple[int, int]:
+        """Read the size."""
+        return latent["samples"].shape[3] * 8, latent["samples"].shape[2] * 8
+
+
+class RenderPosesByPeer(RenderPoses):
+    """Drawing of poses under the other pack's names."""
+
+    TITLE = "Render Pose JSON (Human)"
+    CATEGORY = OLDER
+    RETURN_NAMES = ("IMAGE",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> Inputs:
+        """That pack's inputs."""
+        yes: inputs.Input = ("BOOLEAN", {"default": True})
+        parts = {"render_body": yes, "render_hand": yes, "render_face": yes}
+        return {"required": {"kps": ("POSE_KEYPOINT", {}), **parts}}
+
+    def draw(self, kps: Any, render_body: bool, render_hand: bool, render_face: bool) -> tuple[Tensor]:  # type: ignore[override]
+        """Draw at the poses' own size."""
+        return super().draw(kps, body=render_body, hands=render_hand, face=render_face)
+
+
+class SavePosesByPeer(SavePoses):
+    """Saving of poses under the other pack's names."""
+
+    TITLE = "Save Pose Keypoints"
+    CATEGORY = OLDER
+
+    @classmethod
+    def INPUT_TYPES(cls) -> Inputs:
+        """That pack's inputs."""
+        return {
+            "required": {"pose_kps": ("POSE_KEYPOINT", {}), "filename_prefix": ("STRING", {"default": "PoseKeypoint"})}
+        }
+
+    def save(self, pose_kps: Any, filename_prefix: str) -> dict[str, Any]:  # type: ignore[override]
+        """Write one file for the batch."""
+        return super().save(pose_kps, filename_prefix)
+
+
+def by_peer() -> dict[str, Any]:
+    """The other pack's names that need no mask."""
+    return {name: node for name, node in named_drop_ins().items() if not node.annotator.spec.takes_mask}
+
+
+def nodes() -> dict[str, type]:
+    """None of our own."""
+    return {}
+
+
+def drop_ins() -> dict[str, type]:
+    """The other pack's class name → node."""
+    return {
+        "AIO_Preprocessor": AnyAnnotatorByPeer,
+        "ExecuteAllControlNetPreprocessors": SheetByPeer,
+        "HintImageEnchance": FitByPeer,
+        "ImageGenResolutionFromImage": SizeOfImage,
+        "ImageGenResolutionFromLatent": SizeOfLatent,
+        "PixelPerfectResolution": PixelPerfectByPeer,
+        "RenderPeopleKps": RenderPosesByPeer,
+        "SavePoseKpsAsJsonFile": SavePosesByPeer,
+    }

@@ -1,0 +1,166 @@
+"""Nodes that work with any annotator: all in one, sheet, sizes, saving of values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..core.geometry import Size, pixel_perfect
+from ..preprocessors import registry
+from . import host, inputs
+from .annotators import PREFIX, made
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..core.geometry import FitMode
+    from ..core.registry import AnnotatorType
+
+    Inputs = dict[str, dict[str, inputs.Input]]
+
+
+class AnyAnnotator:
+    """Any annotator with its default parameters, chosen by name."""
+
+    TITLE = f"Any annotator ({PREFIX})"
+    CATEGORY = f"{PREFIX}/Tools"
+    RETURN_TYPES, RETURN_NAMES, FUNCTION = ("IMAGE",), ("map",), "annotate"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> Inputs:
+        """Picture, name, size, mask."""
+        names = [annotator.spec.id for annotator in registry]
+        name = (names, {"tooltip": "Each has a node of its own with its parameters"})
+        optional = {"resolution": inputs.RESOLUTION, "match_input": inputs.MATCH_INPUT, "mask": inputs.MASK}
+        return {"required": {"image": inputs.IMAGE, "annotator": name}, "optional": optional}
+
+    def annotate(
+        self,
+        image: Tensor,
+        annotator: str,
+        resolution: int = 512,
+        match_input: bool = False,
+        mask: Tensor | None = None,
+    ) -> Any:
+        """Make the maps; a mask is left out where none is taken."""
+        chosen = registry.resolve(annotator).annotator
+        used = mask if chosen.spec.takes_mask else None
+        result = made(chosen, image, {}, 0 if match_input else resolution, used)
+        return (first(result),)
+
+
+class Sheet:
+    """The first picture through every annotator that can run here without a mask, as one labelled sheet."""
+
+    TITLE = f"Sheet of all maps ({PREFIX})"
+    CATEGORY = f"{PREFIX}/Tools"
+    RETURN_TYPES, RETURN_NAMES, FUNCTION = ("IMAGE",), ("sheet",), "draw"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> Inputs:
+        """Picture and size."""
+        return {"required": {"image": inputs.IMAGE}, "optional": {"resolution": inputs.RESOLUTION}}
+
+    def draw(self, image: Tensor, resolution: int = 512) -> tuple[Tensor]:
+        """Draw the sheet; annotators whose weights or packages are missing are left out."""
+        from ..core.sheet import sheet_of
+        from . import pictures
+        from .running import run
+
+        shown = [("picture", pictures.arrays(image[:1])[0])]
+        able = [annotator for annotator in registry if can_run(annotator)]
+        tick = host.progress(len(able))
+        for annotator in able:
+            shown.append((annotator.spec.id, run(annotator, image[:1], {}, resolution).images[0]))
+            tick(1)
+        return (pictures.image(sheet_of(shown)[None]),)
+
+
+class PixelPerfect:
+    """Resolution at which a map has just the detail the generation can show (A1111's Pixel Perfect)."""
+
+    TITLE = f"Pixel perfect resolution ({PREFIX})"
+    CATEGORY = f"{PREFIX}/Tools"
+    RETURN_TYPES: ClassVar[tuple[str, ...]] = ("INT",)
+    RETURN_NAMES, FUNCTION = ("resolution",), "measure"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> Inputs:
+        """Picture, size of the generation, mode."""
+        return {
+            "required": {
+                "image": inputs.IMAGE,
+                "width": inputs.WIDTH,
+                "height": inputs.HEIGHT,
+                "mode": inputs.MODE,
+            }
+        }
+
+    def measure(self, image: Tensor, width: int, height: int, mode: FitMode) -> tuple[int]:
+        """Compute the resolution."""
+        return (pixel_perfect(Size(*image.shape[1:3]), Size(height, width), mode),)
+
+
+class Fit:
+    """Brings maps to the size of the generation without blurring lines or mixing class colours."""
+
+    TITLE = f"Fit map ({PREFIX})"
+    CATEGORY = f"{PREFIX}/Tools"
+    RETURN_TYPES, RETURN_NAMES, FUNCTION = ("IMAGE",), ("map",), "fit"
+    INPUT_TYPES = PixelPerfect.INPUT_TYPES
+
+    def fit(self, image: Tensor, width: int, height: int, mode: FitMode) -> tuple[Tensor]:
+        """Fit every map by what it shows."""
+        import numpy as np
+
+        from ..core.fitting import fit_map
+        from . import pictures
+
+        fitted = [fit_map(one, Size(height, width), mode) for one in pictures.arrays(image)]
+        return (pictures.image(np.stack(fitted)),)
+
+
+class SaveValues:
+    """Writes the numbers behind maps as 16-bit grey PNG; the file's text says which numbers black and white are."""
+
+    TITLE = f"Save values, 16 bit ({PREFIX})"
+    CATEGORY = f"{PREFIX}/Tools"
+    RETURN_TYPES: ClassVar[tuple[str, ...]] = ()
+    FUNCTION, OUTPUT_NODE = "save", True
+
+    @classmethod
+    def INPUT_TYPES(cls) -> Inputs:
+        """Values and the start of the file name."""
+        prefix = ("STRING", {"default": "values", "tooltip": "Start of the file name, below the output folder"})
+        return {"required": {"values": ("MASK", {}), "filename_prefix": prefix}}
+
+    def save(self, values: Tensor, filename_prefix: str) -> dict[str, Any]:
+        """Write one file per picture and show them."""
+        from ..core.files import atomic_write
+        from ..core.writing import values_png
+
+        numbers = values.detach().cpu().float().numpy().reshape(-1, *values.shape[-2:])
+        files: list[dict[str, str]] = []
+        for path, entry in host.new_files(filename_prefix, ".png", len(numbers)):
+            atomic_write(path, values_png(numbers[len(files)], {}))
+            files.append(entry)
+        return {"ui": {"images": files}}
+
+
+def first(result: Any) -> Any:
+    """Picture of an annotator's node."""
+    return (result["result"] if isinstance(result, dict) else result)[0]
+
+
+def can_run(annotator: AnnotatorType) -> bool:
+    """Whether packages and weights are here and no mask is needed."""
+    from ..core.store import store
+
+    if annotator.spec.takes_mask or annotator.missing():
+        return False
+    return all(store().find(weight) for weight in annotator.weights_for(annotator.params()))
+
+
+def nodes() -> dict[str, type]:
+    """Class name → node."""
+    every = {"Any": AnyAnnotator, "Sheet": Sheet, "PixelPerfect": PixelPerfect, "Fit": Fit, "SaveValues": SaveValues}
+    return {PREFIX + name: node for name, node in every.items()}

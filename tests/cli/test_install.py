@@ -1,0 +1,120 @@
+"""Our folder in a host: written, linked, copied, and taken away without touching anything else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.cli.support import Run
+from tests.hosts.fake_host import Host
+
+from underdrawing.cli import install
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path / "ComfyUI")
+
+
+def loaded(host: Host, place: Path, then: str = "", **environ: str) -> list[str]:
+    """Names of the nodes, loaded in a process of its own."""
+    code = f"""
+import sys; sys.path.append({str(ROOT)!r})
+from pathlib import Path
+from tests.hosts.fake_host import Host
+host = Host(Path({str(host.base)!r})); host.enter()
+nodes = host.load(Path({str(place)!r})).NODE_CLASS_MAPPINGS
+{then}
+print(*nodes)
+"""
+    env = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **environ}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.mark.parametrize("how", [(), ("--copy",), ("--link",)])
+def test_installed_loaded_and_taken_away(how: tuple[str, ...], host: Host, run: Run) -> None:
+    (host.base / "custom_nodes" / "other.py").write_text("x = 1\n")
+    before = tree(host.base)
+    done = run("install", "comfyui", str(host.base), *how)
+    assert done.code == 0, done.err
+    place = host.base / "custom_nodes" / "underdrawing"
+    assert "UnderdrawingTile" in loaded(host, place, PYTHONPATH=str(ROOT / ".dev"))
+    assert (place / "locales" / "ja" / "nodeDefs.json").is_file()
+    assert list((place / "example_workflows").glob("*.json"))
+    done = run("uninstall", "comfyui", str(host.base / "custom_nodes"))
+    assert done.code == 0, done.err
+    assert tree(host.base) == before
+    assert not place.exists()
+
+
+def test_a_copy_runs_without_the_package(host: Host, run: Run) -> None:
+    assert run("install", "comfyui", str(host.base), "--copy").code == 0
+    place = host.base / "custom_nodes" / "underdrawing"
+    then = """
+import torch
+found = nodes["UnderdrawingHed"]().annotate(image=torch.rand(1, 32, 32, 3), resolution=32)
+assert found[0].shape == (1, 32, 32, 3) and "underdrawing" not in sys.modules
+"""
+    assert "UnderdrawingHed" in loaded(host, place, then)
+    held = [line for line in tree(place) if line.startswith(("tests/", "cli/__pycache__", "build/"))]
+    assert held == []
+
+
+def test_what_is_there_is_never_replaced(host: Host, run: Run) -> None:
+    place = host.base / "custom_nodes" / "underdrawing"
+    place.mkdir()
+    (place / "mine.py").write_text("x = 1\n")
+    for command in ("install", "uninstall"):
+        done = run(command, "comfyui", str(host.base))
+        assert done.code != 0
+        assert str(place) in done.err
+    assert tree(place) == {"mine.py": b"x = 1\n"}
+
+
+def test_files_of_the_user_stay(host: Host, run: Run) -> None:
+    assert run("install", "comfyui", str(host.base)).code == 0
+    place = host.base / "custom_nodes" / "underdrawing"
+    (place / "notes.txt").write_text("mine")
+    (place / "__init__.py").write_text("# changed\n")
+    done = run("uninstall", "comfyui", str(host.base))
+    assert done.code == 0
+    assert "notes.txt" in done.out
+    assert set(tree(place)) == {"notes.txt", "__init__.py", install.RECORD}
+
+
+@pytest.mark.parametrize("name", ["../../../victim", "/victim", "C:\\victim"])
+def test_a_forged_record_leads_nowhere(name: str, host: Host, run: Run, tmp_path: Path) -> None:
+    place = host.base / "custom_nodes" / "underdrawing"
+    place.mkdir()
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"")
+    (place / install.RECORD).write_text(json.dumps({"files": {name: install.digest(b"")}}))
+    assert run("uninstall", "comfyui", str(host.base)).code != 0
+    assert victim.exists()
+
+
+def test_a_link_to_elsewhere_is_left(host: Host, run: Run, tmp_path: Path) -> None:
+    place = host.base / "custom_nodes" / "underdrawing"
+    place.symlink_to(tmp_path, target_is_directory=True)
+    done = run("uninstall", "comfyui", str(host.base))
+    assert done.code != 0
+    assert place.is_symlink()
+
+
+def test_a_wrong_path_is_told(tmp_path: Path, host: Host, run: Run) -> None:
+    done = run("install", "comfyui", str(tmp_path))
+    assert done.code == 2
+    assert "ComfyUI looks right" in done.err
+    assert run("uninstall", "comfyui", str(host.base)).code == 2

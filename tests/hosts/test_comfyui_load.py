@@ -1,0 +1,201 @@
+"""What loading the nodes may cost and touch, and that their names, inputs and order never change by accident."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.hosts.fake_host import Host
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests" / "golden" / "comfy"
+RECORD = "when the change is meant: python tools/comfy_pages.py --golden"
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    made = Host(tmp_path)
+    made.enter()
+    yield made
+    made.leave()
+
+
+def cloned(host: Host, name: str = "My Under.drawing 1.0 (x)") -> Path:
+    folder = host.base / "custom_nodes" / name
+    folder.symlink_to(ROOT, target_is_directory=True)
+    return folder
+
+
+def loaded(host: Host) -> dict[str, Any]:
+    return host.load(cloned(host)).NODE_CLASS_MAPPINGS
+
+
+def test_a_clone_of_any_name_is_loaded(host: Host) -> None:
+    module = host.load(cloned(host))
+    assert hasattr(module, "NODE_CLASS_MAPPINGS")
+    assert set(module.NODE_DISPLAY_NAME_MAPPINGS) == set(module.NODE_CLASS_MAPPINGS)
+    assert Path(module.WEB_DIRECTORY).is_absolute()
+    assert Path(module.WEB_DIRECTORY).is_dir()
+    origins = {node.__module__ for node in module.NODE_CLASS_MAPPINGS.values()}
+    assert all(origin.startswith(module.__name__ + ".comfy_nodes.") for origin in origins)
+
+
+def test_outside_the_host_there_are_no_nodes() -> None:
+    code = "import underdrawing; assert not hasattr(underdrawing, 'NODE_CLASS_MAPPINGS'); underdrawing.annotate"
+    subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / ".dev")}, check=True)
+
+
+PROBE = """
+import logging, os, sys, time
+from pathlib import Path
+sys.path[:0] = [{root!r}]
+from tests.hosts.fake_host import Host
+host = Host(Path({base!r})); host.enter()
+import importlib.metadata, difflib, json, asyncio, urllib.request, uuid, sqlite3  # what the host has loaded
+def state():
+    root = logging.getLogger()
+    return list(sys.path), os.getcwd(), dict(os.environ), list(root.handlers), root.level, logging.root.manager.disable
+before, start = state(), time.process_time()
+module = host.load(Path({folder!r}))
+assert hasattr(module, "NODE_CLASS_MAPPINGS") and len(module.NODE_DISPLAY_NAME_MAPPINGS) > 20
+for node in module.NODE_CLASS_MAPPINGS.values():
+    node.INPUT_TYPES()
+spent = time.process_time() - start
+assert state() == before, "loading changed the process"
+heavy = [m for m in ("torch", "numpy", "cv2", "PIL", "requests", "huggingface_hub", "click") if m in sys.modules]
+assert not heavy, heavy
+print(spent)
+"""
+
+
+def test_loading_is_cheap_and_touches_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "custom_nodes" / "pack"
+    folder.parent.mkdir()
+    folder.symlink_to(ROOT, target_is_directory=True)
+    code = PROBE.format(root=str(ROOT), base=str(tmp_path), folder=str(folder))
+    spent: list[float] = []
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        spent.append(float(done.stdout.split()[-1]))
+    assert min(spent) < 0.15, f"seconds of processor time: {spent}"
+
+
+def told(node: Any) -> dict[str, Any]:
+    """Names in order and types, as the golden list has them."""
+
+    def rows(part: dict[str, Any]) -> list[Any]:
+        return [[name, "COMBO" if isinstance(given[0], list) else given[0]] for name, given in part.items()]
+
+    types = node.INPUT_TYPES()
+    sorts = {"required": rows(types.get("required", {})), "optional": rows(types.get("optional", {}))}
+    return {**sorts, "outputs": list(node.RETURN_TYPES)}
+
+
+def test_our_nodes_are_the_recorded_ones(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNDERDRAWING_DROP_IN", "0")
+    recorded = json.loads((GOLDEN / "nodes.json").read_text("utf-8"))
+    found = {name: told(node) for name, node in loaded(host).items()}
+    assert found == recorded, RECORD
+
+
+def test_no_node_is_broken_and_all_are_complete(host: Host) -> None:
+    for name, node in loaded(host).items():
+        assert not getattr(node, "DEPRECATED", False), f"{name}: {getattr(node, 'DESCRIPTION', '')}"
+        assert callable(getattr(node, node.FUNCTION)), name
+        assert node.CATEGORY.startswith("Underdrawing/"), name
+        assert node.DESCRIPTION, name
+        assert len(getattr(node, "RETURN_NAMES", node.RETURN_TYPES)) == len(node.RETURN_TYPES), name
+        assert name.isascii(), name
+
+
+def test_widgets_of_the_other_pack_are_exact(host: Host) -> None:
+    nodes = loaded(host)
+    recorded = json.loads((GOLDEN / "drop_in.json").read_text("utf-8"))
+    ours = {name for name in nodes if not name.startswith("Underdrawing")}
+    assert ours == set(recorded)
+    for name, wanted in recorded.items():
+        node, types = nodes[name], nodes[name].INPUT_TYPES()
+        assert wanted["display"] == node.TITLE
+        assert list(node.RETURN_TYPES)[: len(wanted["outputs"])] == wanted["outputs"], name
+        for part in ("required", "optional"):
+            given = list(types.get(part, {}).items())
+            assert len(given) >= len(wanted[part]), name
+            for row, (label, (kind, options)) in zip(wanted[part], given, strict=False):
+                check_widget(name, row, label, kind, options)
+        assert len(types["required"]) == len(wanted["required"]), f"{name}: new inputs are optional and stand last"
+
+
+def check_widget(name: str, row: list[Any], label: str, kind: Any, options: dict[str, Any]) -> None:
+    """Name, kind, default and bounds of one input; a combo of None may hold anything."""
+    assert label == row[0], name
+    if row[1] == "COMBO":
+        assert isinstance(kind, list), name
+        return
+    assert kind == row[1], f"{name}.{label}"
+    if len(row) > 2:
+        assert options["default"] == row[2], f"{name}.{label}"
+        assert type(options["default"]) is type(row[2]), f"{name}.{label}"
+    if len(row) > 3:
+        assert [options["min"], options["max"]] == row[3:], f"{name}.{label}"
+
+
+def test_the_other_packs_names_give_way(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = host.base / "custom_nodes" / "ComfyUI_ControlNet_Aux"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    assert all(name.startswith("Underdrawing") for name in loaded(host))
+    host.leave()
+    (folder / "__init__.py").unlink()
+    host.enter()
+    assert "AIO_Preprocessor" in host.load(cloned(host, "second")).NODE_CLASS_MAPPINGS
+    monkeypatch.setenv("UNDERDRAWING_DROP_IN", "0")
+    assert "AIO_Preprocessor" not in host.load(cloned(host, "third")).NODE_CLASS_MAPPINGS
+
+
+def test_every_widget_sets_parameters_that_exist() -> None:
+    from underdrawing.preprocessors import registry
+
+    widgets = [(a, alias, w) for a in registry for alias in a.spec.aliases for w in alias.widgets]
+    assert widgets
+    for annotator, alias, widget in widgets:
+        if widget.name == "resolution":
+            continue
+        for value in (widget.default, *widget.choices, *widget.means):
+            annotator.params(**{**alias.presets, **widget.values(value)})
+
+
+def test_every_name_in_comfyui_brings_its_node() -> None:
+    from underdrawing.preprocessors import registry
+
+    names = [(alias.name, alias.title) for a in registry for alias in a.spec.aliases if alias.host == "comfyui"]
+    assert all(title for _, title in names), [name for name, title in names if not title]
+
+
+def test_a_broken_annotator_is_a_node_that_says_why(host: Host) -> None:
+    module = host.load(cloned(host))
+    annotators = importlib.import_module(".preprocessors", module.__name__).registry
+    annotators._found[1]["new_thing"] = "ImportError: no module named nothing"
+    node = module.NODE_CLASS_MAPPINGS["UnderdrawingNewThing"]
+    assert "no module named nothing" in node.DESCRIPTION
+    assert node.DEPRECATED
+    assert "UnderdrawingTile" in module.NODE_CLASS_MAPPINGS
+    with pytest.raises(RuntimeError, match="no module named nothing"):
+        node().refuse()
+
+
+def test_a_broken_family_leaves_the_others(host: Host) -> None:
+    module = host.load(cloned(host))
+    sys.modules[f"{module.__name__}.comfy_nodes.lora"] = None  # type: ignore[assignment]
+    nodes = module.NODE_CLASS_MAPPINGS
+    assert nodes["UnderdrawingLora"].DEPRECATED
+    assert "UnderdrawingTile" in nodes
+    assert "UnderdrawingFetchWeights" in nodes

@@ -1,0 +1,84 @@
+"""What the browser shows is generated: nothing of it is stale, and the example workflows fit the nodes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from tests.hosts.workflows import converted
+from tools import comfy_pages
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKFLOWS = sorted((ROOT / "example_workflows").glob("*.json"))
+CORE = {
+    # kinds of the core's widgets, in order; a seed is followed by the choice that the browser adds
+    "LoadImage": 2,
+    "PreviewImage": 0,
+    "SaveImage": 1,
+    "CheckpointLoaderSimple": 1,
+    "CLIPTextEncode": 1,
+    "ControlNetLoader": 1,
+    "ControlNetApplyAdvanced": 3,
+    "EmptyLatentImage": 3,
+    "KSampler": 7,
+    "VAEDecode": 0,
+    "PreviewAny": 0,
+}
+FOUND = comfy_pages.nodes()
+
+
+def test_pages_and_locales_are_up_to_date() -> None:
+    wanted = comfy_pages.files(FOUND, set())
+    stale = [str(path) for path, text in wanted.items() if not path.is_file() or path.read_text("utf-8") != text]
+    assert not stale, "run python tools/comfy_pages.py"
+    assert set(comfy_pages.DOCS.glob("*.md")) <= set(wanted)
+
+
+def test_japanese_knows_every_label_that_annotators_share() -> None:
+    ja = json.loads((ROOT / "locales" / "ja" / "nodeDefs.json").read_text("utf-8"))
+    for name, node in FOUND.items():
+        if name.startswith("Underdrawing"):
+            assert "display_name" in ja[name], node.TITLE
+    assert ja["UnderdrawingTile"]["inputs"]["resolution"]["tooltip"]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.stem)
+def test_an_example_workflow_fits_the_nodes(path: Path) -> None:
+    workflow = json.loads(path.read_text("utf-8"))
+    nodes = {node["id"]: node for node in workflow["nodes"]}
+    for node in workflow["nodes"]:
+        if node["type"] in CORE:
+            assert len(node["widgets_values"]) == CORE[node["type"]], node["type"]
+        else:
+            check(node)
+    for number, source, slot, target, index, kind in workflow["links"]:
+        assert number in nodes[source]["outputs"][slot]["links"]
+        assert nodes[target]["inputs"][index]["link"] == number
+        given, taken = nodes[source]["outputs"][slot]["type"], nodes[target]["inputs"][index]["type"]
+        assert {given, taken} == {kind} or "*" in (given, taken), (given, taken, kind)
+
+
+def check(node: dict[str, Any]) -> None:
+    """One of our nodes in a workflow."""
+    shown = {name: [kind, options] for name, kind, options in comfy_pages.inputs_of(FOUND[node["type"]])}
+    required, optional = (list(FOUND[node["type"]].SHOWN.get(part, {})) for part in ("required", "optional"))
+    info = {"input_order": {"required": required, "optional": optional}, "input": {"required": shown, "optional": {}}}
+    inputs = converted({"nodes": [node], "links": []}, {node["type"]: info})[str(node["id"])]["inputs"]
+    for name, value in inputs.items():
+        kind, options = shown[name]
+        if isinstance(kind, list):
+            assert value in kind, f"{node['type']}.{name}"
+        elif "min" in options:
+            assert options["min"] <= value <= options["max"], f"{node['type']}.{name}"
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.stem)
+def test_a_thumbnail_is_small(path: Path) -> None:
+    thumbnail = path.with_suffix(".jpg")
+    if thumbnail.is_file():
+        assert thumbnail.stat().st_size < 100_000
+        with Image.open(thumbnail) as picture:
+            assert picture.width >= 320

@@ -1,0 +1,183 @@
+"""Writes what ComfyUI's browser shows of our nodes from their declarations: help pages and locales.
+
+    python tools/comfy_pages.py            comfy_nodes/web/docs/*.md, locales/*/nodeDefs.json
+    python tools/comfy_pages.py --golden   also tests/golden/comfy/nodes.json (a deliberate change of inputs)
+
+Japanese comes from tools/comfy_ja.json (English text → Japanese); text that is not in it stays English and is listed.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / ".dev"), str(ROOT)]
+
+from tests.hosts.fake_host import Host  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+DOCS, LOCALES, GOLDEN = ROOT / "comfy_nodes" / "web" / "docs", ROOT / "locales", ROOT / "tests" / "golden" / "comfy"
+WORDS = Path(__file__).with_name("comfy_ja.json")
+Nodes = dict[str, Any]
+
+
+def nodes() -> Nodes:
+    """Every node, those under the other pack's names last."""
+    with tempfile.TemporaryDirectory() as folder:
+        host = Host(Path(folder))
+        host.enter()
+        try:
+            from underdrawing.comfy_nodes.mappings import gathered
+
+            found = gathered(drop_ins=True)
+            for node in found.values():
+                node.SHOWN = node.INPUT_TYPES()
+        finally:
+            host.leave()
+    own = {name: node for name, node in found.items() if name.startswith("Underdrawing")}
+    return own | {name: node for name, node in found.items() if name not in own}
+
+
+def inputs_of(node: Any) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+    """Name, type and options of every input."""
+    for part in ("required", "optional"):
+        for name, (kind, *options) in node.SHOWN.get(part, {}).items():
+            yield name, kind, options[0] if options else {}
+
+
+def outputs_of(node: Any) -> Iterator[tuple[str, str, str]]:
+    """Type, name and meaning of every output."""
+    names = getattr(node, "RETURN_NAMES", node.RETURN_TYPES)
+    texts = getattr(node, "OUTPUT_TOOLTIPS", [""] * len(names))
+    yield from zip(node.RETURN_TYPES, names, texts, strict=True)
+
+
+def page(name: str, node: Any) -> str:
+    """Help page as Markdown."""
+    doc = inspect.cleandoc(node.__doc__ or node.DESCRIPTION)
+    lines = [f"# {node.TITLE}", "", doc, "", "| input | type | default | range | meaning |", "|---|---|---|---|---|"]
+    for label, kind, options in inputs_of(node):
+        shown = "choice" if isinstance(kind, list) else kind
+        default = options.get("default", kind[0] if isinstance(kind, list) and kind else "")
+        text = str(options.get("tooltip", "")).replace("|", "\\|").replace("\n", " ")
+        cell = str(default).replace("|", "\\|").replace("\n", " ")
+        lines.append(f"| `{label}` | {shown} | {cell} | {span(kind, options)} | {text} |")
+    rows = [f"* `{label}` ({kind}){': ' + text if text else ''}" for kind, label, text in outputs_of(node)]
+    more = facts(node)
+    return "\n".join([*lines, "", *(["Outputs:", "", *rows, ""] if rows else []), *more]).rstrip() + "\n"
+
+
+def span(kind: Any, options: dict[str, Any]) -> str:
+    """Allowed values."""
+    if isinstance(kind, list):
+        return ", ".join(str(one) for one in kind) if len(kind) <= 12 else f"{len(kind)} names"
+    return f"{options['min']} to {options['max']}" if "min" in options else ""
+
+
+def facts(node: Any) -> list[str]:
+    """Licence, names and readers of an annotator."""
+    if not hasattr(node, "annotator"):
+        return []
+    spec = node.annotator.spec
+    names = ", ".join(dict.fromkeys(alias.name for alias in spec.aliases)) or "none"
+    weights = [f"* weights: `{w.id}`, {w.size / 1e6:.1f} MB, {w.licence}" for w in spec.weights]
+    commercial = "yes" if spec.commercial else "no"
+    return [
+        f"* licence: {spec.licence}; commercial use: {commercial}",
+        f"* read by: {', '.join(spec.consumers) or 'no ControlNet in particular'}",
+        f"* other names: {names}",
+        *weights,
+        f"* source: {spec.source}",
+    ]
+
+
+def locale(found: Nodes, word: Callable[[str], str]) -> dict[str, Any]:
+    """Labels and tooltips as ComfyUI's i18n reads them; text for which there is no word is left out."""
+    return {name: entry(name, node, word) for name, node in found.items()}
+
+
+def entry(name: str, node: Any, word: Callable[[str], str]) -> dict[str, Any]:
+    """Texts of one node; inputs under the other pack's names keep them."""
+    own = name.startswith("Underdrawing")
+    summary = inspect.cleandoc(node.__doc__ or "").partition("\n")[0]
+
+    def filled(name: str, tooltip: str) -> dict[str, str]:
+        given = {"name": word(name), "tooltip": word(tooltip)}
+        return {key: text for key, text in given.items() if text}
+
+    inputs = {
+        label: filled(label.replace("_", " ") if own else "", options.get("tooltip", ""))
+        for label, _, options in inputs_of(node)
+    }
+    outputs = {str(i): filled(label if own else "", text) for i, (_, label, text) in enumerate(outputs_of(node))}
+    texts = {"display_name": word(node.TITLE), "description": word(summary)}
+    return {
+        **{key: text for key, text in texts.items() if text},
+        "inputs": {key: value for key, value in inputs.items() if value},
+        "outputs": {key: value for key, value in outputs.items() if value},
+    }
+
+
+def japanese(lost: set[str]) -> Callable[[str], str]:
+    """Look words up; a title ends in our name, which stays."""
+    words: dict[str, str] = json.loads(WORDS.read_text("utf-8"))
+
+    def word(text: str) -> str:
+        plain, mark, _ = text.partition(" (Underdrawing)")
+        if text and plain not in words:
+            lost.add(plain)
+        return words[plain] + (" (Underdrawing)" if mark else "") if plain in words else ""
+
+    return word
+
+
+def told(node: Any) -> dict[str, Any]:
+    """Names in order and types, as the golden list has them."""
+
+    def rows(part: str) -> list[list[str]]:
+        given = node.SHOWN.get(part, {}).items()
+        return [[name, "COMBO" if isinstance(value[0], list) else value[0]] for name, value in given]
+
+    return {"required": rows("required"), "optional": rows("optional"), "outputs": list(node.RETURN_TYPES)}
+
+
+def files(found: Nodes, lost: set[str]) -> dict[Path, str]:
+    """Every generated file and its content."""
+    pages = {DOCS / f"{name}.md": page(name, node) for name, node in found.items()}
+    locales = {"en": locale(found, lambda text: text), "ja": locale(found, japanese(lost))}
+    definitions = {LOCALES / language / "nodeDefs.json": data for language, data in locales.items()}
+    return pages | {path: dumped(data) for path, data in definitions.items()}
+
+
+def dumped(data: Any) -> str:
+    """JSON as it is committed."""
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    """Write everything; remove pages of nodes that are gone."""
+    found, lost = nodes(), set[str]()
+    wanted = files(found, lost)
+    for old in set(DOCS.glob("*.md")) - set(wanted):
+        old.unlink()
+    for path, text in wanted.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+    if "--golden" in sys.argv:
+        rows = {name: told(node) for name, node in found.items() if name.startswith("Underdrawing")}
+        body = ",\n".join(f"{json.dumps(name)}: {json.dumps(row)}" for name, row in sorted(rows.items()))
+        (GOLDEN / "nodes.json").write_text("{\n" + body + "\n}\n", encoding="utf-8", newline="\n")
+    print(f"{len(found)} nodes; {len(lost)} texts without Japanese")
+    for text in sorted(lost):
+        print(f"  {text}")
+
+
+if __name__ == "__main__":
+    main()
