@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 PICKLED = frozenset({".pt", ".pth", ".ckpt", ".bin"})
 CONFIG, MOST_CONFIG = "adapter_config.json", 1 << 20
 WRAPPERS = ("state_dict",)
+IN_FOLDERS = ("adapter_model.safetensors", "pytorch_lora_weights.safetensors", "adapter_model.bin")
+PARTS = ("unet", "text_encoder", "text_encoder_2")
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,22 @@ def read_raw(path: str | os.PathLike[str]) -> RawFile:
     return RawFile(found, read_safetensors(found), metadata=dict(header.metadata), config=_config(found))
 
 
+def part_folders(path: Path) -> list[Path]:
+    """Folders of PEFT's inside a folder, one for each part of the model (`lora convert --to peft` writes such)."""
+    if not path.is_dir() or _in_folder(path) is not None:
+        return []
+    return [path / part for part in PARTS if (path / part).is_dir() and _in_folder(path / part) is not None]
+
+
+def _in_folder(path: Path) -> Path | None:
+    return next((path / name for name in IN_FOLDERS if (path / name).is_file()), None)
+
+
 def _file(path: Path) -> Path:
     if path.is_dir():
-        for name in ("adapter_model.safetensors", "pytorch_lora_weights.safetensors", "adapter_model.bin"):
-            if (path / name).is_file():
-                return path / name
+        found = _in_folder(path)
+        if found is not None:
+            return found
         raise BadWeights(
             "holds no adapter_model or pytorch_lora_weights file", where=str(path), fix="name the file itself"
         )

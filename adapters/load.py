@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import BadWeights
@@ -14,7 +15,7 @@ from .deltas.parts import finite
 from .dialects.base import Dialect, Located, dialects
 from .dialects.cloneofsimo import named
 from .embedding_formats import vectors
-from .files import RawFile, read_raw
+from .files import RawFile, part_folders, read_raw
 from .foreign import refuse_foreign
 from .told import Told
 
@@ -39,11 +40,49 @@ class _Sorted:
 
 
 def load_adapter(path: str | os.PathLike[str]) -> Adapter:
-    """Read a LoRA-family file of any dialect: safetensors, pickled, or a folder of PEFT's.
+    """Read a LoRA-family file of any dialect: safetensors, pickled, or a folder of PEFT's, also one with such folders
+    for the parts of a model ("unet", "text_encoder", "text_encoder_2"); its keys then begin with the folder's name.
 
     Raises BadWeights for a damaged file, a file of another kind (named) or one in which nothing is understood;
     UnsafeFile for a pickle that holds more than tensors.
     """
+    folders = part_folders(Path(path))
+    return _joined(Path(path), [_load(folder) for folder in folders]) if folders else _load(path)
+
+
+def _joined(path: Path, parts: list[Adapter]) -> Adapter:
+    """One adapter of the folders of a model's parts."""
+
+    def under(part: Adapter, table: dict[str, str]) -> dict[str, str]:
+        return {f"{part.path.parent.name}/{key}": value for key, value in table.items()}
+
+    modules: dict[str, Delta] = {}
+    used: dict[str, str] = {}
+    unused: dict[str, str] = {}
+    for part in parts:
+        twice = part.modules.keys() & modules.keys()
+        modules |= {name: delta for name, delta in part.modules.items() if name not in twice}
+        for key, owner in under(part, part.used).items():
+            if owner in twice:
+                unused[key] = f"another folder has {owner} too"
+            else:
+                used[key] = owner
+        unused |= under(part, part.unused)
+    return Adapter(
+        path=path,
+        modules=modules,
+        embeddings={token: vectors for part in parts for token, vectors in part.embeddings.items()},
+        dialect="+".join(dict.fromkeys(part.dialect for part in parts)),
+        metadata={key: value for part in parts for key, value in part.metadata.items()},
+        used=used,
+        unused=unused,
+        rejected={key: value for part in parts for key, value in part.rejected.items()},
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        finite=all(part.finite for part in parts),
+    )
+
+
+def _load(path: str | os.PathLike[str]) -> Adapter:
     file = named(read_raw(path))
     refuse_foreign(file)
     found = _sort(file)
@@ -119,7 +158,7 @@ def _take(
 ) -> tuple[Dialect, ...]:
     group = found.groups[place.module]
     if place.suffix in group:
-        found.unused[key] = f"says the same as {group[place.suffix]}"
+        found.unused[key] = f"names the same as {group[place.suffix]}, which is used"
         return order
     group[place.suffix] = key
     found.dialects[dialect.id] += 1

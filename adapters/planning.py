@@ -93,7 +93,13 @@ def _plan_module(work: Work, holder: Holder, place: tuple[str, str], change: Cha
     work.applied[change.adapter].add(module)
     if change.strength and change.delta.changes_weight:
         work.targets[part, weight.key].setdefault((module, "weight"), []).append(change)
-    if change.strength and change.delta.changes_bias and bias is not None:
+    has_bias = bias is not None and holder.get(bias.key) is not None
+    if (
+        change.strength
+        and change.delta.changes_bias
+        and bias is not None
+        and (has_bias or change.delta.bias is not None)
+    ):
         work.targets[part, bias.key].setdefault((module, "bias"), []).append(change)
 
 
@@ -123,8 +129,9 @@ def check_receipt(receipt: Receipt, *, allow_empty: bool) -> None:
     """Raise BadWeights when an adapter matched nothing, unless that is allowed."""
     for entry in receipt.adapters:
         if not entry.modules and not allow_empty:
+            why = "; ".join(f"{count} keys: {reason}" for reason, count in list(entry.reasons().items())[:3])
             raise BadWeights(
-                f"nothing of it fits this model: {entry}",
+                f"nothing of it fits this model: {why or 'it holds no modules'}",
                 where=entry.name,
                 fix="check that it was made for this base model",
             )

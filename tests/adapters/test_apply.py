@@ -101,6 +101,43 @@ def test_a_checkpoint_loaded_over_a_patched_model_stays(adapters: list[Adapter])
     assert same(state(model), state(other))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+def test_a_patched_model_that_is_cast_still_clears(adapters: list[Adapter], dtype: torch.dtype) -> None:
+    """model.to(...) and offloading replace the memory of every parameter; that is no new checkpoint."""
+    model, plain = unet(), unet().to(dtype)
+    patcher = Patcher(unet=model)
+    patcher.set([(adapters[0], 1.0, 1.0)])
+    model.to(dtype)
+    patcher.clear()
+    assert same(state(model), state(plain))
+    patcher.set([(adapters[0], 1.0, 1.0)])
+    model.to(torch.float64)
+    patcher.set([(adapters[1], 1.0, 1.0)])
+    patcher.clear()
+    assert same(state(model), state(plain.to(torch.float64)))
+
+
+def test_parameters_that_were_moved_and_back_are_the_same_objects(adapters: list[Adapter]) -> None:
+    model = unet()
+    before, parameters = state(model), dict(model.named_parameters())
+    patcher = Patcher(unet=model)
+    patcher.set([(adapters[0], 1.0, 1.0)])
+    for parameter in model.parameters():
+        parameter.data = parameter.data.clone()
+    patcher.clear()
+    assert same(state(model), before)
+    assert all(parameter is parameters[name] for name, parameter in model.named_parameters())
+
+
+def test_a_checkpoint_assigned_to_a_patched_model_stays(adapters: list[Adapter]) -> None:
+    model, other = unet(), unet(seed=9)
+    patcher = Patcher(unet=model)
+    patcher.set([(adapters[0], 1.0, 1.0)])
+    model.load_state_dict({name: tensor.clone() for name, tensor in other.state_dict().items()}, assign=True)
+    patcher.clear()
+    assert same(state(model), state(other))
+
+
 def test_changing_the_strength_does_not_recompute(adapters: list[Adapter], monkeypatch: pytest.MonkeyPatch) -> None:
     model = unet()
     patcher = Patcher(unet=model)
@@ -186,3 +223,24 @@ def test_block_weights_count_the_model_s_own_blocks(tmp_path: Path, shape: UNet,
     for name, weight in (("up_blocks.0.resnets.0.conv1", first), ("up_blocks.1.resnets.2.conv1", last)):
         expected = adapter.modules[f"unet.{name}"].apply(before[f"{name}.weight"], weight)
         assert torch.allclose(model.state_dict()[f"{name}.weight"], expected, atol=1e-5)
+
+
+def test_a_factor_on_a_layer_without_bias(tmp_path: Path) -> None:
+    """PEFT's IA3 scales the bias too, where there is one."""
+    name = "down_blocks.0.attentions.0.transformer_blocks.0.attn1"
+    tensors = {f"base_model.model.{name}.{layer}.ia3_l": torch.full((8, 1), 2.0) for layer in ("to_k", "to_out.0")}
+    save_file(tensors, tmp_path / "a.safetensors")
+    model = unet()
+    before = state(model)
+    with Patcher(unet=model) as patcher:
+        receipt = patcher.set([(load_adapter(tmp_path / "a.safetensors"), 1.0, 1.0)])
+        assert (receipt.applied, receipt.skipped) == (2, 0)
+        assert torch.allclose(state(model)[f"{name}.to_k.weight"], 2 * before[f"{name}.to_k.weight"])
+        assert torch.allclose(state(model)[f"{name}.to_out.0.bias"], 2 * before[f"{name}.to_out.0.bias"])
+    assert same(state(model), before)
+
+
+def test_the_error_when_nothing_fits_is_short(adapters: list[Adapter]) -> None:
+    with pytest.raises(BadWeights) as caught:
+        Patcher(text_encoder_2=encoder(BIGG)).set([(adapters[0], 1.0, 1.0)])
+    assert len(str(caught.value)) < 600

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from underdrawing.adapters import load_adapter
 from underdrawing.adapters.adapter import Adapter
 from underdrawing.adapters.architectures import CLIP_L, OPENCLIP_BIGG, UNETS
+from underdrawing.adapters.convert import convert
 from underdrawing.adapters.files import read_raw
 from underdrawing.adapters.keys import ldm_name
 from underdrawing.core.errors import BadWeights
@@ -248,3 +249,50 @@ def test_broken_tokens_are_named(tmp_path: Path) -> None:
     assert "NaN" in adapter.unused["bundle_emb.bad.string_to_param.*"]
     assert "shape" in adapter.unused["bundle_emb.odd.string_to_param.*"]
     assert not adapter.finite
+
+
+@pytest.mark.parametrize("suffix", ["alpha", "lora_up.weight", "unheard_of"])
+def test_a_file_with_nan_anywhere_is_not_finite(tmp_path: Path, suffix: str) -> None:
+    stem = "lora_unet_mid_block_attentions_0_proj_in"
+    tensors = lora(SD15.modules(), "lora_unet_")
+    tensors[f"{stem}.{suffix}"] = torch.full_like(tensors.get(f"{stem}.{suffix}", torch.zeros(1)), torch.nan)
+    adapter = load_adapter(saved(tmp_path, tensors))
+    assert not adapter.finite
+    assert f"{stem}.{suffix}" in adapter.unused
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ({"ss_base_model_version": "sdxl_base_v1-0"}, "sdxl"),
+        ({"ss_base_model_version": "sd_v1"}, "sd15"),
+        ({"ss_v2": "True"}, "sd21"),
+        ({"modelspec.architecture": "stable-diffusion-xl-v1-refiner/lora"}, "sdxl_refiner"),
+        ({"ss_base_model_version": "else"}, "unknown"),
+    ],
+)
+def test_the_trainer_s_word_on_the_base_model_counts_last(
+    tmp_path: Path, metadata: dict[str, str], expected: str
+) -> None:
+    stem = "lora_te_text_model_encoder_layers_0_mlp_fc1"
+    tensors = {f"{stem}.lora_up.weight": torch.zeros(8, 2), f"{stem}.lora_down.weight": torch.zeros(2, 8)}
+    assert load_adapter(saved(tmp_path, tensors, metadata)).base_model == expected
+    name = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
+    tensors = {f"{name}.lora_up.weight": torch.zeros(8, 2), f"{name}.lora_down.weight": torch.zeros(2, 768)}
+    assert load_adapter(saved(tmp_path, tensors, metadata)).base_model == "sd15"
+
+
+def test_a_folder_with_a_folder_for_each_part(tmp_path: Path) -> None:
+    tensors = lora(SD15.modules(), "lora_unet_", rank=4, alpha=2.0) | lora(CLIP.modules(), "lora_te_text_model_")
+    tensors |= lora(BIGG.modules(), "lora_te2_text_model_")
+    before = load_adapter(saved(tmp_path, tensors))
+    convert(before, tmp_path / "peft", "peft")
+    after = load_adapter(tmp_path / "peft")
+    assert after.modules.keys() == before.modules.keys()
+    assert not after.unused
+    assert len(after.used) == 2 * len(after.modules)
+    for name in ("unet.conv_in", "text_encoder.encoder.layers.0.mlp.fc1", "text_encoder_2.encoder.layers.3.mlp.fc1"):
+        extent = before.modules[name].extent
+        assert extent is not None
+        base = torch.zeros(extent.rows, extent.cols // 9, 3, 3) if extent.kernel else torch.zeros(extent[:2])
+        assert torch.allclose(after.modules[name].apply(base), before.modules[name].apply(base), atol=1e-6)
