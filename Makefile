@@ -42,8 +42,10 @@ lint: .venv/dev
 	$(PY) -m pytest -q tests/structure
 
 bench: .venv/dev
-	$(PY) -m pip install --quiet --disable-pip-version-check psutil
+	$(PY) -m pip install --quiet --disable-pip-version-check psutil peft einops
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps controlnet-aux
 	$(PY) benchmarks/annotators.py
+	$(PY) benchmarks/lora.py
 	$(PY) benchmarks/memory.py
 
 docs: .venv/run
