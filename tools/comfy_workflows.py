@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
 
@@ -17,6 +17,7 @@ from tools.comfy_pages import ROOT, inputs_of, nodes  # noqa: E402
 import underdrawing  # noqa: E402
 
 FOLDER, PHOTO = ROOT / "example_workflows", ROOT / "examples" / "photos" / "astronaut.png"
+PROMPT = "a lighthouse at dusk <lora:my_style:0.8>"
 CHECKPOINT, NEGATIVE = "v1-5-pruned-emaonly-fp16.safetensors", "blurry, deformed"
 CORE: dict[str, tuple[list[str], list[str]]] = {
     # inputs that take links ("name TYPE"), outputs
@@ -205,7 +206,7 @@ def tags() -> Graph:
     """LoRA tags in the prompt."""
     graph = Graph()
     loader = graph.add("CheckpointLoaderSimple", 0, [CHECKPOINT])
-    values = ["a lighthouse at dusk <lora:my_style:0.8>", *defaults("UnderdrawingLoraStack")[1:]]
+    values = [PROMPT, *defaults("UnderdrawingLoraStack")[1:]]
     stack = graph.add("UnderdrawingLoraStack", 1, values, model=(loader, 0), clip=(loader, 1))
     clip, text, receipt = 1, 2, 3
     positive = graph.add("CLIPTextEncode", 2, [""], clip=(stack, clip), text=(stack, text))
@@ -236,14 +237,23 @@ def thumbnail(name: str) -> Image.Image:
     return Image.fromarray(np.concatenate([np.asarray(photo), shown], axis=1))
 
 
+def card(prompt: str) -> Image.Image:
+    """The prompt in large letters, for a workflow that needs models to show anything else."""
+    made = Image.new("RGB", (640, 320), (32, 32, 36))
+    draw = ImageDraw.Draw(made)
+    draw.multiline_text(
+        (32, 96), prompt.replace(" <", "\n<"), fill=(240, 240, 240), font=ImageFont.load_default(36), spacing=24
+    )
+    return made
+
+
 def main() -> None:
     """Write all."""
     FOLDER.mkdir(exist_ok=True)
     for title, (make, annotator) in MADE.items():
         text = json.dumps(make().data(), indent=1)
         (FOLDER / f"{title}.json").write_text(text + "\n", encoding="utf-8", newline="\n")
-        if annotator:
-            thumbnail(annotator).save(FOLDER / f"{title}.jpg", quality=85)
+        (thumbnail(annotator) if annotator else card(PROMPT)).save(FOLDER / f"{title}.jpg", quality=85)
 
 
 if __name__ == "__main__":
