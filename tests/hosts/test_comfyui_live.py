@@ -212,6 +212,24 @@ def test_a_mask_of_an_opaque_picture_is_taken(server: Server) -> None:
     assert server.picture(entry).shape == (512, 512, 3)
 
 
+def test_masked_maps_have_the_bytes_of_the_python_interface(server: Server) -> None:
+    """The transparent part of a picture is what is to be repainted, as LoadImage's mask says."""
+    with Image.open(PHOTO) as opened:
+        photo = np.asarray(opened.convert("RGB"))
+    alpha = np.full(photo.shape[:2], 255, np.uint8)
+    alpha[100:300, 50:200] = 0
+    Image.fromarray(np.dstack([photo, alpha])).save(server.base / "input" / "holed.png")
+    for annotator in (a for a in registry if a.spec.takes_mask):
+        name = "Underdrawing" + "".join(part.capitalize() for part in annotator.spec.id.split("_"))
+        prompt = chain(name, mask=["1", 1], resolution=256, fill="zero")
+        prompt["1"] = node("LoadImage", image="holed.png")
+        (entry,) = server.run(prompt)["3"]["images"]
+        wanted = underdrawing.annotate(annotator.spec.id, photo, resolution=256, masks=alpha < 128, fill="zero").images[
+            0
+        ]
+        assert np.array_equal(server.picture(entry), wanted)
+
+
 def test_a_batch_of_16(server: Server) -> None:
     kind = next(a for a in WEIGHTLESS if a.spec.kind.value == "edges").spec.id
     prompt = chain(f"Underdrawing{kind.capitalize()}", resolution=256)

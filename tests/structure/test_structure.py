@@ -41,7 +41,23 @@ def test_every_folder_with_python_is_a_package() -> None:
 
 
 def test_the_root_holds_no_other_module() -> None:
-    assert {p.name for p in ROOT.glob("*.py")} == {"__init__.py"}
+    assert {p.name for p in ROOT.glob("*.py")} == {"__init__.py", "install.py"}, "install.py is the hosts' hook"
+
+
+@pytest.mark.parametrize(("cv2_is_there", "calls"), [(True, 0), (False, 1)])
+def test_the_hosts_hook_adds_an_opencv_only_where_there_is_none(
+    monkeypatch: pytest.MonkeyPatch, cv2_is_there: bool, calls: int
+) -> None:
+    made: list[list[str]] = []
+
+    def find_spec(name: str) -> object:
+        return object() if cv2_is_there else None
+
+    monkeypatch.setattr("importlib.util.find_spec", find_spec)
+    monkeypatch.setattr("subprocess.check_call", made.append)
+    exec(compile((ROOT / "install.py").read_text("utf-8"), "install.py", "exec"), {"__name__": "__main__"})  # noqa: S102
+    assert len(made) == calls
+    assert all(command[-1] == "opencv-python-headless" for command in made)
 
 
 def test_host_folders_name_no_annotator() -> None:
