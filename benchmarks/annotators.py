@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+import peer
 import peer_hed
 import torch
 from interleave import Timing, all_threads, interleave, load, matmul_peak, processor, set_threads
@@ -71,7 +72,7 @@ class Bench:
         formats = {"float32": torch.float32, "bfloat16": torch.bfloat16}
         self.peaks = {name: matmul_peak(dtype, threads) for name, dtype in formats.items()}
         self.peer: tuple[Any, Any] | None = None
-        if find_spec(peer_hed.PACKAGE) is not None:
+        if find_spec(peer.PACKAGE) is not None:
             self.peer = peer_hed.load(BUNDLED)
 
     def header(self) -> None:
@@ -216,8 +217,8 @@ def main() -> None:
         f"# Annotators\n\n{processor()}; torch {torch.__version__}, OpenCV {cv2.__version__}, {arguments.rounds} rounds"
     )
     print(load())
-    if find_spec(peer_hed.PACKAGE) is None:
-        print(f"\n{peer_hed.HINT}")
+    if find_spec(peer.PACKAGE) is None:
+        print(f"\n{peer.HINT}")
     for threads in dict.fromkeys(arguments.threads):
         bench = Bench(threads, arguments.rounds)
         bench.header()

@@ -64,6 +64,7 @@ class Alias(msgspec.Struct, frozen=True):
     """A name users already know, with the parameter values it stands for.
 
     title, widgets: label and inputs of the ComfyUI node of that name, so that saved workflows open unchanged.
+    instead: what the name means elsewhere, when that is another network than the one it runs here; told with every map.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Alias(msgspec.Struct, frozen=True):
     presets: dict[str, Value] = {}
     title: str = ""
     widgets: tuple[Widget, ...] = ()
+    instead: str = ""
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,11 +22,15 @@ if TYPE_CHECKING:
     from .device import Placement
     from .weights import Weight
 
+    Tensors = dict[str, Tensor]
     Build = Callable[[dict[str, str]], nn.Module]
+    Convert = Callable[[Tensors], Tensors]
+    Load = Callable[[Tensors, dict[str, str], str], nn.Module]
     Keeper = Callable[[nn.Module, Placement], Callable[[], None]]
 
 
 class _Key(NamedTuple):
+    weight: str
     sha256: str
     device: str
     dtype: str
@@ -70,18 +74,23 @@ def keep_with(keeper: Keeper) -> None:
     _keepers[:] = [keeper]
 
 
-def network(weight: Weight, build: Build, placement: Placement) -> Network:
+def network(weight: Weight, build: Build, placement: Placement, convert: Convert | None = None) -> Network:
     """Network with its official weights, cached until `unload`.
 
-    build: makes the empty module from the file's metadata. Raises BadWeights naming the keys that are missing,
-    unexpected or of another shape; WeightsMissing, UnsafeFile from the store; MissingExtra for an absent backend.
+    build: makes the empty module from the file's metadata. convert: turns the file's tensors into the module's, key by
+    key (a prefix off, a kernel folded); what it does not know it hands on, so that nothing is lost quietly. Raises
+    BadWeights naming the keys that are missing, unexpected or of another shape; WeightsMissing, UnsafeFile from the
+    store; MissingExtra for an absent backend.
     """
-    builder = f"{build.__module__}.{getattr(build, '__qualname__', type(build).__qualname__)}"
-    key = _Key(weight.sha256, placement.device, placement.dtype, placement.backend, builder)
-    with _lock:
-        if key not in _loaded:
-            _loaded[key] = _run_by(_module(weight, build, placement), placement)
-        return _loaded[key]
+    return _cached(weight, build, placement, lambda: _strict(weight, build, placement, convert))
+
+
+def assembled(weight: Weight, load: Load, placement: Placement) -> Network:
+    """Network that a library puts together, cached until `unload`.
+
+    load: makes the whole module of the file's tensors, metadata and name, as strictly as `network`. Raises as there.
+    """
+    return _cached(weight, load, placement, lambda: _assembled(weight, load))
 
 
 def unload() -> None:
@@ -93,6 +102,15 @@ def unload() -> None:
         torch.cuda.empty_cache()
 
 
+def _cached(weight: Weight, recipe: Build | Load, placement: Placement, make: Callable[[], nn.Module]) -> Network:
+    name = f"{recipe.__module__}.{getattr(recipe, '__qualname__', type(recipe).__qualname__)}"
+    key = _Key(weight.id, weight.sha256, placement.device, placement.dtype, placement.backend, name)
+    with _lock:
+        if key not in _loaded:
+            _loaded[key] = _run_by(_ready(make(), placement), placement)
+        return _loaded[key]
+
+
 def _run_by(module: nn.Module, placement: Placement) -> Network:
     """Hand the module to the backend that runs it."""
     if placement.backend == "openvino":
@@ -102,18 +120,28 @@ def _run_by(module: nn.Module, placement: Placement) -> Network:
     return Network(module, placement)
 
 
-def _module(weight: Weight, build: Build, placement: Placement) -> nn.Module:
+def _dtype(placement: Placement) -> torch.dtype:
+    """Format of a module's parameters; OpenVINO converts float32 itself."""
+    return getattr(torch, "float32" if placement.backend == "openvino" else placement.dtype)
+
+
+def _strict(weight: Weight, build: Build, placement: Placement, convert: Convert | None) -> nn.Module:
     tensors, metadata = store().tensors(weight)
-    dtype: torch.dtype = getattr(torch, "float32" if placement.backend == "openvino" else placement.dtype)
+    if convert is not None:
+        tensors = convert(tensors)
     with torch.device("meta"):
         module = build(metadata)
     compare(_shapes(module.state_dict()), _shapes(tensors), weight.id)
     if _computed(module):
         module = build(metadata)
-    placed = {name: _placed(tensor, placement.device, dtype) for name, tensor in tensors.items()}
+    placed = {name: _placed(tensor, placement.device, _dtype(placement)) for name, tensor in tensors.items()}
     del tensors
     module.load_state_dict(placed, strict=True, assign=True)
-    return _ready(module, placement, dtype)
+    return module
+
+
+def _assembled(weight: Weight, load: Load) -> nn.Module:
+    return load(*store().tensors(weight), weight.id)
 
 
 def _computed(module: nn.Module) -> bool:
@@ -127,8 +155,8 @@ def _placed(tensor: Tensor, device: str, dtype: torch.dtype) -> Tensor:
     return tensor.to(device, dtype if tensor.is_floating_point() else tensor.dtype, copy=True)
 
 
-def _ready(module: nn.Module, placement: Placement, dtype: torch.dtype) -> nn.Module:
-    module = module.to(placement.device, dtype).eval().requires_grad_(requires_grad=False)
+def _ready(module: nn.Module, placement: Placement) -> nn.Module:
+    module = module.to(placement.device, _dtype(placement)).eval().requires_grad_(requires_grad=False)
     if any(parameter.ndim == 4 for parameter in module.parameters()):
         module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return module

@@ -63,6 +63,18 @@ def _one_thread() -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _random_weights() -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
+    """Networks whose weights are not on this machine run on random ones: what is asked here holds for any weights."""
+    if find_spec("torch") is None:
+        yield
+        return
+    from tests.random_weights import stand_in
+
+    with pytest.MonkeyPatch.context() as patch, stand_in(patch):
+        yield
+
+
 @cache
 def _ready(annotator: type[AnyAnnotator], presets: tuple[tuple[str, Value], ...]) -> AnyAnnotator | str:
     try:
