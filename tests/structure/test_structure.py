@@ -44,6 +44,17 @@ def test_the_root_holds_no_other_module() -> None:
     assert {p.name for p in ROOT.glob("*.py")} == {"__init__.py", "install.py"}, "install.py is the hosts' hook"
 
 
+def test_the_hosts_hook_stays_out_of_wheels() -> None:
+    setuptools = pytest.importorskip("setuptools", reason="pip install setuptools")
+    from tools.building import BuildPackage
+
+    distribution = setuptools.Distribution(
+        {"script_name": "setup.py", "packages": ["underdrawing"], "package_dir": {"underdrawing": str(ROOT)}}
+    )
+    found = BuildPackage(distribution).find_package_modules("underdrawing", str(ROOT))
+    assert {module for _, module, _ in found} == {"__init__"}
+
+
 @pytest.mark.parametrize(("cv2_is_there", "calls"), [(True, 0), (False, 1)])
 def test_the_hosts_hook_adds_an_opencv_only_where_there_is_none(
     monkeypatch: pytest.MonkeyPatch, cv2_is_there: bool, calls: int
