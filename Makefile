@@ -1,12 +1,13 @@
 # make demo  set up and turn two photographs into every control map: build/demo/sheet.png
 # make test  set up and run all tests
+# make weights  fetch every checkpoint and confirm that each makes the map it should
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
 PY := $(BIN)/python
 LINK := .dev/underdrawing
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo test weights lint bench docs clean
 
 # torch first and alone, so that nothing else decides which build is taken
 .venv/torch:
@@ -34,6 +35,10 @@ demo: .venv/run
 test: .venv/dev
 	$(PY) -m pytest -q
 
+# fetches every checkpoint (many gigabytes: your consent to their licences) and looks at the maps they make
+weights: .venv/dev
+	UNDERDRAWING_DOWNLOAD=always $(PY) -m pytest -q tests/weights -rs
+
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -50,6 +55,8 @@ bench: .venv/dev
 
 docs: .venv/run
 	$(BIN)/underdrawing docs docs/annotators.md
+	$(BIN)/underdrawing docs docs/names.md --part names
+	$(BIN)/underdrawing docs docs/checkpoints.md --part weights
 
 clean:
 	rm -rf build dist .venv .dev *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

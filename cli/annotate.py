@@ -124,7 +124,8 @@ def _annotate(**asked: Any) -> None:
     """Turn pictures into control maps.
 
     NAME is an annotator's id, or a name known from A1111, ComfyUI or controlnet_aux; several are separated by commas
-    and share one decode, "all" takes every annotator that can run here. INPUT is a file, a folder or a quoted glob.
+    and share one decode, "all" takes every annotator that can run here and says why the others cannot. INPUT is a file,
+    a folder or a quoted glob.
 
     Maps are written as DIR/<input's stem>.<NAME>.png beside DIR/manifest.jsonl, which records what made them. The same
     command once more makes only what is missing, and inputs are never overwritten.
@@ -237,13 +238,15 @@ def _names(asked: Asked) -> list[str]:
 
 
 def _every(asked: Asked) -> list[str]:
-    """Ids of what can run here; what is left out is said."""
+    """Ids of what can run here; what is left out is said, one line each and their number."""
     names: list[str] = []
     for annotator in registry:
         if reason := _why_not(annotator, asked):
             click.echo(f"{annotator.spec.id} left out: {reason}", err=True)
         else:
             names.append(annotator.spec.id)
+    if left_out := len(registry) - len(names):
+        click.echo(f"{left_out} of {len(registry)} annotators left out", err=True)
     if not names:
         raise UnknownName("no annotator can run here", fix="run `underdrawing doctor`")
     return names

@@ -16,12 +16,13 @@ COMMANDS = {
     "annotators": ("listing", "List annotators, their parameters, names and licences."),
     "lora": ("lora", "Inspect, bake, extract, merge, resize and convert LoRA-family files."),
     "embedding": ("embedding", "Inspect and convert Textual Inversion embeddings."),
+    "pose": ("pose", "Draw poses from JSON files, and change them."),
     "prompt": ("prompt", "Explain how A1111 and ComfyUI read a prompt."),
     "weights": ("weights", "List, fetch, verify, find and import weights files."),
     "doctor": ("doctor", "Look for what would make things fail, and say how to mend it."),
     "install": ("install", "Add the nodes to a ComfyUI."),
     "uninstall": ("install", "Take them away again."),
-    "docs": ("listing", "Write the annotator reference as Markdown."),
+    "docs": ("reference", "Write the reference as Markdown."),
 }
 WIDTH = 100
 

@@ -32,7 +32,7 @@ def pictures(total: int) -> Generator[Callable[[], None]]:
 
 
 @contextmanager
-def download(total: int) -> Generator[Callable[[int, int], None]]:
+def download(total: int | None) -> Generator[Callable[[int, int], None]]:
     """Bar over bytes with their rate; the function is told how many have come."""
     if not sys.stderr.isatty():
         yield lambda done, size: None

@@ -90,7 +90,7 @@ def _outputs() -> list[click.Parameter]:
             "-o", "--output", required=True, type=folder, metavar="DIR", help="Folder for the maps; made if need be."
         ),
         option("--values", is_flag=True, help="Also write raw values: .npy, and .values.png with 16 bit."),
-        option("--json", "poses", is_flag=True, help="Also write poses as OpenPose JSON."),
+        option("--json", "poses", is_flag=True, help="Also write poses (OpenPose) or classes as JSON."),
         option("--sheet", is_flag=True, help="Also write a labelled contact sheet, sheet.png."),
     ]
 

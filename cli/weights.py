@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from ..core.errors import BadParameter, UnderdrawingError, UnknownName, WeightsMissing
-from ..core.store import store
+from ..core.store import ABSENT, store
 from ..preprocessors import registry
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ..core.store import Verdict
     from ..core.weights import Weight
 
-ABSENT = "not on this machine"
 ids_argument = click.argument("ids", metavar="[ID...]", nargs=-1)
 json_option = click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
 
@@ -63,7 +62,9 @@ def picked(ids: Iterable[str]) -> list[Weight]:
 def terms(weight: Weight) -> str:
     """Size and licence in words."""
     use = "commercial use allowed" if weight.commercial else "not for commercial use"
-    return f"{weight.size / 1e6:.1f} MB, {weight.licence}, {use}"
+    pinned = store().pinned(weight)
+    size = store().shown(weight).megabytes
+    return f"{size}, {weight.licence}, {use}{'; ' + pinned if pinned else ''}"
 
 
 @weights.command("list")
@@ -82,8 +83,8 @@ def list_(as_json: bool) -> None:
 
 def _entry(weight: Weight) -> dict[str, Any]:
     path = store().find(weight)
-    place = {"available": path is not None, "path": str(path) if path else None}
-    return {"id": weight.id, **msgspec.to_builtins(weight), "annotators": users(weight), **place}
+    place = {"available": path is not None, "path": str(path) if path else None, "pinned": store().pinned(weight)}
+    return {"id": weight.id, **msgspec.to_builtins(store().shown(weight)), "annotators": users(weight), **place}
 
 
 @weights.command()
@@ -95,7 +96,8 @@ def fetch(ids: tuple[str, ...], names: tuple[str, ...], every: bool, commercial_
     """Fetch weights files; sizes and licences are shown first.
 
     Calling this is consent. UNDERDRAWING_DOWNLOAD=never and HF_HUB_OFFLINE=1 still forbid it. Downloads go on where
-    they stopped, and only a file with the right sha256 gets its name.
+    they stopped, and only a file with the right sha256 gets its name. Where this project pins no hash, the one that the
+    hub states is pinned on this first use.
     """
     wanted = {weight.id: weight for weight in [*picked(ids), *_needed(names, every=every)]}
     if not wanted:
@@ -128,7 +130,7 @@ def _fetched(weight: Weight) -> list[UnderdrawingError]:
         if path is None:
             _check_consent(weight)
             click.echo(f"{weight.id}: {terms(weight)}", err=True)
-            with download(weight.size) as progress:
+            with download(store().shown(weight).size or None) as progress:
                 path = store().fetch(weight, progress)
     except BadParameter:
         raise
@@ -191,12 +193,19 @@ def where(ids: tuple[str, ...]) -> None:
 
 @weights.command("import")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-def import_(files: Sequence[Path]) -> None:
-    """Copy weights files that you have into the cache; they are recognised by their bytes, whatever their names."""
-    failed = False
+@click.option("--as", "declared", metavar="ID", help="Say which weights FILE is, where this project pins no hash.")
+def import_(files: Sequence[Path], declared: str | None) -> None:
+    """Copy weights files that you have into the cache; they are recognised by their bytes, whatever their names.
+
+    Some weights are not pinned by this project. With --as ID you declare that FILE is one of them: its bytes are pinned
+    as of now, and what the file holds is still checked when it is loaded.
+    """
+    if declared and len(files) != 1:
+        raise click.UsageError("--as ID says what one FILE is")
+    named, failed = picked([declared] if declared else []), False
     for file in files:
         try:
-            weight = store().import_file(file, records().values())
+            weight = store().import_as(file, named[0]) if named else store().import_file(file, records().values())
             click.echo(f"{file}: {weight.id}")
         except UnderdrawingError as error:
             failed = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..core.annotator import Kind
+from ..core.registry import meaning
 from ..preprocessors import registry
 from . import inputs
 
@@ -71,7 +72,8 @@ class DropInNode(AnnotatorNode):
                 resolution = resolution or int(widget.default)
             else:
                 meant |= widget.values(values.pop(widget.name, widget.default))
-        return made(self.annotator, image, clamped(self.annotator, meant | values), resolution, mask)
+        note = meaning(self.annotator, self.alias)
+        return made(self.annotator, image, clamped(self.annotator, meant | values), resolution, mask, note)
 
 
 def clamped(annotator: AnnotatorType, values: dict[str, Value]) -> dict[str, Value]:
@@ -102,14 +104,19 @@ def outputs(spec: Spec) -> tuple[tuple[str, str, str], ...]:
         told.append(("MASK", "mask", "The map as a mask"))
     if spec.values == "plane":
         told.append(("MASK", "values", "The numbers behind the map, unrounded"))
+    if spec.values == "labels":
+        told.append(("STRING", "classes", "JSON: names, colours and shares of the classes, one entry for each picture"))
+        told.append(("MASK", "labels", "The number of each pixel's class (0, 1, 2, ...)"))
     return tuple(told)
 
 
-def made(annotator: AnnotatorType, image: Tensor, values: dict[str, Value], resolution: int, mask: Any) -> Any:
-    """Run and hand over all outputs."""
+def made(
+    annotator: AnnotatorType, image: Tensor, values: dict[str, Value], resolution: int, mask: Any, note: str = ""
+) -> Any:
+    """Run and hand over all outputs; note goes with the maps."""
     from .running import run
 
-    return handed_over(annotator.spec, run(annotator, image, values, resolution, mask))
+    return handed_over(annotator.spec, run(annotator, image, values, resolution, mask, note))
 
 
 def handed_over(spec: Spec, result: ControlMap) -> Any:
@@ -126,9 +133,20 @@ def handed_over(spec: Spec, result: ControlMap) -> Any:
         shown = {"openpose_json": [json_of(told[-1])]}
     if spec.kind is Kind.MASK:
         told.append(pictures.mask(result.images))
-    if spec.values == "plane" and result.values is not None:
+    if spec.values == "labels":
+        told.append(classes_json(result))
+    if spec.values in ("plane", "labels") and result.values is not None:
         told.append(pictures.numbers(result.values))
     return {"ui": shown, "result": tuple(told)} if shown else tuple(told)
+
+
+def classes_json(result: ControlMap) -> str:
+    """JSON of the classes of every picture."""
+    import json
+
+    from ..core.segments import to_json
+
+    return json.dumps([to_json(one) for one in result.segments or ()], ensure_ascii=False)
 
 
 def camel(name: str) -> str:

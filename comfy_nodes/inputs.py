@@ -52,7 +52,9 @@ def of_widget(widget: Widget, helps: dict[str, str]) -> Input:
     if widget.name == "resolution":
         text = RESOLUTION[1]["tooltip"].partition(";")[0]
     else:
-        text = " ".join(helps[name] for name in sorted(widget.fields)) or "Kept for old workflows; changes nothing here"
+        text = (
+            ". ".join(helps[name] for name in sorted(widget.fields)) or "Kept for old workflows; changes nothing here"
+        )
     options: dict[str, Any] = {"default": widget.default, "tooltip": text}
     match widget.kind:
         case "int" | "float":

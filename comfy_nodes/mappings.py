@@ -9,7 +9,7 @@ from typing import Any
 
 from . import host
 
-FAMILIES = ("annotators", "tools", "poses", "weights", "peers", "lora", "embeddings")
+FAMILIES = ("annotators", "tools", "poses", "weights", "peers", "peer_poses", "lora", "embeddings")
 """Modules that have `nodes()`, and some `drop_ins()`: both class name → class with a TITLE."""
 WEB_DIRECTORY = str(Path(__file__).absolute().parent / "web")
 

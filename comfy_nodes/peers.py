@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..core.poses import Pose
 from . import inputs
 from .annotators import OLDER
 from .annotators import drop_ins as named_drop_ins
-from .poses import RenderPoses, SavePoses
+from .poses import RenderPoses, SavePoses, keypoints, poses_of
 from .tools import Fit, PixelPerfect, Sheet, first
 
 if TYPE_CHECKING:
@@ -37,6 +38,44 @@ class AnyAnnotatorByPeer:
     def execute(self, image: Tensor, preprocessor: str = NONE, resolution: int = 512) -> Any:
         """Run with default parameters; none hands the picture on."""
         return (image if preprocessor == NONE else first(by_peer()[preprocessor]().annotate(image, None, resolution)),)
+
+
+class NameByPeer:
+    """Chooses one of the other pack's names for its node that takes any."""
+
+    TITLE = "Preprocessor Selector"
+    CATEGORY = OLDER
+    RETURN_TYPES: ClassVar[tuple[list[str]]]
+    RETURN_NAMES, FUNCTION = ("preprocessor",), "get_preprocessor"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> Inputs:
+        """The list of `AnyAnnotatorByPeer`, so that the two fit together."""
+        return {"required": {"preprocessor": (cls.RETURN_TYPES[0], {})}}
+
+    def get_preprocessor(self, preprocessor: str) -> tuple[str]:
+        """Hand the name on."""
+        return (preprocessor,)
+
+
+class WrittenByPeer:
+    """Writes a line of text into the corner of the first picture."""
+
+    TITLE = "ControlNetAuxSimpleAddText"
+    CATEGORY = OLDER
+    RETURN_TYPES, FUNCTION = ("IMAGE",), "execute"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> Inputs:
+        """Picture and text."""
+        return {"required": {"image": inputs.IMAGE, "text": ("STRING", {"default": ""})}}
+
+    def execute(self, image: Tensor, text: str) -> tuple[Tensor]:
+        """Write; letters the font lacks become question marks."""
+        from ..core.sheet import written
+        from . import pictures
+
+        return (pictures.image(written(pictures.arrays(image[:1])[0], text)[None]),)
 
 
 class SheetByPeer(Sheet):
@@ -136,8 +175,9 @@ class RenderPosesByPeer(RenderPoses):
         return {"required": {"kps": ("POSE_KEYPOINT", {}), **parts}}
 
     def draw(self, kps: Any, render_body: bool, render_hand: bool, render_face: bool) -> tuple[Tensor]:  # type: ignore[override]
-        """Draw at the poses' own size."""
-        return super().draw(kps, body=render_body, hands=render_hand, face=render_face)
+        """Draw at the poses' own size; animals have a node of their own."""
+        people = (Pose(pose.people, pose.width, pose.height) for pose in poses_of(kps))
+        return super().draw(keypoints(people), body=render_body, hands=render_hand, face=render_face)
 
 
 class SavePosesByPeer(SavePoses):
@@ -170,8 +210,11 @@ def nodes() -> dict[str, type]:
 
 def drop_ins() -> dict[str, type]:
     """The other pack's class name → node."""
+    NameByPeer.RETURN_TYPES = ([NONE, *by_peer()],)
     return {
         "AIO_Preprocessor": AnyAnnotatorByPeer,
+        "ControlNetAuxSimpleAddText": WrittenByPeer,
+        "ControlNetPreprocessorSelector": NameByPeer,
         "ExecuteAllControlNetPreprocessors": SheetByPeer,
         "HintImageEnchance": FitByPeer,
         "ImageGenResolutionFromImage": SizeOfImage,

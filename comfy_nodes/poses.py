@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from .tools import Inputs
 
 POSES: inputs.Input = ("POSE_KEYPOINT", {})
-MOST_BYTES = 64 * 2**20
-"""Largest file that is read as poses."""
 
 
 def keypoints(poses: Iterable[Pose]) -> list[dict[str, Any]]:
@@ -178,14 +176,12 @@ class LoadPoses:
 
     def load(self, file: str) -> tuple[list[dict[str, Any]]]:
         """Read the poses; raises BadImage when the file is not there or holds something else."""
+        from ..core.pose_files import read_poses
+
         path = _inside(file)
-        if path is None or not path.is_file() or path.stat().st_size > MOST_BYTES:
+        if path is None or not path.is_file():
             raise BadImage("no such file of poses", where=file, fix="put the file into the input folder")
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise BadImage(f"this is not JSON ({error})", where=file, fix="save the poses again") from error
-        return (keypoints(poses_of(data)),)
+        return (keypoints(read_poses(path).poses),)
 
 
 def _inside(name: str) -> Path | None:

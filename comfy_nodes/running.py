@@ -10,6 +10,7 @@ from ..core.annotator import ControlMap
 from ..core.batching import chunk_length
 from ..core.errors import WeightsMissing
 from ..core.geometry import Size, target_size
+from ..core.segments import joined
 from . import host, pictures
 
 if TYPE_CHECKING:
@@ -28,15 +29,18 @@ def run(
     values: dict[str, Value],
     resolution: int,
     mask: Tensor | None = None,
+    note: str = "",
 ) -> ControlMap:
     """Map of a batch: progress and interruption after every picture (every stack, on graphics cards).
+
+    note: goes with the map, and into the log.
 
     Raises what `core.annotator.Annotator` raises; missing weights are told with this host's folder and node.
     """
     images = pictures.arrays(image)
     masks = None if mask is None else pictures.mask_arrays(mask)
     try:
-        return _joined(_parts(_ready(annotator, values), images, masks, resolution))
+        return _joined(_parts(_ready(annotator, values), images, masks, resolution), note)
     except WeightsMissing as error:
         raise _told(error) from error
 
@@ -65,14 +69,20 @@ def _parts(annotator: Annotator[Any], images: Any, masks: Any, resolution: int) 
         tick(len(some))
 
 
-def _joined(parts: Iterator[ControlMap]) -> ControlMap:
+def _joined(parts: Iterator[ControlMap], note: str) -> ControlMap:
     every = list(parts)
+    notes = [note] if note else []
+    notes += [told for part in every for told in part.notes]
+    if note:
+        host.log.warning("%s", note)
     values = [part.values for part in every if part.values is not None]
     poses = [pose for part in every for pose in part.poses or ()]
     return ControlMap(
         np.concatenate([part.images for part in every]),
         np.concatenate(values) if values else None,
         tuple(poses) if every[0].poses is not None else None,
+        joined([part.segments for part in every]),
+        notes=tuple(dict.fromkeys(notes)),
     )
 
 
@@ -80,5 +90,7 @@ def _told(error: WeightsMissing) -> WeightsMissing:
     if "weights fetch" not in error.fix:
         return error
     folders = host.paths().get_folder_paths(host.FOLDER)
-    also = f"or put the file into {folders[0]}, or let the node `Fetch weights (Underdrawing)` fetch it"
+    # a file that is not pinned has to be declared, wherever it lies
+    place = "" if "--as" in error.fix else f"or put the file into {folders[0]}, "
+    also = f"{place}or let the node `Fetch weights (Underdrawing)` fetch it"
     return WeightsMissing(error.what, where=error.where, fix=f"{error.fix}, {also}")

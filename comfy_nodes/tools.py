@@ -61,17 +61,23 @@ class Sheet:
         return {"required": {"image": inputs.IMAGE}, "optional": {"resolution": inputs.RESOLUTION}}
 
     def draw(self, image: Tensor, resolution: int = 512) -> tuple[Tensor]:
-        """Draw the sheet; annotators whose weights or packages are missing are left out."""
+        """Draw the sheet; annotators that cannot run here are left out, and the log says why."""
+        from ..core.errors import UnderdrawingError
         from ..core.sheet import sheet_of
         from . import pictures
         from .running import run
 
-        shown = [("picture", pictures.arrays(image[:1])[0])]
-        able = [annotator for annotator in registry if can_run(annotator)]
-        tick = host.progress(len(able))
-        for annotator in able:
-            shown.append((annotator.spec.id, run(annotator, image[:1], {}, resolution).images[0]))
+        shown, left_out = [("picture", pictures.arrays(image[:1])[0])], dict[str, str]()
+        tick = host.progress(len(registry))
+        for annotator in registry:
+            name, left_out[annotator.spec.id] = annotator.spec.id, why_not(annotator)
+            if not left_out[name]:
+                try:
+                    shown.append((name, run(annotator, image[:1], {}, resolution).images[0]))
+                except UnderdrawingError as error:
+                    left_out[name] = str(error)
             tick(1)
+        _tell({name: reason for name, reason in left_out.items() if reason})
         return (pictures.image(sheet_of(shown)[None]),)
 
 
@@ -151,13 +157,18 @@ def first(result: Any) -> Any:
     return (result["result"] if isinstance(result, dict) else result)[0]
 
 
-def can_run(annotator: AnnotatorType) -> bool:
-    """Whether packages and weights are here and no mask is needed."""
-    from ..core.store import store
+def why_not(annotator: AnnotatorType) -> str:
+    """Why an annotator cannot run here without a mask; empty when it can."""
+    from ..core.availability import unavailable
 
-    if annotator.spec.takes_mask or annotator.missing():
-        return False
-    return all(store().find(weight) for weight in annotator.weights_for(annotator.params()))
+    return "it needs a mask" if annotator.spec.takes_mask else unavailable(annotator)
+
+
+def _tell(left_out: dict[str, str]) -> None:
+    for name, reason in left_out.items():
+        host.log.info("sheet: %s left out: %s", name, reason)
+    if left_out:
+        host.log.warning("sheet: %d of %d annotators left out: %s", len(left_out), len(registry), ", ".join(left_out))
 
 
 def nodes() -> dict[str, type]:

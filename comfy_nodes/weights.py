@@ -37,18 +37,22 @@ class FetchWeights:
         weight = records()[weights]
         path = store().find(weight)
         if path is None and download:
-            path = store().fetch(weight, _progress(weight))
-        report = f"{weight.id}: {weight.size / 1e6:.1f} MB, licence {weight.licence}, commercial use: "
-        report += f"{'yes' if weight.commercial else 'no'}. {path or 'Not on this machine; turn download on.'}"
+            path = store().fetch(weight, _progress())
+        pinned, size = store().pinned(weight), store().shown(weight).megabytes
+        report = f"{weight.id}: {size}, licence {weight.licence}, commercial use: "
+        report += f"{'yes' if weight.commercial else 'no'}{'; ' + pinned if pinned else ''}. "
+        report += str(path or "Not on this machine; turn download on.")
         return {"ui": {"text": [report]}, "result": (report,)}
 
 
-def _progress(weight: Weight) -> Any:
-    tick, seen = host.progress(weight.size), 0
+def _progress() -> Any:
+    tick: Any = None
+    seen = 0
 
-    def told(done: int, _: int) -> None:
-        nonlocal seen
+    def told(done: int, size: int) -> None:
+        nonlocal seen, tick
         host.check_interrupted()
+        tick = tick or host.progress(size)
         tick(done - seen)
         seen = done
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .geometry import Size
     from .poses import Pose
+    from .segments import Segments
     from .weights import Weight
 
     Images = NDArray[np.uint8]
@@ -84,7 +85,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
         and the annotator draws at the size it is told (poses, masks).
     smooth: whether the map may be interpolated when a host fits it to another size (False: binary or class colours).
     bf16: the map is unchanged in bfloat16 (SSIM >= 0.99, held by a test).
-    values: what a map's values are: one number a pixel, [B, H, W], or channels, [B, H, W, C].
+    values: what a map's values are: one number a pixel, [B, H, W], channels, [B, H, W, C], or labels, [B, H, W]: the
+        index of a class, whole numbers.
     requires: modules beyond numpy that must be importable.
     version: rises whenever the same input gives other pixels.
     """
@@ -104,7 +106,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     smooth: bool = True
     bf16: bool = False
     takes_mask: bool = False
-    values: Literal["none", "plane", "picture"] = "none"
+    values: Literal["none", "plane", "picture", "labels"] = "none"
     version: int = 1
 
 
@@ -128,13 +130,15 @@ class ControlMap:
     """Result of an annotator.
 
     images: uint8 [B, H, W, 3], what a ControlNet expects. values: float32 [B, H, W] or [B, H, W, C] behind the
-    picture (probability, depth, inpaint's -1), or None. poses: one Pose per image, or None. info: what made the map
-    (annotator, version, parameters, weights, device), JSON-serialisable. notes: fallbacks worth telling the user.
+    picture (probability, depth, inpaint's -1, index of a class), or None. poses: one Pose per image, or None.
+    segments: classes of each image, where values are labels. info: what made the map (annotator, version, parameters,
+    weights, device), JSON-serialisable. notes: fallbacks worth telling the user.
     """
 
     images: Images
     values: Values | None = None
     poses: tuple[Pose, ...] | None = None
+    segments: tuple[Segments, ...] | None = None
     info: dict[str, Any] = field(default_factory=dict[str, Any])
     notes: tuple[str, ...] = ()
 
@@ -145,7 +149,12 @@ class ControlMap:
         height, width = size
         images = np.ascontiguousarray(self.images[:, :height, :width])
         values = None if self.values is None else np.ascontiguousarray(self.values[:, :height, :width])
-        return replace(self, images=images, values=values)
+        segments = self.segments
+        if segments is not None and values is not None and images.shape != self.images.shape:
+            from .segments import recounted
+
+            segments = tuple(recounted(one, plane) for one, plane in zip(segments, values, strict=True))
+        return replace(self, images=images, values=values, segments=segments)
 
 
 class Annotator(ABC, Generic[P]):
@@ -157,6 +166,8 @@ class Annotator(ABC, Generic[P]):
 
     spec: ClassVar[Spec]
     params_type: ClassVar[type[Params]] = Params
+    told: tuple[str, ...] = ()
+    """Notes that go with every map, because of the name this was asked for by."""
 
     def __init_subclass__(cls) -> None:
         """Read the parameter type from ``Annotator[MyParams]``."""

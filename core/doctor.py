@@ -18,7 +18,7 @@ import msgspec
 
 from .annotator import PACKAGES
 from .device import place
-from .errors import BadParameter
+from .errors import BadParameter, BadWeights
 from .files import existing, sha256_file
 from .packages import Finding, check_packages, installed
 from .places import has_identity
@@ -164,20 +164,26 @@ def check_cache(cache: Path, fetched: Sequence[Weight]) -> Iterator[Finding]:
 
 
 def check_weights(store: Store, records: Sequence[Weight]) -> Iterator[Finding]:
-    """Find files of the wrong size, bundled files with the wrong hash, and records that pin nothing."""
-    for weight in records:
-        if not has_identity(weight):
+    """Find files of the wrong size, bundled files with the wrong hash, and records and pins that are damaged."""
+    for stated in records:
+        try:
+            weight = store.known(stated)
+        except BadWeights as error:
+            yield Finding(level="wrong", topic="weights", what=f"{stated.id}: {error.what}", fix=error.fix)
+            continue
+        if not has_identity(weight) and not weight.unpinned:
             yield Finding(level="wrong", topic="weights", what=f"the record of {weight.id} pins no hash and size")
             continue
         there = False
         for source, path in store.where(weight):
             fault = _fault(path, weight, source)
             there = there or (fault == "" and path.is_file())
-            if fault and source in ("explicit", "bundled", "cache"):
+            if fault and not weight.unpinned and source in ("explicit", "bundled", "cache"):
                 fix = "install the package again" if source == "bundled" else f"remove that file; {_fetch(weight)}"
                 yield Finding(level="wrong", topic="weights", what=f"{path} ({weight.id}) {fault}", fix=fix)
         if not there and weight.repo:
-            what = f"{weight.id} is not on this machine ({weight.size / 1e6:.1f} MB, {weight.licence})"
+            pinned = f"; {store.pinned(stated)}" if stated.unpinned else ""
+            what = f"{weight.id} is not on this machine ({weight.megabytes}, {weight.licence}{pinned})"
             yield Finding(level="note", topic="weights", what=what, fix=_fetch(weight))
 
 
@@ -190,7 +196,9 @@ def _fault(path: Path, weight: Weight, source: str) -> str:
     try:
         if not path.is_file():
             return "is missing" if source == "bundled" else ""
-        if path.stat().st_size != weight.size:
+        if weight.unpinned:
+            return "is not declared"
+        if weight.size and path.stat().st_size != weight.size:
             return f"has {path.stat().st_size} bytes, the record says {weight.size}"
         if source == "bundled" and sha256_file(path) != weight.sha256:
             return "has another sha256 than its record"

@@ -95,8 +95,11 @@ def assembled(weight: Weight, load: Load, placement: Placement) -> Network:
 
 def unload() -> None:
     """Forget every network and give its memory back, as soon as nobody else holds it."""
+    from .onnx_backend import forget
+
     with _lock:
         _loaded.clear()
+    forget()
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -104,7 +107,8 @@ def unload() -> None:
 
 def _cached(weight: Weight, recipe: Build | Load, placement: Placement, make: Callable[[], nn.Module]) -> Network:
     name = f"{recipe.__module__}.{getattr(recipe, '__qualname__', type(recipe).__qualname__)}"
-    key = _Key(weight.id, weight.sha256, placement.device, placement.dtype, placement.backend, name)
+    digest = store().known(weight).sha256
+    key = _Key(weight.id, digest, placement.device, placement.dtype, placement.backend, name)
     with _lock:
         if key not in _loaded:
             _loaded[key] = _run_by(_ready(make(), placement), placement)

@@ -24,7 +24,7 @@ HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 """OpenVINO's names of our number formats."""
 
 EXAMPLE_SIDE = 64
-"""Side of the picture with which a network is traced."""
+"""Side of the picture with which a network is traced, unless the module names its own `example_side`."""
 
 
 class OpenVinoNetwork(Network):
@@ -53,7 +53,8 @@ class OpenVinoNetwork(Network):
         return tensors[0] if len(tensors) == 1 else tensors
 
     def _compile(self, channels: int) -> Any:
-        example = torch.zeros(1, channels, EXAMPLE_SIDE, EXAMPLE_SIDE)
+        side = getattr(self.module, "example_side", EXAMPLE_SIDE)
+        example = torch.zeros(1, channels, side, side)
         with torch.inference_mode(mode=False), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # tracing warns of fixed branches and of its own age
             model = self._openvino.convert_model(self.module, example_input=example, input=[-1, channels, -1, -1])

@@ -76,10 +76,10 @@ def inner(name: str) -> PurePosixPath:
 
 
 def has_identity(weight: Weight) -> bool:
-    """Whether the record pins its bytes: a whole sha256 that is not the hash of nothing, and a size."""
+    """Whether the record pins its bytes: a whole sha256 that is not the hash of nothing; a size of 0 is not known."""
     digest = weight.sha256
     return (
-        len(digest) == 64 and not set(digest) - set("0123456789abcdef") and digest != EMPTY_SHA256 and weight.size > 0
+        len(digest) == 64 and not set(digest) - set("0123456789abcdef") and digest != EMPTY_SHA256 and weight.size >= 0
     )
 
 
@@ -95,7 +95,7 @@ def places(weight: Weight, cache: Path) -> Iterator[Place]:
         yield from _in_folder("host", folder, weight)
     for root in host_roots():
         for pattern in HOST_PATTERNS:
-            for folder in sorted(root.glob(pattern.format(repo=_literal(inner(weight.repo))))):
+            for folder in sorted(root.glob(pattern.format(repo=_literal(inner(weight.repo.removeprefix("spaces/")))))):
                 yield from (Place("host", folder / name) for name in _names(weight))
 
 
@@ -131,7 +131,8 @@ def _in_folder(source: str, folder: Path, weight: Weight) -> Iterator[Place]:
 def _hub(weight: Weight) -> Iterator[Place]:
     if not weight.repo:
         return
-    repo = hub_cache() / f"models--{weight.repo.replace('/', '--')}"
+    kind = "" if weight.repo.startswith("spaces/") else "models/"
+    repo = hub_cache() / f"{kind}{weight.repo}".replace("/", "--")
     named = repo / "refs" / weight.revision
     revision = named.read_text(encoding="utf-8").strip() if named.is_file() else weight.revision
     yield Place("hub", repo / "snapshots" / inner(revision) / inner(weight.file))

@@ -1,7 +1,8 @@
-"""Draws people as ControlNet's pose networks were taught to see them. Imported lazily (needs numpy and OpenCV).
+"""Draws people and animals as ControlNet's pose networks were taught to see them, whatever found them.
 
-Source of colours, order and sizes: CMU OpenPose by way of A1111's ControlNet extension; stick sizes for large maps:
-the model card of xinsir/controlnet-openpose-sdxl-1.0.
+Imported lazily (needs numpy and OpenCV). Source of colours, order and sizes: CMU OpenPose by way of A1111's ControlNet
+extension; stick sizes for large maps: the model card of xinsir/controlnet-openpose-sdxl-1.0; animals:
+abehonest/ControlNet_AnimalPose, as A1111's and ComfyUI's nodes draw them.
 """
 
 from __future__ import annotations
@@ -58,10 +59,39 @@ FINGERS = tuple(
 )
 """Pairs of hand slots, thumb to little finger, from the wrist outwards."""
 
+ANIMAL_LIMBS = (
+    *((0, 1), (1, 2), (0, 2), (2, 3), (3, 8), (8, 9), (9, 10), (3, 5), (5, 6), (6, 7)),
+    *((3, 4), (4, 14), (14, 15), (15, 16), (4, 11), (11, 12), (12, 13)),
+)
+"""Pairs of an animal's slots in drawing order."""
+ANIMAL_COLOURS: tuple[Colour, ...] = (
+    (255, 255, 255),
+    (100, 255, 100),
+    (150, 255, 255),
+    (100, 50, 255),
+    (50, 150, 200),
+    (0, 255, 255),
+    (0, 150, 0),
+    (0, 0, 255),
+    (0, 0, 150),
+    (255, 50, 255),
+    (255, 0, 255),
+    (255, 0, 0),
+    (150, 0, 0),
+    (255, 255, 100),
+    (0, 150, 0),
+    (255, 255, 0),
+    (150, 150, 150),
+)
+"""RGB of an animal's limb i; its joints are not drawn."""
+ANIMAL_STICK = 5
+
 JOINT_RADIUS = 4
 LIMB_SHARE = 0.6
 HAND_JOINT: Colour = (0, 0, 255)
 FACE_DOT: Colour = (255, 255, 255)
+FARTHEST = 2.0**20
+"""Points farther out than any map reaches are drawn here, because OpenCV's numbers end somewhere."""
 MARGIN = 0.01
 """Points nearer than this to the left or upper edge, in pixels, are not drawn (the peers' mark of a missing point)."""
 
@@ -83,9 +113,15 @@ def style(height: int, width: int, sticks: Sticks) -> Style:
 
 
 def draw_pose(
-    pose: Pose, *, body: bool = True, hands: bool = True, face: bool = True, sticks: Sticks = "plain"
+    pose: Pose,
+    *,
+    body: bool = True,
+    hands: bool = True,
+    face: bool = True,
+    animals: bool = True,
+    sticks: Sticks = "plain",
 ) -> Canvas:
-    """Paint everybody on black: uint8 [pose.height, pose.width, 3] RGB. A later person covers an earlier one."""
+    """Paint everybody on black: uint8 [pose.height, pose.width, 3] RGB. A later one covers an earlier one."""
     canvas: Canvas = np.zeros((pose.height, pose.width, 3), np.uint8)
     look = style(pose.height, pose.width, sticks)
     for person in pose.people:
@@ -96,6 +132,8 @@ def draw_pose(
             draw_hand(canvas, person.right_hand)
         if face:
             draw_face(canvas, person.face)
+    for animal in pose.animals if animals else ():
+        draw_animal(canvas, animal)
     return canvas
 
 
@@ -107,7 +145,7 @@ def draw_body(canvas: Canvas, slots: Slots, look: Style) -> None:
             _limb(canvas, start, end, look.stick, _dimmed(colour))
     for point, colour in zip(slots, COLOURS, strict=True):
         if point is not None and _drawn(point):
-            cv2.circle(canvas, (int(point.x), int(point.y)), look.joint, colour, thickness=-1)
+            cv2.circle(canvas, _pixel(point), look.joint, colour, thickness=-1)
 
 
 def _dimmed(colour: Colour) -> Colour:
@@ -116,8 +154,9 @@ def _dimmed(colour: Colour) -> Colour:
 
 
 def _limb(canvas: Canvas, start: Point, end: Point, stick: int, colour: Colour) -> None:
-    middle = (int((start.x + end.x) / 2), int((start.y + end.y) / 2))
-    across, down = start.x - end.x, start.y - end.y
+    (x0, y0), (x1, y1) = ((min(point.x, FARTHEST), min(point.y, FARTHEST)) for point in (start, end))
+    middle = (int((x0 + x1) / 2), int((y0 + y1) / 2))
+    across, down = x0 - x1, y0 - y1
     axes = (int(math.hypot(across, down) / 2), stick)
     outline = cv2.ellipse2Poly(middle, axes, int(math.degrees(math.atan2(down, across))), 0, 360, 1)
     cv2.fillConvexPoly(canvas, np.asarray(outline), colour)
@@ -131,7 +170,7 @@ def draw_hand(canvas: Canvas, slots: Slots | None) -> None:
         start, end = slots[first], slots[second]
         if start is not None and end is not None and _drawn(start) and _drawn(end):
             red, green, blue = (int(part * 255) for part in colorsys.hsv_to_rgb(index / len(FINGERS), 1.0, 1.0))
-            cv2.line(canvas, (int(start.x), int(start.y)), (int(end.x), int(end.y)), (red, green, blue), thickness=2)
+            cv2.line(canvas, _pixel(start), _pixel(end), (red, green, blue), thickness=2)
     _dots(canvas, slots, 4, HAND_JOINT)
 
 
@@ -141,11 +180,23 @@ def draw_face(canvas: Canvas, slots: Slots | None) -> None:
         _dots(canvas, slots, 3, FACE_DOT)
 
 
+def draw_animal(canvas: Canvas, slots: Slots) -> None:
+    """Limbs as lines, each in its colour."""
+    for (first, second), colour in zip(ANIMAL_LIMBS, ANIMAL_COLOURS, strict=True):
+        start, end = slots[first], slots[second]
+        if start is not None and end is not None and _drawn(start) and _drawn(end):
+            cv2.line(canvas, _pixel(start), _pixel(end), colour, thickness=ANIMAL_STICK)
+
+
 def _dots(canvas: Canvas, slots: Slots, radius: int, colour: Colour) -> None:
     for point in slots:
         if point is not None and _drawn(point):
-            cv2.circle(canvas, (int(point.x), int(point.y)), radius, colour, thickness=-1)
+            cv2.circle(canvas, _pixel(point), radius, colour, thickness=-1)
 
 
 def _drawn(point: Point) -> bool:
     return point.x > MARGIN and point.y > MARGIN
+
+
+def _pixel(point: Point) -> tuple[int, int]:
+    return int(min(point.x, FARTHEST)), int(min(point.y, FARTHEST))

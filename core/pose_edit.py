@@ -1,4 +1,7 @@
-"""Changes of poses: which people and parts stay, where they stand, which way they look."""
+"""Changes of poses: which people, parts and points stay, where they stand, how long limbs are, which way they look.
+
+Every function returns a new pose and leaves the one it is given alone.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +9,41 @@ import re
 from typing import TYPE_CHECKING
 
 from .errors import BadParameter
-from .poses import BODY, FACE, HAND, Person, Point, Pose, Slots
+from .geometry import Size, fit
+from .pose_names import LIMBS, PARENTS, SLOTS, Part
+from .poses import ANIMAL, BODY, FACE, Person, Point, Pose, Slots, mapped, parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
+
+    from .geometry import FitMode
+    from .pose_names import Move, Place
+
+    Change = Callable[[Slots], Slots]
+    Shift = tuple[float, float]
 
 
 def chosen(pose: Pose, people: str) -> Pose:
     """Keep the people of a list such as "1, 3" (counted from 1, in that order); an empty list keeps everybody.
 
-    Numbers beyond the last person are passed over. Raises BadParameter.
+    Numbers beyond the last person are passed over; animals stay. Raises BadParameter.
     """
     if not people.strip():
         return pose
-    if re.fullmatch(r"\s*[1-9]\d*\s*(,\s*[1-9]\d*\s*)*", people) is None:
+    if re.fullmatch(r"\s*[1-9]\d{0,8}\s*(,\s*[1-9]\d{0,8}\s*)*", people) is None:
         raise BadParameter(f"{people!r} is no list of people", where="people", fix="write numbers from 1, as in 1, 3")
     numbers = [int(number) - 1 for number in people.split(",")]
-    return Pose(tuple(pose.people[n] for n in numbers if n < len(pose.people)), pose.width, pose.height)
+    return _peopled(pose, (pose.people[n] for n in numbers if n < len(pose.people)))
 
 
-def parts(pose: Pose, *, body: bool = True, hands: bool = True, face: bool = True) -> Pose:
+def parts(pose: Pose, *, body: bool = True, hands: bool = True, face: bool = True, animals: bool = True) -> Pose:
     """Drop what is not wanted."""
 
     def kept(person: Person) -> Person:
         left, right = (person.left_hand, person.right_hand) if hands else (None, None)
         return Person(person.body if body else (None,) * BODY, person.face if face else None, left, right)
 
-    return Pose(tuple(map(kept, pose.people)), pose.width, pose.height)
+    return _peopled(pose, map(kept, pose.people), pose.animals if animals else ())
 
 
 def moved(pose: Pose, *, scale: float = 1.0, right: float = 0.0, down: float = 0.0) -> Pose:
@@ -43,29 +54,152 @@ def moved(pose: Pose, *, scale: float = 1.0, right: float = 0.0, down: float = 0
         x = (point.x - x0) * scale + x0 + right * pose.width
         return Point(x, (point.y - y0) * scale + y0 + down * pose.height, point.confidence)
 
-    return Pose(tuple(_each(person, move) for person in pose.people), pose.width, pose.height)
+    return mapped(pose, move, Size(pose.height, pose.width))
+
+
+def retargeted(pose: Pose, size: Size, mode: FitMode = "just") -> Pose:
+    """Bring everybody onto a canvas of another size as `core.geometry.fit` brings a map there.
+
+    mode: stretch ("just"), fill and crop, or fit and leave room ("fill"). Points may come to lie outside.
+    """
+    plan = fit(Size(pose.height, pose.width), size, mode)
+    kx, ky = plan.scaled.width / pose.width, plan.scaled.height / pose.height
+
+    def move(point: Point) -> Point:
+        return Point(point.x * kx + plan.left, point.y * ky + plan.top, point.confidence)
+
+    return mapped(pose, move, size)
 
 
 def mirrored(pose: Pose) -> Pose:
     """Exchange left and right, so that a right hand becomes a left one."""
-
-    def move(point: Point) -> Point:
-        return Point(pose.width - point.x, point.y, point.confidence)
+    there = mapped(
+        pose, lambda point: Point(pose.width - point.x, point.y, point.confidence), Size(pose.height, pose.width)
+    )
 
     def turned(person: Person) -> Person:
-        there = _each(person, move)
-        face = None if there.face is None else _ordered(there.face, MIRRORED_FACE)
-        return Person(_ordered(there.body, MIRRORED_BODY), face, there.right_hand, there.left_hand)
+        face = None if person.face is None else _ordered(person.face, MIRRORED_FACE)
+        return Person(_ordered(person.body, MIRRORED_BODY), face, person.right_hand, person.left_hand)
 
-    return Pose(tuple(map(turned, pose.people)), pose.width, pose.height)
+    animals = tuple(_ordered(animal, MIRRORED_ANIMAL) for animal in there.animals)
+    return _peopled(there, map(turned, there.people), animals)
 
 
-def _each(person: Person, move: Callable[[Point], Point]) -> Person:
-    def part(slots: Slots | None, count: int) -> Slots | None:
-        return None if slots is None else tuple(None if p is None else move(p) for p in slots[:count])
+def dropped(pose: Pose, places: Iterable[Place]) -> Pose:
+    """Make gaps of points; a whole face or hand is not there any more."""
+    for place in places:
+        pose = _changed(pose, place, lambda slots, slot=place.slot: _with(slots, slot, None))
+    return pose
 
-    body = part(person.body, BODY) or (None,) * BODY
-    return Person(body, part(person.face, FACE), part(person.left_hand, HAND), part(person.right_hand, HAND))
+
+def put(pose: Pose, moves: Iterable[Move]) -> Pose:
+    """Move points, in pixels; a gap that is put somewhere becomes a point of confidence 1.
+
+    Raises BadParameter where several people would be put on one spot.
+    """
+    for move in moves:
+        number = len(pose.animals if move.place.part == "animal" else pose.people)
+        if not move.by and move.place.person is None and number > 1:
+            what = f"{number} of them would be put on one spot"
+            raise BadParameter(what, where="move", fix="say whose point it is, as in 2:nose=120,80")
+        pose = _changed(pose, move.place, lambda slots, move=move: _shifted(slots, move))
+    return pose
+
+
+def scaled_limbs(pose: Pose, factors: Mapping[str, float]) -> Pose:
+    """Make limbs longer or shorter; what hangs on them goes along. factors: by name, see `core.pose_names.LIMBS`.
+
+    A bone with a gap at one end keeps its length. Hands grow from the wrist, a face from the nose.
+    """
+    return _peopled(pose, (_stretched(person, factors) for person in pose.people))
+
+
+def _stretched(person: Person, factors: Mapping[str, float]) -> Person:
+    bones = dict.fromkeys(range(BODY), 1.0)
+    for name, factor in factors.items():
+        for slot in LIMBS[name]:
+            bones[slot] *= factor
+    ways = _ways(person.body, bones)
+    body = tuple(None if p is None else _by(p, ways[slot]) for slot, p in enumerate(person.body))
+    hands = factors.get("hands", 1.0)
+    return Person(
+        body,
+        _grown(person.face, person.body[0], ways[0], factors.get("face", 1.0)),
+        _grown(person.left_hand, None, ways[7], hands * factors.get("left_hand", 1.0)),
+        _grown(person.right_hand, None, ways[4], hands * factors.get("right_hand", 1.0)),
+    )
+
+
+def _ways(body: Slots, bones: Mapping[int, float]) -> dict[int, Shift]:
+    """How far each joint goes; a gap goes with the joint it hangs on."""
+    ways: dict[int, Shift] = {1: (0.0, 0.0)}
+    for child in sorted(PARENTS, key=_depth):
+        parent = PARENTS[child]
+        start, end, (x, y) = body[parent], body[child], ways[parent]
+        if start is not None and end is not None:
+            grow = bones[child] - 1
+            x, y = x + grow * (end.x - start.x), y + grow * (end.y - start.y)
+        ways[child] = (x, y)
+    return ways
+
+
+def _depth(joint: int) -> int:
+    return 0 if joint == 1 else 1 + _depth(PARENTS[joint])
+
+
+def _grown(slots: Slots | None, root: Point | None, way: Shift, factor: float) -> Slots | None:
+    """Scale about a root (the first point there is, where none is given), then shift."""
+    if slots is None:
+        return None
+    about = root or next((point for point in slots if point is not None), Point(0, 0))
+    grow = factor - 1
+    return tuple(
+        None if p is None else _by(p, (way[0] + grow * (p.x - about.x), way[1] + grow * (p.y - about.y))) for p in slots
+    )
+
+
+def _by(point: Point, way: Shift) -> Point:
+    return Point(point.x + way[0], point.y + way[1], point.confidence)
+
+
+def _shifted(slots: Slots, move: Move) -> Slots:
+    if not move.by:
+        return _with(slots, move.place.slot, Point(move.x, move.y))
+    wanted = range(len(slots)) if move.place.slot is None else (move.place.slot,)
+    return tuple(_by(p, (move.x, move.y)) if p is not None and i in wanted else p for i, p in enumerate(slots))
+
+
+def _with(slots: Slots, slot: int | None, point: Point | None) -> Slots:
+    """With another point in one slot, or in every slot."""
+    return tuple(point if slot is None or i == slot else p for i, p in enumerate(slots))
+
+
+def _changed(pose: Pose, place: Place, change: Change) -> Pose:
+    """Change one part of one person or animal, or of all."""
+
+    def meant(number: int) -> bool:
+        return place.person is None or place.person == number
+
+    if place.part == "animal":
+        animals = (change(animal) if meant(i) else animal for i, animal in enumerate(pose.animals))
+        return _peopled(pose, pose.people, (animal for animal in animals if any(animal)))
+    people = (_part_changed(p, place.part, change) if meant(i) else p for i, p in enumerate(pose.people))
+    return _peopled(pose, people)
+
+
+def _part_changed(person: Person, part: Part, change: Change) -> Person:
+    names: tuple[Part, ...] = ("body", "face", "left_hand", "right_hand")
+    new: list[Slots | None] = []
+    for name, slots in zip(names, parts_of(person), strict=True):
+        there = slots if name != part else change(slots or (None,) * SLOTS[name])
+        new.append(there if name == "body" or there is None or slots is there or any(there) else None)
+    body, face, left, right = new
+    return Person(body or (None,) * BODY, face, left, right)
+
+
+def _peopled(pose: Pose, people: Iterable[Person], animals: Iterable[Slots] | None = None) -> Pose:
+    kept = pose.animals if animals is None else tuple(animals)
+    return Pose(tuple(people), pose.width, pose.height, kept)
 
 
 def _ordered(slots: Slots, order: Iterable[int]) -> Slots:
@@ -94,3 +228,5 @@ MIRRORED_FACE = _swapped(
     ),
 )
 """The same for the 68 points of the iBUG scheme and the pupils."""
+MIRRORED_ANIMAL = _swapped(ANIMAL, ((0, 1), (5, 8), (6, 9), (7, 10), (11, 14), (12, 15), (13, 16)))
+"""The same for AP-10K's animals."""

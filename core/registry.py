@@ -11,29 +11,47 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .annotator import Annotator
+from .annotator import Annotator, Host
 from .errors import UnknownName
 from .params import Value, make
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from .annotator import Alias
+
 GROUP = "underdrawing.annotators"
 AnnotatorType = type[Annotator[Any]]
 
 
 class Resolved(msgspec.Struct, frozen=True):
-    """What a name stands for: an annotator and the parameter values the name implies."""
+    """What a name stands for: an annotator and the parameter values the name implies.
+
+    note: what to tell with every map when the name means another network elsewhere; empty when it does not.
+    """
 
     annotator: AnnotatorType
     presets: dict[str, Value]
+    note: str = ""
+
+
+class Absent(msgspec.Struct, frozen=True):
+    """A name users know that nothing here answers to. reason: why it is not offered; use: what to use in its place."""
+
+    name: str
+    host: Host
+    reason: str
+    use: str
 
 
 class Registry:
-    """All annotators of a package and of installed plug-ins; files that fail to import are kept with their reason."""
+    """All annotators of a package and of installed plug-ins; files that fail to import are kept with their reason.
 
-    def __init__(self, package: str, group: str = GROUP) -> None:
-        self._package, self._group = package, group
+    absent: names that are not offered, and what to use in their place.
+    """
+
+    def __init__(self, package: str, group: str = GROUP, absent: Iterable[Absent] = ()) -> None:
+        self._package, self._group, self._absent = package, group, tuple(absent)
 
     @cached_property
     def _found(self) -> tuple[dict[str, AnnotatorType], dict[str, str]]:
@@ -75,8 +93,13 @@ class Registry:
         names = {annotator.spec.id: Resolved(annotator, {}) for annotator in self}
         for annotator in self:
             for alias in annotator.spec.aliases:
-                names.setdefault(alias.name, Resolved(annotator, alias.presets))
+                names.setdefault(alias.name, Resolved(annotator, alias.presets, meaning(annotator, alias)))
         return names
+
+    @cached_property
+    def absent(self) -> dict[str, Absent]:
+        """Name → why it is not offered; a name that an annotator or a plug-in has is not among them."""
+        return {absent.name: absent for absent in reversed(self._absent) if absent.name not in self.names}
 
     def resolve(self, name: str) -> Resolved:
         """Find an annotator by id or alias; raises UnknownName with the nearest names or the reason it is missing."""
@@ -86,9 +109,18 @@ class Registry:
             raise UnknownName(
                 f"annotator {name!r} could not be imported ({self.broken[name]})", fix="run `underdrawing doctor`"
             )
-        near = _near(name, self.names)
+        if absent := self.absent.get(name):
+            raise UnknownName(f"{name!r} is not offered: {absent.reason}", fix=f"use {absent.use}")
+        near = _near(name, [*self.names, *self.absent])
         hint = f"did you mean {' or '.join(near)}?" if near else "run `underdrawing annotators` for the list"
         raise UnknownName(f"there is no annotator called {name!r}", fix=hint)
+
+
+def meaning(annotator: AnnotatorType, alias: Alias) -> str:
+    """Sentence that goes with every map made under a name that means something else where it comes from."""
+    if not alias.instead:
+        return ""
+    return f"{alias.name} means {alias.instead} elsewhere; here it is {annotator.spec.title} ({annotator.spec.id})"
 
 
 def _near(name: str, names: Iterable[str]) -> list[str]:

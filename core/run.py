@@ -14,6 +14,7 @@ from .errors import BadImage, BadParameter
 from .geometry import Size, padded_size, target_size
 from .images import to_images, to_masks
 from .resize import pad, resize_images, resize_masks
+from .store import store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +44,7 @@ def annotate_images(
     result = _run(annotator, pictures, checked, params, size)
     if result.images.shape != (len(pictures), *size, 3) or result.images.dtype != np.uint8:
         raise TypeError(f"{annotator.spec.id} returned {result.images.dtype} {result.images.shape} for size {size}")
-    return replace(result, info=_info(annotator, params, resolution))
+    return replace(result, info=_info(annotator, params, resolution), notes=(*annotator.told, *result.notes))
 
 
 def _pixels(resolution: Any) -> int:
@@ -86,6 +87,6 @@ def _info(annotator: Annotator[Any], params: Params, resolution: int) -> dict[st
         "version": annotator.spec.version,
         "resolution": resolution,
         "params": msgspec.to_builtins(params),
-        "weights": {weight.id: weight.sha256 for weight in annotator.weights_for(params)},
+        "weights": {weight.id: store().known(weight).sha256 for weight in annotator.weights_for(params)},
         "device": str(annotator.placement),
     }

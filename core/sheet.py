@@ -55,6 +55,14 @@ def sheet_of(pictures: Sequence[tuple[str, NDArray[np.uint8]]]) -> NDArray[np.ui
     return np.array(_drawn([_lines(cells)]))
 
 
+def written(picture: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
+    """Picture [H, W, 3] with a line of green text in its upper left corner."""
+    drawn = Image.fromarray(np.ascontiguousarray(picture))
+    font = _font(max(TEXT, min(40, picture.shape[0] // 8)))
+    ImageDraw.Draw(drawn).text((0, 0), _printable(text, font), fill=(0, 255, 0), font=font)
+    return np.array(drawn)
+
+
 def _cells(source: Path, maps: Mapping[str, Path]) -> Iterator[Cell]:
     yield Cell(source.name, _small(source))
     for name, path in maps.items():
@@ -121,23 +129,27 @@ def _place(sheet: Image.Image, left: int, top: int, cell: Cell) -> None:
     draw.rectangle((left - 1, under - 1, left + cell.picture.width, under + cell.picture.height), outline=SOFT)
 
 
-def _font() -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+def _font(height: int = TEXT) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
     try:
-        return ImageFont.load_default(TEXT)
+        return ImageFont.load_default(height)
     except TypeError:  # Pillow before 10.1 has one small bitmap font
         return ImageFont.load_default()
 
 
 def _shortened(draw: ImageDraw.ImageDraw, label: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
     """Cut the middle out of a label that is wider than its cell; letters the font lacks become question marks."""
-    if not isinstance(font, ImageFont.FreeTypeFont):
-        label = label.encode("latin-1", "replace").decode("latin-1")
-    label = label.encode("utf-8", "replace").decode()
+    label = _printable(label, font)
     shown, keep = label, len(label)
     while draw.textlength(shown, font=font) > CELL and keep > 2:
         keep -= 1
         shown = f"{label[: keep - keep // 2]}...{label[len(label) - keep // 2 :]}"
     return shown
+
+
+def _printable(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
+    if not isinstance(font, ImageFont.FreeTypeFont):
+        text = text.encode("latin-1", "replace").decode("latin-1")
+    return text.encode("utf-8", "replace").decode()
 
 
 def _png(sheet: Image.Image) -> bytes:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from .weights import Weight
 
+SPACES = "spaces/"
+"""Start of the names of repositories that are the hub's Spaces."""
 PIECE = 1 << 18
 SLOW = 1024
 """Fewer bytes than this within one timeout count as a stall."""
@@ -180,8 +182,9 @@ def address(weight: Weight) -> str:
     from huggingface_hub import hf_hub_url
 
     mirror = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
+    kind, repo = ("space", weight.repo.removeprefix(SPACES)) if weight.repo.startswith(SPACES) else (None, weight.repo)
     try:
-        return hf_hub_url(weight.repo, weight.file, revision=weight.revision, endpoint=mirror)
+        return hf_hub_url(repo, weight.file, repo_type=kind, revision=weight.revision, endpoint=mirror)
     except ValueError as error:
         raise FetchFailed(f"the record names no valid repository ({error})", where=weight.id) from error
 

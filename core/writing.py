@@ -29,14 +29,15 @@ def write_map(
     """Write one map of a batch atomically; the picture comes last, so that where it stands the rest stands too.
 
     Writes ``stem.png``; with values, where the map has them, ``stem.npy`` (float32) and for [H, W] also
-    ``stem.values.png`` (16-bit grey); with json, where the map has poses, ``stem.json`` (OpenPose).
+    ``stem.values.png`` (16-bit grey); with json ``stem.json``, where the map has poses (OpenPose) or classes.
     Returns the paths written, the picture first. Raises WriteFailed.
     """
     parts: dict[str, bytes] = {}
     if values and control_map.values is not None:
-        parts.update(_value_files(control_map.values[index], control_map.info))
-    if json and control_map.poses is not None:
-        parts[".json"] = _pose_bytes(control_map, index)
+        labels = control_map.segments is not None
+        parts.update(_value_files(control_map.values[index], control_map.info, labels=labels))
+    if json and (document := _document(control_map, index)) is not None:
+        parts[".json"] = _dumps(document).encode() + b"\n"
     parts[".png"] = png_bytes(control_map.images[index], control_map.info)
     paths = [folder / f"{stem}{suffix}" for suffix in parts]
     for path, data in zip(paths, parts.values(), strict=True):
@@ -70,6 +71,11 @@ def values_png(values: NDArray[np.float32], info: dict[str, Any]) -> bytes:
     if missing := int(values.size - known.size):
         extra["not_finite"] = missing
     return png_bytes(grey, {**info, **extra})
+
+
+def labels_png(values: NDArray[np.float32], info: dict[str, Any]) -> bytes:
+    """Encode [H, W] class indices 0..65535 as 16-bit grey, unchanged; `range` is that of `values_png`."""
+    return png_bytes(values.astype(np.uint16), {**info, "range": [0, 65535]})
 
 
 def npy_bytes(values: NDArray[np.float32]) -> bytes:
@@ -108,17 +114,22 @@ def _dumps(value: object) -> str:
     return _json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _value_files(values: NDArray[np.float32], info: dict[str, Any]) -> dict[str, bytes]:
+def _value_files(values: NDArray[np.float32], info: dict[str, Any], *, labels: bool) -> dict[str, bytes]:
     parts = {".npy": npy_bytes(values)}
     plane = values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
     if plane.ndim == 2:
-        parts[".values.png"] = values_png(plane, info)
+        parts[".values.png"] = (labels_png if labels else values_png)(plane, info)
     return parts
 
 
-def _pose_bytes(control_map: ControlMap, index: int) -> bytes:
-    from .poses import to_openpose
+def _document(control_map: ControlMap, index: int) -> dict[str, Any] | None:
+    """What is found in a picture, apart from the picture: people or classes."""
+    if control_map.poses is not None:
+        from .poses import to_openpose
 
-    if control_map.poses is None:
-        return b"{}\n"
-    return _dumps(to_openpose(control_map.poses[index])).encode() + b"\n"
+        return to_openpose(control_map.poses[index])
+    if control_map.segments is not None:
+        from .segments import to_json
+
+        return to_json(control_map.segments[index])
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..core.registry import Registry
+from ._absent import ABSENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from ..core.annotator import Annotator, ControlMap, Images, Masks
     from ..core.params import Params, Value
 
-registry = Registry(__name__)
+registry = Registry(__name__, absent=ABSENT)
 
 
 def load_annotator(
@@ -28,13 +29,16 @@ def load_annotator(
     """Make an annotator ready for use: ``load_annotator("softedge_hed")(image, resolution=768)``.
 
     name: an id or any alias users know from A1111, ComfyUI or controlnet_aux; an alias brings its parameters along.
-    params: replace the defaults of later calls.
+    params: replace the defaults of later calls. A name that means another network elsewhere says so in every map's
+    notes.
 
     Raises UnknownName, BadParameter, MissingExtra, WeightsMissing.
     """
     resolved = registry.resolve(name)
     defaults: Params = resolved.annotator.params(**{**resolved.presets, **params})
-    return resolved.annotator.ready(defaults, device=str(device), dtype=str(dtype), backend=backend)
+    annotator = resolved.annotator.ready(defaults, device=str(device), dtype=str(dtype), backend=backend)
+    annotator.told = (resolved.note,) if resolved.note else ()
+    return annotator
 
 
 def annotate(

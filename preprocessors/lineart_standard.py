@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, between
 from ..core.widgets import RESOLUTION, number
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from ..core.annotator import Values
-
-MIDDLE = 127
-"""Level that the median line gets."""
-FAINTEST_MEDIAN = 16
-"""A median below this does not amplify further, so that flat pictures stay black."""
-
 
 WIDGETS = (
     number("guassian_sigma", 6.0, 0, 100, "gaussian_sigma", step=0.01),
@@ -71,19 +59,8 @@ class LineartStandard(Annotator[LineartStandardParams]):
         import numpy as np
 
         from .nets.edges import grey
-        from .nets.filters import each
+        from .nets.filters import each, standard_lines
 
-        levels = each(request.images, lambda picture: _lines(picture, request.params))
+        sigma, threshold = request.params.gaussian_sigma, request.params.intensity_threshold
+        levels = each(request.images, lambda picture: standard_lines(picture, sigma, threshold))
         return ControlMap(grey(levels.astype(np.uint8)), (levels / 255).astype(np.float32))
-
-
-def _lines(picture: NDArray[np.uint8], params: LineartStandardParams) -> Values:
-    import numpy as np
-
-    from .nets.filters import darkness, gaussian
-
-    fine = picture.astype(np.float32)
-    strength = darkness(fine, gaussian(fine, params.gaussian_sigma))
-    lines = strength[strength > params.intensity_threshold]
-    median = np.median(lines) if lines.size else 0
-    return np.clip(strength / max(FAINTEST_MEDIAN, float(median)) * MIDDLE, 0, 255).astype(np.float32)

@@ -26,13 +26,14 @@ class RecolorParams(Params, frozen=True):
         about("Lightness as the eye sees it (CIE L*), or the largest channel (HSV value)"),
     ] = "luminance"
     gamma: Annotated[float, between(0.1, 2, "Exponent of the brightness; below 1 brightens", step=0.001)] = 1.0
+    parity: Annotated[bool, about("Take red for blue in the luminance, as A1111 and ComfyUI do")] = False
 
 
 class Recolor(Annotator[RecolorParams]):
     """Black and white version of a picture, from which a model chooses new colours.
 
     `values` is the brightness behind it, float32 [B, H, W], 0..1. The peers read red as blue when they compute the
-    luminance; here pure red has L* 53 and pure blue 32, as CIELAB says.
+    luminance, which `parity` repeats; here pure red has L* 53 and pure blue 32, as CIELAB says.
     """
 
     spec = Spec(
@@ -60,7 +61,8 @@ class Recolor(Annotator[RecolorParams]):
         from .nets.filters import each
 
         brightness = _lightness if request.params.channel == "luminance" else _largest
-        values = each(request.images, brightness) ** np.float32(request.params.gamma)
+        seen = request.images[..., ::-1] if request.params.parity else request.images
+        values = each(seen, brightness) ** np.float32(request.params.gamma)
         return ControlMap(grey(np.rint(values * 255).astype(np.uint8)), values)
 
 

@@ -55,22 +55,17 @@ class Tile(Annotator[TileParams]):
 
     def run(self, request: Request[TileParams]) -> ControlMap:
         """Coarse pictures."""
-        from .nets.filters import each
+        import cv2
+
+        from .nets.filters import coarsened, each
 
         params = request.params
         if params.pyramid:
             return ControlMap(each(request.images, lambda picture: _smooth(picture, params.pyramid)))
         if params.down_sampling_rate < UNCHANGED_BELOW:
             return ControlMap(request.images.copy())
-        return ControlMap(each(request.images, lambda picture: _resample(picture, params.down_sampling_rate)))
-
-
-def _resample(picture: NDArray[Any], rate: float) -> NDArray[Any]:
-    import cv2
-
-    height, width = picture.shape[:2]
-    small = cv2.resize(picture, (max(1, int(width / rate)), max(1, int(height / rate))), interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+        rate = params.down_sampling_rate
+        return ControlMap(each(request.images, lambda picture: coarsened(picture, rate, cv2.INTER_CUBIC)))
 
 
 def _smooth(picture: NDArray[Any], pyramid: int) -> NDArray[Any]:

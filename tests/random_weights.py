@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from underdrawing.core import models
+from underdrawing.core import models, onnx_backend
 from underdrawing.core.errors import WeightsMissing
 from underdrawing.core.store import Store
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from underdrawing.core.device import Placement
     from underdrawing.core.weights import Weight
 
 
@@ -57,9 +58,10 @@ def fill(module: nn.Module, seed: int = 0) -> nn.Module:
 def stand_in(patch: Any) -> Generator[None, None, None]:
     """Let every network whose weights are not on this machine run on random ones.
 
-    patch: pytest's MonkeyPatch. Models of transformers are shrunk as tests/tiny_*.py say.
+    patch: pytest's MonkeyPatch. Models of transformers are shrunk as tests/tiny_*.py say, ONNX files are those of
+    tests/onnx_stand_ins.py.
     """
-    find, strict, whole = Store.find, models._strict, models._assembled
+    find, strict, whole, file = Store.find, models._strict, models._assembled, onnx_backend.opened
 
     def require(self: Store, weight: Weight, progress: Any = None) -> Path:
         return find(self, weight) or Path("random")
@@ -68,26 +70,50 @@ def stand_in(patch: Any) -> Generator[None, None, None]:
         return find(models.store(), weight) is None
 
     def built(weight: Weight, build: Any, placement: Any, convert: Any) -> nn.Module:
-        return fill(build({})) if absent(weight) else strict(weight, build, placement, convert)
+        return fill(lighter(build)({})) if absent(weight) else strict(weight, build, placement, convert)
 
     def assembled(weight: Weight, load: Any) -> nn.Module:
         return shrunk(load) if absent(weight) else whole(weight, load)
 
+    def opened(weight: Weight, placement: Placement) -> onnx_backend.OnnxNetwork:
+        return session(weight) if absent(weight) else file(weight, placement)
+
     patch.setattr(Store, "require", require)
     patch.setattr(models, "_strict", built)
     patch.setattr(models, "_assembled", assembled)
+    patch.setattr(onnx_backend, "opened", opened)
     models.unload()
     yield
     models.unload()
 
 
+def lighter(build: Callable[[Any], nn.Module]) -> Callable[[Any], nn.Module]:
+    """Builder of a lighter module with the same inputs and outputs, from the BUILDERS tables of tests/light_*.py."""
+    for path in sorted(Path(__file__).parent.glob("light_*.py")):
+        table = importlib.import_module(f"tests.{path.stem}").BUILDERS
+        if build in table:
+            return table[build]
+    return build
+
+
 def shrunk(load: Any) -> nn.Module:
     """Small random model of the same class, from the TINY tables of tests/tiny_*.py: class -> smaller configuration."""
-    import transformers
-
     for path in sorted(Path(__file__).parent.glob("tiny_*.py")):
-        small: dict[str, Callable[[Any], Any]] = importlib.import_module(f"tests.{path.stem}").TINY
+        module = importlib.import_module(f"tests.{path.stem}")
+        small: dict[str, Callable[[Any], Any]] = getattr(module, "TINY", {})
         if load.model in small:
             torch.manual_seed(0)
-            return getattr(transformers, load.model)(small[load.model](load.config()))
+            return load.finished(load.kind()(small[load.model](load.config())))
     raise WeightsMissing(f"there is no small {load.model}", where="tests/tiny_*.py", fix="add it to a TINY table")
+
+
+def session(weight: Weight) -> onnx_backend.OnnxNetwork:
+    """Stand-in for an ONNX file, from tests/onnx_stand_ins.py."""
+    from tests import onnx_stand_ins
+
+    content = onnx_stand_ins.made(Path(weight.file).name)
+    if content is None:
+        raise WeightsMissing(f"there is no small {weight.file}", where="tests/onnx_stand_ins.py", fix="add it there")
+    runtime = onnx_backend.load_runtime(weight.id)
+    made = runtime.InferenceSession(content, onnx_backend._options(runtime), providers=[onnx_backend.CPU])
+    return onnx_backend.OnnxNetwork(made, weight.id)

@@ -21,7 +21,9 @@ sys.path[:0] = [str(ROOT / ".dev"), str(ROOT)]
 from tests.hosts.fake_host import Host  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    from underdrawing.core.weights import Weight
 
 DOCS, LOCALES, GOLDEN = ROOT / "comfy_nodes" / "web" / "docs", ROOT / "locales", ROOT / "tests" / "golden" / "comfy"
 WORDS = Path(__file__).with_name("comfy_ja.json")
@@ -56,7 +58,8 @@ def outputs_of(node: Any) -> Iterator[tuple[str, str, str]]:
     """Type, name and meaning of every output."""
     names = getattr(node, "RETURN_NAMES", node.RETURN_TYPES)
     texts = getattr(node, "OUTPUT_TOOLTIPS", [""] * len(names))
-    yield from zip(node.RETURN_TYPES, names, texts, strict=True)
+    kinds = ["COMBO" if isinstance(kind, list) else kind for kind in node.RETURN_TYPES]
+    yield from zip(kinds, names, texts, strict=True)
 
 
 def page(name: str, node: Any) -> str:
@@ -85,17 +88,62 @@ def facts(node: Any) -> list[str]:
     """Licence, names and readers of an annotator."""
     if not hasattr(node, "annotator"):
         return []
+    from underdrawing.core.registry import meaning
+
     spec = node.annotator.spec
+    told = meaning(node.annotator, node.alias) if hasattr(node, "alias") else ""
+    packages = ", ".join(module for module in spec.requires if module not in ("cv2", "torch"))
     names = ", ".join(dict.fromkeys(alias.name for alias in spec.aliases)) or "none"
-    weights = [f"* weights: `{w.id}`, {w.size / 1e6:.1f} MB, {w.licence}" for w in spec.weights]
     commercial = "yes" if spec.commercial else "no"
     return [
         f"* licence: {spec.licence}; commercial use: {commercial}",
         f"* read by: {', '.join(spec.consumers) or 'no ControlNet in particular'}",
         f"* other names: {names}",
-        *weights,
         f"* source: {spec.source}",
+        *([f"* {told}"] if told else []),
+        *([f"* needs the package {packages}"] if packages else []),
+        *weights(node),
     ]
+
+
+def weights(node: Any) -> list[str]:
+    """Files of a network, those that the node's defaults need first, and how to get what does not come with us."""
+    needed, every = node.annotator.weights_for(defaults(node)), node.annotator.spec.weights
+    rest = [weight for weight in every if weight not in needed]
+    rows = [record(weight, default=bool(rest)) for weight in needed] + [record(weight) for weight in rest]
+    return ["", "Weights:", "", *rows, *fetching(needed, rest)] if rows else []
+
+
+def fetching(needed: Sequence[Weight], rest: Sequence[Weight]) -> list[str]:
+    """How to get files that do not come with us: those of the defaults, or else the first of the others."""
+    kept = [weight.id for weight in needed if weight.repo] or [weight.id for weight in rest if weight.repo][:1]
+    lines = ["", f"Fetch files with the node Fetch weights, or with `underdrawing weights fetch {' '.join(kept)}`."]
+    if any(weight.unpinned for weight in (*needed, *rest)):
+        lines += ["", "Not pinned: the hash that the hub states is trusted on first use, see docs/weights.md."]
+    return lines if kept else []
+
+
+def defaults(node: Any) -> Any:
+    """Parameters of a node that nobody touched; under another pack's name they are that pack's."""
+    alias = getattr(node, "alias", None)
+    if alias is None:
+        return node.annotator.params()
+    set_by = [widget for widget in alias.widgets if widget.name != "resolution"]
+    given = [alias.presets, *(widget.values(widget.default) for widget in set_by)]
+    return node.annotator.params(**{name: value for values in given for name, value in values.items()})
+
+
+def record(weight: Weight, *, default: bool = False) -> str:
+    """A weights file: name, size, licence, where it comes from."""
+    told = [
+        f"* `{weight.id}`{' (default)' if default else ''}",
+        weight.megabytes,
+        weight.licence,
+        "" if weight.commercial else "not for commercial use",
+        "" if weight.repo else "comes with this pack",
+        "not pinned" if weight.unpinned else "",
+    ]
+    return ", ".join(filter(None, told))
 
 
 def locale(found: Nodes, word: Callable[[str], str]) -> dict[str, Any]:

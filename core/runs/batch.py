@@ -12,6 +12,7 @@ import msgspec
 from ..errors import BadImage
 from ..files import sha256_file
 from ..geometry import Size, pixel_perfect
+from ..store import store
 from .masks import MaskSource
 from .outputs import Outputs, safe_name
 
@@ -128,7 +129,7 @@ class Batch:
             "annotator": annotator.spec.id,
             "version": annotator.spec.version,
             "params": msgspec.to_builtins(annotator.defaults),
-            "weights": {weight.id: weight.sha256 for weight in annotator.weights_for(annotator.defaults)},
+            "weights": {w.id: store().known(w).sha256 for w in annotator.weights_for(annotator.defaults)},
             "resolution": wanted.resolution,
             "device": str(annotator.placement),
             "also": [kind for kind in ("values", "poses") if getattr(wanted, kind)],

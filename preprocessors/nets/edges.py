@@ -33,6 +33,11 @@ def to_bytes(x: Values) -> NDArray[np.uint8]:
     return np.clip(x * np.float32(255), 0, 255).astype(np.uint8)
 
 
+def inverted(drawing: Values) -> NDArray[np.uint8]:
+    """Turn drawings in 0..1, 1 = paper, to white lines on black, cut off to 8 bits before they are inverted."""
+    return 255 - to_bytes(drawing)
+
+
 def grey(maps: NDArray[np.uint8]) -> Images:
     """uint8 [B, H, W] to three equal channels [B, H, W, 3]."""
     count, height, width = maps.shape

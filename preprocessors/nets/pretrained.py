@@ -25,27 +25,51 @@ class Pretrained(NamedTuple):
     """How a model of transformers is put together; hand it to `core.models.assembled`.
 
     model: name of its class. config: makes its configuration (ours, so that no config.json is needed). unused:
-    beginnings of keys in the published file that the model does without.
+    beginnings of keys in the published file that the model does without. convert: turns the tensors of a file that is
+    not transformers' own into those of one that is; what it does not know it hands on. wrap: what runs the model.
+    own: our subclass to make instead, where the library's needs packages that we do not. idle: parts of keys that only
+    some versions of the library have, and that change nothing (a buffer it computes, a norm it does not use).
     """
 
     model: str
     config: Callable[[], Any]
     unused: tuple[str, ...] = ()
+    convert: Callable[[dict[str, Tensor]], dict[str, Tensor]] | None = None
+    wrap: Callable[[Any], nn.Module] | None = None
+    own: Callable[[], Any] | None = None
+    idle: tuple[str, ...] = ()
 
     def __call__(self, tensors: dict[str, Tensor], metadata: dict[str, str], where: str) -> nn.Module:
-        """Model with all of the file's tensors in it. Raises BadWeights for a file that does not fit, MissingExtra."""
+        """Module with all of the file's tensors in it. Raises BadWeights for a file that does not fit, MissingExtra."""
         kept = {name: tensor for name, tensor in tensors.items() if not name.startswith(self.unused or ("\0",))}
-        with quiet():
-            module, found = model_class(self.model).from_pretrained(
-                None, config=self.config(), state_dict=kept, output_loading_info=True
-            )
-        faults = {label: list(found.get(f"{label}_keys") or ()) for label in ("missing", "unexpected", "mismatched")}
+        try:
+            module, found = self._loaded(self.convert(kept) if self.convert else kept)
+        except RuntimeError as error:  # transformers names mis-shaped tensors this way
+            raise _unfit(self.model, str(error).strip().splitlines()[-1].strip(), where) from error
+        faults = {label: self._faults(found, f"{label}_keys") for label in ("missing", "unexpected", "mismatched")}
         if any(faults.values()):
             listed = "; ".join(f"{len(keys)} {label}: {keys[:3]}" for label, keys in faults.items() if keys)
-            raise BadWeights(
-                f"does not fit {self.model}: {listed}", where=where, fix="run `underdrawing weights verify`"
-            )
-        return module
+            raise _unfit(self.model, listed, where)
+        return self.finished(module)
+
+    def _faults(self, found: dict[str, Any], label: str) -> list[Any]:
+        return [key for key in found.get(label) or () if not any(part in key for part in self.idle)]
+
+    def finished(self, module: nn.Module) -> nn.Module:
+        """Put what runs the model around it."""
+        return self.wrap(module) if self.wrap else module
+
+    def kind(self) -> Any:
+        """Class of the model. Raises MissingExtra."""
+        return self.own() if self.own else model_class(self.model)
+
+    def _loaded(self, tensors: dict[str, Tensor]) -> tuple[nn.Module, dict[str, Any]]:
+        with quiet():
+            return self.kind().from_pretrained(None, config=self.config(), state_dict=tensors, output_loading_info=True)
+
+
+def _unfit(model: str, what: str, where: str) -> BadWeights:
+    return BadWeights(f"does not fit {model}: {what}", where=where, fix="run `underdrawing weights verify`")
 
 
 def model_class(name: str) -> Any:

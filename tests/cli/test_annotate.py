@@ -192,6 +192,8 @@ def test_everything_takes_all_that_can_run_and_says_what_not(run: Run, tmp_path:
     done = run("annotate", "all", photo, "-o", tmp_path / "out", "--resolution", "64", "--sheet")
     assert done.code == 0
     assert "inpaint left out: it needs a mask" in done.err
+    reasons = [line for line in done.err.splitlines() if " left out: " in line]
+    assert f"{len(reasons)} of {len(registry)} annotators left out" in done.err
     assert (tmp_path / "out" / "a.hed.png").is_file()
     assert Image.open(tmp_path / "out" / "sheet.png").width > 256
     again = run("annotate", "all", photo, "-o", tmp_path / "out", "--resolution", "64", "--mask-from", "threshold")

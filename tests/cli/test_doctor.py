@@ -186,8 +186,21 @@ def test_weights_of_the_wrong_size_or_without_a_hash(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes(b"1234")
     assert f"{path} (a/b/w.bin) has 4 bytes" in wrong(doctor.check_weights(store, [weight(5)]))["weights"].what
-    empty = Weight(file="w.bin", repo="a/b", sha256="", size=0, licence="MIT", commercial=True)
-    assert "pins no hash" in wrong(doctor.check_weights(store, [empty]))["weights"].what
+    half = Weight(file="w.bin", repo="a/b", sha256="", size=4, licence="MIT", commercial=True)
+    assert "pins no hash" in wrong(doctor.check_weights(store, [half]))["weights"].what
+
+
+def test_weights_that_are_trusted_on_first_use(tmp_path: Path) -> None:
+    store = Store(tmp_path, remember=False)
+    record = Weight(file="w.bin", repo="a/b", sha256="", size=0, licence="MIT", commercial=True)
+    found = list(doctor.check_weights(store, [record]))
+    assert [f.level for f in found] == ["note"]
+    assert "not pinned by this project" in found[0].what
+    (tmp_path / "w.bin").write_bytes(b"1234")
+    store.import_as(tmp_path / "w.bin", record)
+    assert not list(doctor.check_weights(store, [record]))
+    store.pins.path(record).write_text("{")
+    assert "damaged" in wrong(doctor.check_weights(store, [record]))["weights"].what
 
 
 def test_bundled_weights_are_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from underdrawing.cli import listing
 from underdrawing.core.annotator import Annotator
 from underdrawing.preprocessors import registry
 
 if TYPE_CHECKING:
-    import pytest
     from tests.cli.support import Run, Start
 
     from underdrawing.core.weights import Weight
@@ -81,6 +82,43 @@ def test_docs_have_every_annotator_and_parameter(run: Run, tmp_path: Path) -> No
     for annotator in registry:
         assert f"\n## {annotator.spec.id}\n" in text
         assert all(f"| `{field.name}` |" in text for field in annotator.fields())
+
+
+def test_names_are_listed_with_what_runs_and_who_reads_it(run: Run) -> None:
+    entries: list[dict[str, Any]] = json.loads(run("annotators", "--names", "--json").out)
+    offered = {(entry["host"], entry["name"]): entry for entry in entries if entry["annotator"]}
+    for annotator in registry:
+        spec = annotator.spec
+        assert offered["", spec.id]["consumers"] == list(spec.consumers)
+        for alias in spec.aliases:
+            entry = offered[alias.host, alias.name]
+            assert (entry["annotator"], entry["presets"], entry["instead"]) == (spec.id, alias.presets, alias.instead)
+    left = {entry["name"]: entry for entry in entries if not entry["annotator"]}
+    assert {name: entry["reason"] for name, entry in left.items()} == {n: a.reason for n, a in registry.absent.items()}
+    text = run("annotators", "--names").out
+    assert all(f"\n  {entry['name']}\n" in text for entry in entries)
+    assert all(f"not offered: {absent.reason}; use {absent.use}" in text for absent in registry.absent.values())
+
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGES = [("annotators.md", "annotators"), ("names.md", "names"), ("checkpoints.md", "weights")]
+
+
+@pytest.mark.parametrize(("page", "part"), PAGES)
+def test_the_committed_reference_is_the_generated_one(run: Run, tmp_path: Path, page: str, part: str) -> None:
+    assert run("docs", tmp_path / page, "--part", part).code == 0
+    assert (DOCS / page).read_text("utf-8") == (tmp_path / page).read_text("utf-8"), "run `make docs`"
+
+
+def test_pages_of_names_and_weights_have_everything(run: Run, tmp_path: Path) -> None:
+    for page, part in PAGES:
+        assert run("docs", tmp_path / page, "--part", part).code == 0
+    names, weights = ((tmp_path / page).read_text("utf-8") for page in ("names.md", "checkpoints.md"))
+    for annotator in registry:
+        assert all(f"| `{alias.name}`" in names for alias in annotator.spec.aliases)
+        assert all(f"| `{weight.id}` " in weights for weight in annotator.spec.weights)
+    assert all(f"| `{name}` | {absent.reason} | {absent.use} |" in names for name, absent in registry.absent.items())
+    assert "|  |\n" not in weights
 
 
 def test_a_closed_pipe_is_no_traceback(start: Start) -> None:

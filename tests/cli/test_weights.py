@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.faults.toy_hub import FILE, PATH, REPO, ToyHub, record
+from tests.faults.toy_hub import FILE, PATH, REPO, REVISION, ToyHub, record
 
 from underdrawing.cli import weights
 from underdrawing.preprocessors import registry
@@ -22,18 +22,20 @@ DATA = random.Random(3).randbytes(50_000)
 CLOSED = random.Random(4).randbytes(1_000)
 NET = record(DATA)
 NOT_FOR_SALE = record(CLOSED, file="closed.safetensors", licence="CC-BY-NC-4.0", commercial=False)
+OPEN = record(DATA, file="open.safetensors", sha256="", size=0, revision="main")
 ID = f"{REPO}/{FILE}"
 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ToyHub]:
-    """Hub with two files, which are all the records there are."""
+    """Hub with three files, which are all the records there are."""
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     monkeypatch.setenv("HF_TOKEN_PATH", str(tmp_path / "none"))
-    monkeypatch.setattr(weights, "records", lambda: {NET.id: NET, NOT_FOR_SALE.id: NOT_FOR_SALE})
-    with ToyHub({PATH: DATA, PATH.replace(FILE, "closed.safetensors"): CLOSED}) as server:
+    monkeypatch.setattr(weights, "records", lambda: {w.id: w for w in (NET, NOT_FOR_SALE, OPEN)})
+    stated = {path.replace(FILE, "open.safetensors"): DATA for path in (PATH, PATH.replace(REVISION, "main"))}
+    with ToyHub({PATH: DATA, PATH.replace(FILE, "closed.safetensors"): CLOSED, **stated}) as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         yield server
 
@@ -86,9 +88,9 @@ def test_commercial_ok_leaves_the_others_out(run: Run, hub: ToyHub) -> None:
     done = run("weights", "fetch", "--all", "--commercial-ok")
     assert done.code == 0
     assert "closed.safetensors left out: 0.0 MB, CC-BY-NC-4.0, not for commercial use" in done.err
-    assert [path for path, _ in hub.requests] == [PATH]
+    assert [path for path, _ in hub.requests] == [PATH, PATH.replace(FILE, "open.safetensors")]
     assert run("weights", "fetch", "--all").code == 0
-    assert len(hub.requests) == 2
+    assert len(hub.requests) == 3
 
 
 def test_one_failure_does_not_stop_the_others(run: Run, hub: ToyHub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +99,7 @@ def test_one_failure_does_not_stop_the_others(run: Run, hub: ToyHub, monkeypatch
     assert done.code == 1
     assert f"{ID}: " in done.err
     assert "404" in done.err
-    assert done.out.strip().endswith("closed.safetensors")
+    assert [Path(line).name for line in done.out.splitlines()] == ["closed.safetensors", "open.safetensors"]
 
 
 def test_a_file_of_the_wrong_bytes_is_not_taken(run: Run, hub: ToyHub) -> None:
@@ -151,6 +153,34 @@ def test_import_knows_a_file_by_its_bytes(run: Run, hub: ToyHub, tmp_path: Path)
     assert run("weights", "verify", ID).code == 0
     assert run("weights", "import", tmp_path / "some name.bin").code == 0
     assert not hub.requests
+
+
+def test_what_is_not_pinned_is_shown_fetched_and_declared(run: Run, hub: ToyHub, tmp_path: Path) -> None:
+    listed = run("weights", "list").out
+    assert (
+        f"{OPEN.id}\n    size not known here, MIT, commercial use allowed; not pinned by this project: the hash"
+        in listed
+    )
+    assert "absent" in run("weights", "verify").out
+    assert run("weights", "verify", OPEN.id).code == 1
+    (tmp_path / "mine.bin").write_bytes(DATA)
+    assert run("weights", "import", tmp_path / "mine.bin", "--as", "nothing").code == 2
+    assert run("weights", "import", tmp_path / "mine.bin", tmp_path / "mine.bin", "--as", OPEN.id).code == 2
+    done = run("weights", "import", tmp_path / "mine.bin", "--as", OPEN.id)
+    assert (done.code, done.out.strip()) == (0, f"{tmp_path / 'mine.bin'}: {OPEN.id}")
+    assert "hash of the file that was declared to be it" in run("weights", "verify", OPEN.id).out
+    (entry,) = [e for e in json.loads(run("weights", "list", "--json").out) if e["id"] == OPEN.id]
+    assert (entry["sha256"], entry["size"], entry["available"]) == (NET.sha256, len(DATA), True)
+    assert "declared" in entry["pinned"]
+    assert not hub.requests
+
+
+def test_first_use_is_told_when_it_is_fetched(run: Run, hub: ToyHub) -> None:
+    done = run("weights", "fetch", OPEN.id)
+    assert done.code == 0, done.err
+    assert "not pinned by this project" in done.err
+    assert Path(done.out.strip()).read_bytes() == DATA
+    assert "hash as the hub stated it on first use" in run("weights", "verify", OPEN.id).out
 
 
 def test_needs_of_annotators(run: Run) -> None:

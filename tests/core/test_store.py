@@ -136,7 +136,7 @@ def test_a_store_that_does_not_remember_writes_nothing(tmp_path: Path, monkeypat
     assert not (tmp_path / "cache").exists()
 
 
-@pytest.mark.parametrize("sha256", ["", EMPTY_SHA256, "x" * 64])
+@pytest.mark.parametrize("sha256", ["1", EMPTY_SHA256, "x" * 64])
 def test_a_record_that_pins_nothing_finds_nothing(store: Store, sha256: str) -> None:
     weight = record(b"", sha256=sha256)
     put(places.cached_path(store.cache, weight), b"")

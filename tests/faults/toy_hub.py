@@ -20,12 +20,19 @@ class ToyHub:
     """Serves files by ``/repo/resolve/revision/file``.
 
     script: behaviour of each coming request, then "ok": ok, slow, cut, stall, dead, trickle, short, long, wrong,
-    no_range, bad_range, a status code as text, or "redirect:URL".
+    no_range, bad_range, a status code as text, or "redirect:URL". questions: of each coming HEAD request, then
+    "lfs": lfs (as the hub answers for large files), git (for small ones: no sha256), a status code as text,
+    "moved:PATH" (the repository has another name), "stated:SHA256", or dead. commit: what HEAD says main is.
     """
+
+    questions: list[str]
+    asked: list[tuple[str, dict[str, str]]]
+    commit = ""
 
     def __init__(self, files: dict[str, bytes], script: list[str] | None = None) -> None:
         self.files, self.script = files, list(script or [])
         self.requests: list[tuple[str, dict[str, str]]] = []
+        self.questions, self.asked = [], []
         self.sent = 0
         self.lock = threading.Lock()
         self.closing = threading.Event()
@@ -55,6 +62,32 @@ def _handler(hub: ToyHub) -> type[BaseHTTPRequestHandler]:  # noqa: C901
         def log_message(self, format: str, *args: object) -> None:
             del format, args
 
+        def do_HEAD(self) -> None:
+            with hub.lock:
+                hub.asked.append((self.path, dict(self.headers)))
+                how = hub.questions.pop(0) if hub.questions else "lfs"
+            body = hub.files.get(self.path)
+            if how == "dead":
+                hub.closing.wait(3)
+            elif how.isdigit():
+                self._answer(int(how), b"", **{"Retry-After": "0"})
+            elif how.startswith("moved:"):
+                self._answer(307, b"", Location=how.removeprefix("moved:"))
+            elif body is None:
+                self._answer(404, b"")
+            else:
+                self._state(how, body)
+
+        def _state(self, how: str, body: bytes) -> None:
+            digest = how.removeprefix("stated:") if how.startswith("stated:") else hashlib.sha256(body).hexdigest()
+            told = {"X-Repo-Commit": hub.commit or REVISION}
+            if how == "git":
+                tag = hashlib.sha1(body).hexdigest()
+                self._answer(200, b"", **told, **{"ETag": f'"{tag}"', "Content-Length": str(len(body))})
+                return
+            linked = {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(body))}
+            self._answer(302, b"", Location="http://storage.invalid/file", **told, **linked)
+
         def do_GET(self) -> None:
             how = hub.next(self.path, dict(self.headers))
             body = hub.files.get(self.path)
@@ -71,9 +104,8 @@ def _handler(hub: ToyHub) -> type[BaseHTTPRequestHandler]:  # noqa: C901
 
         def _answer(self, status: int, body: bytes, **headers: str) -> None:
             self.send_response(status)
-            for name, value in headers.items():
+            for name, value in ({"Content-Length": str(len(body))} | headers).items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 

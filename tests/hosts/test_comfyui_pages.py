@@ -45,6 +45,19 @@ def test_japanese_knows_every_label_that_annotators_share() -> None:
     assert ja["UnderdrawingTile"]["inputs"]["resolution"]["tooltip"]
 
 
+def test_a_page_shows_every_weights_file_and_the_command_that_fetches_those_of_the_defaults() -> None:
+    nodes = {name: node for name, node in FOUND.items() if hasattr(node, "annotator")}
+    for name, node in nodes.items():
+        text, every = comfy_pages.page(name, node), node.annotator.spec.weights
+        assert all(f"* `{weight.id}`" in text for weight in every), name
+        assert ("underdrawing weights fetch" in text) == any(weight.repo for weight in every), name
+        assert " 0.0 MB" not in text, "a size that is not known is not nothing"
+        needed = [weight.id for weight in node.annotator.weights_for(comfy_pages.defaults(node)) if weight.repo]
+        assert f"weights fetch {' '.join(needed)}" in text or not needed, name
+    by_peer = comfy_pages.page("HEDPreprocessor", FOUND["HEDPreprocessor"])
+    assert "ControlNetHED.pth` (default)" in by_peer, "the other pack's node runs the other pack's weights"
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.stem)
 def test_an_example_workflow_fits_the_nodes(path: Path) -> None:
     workflow = json.loads(path.read_text("utf-8"))

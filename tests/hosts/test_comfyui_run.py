@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -97,14 +99,16 @@ def check_more(annotator: type[Annotator[Any]], node: Any, result: Any, wanted: 
     """Outputs beside the picture, and that the declaration keeps its word."""
     found = outputs(result)
     assert len(found) == len(node.RETURN_TYPES)
-    declared = {"none": None, "plane": 3, "picture": 4}[annotator.spec.values]
+    declared = {"none": None, "plane": 3, "picture": 4, "labels": 3}[annotator.spec.values]
     assert declared == (None if wanted.values is None else wanted.values.ndim)
     for kind, label, value in zip(node.RETURN_TYPES, node.RETURN_NAMES, found, strict=True):
         if kind == "MASK":
             assert tuple(value.shape) == wanted.images.shape[:3]
-        if label == "values":
+        if label in ("values", "labels"):
             assert wanted.values is not None
             assert np.array_equal(value.numpy(), wanted.values)
+        if kind == "STRING":
+            assert [one["dataset"] for one in json.loads(value)] == [one.dataset for one in wanted.segments or ()]
         if kind == "POSE_KEYPOINT":
             assert len(value) == 1
             assert {"people", "canvas_width", "canvas_height"} == set(value[0])
@@ -297,8 +301,63 @@ def test_any_annotator_by_its_name(nodes: dict[str, Any]) -> None:
     names = nodes["AIO_Preprocessor"].INPUT_TYPES()["optional"]["preprocessor"][0]
     assert names[0] == "none"
     assert set(names[1:]) <= set(nodes)
-    (found,) = nodes["AIO_Preprocessor"]().execute(image, names[1], 64)
-    assert torch.equal(found, outputs(nodes[names[1]]().annotate(image=image, resolution=64))[0])
+    light = next(name for name in names[1:] if not nodes[name].annotator.spec.weights)
+    (found,) = nodes["AIO_Preprocessor"]().execute(image, light, 64)
+    assert torch.equal(found, outputs(nodes[light]().annotate(image=image, resolution=64))[0])
+    selector = nodes["ControlNetPreprocessorSelector"]
+    assert selector.RETURN_TYPES[0] == names, "the two nodes fit together"
+    assert selector.INPUT_TYPES()["required"]["preprocessor"][0] == names
+    assert selector().get_preprocessor(light) == (light,)
+
+
+def test_text_on_a_picture(nodes: dict[str, Any]) -> None:
+    image = tensor(np.zeros((64, 200, 3), np.uint8))[None].repeat(2, 1, 1, 1)
+    (written,) = nodes["ControlNetAuxSimpleAddText"]().execute(image, "canny 你好 \ud800")
+    assert written.shape == (1, 64, 200, 3)
+    green = written[0, ..., 1]
+    assert 20 < int((green > 0.5).sum()) < 4000
+    assert float(written[0, ..., 0].max()) == 0
+    assert bool((green.nonzero()[:, 0] < 40).all())
+
+
+def test_one_annotator_that_cannot_run_does_not_spoil_the_sheet(
+    nodes: dict[str, Any], host: Host, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tools = importlib.import_module(nodes["UnderdrawingSheet"].__module__)
+    package = tools.__name__.rpartition(".comfy_nodes")[0]
+    running = importlib.import_module(f"{package}.comfy_nodes.running")
+    errors = importlib.import_module(f"{package}.core.errors")
+    light = [a for a in tools.registry if not a.spec.weights and not a.spec.takes_mask]
+    real = running.run
+
+    def moody(annotator: Any, *rest: Any) -> Any:
+        if annotator is light[0]:
+            raise errors.BadWeights("is damaged", where="x.pth", fix="fetch it again")
+        return real(annotator, *rest)
+
+    def absent(annotator: Any) -> str:
+        return "" if annotator in light[:3] else "weights missing"
+
+    monkeypatch.setattr(running, "run", moody)
+    monkeypatch.setattr(tools, "why_not", absent)
+    with caplog.at_level("INFO"):
+        (sheet,) = nodes["UnderdrawingSheet"]().draw(tensor(photo(64, 64))[None], resolution=64)
+    assert float(sheet.std()) > 0.1
+    lines = [record.getMessage() for record in caplog.records]
+    assert f"sheet: {light[0].spec.id} left out: x.pth: is damaged. Next: fetch it again" in lines
+    assert sum("left out: weights missing" in line for line in lines) == len(tools.registry) - 3
+    count = len(tools.registry)
+    assert any(line.startswith(f"sheet: {count - 2} of {count} annotators left out: ") for line in lines)
+
+
+def test_a_name_that_means_another_network_says_so_in_the_log(
+    nodes: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    node = nodes["CannyEdgePreprocessor"]
+    monkeypatch.setattr(node, "alias", msgspec.structs.replace(node.alias, instead="Better Edges"))
+    with caplog.at_level("WARNING"):
+        node().annotate(tensor(photo(64, 64))[None], resolution=64)
+    assert "CannyEdgePreprocessor means Better Edges elsewhere; here it is Canny edges (canny)" in caplog.text
 
 
 def test_the_sheet_shows_every_map(nodes: dict[str, Any], host: Host) -> None:
@@ -306,3 +365,24 @@ def test_the_sheet_shows_every_map(nodes: dict[str, Any], host: Host) -> None:
     assert sheet.shape[0] == 1
     assert sheet.shape[3] == 3
     assert float(sheet.std()) > 0.1
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_missing_weights_are_told_with_what_helps_in_this_host(
+    nodes: dict[str, Any], host: Host, monkeypatch: pytest.MonkeyPatch, pinned: bool
+) -> None:
+    node = nodes["UnderdrawingHed"]
+    record = next(weight for weight in node.annotator.spec.weights if weight.repo)
+    if not pinned:
+        record = msgspec.structs.replace(record, sha256="", size=0)
+
+    def this(*_: object) -> tuple[Any, ...]:
+        return (record,)
+
+    monkeypatch.setattr(node.annotator, "weights_for", this)
+    with pytest.raises(Exception, match=f"weights fetch {record.id}") as caught:
+        node().annotate(tensor(photo(64, 64))[None], resolution=64)
+    assert "let the node `Fetch weights (Underdrawing)` fetch it" in str(caught.value)
+    assert ("or put the file into" in str(caught.value)) == pinned
+    assert ("not pinned by this project" in str(caught.value)) != pinned
+    assert (f"--as {record.id}" in str(caught.value)) != pinned

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from typing import Any
+
+import cv2
 import numpy as np
 import pytest
 from tests.maps import grey, map_of
@@ -54,6 +57,13 @@ def test_luminance_of_greys_rises_without_a_step() -> None:
     steps = np.diff(values[0, 0])
     assert (steps > 0).all()
     assert steps.max() < 0.006
+
+
+def test_parity_takes_red_for_blue_as_the_peers_do() -> None:
+    read: Any = cv2.cvtColor(photo(), cv2.COLOR_BGR2LAB)
+    shown = map_of(Recolor, photo(), parity=True).images[0, ..., 0]
+    assert np.abs(shown.astype(int) - read[..., 0]).max() <= 1
+    assert np.abs(map_of(Recolor, photo()).images[0, ..., 0].astype(int) - read[..., 0]).max() > 5
 
 
 @pytest.mark.parametrize("channel", ["luminance", "intensity"])

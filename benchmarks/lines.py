@@ -1,0 +1,224 @@
+"""Speed of M-LSD and PiDiNet against controlnet-aux's own code on the same random weights.
+
+    PYTHONPATH=.dev:. python benchmarks/lines.py [--rounds 5] [--sizes 512 1024] [--threads 1 2]
+
+One thread: medians of the process's CPU time. All threads: shortest wall time. Everything in one process, interleaved.
+Prints Markdown. Without controlnet-aux only our own figures are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import cv2
+import numpy as np
+import peer
+import peer_lines
+import torch
+from annotators import picture, placements
+from interleave import Timing, all_threads, interleave, load, matmul_peak, processor, set_threads
+from tests.golden.lines import synthetic
+from tests.random_weights import tensors
+from torch.utils.flop_counter import FlopCounterMode
+
+from underdrawing.core.models import network, unload
+from underdrawing.core.weights import Weight
+from underdrawing.preprocessors import registry
+from underdrawing.preprocessors.nets import mlsd, mlsd_lines, pidinet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from underdrawing.core.annotator import Annotator
+    from underdrawing.core.device import Placement
+
+    Candidates = dict[str, Callable[[], Any]]
+
+THEIRS = "controlnet-aux, eager float32"
+
+
+class Part(NamedTuple):
+    """One network: its annotator's id, the peer's detector, its own network, and ours at a place."""
+
+    title: str
+    annotator: str
+    detector: Callable[[], Any]
+    alone: Callable[[Any, torch.Tensor], Any]
+    ours: Callable[[Placement], Any]
+
+
+def prepared(folder: Path) -> dict[str, Part]:
+    """Save random weights in the official form and let our networks find them."""
+    os.environ |= {"UNDERDRAWING_WEIGHTS": str(folder), "UNDERDRAWING_CACHE": str(folder / "cache")}
+    mlsd.WEIGHTS["large"] = _saved(folder / "mlsd.pth", tensors(mlsd.official("large"), gain=peer_lines.GAIN["large"]))
+    table = tensors(pidinet.official(), gain=peer_lines.GAIN["pidinet"])
+    wrapped = {"state_dict": {f"module.{name}": value for name, value in table.items()}}
+    pidinet.WEIGHT = _saved(folder / "pidinet.pth", wrapped)
+    return {
+        "mlsd": Part("M-LSD large", "mlsd", peer_lines.mlsd_detector, _mlsd_alone, _our_mlsd),
+        "pidinet": Part("PiDiNet", "pidinet", peer_lines.pidinet, _pidinet_alone, _our_pidinet),
+    }
+
+
+def _saved(path: Path, content: Any) -> Weight:
+    torch.save(content, path)
+    data = path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    return Weight(repo="random/weights", file=path.name, sha256=digest, size=len(data), licence="", commercial=True)
+
+
+def _our_mlsd(placement: Placement) -> Any:
+    weight = mlsd.WEIGHTS["large"]
+    return network(weight, mlsd.build_large, placement, mlsd.converter("large", weight.id))
+
+
+def _our_pidinet(placement: Placement) -> Any:
+    return network(pidinet.WEIGHT, pidinet.build, placement, pidinet.convert)
+
+
+def _mlsd_alone(detector: Any, x: torch.Tensor) -> Any:
+    with torch.no_grad():
+        return detector.model(torch.cat((x, torch.ones_like(x[:, :1])), dim=1) / 127.5 - 1)
+
+
+def _pidinet_alone(detector: Any, x: torch.Tensor) -> Any:
+    with torch.no_grad():
+        return detector.netNetwork(x.flip(1) / 255)[-1]
+
+
+class Bench:
+    """The candidates of one number of threads."""
+
+    def __init__(self, threads: int, rounds: int) -> None:
+        self.threads, self.rounds = threads, rounds
+        set_threads(threads)
+        unload()  # OpenVINO fixes its threads when it compiles
+        self.has_peer = find_spec(peer.PACKAGE) is not None
+        formats = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+        peaks = {name: matmul_peak(dtype, threads) for name, dtype in formats.items()}
+        told = ", ".join(f"{name} {peak:.0f}" for name, peak in peaks.items())
+        print(f"\n## {threads} thread{'s' * (threads > 1)}\n\ntorch.mm, best of 2048 x 2048: {told} GFLOP/s")
+
+    def network(self, part: Part, side: int) -> None:
+        """Compare the networks alone."""
+        x = torch.from_numpy(picture(side)).permute(2, 0, 1)[None].float()
+        runs: Candidates = {}
+        if self.has_peer:
+            detector = part.detector()
+            runs[THEIRS] = lambda: part.alone(detector, x)
+        for name, placement in placements().items():
+            net = part.ours(placement)
+            runs[f"ours, {name}"] = lambda net=net: net(x)
+        with FlopCounterMode(display=False) as counter:
+            next(iter(runs.values()))()
+        work = counter.get_total_flops() / 1e9
+        timings = interleave(runs, self.rounds)
+        rates = {name: f"{work / timing.figure(self.threads):.0f} GFLOP/s" for name, timing in timings.items()}
+        self.table(f"{part.title} network, {side} x {side} ({work:.0f} GFLOP)", timings, rates)
+
+    def whole(self, part: Part, side: int, count: int = 1) -> None:
+        """Compare whole calls, from pictures to maps; the peer takes one picture a call."""
+        images = np.stack([picture(side)] * count)
+        runs: Candidates = {}
+        settings = {"detect_resolution": side, "image_resolution": side, "output_type": "np"}
+        if self.has_peer:
+            detector = part.detector()
+            runs[THEIRS] = lambda: np.stack([detector(image, **settings) for image in images])
+        for way, placement in placements().items():
+            made = _ready(part.annotator, placement)
+            runs[f"ours, {way}"] = lambda made=made: made(images, resolution=side).images
+        equal: dict[str, str] = {}
+        if self.has_peer:
+            theirs = runs[THEIRS]()
+            equal = {name: _difference(run(), theirs) for name, run in runs.items()}
+        batch = f", {count} pictures" if count > 1 else ""
+        self.table(f"whole annotator {part.annotator}, {side} x {side}{batch}", interleave(runs, self.rounds), equal)
+
+    def decoding(self, side: int, lines: int) -> None:
+        """Compare all of M-LSD but its network: the input's preparation, decoding 200 lines, drawing them."""
+        image = picture(side)
+        output = synthetic.output(lines, side // 2, side // 2)
+        tensor = torch.from_numpy(output[None, :5])
+
+        def ours() -> Any:
+            found = [
+                mlsd_lines.decode(tensor, 0.1, 0.1) for _ in mlsd.chunks(image[None], next(iter(placements().values())))
+            ]
+            return mlsd_lines.maps(found[0], mlsd.Size(side, side))[0]
+
+        runs: Candidates = {}
+        if self.has_peer:
+            detector = peer_lines.fixed_detector(output)
+            settings = {"detect_resolution": side, "image_resolution": side, "output_type": "np"}
+            runs["controlnet-aux"] = lambda: detector(image, **settings)
+        runs["ours"] = ours
+        notes = {}
+        if self.has_peer:
+            notes = {"ours": f"{(ours() != runs['controlnet-aux']()).sum()} pixels differ"}
+        self.table(
+            f"M-LSD without its network, {lines} lines, {side} x {side}", interleave(runs, 4 * self.rounds), notes
+        )
+
+    def table(self, title: str, timings: Mapping[str, Timing], notes: Mapping[str, str] | None = None) -> None:
+        """Print figures and ratios to the first row."""
+        kind = "CPU ms (median)" if self.threads == 1 else "wall ms (min)"
+        print(f"\n**{title}**\n\n| | {kind} | ratio | |\n|---|---|---|---|")
+        first = next(iter(timings.values())).figure(self.threads)
+        for name, timing in timings.items():
+            figure = timing.figure(self.threads)
+            print(f"| {name} | {figure * 1e3:.1f} | {first / figure:.2f} | {(notes or {}).get(name, '')} |", flush=True)
+
+
+def _ready(name: str, placement: Placement) -> Annotator[Any]:
+    """Annotator that does not ask for the official file: the network it will build has another one."""
+    kind = registry.resolve(name).annotator
+    made = kind(placement, kind.params())
+    vars(made)["load"] = _nothing
+    return made
+
+
+def _nothing(params: Any) -> None:
+    pass
+
+
+def _difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> str:
+    apart = np.abs(one.astype(np.int16) - other)
+    return f"{(apart > 1).mean():.2%} of the values differ by more than 1, by {apart.mean():.2f} in the mean"
+
+
+def main() -> None:
+    """Measure one thread and all threads."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[512, 1024])
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, all_threads()])
+    parser.add_argument("--networks", nargs="+", default=["mlsd", "pidinet"])
+    arguments = parser.parse_args()
+    print(f"# Lines\n\n{processor()}; torch {torch.__version__}, OpenCV {cv2.__version__}, {arguments.rounds} rounds")
+    print(load())
+    if find_spec(peer.PACKAGE) is None:
+        print(f"\n{peer.HINT}")
+    with tempfile.TemporaryDirectory() as folder:
+        parts = prepared(Path(folder))
+        for threads in dict.fromkeys(arguments.threads):
+            bench = Bench(threads, arguments.rounds)
+            for side in arguments.sizes:
+                if "mlsd" in arguments.networks:
+                    bench.decoding(side, 200)
+                for part in (parts[name] for name in arguments.networks):
+                    bench.network(part, side)
+                    bench.whole(part, side)
+            for part in (parts[name] for name in arguments.networks):
+                bench.whole(part, min(arguments.sizes), 8)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""``underdrawing docs``: the reference pages, as Markdown made from the declarations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..core.pins import UNPINNED
+from ..preprocessors import registry
+from .listing import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..core.params import Field
+    from ..core.registry import AnnotatorType
+    from ..core.weights import Weight
+
+DO_NOT_EDIT = "Written by `make docs` from the declarations; do not edit."
+
+
+@click.command(short_help="Write the reference as Markdown.")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--part",
+    type=click.Choice(["annotators", "names", "weights"]),
+    default="annotators",
+    show_default=True,
+    help="Annotators and their parameters, the names of hosts and packs, or the records of weights files.",
+)
+def docs(file: Path, part: str) -> None:
+    """Write a page of the reference to FILE, as Markdown made from the declarations."""
+    from ..core.files import atomic_write
+
+    atomic_write(file, PARTS[part]().encode())
+
+
+def annotators_page() -> str:
+    """Every annotator: what it does, names, consumers, weights, parameters."""
+    return "\n".join([f"# Annotators\n\n{DO_NOT_EDIT}\n", *(_page(annotator) for annotator in registry)])
+
+
+def names_page() -> str:
+    """Every name of hosts and packs."""
+    from .names import as_markdown
+
+    return as_markdown()
+
+
+def weights_page() -> str:
+    """Every record of a weights file."""
+    users: dict[str, list[str]] = {}
+    records: dict[str, Weight] = {}
+    for annotator in registry:
+        for weight in annotator.spec.weights:
+            records[weight.id] = weight
+            users.setdefault(weight.id, []).append(f"`{annotator.spec.id}`")
+    head = [
+        "# Weights files\n",
+        f"{DO_NOT_EDIT} [weights.md](weights.md) tells where files are looked for, what was run on which, and how to",
+        "confirm the others. A file without a hash is trusted on first use: the hash that the hub states then is",
+        "pinned.\n",
+        "| file | for | size | licence | commercial use | sha256 |",
+        "|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*head, *(_weight_row(records[name], users[name]) for name in sorted(records)), ""])
+
+
+def _weight_row(weight: Weight, users: list[str]) -> str:
+    size = f"{weight.size:,} B" if weight.size else "not known"
+    place = "bundled" if weight.bundled else f"at `{weight.revision}`"
+    digest = f"`{weight.sha256}`" if weight.sha256 else UNPINNED
+    use = "yes" if weight.commercial else "no"
+    return f"| `{weight.id}` {place} | {', '.join(users)} | {size} | {weight.licence} | {use} | {digest} |"
+
+
+PARTS: dict[str, Callable[[], str]] = {"annotators": annotators_page, "names": names_page, "weights": weights_page}
+
+
+def _page(annotator: AnnotatorType) -> str:
+    spec = annotator.spec
+    names = ", ".join(f"`{a.name}` ({a.host}{_presets(a.presets, a.instead)})" for a in spec.aliases) or "none"
+    rows = [_row(field) for field in annotator.fields()]
+    table = ["| parameter | default | values | meaning |", "|---|---|---|---|", *rows] if rows else ["No parameters."]
+    weights = [
+        f"* `{w.id}`, {w.megabytes}, {w.licence}"
+        f"{', bundled' if w.bundled else ''}{', ' + UNPINNED if w.unpinned else ''}"
+        for w in spec.weights
+    ]
+    doc = "\n".join(line.strip() for line in (annotator.__doc__ or "").strip().splitlines())
+    facts = [
+        f"* kind: {spec.kind.value}; licence: {spec.licence}; commercial use: {'yes' if spec.commercial else 'no'}",
+        f"* known as: {names}",
+        f"* read by: {'; '.join(spec.consumers) or 'no ControlNet in particular'}",
+        f"* source: {spec.source}",
+    ]
+    return "\n".join([f"## {spec.id}\n", f"**{spec.title}.** {doc}\n", *facts, *weights, "", *table, ""])
+
+
+def _presets(presets: dict[str, Any], instead: str) -> str:
+    given = "".join(f", {name}={value}" for name, value in presets.items())
+    return f"{given}, stands in for {instead}" if instead else given
+
+
+def _row(field: Field) -> str:
+    match field.kind:
+        case "choice":
+            values = ", ".join(field.choices)
+        case "int" | "float":
+            values = f"{field.low:g} to {field.high:g}" if field.low is not None and field.high is not None else "any"
+        case "bool":
+            values = "true, false"
+        case "text":
+            values = "text"
+    return f"| `{field.name}` | {shown(field.default)} | {values} | {field.help} |"

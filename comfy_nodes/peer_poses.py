@@ -1,0 +1,96 @@
+"""Nodes of another pack that draw, colour and follow poses, under its names; the work is done by the core."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..core.face_names import COLOURS
+from ..core.pose_tracking import PARTS, SIZES
+from . import inputs
+from .annotators import OLDER
+from .poses import POSES, poses_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .tools import Inputs
+
+    Tracking = dict[str, dict[int, dict[int, tuple[float, ...]]]]
+
+SUFFIX = "_width_height"
+
+
+class RenderAnimals:
+    """Drawing of animals under the other pack's names."""
+
+    TITLE = "Render Pose JSON (Animal)"
+    CATEGORY = OLDER
+    RETURN_TYPES, FUNCTION = ("IMAGE",), "render"
+    INPUT_TYPES = classmethod(lambda cls: {"required": {"kps": POSES}})
+
+    def render(self, kps: Any) -> tuple[Tensor]:
+        """Draw every pose of the batch at its own size."""
+        from .poses import RenderPoses
+
+        return RenderPoses().draw(kps, body=False, hands=False, face=False)
+
+
+class ColourFaceParts:
+    """Parts of faces in colours of their own."""
+
+    TITLE = "Colorize Facial Parts from PoseKPS"
+    CATEGORY = OLDER
+    RETURN_TYPES, FUNCTION = ("IMAGE",), "colorize"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> Inputs:
+        """That pack's inputs: how, and a colour for each part."""
+        mode: inputs.Input = (["point", "polygon"], {"default": "polygon"})
+        colours = {part: ("STRING", {"default": colour, "multiline": False}) for part, colour in COLOURS.items()}
+        return {"required": {"pose_kps": POSES, "mode": mode, **colours}}
+
+    def colorize(self, pose_kps: Any, mode: Any, **colours: str) -> tuple[Tensor]:
+        """Paint the faces of every pose of the batch. Raises BadParameter for what is no colour."""
+        import numpy as np
+
+        from ..core.face_parts import face_parts
+        from . import pictures
+
+        return (pictures.image(np.stack([face_parts(pose, colours, mode) for pose in poses_of(pose_kps)])),)
+
+
+class FollowBodies:
+    """Boxes around parts of bodies over the frames of a film, for InstanceDiffusion."""
+
+    TITLE = "Upper Body Tracking From PoseKps (InstanceDiffusion)"
+    CATEGORY = OLDER
+    RETURN_TYPES, RETURN_NAMES, FUNCTION = ("TRACKING", "STRING"), ("tracking", "prompt"), "convert"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> Inputs:
+        """That pack's inputs: who, and the size of the box of each part."""
+        text = {"multiline": False}
+        sizes = {part + SUFFIX: ("STRING", {"default": SIZES[part], **text}) for part in PARTS}
+        return {"required": {"pose_kps": POSES, "id_include": ("STRING", {"default": "", **text}), **sizes}}
+
+    def convert(self, pose_kps: Any, id_include: str, **sizes: str) -> tuple[Tracking, str]:
+        """Follow the parts. Raises BadParameter for what is no list of numbers."""
+        from ..core.pose_tracking import prompt_of, tracked
+
+        named = {name.removesuffix(SUFFIX): size for name, size in sizes.items()}
+        found = tracked(poses_of(pose_kps), named, id_include)
+        return found, prompt_of(found)  # type: ignore[return-value]
+
+
+def nodes() -> dict[str, type]:
+    """None of our own."""
+    return {}
+
+
+def drop_ins() -> dict[str, type]:
+    """The other pack's class name → node."""
+    return {
+        "FacialPartColoringFromPoseKps": ColourFaceParts,
+        "RenderAnimalKps": RenderAnimals,
+        "UpperBodyTrackingFromPoseKps": FollowBodies,
+    }

@@ -1,0 +1,75 @@
+"""Depth Anything, first version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.params import Params, about, between
+from ..core.widgets import RESOLUTION, Widget
+from .nets.depth_files import CONSUMERS, DEPTH_ANYTHING_1, FORM_HELP, SIDE_HELP, DepthAnything1, Form
+
+if TYPE_CHECKING:
+    from ..core.weights import Weight
+
+FILES = ("depth_anything_vitl14.pth", "depth_anything_vitb14.pth", "depth_anything_vits14.pth")
+WIDGETS = (
+    Widget(
+        name="ckpt_name",
+        default=FILES[0],
+        choices=FILES,
+        means={FILES[0]: {"model": "large"}, FILES[1]: {"model": "base"}, FILES[2]: {"model": "small"}},
+    ),
+    RESOLUTION,
+)
+
+
+class DepthDav1Params(Params, frozen=True):
+    """Choices of Depth Anything v1."""
+
+    model: Annotated[DepthAnything1, about("Size of the trunk, ViT-S, ViT-B or ViT-L")] = "small"
+    form: Annotated[Form, about(FORM_HELP)] = "transformers"
+    side: Annotated[int, between(126, 1036, SIDE_HELP, step=14)] = 518
+
+
+class DepthDav1(Annotator[DepthDav1Params]):
+    """How near things are, near is white.
+
+    Depth Anything v1. A1111's `depth_anything` and ComfyUI's `DepthAnythingPreprocessor` mean the large model. The
+    network sees the picture as it was read; A1111 gives it red and blue swapped, which is not done here.
+    """
+
+    spec = Spec(
+        id="depth_dav1",
+        title="Depth Anything v1",
+        kind=Kind.DEPTH,
+        licence="Apache-2.0",
+        commercial=True,
+        source="Yang et al. 2024, arXiv:2401.10891; LiheYoung/Depth-Anything",
+        aliases=(
+            Alias("depth_anything", "a1111", {"model": "large", "form": "original"}),
+            Alias("DepthAnythingPreprocessor", "comfyui", {"model": "large"}, "Depth Anything", WIDGETS),
+        ),
+        consumers=CONSUMERS,
+        weights=tuple(DEPTH_ANYTHING_1.values()),
+        requires=("cv2", "torch", "transformers"),
+        sees="source",
+        bf16=True,
+        values="plane",
+    )
+
+    @classmethod
+    def weights_for(cls, params: DepthDav1Params) -> tuple[Weight, ...]:
+        """Return the file of the chosen model and form."""
+        return (DEPTH_ANYTHING_1[params.model, params.form],)
+
+    def run(self, request: Request[DepthDav1Params]) -> ControlMap:
+        """Return the disparity as values, and brought to black..white."""
+        from .nets import depth, depth_anything
+
+        params = request.params
+        values = depth_anything.version_1(
+            request.images, request.size, params.model, params.form, params.side, self.placement
+        )
+        shown = depth.of_disparity(values)
+        return ControlMap(shown.images, shown.values, notes=shown.notes)

@@ -1,0 +1,88 @@
+"""Depth Anything, second version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.params import Params, about, between
+from ..core.widgets import RESOLUTION, Widget
+from .nets.depth_files import CONSUMERS, DEPTH_ANYTHING_2, FORM_HELP, METRES, SIDE_HELP, DepthAnything2, Form
+
+if TYPE_CHECKING:
+    from ..core.weights import Weight
+
+GIANT, LARGE, BASE, SMALL = (f"depth_anything_v2_vit{size}.pth" for size in "glbs")
+WIDGETS = (
+    Widget(
+        name="ckpt_name",
+        default=LARGE,
+        choices=(GIANT, LARGE, BASE, SMALL),
+        means={
+            GIANT: {"model": "large"},
+            LARGE: {"model": "large"},
+            BASE: {"model": "base"},
+            SMALL: {"model": "small"},
+        },
+    ),
+    RESOLUTION,
+)
+MODEL_HELP = "Size of the trunk; small_indoor and small_outdoor give metres; base and large are non-commercial"
+
+
+class DepthDav2Params(Params, frozen=True):
+    """Choices of Depth Anything v2."""
+
+    model: Annotated[DepthAnything2, about(MODEL_HELP)] = "small"
+    form: Annotated[Form, about(FORM_HELP)] = "transformers"
+    side: Annotated[int, between(126, 1036, SIDE_HELP, step=14)] = 518
+
+
+class DepthDav2(Annotator[DepthDav2Params]):
+    """How near things are, near is white, with fine outlines.
+
+    Depth Anything v2. A1111's `depth_anything_v2` and ComfyUI's `DepthAnythingV2Preprocessor` mean the large model,
+    whose weights are non-commercial; the giant one was never published and is taken for the large one. The network sees
+    the picture as it was read; A1111 gives it red and blue swapped, which is not done here.
+    """
+
+    spec = Spec(
+        id="depth_dav2",
+        title="Depth Anything v2",
+        kind=Kind.DEPTH,
+        licence="Apache-2.0 (small), CC-BY-NC-4.0 (base, large)",
+        commercial=True,
+        source="Yang et al. 2024, arXiv:2406.09414; DepthAnything/Depth-Anything-V2",
+        aliases=(
+            Alias("depth_anything_v2", "a1111", {"model": "large", "form": "original"}),
+            Alias(
+                "DepthAnythingV2Preprocessor",
+                "comfyui",
+                {"model": "large", "form": "original"},
+                "Depth Anything V2 - Relative",
+                WIDGETS,
+            ),
+        ),
+        consumers=CONSUMERS,
+        weights=tuple(DEPTH_ANYTHING_2.values()),
+        requires=("cv2", "torch", "transformers"),
+        sees="source",
+        bf16=True,
+        values="plane",
+    )
+
+    @classmethod
+    def weights_for(cls, params: DepthDav2Params) -> tuple[Weight, ...]:
+        """Return the file of the chosen model and form."""
+        return (DEPTH_ANYTHING_2[params.model, params.form],)
+
+    def run(self, request: Request[DepthDav2Params]) -> ControlMap:
+        """Return the disparity or the metres as values, and brought to black..white."""
+        from .nets import depth, depth_anything
+
+        params = request.params
+        values = depth_anything.version_2(
+            request.images, request.size, params.model, params.form, params.side, self.placement
+        )
+        shown = (depth.of_distance if params.model in METRES else depth.of_disparity)(values)
+        return ControlMap(shown.images, shown.values, notes=shown.notes)

@@ -1,0 +1,86 @@
+"""Depth by LeReS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.params import Params, about, between
+from ..core.widgets import RESOLUTION, number, switch
+from .nets.depth_files import CONSUMERS
+from .nets.leres_files import RES101
+
+if TYPE_CHECKING:
+    from ..core.weights import Weight
+
+WIDGETS = (
+    number("rm_nearest", 0.0, 0, 100, "remove_near", step=0.01),
+    number("rm_background", 0.0, 0, 100, "remove_background", step=0.01),
+    switch("boost", "disable"),
+    RESOLUTION,
+)
+BOOSTED = "LeReS++ (LeReS merged from patches by a second network)"
+
+
+class LeresParams(Params, frozen=True):
+    """Choices of LeReS depth."""
+
+    remove_near: Annotated[float, between(0, 100, "Nearest percent of the depth range that turn white", step=0.1)] = 0.0
+    remove_background: Annotated[
+        float, between(0, 100, "Farthest percent of the depth range that turn black", step=0.1)
+    ] = 0.0
+    parity: Annotated[
+        bool, about("Feed the network as A1111 and ComfyUI do: red and blue swapped, 0..255 not divided")
+    ] = False
+
+
+class DepthLeres(Annotator[LeresParams]):
+    """Depth of the scene, near things bright, from LeReS.
+
+    Strong on interiors and on large shapes. The picture is fed as the network was trained; other packs swap its
+    channels and leave out a division by 255, which `parity` gives back. Boosting (`depth_leres++`) is not offered: it
+    needs a second network, for academic use only; its names give LeReS without boosting. Values are distances of
+    unknown scale and shift, larger is farther.
+    """
+
+    spec = Spec(
+        id="depth_leres",
+        title="LeReS depth",
+        kind=Kind.DEPTH,
+        licence="AdelaiDepth, non-commercial",
+        commercial=False,
+        source="Yin et al. 2021, arXiv:2012.09365; aim-uofa/AdelaiDepth",
+        aliases=(
+            Alias("depth_leres++", "a1111", instead=BOOSTED),
+            Alias(
+                "LeReS-DepthMapPreprocessor",
+                "comfyui",
+                title="LeReS Depth Map (enable boost for leres++)",
+                widgets=WIDGETS,
+            ),
+            Alias("depth_leres++", "controlnet_aux", instead=BOOSTED),
+            Alias("LeresDetector", "controlnet_aux"),
+        ),
+        consumers=CONSUMERS,
+        weights=(RES101,),
+        requires=("cv2", "torch"),
+        bf16=True,
+        values="plane",
+    )
+
+    @classmethod
+    def weights_for(cls, params: LeresParams) -> tuple[Weight, ...]:
+        """Return the one file."""
+        return (RES101,)
+
+    def run(self, request: Request[LeresParams]) -> ControlMap:
+        """Return distances as values, and nearness as grey."""
+        import numpy as np
+
+        from .nets import depth, edges, leres
+
+        params = request.params
+        values = leres.distance(request.images, self.placement, parity=params.parity)
+        maps = np.stack([leres.nearness(one, params.remove_near, params.remove_background) for one in values])
+        flat = [index for index, one in enumerate(values) if depth.is_flat(one)]
+        return ControlMap(edges.grey(maps), values, notes=depth.flat_notes(flat))

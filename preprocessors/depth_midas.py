@@ -1,0 +1,62 @@
+"""Depth by MiDaS."""
+
+from __future__ import annotations
+
+from math import pi
+from typing import TYPE_CHECKING, Annotated
+
+from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.params import Params, about
+from ..core.widgets import RESOLUTION, number
+from .nets.depth_files import CONSUMERS, FORM_HELP, MIDAS, Form
+
+if TYPE_CHECKING:
+    from ..core.weights import Weight
+
+WIDGETS = (number("a", 2 * pi, 0.0, 5 * pi, step=0.01), number("bg_threshold", 0.1, 0, 1, step=0.01), RESOLUTION)
+"""The first two change nothing but normals, there as here."""
+
+
+class DepthMidasParams(Params, frozen=True):
+    """Choices of MiDaS depth."""
+
+    form: Annotated[Form, about(FORM_HELP)] = "original"
+
+
+class DepthMidas(Annotator[DepthMidasParams]):
+    """How near things are, near is white, as the first depth ControlNets learnt it.
+
+    MiDaS 3.0 (DPT-Hybrid). The network sees the map-sized picture, so the resolution decides how much detail it finds:
+    it was trained at 384, the ControlNets at 256, 384 and 512. ComfyUI's node of today squashes every picture to 384 x
+    384, which is not done here.
+    """
+
+    spec = Spec(
+        id="depth_midas",
+        title="MiDaS depth",
+        kind=Kind.DEPTH,
+        licence="MIT",
+        commercial=True,
+        source="Ranftl et al. 2021, arXiv:2103.13413; isl-org/MiDaS",
+        aliases=(
+            Alias("depth", "a1111"),
+            Alias("MiDaS-DepthMapPreprocessor", "comfyui", {"form": "transformers"}, "MiDaS Depth Map", WIDGETS),
+            Alias("MidasDetector", "controlnet_aux"),
+        ),
+        consumers=CONSUMERS,
+        weights=tuple(MIDAS.values()),
+        requires=("cv2", "torch", "transformers"),
+        values="plane",
+    )
+
+    @classmethod
+    def weights_for(cls, params: DepthMidasParams) -> tuple[Weight, ...]:
+        """Return the file of the chosen form."""
+        return (MIDAS[params.form],)
+
+    def run(self, request: Request[DepthMidasParams]) -> ControlMap:
+        """Return the disparity as values, and brought to black..white."""
+        from .nets import depth, dpt_hybrid
+
+        shown = depth.of_disparity(dpt_hybrid.disparity(request.images, request.params.form, self.placement))
+        return ControlMap(shown.images, shown.values, notes=shown.notes)

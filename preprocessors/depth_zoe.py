@@ -1,0 +1,84 @@
+"""Depth in metres by ZoeDepth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.params import Params, about
+from ..core.widgets import RESOLUTION, Widget
+from .nets.depth_files import CONSUMERS, FORM_HELP, ZOE, ZOE_ORIGINAL, Form, Zoe
+
+if TYPE_CHECKING:
+    from ..core.weights import Weight
+
+ENVIRONMENT = Widget(
+    name="environment",
+    default="indoor",
+    choices=("indoor", "outdoor"),
+    means={"indoor": {"model": "nyu"}, "outdoor": {"model": "kitti"}},
+)
+ANYTHING = "ZoeDepth on Depth Anything's trunk"
+MODEL_HELP = "What it was trained on: nyu indoors to 10 m, kitti on roads to 80 m, nyu_kitti both, it chooses"
+
+
+class DepthZoeParams(Params, frozen=True):
+    """Choices of ZoeDepth."""
+
+    model: Annotated[Zoe, about(MODEL_HELP)] = "nyu"
+    form: Annotated[Form, about(f"{FORM_HELP}; only nyu has both")] = "original"
+    gamma: Annotated[bool, about("Darken the middle: brightness to the power of 2.2")] = False
+
+
+class DepthZoe(Annotator[DepthZoeParams]):
+    """How far things are, in metres as values; near is white.
+
+    ZoeDepth as its authors run it: a mirrored border, the mean with the mirror image, about 384 x 512, white at the 2nd
+    percentile of the distances and black at the 85th. ComfyUI's node has no mirror image and takes the percentiles of a
+    picture already cut to 8 bit.
+    """
+
+    spec = Spec(
+        id="depth_zoe",
+        title="ZoeDepth",
+        kind=Kind.DEPTH,
+        licence="MIT",
+        commercial=True,
+        source="Bhat et al. 2023, arXiv:2302.12288; isl-org/ZoeDepth",
+        aliases=(
+            Alias(
+                "Zoe-DepthMapPreprocessor",
+                "comfyui",
+                {"model": "nyu_kitti", "form": "transformers"},
+                "Zoe Depth Map",
+                (RESOLUTION,),
+            ),
+            Alias(
+                "Zoe_DepthAnythingPreprocessor",
+                "comfyui",
+                {"form": "transformers"},
+                "Zoe Depth Anything",
+                (ENVIRONMENT, RESOLUTION),
+                instead=ANYTHING,
+            ),
+            Alias("ZoeDetector", "controlnet_aux"),
+        ),
+        consumers=CONSUMERS,
+        weights=(*ZOE.values(), ZOE_ORIGINAL),
+        requires=("cv2", "torch", "transformers"),
+        values="plane",
+    )
+
+    @classmethod
+    def weights_for(cls, params: DepthZoeParams) -> tuple[Weight, ...]:
+        """Return the file of the chosen model and form."""
+        return (ZOE_ORIGINAL if (params.model, params.form) == ("nyu", "original") else ZOE[params.model],)
+
+    def run(self, request: Request[DepthZoeParams]) -> ControlMap:
+        """Return metres as values, and white to black between two percentiles of them."""
+        from .nets import depth, zoedepth
+
+        params = request.params
+        values = zoedepth.metres(request.images, params.model, self.weights_for(params)[0], self.placement)
+        shown = depth.of_distance_by_percentile(values, gamma=params.gamma)
+        return ControlMap(shown.images, shown.values, notes=shown.notes)

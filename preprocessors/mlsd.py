@@ -1,0 +1,76 @@
+"""M-LSD straight lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.params import Params, about, between
+from ..core.widgets import RESOLUTION, number
+from .nets.mlsd_files import MODEL_HELP, WEIGHTS, Model
+
+if TYPE_CHECKING:
+    from ..core.weights import Weight
+
+
+WIDGETS = (
+    number("score_threshold", 0.1, 0.01, 2.0, "score_threshold", step=0.01),
+    number("dist_threshold", 0.1, 0.01, 20.0, "distance_threshold", step=0.01),
+    RESOLUTION,
+)
+
+
+class MlsdParams(Params, frozen=True):
+    """Choices of straight lines."""
+
+    model: Annotated[Model, about(MODEL_HELP)] = "large"
+    score_threshold: Annotated[
+        float, between(0.01, 2.0, "Probability a line must exceed; lower draws more, 1 and above nothing", step=0.01)
+    ] = 0.1
+    distance_threshold: Annotated[
+        float, between(0.01, 20.0, "Length a line must exceed, in steps of two pixels of the map", step=0.01)
+    ] = 0.1
+
+
+class Mlsd(Annotator[MlsdParams]):
+    """Straight lines of buildings, rooms and furniture, one pixel wide, white on black.
+
+    Mobile line segment detection: at most 200 segments, the surest first; curves and texture leave no trace. A picture
+    without a line gives a black map and a note. Runs in float32 unless told otherwise: in bfloat16 it is two to four
+    times as fast, but of the tiny network's lines one in five ends more than a pixel elsewhere.
+    """
+
+    spec = Spec(
+        id="mlsd",
+        title="M-LSD straight lines",
+        kind=Kind.LINES,
+        licence="Apache-2.0",
+        commercial=True,
+        source="Gu et al. 2022, arXiv:2106.00186; lhwcv/mlsd_pytorch",
+        aliases=(
+            Alias("M-LSDPreprocessor", "comfyui", {}, "M-LSD Lines", WIDGETS),
+            Alias("MLSDdetector", "controlnet_aux"),
+        ),
+        consumers=("control_v11p_sd15_mlsd", "control_sd15_mlsd", "SDXL union, type 3"),
+        weights=tuple(WEIGHTS.values()),
+        requires=("cv2", "torch"),
+        multiple=64,
+        smooth=False,
+    )
+
+    @classmethod
+    def weights_for(cls, params: MlsdParams) -> tuple[Weight, ...]:
+        """Return the file of the chosen model."""
+        return (WEIGHTS[params.model],)
+
+    def run(self, request: Request[MlsdParams]) -> ControlMap:
+        """Return the lines drawn at the map's size, and a note on pictures that have none."""
+        from .nets import mlsd, mlsd_lines
+
+        params = request.params
+        lines = mlsd.segments(
+            request.images, params.model, params.score_threshold, params.distance_threshold, self.placement
+        )
+        empty = [str(index + 1) for index, found in enumerate(lines) if not len(found)]
+        notes = (f"no line was found in picture {', '.join(empty)}: the map is black",) if empty else ()
+        return ControlMap(mlsd_lines.maps(lines, request.size), notes=notes)

@@ -1,0 +1,132 @@
+"""Depth to pictures: near is white; and the normals of a disparity. Imported lazily (needs numpy and OpenCV).
+
+The formulas are those of the maps ControlNets learnt from (lllyasviel/ControlNet, Apache-2.0). Where those divide by
+nothing, because a picture has the same depth everywhere, the map is black and a note says so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import cv2
+import numpy as np
+
+from .edges import grey
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ...core.annotator import Images, Values
+
+FLAT = 1e-6
+"""Depth that spans less than this part of its largest value is rounding error."""
+
+PERCENTILES = (2, 85)
+"""Of the distances, between which ZoeDepth's map runs from white to black."""
+
+
+class Shown(NamedTuple):
+    """Maps uint8 [B, H, W, 3], the finite values behind them, and what the user should know."""
+
+    images: Images
+    values: Values
+    notes: tuple[str, ...]
+
+
+def of_disparity(values: Values) -> Shown:
+    """Show [B, H, W], larger is nearer: smallest black, largest white, cut off to 8 bit."""
+    return _shown(values, [_relative(plane) for plane in _finite(values)])
+
+
+def of_distance(values: Values) -> Shown:
+    """Show [B, H, W] metres: nearest white, furthest black."""
+    return _shown(values, [_inverted(_relative(plane)) for plane in _finite(values)])
+
+
+def of_distance_by_percentile(values: Values, *, gamma: bool = False) -> Shown:
+    """Show metres as ZoeDepth's authors do: white up to the 2nd percentile, black from the 85th on.
+
+    gamma: raise the brightness to the power of 2.2, as controlnet_aux's "gamma_corrected".
+    """
+    planes = [_inverted(_between(plane)) for plane in _finite(values)]
+    return _shown(values, [plane if plane is None or not gamma else plane**2.2 for plane in planes])
+
+
+def normals(disparity: Values, a: float, background: float) -> Values:
+    """Unit normals float32 [B, H, W, 3], x left, y up, z to the viewer, of disparities [B, H, W] as they are.
+
+    n = (Sobel across, Sobel down, a), normalised: the smaller a, the steeper. Sobel's 3 x 3 kernel gives 8 times the
+    slope. Where the disparity, brought to 0..1, is below `background`, the normal is (0, 0, 1).
+    """
+    return np.stack([_normal(plane, a, background) for plane in _finite(disparity)])
+
+
+def normals_map(vectors: Values) -> Images:
+    """Colours uint8 [B, H, W, 3] of unit normals: red z, green y, blue x, the order the 1.0 ControlNet learnt."""
+    levels = (vectors * np.float32(127.5) + np.float32(127.5)).clip(0, 255).astype(np.uint8)
+    return np.ascontiguousarray(levels[..., ::-1])
+
+
+def level_notes(values: Values) -> tuple[str, ...]:
+    """What to tell of normals of [B, H, W] disparities where one picture has no slope."""
+    return flat_notes([index for index, plane in enumerate(_finite(values)) if is_flat(plane)], "level")
+
+
+def flat_notes(flat: list[int], shown: str = "black") -> tuple[str, ...]:
+    """What to tell of pictures, by index, without depth."""
+    if not flat:
+        return ()
+    which = ", ".join(str(index + 1) for index in flat)
+    return (f"the same depth everywhere, so the map is {shown}: picture {which} of the batch",)
+
+
+def is_flat(plane: NDArray[np.float32]) -> bool:
+    """Whether a plane [H, W] holds one number, but for rounding."""
+    low, high = float(plane.min()), float(plane.max())
+    return high - low <= FLAT * max(abs(low), abs(high))
+
+
+def _finite(values: Values) -> Values:
+    return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _relative(plane: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    if is_flat(plane):
+        return None
+    raised = plane - plane.min()
+    return raised / raised.max()
+
+
+def _between(plane: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    near, far = (np.float32(level) for level in np.percentile(plane, PERCENTILES))
+    if far - near <= FLAT * abs(far):
+        return _relative(plane)
+    return ((plane - near) / (far - near)).clip(0, 1)
+
+
+def _inverted(plane: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
+    return None if plane is None else 1 - plane
+
+
+def _shown(values: Values, planes: list[NDArray[np.float32] | None]) -> Shown:
+    flat = [index for index, plane in enumerate(planes) if plane is None]
+    black = np.zeros(values.shape[1:], np.float32)
+    levels = np.stack([black if plane is None else plane for plane in planes]) * np.float32(255)
+    finite = _finite(values)
+    notes = flat_notes(flat)
+    if not np.array_equal(finite, values):
+        notes += ("the network returned numbers that are not finite; they are shown as 0, try --dtype float32",)
+    return Shown(grey(levels.clip(0, 255).astype(np.uint8)), finite, notes)
+
+
+def _normal(plane: NDArray[np.float32], a: float, background: float) -> NDArray[np.float32]:
+    across, down = (cv2.Sobel(plane, cv2.CV_32F, *order, ksize=3) for order in ((1, 0), (0, 1)))
+    vector = np.stack([across.reshape(plane.shape), down.reshape(plane.shape), np.full_like(plane, a)], axis=-1)
+    relative = _relative(plane)
+    if relative is None:
+        vector[..., :2] = 0
+    else:
+        vector[relative < background, :2] = 0
+    length = np.linalg.norm(vector, axis=-1, keepdims=True)
+    upright = np.array([0, 0, 1], np.float32)
+    return np.where(length > 0, vector / np.where(length > 0, length, 1), upright).astype(np.float32)

@@ -1,0 +1,129 @@
+"""The way of OpenPose's maps from cells to pixels, along one side. Imported lazily (needs numpy and OpenCV).
+
+The official method enlarges every map eight times (Lanczos), cuts the padding off, brings it to the picture's size
+(Lanczos, or areas where that shrinks it) and blurs the heat maps. All of it is linear and acts on rows and columns
+separately, so one small matrix per side holds it, and single pixels can be had without making the whole map. The
+weights are OpenCV's own: they are read off resized unit vectors.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from ....core.geometry import Size, padded_size
+from .network import STRIDE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    F64 = NDArray[np.float64]
+
+BOX = 184
+"""Height of the picture the body network sees: half of the 368 pixels it was trained with."""
+WIDEST = 8 * BOX
+"""Widest picture it sees; pictures more than 8 times wider than high are shrunk further (the official code is not)."""
+SIGMA, RADIUS = 3.0, 12
+"""Blur of the heat maps, in pixels of the picture, cut off at four sigmas."""
+
+
+class View(NamedTuple):
+    """What the body network sees of a picture: size of the picture, shown in so many pixels, padded to cells."""
+
+    picture: Size
+    shown: Size
+
+    @property
+    def padded(self) -> Size:
+        """Size of the network's input."""
+        return padded_size(self.shown, STRIDE)
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether maps at the network's size are larger than the picture."""
+        return sum(self.picture) < sum(self.shown)
+
+
+def view(picture: Size) -> View:
+    """Plan for one picture. Sides are cut to whole pixels as the official code does it, but are at least 1."""
+    scale = min(0.5 * 368 / picture.height, WIDEST / picture.width)
+    return View(picture, Size(max(1, int(picture.height * scale)), max(1, int(picture.width * scale))))
+
+
+class Axis(NamedTuple):
+    """One side of a picture. plain, smooth: weights [pixels, cells] of a pixel's value, and after the blur.
+
+    first, taps: the weights of plain that are not 0, [pixels, n] from cell first[pixel] on. gain: by how much smooth
+    can exceed the largest cell at most.
+    """
+
+    plain: F64
+    smooth: F64
+    first: NDArray[np.intp]
+    taps: F64
+    gain: float
+
+
+def axes(plan: View) -> tuple[Axis, Axis]:
+    """Vertical and horizontal side of a picture."""
+    padded, shrinks = plan.padded, plan.shrinks
+    rows = _axis(padded.height // STRIDE, plan.shown.height, plan.picture.height, shrinks)
+    return rows, _axis(padded.width // STRIDE, plan.shown.width, plan.picture.width, shrinks)
+
+
+@lru_cache(maxsize=16)
+def _axis(cells: int, shown: int, pixels: int, shrinks: bool) -> Axis:
+    enlarged = resizing(cells, cells * STRIDE)[:shown]
+    plain = resizing(shown, pixels, cv2.INTER_AREA if shrinks else cv2.INTER_LANCZOS4) @ enlarged
+    smooth = blurred(plain)
+    first, taps = _band(plain)
+    return Axis(plain, smooth, first, taps, float(np.abs(smooth).sum(1).max()))
+
+
+def resizing(source: int, target: int, method: int = cv2.INTER_LANCZOS4) -> F64:
+    """Weights [target, source] with which OpenCV resizes."""
+    units = np.eye(source, dtype=np.float32)
+    return np.asarray(cv2.resize(units, (target, source), interpolation=method), np.float64).T
+
+
+def kernel() -> F64:
+    """Gaussian over 25 pixels."""
+    offsets = np.arange(-RADIUS, RADIUS + 1)
+    bell = np.exp(-0.5 / (SIGMA * SIGMA) * offsets**2)
+    return bell / bell.sum()
+
+
+def blurred(rows: F64) -> F64:
+    """Gaussian blur of [n, ...] along the first axis; the borders are mirrored, border pixels repeated."""
+    return slide(rows[mirrored(np.arange(-RADIUS, len(rows) + RADIUS), len(rows))])
+
+
+def slide(padded: F64) -> F64:
+    """Gaussian blur of [n + 24, ...] along the first axis to [n, ...], summed in the order of scipy's gaussian_filter,
+    which the official code calls.
+    """
+    bell, count = kernel(), len(padded) - 2 * RADIUS
+    total: F64 = bell[RADIUS] * padded[RADIUS : RADIUS + count]
+    for low in range(RADIUS):
+        high = 2 * RADIUS - low
+        total = total + (padded[low : low + count] + padded[high : high + count]) * bell[low]
+    return total
+
+
+def mirrored(index: NDArray[Any], length: int) -> NDArray[Any]:
+    """Index within 0 .. length - 1 that a mirrored border shows at any index (d c b a | a b c d | d c b a)."""
+    folded = index % (2 * length)
+    return np.minimum(folded, 2 * length - 1 - folded)
+
+
+def _band(weights: F64) -> tuple[NDArray[np.intp], F64]:
+    """Columns in which each row of weights is not 0, as many for every row."""
+    present = weights != 0
+    first = present.argmax(1)
+    last = weights.shape[1] - 1 - present[:, ::-1].argmax(1)
+    width = int((last - first).max()) + 1
+    first = np.minimum(first, weights.shape[1] - width)
+    return first, np.take_along_axis(weights, first[:, None] + np.arange(width), 1)

@@ -1,0 +1,46 @@
+"""What hands and faces have in common: crops through a network, points out. Imported lazily."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import cv2
+import numpy as np
+
+from ....core.batching import chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from ....core.device import Placement
+    from ....core.models import Network
+
+
+class Spot(NamedTuple):
+    """Pixel of a crop, and heat there."""
+
+    x: int
+    y: int
+    heat: float
+
+
+Spots = list["Spot | None"]
+
+
+def squares(crops: Sequence[NDArray[np.uint8]], side: int) -> NDArray[np.uint8]:
+    """Crops of any sizes as [n, side, side, 3]: by areas where they shrink, otherwise Lanczos."""
+    return np.stack([_square(crop, side) for crop in crops])
+
+
+def _square(crop: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    method = cv2.INTER_AREA if 2 * side < sum(crop.shape[:2]) else cv2.INTER_LANCZOS4
+    return np.asarray(cv2.resize(crop, (side, side), interpolation=method), np.uint8)
+
+
+def maps_of(network: Network, pictures: NDArray[np.uint8], placement: Placement) -> Iterator[Tensor]:
+    """Maps [maps, cells, cells] of each picture [n, side, side, 3], float32 on the network's device."""
+    for chunk in chunks(pictures, placement):
+        yield from network(chunk).float()

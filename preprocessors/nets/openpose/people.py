@@ -1,0 +1,93 @@
+"""People of pictures: bodies, then hands and faces where the bodies say they are. Imported lazily."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ....core.poses import Person, Point, Pose
+from ....core.resize import resize_images
+from .body import find_bodies
+from .boxes import LEFT_ARM, RIGHT_ARM, Box, cut, face_box, hand_box
+from .faces import find_faces
+from .hands import find_hands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ....core.annotator import Images
+    from ....core.device import Placement
+    from ....core.geometry import Size
+    from ....core.poses import Slots
+    from .body import Joints
+    from .parts import Spots
+
+    Find = Callable[[Sequence[NDArray[np.uint8]], Placement], list[Spots]]
+    Where = Callable[[Joints], Box | None]
+
+LEAST = 0.001
+"""Confidence of points whose heat is not above it."""
+
+
+class Wanted(NamedTuple):
+    """What to look for, and whether hands and faces are cut from the pictures as they are."""
+
+    hands: bool
+    face: bool
+    full_detail: bool
+
+
+def find_people(images: Images, size: Size, wanted: Wanted, placement: Placement) -> tuple[Pose, ...]:
+    """Everybody in pictures uint8 [B, H, W, 3] RGB, in pixels of their maps.
+
+    Bodies are looked for at the map's size, as hosts do it, so that they are the hosts' people to the pixel.
+    """
+    fitted = resize_images(images, size)
+    bodies = find_bodies(fitted, placement)
+    search = _Search(images if wanted.full_detail else fitted, size, bodies, placement)
+    arms = (LEFT_ARM, RIGHT_ARM) if wanted.hands else ()
+    hands = search.parts(find_hands, [lambda joints, arm=arm: hand_box(joints, arm, size) for arm in arms])
+    faces = search.parts(find_faces, [lambda joints: face_box(joints, size)] if wanted.face else [])
+
+    def person(picture: int, number: int) -> Person:
+        left, right = (hands.get((picture, number, side)) for side in (0, 1))
+        return Person(_body(bodies[picture][number]), faces.get((picture, number, 0)), left, right)
+
+    return tuple(
+        Pose(tuple(person(picture, number) for number in range(len(people))), size.width, size.height)
+        for picture, people in enumerate(bodies)
+    )
+
+
+class _Search:
+    """Hands and faces of all bodies of all pictures."""
+
+    def __init__(self, pictures: Images, size: Size, bodies: list[list[Joints]], placement: Placement) -> None:
+        self.pictures, self.size, self.bodies, self.placement = pictures, size, bodies, placement
+
+    def parts(self, find: Find, where: Sequence[Where]) -> dict[tuple[int, int, int], Slots]:
+        """Points by number of the picture, of the person and of the place, all found in one go."""
+        crops = {
+            (picture, number, which): cut(self.pictures[picture], box, self.size)
+            for picture, people in enumerate(self.bodies)
+            for number, joints in enumerate(people)
+            for which, place in enumerate(where)
+            if (box := place(joints)) is not None
+        }
+        spots = find([crop.pixels for crop in crops.values()], self.placement)
+        found: dict[tuple[int, int, int], Slots] = {}
+        for (key, crop), some in zip(crops.items(), spots, strict=True):
+            if any(some):
+                found[key] = tuple(None if s is None else _point(*crop.on_map(s.x, s.y), s.heat) for s in some)
+        return found
+
+
+def _body(joints: Joints) -> Slots:
+    return tuple(None if joint is None else _point(joint.x, joint.y, joint.score) for joint in joints)
+
+
+def _point(x: float, y: float, heat: Any) -> Point:
+    return Point(float(x), float(y), min(max(float(heat), LEAST), 1.0))

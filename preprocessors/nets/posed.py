@@ -1,0 +1,41 @@
+"""What every pose annotator does with its poses at the end. Imported lazily (needs numpy and OpenCV)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...core.onnx_backend import onnx_network
+from ...core.pose_drawing import draw_pose
+from ...core.poses import scaled as sized
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ...core.annotator import Images
+    from ...core.device import Placement
+    from ...core.pose_drawing import Sticks
+    from ...core.poses import Pose
+    from ...core.weights import Weight
+
+__all__ = ["black", "drawn", "run_elsewhere", "sized"]
+
+
+def drawn(
+    poses: Iterable[Pose], *, body: bool = True, hands: bool = True, face: bool = True, sticks: Sticks = "plain"
+) -> Images:
+    """Maps of poses of one size, uint8 [B, H, W, 3]."""
+    return np.stack([draw_pose(pose, body=body, hands=hands, face=face, sticks=sticks) for pose in poses])
+
+
+def run_elsewhere(weights: Iterable[Weight], placement: Placement) -> tuple[str, ...]:
+    """Notes on ONNX files that run on another device than was asked for."""
+    notes = (onnx_network(weight, placement).note for weight in weights)
+    return tuple(dict.fromkeys(note for note in notes if note))
+
+
+def black(what: str, found: Sequence[Sequence[object]]) -> tuple[str, ...]:
+    """Note that says in which pictures nothing was found."""
+    empty = ", ".join(str(number) for number, some in enumerate(found, start=1) if not some)
+    return (f"{what} in picture {empty}: the map is black",) if empty else ()

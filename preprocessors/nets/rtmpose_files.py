@@ -1,0 +1,54 @@
+"""Files that fit `nets.rtmpose`; free of heavy imports, so that annotators can declare them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ...core.weights import Weight
+
+Estimator = Literal["dw-ll_ucoco_384", "dw-ll_ucoco"]
+"""dw-ll_ucoco_384: crops of 288 x 384, what every host uses. dw-ll_ucoco: crops of 192 x 256, faster and less exact."""
+
+ESTIMATOR_HELP = "What finds points: dw-ll_ucoco_384 is the usual one, dw-ll_ucoco takes smaller crops"
+
+WHOLE_BODY: dict[Estimator, Weight] = {
+    "dw-ll_ucoco_384": Weight(
+        repo="yzd-v/DWPose",
+        revision="1a7144101628d69ee7a3768d1ee3a094070dc388",
+        file="dw-ll_ucoco_384.onnx",
+        sha256="724f4ff2439ed61afb86fb8a1951ec39c6220682803b4a8bd4f598cd913b1843",
+        size=134399116,
+        licence="Apache-2.0",
+        commercial=True,
+    ),
+    "dw-ll_ucoco": Weight(
+        repo="hr16/UnJIT-DWPose",
+        revision="main",
+        file="dw-ll_ucoco.onnx",
+        sha256="",
+        size=0,
+        licence="Apache-2.0",
+        commercial=True,
+    ),
+}
+CROPS: dict[Estimator, tuple[int, int]] = {"dw-ll_ucoco_384": (288, 384), "dw-ll_ucoco": (192, 256)}
+"""Width and height of what the network takes."""
+BY_COMFYUI: dict[str, Estimator] = {
+    "dw-ll_ucoco_384_bs5.torchscript.pt": "dw-ll_ucoco_384",
+    "dw-ll_ucoco_384.onnx": "dw-ll_ucoco_384",
+    "dw-ll_ucoco.onnx": "dw-ll_ucoco",
+}
+"""ComfyUI's choice → ours. A TorchScript file is a program; the ONNX file of the same network runs in its place."""
+
+AP10K = Weight(
+    repo="bdsqlsz/qinglong_controlnet-lllite",
+    revision="main",
+    file="Annotators/rtmpose-m_simcc-ap10k_pt-aic-coco_210e-256x256-7a041aa1_20230206.onnx",
+    sha256="",
+    size=0,
+    licence="Apache-2.0",
+    commercial=True,
+)
+AP10K_BY_COMFYUI = ("rtmpose-m_ap10k_256_bs5.torchscript.pt", "rtmpose-m_ap10k_256.onnx")
+"""ComfyUI's names of the same network."""
+AP10K_CROP = (256, 256)

@@ -1,0 +1,157 @@
+"""YOLOX and YOLO-NAS: boxes of people and animals. Imported lazily (needs numpy and OpenCV).
+
+YOLOX: Ge et al. 2021, arXiv:2107.08430, https://github.com/Megvii-BaseDetection/YOLOX (Apache-2.0); the export is
+the one DWPose is published with. YOLO-NAS: https://github.com/Deci-AI/super-gradients, exported with its suppression.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from ...core.onnx_backend import onnx_network
+from .yolo_files import DETECTORS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ...core.device import Placement
+    from .yolo_files import Detector
+
+    Array = NDArray[np.float32]
+    Image = NDArray[np.uint8]
+
+SIDE = 640
+STRIDES = (8, 16, 32)
+GREY = 114
+OVERLAP = 0.45
+"""Of two boxes of a class that share more than this, the surer one stays."""
+SURE = 0.3
+
+
+class Boxes(NamedTuple):
+    """corners: float32 [N, 4], left, top, right, bottom in pixels of the picture. scores: float32 [N], surest first."""
+
+    corners: Array
+    scores: Array
+
+
+class Seen(NamedTuple):
+    """The picture as the detector sees it: [1, 3, SIDE, SIDE], 0..255; scale: its pixels per pixel, across and down."""
+
+    pixels: Image
+    scale: tuple[float, float]
+
+
+def detected(
+    image: Image,
+    detector: Detector,
+    placement: Placement,
+    classes: Sequence[int],
+    *,
+    sure: float = SURE,
+    parity: bool = False,
+) -> Boxes:
+    """Find boxes of these COCO classes in a picture [H, W, 3] RGB.
+
+    YOLOX was trained on BGR and gets it. parity: it gets RGB, and boxes suppress only those of their own class, as in
+    A1111 and ComfyUI.
+    """
+    if detector == "none":
+        return whole(image)
+    network = onnx_network(DETECTORS[detector], placement)
+    yolox = detector == "yolox_l"
+    seen = letterbox(image)
+    outputs = network(seen.pixels[:, ::-1] if yolox and not parity else seen.pixels)
+    if yolox:
+        return yolox_boxes(outputs[0][0], seen.scale, classes, sure=sure, apart=parity)
+    return nas_boxes(outputs, seen.scale, classes, sure=sure)
+
+
+def whole(image: Image) -> Boxes:
+    """The whole picture as one box."""
+    height, width = image.shape[:2]
+    return Boxes(np.array([[0, 0, width, height]], np.float32), np.ones(1, np.float32))
+
+
+def letterbox(image: Image) -> Seen:
+    """Fit a picture [H, W, 3] into the upper left of a grey square."""
+    height, width = image.shape[:2]
+    k = SIDE / max(height, width)
+    wide, high = max(1, round(width * k)), max(1, round(height * k))
+    square = np.full((SIDE, SIDE, 3), GREY, np.uint8)
+    square[:high, :wide] = cv2.resize(image, (wide, high), interpolation=cv2.INTER_LINEAR)
+    return Seen(np.ascontiguousarray(square.transpose(2, 0, 1)[None]), (wide / width, high / height))
+
+
+def yolox_boxes(
+    output: Array, scale: tuple[float, float], classes: Sequence[int], *, sure: float = SURE, apart: bool = False
+) -> Boxes:
+    """Decode YOLOX's [8400, 5 + 80]: offsets from cells, logarithms of sizes, objectness, classes.
+
+    Only the wanted classes are looked at, and only boxes that are sure enough are decoded. apart: a box suppresses
+    those of its own class only; otherwise what looks like two of the classes is found once.
+    """
+    every = output[:, 4:5] * output[:, [5 + number for number in classes]]
+    scores = every if apart else every.max(1, keepdims=True)
+    rows, kinds = np.nonzero(scores > sure)
+    origins, strides = _cells()
+    centres = (output[rows, :2] + origins[rows]) * strides[rows]
+    sizes = np.exp(output[rows, 2:4]) * strides[rows]
+    corners = np.concatenate([centres - sizes / 2, centres + sizes / 2], 1) / np.array([*scale, *scale], np.float32)
+    return suppressed(Boxes(corners.astype(np.float32), scores[rows, kinds]), kinds)
+
+
+@cache
+def _cells() -> tuple[Array, Array]:
+    """Column and row of every cell [8400, 2], and its stride [8400, 1]."""
+    grids, strides = [], []
+    for stride in STRIDES:
+        count = SIDE // stride
+        rows, columns = np.divmod(np.arange(count * count), count)
+        grids.append(np.stack([columns, rows], 1))
+        strides.append(np.full((count * count, 1), stride))
+    return np.concatenate(grids).astype(np.float32), np.concatenate(strides).astype(np.float32)
+
+
+def suppressed(boxes: Boxes, kinds: NDArray[np.intp], overlap: float = OVERLAP) -> Boxes:
+    """Greedy suppression within each kind, surest first; all pairs at once.
+
+    A box stays unless one that stays and is surer covers it. That rule has one solution, which repeating it reaches.
+    """
+    order = np.argsort(-boxes.scores, kind="stable")
+    corners, kinds = boxes.corners[order], kinds[order]
+    covers = np.triu((_shared(corners) > overlap) & (kinds[:, None] == kinds), 1)
+    kept = np.ones(len(order), np.bool_)
+    while True:
+        again = ~(covers & kept[:, None]).any(0)
+        if np.array_equal(again, kept):
+            return Boxes(corners[kept], boxes.scores[order][kept])
+        kept = again
+
+
+def _shared(corners: Array) -> Array:
+    """Intersection over union of all pairs, [N, N]; a box reaches to the far side of its last pixel."""
+    least, most = corners[:, :2], corners[:, 2:] + 1
+    sides = np.minimum(most[:, None], most) - np.maximum(least[:, None], least)
+    common = sides.clip(0).prod(-1)
+    areas = (most - least).prod(-1)
+    return common / (areas[:, None] + areas - common)
+
+
+def nas_boxes(
+    outputs: Sequence[NDArray[Any]], scale: tuple[float, float], classes: Sequence[int], *, sure: float = SURE
+) -> Boxes:
+    """Read YOLO-NAS's count [1, 1], corners [1, N, 4], scores [1, N] and classes [1, N]."""
+    count, corners, scores, kinds = outputs
+    most = int(np.asarray(count).reshape(-1)[0])
+    scores, kinds = np.asarray(scores)[0, :most], np.asarray(kinds)[0, :most]
+    kept = np.isin(kinds, classes) & (scores > sure)
+    places = np.asarray(corners)[0, :most][kept] / np.array([*scale, *scale], np.float32)
+    order = np.argsort(-scores[kept], kind="stable")
+    return Boxes(places.astype(np.float32)[order], scores[kept].astype(np.float32)[order])

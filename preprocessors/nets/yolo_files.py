@@ -1,0 +1,62 @@
+"""Files of the detectors that find people and animals for the pose networks; free of heavy imports."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from ...core.weights import Weight
+from ...core.widgets import Widget
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Detector = Literal["yolox_l", "yolo_nas_l", "yolo_nas_m", "yolo_nas_s", "none"]
+"""yolox_l: what DWPose was published with. yolo_nas: ComfyUI's other choice. none: the whole picture is one figure."""
+
+DETECTOR_HELP = (
+    "What finds figures: yolox_l, or yolo_nas (not for commercial use); none takes the whole picture for one figure"
+)
+
+YOLOX = Weight(
+    repo="yzd-v/DWPose",
+    revision="1a7144101628d69ee7a3768d1ee3a094070dc388",
+    file="yolox_l.onnx",
+    sha256="7860ae79de6c89a3c1eb72ae9a2756c0ccfbe04b7791bb5880afabd97855a411",
+    size=216746733,
+    licence="Apache-2.0",
+    commercial=True,
+)
+
+
+def _nas(size: str, sha256: str = "") -> Weight:
+    return Weight(
+        repo="hr16/yolo-nas-fp16",
+        revision="main",
+        file=f"yolo_nas_{size}_fp16.onnx",
+        sha256=sha256,
+        size=0,
+        licence="Deci YOLO-NAS (non-commercial)",
+        commercial=False,
+    )
+
+
+DETECTORS: dict[Detector, Weight] = {
+    "yolox_l": YOLOX,
+    "yolo_nas_l": _nas("l", "c2b758b1caa95d787736853971dbc9c76083080d684148c5cd185b1fd40e37bf"),
+    "yolo_nas_m": _nas("m"),
+    "yolo_nas_s": _nas("s"),
+}
+BY_COMFYUI: dict[str, Detector] = {
+    "None": "none",
+    "yolox_l.torchscript.pt": "yolox_l",
+    "yolox_l.onnx": "yolox_l",
+    "yolo_nas_l_fp16.onnx": "yolo_nas_l",
+    "yolo_nas_m_fp16.onnx": "yolo_nas_m",
+    "yolo_nas_s_fp16.onnx": "yolo_nas_s",
+}
+"""ComfyUI's choice → ours. A TorchScript file is a program; the ONNX file of the same network runs in its place."""
+
+
+def comfyui_choice(name: str, default: str, field: str, ours: Mapping[str, str]) -> Widget:
+    """Combo of ComfyUI's file names that sets a parameter to our name of each."""
+    return Widget(name=name, default=default, choices=tuple(ours), means={file: {field: ours[file]} for file in ours})

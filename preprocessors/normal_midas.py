@@ -1,0 +1,75 @@
+"""Normals from the depth of MiDaS."""
+
+from __future__ import annotations
+
+from math import pi
+from typing import TYPE_CHECKING, Annotated
+
+from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.params import Params, about, between
+from ..core.widgets import RESOLUTION, number
+from .nets.depth_files import FORM_HELP, MIDAS, Form
+
+if TYPE_CHECKING:
+    from ..core.weights import Weight
+
+WIDGETS = (
+    number("a", 2 * pi, 0.0, 5 * pi, "a", step=0.01),
+    number("bg_threshold", 0.1, 0, 1, "background", step=0.01),
+    RESOLUTION,
+)
+
+
+class NormalMidasParams(Params, frozen=True):
+    """Choices of normals from MiDaS."""
+
+    background: Annotated[
+        float, between(0, 1, "Depth, from 0 (furthest) to 1, below which the map is flat background", step=0.01)
+    ] = 0.4
+    a: Annotated[float, between(0, 15.71, "Length of the part towards the viewer: less is steeper", step=0.01)] = 2 * pi
+    form: Annotated[Form, about(FORM_HELP)] = "original"
+
+
+class NormalMidas(Annotator[NormalMidasParams]):
+    """Which way surfaces face, from the slope of MiDaS's depth, for the ControlNet 1.0 for normals.
+
+    Red is towards the viewer, green up, blue left: the order that ControlNet learnt. ControlNets 1.1 for normals want
+    `normal_bae`. The slope is that of the raw disparity, so `a` belongs to this network's scale.
+    """
+
+    spec = Spec(
+        id="normal_midas",
+        title="Normals from MiDaS depth",
+        kind=Kind.NORMALS,
+        licence="MIT",
+        commercial=True,
+        source="Ranftl et al. 2021, arXiv:2103.13413; lllyasviel/ControlNet",
+        aliases=(
+            Alias("normal_map", "a1111"),
+            Alias(
+                "MiDaS-NormalMapPreprocessor",
+                "comfyui",
+                {"background": 0.1, "form": "transformers"},
+                "MiDaS Normal Map",
+                WIDGETS,
+            ),
+        ),
+        consumers=("control_sd15_normal",),
+        weights=tuple(MIDAS.values()),
+        requires=("cv2", "torch", "transformers"),
+        values="picture",
+    )
+
+    @classmethod
+    def weights_for(cls, params: NormalMidasParams) -> tuple[Weight, ...]:
+        """Return the file of the chosen form."""
+        return (MIDAS[params.form],)
+
+    def run(self, request: Request[NormalMidasParams]) -> ControlMap:
+        """Return unit normals (x left, y up, z to the viewer) as values, and their colours."""
+        from .nets import depth, dpt_hybrid
+
+        params = request.params
+        disparity = dpt_hybrid.disparity(request.images, params.form, self.placement)
+        vectors = depth.normals(disparity, params.a, params.background)
+        return ControlMap(depth.normals_map(vectors), vectors, notes=depth.level_notes(disparity))

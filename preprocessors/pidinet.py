@@ -1,0 +1,60 @@
+"""PiDiNet soft edges."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.params import Params, about
+from ..core.widgets import RESOLUTION, switch
+from .nets.pidinet_files import LICENCE, WEIGHT
+
+WIDGETS = (switch("safe", "enable", "safe"), RESOLUTION)
+
+
+class PidinetParams(Params, frozen=True):
+    """Choices of PiDiNet soft edges."""
+
+    safe: Annotated[bool, about("Quantise to three levels, so that no hint of the picture hides between the edges")] = (
+        False
+    )
+
+
+class Pidinet(Annotator[PidinetParams]):
+    """Soft outlines of things, thinner and with less texture than HED's.
+
+    Pixel difference networks: a small network, whose `safe` maps are what the softedge ControlNet's authors recommend
+    by default. Its weights may be used for research only.
+    """
+
+    spec = Spec(
+        id="pidinet",
+        title="PiDiNet soft edges",
+        kind=Kind.SOFT_EDGES,
+        licence=LICENCE,
+        commercial=False,
+        source="Su et al. 2021, arXiv:2108.07009; hellozhuo/pidinet",
+        aliases=(
+            Alias("softedge_pidinet", "a1111"),
+            Alias("pidinet_safe", "a1111", {"safe": True}),
+            Alias("softedge_pidisafe", "a1111", {"safe": True}),
+            Alias("PiDiNetPreprocessor", "comfyui", {"safe": True}, "PiDiNet Soft-Edge Lines", WIDGETS),
+            Alias("softedge_pidinet", "controlnet_aux"),
+            Alias("softedge_pidsafe", "controlnet_aux", {"safe": True}),
+            Alias("PidiNetDetector", "controlnet_aux"),
+        ),
+        consumers=("control_v11p_sd15_softedge", "SDXL union, type 2"),
+        weights=(WEIGHT,),
+        requires=("cv2", "torch"),
+        multiple=64,
+        bf16=True,
+        values="plane",
+    )
+
+    def run(self, request: Request[PidinetParams]) -> ControlMap:
+        """Return edge probabilities as values, before the safe steps, and as white on black."""
+        from .nets import edges, pidinet
+
+        values = pidinet.edge_probability(request.images, self.placement)
+        shown = edges.safe_step(values) if request.params.safe else values
+        return ControlMap(edges.grey(edges.to_bytes(shown)), values)

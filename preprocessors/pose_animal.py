@@ -1,0 +1,95 @@
+"""Poses of animals from RTMPose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.params import Params, about, between
+from ..core.widgets import RESOLUTION, Widget
+from .nets.rtmpose_files import AP10K, AP10K_BY_COMFYUI, AP10K_CROP
+from .nets.yolo_files import BY_COMFYUI, DETECTOR_HELP, DETECTORS, Detector, comfyui_choice
+
+if TYPE_CHECKING:
+    from ..core.poses import Pose
+    from ..core.weights import Weight
+    from .nets.yolo import Image
+
+BEASTS = tuple(range(14, 24))
+"""COCO's classes of animals: bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe."""
+WIDGETS = (
+    comfyui_choice("bbox_detector", "yolox_l.torchscript.pt", "detector", BY_COMFYUI),
+    Widget(name="pose_estimator", default=AP10K_BY_COMFYUI[0], choices=AP10K_BY_COMFYUI),
+    RESOLUTION,
+)
+
+
+class AnimalParams(Params, frozen=True):
+    """What to look for, and with what."""
+
+    detector: Annotated[Detector, about(DETECTOR_HELP)] = "yolox_l"
+    min_confidence: Annotated[float, between(0.05, 1, "How sure an animal must be", step=0.05)] = 0.3
+    min_point: Annotated[
+        float, between(0, 1, "How sure a point must be; 0 draws all, as the ControlNet was taught", step=0.05)
+    ] = 0
+    max_animals: Annotated[int, between(1, 100, "At most so many animals, surest first")] = 50
+    parity: Annotated[
+        bool, about("As A1111 and ComfyUI: yolox gets swapped colours, what looks like two species is drawn twice")
+    ] = False
+
+
+class PoseAnimal(Annotator[AnimalParams]):
+    """Animals as coloured lines: 17 points each, in the colours of ControlNet AnimalPose.
+
+    YOLOX finds birds, cats, dogs, horses, sheep, cows, elephants, bears, zebras and giraffes, RTMPose their points, as
+    taught on AP-10K. Both are ONNX files and need the package onnxruntime. The picture is searched at its own size and
+    drawn at the map's. Where no animal is found the map is black, and a note says so.
+    """
+
+    spec = Spec(
+        id="pose_animal",
+        title="Animal pose (RTMPose, AP-10K)",
+        kind=Kind.POSE,
+        licence="Apache-2.0 (yolo_nas: non-commercial)",
+        commercial=True,
+        source="Jiang et al. 2023, arXiv:2303.07399; Yu et al. 2021, arXiv:2108.12617; open-mmlab/mmpose",
+        aliases=(
+            Alias("animal_openpose", "a1111"),
+            Alias("AnimalPosePreprocessor", "comfyui", {}, "AnimalPose Estimator (AP10K)", WIDGETS),
+        ),
+        consumers=("abehonest/ControlNet_AnimalPose (control_sd15_animal_openpose)",),
+        weights=(*DETECTORS.values(), AP10K),
+        requires=("cv2", "torch", "onnxruntime"),
+        sees="source",
+        smooth=False,
+    )
+
+    @classmethod
+    def weights_for(cls, params: AnimalParams) -> tuple[Weight, ...]:
+        """Return the chosen files."""
+        return (AP10K,) if params.detector == "none" else (DETECTORS[params.detector], AP10K)
+
+    def run(self, request: Request[AnimalParams]) -> ControlMap:
+        """Maps and one Pose per picture, both at the map's size."""
+        from .nets.posed import black, drawn, run_elsewhere, sized
+
+        p = request.params
+        poses = tuple(sized(self._found(image, p), request.size) for image in request.images)
+        elsewhere = run_elsewhere(self.weights_for(p), self.placement)
+        notes = (*black("no animal was found", [pose.animals for pose in poses]), *elsewhere)
+        return ControlMap(drawn(poses), poses=poses, notes=notes)
+
+    def _found(self, image: Image, p: AnimalParams) -> Pose:
+        from ..core.poses import Point, Pose
+        from .nets import rtmpose, yolo
+
+        height, width = image.shape[:2]
+        boxes = yolo.detected(image, p.detector, self.placement, BEASTS, sure=p.min_confidence, parity=p.parity).corners
+        if not len(boxes):
+            return Pose((), width, height)
+        found = rtmpose.points(image, boxes[: p.max_animals], AP10K, self.placement, AP10K_CROP)
+        animals = (
+            tuple(Point(x, y, min(sure, 1.0)) if sure > 0 and sure >= p.min_point else None for x, y, sure in rows)
+            for rows in found.tolist()
+        )
+        return Pose((), width, height, tuple(animal for animal in animals if any(animal)))

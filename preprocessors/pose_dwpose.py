@@ -1,0 +1,114 @@
+"""Poses of people from DWPose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.params import Params, about, between
+from ..core.widgets import RESOLUTION, switch
+from .nets.rtmpose_files import BY_COMFYUI, CROPS, ESTIMATOR_HELP, WHOLE_BODY, Estimator
+from .nets.yolo_files import BY_COMFYUI as DETECTORS_BY_COMFYUI
+from .nets.yolo_files import DETECTOR_HELP, DETECTORS, Detector, comfyui_choice
+
+if TYPE_CHECKING:
+    from ..core.poses import Pose
+    from ..core.weights import Weight
+    from .nets.yolo import Image
+
+PERSON = (0,)
+"""COCO's class of people."""
+WIDGETS = (
+    switch("detect_hand", "enable", "hands"),
+    switch("detect_body", "enable", "body"),
+    switch("detect_face", "enable", "face"),
+    RESOLUTION,
+    comfyui_choice("bbox_detector", "yolox_l.onnx", "detector", DETECTORS_BY_COMFYUI),
+    comfyui_choice("pose_estimator", "dw-ll_ucoco_384_bs5.torchscript.pt", "estimator", BY_COMFYUI),
+    comfyui_choice("scale_stick_for_xinsr_cn", "disable", "sticks", {"disable": "plain", "enable": "comfyui"}),
+)
+
+
+class DwposeParams(Params, frozen=True):
+    """What to look for, with what, and how to draw it."""
+
+    body: Annotated[bool, about("Draw bodies")] = True
+    hands: Annotated[bool, about("Draw hands")] = True
+    face: Annotated[bool, about("Draw faces")] = True
+    detector: Annotated[Detector, about(DETECTOR_HELP)] = "yolox_l"
+    estimator: Annotated[Estimator, about(ESTIMATOR_HELP)] = "dw-ll_ucoco_384"
+    min_confidence: Annotated[float, between(0.05, 1, "How sure a person must be", step=0.05)] = 0.3
+    min_point: Annotated[float, between(0, 1, "How sure a point must be", step=0.05)] = 0.3
+    max_people: Annotated[int, between(1, 100, "At most so many people, surest first")] = 50
+    whole_picture: Annotated[bool, about("Where nobody is found, take the whole picture for one person")] = False
+    sticks: Annotated[
+        Literal["plain", "xinsir", "comfyui"], about("xinsir: limbs and joints grow with the map; comfyui: limbs only")
+    ] = "plain"
+    parity: Annotated[bool, about("Hand yolox swapped colours, as A1111 and ComfyUI do")] = False
+
+
+class PoseDwpose(Annotator[DwposeParams]):
+    """People as coloured sticks with hands and faces, found by DWPose.
+
+    YOLOX finds people, a network of 133 points finds their joints, fingers and faces; both are ONNX files and need the
+    package onnxruntime. The files may be used commercially; the data that the second was taught with (COCO-WholeBody)
+    was published for research. The picture is searched at its own size and drawn at the map's. TorchScript files, which
+    ComfyUI also offers, are programs and are refused; the ONNX file of the same network runs in their place. Where
+    nobody is found the map is black, and a note says so.
+    """
+
+    spec = Spec(
+        id="pose_dwpose",
+        title="Pose (DWPose)",
+        kind=Kind.POSE,
+        licence="Apache-2.0 (yolo_nas: non-commercial)",
+        commercial=True,
+        source="Yang et al. 2023, arXiv:2307.15880; https://github.com/IDEA-Research/DWPose",
+        aliases=(
+            Alias("dw_openpose_full", "a1111"),
+            Alias("DWPreprocessor", "comfyui", {}, "DWPose Estimator", WIDGETS),
+            Alias("dwpose", "controlnet_aux", {"whole_picture": True}),
+            Alias("DWposeDetector", "controlnet_aux", {"whole_picture": True}),
+        ),
+        consumers=(
+            "control_v11p_sd15_openpose",
+            "thibaud/controlnet-openpose-sdxl-1.0",
+            "xinsir/controlnet-openpose-sdxl-1.0",
+            "SDXL union, type 0",
+        ),
+        weights=(*DETECTORS.values(), *WHOLE_BODY.values()),
+        requires=("cv2", "torch", "onnxruntime"),
+        sees="source",
+        smooth=False,
+    )
+
+    @classmethod
+    def weights_for(cls, params: DwposeParams) -> tuple[Weight, ...]:
+        """Return the chosen files."""
+        found = (WHOLE_BODY[params.estimator],)
+        return found if params.detector == "none" else (DETECTORS[params.detector], *found)
+
+    def run(self, request: Request[DwposeParams]) -> ControlMap:
+        """Maps and one Pose per picture, both at the map's size."""
+        from .nets.posed import black, drawn, run_elsewhere, sized
+
+        p = request.params
+        poses = tuple(sized(self._found(image, p), request.size) for image in request.images)
+        images = drawn(poses, body=p.body, hands=p.hands, face=p.face, sticks=p.sticks)
+        elsewhere = run_elsewhere(self.weights_for(p), self.placement)
+        notes = (*black("nobody was found", [pose.people for pose in poses]), *elsewhere)
+        return ControlMap(images, poses=poses, notes=notes)
+
+    def _found(self, image: Image, p: DwposeParams) -> Pose:
+        from ..core.poses import Pose
+        from .nets import coco_people, rtmpose, yolo
+
+        boxes = yolo.detected(image, p.detector, self.placement, PERSON, sure=p.min_confidence, parity=p.parity).corners
+        if not len(boxes) and p.whole_picture:
+            boxes = yolo.whole(image).corners
+        height, width = image.shape[:2]
+        if not len(boxes):
+            return Pose((), width, height)
+        weight, size = WHOLE_BODY[p.estimator], CROPS[p.estimator]
+        points = rtmpose.points(image, boxes[: p.max_people], weight, self.placement, size)
+        return Pose(coco_people.people(points, p.min_point, body=p.body, hands=p.hands, face=p.face), width, height)

@@ -1,0 +1,114 @@
+"""Poses of people from OpenPose's networks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.params import Params, Value, about
+from ..core.widgets import RESOLUTION, Widget, switch
+from .nets.openpose import records
+
+if TYPE_CHECKING:
+    from ..core.weights import Weight
+
+WIDGETS = (
+    switch("detect_hand", "enable", "hands"),
+    switch("detect_body", "enable", "body"),
+    switch("detect_face", "enable", "face"),
+    RESOLUTION,
+    Widget(
+        name="scale_stick_for_xinsr_cn",
+        default="disable",
+        choices=("disable", "enable"),
+        means={"disable": {"sticks": "plain"}, "enable": {"sticks": "comfyui"}},
+    ),
+)
+
+
+def _drawn(*, body: bool = True, hands: bool = False, face: bool = False) -> dict[str, Value]:
+    return {"body": body, "hands": hands, "face": face}
+
+
+class OpenposeParams(Params, frozen=True):
+    """What to look for, and how to draw it."""
+
+    body: Annotated[bool, about("Draw bodies")] = True
+    hands: Annotated[bool, about("Find and draw hands")] = True
+    face: Annotated[bool, about("Find and draw faces")] = True
+    sticks: Annotated[
+        Literal["plain", "xinsir", "comfyui"], about("xinsir: limbs and joints grow with the map; comfyui: limbs only")
+    ] = "plain"
+    crops: Annotated[
+        Literal["picture", "map"],
+        about("picture: hands and faces are looked for in the picture as it is; map: in the map's size, as hosts do"),
+    ] = "picture"
+
+
+class PoseOpenpose(Annotator[OpenposeParams]):
+    """People as coloured sticks with hands and faces, from OpenPose's own networks.
+
+    In float32 the people, joints and pixels are those of A1111, ComfyUI and controlnet_aux at the same size, hands and
+    faces too with `crops` = map; in bfloat16 joints may lie a pixel or two aside. By default hands and faces are cut
+    from the picture as it is, which shows more of small ones. Landmarks of a face keep their slots when some are
+    missing. Only non-commercial use is allowed: `pose_mediapipe` may be used by everybody. A hand takes four runs of
+    its network, so hands are slow on a processor. The name `openpose_hand` means body and hands, as in A1111;
+    controlnet_aux draws the hands alone under that name. Pictures more than 8 times wider than high are searched at a
+    smaller scale. Where nobody is found the map is black, and a note says so.
+    """
+
+    spec = Spec(
+        id="pose_openpose",
+        title="Pose (OpenPose)",
+        kind=Kind.POSE,
+        licence=records.LICENCE,
+        commercial=False,
+        source="Cao et al. 2017, arXiv:1611.08050; Simon et al. 2017, arXiv:1704.07809; lllyasviel/ControlNet",
+        aliases=(
+            Alias("openpose", "a1111", _drawn()),
+            Alias("openpose_hand", "a1111", _drawn(hands=True)),
+            Alias("openpose_face", "a1111", _drawn(face=True)),
+            Alias("openpose_faceonly", "a1111", _drawn(body=False, face=True)),
+            Alias("openpose_full", "a1111", _drawn(hands=True, face=True)),
+            Alias("OpenposePreprocessor", "comfyui", _drawn(hands=True, face=True), "OpenPose Pose", WIDGETS),
+            Alias("openpose", "controlnet_aux", _drawn()),
+            Alias("openpose_hand", "controlnet_aux", _drawn(hands=True)),
+            Alias("openpose_face", "controlnet_aux", _drawn(face=True)),
+            Alias("openpose_faceonly", "controlnet_aux", _drawn(body=False, face=True)),
+            Alias("openpose_full", "controlnet_aux", _drawn(hands=True, face=True)),
+            Alias("OpenposeDetector", "controlnet_aux", _drawn()),
+        ),
+        consumers=(
+            "control_v11p_sd15_openpose",
+            "control_sd15_openpose",
+            "thibaud/controlnet-openpose-sdxl-1.0",
+            "xinsir/controlnet-openpose-sdxl-1.0",
+            "SDXL union, type 0",
+        ),
+        weights=(records.BODY, records.HAND, records.FACE),
+        requires=("cv2", "torch"),
+        sees="source",
+        smooth=False,
+        bf16=True,
+    )
+
+    @classmethod
+    def weights_for(cls, params: OpenposeParams) -> tuple[Weight, ...]:
+        """Bodies always, hands and faces when they are wanted."""
+        wanted = ((records.BODY, True), (records.HAND, params.hands), (records.FACE, params.face))
+        return tuple(weight for weight, needed in wanted if needed)
+
+    def run(self, request: Request[OpenposeParams]) -> ControlMap:
+        """Maps and one Pose per picture, both at the map's size."""
+        import numpy as np
+
+        from ..core.pose_drawing import draw_pose
+        from .nets.openpose.people import Wanted, find_people
+
+        p = request.params
+        wanted = Wanted(hands=p.hands, face=p.face, full_detail=p.crops == "picture")
+        poses = find_people(request.images, request.size, wanted, self.placement)
+        maps = [draw_pose(pose, body=p.body, hands=p.hands, face=p.face, sticks=p.sticks) for pose in poses]
+        empty = [str(i + 1) for i, pose in enumerate(poses) if not pose.people]
+        notes = (f"nobody was found in picture {', '.join(empty)}: the map is black",) if empty else ()
+        return ControlMap(np.stack(maps), poses=poses, notes=notes)

@@ -1,0 +1,85 @@
+"""Names of points and limbs as users write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from underdrawing.core.errors import BadParameter
+from underdrawing.core.pose_names import Move, Place, limb, move, place, places
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("nose", Place(None, "body", 0)),
+        (" left_ear ", Place(None, "body", 17)),
+        ("2:right_wrist", Place(1, "body", 4)),
+        ("face", Place(None, "face", None)),
+        ("face.69", Place(None, "face", 69)),
+        ("3:left_hand.20", Place(2, "left_hand", 20)),
+        ("animal.0", Place(None, "animal", 0)),
+        ("body", Place(None, "body", None)),
+        ("body.17", Place(None, "body", 17)),
+    ],
+)
+def test_places(text: str, wanted: Place) -> None:
+    assert place(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("rigth_wrist", "right_wrist"),
+        ("face.70", "0 to 69"),
+        ("left_hand.21", "0 to 20"),
+        ("animal.17", "0 to 16"),
+        ("nose.1", "did you mean nose"),
+        ("0:nose", "names no point"),
+        ("", "names no point"),
+        ("nose;rm", "names no point"),
+        ("face.", "names no point"),
+    ],
+)
+def test_other_places_are_refused_with_what_there_is(text: str, hint: str) -> None:
+    with pytest.raises(BadParameter, match=hint):
+        place(text)
+
+
+def test_lists_of_places() -> None:
+    assert places("") == places("  ") == []
+    assert places("nose, 2:face") == [Place(None, "body", 0), Place(1, "face", None)]
+    with pytest.raises(BadParameter):
+        places("nose,")
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("nose=120,80", Move(Place(None, "body", 0), 120, 80, by=False)),
+        ("2:nose = 1.5 , 0", Move(Place(1, "body", 0), 1.5, 0, by=False)),
+        ("face=+10,-5.25", Move(Place(None, "face", None), 10, -5.25, by=True)),
+    ],
+)
+def test_moves(text: str, wanted: Move) -> None:
+    assert move(text) == wanted
+
+
+@pytest.mark.parametrize(
+    "text", ["nose", "nose=", "nose=1", "nose=+1,2", "nose=1,-2", "nose=a,b", "nose=1e3,2", "face=1,2"]
+)
+def test_other_moves_are_refused(text: str) -> None:
+    with pytest.raises(BadParameter, match="Next: write"):
+        move(text)
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("legs=1.2", ("legs", 1.2)), ("left_forearm=.5", ("left_forearm", 0.5))])
+def test_limbs(text: str, wanted: tuple[str, float]) -> None:
+    assert limb(text) == wanted
+
+
+@pytest.mark.parametrize(
+    "text", ["leg=2", "legs", "legs=0", "legs=-1", "legs=21", "legs=nan", "legs=1e2", "legs=" + "9" * 400]
+)
+def test_other_limbs_are_refused(text: str) -> None:
+    with pytest.raises(BadParameter, match="Next: "):
+        limb(text)

@@ -1,0 +1,290 @@
+"""The depth networks against their authors' code, their files, and what OpenVINO makes of them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from tests import random_weights
+from tests.depth_keys import HEADS, WIDTH, Shapes, hybrid, vit_small, whole_numbers, zoe
+from tests.similarity import photograph, ssim
+from torch import nn
+from torch.nn import functional as F
+
+from underdrawing.core import models, store
+from underdrawing.core.device import Placement
+from underdrawing.core.errors import BadWeights
+from underdrawing.core.geometry import Size
+from underdrawing.core.weights import Weight
+from underdrawing.preprocessors.nets import depth, depth_anything, dpt_hybrid, zoedepth
+from underdrawing.preprocessors.nets.imagenet import standardised
+from underdrawing.preprocessors.nets.pretrained import Pretrained
+from underdrawing.preprocessors.nets.renaming import Renaming
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "depth" / "depth.npz"
+TOLERANCE = 1e-4
+"""Of the golden data's own span."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@cache
+def golden() -> dict[str, NDArray[Any]]:
+    with np.load(GOLDEN) as arrays:
+        return dict(arrays)
+
+
+def narrow_hybrid() -> Any:
+    """Configuration of the golden data's trunk."""
+    config = dpt_hybrid.config()
+    config.hidden_size, config.num_attention_heads, config.intermediate_size = WIDTH, HEADS, 4 * WIDTH
+    return config
+
+
+def narrow_zoe() -> Any:
+    """Configuration of the golden data's trunk."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"WIDTH": WIDTH, "HEADS": HEADS, "BLOCKS": 4}.items():
+            patch.setattr(zoedepth, name, value)
+        return zoedepth.config("nyu")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network: its official keys, how it is put together, and the bias that the golden data raised."""
+
+    shapes: Callable[[], Shapes]
+    load: Pretrained
+    last: str = ""
+    gain: float = 1.0
+    extra: Callable[[], dict[str, torch.Tensor]] = dict[str, torch.Tensor]
+
+
+LAST = "depth_head.scratch.output_conv2.2.bias"
+CASES = {
+    "depth_anything_1": Case(vit_small, depth_anything.recipe(1, "small", "original"), LAST),
+    "depth_anything_2": Case(vit_small, depth_anything.recipe(2, "small", "original"), LAST),
+    "dpt_hybrid": Case(
+        hybrid, dpt_hybrid.RECIPES["original"]._replace(config=narrow_hybrid), "scratch.output_conv.4.bias"
+    ),
+    "zoedepth": Case(
+        zoe, zoedepth.recipe("nyu", "original")._replace(config=narrow_zoe), gain=0.9, extra=whole_numbers
+    ),
+}
+
+
+@cache
+def made(shapes: Callable[[], Shapes], gain: float) -> dict[str, torch.Tensor]:
+    return random_weights.tensors(shapes(), gain=gain)
+
+
+def tensors(case: Case) -> dict[str, torch.Tensor]:
+    """Official table of random weights, as the golden data's."""
+    table = {**made(case.shapes, case.gain), **case.extra()}
+    return {**table, case.last: table[case.last] + 10} if case.last else table
+
+
+def pixels(name: str) -> torch.Tensor:
+    """What the golden data's network was given."""
+    image = golden()["picture"]
+    if name.startswith("depth_anything"):
+        return standardised(depth_anything._resized(image[None], depth_anything.seen_size(Size(90, 112), 70)))
+    return torch.from_numpy(image[:64, :96].copy()).permute(2, 0, 1)[None] / 127.5 - 1
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_network_equals_its_authors(name: str) -> None:
+    module = CASES[name].load(tensors(CASES[name]), {}, name).eval()
+    with torch.inference_mode():
+        found = module(pixels(name))
+    expected = golden()[name]
+    assert tuple(found.shape) in ((1, *expected.shape), (1, 1, *expected.shape))
+    error = np.abs(found.numpy().reshape(expected.shape) - expected).max()
+    assert np.ptp(expected) > 0.1
+    assert error <= TOLERANCE * np.ptp(expected)
+
+
+def test_transformers_own_file_gives_the_same_network() -> None:
+    """Keys of 4.x, which is what is published, so that 5.x must rename them itself."""
+    case = CASES["depth_anything_2"]
+    published = depth_anything.ORIGINAL(tensors(case))
+    assert "backbone.encoder.layer.11.attention.attention.query.weight" in published
+    module = depth_anything.recipe(2, "small", "transformers")(published, {}, "x").eval()
+    with torch.inference_mode():
+        found = module(pixels("depth_anything_2"))[0].numpy()
+    expected = golden()["depth_anything_2"]
+    assert np.abs(found - expected).max() <= TOLERANCE * np.ptp(expected)
+
+
+def test_metric_models_give_metres() -> None:
+    """The same network with a sigmoid behind it, times the furthest distance."""
+    table = tensors(CASES["depth_anything_2"])
+    raw = depth_anything.recipe(2, "small", "original")(table, {}, "x").eval()
+    raw.get_submodule("model.head").activation2 = nn.Identity()
+    x = torch.randn(1, 3, 28, 42, generator=torch.Generator().manual_seed(4))
+    for model, furthest in (("small_indoor", 20), ("small_outdoor", 80)):
+        metric = depth_anything.recipe(2, model, "original")(table, {}, "x").eval()
+        with torch.inference_mode():
+            assert torch.allclose(metric(x), torch.sigmoid(raw(x)) * furthest, atol=1e-4)
+
+
+def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: dict[str, Any]) -> Weight:
+    """Record of a pickled checkpoint that lies where a user put it."""
+    monkeypatch.setattr(store, "store", lambda: store.Store(tmp_path / "cache"))
+    monkeypatch.setattr(models, "store", store.store)
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    monkeypatch.setenv("UNDERDRAWING_WEIGHTS", str(folder))
+    path = folder / "official.pth"
+    torch.save(content, path)
+    data = path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    return Weight(repo="a/b", file=path.name, sha256=digest, size=len(data), licence="none", commercial=True)
+
+
+def test_a_checkpoint_of_half_precision_in_a_wrapper_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = CASES["depth_anything_2"]
+    half = {name: tensor.half() for name, tensor in tensors(case).items()}
+    network = models.assembled(saved(tmp_path, monkeypatch, {"model": half}), case.load, Placement())
+    loaded = network.module.state_dict()["model.neck.convs.0.weight"]
+    assert loaded.dtype == torch.float32
+    assert torch.equal(loaded, half["depth_head.scratch.layer1_rn.weight"].float())
+    assert network(torch.zeros(1, 3, 28, 42)).shape == (1, 28, 42)
+
+
+@pytest.mark.parametrize("fault", ["missing", "unexpected", "mismatched"])
+def test_a_file_that_does_not_fit_is_refused(fault: str) -> None:
+    case = CASES["depth_anything_2"]
+    table = tensors(case)
+    if fault == "missing":
+        del table["depth_head.projects.2.bias"]
+    elif fault == "unexpected":
+        table["depth_head.readout.weight"] = torch.zeros(3, 3)
+    else:
+        table["depth_head.projects.2.bias"] = torch.zeros(7)
+    with pytest.raises(BadWeights, match="DepthAnythingForDepthEstimation"):
+        case.load(table, {}, "x")
+
+
+def test_bfloat16_keeps_the_levels_of_the_head() -> None:
+    case = CASES["depth_anything_2"]
+    module = case.load(tensors(case), {}, "x").eval()
+    x = pixels("depth_anything_2")
+    with torch.inference_mode():
+        full = module(x)
+        short = module.to(torch.bfloat16)(x.bfloat16())
+    assert short.dtype == torch.float32
+    assert len(torch.unique(short)) > 0.9 * len(torch.unique(full))
+    assert (short - full).abs().mean() <= 0.02 * (full.max() - full.min())
+
+
+def test_bfloat16_leaves_the_map_unchanged() -> None:
+    """With random weights, which are harder to keep than trained ones; the last bias keeps the ReLU open."""
+    case = CASES["depth_anything_2"]
+    table = {**made(case.shapes, case.gain)}
+    table[case.last] = table[case.last] + 10000
+    module = case.load(table, {}, "x").eval()
+    x = standardised(depth_anything._resized(photograph("astronaut", 256), Size(252, 252)))
+    with torch.inference_mode():
+        full = module(x)
+        short = module.to(torch.bfloat16)(x.bfloat16())
+    one, other = (depth.of_disparity(values.numpy()).images[0, ..., 0] for values in (full, short))
+    assert one.std() > 20
+    assert not np.array_equal(one, other)
+    assert ssim(one, other) >= 0.99
+
+
+def test_positions_are_sampled_as_torch_does_with_dinos_scale() -> None:
+    table = torch.randn(1, 1 + 37 * 37, 6, generator=torch.Generator().manual_seed(1))
+    holder = nn.Module()
+    holder.position_embeddings = nn.Parameter(table)
+    for rows, columns in ((5, 9), (37, 40), (60, 37)):
+        found = depth_anything._positions(holder, table, rows * 14, columns * 14)
+        grid = table[:, 1:].reshape(1, 37, 37, 6).permute(0, 3, 1, 2)
+        scales = ((rows + 0.1) / 37, (columns + 0.1) / 37)
+        expected = F.interpolate(grid, scale_factor=scales, mode="bicubic").flatten(2).transpose(1, 2)
+        assert torch.allclose(found[:, 1:], expected, atol=1e-4)
+        assert torch.equal(found[:, :1], table[:, :1])
+    assert torch.equal(depth_anything._positions(holder, table, 518, 518), table)
+
+
+@pytest.mark.parametrize(("size", "side", "seen"), [
+    ((480, 640), 518, (518, 686)),
+    ((640, 480), 518, (686, 518)),
+    ((518, 518), 518, (518, 518)),
+    ((1080, 1920), 518, (518, 924)),
+    ((1, 1), 518, (518, 518)),
+    ((100, 400), 518, (518, 2072)),
+    ((1, 64), 518, (126, 8288)),
+    ((300, 400), 140, (140, 182)),
+    ((300, 1200), 1036, (728, 2898)),
+])  # fmt: skip
+def test_what_depth_anything_sees(size: tuple[int, int], side: int, seen: tuple[int, int]) -> None:
+    assert depth_anything.seen_size(Size(*size), side) == seen
+
+
+@pytest.mark.parametrize(("size", "seen"), [
+    ((384, 512), (384, 512)),
+    ((480, 640), (384, 512)),
+    ((640, 480), (672, 512)),
+    ((2000, 3000), (384, 576)),
+    ((3, 3), (384, 384)),
+])  # fmt: skip
+def test_what_zoedepth_sees(size: tuple[int, int], seen: tuple[int, int]) -> None:
+    assert zoedepth.seen_size(Size(*size), zoedepth.NATIVE["nyu"]) == seen
+
+
+def test_zoedepths_padding_and_mirror_are_its_authors(monkeypatch: pytest.MonkeyPatch) -> None:
+    def network(weight: Weight, load: Pretrained, placement: Placement) -> Callable[[torch.Tensor], torch.Tensor]:
+        return lambda seen: seen.mean(1, keepdim=True)
+
+    monkeypatch.setattr(zoedepth, "assembled", network)
+    found = zoedepth.metres(golden()["picture"][None], "nyu", zoedepth.ZOE_ORIGINAL, Placement())[0]
+    assert np.abs(found - golden()["mirrored"]).max() <= TOLERANCE
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="the extra openvino is not installed")
+@pytest.mark.parametrize(("load", "sizes"), [
+    pytest.param(depth_anything.recipe(2, "small", "original"), ((70, 98), (518, 518)), id="depth_anything"),
+    pytest.param(dpt_hybrid.RECIPES["original"], ((64, 64), (128, 192)), id="dpt_hybrid"),
+])  # fmt: skip
+def test_openvino_runs_every_size(load: Pretrained, sizes: tuple[tuple[int, int], ...]) -> None:
+    from underdrawing.core.openvino_backend import OpenVinoNetwork
+
+    module = random_weights.shrunk(load).eval()
+    generator = torch.Generator().manual_seed(2)
+    for parameter in module.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=generator) * 0.3
+    network = OpenVinoNetwork(module, Placement(backend="openvino"))
+    for size in sizes:
+        x = torch.randn(1, 3, *size, generator=generator)
+        with torch.inference_mode():
+            expected = module(x)
+        assert (network(x) - expected).abs().max() <= TOLERANCE * (expected.max() - expected.min())
+
+
+def test_renaming_cuts_drops_and_hands_on() -> None:
+    rules = Renaming([(r"a\.(\d)", r"x.\1,y.\1"), (r"gone", ""), (r"b", "c")])
+    table = {"a.3": torch.arange(4.0), "gone": torch.zeros(1), "b": torch.ones(2), "other": torch.ones(1)}
+    renamed = rules(table)
+    assert {name: value.tolist() for name, value in renamed.items()} == {
+        "x.3": [0, 1], "y.3": [2, 3], "c": [1, 1], "other": [1]
+    }  # fmt: skip

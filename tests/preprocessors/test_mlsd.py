@@ -1,0 +1,217 @@
+"""M-LSD against controlnet-aux on the same random weights, its decoder on synthetic outputs, its files."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+import pytest
+import torch
+from tests.golden.lines import synthetic
+from tests.pictures import flat, photo
+from tests.random_weights import stand_in, tensors
+
+from underdrawing.core import models, store
+from underdrawing.core.device import Placement
+from underdrawing.core.errors import BadWeights
+from underdrawing.core.weights import Weight
+from underdrawing.preprocessors import registry
+from underdrawing.preprocessors.mlsd import Mlsd
+from underdrawing.preprocessors.nets import bands, mlsd, mlsd_lines
+from underdrawing.preprocessors.nets.mlsd_files import WEIGHTS, Model
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "lines" / "lines.npz"
+MODELS: tuple[Model, ...] = get_args(Model)
+GAIN = {"large": 1.0, "tiny": 0.9}
+"""As in benchmarks/peer_lines.py, which made the golden data."""
+
+
+@pytest.fixture(scope="module")
+def golden() -> dict[str, NDArray[Any]]:
+    with np.load(GOLDEN) as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Any:  # pyright: ignore[reportUnusedFunction]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def published(keys: NDArray[np.uint8]) -> dict[str, tuple[int, ...]]:
+    """Keys and shapes of the reference implementation."""
+    rows = (line.split(" ") for line in keys.tobytes().decode().splitlines())
+    return {name: tuple(map(int, shape)) for name, *shape in rows}
+
+
+def saved(folder: Path, patch: pytest.MonkeyPatch, content: Any) -> Weight:
+    """Record of a pickled checkpoint that lies where a user put it."""
+    patch.setattr(store, "store", lambda: store.Store(folder / "cache"))
+    patch.setattr(models, "store", store.store)
+    mine = folder / "mine"
+    mine.mkdir(exist_ok=True)
+    patch.setenv("UNDERDRAWING_WEIGHTS", str(mine))
+    path = mine / "mlsd_large_512_fp32.pth"
+    torch.save(content, path)
+    data = path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    return Weight(repo="a/b", file=path.name, sha256=digest, size=len(data), licence="none", commercial=True)
+
+
+def loaded(model: Model, weight: Weight, placement: Placement | None = None) -> models.Network:
+    return models.network(weight, mlsd.BUILD[model], placement or Placement(), mlsd.converter(model, weight.id))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_keys_are_the_published_ones(golden: dict[str, NDArray[Any]], model: Model) -> None:
+    assert mlsd.official(model) == published(golden[f"keys_{model}"])
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_output_and_segments_equal_the_peers(
+    golden: dict[str, NDArray[Any]], model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within 1e-5 of the outputs' spread, and of the picture's pixels 1e-3."""
+    weight = saved(tmp_path, monkeypatch, tensors(mlsd.official(model), gain=GAIN[model]))
+    monkeypatch.setitem(mlsd.WEIGHTS, model, weight)
+    image, expected = golden["image"], golden[f"output_{model}"]
+    output = loaded(model, weight)(torch.from_numpy(image).permute(2, 0, 1)[None].float())[0].numpy()
+    assert expected.std() > 2
+    assert np.abs(output - expected).max() <= 1e-5 * (expected.max() - expected.min())
+    (found,) = mlsd.segments(image[None], model, 0.1, 0.1, Placement())
+    wanted = golden[f"segments_{model}"]
+    assert len(wanted) > 20
+    assert np.abs(by_place(found) - by_place(wanted)).max() <= 1e-3
+
+
+def by_place(lines: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows in one order; equal scores may come in any."""
+    return lines[np.lexsort(np.round(lines, 1).T)]
+
+
+@pytest.mark.parametrize("count", synthetic.COUNTS)
+def test_the_decoder_finds_exactly_the_peers_lines(golden: dict[str, NDArray[Any]], count: int) -> None:
+    output = synthetic.output(count)
+    (found,) = mlsd_lines.decode(torch.from_numpy(output)[None], 0.1, 2.0)
+    assert np.array_equal(found, golden[f"lines_{count}"])
+    assert len(found) == (count if count <= 200 else 200 - len(range(3, 200, 7)))
+
+
+def test_of_a_batch_each_picture_has_its_own_lines() -> None:
+    outputs = torch.stack([torch.from_numpy(synthetic.output(count)) for count in synthetic.COUNTS])
+    together = mlsd_lines.decode(outputs, 0.1, 2.0)
+    for output, lines in zip(outputs, together, strict=True):
+        assert np.array_equal(mlsd_lines.decode(output[None], 0.1, 2.0)[0], lines)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 7), (5, 3)])
+def test_fewer_pixels_than_lines(height: int, width: int) -> None:
+    output = torch.zeros(1, 5, height, width)
+    output[0, 0, 0, 0] = 3
+    output[0, 3:, 0, 0] = 4
+    (found,) = mlsd_lines.decode(output, 0.6, 0.1)
+    assert found.tolist() == [[0, 0, 8, 8]]
+
+
+def test_thresholds_are_exceeded_and_not_met() -> None:
+    output = torch.full((1, 5, 8, 8), -9.0)
+    output[0, 0, 4, 4] = 0  # probability 0.5
+    output[0, 1:, 4, 4] = torch.tensor((-1.0, 0.0, 2.0, 4.0))  # length 5
+    for score, distance, count in ((0.49, 4.99, 1), (0.5, 4.99, 0), (0.49, 5.0, 0), (2.0, 0.1, 0)):
+        assert len(mlsd_lines.decode(output, score, distance)[0]) == count
+
+
+def test_neighbours_of_a_surer_centre_are_not_lines() -> None:
+    output = torch.full((1, 5, 9, 9), -9.0)
+    output[0, 1:3], output[0, 3:5] = -3, 3
+    output[0, 0, 3:6, 3:6] = torch.tensor([[1.0, 1.5, 1.2], [0.5, 2.0, 1.9], [0.1, 0.2, 0.3]])
+    output[0, 0, 8, 8] = 0.5
+    (found,) = mlsd_lines.decode(output, 0.1, 0.1)
+    assert found.tolist() == [[2, 2, 14, 14], [10, 10, 22, 22]]
+
+
+def test_what_is_no_number_is_no_line() -> None:
+    output = torch.full((1, 5, 9, 9), -9.0)
+    output[0, 0, 1, 1], output[0, 1:, 1, 1] = 3, torch.inf
+    output[0, 0, 5, 5], output[0, 1:, 5, 5] = 3, torch.nan
+    assert len(mlsd_lines.decode(output, 0.1, 0.1)[0]) == 0
+
+
+def test_lines_are_drawn_a_pixel_wide_and_cut_off_at_the_border() -> None:
+    lines = np.array([[2.9, 3.9, 6.1, 3.2], [-5.0, 8.0, 40.0, 8.0]])
+    drawn = mlsd_lines.draw(lines, mlsd.Size(10, 12))
+    expected = np.zeros((10, 12), np.uint8)
+    expected[3, 2:7] = expected[8] = 255
+    assert np.array_equal(drawn, expected)
+
+
+def test_a_picture_without_a_line_is_black_and_said_so() -> None:
+    with pytest.MonkeyPatch.context() as patch, stand_in(patch):
+        made = Mlsd.ready(Mlsd.params(score_threshold=1.0), device="cpu")
+        result = made(np.stack([photo(64, 96), flat(64, 96, 90)]), resolution=0)
+    assert not result.images.any()
+    assert result.notes == ("no line was found in picture 1, 2: the map is black",)
+
+
+def test_lines_make_a_binary_map_without_a_note() -> None:
+    with pytest.MonkeyPatch.context() as patch, stand_in(patch):
+        result = Mlsd.ready(Mlsd.params(), device="cpu")(photo(70, 96)[None], resolution=0)
+    assert set(np.unique(result.images).tolist()) == {0, 255}
+    assert result.notes == ()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_bands_change_nothing(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = mlsd.BUILD[model]({}).eval()
+    module.load_state_dict(tensors({name: tuple(value.shape) for name, value in module.state_dict().items()}))
+    x = torch.from_numpy(photo(448, 64)).permute(2, 0, 1)[None].float()
+    with torch.inference_mode():
+        whole = module(x)
+        monkeypatch.setattr(bands, "BYTES", 1)
+        assert (module(x) - whole).abs().max() <= 1e-5 * (whole.max() - whole.min())
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_the_official_form_loads_from_a_pickle(wrapped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = {name: value.half() for name, value in tensors(mlsd.official("large")).items()}
+    weight = saved(tmp_path, monkeypatch, {"state_dict": table} if wrapped else table)
+    assert loaded("large", weight)(torch.zeros(1, 3, 64, 96)).shape == (1, 5, 32, 48)
+
+
+@pytest.mark.parametrize("fault", ["missing", "unexpected", "mis-shaped"])
+@pytest.mark.parametrize(
+    "key", ["block15.conv1.1.running_mean", "block23.conv3.weight", "backbone.features.0.0.weight"]
+)
+def test_a_file_that_does_not_fit_is_refused(
+    fault: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tensors(mlsd.official("large"))
+    if fault == "missing":
+        del table[key]
+    elif fault == "unexpected":
+        table[f"{key}.more"] = torch.zeros(1)
+    else:
+        table[key] = table[key][:1]
+    with pytest.raises(BadWeights, match=f"1 {fault}: {key}"):
+        loaded("large", saved(tmp_path, monkeypatch, table))
+
+
+def test_the_other_network_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadWeights, match="missing"):
+        loaded("large", saved(tmp_path, monkeypatch, tensors(mlsd.official("tiny"))))
+
+
+def test_names_of_existing_workflows() -> None:
+    for name in ("mlsd", "M-LSDPreprocessor", "MLSDdetector"):
+        found = registry.resolve(name)
+        params = Mlsd.params(**found.presets)
+        assert found.annotator is Mlsd
+        assert (params.model, params.score_threshold, params.distance_threshold) == ("large", 0.1, 0.1)
+        assert Mlsd.weights_for(params) == (WEIGHTS["large"],)

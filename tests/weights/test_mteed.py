@@ -1,0 +1,28 @@
+"""Opt-in: MTEED's real weights give what controlnet-aux's code gave on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from underdrawing.core.device import Placement
+from underdrawing.core.errors import WeightsMissing
+from underdrawing.core.store import Store
+from underdrawing.preprocessors.nets import teed
+from underdrawing.preprocessors.nets.teed_files import MTEED
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "lineart" / "lineart.npz"
+
+
+def test_edge_probability_equals_the_peers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Store, "asks", False)
+    with np.load(GOLDEN) as arrays:
+        image, expected = arrays["image"], arrays["mteed"] / 65535
+    try:
+        found = teed.edge_probability(image[None], MTEED, Placement())[0]
+    except WeightsMissing as missing:
+        pytest.skip(str(missing))
+    assert expected.max() > 0.9
+    assert np.abs(found - expected).max() <= 2e-5
