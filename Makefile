@@ -6,6 +6,7 @@ TORCH ?= torch==2.13.0
 BIN := .venv/bin
 PY := $(BIN)/python
 LINK := .dev/underdrawing
+BENCHMARKS := annotators openpose lines lineart depth surfaces segmentation poses loading lora memory
 
 .PHONY: demo test weights lint bench docs clean
 
@@ -49,9 +50,7 @@ lint: .venv/dev
 bench: .venv/dev
 	$(PY) -m pip install --quiet --disable-pip-version-check psutil peft einops
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps controlnet-aux
-	$(PY) benchmarks/annotators.py
-	$(PY) benchmarks/lora.py
-	$(PY) benchmarks/memory.py
+	for part in $(BENCHMARKS); do $(PY) benchmarks/$$part.py || exit; done
 
 docs: .venv/run
 	$(BIN)/underdrawing docs docs/annotators.md

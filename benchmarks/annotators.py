@@ -20,7 +20,7 @@ import numpy as np
 import peer
 import peer_hed
 import torch
-from interleave import Timing, all_threads, interleave, load, matmul_peak, processor, set_threads
+from interleave import Timing, all_threads, interleave, load, matmul_peak, processor, set_threads, table
 
 from underdrawing.core.device import Placement, cpu_bf16_unit
 from underdrawing.core.models import network, unload
@@ -138,12 +138,7 @@ class Bench:
 
     def table(self, title: str, timings: Mapping[str, Timing], notes: Mapping[str, str] | None = None) -> None:
         """Print figures and ratios to the first row."""
-        kind = "CPU ms (median)" if self.threads == 1 else "wall ms (min)"
-        print(f"\n**{title}**\n\n| | {kind} | ratio | |\n|---|---|---|---|")
-        first = next(iter(timings.values())).figure(self.threads)
-        for name, timing in timings.items():
-            figure = timing.figure(self.threads)
-            print(f"| {name} | {figure * 1e3:.1f} | {first / figure:.2f} | {(notes or {}).get(name, '')} |")
+        table(title, timings, self.threads, notes)
 
 
 def picture(side: int) -> NDArray[np.uint8]:

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import torch
 from annotators import picture, placements
-from interleave import Timing, all_threads, interleave, load, processor, set_threads
+from interleave import Timing, all_threads, interleave, load, processor, set_threads, table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -143,12 +143,7 @@ class Bench:
 
     def table(self, title: str, timings: Mapping[str, Timing], notes: Mapping[str, str]) -> None:
         """Print figures and ratios to the first row."""
-        kind = "CPU ms (median)" if self.threads == 1 else "wall ms (min)"
-        print(f"\n**{title}**\n\n| | {kind} | ratio | |\n|---|---|---|---|")
-        first = next(iter(timings.values())).figure(self.threads)
-        for name, timing in timings.items():
-            figure = timing.figure(self.threads)
-            print(f"| {name} | {figure * 1e3:.0f} | {first / figure:.2f} | {notes.get(name, '')} |")
+        table(title, timings, self.threads, notes)
 
 
 def _handing_over(net: models.Network) -> Callable[[Any, Any, Any], models.Network]:

@@ -46,6 +46,16 @@ def interleave(candidates: Mapping[str, Callable[[], object]], rounds: int) -> d
     return timings
 
 
+def table(title: str, timings: Mapping[str, Timing], threads: int, notes: Mapping[str, str] | None = None) -> None:
+    """Print figures and ratios to the first row, as Markdown; notes: what is told of a row besides."""
+    kind = "CPU ms (median)" if threads == 1 else "wall ms (min)"
+    print(f"\n**{title}**\n\n| | {kind} | ratio | |\n|---|---|---|---|")
+    first = next(iter(timings.values())).figure(threads)
+    for name, timing in timings.items():
+        figure = timing.figure(threads)
+        print(f"| {name} | {figure * 1e3:.2f} | {first / figure:.2f} | {(notes or {}).get(name, '')} |", flush=True)
+
+
 def set_threads(threads: int) -> None:
     """Bound torch and OpenCV."""
     torch.set_num_threads(threads)

@@ -22,7 +22,7 @@ import peer
 import peer_lines
 import torch
 from annotators import picture, placements
-from interleave import Timing, all_threads, interleave, load, matmul_peak, processor, set_threads
+from interleave import Timing, all_threads, interleave, load, matmul_peak, processor, set_threads, table
 from tests.golden.lines import synthetic
 from tests.random_weights import tensors
 from torch.utils.flop_counter import FlopCounterMode
@@ -169,12 +169,7 @@ class Bench:
 
     def table(self, title: str, timings: Mapping[str, Timing], notes: Mapping[str, str] | None = None) -> None:
         """Print figures and ratios to the first row."""
-        kind = "CPU ms (median)" if self.threads == 1 else "wall ms (min)"
-        print(f"\n**{title}**\n\n| | {kind} | ratio | |\n|---|---|---|---|")
-        first = next(iter(timings.values())).figure(self.threads)
-        for name, timing in timings.items():
-            figure = timing.figure(self.threads)
-            print(f"| {name} | {figure * 1e3:.1f} | {first / figure:.2f} | {(notes or {}).get(name, '')} |", flush=True)
+        table(title, timings, self.threads, notes)
 
 
 def _ready(name: str, placement: Placement) -> Annotator[Any]:

@@ -23,7 +23,7 @@ import peer
 import peer_openpose
 import torch
 from annotators import placements
-from interleave import Timing, interleave, load, processor, set_threads
+from interleave import Timing, interleave, load, processor, set_threads, table
 from tests import pose_maps, random_weights
 
 from underdrawing.core import models
@@ -187,12 +187,7 @@ class Bench:
 
     def table(self, title: str, timings: Mapping[str, Timing], notes: Mapping[str, str] | None = None) -> None:
         """Print figures and ratios to the first row."""
-        kind = "CPU ms (median)" if self.threads == 1 else "wall ms (min)"
-        print(f"\n**{title}**\n\n| | {kind} | ratio | |\n|---|---|---|---|")
-        first = next(iter(timings.values())).figure(self.threads)
-        for name, timing in timings.items():
-            figure = timing.figure(self.threads)
-            print(f"| {name} | {figure * 1e3:.1f} | {first / figure:.1f} | {(notes or {}).get(name, '')} |", flush=True)
+        table(title, timings, self.threads, notes)
 
 
 def memory(runs: Candidates) -> dict[str, str]:

@@ -21,7 +21,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import transformers as library
-from interleave import Timing, interleave, load, processor, set_threads
+from interleave import interleave, load, processor, set_threads, table
 from tests import random_weights
 from tests.pictures import photo
 from torch.nn.functional import interpolate
@@ -32,8 +32,6 @@ from underdrawing.core.models import Network
 from underdrawing.preprocessors.nets import labels, palettes, segmentation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
 transformers: Any = library
@@ -69,16 +67,6 @@ def smooth_scores(count: int, side: int) -> torch.Tensor:
     """Scores [1, count, side, side] that change slowly, as those of trained networks do."""
     coarse = torch.randn(1, count, 8, 8, generator=torch.Generator().manual_seed(0))
     return interpolate(coarse, size=(side, side), mode="bicubic")
-
-
-def table(title: str, timings: Mapping[str, Timing], threads: int, notes: Mapping[str, str] | None = None) -> None:
-    """Print figures and ratios to the first row."""
-    kind = "CPU ms (median)" if threads == 1 else "wall ms (min)"
-    print(f"\n**{title}**\n\n| | {kind} | ratio | |\n|---|---|---|---|")
-    first = next(iter(timings.values())).figure(threads)
-    for name, timing in timings.items():
-        figure = timing.figure(threads)
-        print(f"| {name} | {figure * 1e3:.2f} | {first / figure:.2f} | {(notes or {}).get(name, '')} |")
 
 
 def painting(side: int, rounds: int, threads: int) -> None:

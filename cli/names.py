@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..preprocessors import registry
+from .listing import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,9 +66,7 @@ def _absent() -> Iterator[Row]:
 
 def preset_text(presets: Mapping[str, Value]) -> str:
     """Parameters as they are written on the command line."""
-    return " ".join(
-        f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in presets.items()
-    )
+    return " ".join(f"{name}={shown(value)}" for name, value in presets.items())
 
 
 def as_text() -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -12,6 +11,9 @@ import msgspec
 
 from ..core.errors import BadParameter
 from ..core.geometry import FitMode, Size
+from ..core.pose_names import Sticks
+from .shared import size_of
+from .shown import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -19,17 +21,7 @@ if TYPE_CHECKING:
     from ..core.pose_files import PoseFile
     from ..core.poses import Pose
 
-STICKS = ("plain", "xinsir", "comfyui")
 file_type = click.Path(path_type=Path)
-
-
-def _size(_: click.Context, __: click.Parameter, text: str | None) -> Size | None:
-    if text is None:
-        return None
-    if not re.fullmatch(r"[1-9]\d{0,5}x[1-9]\d{0,5}", text):
-        raise click.BadParameter("write it as WIDTHxHEIGHT, for example 768x512")
-    width, height = text.split("x")
-    return Size(int(height), int(width))
 
 
 def shared(command: Callable[..., None]) -> Callable[..., None]:
@@ -43,7 +35,7 @@ def shared(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--hands/--no-hands", default=True, help="Keep hands."),
         click.option("--face/--no-face", default=True, help="Keep faces."),
         click.option("--animals/--no-animals", default=True, help="Keep animals."),
-        click.option("--size", callback=_size, metavar="WxH", help=size),
+        click.option("--size", callback=size_of, metavar="WxH", help=size),
         click.option("--mode", type=click.Choice(get_args(FitMode)), default="just", show_default=True, help=how),
     )
     for option in reversed(options):
@@ -81,14 +73,16 @@ def pose() -> None:
     """Draw poses from OpenPose JSON files, and change them.
 
     Files of any origin are read: with coordinates from 0 to 1 or in pixels, one document or a list, people or animals.
-    A map that was drawn here holds its poses and is read too.
+    A map of `pose render` holds its poses and is read too.
     """
 
 
 @pose.command(short_help="Draw poses.")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=file_type)
 @click.option("-o", "--output", required=True, type=file_type, metavar="DIR", help="Folder for the maps.")
-@click.option("--sticks", type=click.Choice(STICKS), default="plain", show_default=True, help="How sticks grow.")
+@click.option(
+    "--sticks", type=click.Choice(get_args(Sticks)), default="plain", show_default=True, help="How sticks grow."
+)
 @click.option("--resolution", type=click.IntRange(0), default=0, metavar="N", help="Shorter side of maps; 0: as posed.")
 @shared
 def render(files: tuple[Path, ...], output: Path, sticks: Any, resolution: int, **kept: Any) -> None:
@@ -106,6 +100,8 @@ def render(files: tuple[Path, ...], output: Path, sticks: Any, resolution: int, 
 
     def draw(file: Path) -> None:
         read = read_poses(file)
+        if not read.poses:
+            click.echo(f"{printable(file)} holds no poses", err=True)
         for path, one in zip(_targets(output, taken[file], read), read.poses, strict=True):
             _check(path, files)
             there = _resized(asked.sized(asked.of(one)), resolution)
@@ -124,8 +120,8 @@ def render(files: tuple[Path, ...], output: Path, sticks: Any, resolution: int, 
 @click.option("--move", "moves", multiple=True, metavar="POINT=X,Y", help="To X,Y or by +X,-Y pixels: 1:nose=120,80.")
 @click.option("--scale", type=click.FloatRange(0.01, 100), default=1.0, metavar="F", help="About the middle.")
 @click.option("--right", type=float, default=0.0, metavar="SHARE", help="Move everybody, in widths of the canvas.")
-@click.option("--confidences", is_flag=True, help="Keep them; A1111 and ComfyUI drop points below 1.")
 @click.option("--down", type=float, default=0.0, metavar="SHARE", help="Move everybody, in heights of the canvas.")
+@click.option("--confidences", is_flag=True, help="Keep them; A1111 and ComfyUI drop points below 1.")
 @shared
 def edit(
     file: Path, output: Path, mirror: bool, drop: str, scale: float, right: float, down: float, **rest: Any

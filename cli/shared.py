@@ -54,7 +54,8 @@ class SharedOption(click.Option):
         return f"{names}{value}", f"{self.help}{default}"
 
 
-def _size(_: click.Context, __: click.Parameter, text: str | None) -> Size | None:
+def size_of(_: click.Context, __: click.Parameter, text: str | None) -> Size | None:
+    """Read WIDTHxHEIGHT."""
     if text is None:
         return None
     if not re.fullmatch(r"[1-9]\d{0,5}x[1-9]\d{0,5}", text):
@@ -106,7 +107,7 @@ def _sizes() -> list[click.Parameter]:
     return [
         option("--resolution", type=length, metavar="N", default=512, show_default=True, help=shorter),
         option("--match-input", is_flag=True, help="Maps exactly as large as their inputs."),
-        option("--size", callback=_size, metavar="WxH", help=exact),
+        option("--size", callback=size_of, metavar="WxH", help=exact),
         option("--mode", default="crop", help=how, **_choice(FitMode)),
     ]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from ..core.errors import BadImage
+from ..core.pose_names import Sticks
 from . import host, inputs
 from .annotators import PREFIX
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ..core.pose_drawing import Sticks
     from ..core.poses import Pose
     from .tools import Inputs
 
@@ -58,7 +58,7 @@ class RenderPoses:
     def INPUT_TYPES(cls) -> Inputs:
         """Poses, parts, sticks, size."""
         parts = {"body": _yes("Draw bodies"), "hands": _yes("Draw hands"), "face": _yes("Draw faces")}
-        sticks: inputs.Input = (["plain", "xinsir", "comfyui"], {"tooltip": "How sticks grow with the map"})
+        sticks: inputs.Input = (list(get_args(Sticks)), {"tooltip": "How sticks grow with the map"})
         return {"required": {"poses": POSES}, "optional": parts | {"sticks": sticks, "resolution": RESOLUTION}}
 
     def draw(

@@ -70,14 +70,16 @@ class Sheet:
         shown, left_out = [("picture", pictures.arrays(image[:1])[0])], dict[str, str]()
         tick = host.progress(len(registry))
         for annotator in registry:
-            name, left_out[annotator.spec.id] = annotator.spec.id, why_not(annotator)
-            if not left_out[name]:
+            name, reason = annotator.spec.id, why_not(annotator)
+            if not reason:
                 try:
                     shown.append((name, run(annotator, image[:1], {}, resolution).images[0]))
                 except UnderdrawingError as error:
-                    left_out[name] = str(error)
+                    reason = str(error)
+            if reason:
+                left_out[name] = reason
             tick(1)
-        _tell({name: reason for name, reason in left_out.items() if reason})
+        _tell(left_out)
         return (pictures.image(sheet_of(shown)[None]),)
 
 

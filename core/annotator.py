@@ -16,7 +16,7 @@ from .params import Field, Params, Value, fields, make
 from .widgets import Widget
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -35,8 +35,13 @@ if TYPE_CHECKING:
 
 P = TypeVar("P", bound=Params)
 
-PACKAGES = {"cv2": "opencv-python-headless"}
+_PACKAGES = {"cv2": "opencv-python-headless"}
 """Package to install for a module of another name."""
+
+
+def pip_install(modules: Iterable[str]) -> str:
+    """Command that installs these modules."""
+    return f"pip install {' '.join(_PACKAGES.get(module, module) for module in modules)}"
 
 
 class Kind(Enum):
@@ -189,8 +194,7 @@ class Annotator(ABC, Generic[P]):
         from .device import check_name, place
 
         if missing := cls.missing():
-            packages = " ".join(PACKAGES.get(module, module) for module in missing)
-            raise MissingExtra(f"needs {', '.join(missing)}", where=cls.spec.id, fix=f"pip install {packages}")
+            raise MissingExtra(f"needs {', '.join(missing)}", where=cls.spec.id, fix=pip_install(missing))
         if cls.spec.weights:
             placement = place(device, dtype, backend, bf16=cls.spec.bf16)
         else:

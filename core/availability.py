@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .annotator import pip_install
 from .store import store
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 def unavailable(annotator: AnnotatorType) -> str:
     """Why an annotator cannot run here with its default parameters; empty when it can."""
     if missing := annotator.missing():
-        return f"needs {', '.join(missing)}"
+        return f"needs {', '.join(missing)}: {pip_install(missing)}"
     absent = [weight for weight in annotator.weights_for(annotator.params()) if store().find(weight) is None]
     if lost := [weight.id for weight in absent if not weight.repo]:
         return f"{', '.join(lost)} of this package gone or changed: install it again"

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from .annotator import PACKAGES
+from .annotator import pip_install
 from .device import place
 from .errors import BadParameter, BadWeights
 from .files import existing, sha256_file
@@ -30,7 +30,12 @@ if TYPE_CHECKING:
     from .store import Store
     from .weights import Weight
 
-SHOWN = ("torch", "numpy", "pillow", "safetensors", "huggingface-hub", "msgspec", "openvino", "controlnet-aux")
+SHOWN = (
+    *("torch", "transformers", "numpy", "pillow", "safetensors", "huggingface-hub", "msgspec"),
+    *("openvino", "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "controlnet-aux"),
+)
+BY_CHOICE = {"onnxruntime"}
+"""Modules that come with an extra; who goes without has annotators that cannot run, and nothing is wrong."""
 VARIABLES = ("CACHE", "DOWNLOAD", "HOSTS", "TIMEOUT", "WEIGHTS")
 """Our environment variables, without UNDERDRAWING_."""
 SWITCHES = ("", "0", "1", "off", "on", "no", "yes", "false", "true")
@@ -101,9 +106,10 @@ def check_annotators(registry: Registry) -> Iterator[Finding]:
         yield Finding(level="wrong", topic="annotators", what=f"{name} could not be imported ({reason})", fix=fix)
     for annotator in registry:
         if missing := annotator.missing():
-            what = f"{annotator.spec.id} cannot run: {', '.join(missing)} missing"
-            packages = " ".join(PACKAGES.get(module, module) for module in missing)
-            yield Finding(level="wrong", topic="annotators", what=what, fix=f"pip install {packages}")
+            optional = BY_CHOICE.issuperset(missing)
+            what = f"{annotator.spec.id} cannot run: {', '.join(missing)} missing{' (optional)' if optional else ''}"
+            fix = pip_install(missing)
+            yield Finding(level="note" if optional else "wrong", topic="annotators", what=what, fix=fix)
 
 
 def check_variables(environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -106,7 +106,7 @@ def _complete(weight: Weight, own: Path, told: _Told) -> bool:
     resumed = have = own.stat().st_size if own.exists() else 0
     need_room(existing(own.parent), weight.size - have)
     transfer = Transfer(weight, timeout())
-    silent, patience = 0, min(1.0, timeout() / 30)
+    silent = 0
     for last in [False] * (10 * ROUNDS - 1) + [True]:
         before = own.stat().st_size if own.exists() else 0
         try:
@@ -118,8 +118,14 @@ def _complete(weight: Weight, own: Path, told: _Told) -> bool:
             if silent >= ROUNDS or last:
                 raise FetchFailed(f"{busy.what}, again and again", where=weight.id, fix=busy.fix) from busy
             told.alive()
-            time.sleep(min(30.0, busy.after if busy.after is not None else 0.5 * 2**silent * patience))
+            pause(busy, silent)
     return bool(resumed)
+
+
+def pause(busy: Busy, silent: int) -> None:
+    """Wait as long as the server asks for, or longer after each attempt in vain, at most 30 seconds."""
+    patience = min(1.0, timeout() / 30)
+    time.sleep(min(30.0, busy.after if busy.after is not None else 0.5 * 2**silent * patience))
 
 
 def _settle(weight: Weight, own: Path, target: Path, found: str) -> None:

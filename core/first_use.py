@@ -6,7 +6,6 @@ Imported lazily (needs requests).
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
@@ -14,7 +13,7 @@ import msgspec
 import requests
 
 from .errors import FetchFailed
-from .fetch import ROUNDS, download, timeout
+from .fetch import ROUNDS, download, pause, timeout
 from .files import EMPTY_SHA256
 from .pins import Pin, completed
 from .transfer import Busy, Transfer
@@ -148,12 +147,12 @@ def _commit(weight: Weight, stated: Stated) -> str:
 
 def state(weight: Weight) -> Stated:
     """Ask the hub what it says of a file, a few times if need be. Raises FetchFailed."""
-    question, patience = Question(weight, timeout()), min(1.0, timeout() / 30)
+    question = Question(weight, timeout())
     for attempt in range(ROUNDS - 1):
         try:
             return question.ask()
         except Busy as busy:
-            time.sleep(min(30.0, busy.after if busy.after is not None else 0.5 * 2**attempt * patience))
+            pause(busy, attempt)
     try:
         return question.ask()
     except Busy as busy:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import BadWeights, WriteFailed
 from .files import EMPTY_SHA256, atomic_write, sha256_file
+from .weights import SPACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -95,7 +96,7 @@ def places(weight: Weight, cache: Path) -> Iterator[Place]:
         yield from _in_folder("host", folder, weight)
     for root in host_roots():
         for pattern in HOST_PATTERNS:
-            for folder in sorted(root.glob(pattern.format(repo=_literal(inner(weight.repo.removeprefix("spaces/")))))):
+            for folder in sorted(root.glob(pattern.format(repo=_literal(inner(weight.repo.removeprefix(SPACES)))))):
                 yield from (Place("host", folder / name) for name in _names(weight))
 
 
@@ -131,7 +132,7 @@ def _in_folder(source: str, folder: Path, weight: Weight) -> Iterator[Place]:
 def _hub(weight: Weight) -> Iterator[Place]:
     if not weight.repo:
         return
-    kind = "" if weight.repo.startswith("spaces/") else "models/"
+    kind = "" if weight.repo.startswith(SPACES) else "models/"
     repo = hub_cache() / f"{kind}{weight.repo}".replace("/", "--")
     named = repo / "refs" / weight.revision
     revision = named.read_text(encoding="utf-8").strip() if named.is_file() else weight.revision

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import colorsys
 import math
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,12 +17,12 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .pose_names import Sticks
     from .poses import Point, Pose, Slots
 
     Canvas = NDArray[np.uint8]
 
 Colour = tuple[int, int, int]
-Sticks = Literal["plain", "xinsir", "comfyui"]
 """plain: half-width 4 and joints of radius 4 at every size. xinsir: both grow with the map (model card). comfyui: only
 the sticks grow (its option scale_stick_for_xinsr_cn)."""
 

@@ -48,6 +48,8 @@ def parts(pose: Pose, *, body: bool = True, hands: bool = True, face: bool = Tru
 
 def moved(pose: Pose, *, scale: float = 1.0, right: float = 0.0, down: float = 0.0) -> Pose:
     """Scale everybody about the middle of the canvas, then move them by shares of its width and height."""
+    if (scale, right, down) == (1, 0, 0):
+        return pose  # the sums below would round
     x0, y0 = pose.width / 2, pose.height / 2
 
     def move(point: Point) -> Point:

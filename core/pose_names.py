@@ -1,4 +1,4 @@
-"""Names of points, parts and limbs, as a user writes them to change a pose."""
+"""Names of points, parts and limbs, as a user writes them to change a pose, and of the ways to draw one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from .poses import ANIMAL, BODY, FACE, HAND
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+Sticks = Literal["plain", "xinsir", "comfyui"]
+STICKS_HELP = "xinsir: limbs and joints grow with the map; comfyui: limbs only"
 Part = Literal["body", "face", "left_hand", "right_hand", "animal"]
 SLOTS: dict[Part, int] = {"body": BODY, "face": FACE, "left_hand": HAND, "right_hand": HAND, "animal": ANIMAL}
 """Number of slots of each part."""

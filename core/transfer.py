@@ -13,6 +13,7 @@ import urllib3
 from requests.auth import AuthBase
 
 from .errors import FetchFailed, UnderdrawingError
+from .weights import SPACES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from .weights import Weight
 
-SPACES = "spaces/"
-"""Start of the names of repositories that are the hub's Spaces."""
 PIECE = 1 << 18
 SLOW = 1024
 """Fewer bytes than this within one timeout count as a stall."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+SPACES = "spaces/"
+"""Start of the names of repositories that are the hub's Spaces."""
+
 
 class Weight(msgspec.Struct, frozen=True, kw_only=True):
     """One weights file.

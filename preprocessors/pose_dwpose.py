@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, about, between
+from ..core.pose_names import STICKS_HELP, Sticks
 from ..core.widgets import RESOLUTION, switch
 from .nets.rtmpose_files import BY_COMFYUI, CROPS, ESTIMATOR_HELP, WHOLE_BODY, Estimator
 from .nets.yolo_files import BY_COMFYUI as DETECTORS_BY_COMFYUI
@@ -41,9 +42,7 @@ class DwposeParams(Params, frozen=True):
     min_point: Annotated[float, between(0, 1, "How sure a point must be", step=0.05)] = 0.3
     max_people: Annotated[int, between(1, 100, "At most so many people, surest first")] = 50
     whole_picture: Annotated[bool, about("Where nobody is found, take the whole picture for one person")] = False
-    sticks: Annotated[
-        Literal["plain", "xinsir", "comfyui"], about("xinsir: limbs and joints grow with the map; comfyui: limbs only")
-    ] = "plain"
+    sticks: Annotated[Sticks, about(STICKS_HELP)] = "plain"
     parity: Annotated[bool, about("Hand yolox swapped colours, as A1111 and ComfyUI do")] = False
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, about, between
+from ..core.pose_names import STICKS_HELP, Sticks
 from .nets.mediapipe import records
 
 if TYPE_CHECKING:
@@ -25,9 +26,7 @@ class PoseParams(Params, frozen=True):
     max_people: Annotated[int, between(1, 100, "At most so many people, surest first")] = 10
     min_confidence: Annotated[float, between(0.1, 1, "How sure a body must be", step=0.05)] = 0.6
     search: Annotated[int, between(1, 4, "1 looks at the whole picture, higher also at ever smaller tiles")] = 3
-    sticks: Annotated[
-        Literal["plain", "xinsir", "comfyui"], about("xinsir: limbs and joints grow with the map; comfyui: limbs only")
-    ] = "plain"
+    sticks: Annotated[Sticks, about(STICKS_HELP)] = "plain"
 
 
 class PoseMediapipe(Annotator[PoseParams]):
@@ -64,17 +63,12 @@ class PoseMediapipe(Annotator[PoseParams]):
 
     def run(self, request: Request[PoseParams]) -> ControlMap:
         """Maps and one Pose per picture, both at the map's size."""
-        import numpy as np
-
-        from ..core.pose_drawing import draw_pose
-        from ..core.poses import scaled
         from .nets.mediapipe.people import People, Wanted
+        from .nets.posed import black, drawn, sized
 
         p = request.params
         wanted = Wanted(p.body, p.hands, p.face, p.max_people, p.min_confidence, p.search)
         find = People(self.placement, wanted)
-        poses = tuple(scaled(find(image), request.size) for image in request.images)
-        maps = [draw_pose(pose, body=p.body, hands=p.hands, face=p.face, sticks=p.sticks) for pose in poses]
-        empty = [str(i + 1) for i, pose in enumerate(poses) if not pose.people]
-        notes = (f"nobody was found in picture {', '.join(empty)}: the map is black",) if empty else ()
-        return ControlMap(np.stack(maps), poses=poses, notes=notes)
+        poses = tuple(sized(find(image), request.size) for image in request.images)
+        images = drawn(poses, body=p.body, hands=p.hands, face=p.face, sticks=p.sticks)
+        return ControlMap(images, poses=poses, notes=black("nobody was found", [pose.people for pose in poses]))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, Value, about
+from ..core.pose_names import STICKS_HELP, Sticks
 from ..core.widgets import RESOLUTION, Widget, switch
 from .nets.openpose import records
 
@@ -36,9 +37,7 @@ class OpenposeParams(Params, frozen=True):
     body: Annotated[bool, about("Draw bodies")] = True
     hands: Annotated[bool, about("Find and draw hands")] = True
     face: Annotated[bool, about("Find and draw faces")] = True
-    sticks: Annotated[
-        Literal["plain", "xinsir", "comfyui"], about("xinsir: limbs and joints grow with the map; comfyui: limbs only")
-    ] = "plain"
+    sticks: Annotated[Sticks, about(STICKS_HELP)] = "plain"
     crops: Annotated[
         Literal["picture", "map"],
         about("picture: hands and faces are looked for in the picture as it is; map: in the map's size, as hosts do"),
@@ -100,15 +99,11 @@ class PoseOpenpose(Annotator[OpenposeParams]):
 
     def run(self, request: Request[OpenposeParams]) -> ControlMap:
         """Maps and one Pose per picture, both at the map's size."""
-        import numpy as np
-
-        from ..core.pose_drawing import draw_pose
         from .nets.openpose.people import Wanted, find_people
+        from .nets.posed import black, drawn
 
         p = request.params
         wanted = Wanted(hands=p.hands, face=p.face, full_detail=p.crops == "picture")
         poses = find_people(request.images, request.size, wanted, self.placement)
-        maps = [draw_pose(pose, body=p.body, hands=p.hands, face=p.face, sticks=p.sticks) for pose in poses]
-        empty = [str(i + 1) for i, pose in enumerate(poses) if not pose.people]
-        notes = (f"nobody was found in picture {', '.join(empty)}: the map is black",) if empty else ()
-        return ControlMap(np.stack(maps), poses=poses, notes=notes)
+        images = drawn(poses, body=p.body, hands=p.hands, face=p.face, sticks=p.sticks)
+        return ControlMap(images, poses=poses, notes=black("nobody was found", [pose.people for pose in poses]))

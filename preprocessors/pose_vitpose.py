@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from ..core.annotator import Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, about, between
+from ..core.pose_names import STICKS_HELP, Sticks
 from .nets.vitpose_files import DETECTOR, ESTIMATOR
 
 
@@ -15,9 +16,7 @@ class VitposeParams(Params, frozen=True):
     min_confidence: Annotated[float, between(0.05, 1, "How sure a person must be", step=0.05)] = 0.3
     min_point: Annotated[float, between(0, 1, "How sure a point must be", step=0.05)] = 0.3
     max_people: Annotated[int, between(1, 100, "At most so many people, surest first")] = 50
-    sticks: Annotated[
-        Literal["plain", "xinsir", "comfyui"], about("xinsir: limbs and joints grow with the map; comfyui: limbs only")
-    ] = "plain"
+    sticks: Annotated[Sticks, about(STICKS_HELP)] = "plain"
 
 
 class PoseVitpose(Annotator[VitposeParams]):

@@ -24,8 +24,9 @@ from ...core.batching import in_chunks
 from ...core.models import network
 from .bae_files import SCANNET
 from .bands import eager
-from .batch_norms import folded, renamed, without_prefix
+from .batch_norms import folded
 from .imagenet import standardised
+from .renaming import renamed, without_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -285,7 +286,7 @@ def convert(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Published names to ours, with everything multiplied out; what is missing or does not fit is left to be named."""
     kept = renamed(without_prefix(tensors), RULES)
     kept = {name: tensor for name, tensor in kept.items() if not name.startswith(UNUSED)}
-    kept = folded(folded(kept, IN_ENCODER, eps=1e-3), IN_DECODER, eps=1e-5)
+    kept = folded(folded(kept, IN_ENCODER, eps=1e-3), IN_DECODER, eps=1e-5, biased=True)
     for name, below in (("up1", LAST), ("up2", 1024), ("up3", 512), ("up4", 256)):
         _split(kept, f"{name}._net.0", below, rows=name == "up4")
     _compose(kept)

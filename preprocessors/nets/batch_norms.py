@@ -1,6 +1,6 @@
-"""Batch norms multiplied into the convolutions before them by rules on their names. Imported lazily (needs torch).
+"""Batch norms multiplied into the convolutions before them, found by rules on their names. Imported lazily.
 
-For networks whose published names do not tell by an index which norm follows which convolution (`nets.folding`).
+Where an index in the published names tells which norm follows which convolution, `nets.folding` finds them.
 """
 
 from __future__ import annotations
@@ -15,42 +15,26 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-NORM = ("weight", "bias", "running_mean", "running_var")
-"""What a batch norm keeps; its counter num_batches_tracked decides nothing."""
+NORM, COUNTER = ("weight", "bias", "running_mean", "running_var"), "num_batches_tracked"
+"""What a batch norm keeps; the counter decides nothing."""
 
 
-def renamed(tensors: Mapping[str, Tensor], rules: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
-    """Tensors under new names: each rule (beginning, replacement) is tried in turn and may follow on another."""
-    return {_replaced(name, rules): tensor for name, tensor in tensors.items()}
-
-
-def without_prefix(tensors: Mapping[str, Tensor], prefix: str = "module.") -> dict[str, Tensor]:
-    """Tensors without a beginning that all names have (torch's DataParallel puts "module." before them)."""
-    if not all(name.startswith(prefix) for name in tensors):
-        return dict(tensors)
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
-
-
-def folded(tensors: Mapping[str, Tensor], partners: Sequence[tuple[str, str]], eps: float) -> dict[str, Tensor]:
+def folded(
+    tensors: Mapping[str, Tensor], partners: Sequence[tuple[str, str]], eps: float, *, biased: bool = False
+) -> dict[str, Tensor]:
     """Tensors in which convolution weights and biases stand for the convolution and the norm that follows it.
 
-    partners: (pattern of a norm's name, its convolution's name), as for `re.sub`. A norm whose name matches none, that
-    is incomplete or that fits no convolution is handed on, so that a strict comparison names it.
+    partners: (pattern of a norm's name, its convolution's name), as for `re.sub`. biased: the convolutions have biases
+    of their own. A norm whose name matches none, that is incomplete or that fits no convolution is handed on, so that a
+    strict comparison names it.
     """
     kept = dict(tensors)
     norms = [name.removesuffix(".running_mean") for name in kept if name.endswith(".running_mean")]
     for norm in norms:
         conv = _partner(norm, partners)
-        if conv is not None:
-            _fold(kept, conv, norm, eps)
+        if conv is not None and _fits(kept, conv, norm, biased=biased):
+            fold(kept, conv, norm, eps)
     return kept
-
-
-def _replaced(name: str, rules: Sequence[tuple[str, str]]) -> str:
-    for beginning, replacement in rules:
-        if name.startswith(beginning):
-            name = replacement + name[len(beginning) :]
-    return name
 
 
 def _partner(norm: str, partners: Sequence[tuple[str, str]]) -> str | None:
@@ -61,17 +45,19 @@ def _partner(norm: str, partners: Sequence[tuple[str, str]]) -> str | None:
     return None
 
 
-def _fold(tensors: dict[str, Tensor], conv: str, norm: str, eps: float) -> None:
-    """Replace both in place; factors and offsets in float64, so that they are rounded once."""
-    weight, names = tensors.get(f"{conv}.weight"), [f"{norm}.{part}" for part in NORM]
-    if weight is None or any(name not in tensors or tensors[name].shape != weight.shape[:1] for name in names):
-        return
-    bias = tensors.get(f"{conv}.bias")
-    if bias is not None and bias.shape != weight.shape[:1]:
-        return
-    gain, shift, mean, variance = (tensors.pop(name).double() for name in names)
-    tensors.pop(f"{norm}.num_batches_tracked", None)
-    scale = gain / torch.sqrt(variance + eps)
-    before = torch.zeros_like(mean) if bias is None else bias.double()
-    tensors[f"{conv}.weight"] = weight.float() * scale.float().reshape(-1, *[1] * (weight.ndim - 1))
-    tensors[f"{conv}.bias"] = (shift + (before - mean) * scale).float()
+def _fits(tensors: Mapping[str, Tensor], conv: str, norm: str, *, biased: bool) -> bool:
+    weight, bias = tensors.get(f"{conv}.weight"), tensors.get(f"{conv}.bias")
+    if weight is None or (bias is None and biased):
+        return False
+    parts = [tensors.get(f"{norm}.{part}") for part in NORM] + ([] if bias is None else [bias])
+    return all(part is not None and part.shape == weight.shape[:1] for part in parts)
+
+
+def fold(tensors: dict[str, Tensor], conv: str, norm: str, eps: float) -> None:
+    """Put one convolution in the place of a convolution and its norm, as float32, worked out in float64."""
+    gain, shift, mean, variance = (tensors.pop(f"{norm}.{part}").double() for part in NORM)
+    tensors.pop(f"{norm}.{COUNTER}", None)
+    scale, weight = gain / torch.sqrt(variance + eps), tensors[f"{conv}.weight"]
+    bias = tensors.get(f"{conv}.bias", torch.zeros_like(mean)).double()
+    tensors[f"{conv}.weight"] = (weight.double() * scale.reshape(-1, *[1] * (weight.ndim - 1))).float()
+    tensors[f"{conv}.bias"] = (shift + (bias - mean) * scale).float()

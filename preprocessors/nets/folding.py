@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch import nn
 
 from ...core.models import compare
+from .batch_norms import COUNTER, NORM
+from .batch_norms import fold as into_convolution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     Tensors = dict[str, Tensor]
     Shapes = dict[str, tuple[int, ...]]
 
-NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 EPS = 1e-5
 """What torch's batch norm adds to the variance."""
 
@@ -55,8 +55,8 @@ def published(module: nn.Module) -> Shapes:
         width = shapes[f"{name}.bias"]
         if not biased:
             del shapes[f"{name}.bias"]
-        shapes |= {f"{norm}.{part}": width for part in NORM[:4]}
-        shapes[f"{norm}.{NORM[4]}"] = ()
+        shapes |= {f"{norm}.{part}": width for part in NORM}
+        shapes[f"{norm}.{COUNTER}"] = ()
     return shapes
 
 
@@ -69,13 +69,7 @@ def fold(tensors: Mapping[str, Tensor], module: nn.Module) -> Tensors:
     """Turn published tensors (checked before) into those of a module of `Folded` convolutions, as float32."""
     folded = {name: value.float() for name, value in tensors.items()}
     for name, norm, _ in _pairs(module):
-        scale, offset, mean, var = (folded.pop(f"{norm}.{part}").double() for part in NORM[:4])
-        folded.pop(f"{norm}.{NORM[4]}", None)
-        scale = scale / torch.sqrt(var + EPS)
-        bias = folded.get(f"{name}.bias", torch.zeros(())).double()
-        kernel = folded[f"{name}.weight"].double()
-        folded[f"{name}.weight"] = (kernel * scale[:, None, None, None]).float()
-        folded[f"{name}.bias"] = (offset + (bias - mean) * scale).float()
+        into_convolution(folded, name, norm, EPS)
     return folded
 
 

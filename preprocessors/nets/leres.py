@@ -17,10 +17,11 @@ from ...core.batching import in_chunks
 from ...core.geometry import Size, padded_size
 from ...core.models import network
 from ...core.resize import pad
-from .batch_norms import folded, renamed, without_prefix
+from .batch_norms import folded
 from .depth import is_flat
 from .imagenet import standardised
 from .leres_files import RES101
+from .renaming import renamed, without_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,6 +21,7 @@ from ...core.models import network
 from ...core.resize import pad
 from .lineart_files import ANIME
 from .norms import instance_norm
+from .renaming import without_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +111,7 @@ def build(metadata: Mapping[str, str]) -> UNet:
 
 def convert(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Take the prefix off that training on several cards left."""
-    return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+    return without_prefix(tensors)
 
 
 def drawing(images: Images, fit: Fit, placement: Placement) -> Values:

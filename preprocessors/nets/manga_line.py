@@ -21,8 +21,10 @@ from ...core.batching import in_chunks
 from ...core.geometry import Size, padded_size
 from ...core.models import network
 from ...core.resize import pad
+from .batch_norms import folded
 from .lineart_files import MANGA
 from .norms import leaky_affine
+from .renaming import without_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +44,8 @@ ENCODER = ((1, 24, 2), (24, 48, 3), (48, 96, 5), (96, 192, 7), (192, 384, 12))
 """Channels in, channels out and number of units of each block; all but the first halve in their last unit."""
 DECODER = ((384, 192, 7), (192, 96, 5), (96, 48, 3), (48, 24, 2))
 """The same of the blocks that double in their first unit."""
+FOLLOWING = ((r"^(.*)\.residual\.model\.0$", r"\1.conv1.model.2"),)
+"""Batch norms that follow a convolution, and which."""
 
 
 class Activated(nn.Module):
@@ -152,25 +156,7 @@ def build(metadata: Mapping[str, str]) -> ResSkip:
 
 def convert(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Take the prefix of training on several cards off and fold the batch norms that follow a convolution into it."""
-    named = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
-    for name in [name for name in named if name.endswith(".residual.model.0.weight")]:
-        unit = name.removesuffix(".residual.model.0.weight")
-        _fold(named, f"{unit}.conv1.model.2", f"{unit}.residual.model.0")
-    return named
-
-
-def _fold(table: dict[str, Tensor], conv: str, norm: str) -> None:
-    """Replace convolution and batch norm by one convolution; leave what does not fit for the check that follows."""
-    parts = [f"{norm}.{part}" for part in ("weight", "bias", "running_mean", "running_var")]
-    kernel, offset = table.get(f"{conv}.weight"), table.get(f"{conv}.bias")
-    if kernel is None or offset is None or any(table.get(part, offset).shape != offset.shape for part in parts):
-        return
-    if any(part not in table for part in parts):
-        return
-    scale, shift = _affine(*(table.pop(part) for part in parts))
-    table.pop(f"{norm}.num_batches_tracked", None)
-    table[f"{conv}.weight"] = (kernel.float() * scale[:, None, None, None]).to(kernel.dtype)
-    table[f"{conv}.bias"] = (offset.float() * scale + shift).to(offset.dtype)
+    return folded(without_prefix(tensors), FOLLOWING, EPSILON, biased=True)
 
 
 def _affine(weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional as F
 
+from .bands import eager
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -17,7 +19,7 @@ PIECE = 2**17
 
 def pieceable(x: Tensor) -> bool:
     """Whether it pays to work on a tensor piece by piece: in a processor's memory, in one run, not being traced."""
-    return x.device.type == "cpu" and x.is_contiguous() and not torch.jit.is_tracing()  # type: ignore[attr-defined]
+    return eager(x) and x.is_contiguous()
 
 
 def instance_norm(x: Tensor, slope: float = 1.0) -> Tensor:

@@ -24,6 +24,7 @@ from ...core.resize import pad
 from .bands import eager, in_bands
 from .folding import strictly
 from .pidinet_files import WEIGHT
+from .renaming import without_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -223,7 +224,7 @@ def convert(tensors: Tensors) -> Tensors:
 
     The stem takes RGB in 0..255 in place of BGR in 0..1. The last layer's factor of each head goes into that head.
     """
-    given = {name.removeprefix("module."): value.float() for name, value in tensors.items()}
+    given = {name: value.float() for name, value in without_prefix(tensors).items()}
     strictly(given, official(), WEIGHT.id)
     ours: Tensors = {
         "stages.0.blocks.0.weight": Stem.split(plain(given["init_block.weight"], _kind(0)).flip(1) / 255),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ...core.annotator import Images
     from ...core.device import Placement
-    from ...core.pose_drawing import Sticks
+    from ...core.pose_names import Sticks
     from ...core.poses import Pose
     from ...core.weights import Weight
 

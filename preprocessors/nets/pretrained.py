@@ -57,6 +57,9 @@ class Pretrained(NamedTuple):
 
     def finished(self, module: nn.Module) -> nn.Module:
         """Put what runs the model around it."""
+        for part in module.modules():
+            if isinstance(part, transformers.PreTrainedModel):
+                part.loss_function = None  # a tracer asks for it, and the library complains where it knows none
         return self.wrap(module) if self.wrap else module
 
     def kind(self) -> Any:

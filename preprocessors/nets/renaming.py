@@ -1,4 +1,4 @@
-"""Keys of one library to another's, by rules. Light: torch tensors are only cut."""
+"""Published keys to ours or another library's, by rules. Light: torch tensors are only cut."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from torch import Tensor
 
@@ -15,7 +15,7 @@ class Renaming:
     """Rules (pattern, replacement), tried in order on the whole key; the first that matches names it anew.
 
     A replacement of "" drops the key, one with commas cuts the tensor along its first axis into as many equal parts. A
-    key that no rule matches is handed on as it is, so that a strict loader names it.
+    key that no rule matches, or whose new name is taken, is handed on as it is, so that a strict loader names it.
     """
 
     def __init__(self, rules: Iterable[tuple[str, str]]) -> None:
@@ -27,7 +27,8 @@ class Renaming:
         for key, tensor in tensors.items():
             names = self.names(key)
             parts = tensor.chunk(len(names)) if len(names) > 1 else (tensor,)
-            made.update(zip(names, (part.contiguous() for part in parts), strict=False))
+            for name, part in zip(names, parts, strict=False):
+                made[key if name in made else name] = part.contiguous()
         return made
 
     def names(self, key: str) -> list[str]:
@@ -37,3 +38,22 @@ class Renaming:
             if found:
                 return found.expand(replacement).split(",") if replacement else []
         return [key]
+
+
+def renamed(tensors: Mapping[str, Tensor], rules: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
+    """Tensors under new names: each rule (beginning, replacement) is tried in turn and may follow on another."""
+    return {_replaced(name, rules): tensor for name, tensor in tensors.items()}
+
+
+def without_prefix(tensors: Mapping[str, Tensor], prefix: str = "module.") -> dict[str, Tensor]:
+    """Tensors without a beginning that all names have (torch's DataParallel puts "module." before them)."""
+    if not all(name.startswith(prefix) for name in tensors):
+        return dict(tensors)
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+
+
+def _replaced(name: str, rules: Sequence[tuple[str, str]]) -> str:
+    for beginning, replacement in rules:
+        if name.startswith(beginning):
+            name = replacement + name[len(beginning) :]
+    return name

@@ -6,12 +6,13 @@ RTMPose: Jiang et al. 2023, arXiv:2303.07399; its SimCC output: Li et al. 2022, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from ...core.onnx_backend import onnx_network
+from .regions import Regions, pieces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,15 +31,6 @@ SLOPE, START = (1 / SPREAD)[:, None, None], (MEAN / SPREAD)[:, None, None]
 MARGIN = 1.25
 SPLIT = 2
 """Bins per pixel of the crop."""
-TOGETHER = 32
-"""Most figures that go through the network at once."""
-
-
-class Regions(NamedTuple):
-    """Crops of a picture. centres: float32 [N, 2]. sizes: float32 [N, 2], width and height in the picture's pixels."""
-
-    centres: Array
-    sizes: Array
 
 
 def points(image: Image, boxes: Array, weight: Weight, placement: Placement, size: tuple[int, int]) -> Array:
@@ -48,12 +40,8 @@ def points(image: Image, boxes: Array, weight: Weight, placement: Placement, siz
     through together, up to TOGETHER. A point that was not found has a confidence of 0 or less.
     """
     network = onnx_network(weight, placement)
-    found = [_found(network, image, some, size) for some in _pieces(boxes)]
+    found = [_found(network, image, some, size) for some in pieces(boxes)]
     return np.concatenate(found)
-
-
-def _pieces(boxes: Array) -> list[Array]:
-    return [boxes[start : start + TOGETHER] for start in range(0, len(boxes), TOGETHER)]
 
 
 def _found(network: OnnxNetwork, image: Image, boxes: Array, size: tuple[int, int]) -> Array:
@@ -72,10 +60,7 @@ def regions(boxes: Array, size: tuple[int, int]) -> Regions:
 
 def crops(image: Image, areas: Regions, size: tuple[int, int]) -> Array:
     """Cut regions out, black beyond the picture: float32 [N, 3, H, W], normalised."""
-    made = np.empty((len(areas.centres), 3, size[1], size[0]), np.float32)
-    for one, centre, extent in zip(made, *areas, strict=True):
-        np.multiply(_crop(image, centre, extent, size).transpose(2, 0, 1), SLOPE, out=one)
-    return np.subtract(made, START, out=made)
+    return areas.cut(size, SLOPE, START, lambda centre, extent: _crop(image, centre, extent, size))
 
 
 def _crop(image: Image, centre: Array, extent: Array, size: tuple[int, int]) -> Image:
@@ -92,6 +77,4 @@ def decoded(across: Array, down: Array) -> Array:
 
 def placed(found: Array, areas: Regions, size: tuple[int, int]) -> Array:
     """From the crops to the picture."""
-    shares = found[..., :2] / np.array(size, np.float32) - 0.5
-    places = shares * areas.sizes[:, None] + areas.centres[:, None]
-    return np.concatenate([places, found[..., 2:]], -1)
+    return areas.placed(found[..., :2] / np.array(size, np.float32), found[..., 2:])

@@ -7,7 +7,7 @@ arXiv:1911.07524) with the refinement of DARK (Zhang et al. 2020, arXiv:1910.062
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -16,7 +16,9 @@ from torch.nn import functional
 
 from ...core.errors import BadParameter
 from ...core.models import assembled
+from .imagenet import MEAN, STD
 from .pretrained import Pretrained, model_class
+from .regions import Regions, pieces
 from .vitpose_files import DETECTOR, ESTIMATOR
 
 if TYPE_CHECKING:
@@ -36,20 +38,11 @@ PERSON = 0
 CROP = (192, 256)
 """Width and height of what ViTPose sees."""
 MARGIN = 1.25
-MEAN, SPREAD = (np.array(numbers)[:, None, None] for numbers in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
-SLOPE, START = (1 / 255 / SPREAD).astype(np.float32), (MEAN / SPREAD).astype(np.float32)
+_MEAN, _SPREAD = (np.array(numbers)[:, None, None] for numbers in (MEAN, STD))
+SLOPE, START = (1 / 255 / _SPREAD).astype(np.float32), (_MEAN / _SPREAD).astype(np.float32)
 """Levels times SLOPE less START are what the network sees."""
 BLUR, RADIUS = 0.8, 5
 """Sigma and radius, in cells of a heat map, of the Gauss that DARK smooths with."""
-TOGETHER = 32
-"""Most people that go through the network at once."""
-
-
-class Regions(NamedTuple):
-    """Regions of a picture. centres: float32 [N, 2]. sizes: float32 [N, 2], width and height in its pixels."""
-
-    centres: Array
-    sizes: Array
 
 
 def detector_config() -> Any:
@@ -83,9 +76,8 @@ def found(image: Image, placement: Placement, *, sure: float, most: int) -> Arra
     sure: how sure a person must be. most: at most so many people, surest first.
     """
     boxes = people(image, placement, sure=sure)[:most]
-    pieces = [boxes[start : start + TOGETHER] for start in range(0, len(boxes), TOGETHER)]
     nobody = np.zeros((0, 17, 3), np.float32)
-    return np.concatenate([nobody, *(_points(image, piece, placement) for piece in pieces)])
+    return np.concatenate([nobody, *(_points(image, piece, placement) for piece in pieces(boxes))])
 
 
 def people(image: Image, placement: Placement, *, sure: float) -> Array:
@@ -135,10 +127,7 @@ def regions(boxes: Array) -> Regions:
 
 def crops(image: Image, areas: Regions) -> Array:
     """Cut regions out, black beyond the picture: float32 [N, 3, 256, 192], normalised."""
-    made = np.empty((len(areas.centres), 3, CROP[1], CROP[0]), np.float32)
-    for one, centre, extent in zip(made, *areas, strict=True):
-        np.multiply(_crop(image, centre, extent).transpose(2, 0, 1), SLOPE, out=one)
-    return np.subtract(made, START, out=made)
+    return areas.cut(CROP, SLOPE, START, lambda centre, extent: _crop(image, centre, extent))
 
 
 def _crop(image: Image, centre: Array, extent: Array) -> Image:
@@ -151,9 +140,7 @@ def _crop(image: Image, centre: Array, extent: Array) -> Image:
 
 def placed(points: Array, areas: Regions, size: tuple[int, int]) -> Array:
     """From cells of a heat map of this width and height to pixels of the picture."""
-    shares = points[..., :2] / (np.array(size, np.float32) - 1) - 0.5
-    places = shares * areas.sizes[:, None] + areas.centres[:, None]
-    return np.concatenate([places, points[..., 2:]], -1).astype(np.float32)
+    return areas.placed(points[..., :2] / (np.array(size, np.float32) - 1), points[..., 2:]).astype(np.float32)
 
 
 def decoded(heat: Tensor) -> Tensor:

@@ -52,7 +52,7 @@ def test_missing_modules_and_weights_are_reasons(run: Run, monkeypatch: pytest.M
     monkeypatch.setattr(hed, "weights_for", of_the_hub)
     assert f"underdrawing weights fetch {fetched[0].id}" in listing.unavailable(hed)
     monkeypatch.setattr(Annotator, "missing", classmethod(lambda cls: ["a_module"]))
-    assert listing.unavailable(hed) == "needs a_module"
+    assert listing.unavailable(hed) == "needs a_module: pip install a_module"
     assert not any(entry["available"] for entry in json.loads(run("annotators", "--json").out))
     assert "not available: needs a_module" in run("annotators").out
 

@@ -64,6 +64,12 @@ def test_a_list_gives_a_map_for_each(run: Run, tmp_path: Path) -> None:
     assert (two.any(-1).sum() > one.any(-1).sum()).all()
 
 
+def test_an_empty_list_is_told(run: Run, tmp_path: Path) -> None:
+    done = run("pose", "render", saved(tmp_path, []), "-o", tmp_path / "maps")
+    assert (done.code, done.out) == (0, "")
+    assert "pose.json holds no poses" in done.err
+
+
 def test_animals_are_drawn(run: Run, tmp_path: Path) -> None:
     animal = [[5.0 * i + 20, 3.0 * i + 20, 1.0] for i in range(17)]
     data = {"version": "ap10k", "animals": [animal], "canvas_width": 200, "canvas_height": 100}

@@ -247,7 +247,7 @@ def test_a_canvas_is_met_in_three_ways(mode: FitMode, there: tuple[float, float]
 @settings(max_examples=30, deadline=None)
 @given(poses)
 def test_edits_of_nothing_change_nothing(pose: Pose) -> None:
-    assert moved(pose, scale=1.0) == pose or _close(moved(pose, scale=1.0), pose)
+    assert moved(pose, scale=1.0) == pose
     assert scaled_limbs(pose, dict.fromkeys(LIMBS, 1.0)) == pose
     assert retargeted(pose, Size(pose.height, pose.width)) == pose
     assert dropped(pose, []) == put(pose, []) == parts(pose) == chosen(pose, "") == pose

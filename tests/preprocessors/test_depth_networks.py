@@ -288,3 +288,11 @@ def test_renaming_cuts_drops_and_hands_on() -> None:
     assert {name: value.tolist() for name, value in renamed.items()} == {
         "x.3": [0, 1], "y.3": [2, 3], "c": [1, 1], "other": [1]
     }  # fmt: skip
+
+
+def test_two_keys_of_one_new_name_are_both_handed_on() -> None:
+    table = {"old.weight": torch.zeros(2), "older.weight": torch.ones(2)}
+    found = Renaming([(r"old(er)?\.weight", "new.weight")])(table)
+    assert sorted(found) == ["new.weight", "older.weight"]
+    assert found["new.weight"].tolist() == [0, 0]
+    assert found["older.weight"].tolist() == [1, 1]

@@ -349,6 +349,11 @@ def test_a_map_is_flat_colours_with_their_names(name: str) -> None:
     assert all(one.name == palettes.ADE20K.names[one.index] for one in found.classes)
 
 
+def test_nothing_is_said_of_losses(golden: dict[str, NDArray[Any]]) -> None:
+    model = narrow("segformer_b0")(published(golden, "segformer_b0"), {}, "file").model
+    assert model.segformer.loss_function is None  # or tracing it prints a warning of transformers
+
+
 @pytest.mark.usefixtures("weightless")
 def test_openvino_runs_what_it_can_and_refuses_the_rest() -> None:
     pytest.importorskip("openvino")

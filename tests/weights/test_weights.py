@@ -188,6 +188,10 @@ def check_poses(case: Case, portrait: ControlMap, field: ControlMap) -> None:
     assert portrait.poses is not None
     assert field.poses is not None
     if case.annotator.spec.id in NO_PEOPLE:
+        for result, pose in ((portrait, portrait.poses[0]), (field, field.poses[0])):
+            assert not pose.people
+            assert result.images.any() == bool(pose.animals), "the map is black unless an animal is found"
+            assert bool(result.notes) is not bool(pose.animals), "a note says that none is"
         return
     for pose, nose in ((portrait.poses[0], (222, 122)), (field.poses[0], (243, 158))):
         assert len(pose.people) == 1
