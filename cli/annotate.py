@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..core.annotator import Kind
 from ..core.errors import UnknownName
 from ..preprocessors import load_annotator, registry
 from .options import FIELD, FieldOption, Named, chosen, options, spell_out_flags
@@ -204,6 +205,11 @@ def _idle(asked: Asked, wanted: Wanted) -> Iterator[str]:
         yield "--mode says how --size is met, and has no effect without it"
     if (asked.mask or asked.mask_from) and not any(a.spec.takes_mask for a in wanted.annotators.values()):
         yield f"{'--mask' if asked.mask else '--mask-from'} has no effect, none of these annotators takes a mask"
+    specs = [annotator.spec for annotator in wanted.annotators.values()]
+    if asked.values and all(spec.values == "none" for spec in specs):
+        yield "--values has no effect, none of these annotators has values behind its map"
+    if asked.poses and not any(spec.kind is Kind.POSE or spec.values == "labels" for spec in specs):
+        yield "--json has no effect, none of these annotators finds poses or classes"
 
 
 def _wanted(names: Sequence[str], asked: Asked, own: dict[str, Any]) -> Wanted:
