@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0
 BIN := .venv/bin
 PY := $(BIN)/python
 LINK := .dev/underdrawing
-BENCHMARKS := annotators openpose lines lineart depth surfaces segmentation poses loading lora memory
+BENCHMARKS := annotators poses loading lora memory
 
 .PHONY: demo test weights lint bench docs clean
 

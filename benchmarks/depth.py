@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import torch
-from annotators import picture, placements
+from hed import picture, placements
 from interleave import Timing, all_threads, interleave, load, processor, set_threads, table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

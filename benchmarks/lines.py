@@ -21,7 +21,7 @@ import numpy as np
 import peer
 import peer_lines
 import torch
-from annotators import picture, placements
+from hed import picture, placements
 from interleave import Timing, all_threads, interleave, load, matmul_peak, processor, set_threads, table
 from tests.golden.lines import synthetic
 from tests.random_weights import tensors

@@ -22,7 +22,7 @@ import numpy as np
 import peer
 import peer_openpose
 import torch
-from annotators import placements
+from hed import placements
 from interleave import Timing, interleave, load, processor, set_threads, table
 from tests import pose_maps, random_weights
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ...core.weights import Weight
+from .annotators_repo import collected
 
 Form = Literal["transformers", "original"]
 """The same network as transformers publishes it (safetensors) or as its authors do (.pth, .pt)."""
@@ -135,11 +136,11 @@ MIDAS: dict[Form, Weight] = {
         licence="Apache-2.0",
         commercial=True,
     ),
-    "original": _mit(
-        "lllyasviel/Annotators",
+    "original": collected(
         "dpt_hybrid-midas-501f0c75.pt",
         "501f0c75b3bca7daec6b3682c5054c09b366765aef6fa3a09d03a5cb4b230853",
-        revision="982e7edaec38759d914a963c48c4726685de7d96",
+        licence="MIT",
+        commercial=True,
     ),
 }
 
@@ -149,7 +150,5 @@ ZOE: dict[Zoe, Weight] = {
     "nyu_kitti": _mit("Intel/zoedepth-nyu-kitti", "model.safetensors"),
 }
 
-ZOE_ORIGINAL = _mit(
-    "lllyasviel/Annotators", "ZoeD_M12_N.pt", size=0, revision="982e7edaec38759d914a963c48c4726685de7d96"
-)
+ZOE_ORIGINAL = collected("ZoeD_M12_N.pt", licence="MIT", commercial=True)
 """The nyu model as its authors publish it (1443406099 bytes, hash not known)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ...core.weights import Weight
+from .annotators_repo import collected
 
 Model = Literal["bsds500", "controlnet"]
 """bsds500: bundled, object contours. controlnet: the file the softedge and scribble ControlNets were trained with."""
@@ -20,12 +21,10 @@ WEIGHTS: dict[Model, Weight] = {
         licence="MIT",
         commercial=True,
     ),
-    "controlnet": Weight(
-        repo="lllyasviel/Annotators",
-        revision="982e7edaec38759d914a963c48c4726685de7d96",
-        file="ControlNetHED.pth",
-        sha256="5ca93762ffd68a29fee1af9d495bf6aab80ae86f08905fb35472a083a4c7a8fa",
-        size=29444406,
+    "controlnet": collected(
+        "ControlNetHED.pth",
+        "5ca93762ffd68a29fee1af9d495bf6aab80ae86f08905fb35472a083a4c7a8fa",
+        29444406,
         licence="Apache-2.0",
         commercial=True,
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ...core.weights import Weight
+from .annotators_repo import collected
 
 Model = Literal["large", "tiny"]
 """large: what the hosts run and the ControlNet was trained with. tiny: a third of the work, fewer and rougher lines."""
@@ -12,12 +13,10 @@ Model = Literal["large", "tiny"]
 MODEL_HELP = "large is what existing workflows use, tiny is faster and finds fewer lines"
 
 WEIGHTS: dict[Model, Weight] = {
-    "large": Weight(
-        repo="lllyasviel/Annotators",
-        revision="982e7edaec38759d914a963c48c4726685de7d96",
-        file="mlsd_large_512_fp32.pth",
-        sha256="5696f168eb2c30d4374bbfd45436f7415bb4d88da29bea97eea0101520fba082",
-        size=6341481,
+    "large": collected(
+        "mlsd_large_512_fp32.pth",
+        "5696f168eb2c30d4374bbfd45436f7415bb4d88da29bea97eea0101520fba082",
+        6341481,
         licence="Apache-2.0",
         commercial=True,
     ),

@@ -1,6 +1,6 @@
-"""Speed and memory of line art and TEED against controlnet-aux's own code on the same random weights.
+"""Speed and memory of line art, TEED, LeReS and Normal BAE against controlnet-aux's code on the same random weights.
 
-    python benchmarks/lineart.py [--rounds 3] [--sizes 512 1024] [--threads 1] [--networks lineart anime teed]
+    python benchmarks/networks.py [--rounds 3] [--sizes 512 1024] [--threads 1] [--networks lineart anime teed ...]
 
 Whole calls, from the picture to the 8-bit map, in one process and interleaved; maps are compared first, and the script
 stops where they differ. Memory: highest resident set of a second call above what was there before it, each in a process
@@ -22,8 +22,9 @@ from unittest.mock import patch
 import numpy as np
 import peer
 import peer_lineart
+import peer_surfaces
 import torch
-from annotators import picture, placements
+from hed import picture, placements
 from interleave import interleave, load, processor, set_threads
 from lora import forget_peak, resident
 
@@ -48,17 +49,23 @@ LEVELS = {"float32": 1, "bfloat16": 40}
 
 
 class Pair(NamedTuple):
-    """Our annotator, what makes the peer with its weights, and the parameters with which both do the same."""
+    """Our annotator, what makes the peer with its weights, and the parameters with which both do the same.
+
+    options: of both. ours: of ours alone.
+    """
 
     annotator: str
     peer: Callable[[], tuple[Any, dict[str, Tensor]]]
-    options: dict[str, Any]
+    options: dict[str, Any] = {}  # noqa: RUF012 - never written
+    ours: dict[str, Any] = {}  # noqa: RUF012
 
 
 NETWORKS = {
-    "lineart": Pair("lineart", peer_lineart.lineart, {}),
-    "anime": Pair("lineart_anime", peer_lineart.anime, {}),
+    "lineart": Pair("lineart", peer_lineart.lineart),
+    "anime": Pair("lineart_anime", peer_lineart.anime),
     "teed": Pair("teed", peer_lineart.teed, {"safe_steps": 0}),
+    "leres": Pair("depth_leres", peer_surfaces.leres, ours={"parity": True}),
+    "bae": Pair("normal_bae", peer_surfaces.bae),
 }
 
 
@@ -81,7 +88,9 @@ def handed_out(tensors: dict[str, Tensor]) -> Generator[None, None, None]:
 def ours(pair: Pair, placement: Placement) -> Run:
     """Our call."""
     annotator = registry.resolve(pair.annotator).annotator
-    made = annotator.ready(annotator.params(**pair.options), dtype=placement.dtype, backend=placement.backend)
+    made = annotator.ready(
+        annotator.params(**pair.options, **pair.ours), dtype=placement.dtype, backend=placement.backend
+    )
     return lambda image: made(image[None], resolution=0).images[0]
 
 
@@ -163,7 +172,7 @@ def main() -> None:
         child(NETWORKS[arguments.networks[0]], arguments.child, arguments.sizes[0])
         return
     set_threads(arguments.threads)
-    print(f"# Line art and TEED\n\n{processor()}; torch {torch.__version__}, {arguments.threads} threads, ", end="")
+    print(f"# Networks\n\n{processor()}; torch {torch.__version__}, {arguments.threads} threads, ", end="")
     print(f"{arguments.rounds} rounds\n\n{load()}")
     for name in arguments.networks:
         compare(NETWORKS[name], arguments.sizes, arguments.threads, arguments.rounds)
