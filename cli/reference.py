@@ -70,7 +70,7 @@ def weights_page() -> str:
 
 def _weight_row(weight: Weight, users: list[str]) -> str:
     size = f"{weight.size:,} B" if weight.size else "not known"
-    place = "bundled" if weight.bundled else f"at `{weight.revision}`"
+    place = "bundled" if weight.bundled else f"from <{weight.url}>" if weight.url else f"at `{weight.revision}`"
     digest = f"`{weight.sha256}`" if weight.sha256 else UNPINNED
     use = "yes" if weight.commercial else "no"
     return f"| `{weight.id}` {place} | {', '.join(users)} | {size} | {weight.licence} | {use} | {digest} |"

@@ -222,8 +222,7 @@ class Annotator(ABC, Generic[P]):
         """Make sure the weights are here. Raises WeightsMissing, FetchFailed or BadWeights."""
         from .store import store
 
-        for weight in self.weights_for(params):
-            store().require(weight)
+        store().require_each(self.weights_for(params))
 
     def __call__(
         self,

@@ -16,7 +16,7 @@ from .errors import FetchFailed
 from .fetch import ROUNDS, download, pause, timeout
 from .files import EMPTY_SHA256
 from .pins import Pin, completed
-from .transfer import Busy, Transfer
+from .transfer import Busy, Transfer, by_hand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,8 @@ class Question(Transfer):
     def _answer(self, session: requests.Session, url: str, moves: int = MOVES) -> requests.Response:
         response = session.head(url, allow_redirects=False, timeout=self._timeout)
         onward = urljoin(url, response.headers.get("Location", ""))
-        moved = response.is_redirect and "X-Linked-Etag" not in response.headers and _same_host(url, onward)
+        here = _same_host(url, onward) or self._weight.url  # no hub: nobody else's answer can be meant
+        moved = response.is_redirect and "X-Linked-Etag" not in response.headers and here
         if moved and moves:  # the repository has another name now
             return self._answer(session, onward, moves - 1)
         if response.status_code != 200 and not response.is_redirect:
@@ -98,9 +99,9 @@ def fetch(weight: Weight, pins: Pins, target: Path, parts: Path, progress: Progr
 def _pinned(weight: Weight, pins: Pins) -> Pin:
     stated = state(weight)
     if not stated.sha256 or not stated.size:
-        what = "the hub states no sha256 and size for it and this project pins none, so nothing could be verified"
-        fix = f"get the file yourself, then `underdrawing weights import FILE --as {weight.id}`"
-        raise FetchFailed(what, where=weight.id, fix=fix)
+        whose = "its server" if weight.url else "the hub"
+        what = f"{whose} states no sha256 and size for it and this project pins none, so nothing could be verified"
+        raise FetchFailed(what, where=weight.id, fix=by_hand(weight))
     pin = Pin(sha256=stated.sha256, size=stated.size, revision=_commit(weight, stated), origin="hub")
     held = pins.add(weight, pin)
     if held.sha256 != pin.sha256:
@@ -135,8 +136,7 @@ def _sized(weight: Weight) -> Weight:
         what = f"the hub states the sha256 {stated.sha256}, the record says {weight.sha256}"
         raise FetchFailed(what, where=weight.id, fix="check HF_ENDPOINT; update this package if the file was replaced")
     if not stated.size:
-        fix = "get the file yourself, then `underdrawing weights import FILE`"
-        raise FetchFailed("the hub states no size for it", where=weight.id, fix=fix)
+        raise FetchFailed("its server states no size for it", where=weight.id, fix=by_hand(weight))
     return msgspec.structs.replace(weight, size=stated.size, revision=_commit(weight, stated))
 
 

@@ -45,6 +45,8 @@ _NUMPY = {
 _INERT = frozenset(f"builtins.{name}" for name in ("list", "dict", "int", "float", "str", "bool", "tuple")) | {
     "numpy.ndarray"
 }
+_RECORDS = frozenset({"mmengine.logging.history_buffer.HistoryBuffer"})
+"""Classes of training logs that OpenMMLab's checkpoints carry; read as the table of their attributes, never built."""
 _RENAMED = {"__builtin__.": "builtins.", "numpy._core.": "numpy.core."}
 _MAX_VIEWED = 2**28
 
@@ -73,6 +75,10 @@ class _Dtype(Pending):
 
 class _Array(Pending):
     """A numpy array before its content arrives."""
+
+
+class _Record(Pending):
+    """An object of _RECORDS before its attributes arrive."""
 
 
 def item_size(dtype: torch.dtype) -> int:
@@ -109,11 +115,13 @@ class TorchWorld:
             "builtins.bytearray": lambda *parts: bytearray(_encoded(*parts)),
             "builtins.bytes": lambda: b"",
             "builtins.complex": _complex,
+            "builtins.getattr": self._method,
             "_codecs.encode": lambda *parts: _encoded(*parts),
             "numpy.dtype": lambda *parts: _Dtype(_word(parts[0])),
             "numpy.core.multiarray.scalar": self._scalar,
             "numpy.core.multiarray._reconstruct": lambda *_: _Array(),
         }
+        self._calls |= dict.fromkeys(_RECORDS, _Record)
 
     def name(self, text: str) -> Any:
         """Value of a mentioned global; raises UnsafeFile for one that is not known."""
@@ -146,6 +154,8 @@ class TorchWorld:
         if isinstance(value, _Array):
             _, shape, dtype, fortran, raw = state
             return self._array(_size(shape), dtype, bool(fortran), raw)
+        if isinstance(value, _Record):
+            return dict(_table(state))
         self._refuse(f"sets the state of a {type(value).__name__}")
 
     def persistent(self, key: Any) -> Any:
@@ -163,6 +173,12 @@ class TorchWorld:
 
     def _refuse(self, what: str) -> NoReturn:
         raise UnsafeFile(what, where=self._where, fix=NOTHING_RAN)
+
+    def _method(self, owner: Any, name: Any) -> str:
+        """Text that stands for a method which a training log's table of statistics names."""
+        if not isinstance(owner, Name) or owner.text not in _RECORDS:
+            self._refuse(f"asks for an attribute of a {describe(owner)}")
+        return _word(name)
 
     def _tensor(self, storage: Any, offset: Any, size: Any, stride: Any) -> Tensor:
         if not isinstance(storage, Storage):

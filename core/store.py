@@ -15,7 +15,7 @@ from .pins import TOLD, UNPINNED, Pin, Pins, completed
 from .places import HashMemory, Place, cache_folder, cached_path, has_identity, places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from torch import Tensor
 
@@ -138,6 +138,20 @@ class Store:
             return self.fetch(weight, progress)
         raise self._missing(weight, "")
 
+    def require_each(self, weights: Sequence[Weight]) -> None:
+        """Make sure of several files. Raises as `require`; a WeightsMissing names every file that is not here."""
+        for index, weight in enumerate(weights):
+            try:
+                self.require(weight)
+            except WeightsMissing as error:
+                others = [other for other in weights[index + 1 :] if self.find(other) is None]
+                if not others:
+                    raise
+                sizes = ", ".join(f"{other.id} ({self.shown(other).megabytes})" for other in others)
+                command = " ".join(missing.id for missing in (weight, *others))
+                fix = f"{error.fix}; all at once: `underdrawing weights fetch {command}`"
+                raise WeightsMissing(f"{error.what}; missing too: {sizes}", where=error.where, fix=fix) from error
+
     def fetch(self, weight: Weight, progress: Progress | None = None) -> Path:
         """Download into our cache, unless the file is on this machine already; calling this is consent.
 
@@ -231,8 +245,10 @@ class Store:
     def _missing(self, weight: Weight, before: str) -> WeightsMissing:
         folder = cached_path(self.cache, weight).parent
         command = f"{before}run `underdrawing weights fetch {weight.id}` (goes to {folder})"
+        by_hand = f"{before}get {weight.url} yourself (nobody states its hash)"
+        step = f"{by_hand}, then" if weight.url and weight.unpinned else f"{command}, or"
         named = f" --as {weight.id}" if weight.unpinned else ""
-        fix = f"{command}, or `underdrawing weights import {self._undeclared(weight) or 'FILE'}{named}`"
+        fix = f"{step} `underdrawing weights import {self._undeclared(weight) or 'FILE'}{named}`"
         return WeightsMissing(self._described(weight), where=weight.id, fix=fix)
 
     def _undeclared(self, weight: Weight) -> str:

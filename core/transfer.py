@@ -63,7 +63,7 @@ class Transfer:
     def _session(self) -> requests.Session:
         session = requests.Session()
         session.headers["Accept-Encoding"] = "identity"
-        session.auth = _Bearer(_token())
+        session.auth = _Bearer(None if self._weight.url else _token())
         return session
 
     def _request(self, session: requests.Session, have: int) -> requests.Response:
@@ -155,13 +155,24 @@ class Transfer:
     def _busy(self, what: str, after: float | None = None) -> Busy:
         host = urlsplit(self._url).netloc
         busy = Busy(
-            f"{host} {what}", where=self._weight.id, fix="try again later: what has arrived is kept; or set HF_ENDPOINT"
+            f"{host} {what}",
+            where=self._weight.id,
+            fix=f"try again later: what has arrived is kept; or {self._other_way()}",
         )
         busy.after = after
         return busy
 
     def _failed(self, what: str, fix: str) -> FetchFailed:
-        return FetchFailed(what, where=self._weight.id, fix=fix)
+        return FetchFailed(what, where=self._weight.id, fix=self._other_way() if self._weight.url else fix)
+
+    def _other_way(self) -> str:
+        return by_hand(self._weight) if self._weight.url else "set HF_ENDPOINT"
+
+
+def by_hand(weight: Weight) -> str:
+    """What to do about a file that cannot be fetched."""
+    known_by = f" --as {weight.id}" if weight.unpinned else ""
+    return f"get {weight.url or 'the file'} yourself, then `underdrawing weights import FILE{known_by}`"
 
 
 class _Bearer(AuthBase):
@@ -177,7 +188,9 @@ class _Bearer(AuthBase):
 
 
 def address(weight: Weight) -> str:
-    """Where the hub, or the mirror in HF_ENDPOINT, keeps the file."""
+    """Where the hub, or the mirror in HF_ENDPOINT, keeps the file, or its own address."""
+    if weight.url:
+        return weight.url
     from huggingface_hub import hf_hub_url
 
     mirror = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None

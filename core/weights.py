@@ -15,6 +15,7 @@ class Weight(msgspec.Struct, frozen=True, kw_only=True):
     sha256, size: of the file's bytes; size 0 when only the hash is known; both empty when neither is: then the file is
     trusted on first use, see `core.pins`. licence: name or SPDX id; commercial: whether it allows commercial use.
     bundled: name of the copy inside this package, relative to preprocessors/bundled.
+    url: full address of a file that no hub keeps; repo then says whose it is.
     known_as: other file names under which hosts and packs keep the same bytes.
     """
 
@@ -26,6 +27,7 @@ class Weight(msgspec.Struct, frozen=True, kw_only=True):
     repo: str = ""
     revision: str = "main"
     bundled: str = ""
+    url: str = ""
     known_as: tuple[str, ...] = ()
 
     @property

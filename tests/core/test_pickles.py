@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import collections
 import io
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +158,30 @@ def test_big_endian_and_object_arrays_are_refused(tmp_path: Path) -> None:
         read(save(np.arange(3, dtype=">f4"), tmp_path / "x.pt", new=True))
     with pytest.raises((BadWeights, UnsafeFile)):
         read(save(np.array([None, "a"], dtype=object), tmp_path / "x.pt", new=True))
+
+
+class HistoryBuffer:
+    """Pickles as mmengine's class of that name does: attributes, and its own methods by name."""
+
+    def __init__(self) -> None:
+        self.log = np.arange(3.0)
+        self.statistics_methods = {"mean": HistoryBuffer.mean}
+
+    def mean(self) -> float:
+        return float(self.log.mean())
+
+
+def test_training_logs_of_openmmlab_are_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("mmengine.logging.history_buffer")
+    vars(module)["HistoryBuffer"] = HistoryBuffer
+    monkeypatch.setattr(HistoryBuffer, "__module__", module.__name__)
+    monkeypatch.setattr(HistoryBuffer.mean, "__module__", module.__name__)
+    for name in ("mmengine", "mmengine.logging", module.__name__):
+        monkeypatch.setitem(sys.modules, name, module if name == module.__name__ else types.ModuleType(name))
+    path = save({"loss": HistoryBuffer(), "state_dict": {"a": torch.ones(1)}}, tmp_path / "x.pth", new=True)
+    found = read(path)
+    log = {"log": torch.arange(3, dtype=torch.float64), "statistics_methods": {"mean": "mean"}}
+    assert same({"loss": log, "state_dict": {"a": torch.ones(1)}}, found)
 
 
 @pytest.mark.parametrize(

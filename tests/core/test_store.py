@@ -172,6 +172,26 @@ def test_missing_weights_tell_what_to_do(store: Store, monkeypatch: pytest.Monke
         store.require(WEIGHT)
 
 
+def test_every_missing_file_is_named_at_once(store: Store) -> None:
+    here, lost, more = record(DATA), record(b"lost", file="lost.bin"), record(b"more", file="more.bin", size=2_500_000)
+    put(places.cached_path(store.cache, here), DATA)
+    store.require_each([here])
+    with pytest.raises(WeightsMissing) as one:
+        store.require_each([here, more])
+    with pytest.raises(WeightsMissing) as two:
+        store.require_each([lost, here, more])
+    assert "missing too" not in str(one.value)
+    assert f"missing too: {more.id} (2.5 MB)" in str(two.value)
+    assert f"`underdrawing weights fetch {lost.id} {more.id}`" in str(two.value)
+
+
+def test_a_missing_file_that_nobody_vouches_for_is_to_be_got_by_hand(store: Store) -> None:
+    weight = record(DATA, url="https://example.org/x.bin", sha256="", size=0)
+    with pytest.raises(WeightsMissing, match=r"get https://example\.org/x\.bin yourself") as caught:
+        store.require(weight)
+    assert f"then `underdrawing weights import FILE --as {weight.id}`" in str(caught.value)
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

@@ -354,3 +354,44 @@ def test_another_process_that_was_told_another_hash_comes_first(
         store.fetch(WEIGHT)
     assert store.pins.get(WEIGHT) == other
     assert not hub.requests
+
+
+def elsewhere(server: ToyHub, sha256: str = DIGEST) -> Weight:
+    """Record of a file that no hub keeps."""
+    return record(DATA, sha256=sha256, size=0, url=f"{server.url}/published/{FILE}", revision="main")
+
+
+@pytest.mark.parametrize("moved", [False, True], ids=["straight", "from another server"])
+def test_a_file_with_an_address_of_its_own(
+    store: Store, hub: ToyHub, monkeypatch: pytest.MonkeyPatch, moved: bool
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with ToyHub({f"/published/{FILE}": DATA}) as storage, ToyHub({}) as front:
+        storage.questions[:] = ["git"]
+        front.questions[:] = [f"moved:{storage.url}/published/{FILE}"]
+        front.script[:] = [f"redirect:{storage.url}"]
+        weight = elsewhere(front if moved else storage)
+        assert store.fetch(weight).read_bytes() == DATA
+        told = [*storage.asked, *storage.requests, *front.asked, *front.requests]
+    assert len(told) == (4 if moved else 2)
+    assert not any("Authorization" in headers for _, headers in told)
+    assert not hub.asked
+    assert not hub.requests
+
+
+def test_a_file_with_an_address_of_its_own_and_no_hash_is_for_the_user_to_get(store: Store) -> None:
+    with ToyHub({f"/published/{FILE}": DATA}) as server:
+        server.questions[:] = ["git"]
+        weight = elsewhere(server, sha256="")
+        with pytest.raises(FetchFailed, match="its server states no sha256") as failed:
+            store.fetch(weight)
+    assert failed.value.fix == f"get {weight.url} yourself, then `underdrawing weights import FILE --as {weight.id}`"
+    assert not server.requests
+
+
+def test_what_fails_at_an_address_of_its_own_says_how_to_go_on(store: Store) -> None:
+    with ToyHub({}) as server:
+        weight = elsewhere(server)
+        with pytest.raises(FetchFailed, match="404") as failed:
+            store.fetch(weight)
+    assert failed.value.fix == f"get {weight.url} yourself, then `underdrawing weights import FILE`"
