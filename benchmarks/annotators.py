@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-FAMILIES = ("hed", "openpose", "lines", "networks", "depth", "segmentation")
+FAMILIES = ("hed", "openpose", "lines", "depth", "segmentation", "whole")
 """Scripts that take rounds and sizes."""
 
 

@@ -32,9 +32,9 @@ class Timing:
         return statistics.median(self.cpu) if threads == 1 else min(self.wall)
 
 
-def interleave(candidates: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Timing]:
-    """Run each candidate once unmeasured, then all of them in turn, `rounds` times."""
-    for candidate in candidates.values():
+def interleave(candidates: Mapping[str, Callable[[], object]], rounds: int, *, warm: bool = True) -> dict[str, Timing]:
+    """Run each candidate once unmeasured, unless that was done already, then all in turn, `rounds` times."""
+    for candidate in candidates.values() if warm else ():
         candidate()
     timings = {name: Timing() for name in candidates}
     for _ in range(rounds):

@@ -1,4 +1,4 @@
-"""Speed of M-LSD and PiDiNet against controlnet-aux's own code on the same random weights.
+"""Speed of the networks of M-LSD and PiDiNet, and of M-LSD's decoding, against controlnet-aux's own code.
 
     PYTHONPATH=.dev:. python benchmarks/lines.py [--rounds 5] [--sizes 512 1024] [--threads 1 2]
 
@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
-import numpy as np
 import peer
 import peer_lines
 import torch
@@ -29,15 +28,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from underdrawing.core.models import network, unload
 from underdrawing.core.weights import Weight
-from underdrawing.preprocessors import registry
 from underdrawing.preprocessors.nets import mlsd, mlsd_lines, pidinet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from numpy.typing import NDArray
-
-    from underdrawing.core.annotator import Annotator
     from underdrawing.core.device import Placement
 
     Candidates = dict[str, Callable[[], Any]]
@@ -124,24 +119,6 @@ class Bench:
         rates = {name: f"{work / timing.figure(self.threads):.0f} GFLOP/s" for name, timing in timings.items()}
         self.table(f"{part.title} network, {side} x {side} ({work:.0f} GFLOP)", timings, rates)
 
-    def whole(self, part: Part, side: int, count: int = 1) -> None:
-        """Compare whole calls, from pictures to maps; the peer takes one picture a call."""
-        images = np.stack([picture(side)] * count)
-        runs: Candidates = {}
-        settings = {"detect_resolution": side, "image_resolution": side, "output_type": "np"}
-        if self.has_peer:
-            detector = part.detector()
-            runs[THEIRS] = lambda: np.stack([detector(image, **settings) for image in images])
-        for way, placement in placements().items():
-            made = _ready(part.annotator, placement)
-            runs[f"ours, {way}"] = lambda made=made: made(images, resolution=side).images
-        equal: dict[str, str] = {}
-        if self.has_peer:
-            theirs = runs[THEIRS]()
-            equal = {name: _difference(run(), theirs) for name, run in runs.items()}
-        batch = f", {count} pictures" if count > 1 else ""
-        self.table(f"whole annotator {part.annotator}, {side} x {side}{batch}", interleave(runs, self.rounds), equal)
-
     def decoding(self, side: int, lines: int) -> None:
         """Compare all of M-LSD but its network: the input's preparation, decoding 200 lines, drawing them."""
         image = picture(side)
@@ -172,23 +149,6 @@ class Bench:
         table(title, timings, self.threads, notes)
 
 
-def _ready(name: str, placement: Placement) -> Annotator[Any]:
-    """Annotator that does not ask for the official file: the network it will build has another one."""
-    kind = registry.resolve(name).annotator
-    made = kind(placement, kind.params())
-    vars(made)["load"] = _nothing
-    return made
-
-
-def _nothing(params: Any) -> None:
-    pass
-
-
-def _difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> str:
-    apart = np.abs(one.astype(np.int16) - other)
-    return f"{(apart > 1).mean():.2%} of the values differ by more than 1, by {apart.mean():.2f} in the mean"
-
-
 def main() -> None:
     """Measure one thread and all threads."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -210,9 +170,6 @@ def main() -> None:
                     bench.decoding(side, 200)
                 for part in (parts[name] for name in arguments.networks):
                     bench.network(part, side)
-                    bench.whole(part, side)
-            for part in (parts[name] for name in arguments.networks):
-                bench.whole(part, min(arguments.sizes), 8)
 
 
 if __name__ == "__main__":

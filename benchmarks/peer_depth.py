@@ -2,22 +2,67 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
+import numpy as np
 import peer
 import torch
+import torchvision_stand_in
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests import random_weights
+from tests.depth_keys import hybrid, vit_small
 
 from underdrawing.preprocessors.nets import depth_anything, dpt_hybrid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
+    Image = NDArray[np.uint8]
+
 Tensors = dict[str, "Tensor"]
+LAST = {"depth_dav2": "depth_head.scratch.output_conv2.2.bias", "depth_midas": "scratch.output_conv.4.bias"}
+
+
+def weights(name: str) -> Tensors:
+    """Random weights under the official keys, with the last bias raised so that nothing is cut off."""
+    made = random_weights.tensors(vit_small() if name == "depth_dav2" else hybrid(768))
+    made[LAST[name]] += 10000
+    return made
+
+
+def depth_anything_maps() -> tuple[Callable[[Image], Image], Tensors]:
+    """What scripts around transformers do, without its image processor: cubic to 518, bilinear back, to bytes."""
+    tensors = weights("depth_dav2")
+    module = depth_anything_module(tensors)
+
+    def call(image: Image) -> Image:
+        small = cv2.resize(image.astype(np.float32) / 255, (518, 518), interpolation=cv2.INTER_CUBIC)
+        small = (small - np.array([0.485, 0.456, 0.406], np.float32)) / np.array([0.229, 0.224, 0.225], np.float32)
+        raw = module(torch.from_numpy(small).permute(2, 0, 1)[None].float())
+        plane = torch.nn.functional.interpolate(raw[:, None], size=image.shape[:2], mode="bilinear")[0, 0].numpy()
+        levels = (plane - plane.min()) / (plane.max() - plane.min()) * 255
+        return np.repeat(levels.astype(np.uint8)[..., None], 3, axis=-1)
+
+    return call, tensors
+
+
+def midas_pair() -> tuple[Any, Tensors]:
+    """controlnet-aux's MidasDetector and the tensors it runs on. Ends the script where timm is missing."""
+    tensors = weights("depth_midas")
+    detector = midas(tensors)
+    if detector is None:
+        raise SystemExit("controlnet-aux's MiDaS needs timm: pip install --no-deps timm==0.6.13")
+    return detector, tensors
 
 
 def depth_anything_module(tensors: Tensors) -> Callable[[Tensor], Tensor]:
@@ -44,6 +89,7 @@ def midas(tensors: Tensors) -> Any | None:
     """controlnet-aux's MidasDetector, or None where it or timm (0.6.13) is not installed."""
     if find_spec(peer.PACKAGE) is None or find_spec("timm") is None:
         return None
+    torchvision_stand_in.install()
     with tempfile.TemporaryDirectory() as folder:
         torch.save(tensors, Path(folder) / "dpt_hybrid-midas-501f0c75.pt")
         return peer.folder("midas").MidasDetector.from_pretrained(folder)

@@ -56,6 +56,18 @@ def filled(network: Any, name: str) -> Any:
     return network.eval()
 
 
+def mlsd_pair() -> tuple[Any, dict[str, torch.Tensor]]:
+    """Return the peer's MLSDdetector and the tensors it runs on."""
+    detector = mlsd_detector()
+    return detector, detector.model.state_dict()
+
+
+def pidinet_pair() -> tuple[Any, dict[str, torch.Tensor]]:
+    """Return the peer's PidiNetDetector and the tensors it runs on."""
+    detector = pidinet()
+    return detector, detector.netNetwork.state_dict()
+
+
 def mlsd_output(network: Any, image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Run the network alone on RGB [H, W, 3] and a plane of ones, normalised as its decoder does."""
     plane = np.ones((*image.shape[:2], 1), np.float32)

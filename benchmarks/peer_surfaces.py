@@ -5,22 +5,18 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import peer
-import torch
+import torchvision_stand_in
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests import random_weights  # pyright: ignore[reportMissingImports]
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
     Tensors = dict[str, Tensor]
@@ -31,7 +27,7 @@ GAINS = {"leres": 0.6, "bae": 0.8}
 
 def leres(seed: int = 0) -> tuple[Any, Tensors]:
     """Return the peer's LeresDetector (without the network that boosts) and the tensors it runs on."""
-    _stand_in_for_torchvision()
+    torchvision_stand_in.install()
     with _quiet():
         module = peer.folder("leres")
         network = module.RelDepthModel(backbone="resnext101").eval()
@@ -41,7 +37,7 @@ def leres(seed: int = 0) -> tuple[Any, Tensors]:
 
 def bae(seed: int = 0) -> tuple[Any, Tensors]:
     """Return the peer's NormalBaeDetector and the tensors it runs on."""
-    _stand_in_for_torchvision()
+    torchvision_stand_in.install()
     settings = SimpleNamespace(
         mode="client", architecture="BN", pretrained="scannet", sampling_ratio=0.4, importance_ratio=0.7
     )
@@ -68,41 +64,3 @@ def _quiet() -> Any:
             yield
     finally:
         sys.argv = given
-
-
-class _Normalize:
-    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-        self.mean, self.std = (torch.tensor(numbers).view(-1, 1, 1) for numbers in (mean, std))
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return (x - self.mean) / self.std
-
-
-class _ToTensor:
-    def __call__(self, x: Any) -> Tensor:
-        tensor = torch.from_numpy(x.transpose(2, 0, 1).copy())
-        return tensor / 255 if tensor.dtype == torch.uint8 else tensor
-
-
-class _Compose:
-    def __init__(self, steps: list[Callable[[Any], Any]]) -> None:
-        self.steps = steps
-
-    def __call__(self, x: Any) -> Any:
-        for step in self.steps:
-            x = step(x)
-        return x
-
-
-def _stand_in_for_torchvision() -> None:
-    """Three transforms under torchvision's names, where it is absent; they do what its documentation says."""
-    if "torchvision" in sys.modules or find_spec("torchvision") is not None:
-        return
-    names = ("torchvision", "torchvision.transforms", "torchvision.transforms.transforms")
-    modules: list[Any] = [ModuleType(name) for name in names]
-    for module in modules:
-        module.__spec__ = ModuleSpec(module.__name__, None)
-        module.Normalize, module.ToTensor, module.Compose = _Normalize, _ToTensor, _Compose
-        sys.modules[module.__name__] = module
-    modules[0].transforms = modules[1]
-    modules[1].transforms = modules[2]

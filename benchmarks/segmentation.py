@@ -20,9 +20,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import transformers as library
+import transformers
 from interleave import interleave, load, processor, set_threads, table
-from tests import random_weights
+from peer_segmentation import PALETTE, RECIPES, Documented, painted_by_loop, published, seen
 from tests.pictures import photo
 from torch.nn.functional import interpolate
 
@@ -33,25 +33,6 @@ from underdrawing.preprocessors.nets import labels, palettes, segmentation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-transformers: Any = library
-RECIPES = {
-    "segformer_b0": segmentation.segformer("b0"),
-    "segformer_b5": segmentation.segformer("b5"),
-    "upernet": segmentation.UPERNET,
-    "mask2former": segmentation.MASK2FORMER,
-    "oneformer_ade20k": segmentation.ONEFORMER_ADE20K,
-}
-PALETTE = np.frombuffer(palettes.ADE20K.palette, np.uint8).reshape(-1, 3)
-TASK = [*segmentation.TASK, *[0] * (segmentation.TASK_LENGTH - len(segmentation.TASK))]
-
-
-def painted_by_loop(shown: NDArray[Any]) -> NDArray[np.uint8]:
-    """One boolean mask and one assignment per class, as the documentation of diffusers and mmsegmentation do."""
-    image = np.zeros((*shown.shape, 3), np.uint8)
-    for label, colour in enumerate(PALETTE):
-        image[shown == label, :] = colour
-    return image
 
 
 def scene(side: int, classes: int = 40) -> NDArray[np.uint8]:
@@ -99,58 +80,21 @@ def enlarging(side: int, rounds: int, threads: int) -> None:
         table(title, interleave(runs, rounds), threads, {"ours": f"{same:.4%} of the pixels equal"})
 
 
-class Peer:
-    """The documented calls."""
-
-    def __init__(self, name: str, model: Any, size: Size) -> None:
-        self.task = "oneformer" in name
-        kind = "Mask2FormerImageProcessor" if self.task or name == "mask2former" else "SegformerImageProcessor"
-        make = getattr(transformers, f"{kind}Pil", None) or getattr(transformers, kind)
-        self.prepare, self.model = make(size={"height": size.height, "width": size.width}), model
-
-    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Labels and colours of one picture."""
-        x = self.prepare(image, return_tensors="pt")["pixel_values"]
-        with torch.no_grad():
-            found = self.model(x, torch.tensor([TASK])) if self.task else self.model(x)
-        post = self.prepare.post_process_semantic_segmentation
-        if self.task:
-            make = getattr(transformers, "OneFormerImageProcessorPil", None) or transformers.OneFormerImageProcessor
-            return painted_by_loop(
-                make.post_process_semantic_segmentation(None, found, target_sizes=[image.shape[:2]])[0].numpy()
-            )
-        return painted_by_loop(post(found, target_sizes=[image.shape[:2]])[0].numpy())
-
-
-def networks(name: str) -> tuple[Any, Any]:
-    """The library's own module and ours, with the same random weights of the published size."""
-    recipe = RECIPES[name]
-    config = recipe.load.config()
-    if name == "upernet":
-        config.use_auxiliary_head, config.auxiliary_in_channels = True, 384
-    theirs = getattr(transformers, recipe.load.model.replace("OneFormerModel", "OneFormerForUniversalSegmentation"))
-    model = theirs(config).eval()
-    shapes = {key: tuple(value.shape) for key, value in model.state_dict().items() if value.is_floating_point()}
-    made = {key: random_weights.tensor(key, shape) for key, shape in shapes.items() if shape}
-    model.load_state_dict(made, strict=False)
-    state = {key: value.clone() for key, value in model.state_dict().items()}
-    return model, recipe.load(state, {}, name).eval()
-
-
 def whole(name: str, side: int, rounds: int, threads: int) -> None:
     """Compare whole calls, from the picture to the colours."""
     recipe, image = RECIPES[name], photo(side, side)
-    theirs, ours = networks(name)
-    seen = segmentation.seen_size(Size(side, side), recipe.short, recipe.longest)
-    peer = Peer(name, theirs, seen)
+    theirs, tensors = published(name)
+    ours: Any = recipe.load(dict(tensors), {}, name).eval()
+    size = seen(name, image)
+    peer = Documented(name, theirs, size)
     last = torch.channels_last
     ways = {"torch float32": Network(ours.to(memory_format=last), Placement())}
     if cpu_bf16_unit():
-        short: Any = recipe.load(dict(theirs.state_dict()), {}, name).eval().bfloat16()
+        short: Any = recipe.load(dict(tensors), {}, name).eval().bfloat16()
         ways["torch bfloat16, on request"] = Network(short.to(memory_format=last), Placement(dtype="bfloat16"))
 
     def run(network: Network) -> NDArray[np.uint8]:
-        scores = network(segmentation.pixel_values(image[None], seen)).float()
+        scores = network(segmentation.pixel_values(image[None], size)).float()
         return labels.painted(labels.best_classes(scores, Size(side, side)).numpy(), palettes.ADE20K)[0]
 
     runs: dict[str, Any] = {"transformers, as documented": lambda: peer(image)}
@@ -158,7 +102,7 @@ def whole(name: str, side: int, rounds: int, threads: int) -> None:
     expected = peer(image)
     notes = {f"ours, {way}": f"{(run(network) == expected).all(-1).mean():.2%} of the pixels equal"
              for way, network in ways.items()}  # fmt: skip
-    title = f"{name}, picture and map {side} x {side}, network sees {seen.height} x {seen.width}"
+    title = f"{name}, picture and map {side} x {side}, network sees {size.height} x {size.width}"
     table(title, interleave(runs, rounds), threads, notes)
     gc.collect()
 

@@ -1,0 +1,142 @@
+"""Speed and memory of whole annotators against controlnet-aux or transformers on the same random weights.
+
+    python benchmarks/whole.py [--rounds 3] [--sizes 512 1024] [--batch 1 8] [--networks lineart anime teed ...]
+
+From pictures to 8-bit maps, in one process and interleaved; maps are compared first, and the script stops where they
+differ. The peers take one picture a call. Of several pictures only our fastest formats are measured. Memory: highest
+resident set of a second call above what was there before it, each in a process of its own (Linux); --no-memory leaves
+it out. Prints Markdown; run from the repository (PYTHONPATH=.dev:.).
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import peer
+import torch
+from candidates import PAIRS, Pair, handed_out, ours, theirs
+from hed import picture, placements
+from interleave import interleave, load, processor, set_threads
+from lora import forget_peak, resident
+
+if TYPE_CHECKING:
+    from candidates import Pictures
+
+    from underdrawing.core.device import Placement
+
+LEVELS = {"float32": 1, "bfloat16": 64}
+"""Largest difference of two maps that is let pass: rounding of a level; a blunder in bfloat16."""
+
+
+def compare(pair: Pair, sizes: list[int], counts: list[int], threads: int, rounds: int) -> None:
+    """Print a table for each number of pictures and each size."""
+    call, tensors = pair.peer()
+    with handed_out(tensors):
+        for count in counts:
+            ways = placements() if count == 1 else fastest()
+            runs = {pair.label: theirs(call)} | {f"ours, {way}": ours(pair, at) for way, at in ways.items()}
+            for side in sizes:
+                images = np.stack([picture(side)] * count)
+                expected = runs[pair.label](images)
+                told = {way: difference(expected, run(images), way, pair) for way, run in runs.items()}
+                timings = interleave(
+                    {way: partial(run, images) for way, run in runs.items()}, rounds if count == 1 else 1, warm=False
+                )
+                first = timings[pair.label].figure(threads)
+                unit = "CPU ms (median)" if threads == 1 else "wall ms (min)"
+                pictures = f", {count} pictures" if count > 1 else ""
+                print(f"\n**{pair.annotator}, whole annotator, {side} x {side}{pictures}**\n")
+                print(f"| | {unit} | ratio | difference in levels |\n|---|---|---|---|")
+                for way, timing in timings.items():
+                    figure = timing.figure(threads)
+                    print(f"| {way} | {figure * 1e3:.0f} | {first / figure:.2f} | {told[way]} |", flush=True)
+
+
+def fastest() -> dict[str, Placement]:
+    """The last way of each backend, which is bfloat16 where the processor has it."""
+    return dict({way.split()[0]: (way, at) for way, at in placements().items()}.values())
+
+
+def difference(expected: Pictures, found: Pictures, way: str, pair: Pair) -> str:
+    """How far two maps are apart, in words; ends the script where it is no rounding."""
+    levels = np.abs(expected.astype(int) - found)
+    short = way.endswith("bfloat16")
+    if pair.drawn:
+        share = (levels > 1).mean()
+        if share > (0.5 if short else 0.001):
+            raise SystemExit(f"{pair.annotator}, {way}: {share:.2%} of the values differ")
+        return f"{share:.2%} of the values by more than 1"
+    if levels.max() > LEVELS["bfloat16" if short else "float32"]:
+        raise SystemExit(f"{pair.annotator}, {way}: maps differ by {levels.max()} levels")
+    return f"largest {levels.max()}, mean {levels.mean():.3f}"
+
+
+def memory(names: list[str], sizes: list[int], counts: list[int]) -> None:
+    """Print what a call needs beyond what lies there already, each from a process of its own."""
+    columns = [(side, count) for count in counts for side in (sizes if count == 1 else sizes[:1])]
+    heads = [f"{side} x {side}{f', {count} pictures' * (count > 1)}" for side, count in columns]
+    print("\n**Memory of a call, MiB above what was resident before**\n\n| | " + " | ".join(heads) + " |")
+    print("|---" * (len(columns) + 1) + "|")
+    for name in names:
+        for way in ("", *placements()):
+            found = [_child(name, way, side, count) for side, count in columns]
+            shown = f"ours, {way}" if way else PAIRS[name].label
+            print(f"| {PAIRS[name].annotator}, {shown} | {' | '.join(found)} |", flush=True)
+
+
+def _child(name: str, way: str, side: int, count: int) -> str:
+    command = [sys.executable, __file__, "--networks", name, "--sizes", str(side), "--batch", str(count)]
+    done = subprocess.run([*command, "--child", way], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else f"fails: {done.stderr.strip().splitlines()[-1]}"
+
+
+def child(pair: Pair, way: str, side: int, count: int) -> None:
+    """Print the peak of the second call in this process."""
+    set_threads(1)
+    call, tensors = pair.peer()
+    images = np.stack([picture(side)] * count)
+    with handed_out(tensors):
+        run = ours(pair, placements()[way]) if way else theirs(call)
+        run(images)
+        before = resident()
+        forget_peak()
+        run(images)
+        print(f"{resident('VmHWM') - before:.0f}")
+
+
+def main() -> None:
+    """Measure speed, then memory."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[512, 1024])
+    parser.add_argument("--batch", type=int, nargs="+", default=[1, 8])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--networks", nargs="+", choices=list(PAIRS), default=list(PAIRS))
+    parser.add_argument("--no-speed", action="store_true")
+    parser.add_argument("--no-memory", action="store_true")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if find_spec(peer.PACKAGE) is None:
+        raise SystemExit(peer.HINT)
+    if arguments.child is not None:
+        child(PAIRS[arguments.networks[0]], arguments.child, arguments.sizes[0], arguments.batch[0])
+        return
+    set_threads(arguments.threads)
+    print(f"# Whole annotators\n\n{processor()}; torch {torch.__version__}, {arguments.threads} threads, ", end="")
+    print(f"{arguments.rounds} rounds\n\n{load()}")
+    if not arguments.no_speed:
+        for name in arguments.networks:
+            compare(PAIRS[name], arguments.sizes, arguments.batch, arguments.threads, arguments.rounds)
+    if not arguments.no_memory and Path("/proc/self/clear_refs").exists():
+        memory(arguments.networks, arguments.sizes, arguments.batch)
+
+
+if __name__ == "__main__":
+    main()
