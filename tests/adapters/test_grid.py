@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from underdrawing.adapters.architectures import Module, UNet
 
@@ -113,23 +114,46 @@ def spelt(shape: UNet, style: str) -> dict[str, str]:
             return {n: style.format(native[n] if style.startswith("diffusion") else n) for n in names}
 
 
+@cache
+def whole(shape: UNet) -> tuple[nn.Module, dict[str, Tensor]]:
+    """A model for all tests of its shape, each of which puts it back, and a copy of its weights."""
+    model = unet(shape)
+    return model, {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+@cache
+def wanted(shape: UNet) -> dict[str, Module]:
+    return {n: m for n, m in shape.modules().items() if m.kind in ("Linear", "Conv2d") and min(m.shape[:2]) > 4}
+
+
+@cache
+def parts(kind: Callable[[Module], Made], shape: UNet) -> dict[str, Made]:
+    """Tensors by module, the same in every spelling."""
+    torch.manual_seed(0)
+    return {name: kind(module) for name, module in wanted(shape).items()}
+
+
 @pytest.mark.parametrize("shape", [SD15, SDXL], ids=["sd15", "sdxl"])
 @pytest.mark.parametrize("style", ["kohya", "kohya ldm", *DOTTED])
 @pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind.__name__)
 def test_all_modules_are_applied(kind: Callable[[Module], Made], style: str, shape: UNet, tmp_path: Path) -> None:
-    torch.manual_seed(0)
     if kind is ia3 and style in DOTTED:
         pytest.skip("IA3's bare suffix `weight` exists in names with underscores only")
-    wanted = {n: m for n, m in shape.modules().items() if m.kind in ("Linear", "Conv2d") and min(m.shape[:2]) > 4}
-    prefixes, tensors = spelt(shape, style), Made()
-    for name, module in wanted.items():
-        tensors |= {f"{prefixes[name]}{suffix}": tensor for suffix, tensor in kind(module).items()}
+    prefixes, made = spelt(shape, style), parts(kind, shape)
+    tensors = {f"{prefixes[name]}{suffix}": tensor for name in made for suffix, tensor in made[name].items()}
     save_file(tensors, tmp_path / "a.safetensors")
-    model = unet(shape)
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    receipt = Patcher(unet=model).set([(load_adapter(tmp_path / "a.safetensors"), 0.7, 1.0)])
-    assert (receipt.applied, receipt.skipped) == (len(tensors), 0), str(receipt)
-    after = model.state_dict()
-    unchanged = [name for name in wanted if torch.equal(after[f"{name}.weight"], before[f"{name}.weight"])]
-    assert not unchanged
-    assert all(torch.isfinite(after[f"{name}.weight"]).all() for name in wanted)
+    model, before = whole(shape)
+    try:
+        with Patcher(unet=model) as patcher:
+            receipt = patcher.set([(load_adapter(tmp_path / "a.safetensors"), 0.7, 1.0)])
+            assert (receipt.applied, receipt.skipped) == (len(tensors), 0), str(receipt)
+            after = model.state_dict()
+            unchanged = [name for name in made if torch.equal(after[f"{name}.weight"], before[f"{name}.weight"])]
+            assert not unchanged
+            assert all(torch.isfinite(after[f"{name}.weight"]).all() for name in made)
+        again = model.state_dict()
+        assert again.keys() == before.keys()
+        assert all(torch.equal(again[name], before[name]) for name in before)
+    except BaseException:
+        whole.cache_clear()  # what failed leaves nothing to the next
+        raise

@@ -41,15 +41,16 @@ MODULES = {
 }
 
 
-@pytest.fixture
-def adapters(tmp_path: Path) -> list[Adapter]:
+@pytest.fixture(scope="module")
+def adapters(tmp_path_factory: pytest.TempPathFactory) -> list[Adapter]:
+    folder = tmp_path_factory.mktemp("adapters")
     made: list[Adapter] = []
     for seed in range(3):
         tensors = lora(MODULES, "lora_unet_", rank=seed + 1, seed=seed)
         if seed == 2:  # only a part of the model
             tensors = {key: tensor for key, tensor in tensors.items() if "proj_in" in key}
-        save_file(tensors, tmp_path / f"{seed}.safetensors")
-        made.append(load_adapter(tmp_path / f"{seed}.safetensors"))
+        save_file(tensors, folder / f"{seed}.safetensors")
+        made.append(load_adapter(folder / f"{seed}.safetensors"))
     return made
 
 

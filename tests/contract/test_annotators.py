@@ -102,6 +102,12 @@ def run(annotator: AnyAnnotator, pictures: NDArray[np.uint8], resolution: int = 
     return annotator(pictures, resolution=resolution, masks=masks)
 
 
+@cache
+def plain(annotator: type[AnyAnnotator]) -> ControlMap:
+    """Map of a small picture with the defaults, made once for the tests that only look at it."""
+    return run(ready(annotator), photo(64, 64)[None])
+
+
 def check(result: ControlMap, count: int, size: Size) -> None:
     """What holds for every result."""
     assert result.images.shape == (count, *size, 3)
@@ -179,6 +185,7 @@ def test_the_docstring_is_help(annotator: type[AnyAnnotator]) -> None:
 @every
 def test_every_parameter_is_described_and_bounded(annotator: type[AnyAnnotator]) -> None:
     for field in annotator.fields():
+        assert annotator.params(**{field.name: field.default}) == annotator.params()
         assert re.fullmatch(r"[a-z][a-z0-9_]*", field.name)
         assert field.help.strip()
         assert "\n" not in field.help
@@ -339,7 +346,7 @@ def test_the_hosts_random_numbers_are_left_alone(annotator: type[AnyAnnotator]) 
 
 @every
 def test_the_result_says_what_made_it(annotator: type[AnyAnnotator]) -> None:
-    info = run(ready(annotator), photo(64, 64)[None]).info
+    info = plain(annotator).info
     assert json.loads(json.dumps(info)) == info
     assert (info["annotator"], info["version"]) == (annotator.spec.id, annotator.spec.version)
     assert set(info["params"]) == {field.name for field in annotator.fields()}
@@ -347,7 +354,7 @@ def test_the_result_says_what_made_it(annotator: type[AnyAnnotator]) -> None:
 
 @every
 def test_classes_come_with_labels(annotator: type[AnyAnnotator]) -> None:
-    result = run(ready(annotator), photo(64, 64)[None])
+    result = plain(annotator)
     assert (annotator.spec.values == "labels") is (result.segments is not None)
 
 
@@ -364,10 +371,13 @@ def test_binary_maps_are_binary(annotator: type[AnyAnnotator]) -> None:
 
 
 def _settings() -> Iterator[Any]:
-    """Every field at its ends and at each of its choices."""
+    """The defaults, and every field at its ends and at each of its choices."""
     for annotator in ANNOTATORS:
+        yield pytest.param(annotator, {}, id=f"{annotator.spec.id}-defaults")
         for field in annotator.fields():
             for value in _values(field):
+                if value == field.default:
+                    continue
                 yield pytest.param(annotator, {field.name: value}, id=f"{annotator.spec.id}-{field.name}={value}")
 
 

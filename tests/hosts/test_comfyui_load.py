@@ -56,7 +56,7 @@ def test_outside_the_host_there_are_no_nodes() -> None:
 
 
 PROBE = """
-import logging, os, sys, time
+import logging, os, sys
 from pathlib import Path
 sys.path[:0] = [{root!r}]
 from tests.hosts.fake_host import Host
@@ -65,30 +65,27 @@ import importlib.metadata, difflib, json, asyncio, urllib.request, uuid, sqlite3
 def state():
     root = logging.getLogger()
     return list(sys.path), os.getcwd(), dict(os.environ), list(root.handlers), root.level, logging.root.manager.disable
-before, start = state(), time.process_time()
+before, known = state(), set(sys.modules)
 module = host.load(Path({folder!r}))
 assert hasattr(module, "NODE_CLASS_MAPPINGS") and len(module.NODE_DISPLAY_NAME_MAPPINGS) > 20
 for node in module.NODE_CLASS_MAPPINGS.values():
     node.INPUT_TYPES()
-spent = time.process_time() - start
 assert state() == before, "loading changed the process"
 heavy = [m for m in ("torch", "numpy", "cv2", "PIL", "requests", "huggingface_hub", "click") if m in sys.modules]
 assert not heavy, heavy
-print(spent)
+print(len(set(sys.modules) - known))
 """
 
 
-def test_loading_is_cheap_and_touches_nothing(tmp_path: Path) -> None:
+def test_loading_imports_little_and_touches_nothing(tmp_path: Path) -> None:
+    """The time it takes is measured by benchmarks/hed.py and benchmarks/comfyui.py."""
     folder = tmp_path / "custom_nodes" / "pack"
     folder.parent.mkdir()
     folder.symlink_to(ROOT, target_is_directory=True)
     code = PROBE.format(root=str(ROOT), base=str(tmp_path), folder=str(folder))
-    spent: list[float] = []
-    for _ in range(3):
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        spent.append(float(done.stdout.split()[-1]))
-    assert min(spent) < 0.15, f"seconds of processor time: {spent}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) < 200, "modules imported, ours and those of the standard library"
 
 
 def told(node: Any) -> dict[str, Any]:

@@ -10,7 +10,6 @@ wide, so that a failure means a wrong file, order of channels, scale or polarity
 
 from __future__ import annotations
 
-import gc
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,12 +53,12 @@ def never_ask(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def forget() -> Iterator[None]:
-    """Give the memory of a network back before the next one is loaded."""
+    """Give the memory of a network back before the next one is loaded (unloading collects, which takes its time)."""
     yield
-    from underdrawing.core.models import unload
+    from underdrawing.core import models, onnx_backend
 
-    unload()
-    gc.collect()
+    if models._loaded or onnx_backend._loaded:
+        models.unload()
 
 
 @cache
