@@ -4,15 +4,18 @@
 
 From pictures to 8-bit maps, in one process and interleaved; maps are compared first, and the script stops where they
 differ. The peers take one picture a call. Of several pictures only our fastest formats are measured. Memory: highest
-resident set of a second call above what was there before it, each in a process of its own (Linux); --no-memory leaves
+resident set of later calls above what was there before them, each in a process of its own (Linux); --no-memory leaves
 it out. Prints Markdown; run from the repository (PYTHONPATH=.dev:.).
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
+import gc
 import subprocess
 import sys
+from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -97,16 +100,25 @@ def _child(name: str, way: str, side: int, count: int) -> str:
     return done.stdout.strip() if done.returncode == 0 else f"fails: {done.stderr.strip().splitlines()[-1]}"
 
 
+def give_back() -> None:
+    """Return what was freed to the system (glibc), so that no earlier call's memory hides what the next one needs."""
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
 def child(pair: Pair, way: str, side: int, count: int) -> None:
-    """Print the peak of the second call in this process."""
+    """Print the peak of two calls in this process, which was warmed up with another."""
     set_threads(1)
     call, tensors = pair.peer()
     images = np.stack([picture(side)] * count)
     with handed_out(tensors):
         run = ours(pair, placements()[way]) if way else theirs(call)
         run(images)
+        give_back()
         before = resident()
         forget_peak()
+        run(images)
         run(images)
         print(f"{resident('VmHWM') - before:.0f}")
 

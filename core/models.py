@@ -39,12 +39,17 @@ class _Key(NamedTuple):
 
 
 class Network:
-    """A loaded module that runs in inference mode; floating tensors given to it are moved to its device and format."""
+    """A loaded module that runs in inference mode; floating tensors given to it are moved to its device and format.
+
+    Pictures and kernels lie with their channels last, which convolutions are faster with; a module that is not says so
+    with an attribute `channels_first`.
+    """
 
     def __init__(self, module: nn.Module, placement: Placement) -> None:
         self.module, self.placement = module, placement
         self.prepare = _keepers[-1](module, placement) if _keepers else None
         self.dtype: torch.dtype = getattr(torch, placement.dtype)
+        self.layout = torch.contiguous_format if _channels_first(module) else torch.channels_last
 
     def __call__(self, *inputs: Any) -> Any:
         """Run the module on tensors [B, C, H, W] (or whatever it takes); the output is on its device, in its format."""
@@ -57,7 +62,7 @@ class Network:
         if not isinstance(value, torch.Tensor):
             return value
         moved = value.to(self.placement.device, self.dtype if value.is_floating_point() else value.dtype)
-        return moved.contiguous(memory_format=torch.channels_last) if moved.ndim == 4 else moved
+        return moved.contiguous(memory_format=self.layout) if moved.ndim == 4 else moved
 
 
 _keepers: list[Keeper] = []
@@ -161,9 +166,13 @@ def _placed(tensor: Tensor, device: str, dtype: torch.dtype) -> Tensor:
 
 def _ready(module: nn.Module, placement: Placement) -> nn.Module:
     module = module.to(placement.device, _dtype(placement)).eval().requires_grad_(requires_grad=False)
-    if any(parameter.ndim == 4 for parameter in module.parameters()):
+    if not _channels_first(module) and any(parameter.ndim == 4 for parameter in module.parameters()):
         module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return module
+
+
+def _channels_first(module: nn.Module) -> bool:
+    return bool(getattr(module, "channels_first", False))
 
 
 def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:

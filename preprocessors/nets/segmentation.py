@@ -57,6 +57,8 @@ class Recipe(NamedTuple):
 class UperNet(nn.Module):
     """Scores at a quarter of the picture's sides, without the head for training and the enlargement to full size."""
 
+    channels_first = True
+
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.backbone, self.head = model.backbone, model.decode_head
@@ -68,6 +70,8 @@ class UperNet(nn.Module):
 
 class SegFormer(nn.Module):
     """Scores at a quarter of the picture's sides."""
+
+    channels_first = True
 
     def __init__(self, model: Any) -> None:
         super().__init__()

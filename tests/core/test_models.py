@@ -151,3 +151,22 @@ def test_unload_frees_the_network(store: Store, tmp_path: Path) -> None:
     assert module() is not None
     unload()
     assert module() is None
+
+
+class ChannelsFirst(nn.Module):
+    channels_first = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        assert x.is_contiguous()
+        return self.conv(x)
+
+
+def test_a_module_may_keep_its_channels_first(tmp_path: Path, store: Store) -> None:
+    weight = keep(tmp_path, {name: tensor.clone() for name, tensor in ChannelsFirst().state_dict().items()})
+    net = network(weight, lambda metadata: ChannelsFirst(), CPU)
+    assert net.module.conv.weight.is_contiguous()  # type: ignore[union-attr]
+    net(torch.zeros(1, 3, 8, 8).to(memory_format=torch.channels_last))
