@@ -1,12 +1,13 @@
 # make demo  set up and turn two photographs into every control map: build/demo/sheet.png
-# make test  set up and run all tests
+# make test  set up and run all tests, in two processes (WORKERS=4: in four, WORKERS=0: in this one)
 # make weights  fetch every checkpoint and confirm that each makes the map it should
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
 PY := $(BIN)/python
 LINK := .dev/underdrawing
-BENCHMARKS := annotators poses loading lora memory
+WORKERS ?= 2
+BENCHMARKS := annotators poses rtmpose loading lora memory
 
 .PHONY: demo test weights lint bench docs clean
 
@@ -34,7 +35,7 @@ demo: .venv/run
 	@echo "open build/demo/sheet.png"
 
 test: .venv/dev
-	$(PY) -m pytest -q
+	$(PY) -m pytest -q -n $(WORKERS) --dist worksteal
 
 # fetches every checkpoint (many gigabytes: your consent to their licences) and looks at the maps they make
 weights: .venv/dev

@@ -34,8 +34,6 @@ SHOWN = (
     *("torch", "transformers", "numpy", "pillow", "safetensors", "huggingface-hub", "msgspec"),
     *("openvino", "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "controlnet-aux"),
 )
-BY_CHOICE = {"onnxruntime"}
-"""Modules that come with an extra; who goes without has annotators that cannot run, and nothing is wrong."""
 VARIABLES = ("CACHE", "DOWNLOAD", "HOSTS", "TIMEOUT", "WEIGHTS")
 """Our environment variables, without UNDERDRAWING_."""
 SWITCHES = ("", "0", "1", "off", "on", "no", "yes", "false", "true")
@@ -106,10 +104,8 @@ def check_annotators(registry: Registry) -> Iterator[Finding]:
         yield Finding(level="wrong", topic="annotators", what=f"{name} could not be imported ({reason})", fix=fix)
     for annotator in registry:
         if missing := annotator.missing():
-            optional = BY_CHOICE.issuperset(missing)
-            what = f"{annotator.spec.id} cannot run: {', '.join(missing)} missing{' (optional)' if optional else ''}"
-            fix = pip_install(missing)
-            yield Finding(level="note" if optional else "wrong", topic="annotators", what=what, fix=fix)
+            what = f"{annotator.spec.id} cannot run: {', '.join(missing)} missing"
+            yield Finding(level="wrong", topic="annotators", what=what, fix=pip_install(missing))
 
 
 def check_variables(environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -24,7 +24,8 @@ HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 """OpenVINO's names of our number formats."""
 
 EXAMPLE_SIDE = 64
-"""Side of the picture with which a network is traced, unless the module names its own `example_side`."""
+"""Side of the picture with which a network is traced, unless the module names its own `example_side`, which may be
+(height, width)."""
 
 
 class OpenVinoNetwork(Network):
@@ -54,7 +55,7 @@ class OpenVinoNetwork(Network):
 
     def _compile(self, channels: int) -> Any:
         side = getattr(self.module, "example_side", EXAMPLE_SIDE)
-        example = torch.zeros(1, channels, side, side)
+        example = torch.zeros(1, channels, *(side if isinstance(side, tuple) else (side, side)))
         with torch.inference_mode(mode=False), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # tracing warns of fixed branches and of its own age
             model = self._openvino.convert_model(self.module, example_input=example, input=[-1, channels, -1, -1])

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, about, between
 from ..core.widgets import RESOLUTION, Widget
-from .nets.rtmpose_files import AP10K, AP10K_BY_COMFYUI, AP10K_CROP
-from .nets.yolo_files import BY_COMFYUI, DETECTOR_HELP, DETECTORS, Detector, comfyui_choice
+from .nets.rtmpose_files import AP10K, AP10K_BY_COMFYUI, AP10K_CROP, AP10K_TORCH, ap10k
+from .nets.runtimes import RUNTIME_HELP, Runtime, check_packages
+from .nets.yolo_files import BY_COMFYUI, DETECTOR_HELP, EVERY, Detector, comfyui_choice, detector_file
 
 if TYPE_CHECKING:
     from ..core.poses import Pose
@@ -36,13 +37,16 @@ class AnimalParams(Params, frozen=True):
     parity: Annotated[
         bool, about("As A1111 and ComfyUI: yolox gets swapped colours, what looks like two species is drawn twice")
     ] = False
+    runtime: Annotated[Runtime, about(RUNTIME_HELP)] = "auto"
 
 
 class PoseAnimal(Annotator[AnimalParams]):
     """Animals as coloured lines: 17 points each, in the colours of ControlNet AnimalPose.
 
     YOLOX finds birds, cats, dogs, horses, sheep, cows, elephants, bears, zebras and giraffes, RTMPose their points, as
-    taught on AP-10K. Both are ONNX files and need the package onnxruntime. The picture is searched at its own size and
+    taught on AP-10K. Where the package onnxruntime is installed it runs their ONNX files, elsewhere torch runs the
+    files of their authors; `runtime` decides otherwise. The number format and the OpenVINO backend can be chosen with
+    torch only. `yolo_nas` needs onnxruntime, `rtdetr` needs transformers. The picture is searched at its own size and
     drawn at the map's. Where no animal is found the map is black, and a note says so.
     """
 
@@ -58,16 +62,22 @@ class PoseAnimal(Annotator[AnimalParams]):
             Alias("AnimalPosePreprocessor", "comfyui", {}, "AnimalPose Estimator (AP10K)", WIDGETS),
         ),
         consumers=("abehonest/ControlNet_AnimalPose (control_sd15_animal_openpose)",),
-        weights=(*DETECTORS.values(), AP10K),
-        requires=("cv2", "torch", "onnxruntime"),
+        weights=(*EVERY, AP10K, AP10K_TORCH),
+        requires=("cv2", "torch"),
         sees="source",
         smooth=False,
     )
 
     @classmethod
     def weights_for(cls, params: AnimalParams) -> tuple[Weight, ...]:
-        """Return the chosen files."""
-        return (AP10K,) if params.detector == "none" else (DETECTORS[params.detector], AP10K)
+        """Return the chosen files. Raises BadParameter for one that the runtime cannot run."""
+        detector, estimator = _files(params)
+        return (estimator,) if detector is None else (detector, estimator)
+
+    def load(self, params: AnimalParams) -> None:
+        """Look for packages first, then for the files. Raises MissingExtra, and as `Annotator.load`."""
+        check_packages(self.weights_for(params))
+        super().load(params)
 
     def run(self, request: Request[AnimalParams]) -> ControlMap:
         """Maps and one Pose per picture, both at the map's size."""
@@ -81,15 +91,20 @@ class PoseAnimal(Annotator[AnimalParams]):
 
     def _found(self, image: Image, p: AnimalParams) -> Pose:
         from ..core.poses import Point, Pose
-        from .nets import rtmpose, yolo
+        from .nets import figures, rtmpose
 
-        height, width = image.shape[:2]
-        boxes = yolo.detected(image, p.detector, self.placement, BEASTS, sure=p.min_confidence, parity=p.parity).corners
+        (height, width), (detector, estimator) = image.shape[:2], _files(p)
+        boxes = figures.detected(image, detector, self.placement, BEASTS, sure=p.min_confidence, parity=p.parity)
         if not len(boxes):
             return Pose((), width, height)
-        found = rtmpose.points(image, boxes[: p.max_animals], AP10K, self.placement, AP10K_CROP)
+        found = rtmpose.points(image, boxes[: p.max_animals], estimator, self.placement, AP10K_CROP)
         animals = (
             tuple(Point(x, y, min(sure, 1.0)) if sure > 0 and sure >= p.min_point else None for x, y, sure in rows)
             for rows in found.tolist()
         )
         return Pose((), width, height, tuple(animal for animal in animals if any(animal)))
+
+
+def _files(p: AnimalParams) -> tuple[Weight | None, Weight]:
+    where = PoseAnimal.spec.id
+    return detector_file(p.detector, p.runtime, where), ap10k(p.runtime, where)

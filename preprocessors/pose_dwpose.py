@@ -8,9 +8,10 @@ from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, about, between
 from ..core.pose_names import STICKS_HELP, Sticks
 from ..core.widgets import RESOLUTION, switch
-from .nets.rtmpose_files import BY_COMFYUI, CROPS, ESTIMATOR_HELP, WHOLE_BODY, Estimator
+from .nets.rtmpose_files import BY_COMFYUI, CROPS, ESTIMATOR_HELP, WHOLE_BODY, WHOLE_BODY_TORCH, Estimator, whole_body
+from .nets.runtimes import RUNTIME_HELP, Runtime, check_packages
 from .nets.yolo_files import BY_COMFYUI as DETECTORS_BY_COMFYUI
-from .nets.yolo_files import DETECTOR_HELP, DETECTORS, Detector, comfyui_choice
+from .nets.yolo_files import DETECTOR_HELP, EVERY, Detector, comfyui_choice, detector_file
 
 if TYPE_CHECKING:
     from ..core.poses import Pose
@@ -44,16 +45,19 @@ class DwposeParams(Params, frozen=True):
     whole_picture: Annotated[bool, about("Where nobody is found, take the whole picture for one person")] = False
     sticks: Annotated[Sticks, about(STICKS_HELP)] = "plain"
     parity: Annotated[bool, about("Hand yolox swapped colours, as A1111 and ComfyUI do")] = False
+    runtime: Annotated[Runtime, about(RUNTIME_HELP)] = "auto"
 
 
 class PoseDwpose(Annotator[DwposeParams]):
     """People as coloured sticks with hands and faces, found by DWPose.
 
-    YOLOX finds people, a network of 133 points finds their joints, fingers and faces; both are ONNX files and need the
-    package onnxruntime. The files may be used commercially; the data that the second was taught with (COCO-WholeBody)
-    was published for research. The picture is searched at its own size and drawn at the map's. TorchScript files, which
-    ComfyUI also offers, are programs and are refused; the ONNX file of the same network runs in their place. Where
-    nobody is found the map is black, and a note says so.
+    YOLOX finds people, a network of 133 points finds their joints, fingers and faces. Where the package onnxruntime is
+    installed it runs their ONNX files, elsewhere torch runs the files of their authors; `runtime` decides otherwise.
+    The number format and the OpenVINO backend can be chosen with torch only. `yolo_nas` and `dw-ll_ucoco` need
+    onnxruntime, `rtdetr` needs transformers. The files may be used commercially; the data that the second was taught
+    with (COCO-WholeBody) was published for research. The picture is searched at its own size and drawn at the map's.
+    TorchScript files, which ComfyUI also offers, are programs and are refused; another file of the same network runs in
+    their place. Where nobody is found the map is black, and a note says so.
     """
 
     spec = Spec(
@@ -75,17 +79,22 @@ class PoseDwpose(Annotator[DwposeParams]):
             "xinsir/controlnet-openpose-sdxl-1.0",
             "SDXL union, type 0",
         ),
-        weights=(*DETECTORS.values(), *WHOLE_BODY.values()),
-        requires=("cv2", "torch", "onnxruntime"),
+        weights=(*EVERY, *WHOLE_BODY.values(), *WHOLE_BODY_TORCH.values()),
+        requires=("cv2", "torch"),
         sees="source",
         smooth=False,
     )
 
     @classmethod
     def weights_for(cls, params: DwposeParams) -> tuple[Weight, ...]:
-        """Return the chosen files."""
-        found = (WHOLE_BODY[params.estimator],)
-        return found if params.detector == "none" else (DETECTORS[params.detector], *found)
+        """Return the chosen files. Raises BadParameter for one that the runtime cannot run."""
+        detector, estimator = _files(params)
+        return (estimator,) if detector is None else (detector, estimator)
+
+    def load(self, params: DwposeParams) -> None:
+        """Look for packages first, then for the files. Raises MissingExtra, and as `Annotator.load`."""
+        check_packages(self.weights_for(params))
+        super().load(params)
 
     def run(self, request: Request[DwposeParams]) -> ControlMap:
         """Maps and one Pose per picture, both at the map's size."""
@@ -100,14 +109,19 @@ class PoseDwpose(Annotator[DwposeParams]):
 
     def _found(self, image: Image, p: DwposeParams) -> Pose:
         from ..core.poses import Pose
-        from .nets import coco_people, rtmpose, yolo
+        from .nets import coco_people, figures, rtmpose
 
-        boxes = yolo.detected(image, p.detector, self.placement, PERSON, sure=p.min_confidence, parity=p.parity).corners
+        detector, estimator = _files(p)
+        boxes = figures.detected(image, detector, self.placement, PERSON, sure=p.min_confidence, parity=p.parity)
         if not len(boxes) and p.whole_picture:
-            boxes = yolo.whole(image).corners
+            boxes = figures.whole(image)
         height, width = image.shape[:2]
         if not len(boxes):
             return Pose((), width, height)
-        weight, size = WHOLE_BODY[p.estimator], CROPS[p.estimator]
-        points = rtmpose.points(image, boxes[: p.max_people], weight, self.placement, size)
+        points = rtmpose.points(image, boxes[: p.max_people], estimator, self.placement, CROPS[p.estimator])
         return Pose(coco_people.people(points, p.min_point, body=p.body, hands=p.hands, face=p.face), width, height)
+
+
+def _files(p: DwposeParams) -> tuple[Weight | None, Weight]:
+    where = PoseDwpose.spec.id
+    return detector_file(p.detector, p.runtime, where), whole_body(p.estimator, p.runtime, where)

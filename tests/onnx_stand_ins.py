@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from tests import pose_answers
+from tests.pose_answers import CELLS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-CELLS = 8400
 
 
 def model(nodes: list[Any], inputs: Any, outputs: list[Any], tensors: dict[str, NDArray[Any]]) -> bytes:
@@ -31,20 +31,8 @@ def model(nodes: list[Any], inputs: Any, outputs: list[Any], tensors: dict[str, 
 
 
 def yolox(rows: dict[int, tuple[float, ...]] | None = None) -> bytes:
-    """Detector that sees the boxes of these rows: cell → x, y, log w, log h, objectness, then (class, score) pairs.
-
-    Where none are given: two people and a dog, surer in brighter pictures.
-    """
-    fixed = np.zeros((1, CELLS, 85), np.float32)
-    fixed[..., 4:] = 0.001
-    live = np.zeros((1, CELLS, 85), np.float32)
-    if rows is None:
-        rows = {8250: (0.2, 0.1, 2.0, 2.2, 0.8, 0, 0.9, 16, 0.5), 5000: (0.5, 0.5, 1.5, 2.5, 0.8, 0, 0.7, 17, 0.8)}
-        live[0, list(rows), 4] = 0.2 / 255
-    for row, (x, y, w, h, sure, *pairs) in rows.items():
-        fixed[0, row, :5] = x, y, w, h, sure
-        for kind, score in zip(pairs[::2], pairs[1::2], strict=True):
-            fixed[0, row, 5 + int(kind)] = score
+    """Detector that sees the boxes of these rows, as `pose_answers.boxes` has them."""
+    fixed, live = pose_answers.boxes(rows)
     nodes = [
         helper.make_node("ReduceMean", ["images"], ["mean"], axes=[1, 2, 3], keepdims=0),
         helper.make_node("Mul", ["mean", "live"], ["lit"]),
@@ -85,12 +73,11 @@ def yolo_nas() -> bytes:
 def simcc(size: tuple[int, int], count: int, *, fixed: int | None = None) -> bytes:
     """Pose network that answers with random curves, mixed by the colours of the crop; fixed: its only batch."""
     width, height = size
-    random = np.random.RandomState(count)
     tensors: dict[str, NDArray[Any]] = {}
     nodes = [helper.make_node("ReduceMean", ["input"], ["means"], axes=[2, 3], keepdims=0)]
-    for name, bins in (("simcc_x", width * 2), ("simcc_y", height * 2)):
-        tensors[f"{name}_w"] = (random.random_sample((3, count * bins)) * 0.4 - 0.2).astype(np.float32)
-        tensors[f"{name}_b"] = (random.random_sample((count, bins)) ** 40).astype(np.float32)
+    for name, (mixed, added) in zip(("simcc_x", "simcc_y"), pose_answers.curves(size, count), strict=True):
+        bins = added.shape[1]
+        tensors |= {f"{name}_w": mixed, f"{name}_b": added}
         tensors[f"{name}_s"] = np.array([-1, count, bins], np.int64)
         nodes += [
             helper.make_node("MatMul", ["means", f"{name}_w"], [f"{name}_flat"]),

@@ -9,6 +9,7 @@ import numpy as np
 from ...core.onnx_backend import onnx_network
 from ...core.pose_drawing import draw_pose
 from ...core.poses import scaled as sized
+from .runtimes import is_onnx
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,8 +32,8 @@ def drawn(
 
 def run_elsewhere(weights: Iterable[Weight], placement: Placement) -> tuple[str, ...]:
     """Notes on ONNX files that run on another device than was asked for."""
-    notes = (onnx_network(weight, placement).note for weight in weights)
-    return tuple(dict.fromkeys(note for note in notes if note))
+    notes = (onnx_network(weight, placement).note for weight in weights if is_onnx(weight))
+    return tuple(dict.fromkeys(f"{note}; or set runtime to torch" for note in notes if note))
 
 
 def black(what: str, found: Sequence[Sequence[object]]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""RTMPose: points of a figure in a box, through ONNX Runtime. Imported lazily (needs numpy and OpenCV).
+"""RTMPose: points of a figure in a box. Imported lazily (needs numpy and OpenCV).
 
 RTMPose: Jiang et al. 2023, arXiv:2303.07399; its SimCC output: Li et al. 2022, arXiv:2107.03332; DWPose: Yang et al.
 2023, arXiv:2307.15880. https://github.com/IDEA-Research/DWPose, https://github.com/open-mmlab/mmpose (Apache-2.0).
@@ -13,16 +13,19 @@ import numpy as np
 
 from ...core.onnx_backend import onnx_network
 from .regions import Regions, pieces
+from .runtimes import is_onnx
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from ...core.device import Placement
-    from ...core.onnx_backend import OnnxNetwork
     from ...core.weights import Weight
 
     Array = NDArray[np.float32]
     Image = NDArray[np.uint8]
+    Network = Callable[[Array], tuple[Array, ...]]
 
 MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 SPREAD = np.array([58.395, 57.12, 57.375], np.float32)
@@ -39,12 +42,20 @@ def points(image: Image, boxes: Array, weight: Weight, placement: Placement, siz
     boxes: [N, 4], left, top, right, bottom. size: width and height of the network's input. All boxes of a picture go
     through together, up to TOGETHER. A point that was not found has a confidence of 0 or less.
     """
-    network = onnx_network(weight, placement)
+    network = _network(weight, placement)
     found = [_found(network, image, some, size) for some in pieces(boxes)]
     return np.concatenate(found)
 
 
-def _found(network: OnnxNetwork, image: Image, boxes: Array, size: tuple[int, int]) -> Array:
+def _network(weight: Weight, placement: Placement) -> Network:
+    if is_onnx(weight):
+        return onnx_network(weight, placement)
+    from .rtmcc import curves
+
+    return curves(weight, placement)
+
+
+def _found(network: Network, image: Image, boxes: Array, size: tuple[int, int]) -> Array:
     areas = regions(boxes, size)
     across, down = network(crops(image, areas, size))[:2]
     return placed(decoded(across, down), areas, size)

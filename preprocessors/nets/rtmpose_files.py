@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ...core.weights import Weight
+from .runtimes import chosen
+
+if TYPE_CHECKING:
+    from .runtimes import Runtime
 
 Estimator = Literal["dw-ll_ucoco_384", "dw-ll_ucoco"]
 """dw-ll_ucoco_384: crops of 288 x 384, what every host uses. dw-ll_ucoco: crops of 192 x 256, faster and less exact."""
@@ -31,6 +35,18 @@ WHOLE_BODY: dict[Estimator, Weight] = {
         commercial=True,
     ),
 }
+WHOLE_BODY_TORCH: dict[Estimator, Weight] = {
+    "dw-ll_ucoco_384": Weight(
+        repo="yzd-v/DWPose",
+        revision="1a7144101628d69ee7a3768d1ee3a094070dc388",
+        file="dw-ll_ucoco_384.pth",
+        sha256="0d9408b13cd863c4e95a149dd31232f88f2a12aa6cf8964ed74d7d97748c7a07",
+        size=406878486,
+        licence="Apache-2.0",
+        commercial=True,
+    ),
+}
+"""The same networks as their authors saved them; there is none for smaller crops."""
 CROPS: dict[Estimator, tuple[int, int]] = {"dw-ll_ucoco_384": (288, 384), "dw-ll_ucoco": (192, 256)}
 """Width and height of what the network takes."""
 BY_COMFYUI: dict[str, Estimator] = {
@@ -38,7 +54,7 @@ BY_COMFYUI: dict[str, Estimator] = {
     "dw-ll_ucoco_384.onnx": "dw-ll_ucoco_384",
     "dw-ll_ucoco.onnx": "dw-ll_ucoco",
 }
-"""ComfyUI's choice → ours. A TorchScript file is a program; the ONNX file of the same network runs in its place."""
+"""ComfyUI's choice → ours. A TorchScript file is a program; another file of the same network runs in its place."""
 
 AP10K = Weight(
     repo="bdsqlsz/qinglong_controlnet-lllite",
@@ -49,6 +65,26 @@ AP10K = Weight(
     licence="Apache-2.0",
     commercial=True,
 )
+_AP10K_FILE = "rtmpose-m_simcc-ap10k_pt-aic-coco_210e-256x256-7a041aa1_20230206.pth"
+AP10K_TORCH = Weight(
+    repo="open-mmlab/mmpose",
+    file=_AP10K_FILE,
+    sha256="896e3665d849ef7eb9b6ec0995955796cc9810f024fa0aa0bdc18acb0d68bf52",
+    size=0,
+    licence="Apache-2.0",
+    commercial=True,
+    url=f"https://download.openmmlab.com/mmpose/v1/projects/rtmposev1/{_AP10K_FILE}",
+)
 AP10K_BY_COMFYUI = ("rtmpose-m_ap10k_256_bs5.torchscript.pt", "rtmpose-m_ap10k_256.onnx")
 """ComfyUI's names of the same network."""
 AP10K_CROP = (256, 256)
+
+
+def whole_body(estimator: Estimator, runtime: Runtime, where: str) -> Weight:
+    """File of an estimator for what runs it; where: who asks. Raises BadParameter if there is none."""
+    return chosen(runtime, WHOLE_BODY[estimator], WHOLE_BODY_TORCH.get(estimator), where)
+
+
+def ap10k(runtime: Runtime, where: str) -> Weight:
+    """Likewise for animals."""
+    return chosen(runtime, AP10K, AP10K_TORCH, where)

@@ -1,4 +1,6 @@
-"""RT-DETR finds people, ViTPose their 17 points. Imported lazily (needs torch, transformers and OpenCV).
+"""RT-DETR finds people (for other networks animals too), ViTPose their 17 points. Imported lazily.
+
+Needs torch, transformers and OpenCV.
 
 RT-DETR: Zhao et al. 2023, arXiv:2304.08069, PekingU/rtdetr_r50vd_coco_o365. ViTPose: Xu et al. 2022, arXiv:2204.12484,
 usyd-community/vitpose-base-simple (both Apache-2.0). The crop and the decoding are unbiased (UDP, Huang et al. 2020,
@@ -22,6 +24,8 @@ from .regions import Regions, pieces
 from .vitpose_files import DETECTOR, ESTIMATOR
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -75,15 +79,15 @@ def found(image: Image, placement: Placement, *, sure: float, most: int) -> Arra
 
     sure: how sure a person must be. most: at most so many people, surest first.
     """
-    boxes = people(image, placement, sure=sure)[:most]
+    boxes = figures(image, placement, (PERSON,), sure=sure)[:most]
     nobody = np.zeros((0, 17, 3), np.float32)
     return np.concatenate([nobody, *(_points(image, piece, placement) for piece in pieces(boxes))])
 
 
-def people(image: Image, placement: Placement, *, sure: float) -> Array:
-    """Boxes [N, 4] of people, left, top, right, bottom in pixels of the picture, surest first."""
+def figures(image: Image, placement: Placement, classes: Sequence[int], *, sure: float) -> Array:
+    """Boxes [N, 4] of these COCO classes, left, top, right, bottom in pixels of the picture, surest first."""
     output = _network(DETECTOR, DETECT, placement)(squared(image))
-    return boxes_of(output.logits[0].float(), output.pred_boxes[0].float(), image.shape[:2], sure=sure)
+    return boxes_of(output.logits[0].float(), output.pred_boxes[0].float(), image.shape[:2], classes, sure=sure)
 
 
 def _network(weight: Weight, load: Pretrained, placement: Placement) -> Network:
@@ -100,9 +104,14 @@ def squared(image: Image) -> Tensor:
     return small.round().clamp(0, 255) / 255
 
 
-def boxes_of(logits: Tensor, boxes: Tensor, size: tuple[int, ...], *, sure: float) -> Array:
-    """Decode RT-DETR's queries: logits [Q, 80], boxes [Q, 4] as shares (centre, width and height)."""
-    scores = logits[:, PERSON].sigmoid()
+def boxes_of(
+    logits: Tensor, boxes: Tensor, size: tuple[int, ...], classes: Sequence[int] = (PERSON,), *, sure: float
+) -> Array:
+    """Decode RT-DETR's queries: logits [Q, 80], boxes [Q, 4] as shares (centre, width and height).
+
+    What looks like two of the classes is found once.
+    """
+    scores = logits[:, list(classes)].amax(1).sigmoid()
     order = scores.argsort(descending=True, stable=True)
     kept = order[scores[order] > sure]
     centres, sizes = boxes[kept, :2], boxes[kept, 2:]

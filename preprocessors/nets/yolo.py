@@ -1,4 +1,4 @@
-"""YOLOX and YOLO-NAS: boxes of people and animals. Imported lazily (needs numpy and OpenCV).
+"""What YOLOX and YOLO-NAS see and say: boxes of people and animals. Imported lazily (needs numpy and OpenCV).
 
 YOLOX: Ge et al. 2021, arXiv:2107.08430, https://github.com/Megvii-BaseDetection/YOLOX (Apache-2.0); the export is
 the one DWPose is published with. YOLO-NAS: https://github.com/Deci-AI/super-gradients, exported with its suppression.
@@ -12,16 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import cv2
 import numpy as np
 
-from ...core.onnx_backend import onnx_network
-from .yolo_files import DETECTORS
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-    from ...core.device import Placement
-    from .yolo_files import Detector
 
     Array = NDArray[np.float32]
     Image = NDArray[np.uint8]
@@ -32,6 +26,10 @@ GREY = 114
 OVERLAP = 0.45
 """Of two boxes of a class that share more than this, the surer one stays."""
 SURE = 0.3
+WIDEST = 9
+"""Largest logarithm of a size that is believed; boxes of that are a hundred times as wide as the picture."""
+MOST = 1000
+"""Most boxes that are compared with each other."""
 
 
 class Boxes(NamedTuple):
@@ -46,37 +44,6 @@ class Seen(NamedTuple):
 
     pixels: Image
     scale: tuple[float, float]
-
-
-def detected(
-    image: Image,
-    detector: Detector,
-    placement: Placement,
-    classes: Sequence[int],
-    *,
-    sure: float = SURE,
-    parity: bool = False,
-) -> Boxes:
-    """Find boxes of these COCO classes in a picture [H, W, 3] RGB.
-
-    YOLOX was trained on BGR and gets it. parity: it gets RGB, and boxes suppress only those of their own class, as in
-    A1111 and ComfyUI.
-    """
-    if detector == "none":
-        return whole(image)
-    network = onnx_network(DETECTORS[detector], placement)
-    yolox = detector == "yolox_l"
-    seen = letterbox(image)
-    outputs = network(seen.pixels[:, ::-1] if yolox and not parity else seen.pixels)
-    if yolox:
-        return yolox_boxes(outputs[0][0], seen.scale, classes, sure=sure, apart=parity)
-    return nas_boxes(outputs, seen.scale, classes, sure=sure)
-
-
-def whole(image: Image) -> Boxes:
-    """The whole picture as one box."""
-    height, width = image.shape[:2]
-    return Boxes(np.array([[0, 0, width, height]], np.float32), np.ones(1, np.float32))
 
 
 def letterbox(image: Image) -> Seen:
@@ -102,7 +69,7 @@ def yolox_boxes(
     rows, kinds = np.nonzero(scores > sure)
     origins, strides = _cells()
     centres = (output[rows, :2] + origins[rows]) * strides[rows]
-    sizes = np.exp(output[rows, 2:4]) * strides[rows]
+    sizes = np.exp(np.minimum(output[rows, 2:4], WIDEST)) * strides[rows]
     corners = np.concatenate([centres - sizes / 2, centres + sizes / 2], 1) / np.array([*scale, *scale], np.float32)
     return suppressed(Boxes(corners.astype(np.float32), scores[rows, kinds]), kinds)
 
@@ -120,11 +87,11 @@ def _cells() -> tuple[Array, Array]:
 
 
 def suppressed(boxes: Boxes, kinds: NDArray[np.intp], overlap: float = OVERLAP) -> Boxes:
-    """Greedy suppression within each kind, surest first; all pairs at once.
+    """Greedy suppression within each kind, surest first; all pairs of the surest MOST at once, the others are left out.
 
     A box stays unless one that stays and is surer covers it. That rule has one solution, which repeating it reaches.
     """
-    order = np.argsort(-boxes.scores, kind="stable")
+    order = np.argsort(-boxes.scores, kind="stable")[:MOST]
     corners, kinds = boxes.corners[order], kinds[order]
     covers = np.triu((_shared(corners) > overlap) & (kinds[:, None] == kinds), 1)
     kept = np.ones(len(order), np.bool_)

@@ -6,15 +6,21 @@ from typing import TYPE_CHECKING, Literal
 
 from ...core.weights import Weight
 from ...core.widgets import Widget
+from .runtimes import chosen
+from .vitpose_files import DETECTOR as RTDETR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Detector = Literal["yolox_l", "yolo_nas_l", "yolo_nas_m", "yolo_nas_s", "none"]
-"""yolox_l: what DWPose was published with. yolo_nas: ComfyUI's other choice. none: the whole picture is one figure."""
+    from .runtimes import Runtime
+
+Detector = Literal["yolox_l", "yolo_nas_l", "yolo_nas_m", "yolo_nas_s", "rtdetr", "none"]
+"""yolox_l: what DWPose was published with. yolo_nas: ComfyUI's other choice. rtdetr: what ViTPose is used with. none:
+the whole picture is one figure."""
 
 DETECTOR_HELP = (
-    "What finds figures: yolox_l, or yolo_nas (not for commercial use); none takes the whole picture for one figure"
+    "What finds figures: yolox_l, yolo_nas (not for commercial use) or rtdetr (needs transformers); none takes the "
+    "whole picture for one figure"
 )
 
 YOLOX = Weight(
@@ -26,6 +32,16 @@ YOLOX = Weight(
     licence="Apache-2.0",
     commercial=True,
 )
+YOLOX_TORCH = Weight(
+    repo="Megvii-BaseDetection/YOLOX",
+    file="yolox_l.pth",
+    sha256="",
+    size=0,
+    licence="Apache-2.0",
+    commercial=True,
+    url="https://github.com/Megvii-BaseDetection/YOLOX/releases/download/0.1.1rc0/yolox_l.pth",
+)
+"""The same network as its authors saved it."""
 
 
 def _nas(size: str, sha256: str = "") -> Weight:
@@ -46,6 +62,7 @@ DETECTORS: dict[Detector, Weight] = {
     "yolo_nas_m": _nas("m"),
     "yolo_nas_s": _nas("s"),
 }
+EVERY = (*DETECTORS.values(), YOLOX_TORCH, RTDETR)
 BY_COMFYUI: dict[str, Detector] = {
     "None": "none",
     "yolox_l.torchscript.pt": "yolox_l",
@@ -54,7 +71,19 @@ BY_COMFYUI: dict[str, Detector] = {
     "yolo_nas_m_fp16.onnx": "yolo_nas_m",
     "yolo_nas_s_fp16.onnx": "yolo_nas_s",
 }
-"""ComfyUI's choice → ours. A TorchScript file is a program; the ONNX file of the same network runs in its place."""
+"""ComfyUI's choice → ours. A TorchScript file is a program; another file of the same network runs in its place."""
+
+
+def detector_file(detector: Detector, runtime: Runtime, where: str) -> Weight | None:
+    """File of a detector for what runs it, None without one; where: who asks.
+
+    RT-DETR runs on torch, whatever the runtime. Raises BadParameter if there is no such file.
+    """
+    if detector == "none":
+        return None
+    if detector == "rtdetr":
+        return RTDETR
+    return chosen(runtime, DETECTORS[detector], YOLOX_TORCH if detector == "yolox_l" else None, where)
 
 
 def comfyui_choice(name: str, default: str, field: str, ours: Mapping[str, str]) -> Widget:

@@ -120,13 +120,6 @@ def test_annotators_that_are_broken_or_lack_a_module(tmp_path: Path, monkeypatch
     assert lacking.fix == "pip install opencv-python-headless"
 
 
-def test_annotators_that_need_an_extra_are_notes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry.resolve("pose_dwpose").annotator, "missing", lambda: ["onnxruntime"])
-    found = next(f for f in doctor.check_annotators(registry) if f.what.startswith("pose_dwpose"))
-    assert (found.level, found.fix) == ("note", "pip install onnxruntime")
-    assert "onnxruntime missing (optional)" in found.what
-
-
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [

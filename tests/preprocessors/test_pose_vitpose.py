@@ -196,7 +196,7 @@ def test_nobody_is_black_and_told() -> None:
 
 def test_a_backend_that_cannot_run_it_is_refused() -> None:
     with pytest.raises(BadParameter, match="openvino"):
-        vitpose.people(inputs.photo(), Placement(backend="openvino"), sure=0.5)
+        vitpose.figures(inputs.photo(), Placement(backend="openvino"), (0,), sure=0.5)
 
 
 def test_every_weight_may_be_used_commercially() -> None:

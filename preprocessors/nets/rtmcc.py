@@ -1,0 +1,148 @@
+"""RTMPose's network: CSPNeXt and a head that answers with two curves a point. Imported lazily (needs torch).
+
+RTMPose: Jiang et al. 2023, arXiv:2303.07399; the gated attention of its head: Hua et al. 2022, arXiv:2202.10447;
+DWPose: Yang et al. 2023, arXiv:2307.15880. https://github.com/open-mmlab/mmpose, https://github.com/IDEA-Research/DWPose
+(Apache-2.0). Keys: mmpose's, in a table called state_dict; batch norms are folded while the file is loaded.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ...core.models import network
+from .csp import without_norms
+from .cspnext import STAGES, CspNext
+from .rtmpose_files import AP10K_TORCH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from ...core.device import Placement
+    from ...core.weights import Weight
+
+    Array = NDArray[np.float32]
+    Tensors = dict[str, Tensor]
+
+EPS = 1e-5
+"""What its batch norms add to the variance."""
+STRIDE, SPLIT = 32, 2
+"""Pixels of the crop per cell of the features; bins per pixel."""
+HIDDEN, WIDE, KEY = 256, 512, 128
+"""Numbers of a point in the head, those of the gated attention and those that points are compared by."""
+LEAST = 1e-5
+"""Smallest root mean square that is divided by."""
+FEW = 8
+"""Crops that go through together on a processor, where more take memory and gain nothing."""
+
+
+class Shape(NamedTuple):
+    """What tells one of these networks from another. size: width and height of the crop."""
+
+    depth: float
+    width: float
+    points: int
+    size: tuple[int, int]
+
+
+WHOLE_BODY = Shape(1, 1, 133, (288, 384))
+ANIMAL = Shape(0.67, 0.75, 17, (256, 256))
+
+
+class ScaleNorm(nn.Module):
+    """Each row divided by its root mean square, times one factor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.g = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., C] -> the same."""
+        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32) * x.shape[-1] ** -0.5
+        return x / length.clamp(min=LEAST).to(x.dtype) * self.g
+
+
+class GatedAttention(nn.Module):
+    """Points look at each other: squared ReLU in place of a softmax, the answer gated, beside a scaled shortcut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ln = ScaleNorm()
+        self.uv = nn.Linear(HIDDEN, 2 * WIDE + KEY, bias=False)
+        self.gamma, self.beta = nn.Parameter(torch.ones(2, KEY)), nn.Parameter(torch.zeros(2, KEY))
+        self.o = nn.Linear(WIDE, HIDDEN, bias=False)
+        self.res_scale = nn.ParameterDict({"scale": nn.Parameter(torch.ones(HIDDEN))})
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, K, HIDDEN] -> the same."""
+        gate, value, base = F.silu(self.uv(self.ln(x)), inplace=True).split([WIDE, WIDE, KEY], -1)
+        query, key = (base[:, :, None] * self.gamma + self.beta).unbind(2)
+        weights = F.relu(query @ key.transpose(1, 2) / KEY**0.5).square()
+        return x * self.res_scale["scale"] + self.o(gate * (weights @ value))
+
+
+class Head(nn.Module):
+    """From features to curves over columns and rows."""
+
+    def __init__(self, source: int, points: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        width, height = size
+        cells = width // STRIDE * (height // STRIDE)
+        self.final_layer = nn.Conv2d(source, points, 7, padding=3)
+        self.mlp = nn.Sequential(ScaleNorm(), nn.Linear(cells, HIDDEN, bias=False))
+        self.gau = GatedAttention()
+        self.cls_x = nn.Linear(HIDDEN, width * SPLIT, bias=False)
+        self.cls_y = nn.Linear(HIDDEN, height * SPLIT, bias=False)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, source, H / 32, W / 32] -> [B, K, W * SPLIT] and [B, K, H * SPLIT]."""
+        h = self.gau(self.mlp(self.final_layer(x).flatten(2)))
+        return self.cls_x(h), self.cls_y(h)
+
+
+class RtmPose(nn.Module):
+    """The whole network; it takes crops of one size, RGB, normalised."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.backbone = CspNext(shape.depth, shape.width)
+        self.head = Head(int(STAGES[-1][0] * shape.width), shape.points, shape.size)
+        self.example_side = shape.size[::-1]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, 3, H, W] -> curves [B, K, W * SPLIT] and [B, K, H * SPLIT]."""
+        return self.head(self.backbone(x))
+
+
+def build_whole_body(metadata: Mapping[str, str]) -> RtmPose:
+    """133 points of a person: RTMPose-l, as DWPose is published."""
+    return RtmPose(WHOLE_BODY)
+
+
+def build_animal(metadata: Mapping[str, str]) -> RtmPose:
+    """17 points of an animal: RTMPose-m."""
+    return RtmPose(ANIMAL)
+
+
+def converted(tensors: Tensors) -> Tensors:
+    """Published tensors without batch norms."""
+    return without_norms(tensors, EPS)
+
+
+def curves(weight: Weight, placement: Placement) -> Callable[[Array], tuple[Array, Array]]:
+    """Network of a published file: crops float32 [N, 3, H, W] -> both curves, float32. Raises as `core.models`."""
+    net = network(weight, build_animal if weight == AP10K_TORCH else build_whole_body, placement, converted)
+
+    def run(batch: Array) -> tuple[Array, Array]:
+        length = FEW if placement.device == "cpu" else len(batch)
+        across, down = zip(*(net(piece) for piece in torch.from_numpy(batch).split(length)), strict=True)
+        return torch.cat(across).float().cpu().numpy(), torch.cat(down).float().cpu().numpy()
+
+    return run
