@@ -51,7 +51,7 @@ lint: .venv/dev
 bench: .venv/dev
 	$(PY) -m pip install --quiet --disable-pip-version-check psutil peft einops
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps controlnet-aux
-	for part in $(BENCHMARKS); do $(PY) benchmarks/$$part.py || exit; done
+	for part in $(BENCHMARKS); do PYTHONPATH=.dev:. $(PY) benchmarks/$$part.py || exit; done
 
 docs: .venv/run
 	$(BIN)/underdrawing docs docs/annotators.md

@@ -95,7 +95,8 @@ def handed_out(tensors: dict[str, Tensor]) -> Generator[None, None, None]:
 def ours(pair: Pair, placement: Placement) -> Run:
     """Our call for a batch [B, H, W, 3]."""
     annotator = registry.resolve(pair.annotator).annotator
-    made = annotator.ready(annotator.params(**pair.params), dtype=placement.dtype, backend=placement.backend)
+    params = annotator.params(**pair.params)
+    made = annotator.ready(params, device="cpu", dtype=placement.dtype, backend=placement.backend)
     return lambda images: made(images, resolution=0).images
 
 

@@ -41,10 +41,9 @@ THEIRS = "controlnet-aux, eager float32"
 
 
 class Part(NamedTuple):
-    """One network: its annotator's id, the peer's detector, its own network, and ours at a place."""
+    """One network: the peer's detector, its own network, and ours at a place."""
 
     title: str
-    annotator: str
     detector: Callable[[], Any]
     alone: Callable[[Any, torch.Tensor], Any]
     ours: Callable[[Placement], Any]
@@ -58,8 +57,8 @@ def prepared(folder: Path) -> dict[str, Part]:
     wrapped = {"state_dict": {f"module.{name}": value for name, value in table.items()}}
     pidinet.WEIGHT = _saved(folder / "pidinet.pth", wrapped)
     return {
-        "mlsd": Part("M-LSD large", "mlsd", peer_lines.mlsd_detector, _mlsd_alone, _our_mlsd),
-        "pidinet": Part("PiDiNet", "pidinet", peer_lines.pidinet, _pidinet_alone, _our_pidinet),
+        "mlsd": Part("M-LSD large", peer_lines.mlsd_detector, _mlsd_alone, _our_mlsd),
+        "pidinet": Part("PiDiNet", peer_lines.pidinet, _pidinet_alone, _our_pidinet),
     }
 
 

@@ -57,11 +57,11 @@ def depth_anything_maps() -> tuple[Callable[[Image], Image], Tensors]:
 
 
 def midas_pair() -> tuple[Any, Tensors]:
-    """controlnet-aux's MidasDetector and the tensors it runs on. Ends the script where timm is missing."""
+    """controlnet-aux's MidasDetector and the tensors it runs on. Raises ModuleNotFoundError with what to install."""
     tensors = weights("depth_midas")
     detector = midas(tensors)
     if detector is None:
-        raise SystemExit("controlnet-aux's MiDaS needs timm: pip install --no-deps timm==0.6.13")
+        raise ModuleNotFoundError("controlnet-aux's MiDaS needs timm: pip install --no-deps timm==0.6.13")
     return detector, tensors
 
 

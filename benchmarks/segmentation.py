@@ -26,6 +26,7 @@ from peer_segmentation import PALETTE, RECIPES, Documented, painted_by_loop, pub
 from tests.pictures import photo
 from torch.nn.functional import interpolate
 
+from underdrawing.core import models
 from underdrawing.core.device import Placement, cpu_bf16_unit
 from underdrawing.core.geometry import Size
 from underdrawing.core.models import Network
@@ -84,14 +85,15 @@ def whole(name: str, side: int, rounds: int, threads: int) -> None:
     """Compare whole calls, from the picture to the colours."""
     recipe, image = RECIPES[name], photo(side, side)
     theirs, tensors = published(name)
-    ours: Any = recipe.load(dict(tensors), {}, name).eval()
     size = seen(name, image)
     peer = Documented(name, theirs, size)
-    last = torch.channels_last
-    ways = {"torch float32": Network(ours.to(memory_format=last), Placement())}
+    places = {"torch float32": Placement()}
     if cpu_bf16_unit():
-        short: Any = recipe.load(dict(tensors), {}, name).eval().bfloat16()
-        ways["torch bfloat16, on request"] = Network(short.to(memory_format=last), Placement(dtype="bfloat16"))
+        places["torch bfloat16, on request"] = Placement(dtype="bfloat16")
+    ways = {
+        way: Network(models._ready(recipe.load(dict(tensors), {}, name), placement), placement)
+        for way, placement in places.items()
+    }
 
     def run(network: Network) -> NDArray[np.uint8]:
         scores = network(segmentation.pixel_values(image[None], size)).float()

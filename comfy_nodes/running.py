@@ -92,5 +92,5 @@ def _told(error: WeightsMissing) -> WeightsMissing:
     folders = host.paths().get_folder_paths(host.FOLDER)
     # a file that is not pinned has to be declared, wherever it lies
     place = "" if "--as" in error.fix else f"or put the file into {folders[0]}, "
-    also = f"{place}or let the node `Fetch weights (Underdrawing)` fetch it"
+    also = f"{place}or let the node `Fetch weights (Underdrawing)` fetch what is missing"
     return WeightsMissing(error.what, where=error.where, fix=f"{error.fix}, {also}")

@@ -134,7 +134,7 @@ def _settle(weight: Weight, own: Path, target: Path, found: str) -> None:
         aside = own.with_name(f"{weight.sha256}.bad")
         move(own, aside)
         what = f"what arrived has the sha256 {found}, the record says {weight.sha256}; it was put aside as {aside}"
-        fix = "check HF_ENDPOINT and proxies, then try again; never use that file"
+        fix = f"check {'' if weight.url else 'HF_ENDPOINT and '}proxies, then try again; never use that file"
         raise FetchFailed(what, where=weight.id, fix=fix)
     with own.open("rb+") as stream:
         os.fsync(stream.fileno())

@@ -40,7 +40,10 @@ class Stated(NamedTuple):
 
 
 class Question(Transfer):
-    """Asks for a file's headers only. The hub's own answer counts, not that of the storage it sends us on to."""
+    """Asks for a file's headers only. The hub's own answer counts, not that of the storage it sends us on to.
+
+    Of a file with an address of its own, whoever answers in the end is meant.
+    """
 
     def ask(self) -> Stated:
         """Commit, hash and size. Raises Busy or FetchFailed."""
@@ -57,8 +60,8 @@ class Question(Transfer):
     def _answer(self, session: requests.Session, url: str, moves: int = MOVES) -> requests.Response:
         response = session.head(url, allow_redirects=False, timeout=self._timeout)
         onward = urljoin(url, response.headers.get("Location", ""))
-        here = _same_host(url, onward) or self._weight.url  # no hub: nobody else's answer can be meant
-        moved = response.is_redirect and "X-Linked-Etag" not in response.headers and here
+        followed = _same_host(url, onward) or self._weight.url  # a hub sends us on to a storage that knows nothing
+        moved = response.is_redirect and "X-Linked-Etag" not in response.headers and followed
         if moved and moves:  # the repository has another name now
             return self._answer(session, onward, moves - 1)
         if response.status_code != 200 and not response.is_redirect:

@@ -24,6 +24,7 @@ CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 FORMATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 """What a file may take, and numpy's name for it."""
 INSTALL = "pip install 'onnxruntime>=1.17'"
+OTHERWISE = "or set runtime to torch where the annotator has it"
 
 
 class OnnxNetwork:
@@ -123,10 +124,10 @@ def _check(weight: Weight, placement: Placement) -> None:
         raise BadWeights(f"files ending in {suffix!r} are not for ONNX Runtime", where=weight.id)
     if placement.backend != "torch":
         what = f"its networks are ONNX files, which the backend {placement.backend} does not run here"
-        raise BadParameter(what, where=weight.id, fix="leave --backend at torch; ONNX Runtime runs them")
+        raise BadParameter(what, where=weight.id, fix=f"leave --backend at torch, {OTHERWISE}")
     if placement.dtype != "float32":
         what = f"an ONNX file has the number format it was made with, not {placement.dtype}"
-        raise BadParameter(what, where=weight.id, fix="leave --dtype at auto")
+        raise BadParameter(what, where=weight.id, fix=f"leave --dtype at auto, {OTHERWISE}")
 
 
 def _providers(placement: Placement, available: list[str]) -> tuple[list[Any], str]:

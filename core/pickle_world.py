@@ -155,7 +155,7 @@ class TorchWorld:
             _, shape, dtype, fortran, raw = state
             return self._array(_size(shape), dtype, bool(fortran), raw)
         if isinstance(value, _Record):
-            return dict(_table(state))
+            return _table(state)
         self._refuse(f"sets the state of a {type(value).__name__}")
 
     def persistent(self, key: Any) -> Any:

@@ -80,10 +80,7 @@ class Store:
             pin = self.pins.get(weight)
         except BadWeights as error:
             return f"{UNPINNED}; {error.what}"
-        if pin:
-            return TOLD[pin.origin]
-        trusted = "the file that you import" if weight.url else "the hash that the hub states"
-        return f"{UNPINNED}: {trusted} is trusted on first use"
+        return TOLD[pin.origin] if pin else f"{UNPINNED}: the hash that the hub states is trusted on first use"
 
     def find(self, weight: Weight) -> Path | None:
         """File with exactly the record's bytes, wherever it lies; None if there is none or nothing pins it yet.
@@ -151,8 +148,8 @@ class Store:
                 if not others:
                     raise
                 sizes = ", ".join(f"{other.id} ({self.shown(other).megabytes})" for other in others)
-                command = " ".join(one.id for one in (weight, *others) if not (one.url and one.unpinned))
-                fix = f"{error.fix}; what can be fetched, at once: `underdrawing weights fetch {command}`"
+                command = " ".join(one.id for one in (weight, *others))
+                fix = f"{error.fix}; all at once: `underdrawing weights fetch {command}`"
                 raise WeightsMissing(f"{error.what}; missing too: {sizes}", where=error.where, fix=fix) from error
 
     def fetch(self, weight: Weight, progress: Progress | None = None) -> Path:
@@ -248,10 +245,8 @@ class Store:
     def _missing(self, weight: Weight, before: str) -> WeightsMissing:
         folder = cached_path(self.cache, weight).parent
         command = f"{before}run `underdrawing weights fetch {weight.id}` (goes to {folder})"
-        by_hand = f"get {weight.url} yourself (nobody states its hash), then"
-        step = by_hand if weight.url and weight.unpinned else f"{command}, or"
         named = f" --as {weight.id}" if weight.unpinned else ""
-        fix = f"{step} `underdrawing weights import {self._undeclared(weight) or 'FILE'}{named}`"
+        fix = f"{command}, or `underdrawing weights import {self._undeclared(weight) or 'FILE'}{named}`"
         return WeightsMissing(self._described(weight), where=weight.id, fix=fix)
 
     def _undeclared(self, weight: Weight) -> str:

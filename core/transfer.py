@@ -149,7 +149,7 @@ class Transfer:
     def _proxy(self, reason: str) -> UnderdrawingError:
         if "407" in reason:
             fix = "put user and password into http_proxy / https_proxy"
-            return self._failed("the proxy asks for a user and a password (407)", fix)
+            return FetchFailed("the proxy asks for a user and a password (407)", where=self._weight.id, fix=fix)
         return self._busy("proxy did not answer")
 
     def _busy(self, what: str, after: float | None = None) -> Busy:
@@ -163,6 +163,7 @@ class Transfer:
         return busy
 
     def _failed(self, what: str, fix: str) -> FetchFailed:
+        """Failure whose remedy is about the hub, or for a file with an address of its own another one."""
         return FetchFailed(what, where=self._weight.id, fix=self._other_way() if self._weight.url else fix)
 
     def _other_way(self) -> str:

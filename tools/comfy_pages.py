@@ -15,6 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / ".dev"), str(ROOT)]
 
@@ -107,8 +109,14 @@ def facts(node: Any) -> list[str]:
 
 
 def weights(node: Any) -> list[str]:
-    """Files of a network, those that the node's defaults need first, and how to get what does not come with us."""
-    needed, every = node.annotator.weights_for(defaults(node)), node.annotator.spec.weights
+    """Files of a network, those that the node's defaults need first, and how to get what does not come with us.
+
+    Where the runtime can be chosen they are those for torch, which this host has.
+    """
+    params, every = defaults(node), node.annotator.spec.weights
+    if hasattr(params, "runtime"):
+        params = msgspec.structs.replace(params, runtime="torch")
+    needed = node.annotator.weights_for(params)
     rest = [weight for weight in every if weight not in needed]
     rows = [record(weight, default=bool(rest)) for weight in needed] + [record(weight) for weight in rest]
     return ["", "Weights:", "", *rows, *fetching(needed, rest)] if rows else []

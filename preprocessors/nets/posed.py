@@ -9,7 +9,9 @@ import numpy as np
 from ...core.onnx_backend import onnx_network
 from ...core.pose_drawing import draw_pose
 from ...core.poses import scaled as sized
+from .rtmpose_files import AP10K, WHOLE_BODY, WHOLE_BODY_TORCH
 from .runtimes import is_onnx
+from .yolo_files import YOLOX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["black", "drawn", "run_elsewhere", "sized"]
 
+WITH_TORCH = (YOLOX, AP10K, *(WHOLE_BODY[name] for name in WHOLE_BODY_TORCH))
+"""ONNX files of networks that also come for torch."""
+
 
 def drawn(
     poses: Iterable[Pose], *, body: bool = True, hands: bool = True, face: bool = True, sticks: Sticks = "plain"
@@ -31,9 +36,11 @@ def drawn(
 
 
 def run_elsewhere(weights: Iterable[Weight], placement: Placement) -> tuple[str, ...]:
-    """Notes on ONNX files that run on another device than was asked for."""
-    notes = (onnx_network(weight, placement).note for weight in weights if is_onnx(weight))
-    return tuple(dict.fromkeys(f"{note}; or set runtime to torch" for note in notes if note))
+    """Notes on ONNX files that run on another device than was asked for, and on what would run there."""
+    told = {weight: onnx_network(weight, placement).note for weight in weights if is_onnx(weight)}
+    other = "; or set runtime to torch"
+    notes = (f"{note}{other if weight in WITH_TORCH else ''}" for weight, note in told.items() if note)
+    return tuple(dict.fromkeys(notes))
 
 
 def black(what: str, found: Sequence[Sequence[object]]) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ SLOPE, START = (1 / SPREAD)[:, None, None], (MEAN / SPREAD)[:, None, None]
 """Levels times SLOPE less START are what the network sees."""
 MARGIN = 1.25
 SPLIT = 2
-"""Bins per pixel of the crop."""
+"""Bins of a curve per pixel of the crop."""
 
 
 def points(image: Image, boxes: Array, weight: Weight, placement: Placement, size: tuple[int, int]) -> Array:
@@ -50,7 +50,7 @@ def points(image: Image, boxes: Array, weight: Weight, placement: Placement, siz
 def _network(weight: Weight, placement: Placement) -> Network:
     if is_onnx(weight):
         return onnx_network(weight, placement)
-    from .rtmcc import curves
+    from .rtmpose_net import curves
 
     return curves(weight, placement)
 

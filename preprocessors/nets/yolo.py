@@ -28,8 +28,8 @@ OVERLAP = 0.45
 SURE = 0.3
 WIDEST = 9
 """Largest logarithm of a size that is believed; boxes of that are a hundred times as wide as the picture."""
-MOST = 1000
-"""Most boxes that are compared with each other."""
+TOGETHER = 1000
+"""Boxes that are compared with each other at once."""
 
 
 class Boxes(NamedTuple):
@@ -87,28 +87,43 @@ def _cells() -> tuple[Array, Array]:
 
 
 def suppressed(boxes: Boxes, kinds: NDArray[np.intp], overlap: float = OVERLAP) -> Boxes:
-    """Greedy suppression within each kind, surest first; all pairs of the surest MOST at once, the others are left out.
+    """Greedy suppression within each kind, surest first; all pairs of TOGETHER boxes at once.
 
     A box stays unless one that stays and is surer covers it. That rule has one solution, which repeating it reaches.
     """
-    order = np.argsort(-boxes.scores, kind="stable")[:MOST]
+    order = np.argsort(-boxes.scores, kind="stable")
     corners, kinds = boxes.corners[order], kinds[order]
-    covers = np.triu((_shared(corners) > overlap) & (kinds[:, None] == kinds), 1)
-    kept = np.ones(len(order), np.bool_)
+    kept = np.zeros(0, np.intp)
+    for start in range(0, len(order), TOGETHER):
+        some = np.arange(start, min(start + TOGETHER, len(order)))
+        some = some[~_covers(corners, kinds, kept, some, overlap).any(0)]
+        kept = np.concatenate([kept, some[_uncovered(np.triu(_covers(corners, kinds, some, some, overlap), 1))]])
+    return Boxes(corners[kept], boxes.scores[order][kept])
+
+
+def _uncovered(covers: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which boxes stay; covers: whether the first is surer and covers the second."""
+    kept = np.ones(len(covers), np.bool_)
     while True:
-        again = ~(covers & kept[:, None]).any(0)
+        again = np.logical_not((covers & kept[:, None]).any(0))
         if np.array_equal(again, kept):
-            return Boxes(corners[kept], boxes.scores[order][kept])
+            return kept
         kept = again
 
 
-def _shared(corners: Array) -> Array:
-    """Intersection over union of all pairs, [N, N]; a box reaches to the far side of its last pixel."""
-    least, most = corners[:, :2], corners[:, 2:] + 1
-    sides = np.minimum(most[:, None], most) - np.maximum(least[:, None], least)
+def _covers(
+    corners: Array, kinds: NDArray[np.intp], first: NDArray[np.intp], second: NDArray[np.intp], overlap: float
+) -> NDArray[np.bool_]:
+    """Whether boxes share more than this with others of their kind, [first, second]."""
+    return (_shared(corners[first], corners[second]) > overlap) & (kinds[first, None] == kinds[second])
+
+
+def _shared(one: Array, other: Array) -> Array:
+    """Intersection over union of all pairs, [N, M]; a box reaches to the far side of its last pixel."""
+    (least, most), (low, high) = ((corners[:, :2], corners[:, 2:] + 1) for corners in (one, other))
+    sides = np.minimum(most[:, None], high) - np.maximum(least[:, None], low)
     common = sides.clip(0).prod(-1)
-    areas = (most - least).prod(-1)
-    return common / (areas[:, None] + areas - common)
+    return common / ((most - least).prod(-1)[:, None] + (high - low).prod(-1) - common)
 
 
 def nas_boxes(

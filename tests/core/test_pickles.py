@@ -180,8 +180,24 @@ def test_training_logs_of_openmmlab_are_tables(tmp_path: Path, monkeypatch: pyte
         monkeypatch.setitem(sys.modules, name, module if name == module.__name__ else types.ModuleType(name))
     path = save({"loss": HistoryBuffer(), "state_dict": {"a": torch.ones(1)}}, tmp_path / "x.pth", new=True)
     found = read(path)
-    log = {"log": torch.arange(3, dtype=torch.float64), "statistics_methods": {"mean": "mean"}}
+    log: dict[str, Any] = {"log": torch.arange(3, dtype=torch.float64), "statistics_methods": {"mean": "mean"}}
     assert same({"loss": log, "state_dict": {"a": torch.ones(1)}}, found)
+
+
+class Asks:
+    """Pickles as a call of getattr."""
+
+    def __init__(self, *arguments: object) -> None:
+        self.arguments = arguments
+
+    def __reduce__(self) -> Any:
+        return getattr, self.arguments
+
+
+@pytest.mark.parametrize("arguments", [(torch.Size, "count"), (collections.OrderedDict, "pop"), ("text", "upper")])
+def test_attributes_of_anything_else_are_refused(tmp_path: Path, arguments: Any) -> None:
+    with pytest.raises(UnsafeFile, match="asks for an attribute"):
+        read(save({"a": Asks(*arguments)}, tmp_path / "x.pt", new=True))
 
 
 @pytest.mark.parametrize(

@@ -185,13 +185,6 @@ def test_every_missing_file_is_named_at_once(store: Store) -> None:
     assert f"`underdrawing weights fetch {lost.id} {more.id}`" in str(two.value)
 
 
-def test_a_missing_file_that_nobody_vouches_for_is_to_be_got_by_hand(store: Store) -> None:
-    weight = record(DATA, url="https://example.org/x.bin", sha256="", size=0)
-    with pytest.raises(WeightsMissing, match=r"get https://example\.org/x\.bin yourself") as caught:
-        store.require(weight)
-    assert f"then `underdrawing weights import FILE --as {weight.id}`" in str(caught.value)
-
-
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

@@ -382,7 +382,7 @@ def test_missing_weights_are_told_with_what_helps_in_this_host(
     monkeypatch.setattr(node.annotator, "weights_for", this)
     with pytest.raises(Exception, match=f"weights fetch {record.id}") as caught:
         node().annotate(tensor(photo(64, 64))[None], resolution=64)
-    assert "let the node `Fetch weights (Underdrawing)` fetch it" in str(caught.value)
+    assert "let the node `Fetch weights (Underdrawing)` fetch what is missing" in str(caught.value)
     assert ("or put the file into" in str(caught.value)) == pinned
     assert ("not pinned by this project" in str(caught.value)) != pinned
     assert (f"--as {record.id}" in str(caught.value)) != pinned

@@ -17,7 +17,7 @@ from underdrawing.core.device import Placement
 from underdrawing.core.errors import BadParameter, MissingExtra
 from underdrawing.core.geometry import Size
 from underdrawing.core.poses import parts_of
-from underdrawing.preprocessors.nets import figures, rtmcc, runtimes, vitpose, yolo, yolox
+from underdrawing.preprocessors.nets import figures, rtmpose_net, runtimes, vitpose, yolo, yolox
 from underdrawing.preprocessors.nets.rtmpose_files import AP10K, AP10K_TORCH, WHOLE_BODY, WHOLE_BODY_TORCH
 from underdrawing.preprocessors.nets.yolo_files import DETECTORS, EVERY, RTDETR, YOLOX, YOLOX_TORCH
 from underdrawing.preprocessors.pose_animal import PoseAnimal
@@ -215,13 +215,13 @@ def test_torch_detector_sees_bgr(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_each_pose_network_gets_the_torch_file(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    curves = rtmcc.curves
+    curves = rtmpose_net.curves
 
     def noted(weight: Any, placement: Placement) -> Any:
         asked.append(weight)
         return curves(weight, placement)
 
-    monkeypatch.setattr(rtmcc, "curves", noted)
+    monkeypatch.setattr(rtmpose_net, "curves", noted)
     for annotator in (PoseDwpose, PoseAnimal):
         run(annotator, detector="none", runtime="torch")
     assert asked == [TORCH, AP10K_TORCH]
@@ -247,11 +247,35 @@ def test_boxes_stay_finite_whatever_size_the_network_says() -> None:
     assert np.isfinite(yolo.yolox_boxes(output, (1.0, 1.0), (0,)).corners).all()
 
 
-def test_only_the_surest_boxes_are_compared() -> None:
-    count = yolo.MOST + 500
-    places = np.arange(count, dtype=np.float32)[:, None] * 10
-    corners = np.concatenate([places, places, places + 5, places + 5], 1)
-    scores = np.random.RandomState(0).permutation(count).astype(np.float32)
-    found = yolo.suppressed(yolo.Boxes(corners, scores), np.zeros(count, np.intp))
-    assert found.scores.tolist() == list(range(count - 1, 499, -1))
-    assert np.array_equal(found.corners, corners[np.argsort(-scores)[: yolo.MOST]])
+def one_by_one(boxes: yolo.Boxes, kinds: Any, overlap: float) -> list[int]:
+    """Places of the boxes that stay, surest first, each compared with those that stay before it."""
+    kept: list[int] = []
+    for i in np.argsort(-boxes.scores, kind="stable").tolist():
+        shared = yolo._shared(boxes.corners[kept], boxes.corners[[i]])[:, 0]
+        if not any(part > overlap and kinds[j] == kinds[i] for j, part in zip(kept, shared, strict=True)):
+            kept.append(i)
+    return kept
+
+
+@pytest.mark.parametrize("together", [1, 7, 100, 1000])
+def test_suppression_in_blocks_is_suppression_one_by_one(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yolo, "TOGETHER", together)
+    random = np.random.RandomState(together)
+    least = random.uniform(0, 100, (400, 2))
+    boxes = yolo.Boxes(
+        np.concatenate([least, least + random.uniform(5, 60, (400, 2))], 1).astype(np.float32),
+        random.permutation(400).astype(np.float32),
+    )
+    kinds = random.randint(0, 2, 400)
+    found, kept = yolo.suppressed(boxes, kinds), one_by_one(boxes, kinds, yolo.OVERLAP)
+    assert 20 < len(kept) < 380
+    assert np.array_equal(found.corners, boxes.corners[kept])
+    assert np.array_equal(found.scores, boxes.scores[kept])
+
+
+def test_a_crowd_of_many_boxes_each_loses_nobody() -> None:
+    people, cells = 300, 20
+    least = np.repeat(np.arange(people, dtype=np.float32) * 100, cells)[:, None]
+    corners = np.concatenate([least, least, least + 50, least + 50], 1)
+    scores = np.random.RandomState(0).permutation(people * cells).astype(np.float32)
+    assert len(yolo.suppressed(yolo.Boxes(corners, scores), np.zeros(len(scores), np.intp)).scores) == people

@@ -22,7 +22,7 @@ from underdrawing.core import models, store
 from underdrawing.core.device import Placement
 from underdrawing.core.errors import BadWeights
 from underdrawing.core.weights import Weight
-from underdrawing.preprocessors.nets import csp, rtmcc, yolo, yolox
+from underdrawing.preprocessors.nets import csp, rtmpose_net, yolo, yolox
 from underdrawing.preprocessors.nets.rtmpose_files import AP10K_TORCH, CROPS, WHOLE_BODY_TORCH
 
 if TYPE_CHECKING:
@@ -52,16 +52,16 @@ class Case(NamedTuple):
 
 CASES = {
     "whole_body": Case(
-        rtmcc.build_whole_body,
-        rtmcc.converted,
-        lambda: rtmcc.RtmPose(rtmcc.Shape(1, 0.125, 5, (64, 96))),
+        rtmpose_net.build_whole_body,
+        rtmpose_net.converted,
+        lambda: rtmpose_net.RtmPose(rtmpose_net.Shape(1, 0.125, 5, (64, 96))),
         470,
         134_599_836,
     ),
     "animal": Case(
-        rtmcc.build_animal,
-        rtmcc.converted,
-        lambda: rtmcc.RtmPose(rtmcc.Shape(0.67, 0.25, 5, (64, 64))),
+        rtmpose_net.build_animal,
+        rtmpose_net.converted,
+        lambda: rtmpose_net.RtmPose(rtmpose_net.Shape(0.67, 0.25, 5, (64, 64))),
         362,
         54_590_828,
     ),
@@ -168,7 +168,7 @@ def test_the_published_file_has_these_keys(name: str) -> None:
 
 
 def test_the_files_crops_are_the_networks() -> None:
-    assert rtmcc.WHOLE_BODY.size == CROPS["dw-ll_ucoco_384"]
+    assert rtmpose_net.WHOLE_BODY.size == CROPS["dw-ll_ucoco_384"]
     assert AP10K_TORCH.file.endswith(".pth")
     assert yolo.SIDE % 32 == 0
 
@@ -273,15 +273,15 @@ def test_each_file_has_its_network_and_few_crops_go_together(monkeypatch: pytest
         built.append((weight, build, convert))
         return answer
 
-    monkeypatch.setattr(rtmcc, "network", network)
-    crops = np.arange(rtmcc.FEW + 1, dtype=np.float32)[:, None, None, None]
-    across, down = rtmcc.curves(AP10K_TORCH, Placement())(crops)
-    rtmcc.curves(WHOLE_BODY_TORCH["dw-ll_ucoco_384"], Placement())
-    assert [build for _, build, _ in built] == [rtmcc.build_animal, rtmcc.build_whole_body]
-    assert {convert for _, _, convert in built} == {rtmcc.converted}
+    monkeypatch.setattr(rtmpose_net, "network", network)
+    crops = np.arange(rtmpose_net.FEW + 1, dtype=np.float32)[:, None, None, None]
+    across, down = rtmpose_net.curves(AP10K_TORCH, Placement())(crops)
+    rtmpose_net.curves(WHOLE_BODY_TORCH["dw-ll_ucoco_384"], Placement())
+    assert [build for _, build, _ in built] == [rtmpose_net.build_animal, rtmpose_net.build_whole_body]
+    assert {convert for _, _, convert in built} == {rtmpose_net.converted}
     assert np.array_equal(across, crops)
     assert np.array_equal(down, crops)
-    assert given == [rtmcc.FEW, 1]
+    assert given == [rtmpose_net.FEW, 1]
 
 
 @cases
@@ -306,7 +306,7 @@ def test_openvino_gives_the_same(name: str) -> None:
     """RTMPose is traced with a crop of its own shape."""
     from underdrawing.core.openvino_backend import OpenVinoNetwork
 
-    made = yolox.Yolox(8, 1) if name == "yolox" else rtmcc.RtmPose(rtmcc.Shape(0.1, 0.125, 5, (64, 96)))
+    made = yolox.Yolox(8, 1) if name == "yolox" else rtmpose_net.RtmPose(rtmpose_net.Shape(0.1, 0.125, 5, (64, 96)))
     module = made.eval().requires_grad_(requires_grad=False)
     x = torch.rand(2, 3, 96, 64, generator=torch.Generator().manual_seed(0)) * 4
     found = OpenVinoNetwork(module, Placement(backend="openvino"))(x)

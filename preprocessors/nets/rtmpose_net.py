@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from ...core.models import network
 from .csp import without_norms
 from .cspnext import STAGES, CspNext
+from .rtmpose import SPLIT
 from .rtmpose_files import AP10K_TORCH
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 
 EPS = 1e-5
 """What its batch norms add to the variance."""
-STRIDE, SPLIT = 32, 2
-"""Pixels of the crop per cell of the features; bins per pixel."""
+STRIDE = 32
+"""Pixels of the crop per cell of the features."""
 HIDDEN, WIDE, KEY = 256, 512, 128
 """Numbers of a point in the head, those of the gated attention and those that points are compared by."""
 LEAST = 1e-5
