@@ -109,24 +109,26 @@ def facts(node: Any) -> list[str]:
 
 
 def weights(node: Any) -> list[str]:
-    """Files of a network, those that the node's defaults need first, and how to get what does not come with us.
+    """Files of a network, those that the node's defaults need first, and how to get what does not come with us."""
+    first = needed(node)
+    rest = [weight for weight in node.annotator.spec.weights if weight not in first]
+    rows = [record(weight, default=bool(rest)) for weight in first] + [record(weight) for weight in rest]
+    return ["", "Weights:", "", *rows, *fetching(first, rest)] if rows else []
 
-    Where the runtime can be chosen they are those for torch, which this host has.
-    """
-    params, every = defaults(node), node.annotator.spec.weights
+
+def needed(node: Any) -> tuple[Weight, ...]:
+    """Files of a node that nobody touched; where the runtime can be chosen those for torch, which this host has."""
+    params = defaults(node)
     if hasattr(params, "runtime"):
         params = msgspec.structs.replace(params, runtime="torch")
-    needed = node.annotator.weights_for(params)
-    rest = [weight for weight in every if weight not in needed]
-    rows = [record(weight, default=bool(rest)) for weight in needed] + [record(weight) for weight in rest]
-    return ["", "Weights:", "", *rows, *fetching(needed, rest)] if rows else []
+    return node.annotator.weights_for(params)
 
 
-def fetching(needed: Sequence[Weight], rest: Sequence[Weight]) -> list[str]:
+def fetching(first: Sequence[Weight], rest: Sequence[Weight]) -> list[str]:
     """How to get files that do not come with us: those of the defaults, or else the first of the others."""
-    kept = [weight.id for weight in needed if weight.repo] or [weight.id for weight in rest if weight.repo][:1]
+    kept = [weight.id for weight in first if weight.repo] or [weight.id for weight in rest if weight.repo][:1]
     lines = ["", f"Fetch files with the node Fetch weights, or with `underdrawing weights fetch {' '.join(kept)}`."]
-    if any(weight.unpinned for weight in (*needed, *rest)):
+    if any(weight.unpinned for weight in (*first, *rest)):
         lines += ["", "Not pinned: the hash that the hub states is trusted on first use, see docs/weights.md."]
     return lines if kept else []
 

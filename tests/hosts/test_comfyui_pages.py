@@ -52,7 +52,7 @@ def test_a_page_shows_every_weights_file_and_the_command_that_fetches_those_of_t
         assert all(f"* `{weight.id}`" in text for weight in every), name
         assert ("underdrawing weights fetch" in text) == any(weight.repo for weight in every), name
         assert " 0.0 MB" not in text, "a size that is not known is not nothing"
-        needed = [weight.id for weight in node.annotator.weights_for(comfy_pages.defaults(node)) if weight.repo]
+        needed = [weight.id for weight in comfy_pages.needed(node) if weight.repo]
         assert f"weights fetch {' '.join(needed)}" in text or not needed, name
     by_peer = comfy_pages.page("HEDPreprocessor", FOUND["HEDPreprocessor"])
     assert "ControlNetHED.pth` (default)" in by_peer, "the other pack's node runs the other pack's weights"
