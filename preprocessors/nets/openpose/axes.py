@@ -1,4 +1,4 @@
-"""The way of OpenPose's maps from cells to pixels, along one side. Imported lazily (needs numpy and OpenCV).
+"""The way of OpenPose's maps from cells to pixels, along one side. Imported lazily (needs torch, numpy and OpenCV).
 
 The official method enlarges every map eight times (Lanczos), cuts the padding off, brings it to the picture's size
 (Lanczos, or areas where that shrinks it) and blurs the heat maps. All of it is linear and acts on rows and columns
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
+import torch
 
 from ....core.geometry import Size, padded_size
 from .network import STRIDE
@@ -51,6 +52,13 @@ def view(picture: Size) -> View:
     """Plan for one picture. Sides are cut to whole pixels as the official code does it, but are at least 1."""
     scale = min(0.5 * 368 / picture.height, WIDEST / picture.width)
     return View(picture, Size(max(1, int(picture.height * scale)), max(1, int(picture.width * scale))))
+
+
+def product(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
+    """Matrix product by torch, whose threads are bounded; numpy's library wakes all processors for these small ones,
+    where waiting for each other costs many times the work.
+    """
+    return (torch.from_numpy(one) @ torch.from_numpy(other)).numpy()
 
 
 class Axis(NamedTuple):

@@ -1,4 +1,4 @@
-"""Limbs from the part affinity fields, and people from limbs. Imported lazily (needs numpy).
+"""Limbs from the part affinity fields, and people from limbs. Imported lazily (needs torch and numpy).
 
 The rules are OpenPose's (Cao et al. 2017, section 2.4) as its Python port scores and greedily joins them; all pairs of
 joints and all their samples are scored at once, and the fields are worked out only where a sample lies.
@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+from .axes import product
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +69,7 @@ class _Field:
 
     def __init__(self, field: F32, sides: tuple[Axis, Axis]) -> None:
         rows, self.columns = sides
-        self.lines = rows.plain @ field.astype(np.float64)
+        self.lines = product(rows.plain, field.astype(np.float64))
         self.span = np.arange(self.columns.taps.shape[1])
         self.height = len(rows.plain)
 

@@ -1,4 +1,4 @@
-"""Joints in the body network's heat maps. Imported lazily (needs numpy and OpenCV).
+"""Joints in the body network's heat maps. Imported lazily (needs torch, numpy and OpenCV).
 
 A peak is a pixel of the picture whose blurred heat exceeds 0.1 and is not below that of its four neighbours; its
 confidence is the heat before the blur. Found without blurring or enlarging whole maps: only where the bounds of the
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from .axes import RADIUS, Axis, View, mirrored, slide
+from .axes import RADIUS, Axis, View, mirrored, product, slide
 from .network import STRIDE
 
 if TYPE_CHECKING:
@@ -71,13 +71,13 @@ def _candidates(heat: F32, sides: tuple[Axis, Axis], slack: float) -> tuple[Inde
     """Rows and columns of all pixels that may be peaks when blurred values are wrong by up to slack."""
     rows, columns = sides
     least = THRESHOLD - slack
-    across = heat @ columns.smooth.T.astype(np.float32)
+    across = product(heat, columns.smooth.T.astype(np.float32))
     inner_x = np.flatnonzero(np.abs(across).max(0) * rows.gain > least)
-    down = rows.smooth.astype(np.float32) @ heat
+    down = product(rows.smooth.astype(np.float32), heat)
     inner_y = np.flatnonzero(np.abs(down).max(1) * columns.gain > least)
     if not (inner_y.size and inner_x.size):
         return inner_y[:0], inner_x[:0]
-    blurry = rows.smooth[inner_y].astype(np.float32) @ np.ascontiguousarray(across[:, inner_x])
+    blurry = product(rows.smooth[inner_y].astype(np.float32), across[:, inner_x])
     top = (blurry > least) & _ridge(blurry, inner_y, 2 * slack) & _ridge(blurry.T, inner_x, 2 * slack).T
     y, x = np.nonzero(top)
     return inner_y[y], inner_x[x]
