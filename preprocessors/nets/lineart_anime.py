@@ -57,10 +57,14 @@ class Level(nn.Module):
         self.model[self.up] = nn.ConvTranspose2d(inside * (2 - self.innermost), outside, 4, stride=2, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features [B, C, H, W] after leaky ReLU -> those and what came from below [B, 2C, H, W], after ReLU."""
+        """Features [B, C, H, W] after leaky ReLU -> those and what came from below [B, 2C, H, W], after ReLU.
+
+        x is overwritten.
+        """
         h = self.model["1"](x)
         h = F.relu_(h) if self.innermost else self.model["3"](instance_norm(h, SLOPE))
-        return torch.cat([F.relu(x), instance_norm(self.model[self.up](h), 0)], dim=1)
+        h = self.model[self.up](h)
+        return torch.cat([F.relu_(x), instance_norm(h, 0)], dim=1)
 
 
 class Outermost(nn.Module):
