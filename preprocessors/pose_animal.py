@@ -44,10 +44,10 @@ class PoseAnimal(Annotator[AnimalParams]):
     """Animals as coloured lines: 17 points each, in the colours of ControlNet AnimalPose.
 
     YOLOX finds birds, cats, dogs, horses, sheep, cows, elephants, bears, zebras and giraffes, RTMPose their points, as
-    taught on AP-10K. Where the package onnxruntime is installed it runs their ONNX files, elsewhere torch runs the
-    files of their authors; `runtime` decides otherwise. The number format and the OpenVINO backend can be chosen with
-    torch only. `yolo_nas` needs onnxruntime, `rtdetr` needs transformers and has no OpenVINO. The picture is searched
-    at its own size and drawn at the map's. Where no animal is found the map is black, and a note says so.
+    taught on AP-10K. Where the package onnxruntime is installed it runs their ONNX files, elsewhere torch runs those
+    made for it; `runtime` decides otherwise. The number format and the OpenVINO backend can be chosen with torch only.
+    `yolo_nas` needs onnxruntime, `rtdetr` needs transformers and has no OpenVINO. The picture is searched at its own
+    size and drawn at the map's. Where no animal is found the map is black, and a note says so.
     """
 
     spec = Spec(

@@ -52,12 +52,12 @@ class PoseDwpose(Annotator[DwposeParams]):
     """People as coloured sticks with hands and faces, found by DWPose.
 
     YOLOX finds people, a network of 133 points finds their joints, fingers and faces. Where the package onnxruntime is
-    installed it runs their ONNX files, elsewhere torch runs the files of their authors; `runtime` decides otherwise.
-    The number format and the OpenVINO backend can be chosen with torch only. `yolo_nas` and `dw-ll_ucoco` need
-    onnxruntime, `rtdetr` needs transformers and has no OpenVINO. The files may be used commercially; the data that the
-    second was taught with (COCO-WholeBody) was published for research. The picture is searched at its own size and
-    drawn at the map's. TorchScript files, which ComfyUI also offers, are programs and are refused; another file of the
-    same network runs in their place. Where nobody is found the map is black, and a note says so.
+    installed it runs their ONNX files, elsewhere torch runs those made for it; `runtime` decides otherwise. The number
+    format and the OpenVINO backend can be chosen with torch only. `yolo_nas` and `dw-ll_ucoco` need onnxruntime,
+    `rtdetr` needs transformers and has no OpenVINO. The files may be used commercially; the data that the second was
+    taught with (COCO-WholeBody) was published for research. The picture is searched at its own size and drawn at the
+    map's. TorchScript files, which ComfyUI also offers, are programs and are refused; another file of the same network
+    runs in their place. Where nobody is found the map is black, and a note says so.
     """
 
     spec = Spec(
