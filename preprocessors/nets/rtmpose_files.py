@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from ...core.weights import Weight
+from .dwpose_repo import published
 from .runtimes import chosen
 
 if TYPE_CHECKING:
@@ -16,14 +17,8 @@ Estimator = Literal["dw-ll_ucoco_384", "dw-ll_ucoco"]
 ESTIMATOR_HELP = "What finds points: dw-ll_ucoco_384 is the usual one, dw-ll_ucoco takes smaller crops"
 
 WHOLE_BODY: dict[Estimator, Weight] = {
-    "dw-ll_ucoco_384": Weight(
-        repo="yzd-v/DWPose",
-        revision="1a7144101628d69ee7a3768d1ee3a094070dc388",
-        file="dw-ll_ucoco_384.onnx",
-        sha256="724f4ff2439ed61afb86fb8a1951ec39c6220682803b4a8bd4f598cd913b1843",
-        size=134399116,
-        licence="Apache-2.0",
-        commercial=True,
+    "dw-ll_ucoco_384": published(
+        "dw-ll_ucoco_384.onnx", "724f4ff2439ed61afb86fb8a1951ec39c6220682803b4a8bd4f598cd913b1843", 134399116
     ),
     "dw-ll_ucoco": Weight(
         repo="hr16/UnJIT-DWPose",
@@ -36,14 +31,8 @@ WHOLE_BODY: dict[Estimator, Weight] = {
     ),
 }
 WHOLE_BODY_TORCH: dict[Estimator, Weight] = {
-    "dw-ll_ucoco_384": Weight(
-        repo="yzd-v/DWPose",
-        revision="1a7144101628d69ee7a3768d1ee3a094070dc388",
-        file="dw-ll_ucoco_384.pth",
-        sha256="0d9408b13cd863c4e95a149dd31232f88f2a12aa6cf8964ed74d7d97748c7a07",
-        size=406878486,
-        licence="Apache-2.0",
-        commercial=True,
+    "dw-ll_ucoco_384": published(
+        "dw-ll_ucoco_384.pth", "0d9408b13cd863c4e95a149dd31232f88f2a12aa6cf8964ed74d7d97748c7a07", 406878486
     ),
 }
 """The same networks as their authors saved them; there is none for smaller crops."""

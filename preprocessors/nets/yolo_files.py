@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ...core.weights import Weight
 from ...core.widgets import Widget
+from .dwpose_repo import published
 from .runtimes import chosen
 from .vitpose_files import DETECTOR as RTDETR
 
@@ -23,15 +24,7 @@ DETECTOR_HELP = (
     "whole picture for one figure"
 )
 
-YOLOX = Weight(
-    repo="yzd-v/DWPose",
-    revision="1a7144101628d69ee7a3768d1ee3a094070dc388",
-    file="yolox_l.onnx",
-    sha256="7860ae79de6c89a3c1eb72ae9a2756c0ccfbe04b7791bb5880afabd97855a411",
-    size=216746733,
-    licence="Apache-2.0",
-    commercial=True,
-)
+YOLOX = published("yolox_l.onnx", "7860ae79de6c89a3c1eb72ae9a2756c0ccfbe04b7791bb5880afabd97855a411", 216746733)
 YOLOX_TORCH = Weight(
     repo="LibreYOLO/LibreYOLOXl",
     file="LibreYOLOXl.pt",
