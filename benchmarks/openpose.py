@@ -49,7 +49,7 @@ PARTS = {
     "face": (records.FACE, network.build_face, (384, 384)),
 }
 
-TABLES = ("decoders", "parts", "landmarks", "networks", "whole")
+TABLES = ("decoders", "parts", "landmarks", "networks", "whole", "batch")
 
 
 def picture(height: int, width: int) -> Picture:
@@ -162,16 +162,22 @@ class Bench:
             for count in (1, 4):
                 self._whole(side, count, with_parts=False)
 
+    def batch(self) -> None:
+        """Whole calls for 8 pictures; the peer takes one a call."""
+        for side in self.sizes:
+            self._whole(side, 4, with_parts=False, pictures=8)
+
     def with_parts(self) -> None:
         """Whole calls with two hands and a face."""
         self._whole(min(self.sizes), 1, with_parts=True)
 
-    def _whole(self, side: int, count: int, *, with_parts: bool) -> None:
+    def _whole(self, side: int, count: int, *, with_parts: bool, pictures: int = 1) -> None:
         image, maps = scene(count, side)
         hand, face = part_maps(22), part_maps(71)
         runs: Candidates = {}
         if self.peer:
-            runs[f"{THEIRS}, eager float32"] = peer_call(image, maps, hand, face, with_parts=with_parts)
+            theirs = peer_call(image, maps, hand, face, with_parts=with_parts)
+            runs[f"{THEIRS}, eager float32"] = lambda: [theirs() for _ in range(pictures)]
         with ExitStack() as stack:
             stack.enter_context(answering(body, same(maps), really=True))
             stack.enter_context(answering(hands, hand, really=True))
@@ -179,10 +185,11 @@ class Bench:
             for way, placement in placements().items():
                 params = PoseOpenpose.params(hands=with_parts, face=with_parts, crops="map")
                 made = PoseOpenpose(placement, params)
-                runs[f"ours, {way}"] = lambda made=made: made(image[None], resolution=side)
+                runs[f"ours, {way}"] = lambda made=made: made(np.stack([image] * pictures), resolution=side)
             what = "body, hands and face" if with_parts else "body"
-            rounds = 1 if with_parts else self.rounds
-            self.table(f"whole annotator, {what}, {side} x {side}, people: {count}", interleave(runs, rounds))
+            rounds = 1 if with_parts or pictures > 1 else self.rounds
+            batch = f", {pictures} pictures, one round" if pictures > 1 else ""
+            self.table(f"whole annotator, {what}, {side} x {side}, people: {count}{batch}", interleave(runs, rounds))
         models.unload()
 
     def table(self, title: str, timings: Mapping[str, Timing], notes: Mapping[str, str] | None = None) -> None:
