@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .apply import Patcher
-    from .embeddings import load_embedding
-    from .load import load_adapter
+    from .applying.patcher import Patcher
+    from .embeddings.load import load_embedding
+    from .reading.load import load_adapter
 
 __all__ = ["Patcher", "load_adapter", "load_embedding"]
 
-_LAZY = {"Patcher": "apply", "load_adapter": "load", "load_embedding": "embeddings"}
+_LAZY = {"Patcher": "applying.patcher", "load_adapter": "reading.load", "load_embedding": "embeddings.load"}
 
 
 def __getattr__(name: str) -> Any:

@@ -54,7 +54,7 @@ class Adapter:
     @property
     def base_model(self) -> str:
         """Architecture the file was most likely made for: "sd15", "sd21", "sdxl", "sdxl_refiner" or "unknown"."""
-        from .guess import base_model
+        from .reading.base_model import base_model
 
         return base_model(self)
 

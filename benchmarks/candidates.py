@@ -18,8 +18,8 @@ import peer_lines
 import peer_segmentation
 import peer_surfaces
 
-from underdrawing.core.models import unload
-from underdrawing.core.store import Store
+from underdrawing.core.networks.cache import unload
+from underdrawing.core.weights.store import Store
 from underdrawing.preprocessors import registry
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from underdrawing.core.device import Placement
+    from underdrawing.core.networks.placement import Placement
 
     Pictures = NDArray[np.uint8]
     Run = Callable[[Pictures], Pictures]

@@ -21,14 +21,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import peer_depth
 
-from underdrawing.core import models
+from underdrawing.core.networks import cache
 from underdrawing.preprocessors.nets import depth_anything, dpt_hybrid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from underdrawing.core.device import Placement
-    from underdrawing.preprocessors.nets.pretrained import Pretrained
+    from underdrawing.core.networks.placement import Placement
+    from underdrawing.preprocessors.layers.pretrained import Pretrained
 
     Candidates = dict[str, Callable[[], object]]
 
@@ -45,7 +45,7 @@ class Bench:
     def __init__(self, threads: int, rounds: int) -> None:
         self.threads, self.rounds = threads, rounds
         set_threads(threads)
-        models.unload()  # OpenVINO fixes its threads when it compiles
+        cache.unload()  # OpenVINO fixes its threads when it compiles
         self.tensors = {name: peer_depth.weights(name) for name in RECIPES}
         self.peers: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
             "depth_dav2": peer_depth.depth_anything_module(self.tensors["depth_dav2"]),
@@ -53,10 +53,10 @@ class Bench:
         }
         print(f"\n## {threads} thread{'s' * (threads > 1)}")
 
-    def ours(self, name: str, placement: Placement) -> models.Network:
+    def ours(self, name: str, placement: Placement) -> cache.Network:
         """Our network on these weights."""
         module = RECIPES[name](self.tensors[name], {}, "random")
-        return models._run_by(models._ready(module, placement), placement)
+        return cache._run_by(cache._ready(module, placement), placement)
 
     def network(self, name: str, side: int) -> None:
         """Compare the networks alone."""

@@ -22,11 +22,12 @@ import peer_hed
 import torch
 from interleave import Timing, all_threads, interleave, load, matmul_peak, processor, set_threads, table
 
-from underdrawing.core.device import Placement, cpu_bf16_unit
-from underdrawing.core.models import network, unload
+from underdrawing.core.networks.cache import network, unload
+from underdrawing.core.networks.placement import Placement, cpu_bf16_unit
 from underdrawing.preprocessors import registry
-from underdrawing.preprocessors.nets import edges, hed
-from underdrawing.preprocessors.nets.hed_files import WEIGHTS
+from underdrawing.preprocessors.maps import edges
+from underdrawing.preprocessors.nets import hed
+from underdrawing.preprocessors.weights.hed_files import WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -26,14 +26,15 @@ from tests.golden.lines import synthetic
 from tests.random_weights import tensors
 from torch.utils.flop_counter import FlopCounterMode
 
-from underdrawing.core.models import network, unload
-from underdrawing.core.weights import Weight
-from underdrawing.preprocessors.nets import mlsd, mlsd_lines, pidinet
+from underdrawing.core.networks.cache import network, unload
+from underdrawing.core.weights.record import Weight
+from underdrawing.preprocessors.maps import mlsd_lines
+from underdrawing.preprocessors.nets import mlsd, pidinet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from underdrawing.core.device import Placement
+    from underdrawing.core.networks.placement import Placement
 
     Candidates = dict[str, Callable[[], Any]]
 

@@ -84,7 +84,7 @@ def leres() -> Tensors:
 
 def measure(size: str, folder: Path, rounds: int) -> None:
     """Write both files, load them in every way in turn, print a table."""
-    from underdrawing.core.safetensors_check import write_safetensors
+    from underdrawing.core.tensor_files.safetensors_io import write_safetensors
 
     tensors = {"openpose": openpose, "leres": leres}[size]()
     pickled, safe = folder / f"{size}.pth", folder / f"{size}.safetensors"

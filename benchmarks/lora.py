@@ -28,9 +28,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from underdrawing.adapters import Patcher, load_adapter
-from underdrawing.adapters.architectures import UNETS, Module
-from underdrawing.adapters.combine import merge
-from underdrawing.adapters.factorise import RankRule, balanced, leading, of_product
+from underdrawing.adapters.modules.architectures import UNETS, Module
+from underdrawing.adapters.tools.combine import merge
+from underdrawing.adapters.tools.svd import RankRule, balanced, leading, of_product
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -26,12 +26,13 @@ from hed import placements
 from interleave import Timing, interleave, load, processor, set_threads, table
 from tests import pose_maps, random_weights
 
-from underdrawing.core import models
-from underdrawing.core.device import Placement
-from underdrawing.core.geometry import Size
-from underdrawing.preprocessors.nets.openpose import body, faces, hands, network, records
+from underdrawing.core.images.geometry import Size
+from underdrawing.core.networks import cache
+from underdrawing.core.networks.placement import Placement
+from underdrawing.preprocessors.nets.openpose import body, faces, hands, network
 from underdrawing.preprocessors.nets.openpose.axes import view
 from underdrawing.preprocessors.pose_openpose import PoseOpenpose
+from underdrawing.preprocessors.weights import openpose_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
@@ -44,9 +45,9 @@ if TYPE_CHECKING:
 
 THEIRS = "controlnet-aux"
 PARTS = {
-    "body": (records.BODY, network.build_body, (184, 184)),
-    "hand": (records.HAND, network.build_hand, (368, 368)),
-    "face": (records.FACE, network.build_face, (384, 384)),
+    "body": (openpose_files.BODY, network.build_body, (184, 184)),
+    "hand": (openpose_files.HAND, network.build_hand, (368, 368)),
+    "face": (openpose_files.FACE, network.build_face, (384, 384)),
 }
 
 TABLES = ("decoders", "parts", "landmarks", "networks", "whole", "batch")
@@ -87,7 +88,7 @@ class Bench:
         self.threads, self.rounds, self.sizes = threads, rounds, list(sizes)
         self.peer = find_spec(peer.PACKAGE) is not None
         set_threads(threads)
-        models.unload()
+        cache.unload()
         print(f"\n## {threads} thread{'s' * (threads > 1)}")
 
     def decoders(self) -> None:
@@ -151,10 +152,10 @@ class Bench:
                 theirs = peer_openpose.filled(name, weights_of(name))
                 runs[f"{THEIRS}, eager float32"] = no_grad(theirs, x / 256 - 0.5)
             for way, placement in placements().items():
-                net = models.network(weight, build, placement)
+                net = cache.network(weight, build, placement)
                 runs[f"ours, {way}"] = lambda net=net, x=x: net(x)
             self.table(f"{name} network, {size[0]} x {size[1]}", interleave(runs, self.rounds))
-            models.unload()
+            cache.unload()
 
     def whole(self) -> None:
         """Whole calls; the networks run on random weights and their answers are replaced."""
@@ -190,7 +191,7 @@ class Bench:
             rounds = 1 if with_parts or pictures > 1 else self.rounds
             batch = f", {pictures} pictures, one round" if pictures > 1 else ""
             self.table(f"whole annotator, {what}, {side} x {side}, people: {count}{batch}", interleave(runs, rounds))
-        models.unload()
+        cache.unload()
 
     def table(self, title: str, timings: Mapping[str, Timing], notes: Mapping[str, str] | None = None) -> None:
         """Print figures and ratios to the first row."""

@@ -14,8 +14,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import transformers as library
 from tests import random_weights
 
-from underdrawing.core.geometry import Size
-from underdrawing.preprocessors.nets import palettes, segmentation
+from underdrawing.core.images.geometry import Size
+from underdrawing.preprocessors.maps import palettes
+from underdrawing.preprocessors.nets import segmentation
 
 if TYPE_CHECKING:
     from collections.abc import Callable

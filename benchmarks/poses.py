@@ -20,7 +20,8 @@ import torch
 from interleave import interleave, load, processor, set_threads
 from tests.golden.poses import inputs
 
-from underdrawing.preprocessors.nets import rtmpose, vitpose, yolo
+from underdrawing.preprocessors.nets import vitpose
+from underdrawing.preprocessors.people import rtmpose, yolo
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -26,11 +26,12 @@ from peer_segmentation import PALETTE, RECIPES, Documented, painted_by_loop, pub
 from tests.pictures import photo
 from torch.nn.functional import interpolate
 
-from underdrawing.core import models
-from underdrawing.core.device import Placement, cpu_bf16_unit
-from underdrawing.core.geometry import Size
-from underdrawing.core.models import Network
-from underdrawing.preprocessors.nets import labels, palettes, segmentation
+from underdrawing.core.images.geometry import Size
+from underdrawing.core.networks import cache
+from underdrawing.core.networks.cache import Network
+from underdrawing.core.networks.placement import Placement, cpu_bf16_unit
+from underdrawing.preprocessors.maps import labels, palettes
+from underdrawing.preprocessors.nets import segmentation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,7 +92,7 @@ def whole(name: str, side: int, rounds: int, threads: int) -> None:
     if cpu_bf16_unit():
         places["torch bfloat16, on request"] = Placement(dtype="bfloat16")
     ways = {
-        way: Network(models._ready(recipe.load(dict(tensors), {}, name), placement), placement)
+        way: Network(cache._ready(recipe.load(dict(tensors), {}, name), placement), placement)
         for way, placement in places.items()
     }
 

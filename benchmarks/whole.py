@@ -30,7 +30,7 @@ from lora import forget_peak, resident
 if TYPE_CHECKING:
     from candidates import Pictures
 
-    from underdrawing.core.device import Placement
+    from underdrawing.core.networks.placement import Placement
 
 LEVELS = {"float32": 1, "bfloat16": 64}
 """Largest difference of two maps that is let pass: rounding of a level; a blunder in bfloat16."""

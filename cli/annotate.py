@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ..core.annotator import Annotator
+    from ..core.batch.inputs import Inputs
+    from ..core.batch.manifest import Manifest
+    from ..core.batch.run import Tally, Wanted
     from ..core.registry import AnnotatorType
-    from ..core.runs.batch import Tally, Wanted
-    from ..core.runs.inputs import Inputs
-    from ..core.runs.manifest import Manifest
 
 EVERY = "all"
 SHOWN = 20
@@ -148,8 +148,8 @@ annotate = AnnotateCommand(
 
 
 def _run(asked: Asked, own: dict[str, Any]) -> None:
-    from ..core.runs.inputs import expand
-    from ..core.runs.manifest import Manifest
+    from ..core.batch.inputs import expand
+    from ..core.batch.manifest import Manifest
 
     _check_together(asked)
     names = _names(asked)
@@ -165,7 +165,7 @@ def _run(asked: Asked, own: dict[str, Any]) -> None:
 
 
 def _annotated(asked: Asked, wanted: Wanted, found: Inputs, manifest: Manifest) -> Tally:
-    from ..core.runs.batch import Batch
+    from ..core.batch.run import Batch
     from .progress import pictures
 
     try:
@@ -179,7 +179,7 @@ def _annotated(asked: Asked, wanted: Wanted, found: Inputs, manifest: Manifest) 
     finally:
         manifest.close()
     if sheet:
-        from ..core.sheet import contact_sheet
+        from ..core.images.contact_sheet import contact_sheet
 
         rows = [(source.path, manifest.maps_of(source.path)) for source in found.sources]
         click.echo(f"{sheet}{contact_sheet(rows, list(wanted.annotators), sheet)}", err=True)
@@ -213,8 +213,8 @@ def _idle(asked: Asked, wanted: Wanted) -> Iterator[str]:
 
 
 def _wanted(names: Sequence[str], asked: Asked, own: dict[str, Any]) -> Wanted:
-    from ..core.runs.batch import Wanted
-    from ..core.runs.masks import MaskSource
+    from ..core.batch.masks import MaskSource
+    from ..core.batch.run import Wanted
 
     return Wanted(
         annotators={name: _ready(name, asked, own) for name in names},

@@ -12,7 +12,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ..core.doctor import Report
+    from ..core.diagnostics.checks import Report
 
 
 @click.command(short_help="Look for what would make things fail.")
@@ -24,8 +24,8 @@ def doctor(as_json: bool) -> None:
     as optional packages and weights that are not here yet, do not count.
     """
     sys.dont_write_bytecode = True
-    from ..core.doctor import diagnose
-    from ..core.store import Store
+    from ..core.diagnostics.checks import diagnose
+    from ..core.weights.store import Store
     from ..preprocessors import registry
 
     report = diagnose(registry, Store(remember=False))

@@ -14,7 +14,7 @@ from .shown import each, listed, printable, rows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..adapters.embeddings import Layout
+    from ..adapters.embeddings.load import Layout
 
 LAYOUTS = ("auto", "kohya", "diffusers", "sdxl")
 file_type = click.Path(path_type=Path)
@@ -33,7 +33,7 @@ def inspect(files: tuple[Path, ...], as_json: bool) -> None:
 
     Exit code 1 when a file cannot be read.
     """
-    from ..adapters.embeddings import inspect_embedding
+    from ..adapters.embeddings.load import inspect_embedding
 
     reports: list[dict[str, Any]] = []
     code = each(files, lambda file: reports.append(inspect_embedding(file)))
@@ -86,7 +86,7 @@ def convert(source: Path, target: Path, layout: Layout, token: str | None, as_js
     Vectors are written as float32. Pickles (.pt, .bin) are not written: they can run code, and every host reads
     .safetensors.
     """
-    from ..adapters.embeddings import inspect_embedding, load_embedding, read_embedding, save_embedding
+    from ..adapters.embeddings.load import inspect_embedding, load_embedding, read_embedding, save_embedding
     from ..core.errors import BadParameter
 
     if target.exists() and source.exists() and target.samefile(source):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from ..core.availability import unavailable
-from ..core.store import store
+from ..core.diagnostics.availability import unavailable
+from ..core.weights.store import store
 from ..preprocessors import registry
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..adapters.adapter import Adapter
-    from ..adapters.combine import How
-    from ..adapters.convert import Naming
-    from ..adapters.factorise import RankRule
-    from ..adapters.saving import ToolReport
+    from ..adapters.tools.combine import How
+    from ..adapters.tools.convert import Naming
+    from ..adapters.tools.save import ToolReport
+    from ..adapters.tools.svd import RankRule
 
     Command = Callable[..., None]
 
@@ -71,7 +71,7 @@ def _dtype_option(default: str | None, help_: str) -> Callable[[Command], Comman
 
 def rule(rank: int | None, ratio: float | None, cumulative: float | None, frobenius: float | None) -> RankRule | None:
     """The rule that the rank options ask for; None when none was given. Raises click.UsageError."""
-    from ..adapters.factorise import RankRule
+    from ..adapters.tools.svd import RankRule
 
     if sum(share is not None for share in (ratio, cumulative, frobenius)) > 1:
         raise click.UsageError("give one of --ratio, --cumulative and --frobenius")
@@ -156,8 +156,8 @@ def bake(
     as_json: bool,
 ) -> None:
     """Write CHECKPOINT with adapters worked into its weights; provenance is kept in its metadata."""
-    from ..adapters.bake import bake as baked
-    from ..adapters.blocks import parse_blocks
+    from ..adapters.applying.bake import bake as baked
+    from ..adapters.prompts.block_weights import parse_blocks
 
     weights = _spread([parse_blocks(text) for text in blocks] or [None], len(files), "--blocks")
     wishes = [(*source, weights[at]) for at, source in enumerate(strong(files, strength, te_strength))]
@@ -194,9 +194,9 @@ def extract(
     as_json: bool,
 ) -> None:
     """Write the LoRA that turns the checkpoint BASE into TUNED as nearly as its rank allows. Default: rank 32."""
-    from ..adapters.extract import Extraction
-    from ..adapters.extract import extract as extracted
-    from ..adapters.factorise import RankRule
+    from ..adapters.tools.extract import Extraction
+    from ..adapters.tools.extract import extract as extracted
+    from ..adapters.tools.svd import RankRule
 
     how = Extraction(
         rule=rule(rank, ratio, cumulative, frobenius) or RankRule(32),
@@ -236,7 +236,7 @@ def merge(
     as_json: bool,
 ) -> None:
     """Write one adapter that does what all FILEs do together, each at its strength."""
-    from ..adapters.combine import merge as merged
+    from ..adapters.tools.combine import merge as merged
 
     wanted = rule(rank, ratio, cumulative, frobenius)
     chosen: How = how or ("svd" if wanted else "concat")
@@ -264,7 +264,7 @@ def resize(
 ) -> None:
     """Write an adapter with fewer ranks."""
     from ..adapters import load_adapter
-    from ..adapters.combine import resize as resized
+    from ..adapters.tools.combine import resize as resized
 
     wanted = rule(rank, ratio, cumulative, frobenius)
     if wanted is None:
@@ -287,8 +287,8 @@ def resize(
 def convert(file: Path, output: Path, naming: Naming, dense: int | None, as_json: bool) -> None:
     """Write an adapter of any dialect under other names with the same effect; tokens go to files beside it."""
     from ..adapters import load_adapter
-    from ..adapters.convert import convert as converted
-    from ..adapters.factorise import RankRule
+    from ..adapters.tools.convert import convert as converted
+    from ..adapters.tools.svd import RankRule
 
     with steps("convert") as progress:
         wanted = RankRule(dense) if dense else None

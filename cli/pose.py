@@ -10,16 +10,16 @@ import click
 import msgspec
 
 from ..core.errors import BadParameter
-from ..core.geometry import FitMode, Size
-from ..core.pose_names import Sticks
+from ..core.images.geometry import FitMode, Size
+from ..core.poses.names import Sticks
 from .shared import size_of
 from .shown import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from ..core.pose_files import PoseFile
-    from ..core.poses import Pose
+    from ..core.poses.files import PoseFile
+    from ..core.poses.model import Pose
 
 file_type = click.Path(path_type=Path)
 
@@ -56,14 +56,14 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
     def of(self, pose: Pose) -> Pose:
         """Who and what stays."""
-        from ..core.pose_edit import chosen, parts
+        from ..core.poses.edit import chosen, parts
 
         kept = chosen(pose, self.people)
         return parts(kept, body=self.body, hands=self.hands, face=self.face, animals=self.animals)
 
     def sized(self, pose: Pose) -> Pose:
         """On the canvas that is asked for."""
-        from ..core.pose_edit import retargeted
+        from ..core.poses.edit import retargeted
 
         return pose if self.size is None else retargeted(pose, self.size, self.mode)
 
@@ -92,9 +92,9 @@ def render(files: tuple[Path, ...], output: Path, sticks: Any, resolution: int, 
     Exit code 1 when a file cannot be read or written; the others are drawn all the same.
     """
     from ..core.files import atomic_write
-    from ..core.pose_drawing import draw_pose
-    from ..core.pose_files import map_info, read_poses
-    from ..core.writing import png_bytes
+    from ..core.images.writing import png_bytes
+    from ..core.poses.drawing import draw_pose
+    from ..core.poses.files import map_info, read_poses
 
     asked, taken = msgspec.convert(kept, Kept), _names(files)
 
@@ -134,9 +134,10 @@ def edit(
     means only the second person's. Limbs: torso, head, shoulders, arms, upper_arms, forearms, legs, thighs, shins,
     hands, face, and left_ or right_ with the singular.
     """
-    from ..core import pose_edit, pose_names
     from ..core.files import atomic_write
-    from ..core.pose_files import PoseFile, poses_bytes, read_poses
+    from ..core.poses import edit
+    from ..core.poses import names as pose_names
+    from ..core.poses.files import PoseFile, poses_bytes, read_poses
 
     _check(output, [file])
     limbs, moves = rest.pop("limbs"), [pose_names.move(text) for text in rest.pop("moves")]
@@ -145,9 +146,9 @@ def edit(
 
     def change(one: Pose) -> Pose:
         kept = asked.of(one)
-        turned = pose_edit.dropped(pose_edit.mirrored(kept) if mirror else kept, gone)
-        there = pose_edit.put(pose_edit.scaled_limbs(turned, factors), moves)
-        return asked.sized(pose_edit.moved(there, scale=scale, right=right, down=down))
+        turned = edit.dropped(edit.mirrored(kept) if mirror else kept, gone)
+        there = edit.put(edit.scaled_limbs(turned, factors), moves)
+        return asked.sized(edit.moved(there, scale=scale, right=right, down=down))
 
     read = read_poses(file)
     changed = PoseFile(tuple(map(change, read.poses)), read.listed)
@@ -156,8 +157,8 @@ def edit(
 
 
 def _resized(one: Pose, resolution: int) -> Pose:
-    from ..core.geometry import target_size
-    from ..core.poses import scaled
+    from ..core.images.geometry import target_size
+    from ..core.poses.model import scaled
 
     return scaled(one, target_size(Size(one.height, one.width), resolution))
 

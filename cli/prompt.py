@@ -33,7 +33,7 @@ def explain(text: str, steps: int, hires_steps: int | None, as_json: bool) -> No
 
     Exit code 1 when something in it is wrong, such as a tag with a weight that is no number.
     """
-    from ..adapters.prompt import explain as explained
+    from ..adapters.prompts.prompt import explain as explained
 
     report = explained(text, steps, hires_steps=hires_steps)
     click.echo(json.dumps(report, indent=2) if as_json else "\n".join(_lines(report)))

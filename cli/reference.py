@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..core.pins import UNPINNED
+from ..core.weights.pins import UNPINNED
 from ..preprocessors import registry
 from .listing import shown
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..core.params import Field
     from ..core.registry import AnnotatorType
-    from ..core.weights import Weight
+    from ..core.weights.record import Weight
 
 DO_NOT_EDIT = "Written by `make docs` from the declarations; do not edit."
 

@@ -9,8 +9,8 @@ from typing import Any, get_args
 import click
 import msgspec
 
-from ..core.device import Backend, DType
-from ..core.geometry import FitMode, Size
+from ..core.images.geometry import FitMode, Size
+from ..core.networks.placement import Backend, DType
 
 OUTPUT, SIZE, MASK, RUNNING = "Output", "Size of the maps", "Masks, for annotators that take one", "How it runs"
 GROUPS = (OUTPUT, SIZE, MASK, RUNNING)

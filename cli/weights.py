@@ -13,14 +13,14 @@ import click
 import msgspec
 
 from ..core.errors import BadParameter, UnderdrawingError, UnknownName, WeightsMissing
-from ..core.store import ABSENT, store
+from ..core.weights.store import ABSENT, store
 from ..preprocessors import registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ..core.store import Verdict
-    from ..core.weights import Weight
+    from ..core.weights.record import Weight
+    from ..core.weights.store import Verdict
 
 ids_argument = click.argument("ids", metavar="[ID...]", nargs=-1)
 json_option = click.option("--json", "as_json", is_flag=True, help="As a JSON list.")

@@ -9,13 +9,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..adapters.calls import timeline
-from ..adapters.checkpoint import Checkpoint
+from ..adapters.applying.checkpoint import Checkpoint
+from ..adapters.applying.plan import check_receipt, plan, receipt_of
+from ..adapters.applying.weight_access import DictHolder
 from ..adapters.deltas.lowrank import LowRank
-from ..adapters.holders import DictHolder
-from ..adapters.planning import check_receipt, plan, receipt_of
+from ..adapters.prompts.requests import timeline
 from ..core.errors import BadParameter, BadWeights, MissingExtra
-from ..core.safetensors_check import Entry
+from ..core.tensor_files.safetensors_io import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..adapters.adapter import Adapter
-    from ..adapters.blocks import BlockWeights
-    from ..adapters.planning import Change, Work
-    from ..adapters.receipt import Receipt
-    from ..adapters.tags import AdapterCall
-    from ..adapters.targets import Parameter
+    from ..adapters.applying.plan import Change, Work
+    from ..adapters.applying.receipt import Receipt
+    from ..adapters.modules.targets import Parameter
+    from ..adapters.prompts.block_weights import BlockWeights
+    from ..adapters.prompts.tags import AdapterCall
 
 UNET = {"diffusion_model.": "unet"}
 CLIPS = {f"clip_{name}.transformer.": "text_encoder" for name in "lh"} | {"clip_g.transformer.": "text_encoder_2"}

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ..adapters.chunks import Chunk, Special
-    from ..adapters.names import Library
-    from ..adapters.prompt_emphasis import Fragment
+    from ..adapters.prompts.chunks import Chunk, Special
+    from ..adapters.prompts.emphasis import Fragment
+    from ..adapters.prompts.library import Library
     from .lora import Answer, Inputs
 
     Tokens = dict[str, dict[str, Tensor]]
@@ -49,7 +49,7 @@ class UnderdrawingSaveEmbedding:
     @classmethod
     def INPUT_TYPES(cls) -> Inputs:
         """The file and the new name."""
-        from ..adapters.names import EXTENSIONS
+        from ..adapters.prompts.library import EXTENSIONS
 
         entries = library((*EXTENSIONS, *PICTURES)).entries
         return {
@@ -62,8 +62,8 @@ class UnderdrawingSaveEmbedding:
 
     def run(self, embedding: str, filename: str, overwrite: bool = False) -> Answer:
         """Convert; nothing is written when a name is taken."""
-        from ..adapters.embeddings import load_embedding, save_embedding
-        from ..adapters.names import EXTENSIONS
+        from ..adapters.embeddings.load import load_embedding, save_embedding
+        from ..adapters.prompts.library import EXTENSIONS
 
         tokens = load_embedding(library((*EXTENSIONS, *PICTURES)).find(embedding))
         stem = filename.strip() or embedding.rpartition(".")[0]
@@ -120,13 +120,13 @@ class UnderdrawingEncodeA1111:
 
 def library(extensions: Sequence[str]) -> Library:
     """What the embeddings folders hold."""
-    from ..adapters.names import Library
+    from ..adapters.prompts.library import Library
 
     return Library.scan([Path(folder) for folder in host.paths().get_folder_paths("embeddings")], extensions=extensions)
 
 
 def _fragments(text: str) -> list[Fragment]:
-    from ..adapters.prompt import compose, parse_emphasis, schedule
+    from ..adapters.prompts.prompt import compose, parse_emphasis, schedule
 
     parts = compose(text)
     if len(parts) > 1 or parts[0][1] != 1:
@@ -147,8 +147,8 @@ def _embeddings(
     An embedding that is asked for by `embedding:` must exist and fit; one that only shares its name with a word is left
     out with a line in the log.
     """
-    from ..adapters.embeddings import fits
-    from ..adapters.names import EXTENSIONS
+    from ..adapters.embeddings.load import fits
+    from ..adapters.prompts.library import EXTENSIONS
 
     held = library(EXTENSIONS)
     asked = {match["name"] for fragment in fragments for match in _NAMED.finditer(fragment.text)}
@@ -173,7 +173,7 @@ def _embeddings(
 
 def _named(name: str, held: Library) -> dict[str, Tensor]:
     """The one token of a file; pictures are looked at when no other file has the name."""
-    from ..adapters.embeddings import load_embedding
+    from ..adapters.embeddings.load import load_embedding
 
     try:
         path = held.find(name)
@@ -207,7 +207,7 @@ def _tokenizers(clip: Any) -> tuple[dict[str, Any], str]:
 
 
 def _special(tokenizer: Any) -> Special:
-    from ..adapters.chunks import Special
+    from ..adapters.prompts.chunks import Special
 
     end, comma = int(tokenizer.end_token), _ids(tokenizer, ",")
     pad = end if tokenizer.pad_with_end else 0
@@ -222,7 +222,7 @@ def _ids(tokenizer: Any, text: str) -> list[int]:
 def _chunks(
     tokenizer: Any, fragments: Sequence[Fragment], vectors: Mapping[str, Tensor], backtrack: int
 ) -> list[Chunk]:
-    from ..adapters.chunks import a1111_chunks
+    from ..adapters.prompts.chunks import a1111_chunks
 
     counts = {name: len(own) for name, own in vectors.items()}
     words = partial(_ids, tokenizer)
@@ -231,7 +231,7 @@ def _chunks(
 
 def _as_many(chunks: dict[str, list[Chunk]], tokenizers: Mapping[str, Any]) -> dict[str, list[Chunk]]:
     """As many windows for every encoder."""
-    from ..adapters.chunks import equal_length
+    from ..adapters.prompts.chunks import equal_length
 
     most = max(chunks.values(), key=len)
     return {name: equal_length([own, most], _special(tokenizers[name]))[0] for name, own in chunks.items()}
@@ -259,7 +259,7 @@ def _weighted(hidden: Tensor, chunks: Mapping[str, Sequence[Chunk]], first: int,
     """hidden [1, 77 n, D] with every encoder's share weighted by itself, window by window; CLIP-L stands first."""
     import torch
 
-    from ..adapters.encoding import A1111Emphasis, weight_a1111
+    from ..adapters.prompts.encoding import A1111Emphasis, weight_a1111
 
     parts = [hidden] if len(chunks) == 1 else [hidden[..., :first], hidden[..., first:]]
     names = sorted(chunks, key=lambda name: name != "clip_l")

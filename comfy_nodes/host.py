@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from ..core.device import Placement
+    from ..core.networks.placement import Placement
 
 log = logging.getLogger("underdrawing")
 FOLDER = "underdrawing"
@@ -39,8 +39,8 @@ def management() -> Any:
 
 def settle() -> None:
     """Register our folder for weights, look for weights where this host keeps them, and never ask on its terminal."""
-    from ..core.places import make_known
-    from ..core.store import store
+    from ..core.weights.search_paths import make_known
+    from ..core.weights.store import store
 
     folders = paths()
     folders.add_model_folder_path(FOLDER, str(Path(folders.models_dir) / FOLDER))
@@ -91,9 +91,9 @@ def new_files(prefix: str, suffix: str, count: int) -> Iterator[tuple[Path, dict
 
 def adopt_networks() -> None:
     """Let the host's memory management own our networks."""
-    from ..core import models
+    from ..core.networks import cache
 
-    models.keep_with(_kept)
+    cache.keep_with(_kept)
 
 
 def _kept(module: nn.Module, placement: Placement) -> Callable[[], None]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..core.aux_inputs import Widget
     from ..core.params import Field, Value
-    from ..core.widgets import Widget
 
 Input = tuple[Any, dict[str, Any]]
 MOST_STEPS = 1000

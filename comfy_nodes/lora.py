@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..adapters.adapter import Adapter
-    from ..adapters.tags import Tag
+    from ..adapters.prompts.tags import Tag
 
     Inputs = dict[str, dict[str, Input]]
     Answer = dict[str, Any]
@@ -114,8 +114,8 @@ class UnderdrawingLoraStack(LoraNode):
         self, model: Any, clip: Any, text: str, presets: str = "", steps: int = 0, problems: str = "stop"
     ) -> Answer:
         """Apply the tags to clones."""
-        from ..adapters.calls import read_presets
-        from ..adapters.tags import split_tags
+        from ..adapters.prompts.requests import read_presets
+        from ..adapters.prompts.tags import split_tags
         from .adapting import Wish, apply
 
         plain, tags = split_tags(text)
@@ -133,8 +133,8 @@ class UnderdrawingLoraStack(LoraNode):
         return answer(told, {"adapters": receipt.to_json(), "notes": lines}, model, clip, plain, told)
 
     def _wishes(self, tag: Tag, presets: Mapping[str, str], steps: int, lines: list[str]) -> list[Any]:
-        from ..adapters.calls import changes_in_time, find_adapter, first_ranks, timeline
-        from ..adapters.tags import ADAPTERS, adapter_call
+        from ..adapters.prompts.requests import changes_in_time, find_adapter, first_ranks, timeline
+        from ..adapters.prompts.tags import ADAPTERS, adapter_call
         from .adapting import Wish
 
         if tag.kind == "hypernet":
@@ -186,7 +186,7 @@ class UnderdrawingLoraLoader(LoraNode):
         elements: str = "",
     ) -> Answer:
         """Apply the file to clones."""
-        from ..adapters.blocks import parse_blocks
+        from ..adapters.prompts.block_weights import parse_blocks
         from .adapting import Wish, apply
 
         adapter = self.read(path_of(lora_name))
@@ -207,7 +207,7 @@ class UnderdrawingLoraBlocks(UnderdrawingLoraLoader):
     @classmethod
     def INPUT_TYPES(cls) -> Inputs:
         """As the loader, and the weights."""
-        from ..adapters.blocks import ELEMENT_PRESETS, PRESETS
+        from ..adapters.prompts.block_weights import ELEMENT_PRESETS, PRESETS
 
         shared = super().INPUT_TYPES()
         blocks = text("ALL", f"Values with commas, a block (IN04), a range (IN04-OUT05), or {', '.join(PRESETS)}")

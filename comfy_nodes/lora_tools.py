@@ -15,9 +15,9 @@ from .lora import answer, choice, files, number, path_of, text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..adapters.convert import Naming
-    from ..adapters.factorise import RankRule
-    from ..adapters.saving import ToolReport
+    from ..adapters.tools.convert import Naming
+    from ..adapters.tools.save import ToolReport
+    from ..adapters.tools.svd import RankRule
     from .lora import Answer, Inputs
 
 DTYPES = ["float16", "bfloat16", "float32"]
@@ -92,8 +92,8 @@ class UnderdrawingLoraExtract(Tool):
         overwrite: bool = False,
     ) -> Answer:
         """Decompose the differences."""
-        from ..adapters.extract import Extraction, extract_between
-        from ..adapters.factorise import RankRule
+        from ..adapters.tools.extract import Extraction, extract_between
+        from ..adapters.tools.svd import RankRule
         from .adapting import Live
 
         how = Extraction(rule=RankRule(rank), conv=RankRule(conv_rank) if conv_rank else None, dtype=dtype)
@@ -127,8 +127,8 @@ class UnderdrawingLoraMerge(Tool):
         self, loras: str, filename: str, how: str, rank: int = 32, dtype: str = "auto", overwrite: bool = False
     ) -> Answer:
         """Merge and write."""
-        from ..adapters.combine import merge
-        from ..adapters.factorise import RankRule
+        from ..adapters.tools.combine import merge
+        from ..adapters.tools.svd import RankRule
 
         path = target("loras", filename, overwrite=overwrite)
         way = cast("Literal['concat', 'svd']", how)
@@ -161,8 +161,8 @@ class UnderdrawingLoraConvert(Tool):
     def run(self, lora_name: str, filename: str, naming: str, dense_rank: int = 0, overwrite: bool = False) -> Answer:
         """Convert and write."""
         from ..adapters import load_adapter
-        from ..adapters.convert import convert
-        from ..adapters.factorise import RankRule
+        from ..adapters.tools.convert import convert
+        from ..adapters.tools.svd import RankRule
 
         path = target("loras", filename, overwrite=overwrite, suffix="" if naming == "peft" else ".safetensors")
         dense = RankRule(dense_rank) if dense_rank else None
@@ -175,7 +175,7 @@ NODES = (UnderdrawingLoraInspect, UnderdrawingLoraExtract, UnderdrawingLoraMerge
 
 def target(kind: str, name: str, *, overwrite: bool, suffix: str = ".safetensors") -> Path:
     """Path of a new file in the host's first folder of a kind. Raises BadParameter, WriteFailed."""
-    from ..adapters.names import check_name
+    from ..adapters.prompts.library import check_name
 
     path = Path(host.paths().get_folder_paths(kind)[0]) / f"{check_name(name.strip().removesuffix(suffix))}{suffix}"
     if path.exists() and not overwrite:
@@ -204,8 +204,8 @@ def written(report: ToolReport) -> Answer:
 
 def _sources(loras: str) -> list[Any]:
     from ..adapters import load_adapter
-    from ..adapters.calls import changes_in_time, find_adapter, first_ranks, timeline
-    from ..adapters.tags import read_tags
+    from ..adapters.prompts.requests import changes_in_time, find_adapter, first_ranks, timeline
+    from ..adapters.prompts.tags import read_tags
 
     calls = read_tags(loras).adapters
     if not calls:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..core.face_names import COLOURS
-from ..core.pose_tracking import PARTS, SIZES
+from ..core.poses.face_names import COLOURS
+from ..core.poses.tracking import PARTS, SIZES
 from . import inputs
 from .annotators import OLDER
 from .poses import POSES, poses_of
@@ -53,7 +53,7 @@ class ColourFaceParts:
         """Paint the faces of every pose of the batch. Raises BadParameter for what is no colour."""
         import numpy as np
 
-        from ..core.face_parts import face_parts
+        from ..core.poses.face_regions import face_parts
         from . import pictures
 
         return (pictures.image(np.stack([face_parts(pose, colours, mode) for pose in poses_of(pose_kps)])),)
@@ -75,7 +75,7 @@ class FollowBodies:
 
     def convert(self, pose_kps: Any, id_include: str, **sizes: str) -> tuple[Tracking, str]:
         """Follow the parts. Raises BadParameter for what is no list of numbers."""
-        from ..core.pose_tracking import prompt_of, tracked
+        from ..core.poses.tracking import prompt_of, tracked
 
         named = {name.removesuffix(SUFFIX): size for name, size in sizes.items()}
         found = tracked(poses_of(pose_kps), named, id_include)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..core.poses import Pose
+from ..core.poses.model import Pose
 from . import inputs
 from .annotators import OLDER
 from .annotators import drop_ins as named_drop_ins
@@ -14,7 +14,7 @@ from .tools import Fit, PixelPerfect, Sheet, first
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..core.geometry import FitMode
+    from ..core.images.geometry import FitMode
     from .tools import Inputs
 
 MODES: dict[str, FitMode] = {"Just Resize": "just", "Crop and Resize": "crop", "Resize and Fill": "fill"}
@@ -72,7 +72,7 @@ class WrittenByPeer:
 
     def execute(self, image: Tensor, text: str) -> tuple[Tensor]:
         """Write; letters the font lacks become question marks."""
-        from ..core.sheet import written
+        from ..core.images.contact_sheet import written
         from . import pictures
 
         return (pictures.image(written(pictures.arrays(image[:1])[0], text)[None]),)

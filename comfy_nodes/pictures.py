@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ..core.images import to_images
+from ..core.images.convert import to_images
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

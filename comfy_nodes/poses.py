@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from ..core.errors import BadImage
-from ..core.pose_names import Sticks
+from ..core.poses.names import Sticks
 from . import host, inputs
 from .annotators import PREFIX
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ..core.poses import Pose
+    from ..core.poses.model import Pose
     from .tools import Inputs
 
 POSES: inputs.Input = ("POSE_KEYPOINT", {})
@@ -24,14 +24,14 @@ POSES: inputs.Input = ("POSE_KEYPOINT", {})
 
 def keypoints(poses: Iterable[Pose]) -> list[dict[str, Any]]:
     """Poses as they are handed on."""
-    from ..core.poses import to_openpose
+    from ..core.poses.model import to_openpose
 
     return [to_openpose(pose) for pose in poses]
 
 
 def poses_of(data: Any) -> list[Pose]:
     """Read poses from any pack, one document or a list. Raises BadImage."""
-    from ..core.poses import from_openpose
+    from ..core.poses.model import from_openpose
 
     return [from_openpose(one) for one in (data if isinstance(data, (list, tuple)) else [data])]
 
@@ -73,9 +73,9 @@ class RenderPoses:
         """Draw every pose; raises BadImage when there is none or their canvases differ."""
         import numpy as np
 
-        from ..core.geometry import Size, target_size
-        from ..core.pose_drawing import draw_pose
-        from ..core.poses import scaled
+        from ..core.images.geometry import Size, target_size
+        from ..core.poses.drawing import draw_pose
+        from ..core.poses.model import scaled
         from . import pictures
 
         read = poses_of(poses)
@@ -125,7 +125,7 @@ class EditPoses:
         down: float = 0.0,
     ) -> tuple[list[dict[str, Any]]]:
         """Change every pose of the batch in the same way."""
-        from ..core.pose_edit import chosen, mirrored, moved, parts
+        from ..core.poses.edit import chosen, mirrored, moved, parts
 
         kept = [parts(chosen(pose, people), body=body, hands=hands, face=face) for pose in poses_of(poses)]
         turned = [mirrored(pose) if mirror else pose for pose in kept]
@@ -176,7 +176,7 @@ class LoadPoses:
 
     def load(self, file: str) -> tuple[list[dict[str, Any]]]:
         """Read the poses; raises BadImage when the file is not there or holds something else."""
-        from ..core.pose_files import read_poses
+        from ..core.poses.files import read_poses
 
         path = _inside(file)
         if path is None or not path.is_file():

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.annotator import ControlMap
-from ..core.batching import chunk_length
 from ..core.errors import WeightsMissing
-from ..core.geometry import Size, target_size
+from ..core.images.geometry import Size, target_size
+from ..core.networks.batching import chunk_length
 from ..core.segments import joined
 from . import host, pictures
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..core.geometry import Size, pixel_perfect
+from ..core.images.geometry import Size, pixel_perfect
 from ..preprocessors import registry
 from . import host, inputs
 from .annotators import PREFIX, made
@@ -12,7 +12,7 @@ from .annotators import PREFIX, made
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..core.geometry import FitMode
+    from ..core.images.geometry import FitMode
     from ..core.registry import AnnotatorType
 
     Inputs = dict[str, dict[str, inputs.Input]]
@@ -63,7 +63,7 @@ class Sheet:
     def draw(self, image: Tensor, resolution: int = 512) -> tuple[Tensor]:
         """Draw the sheet; annotators that cannot run here are left out, and the log says why."""
         from ..core.errors import UnderdrawingError
-        from ..core.sheet import sheet_of
+        from ..core.images.contact_sheet import sheet_of
         from . import pictures
         from .running import run
 
@@ -120,7 +120,7 @@ class Fit:
         """Fit every map by what it shows."""
         import numpy as np
 
-        from ..core.fitting import fit_map
+        from ..core.images.fit_map import fit_map
         from . import pictures
 
         fitted = [fit_map(one, Size(height, width), mode) for one in pictures.arrays(image)]
@@ -144,7 +144,7 @@ class SaveValues:
     def save(self, values: Tensor, filename_prefix: str) -> dict[str, Any]:
         """Write one file per picture and show them."""
         from ..core.files import atomic_write
-        from ..core.writing import values_png
+        from ..core.images.writing import values_png
 
         numbers = values.detach().cpu().float().numpy().reshape(-1, *values.shape[-2:])
         files: list[dict[str, str]] = []
@@ -161,7 +161,7 @@ def first(result: Any) -> Any:
 
 def why_not(annotator: AnnotatorType) -> str:
     """Why an annotator cannot run here without a mask; empty when it can."""
-    from ..core.availability import unavailable
+    from ..core.diagnostics.availability import unavailable
 
     return "it needs a mask" if annotator.spec.takes_mask else unavailable(annotator)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..core.store import store
+from ..core.weights.store import store
 from ..preprocessors import registry
 from . import host
 from .annotators import PREFIX
 
 if TYPE_CHECKING:
-    from ..core.weights import Weight
+    from ..core.weights.record import Weight
     from .tools import Inputs
 
 

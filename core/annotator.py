@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, get_
 
 import msgspec
 
-from .device import Placement
+from .aux_inputs import Widget
 from .errors import MissingExtra
+from .networks.placement import Placement
 from .params import Field, Params, Value, fields, make
-from .widgets import Widget
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from .geometry import Size
-    from .poses import Pose
+    from .images.geometry import Size
+    from .poses.model import Pose
     from .segments import Segments
-    from .weights import Weight
+    from .weights.record import Weight
 
     Images = NDArray[np.uint8]
     """uint8 [B, H, W, 3] RGB."""
@@ -191,7 +191,7 @@ class Annotator(ABC, Generic[P]):
 
         Raises BadParameter for a device that is not there, MissingExtra, WeightsMissing.
         """
-        from .device import check_name, place
+        from .networks.placement import check_name, place
 
         if missing := cls.missing():
             raise MissingExtra(f"needs {', '.join(missing)}", where=cls.spec.id, fix=pip_install(missing))
@@ -220,7 +220,7 @@ class Annotator(ABC, Generic[P]):
 
     def load(self, params: P) -> None:
         """Make sure the weights are here. Raises WeightsMissing, FetchFailed or BadWeights."""
-        from .store import store
+        from .weights.store import store
 
         store().require_each(self.weights_for(params))
 
@@ -234,10 +234,10 @@ class Annotator(ABC, Generic[P]):
     ) -> ControlMap:
         """Make control maps.
 
-        images: anything `core.images.to_images` takes. resolution: length of the map's shorter side in pixels, 0 for
+        images: anything `images.convert.to_images` takes. resolution: length of the map's shorter side in pixels, 0 for
         the input's own size. masks: true (or above half) where the picture is to be repainted.
         """
-        from .run import annotate_images
+        from .execute import annotate_images
 
         return annotate_images(self, images, params or self.defaults, resolution=resolution, masks=masks)
 

@@ -54,7 +54,7 @@ def annotate(
 ) -> ControlMap:
     """Make control maps: ``annotate("canny", image, resolution=512, low_threshold=50)``.
 
-    images: a path, PIL image, array or tensor, or a list of such of one size; see `core.images.to_images`.
+    images: a path, PIL image, array or tensor, or a list of such of one size; see `core.images.convert.to_images`.
     resolution: length of the map's shorter side in pixels, 0 for the input's own size.
     masks: what is to be repainted, for annotators that take a mask. params: fields of the annotator.
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import Widget, number
 from ..core.params import Params, about, between
-from ..core.widgets import Widget, number
-from .nets.lineart_files import ANIME, LINEART, MANGA, Lines
-from .nets.teed_files import MTEED
+from .weights.lineart_files import ANIME, LINEART, MANGA, Lines
+from .weights.teed_files import MTEED
 
 if TYPE_CHECKING:
-    from ..core.weights import Weight
+    from ..core.weights.record import Weight
 
 LINE_WEIGHTS: dict[Lines, tuple[Weight, ...]] = {
     "lineart_standard": (),
@@ -103,7 +103,7 @@ class Anyline(Annotator[AnylineParams]):
         """Return the blend, white on black, and as values."""
         import numpy as np
 
-        from .nets import anyline, edges
+        from .maps import anyline, edges
 
         params = request.params
         soft = anyline.soft_edges(request.images, params.safe_steps, self.placement)

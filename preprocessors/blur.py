@@ -30,6 +30,6 @@ class Blur(Annotator[BlurParams]):
 
     def run(self, request: Request[BlurParams]) -> ControlMap:
         """Blurred pictures."""
-        from .nets.filters import each, gaussian
+        from .maps.filters import each, gaussian
 
         return ControlMap(each(request.images, lambda picture: gaussian(picture, request.params.sigma)))

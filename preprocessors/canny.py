@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, number
 from ..core.params import Params, between
-from ..core.widgets import RESOLUTION, number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,8 +58,8 @@ class Canny(Annotator[CannyParams]):
         """Binary maps, 255 on edges."""
         import cv2
 
-        from .nets.edges import grey
-        from .nets.filters import each
+        from .maps.edges import grey
+        from .maps.filters import each
 
         low, high = request.params.low_threshold, request.params.high_threshold
 

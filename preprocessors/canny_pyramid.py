@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, number
 from ..core.params import Params, between
-from ..core.widgets import RESOLUTION, number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,8 +51,8 @@ class CannyPyramid(Annotator[PyramidParams]):
 
     def run(self, request: Request[PyramidParams]) -> ControlMap:
         """Grey maps, stretched between the 1st and 99th percentile of each."""
-        from .nets.edges import grey
-        from .nets.filters import each
+        from .maps.edges import grey
+        from .maps.filters import each
 
         low, high = request.params.low_threshold, request.params.high_threshold
         return ControlMap(grey(each(request.images, lambda picture: _stretched(_summed(picture, low, high)))))

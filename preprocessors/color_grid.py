@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION
 from ..core.params import Params, between
-from ..core.widgets import RESOLUTION
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,7 +47,7 @@ class ColorGrid(Annotator[ColorGridParams]):
         """Maps of flat cells."""
         import cv2
 
-        from .nets.filters import each
+        from .maps.filters import each
 
         height, width = request.size
         cells = max(1, width // request.params.cell), max(1, height // request.params.cell)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, Widget
 from ..core.params import Params, about, between
-from ..core.widgets import RESOLUTION, Widget
-from .nets.depth_files import CONSUMERS, DEPTH_ANYTHING_1, FORM_HELP, SIDE_HELP, DepthAnything1, Form
+from .weights.depth_files import CONSUMERS, DEPTH_ANYTHING_1, FORM_HELP, SIDE_HELP, DepthAnything1, Form
 
 if TYPE_CHECKING:
-    from ..core.weights import Weight
+    from ..core.weights.record import Weight
 
 FILES = ("depth_anything_vitl14.pth", "depth_anything_vitb14.pth", "depth_anything_vits14.pth")
 WIDGETS = (
@@ -65,7 +65,8 @@ class DepthDav1(Annotator[DepthDav1Params]):
 
     def run(self, request: Request[DepthDav1Params]) -> ControlMap:
         """Return the disparity as values, and brought to black..white."""
-        from .nets import depth, depth_anything
+        from .maps import depth
+        from .nets import depth_anything
 
         params = request.params
         values = depth_anything.version_1(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, Widget
 from ..core.params import Params, about, between
-from ..core.widgets import RESOLUTION, Widget
-from .nets.depth_files import CONSUMERS, DEPTH_ANYTHING_2, FORM_HELP, METRES, SIDE_HELP, DepthAnything2, Form
+from .weights.depth_files import CONSUMERS, DEPTH_ANYTHING_2, FORM_HELP, METRES, SIDE_HELP, DepthAnything2, Form
 
 if TYPE_CHECKING:
-    from ..core.weights import Weight
+    from ..core.weights.record import Weight
 
 GIANT, LARGE, BASE, SMALL = (f"depth_anything_v2_vit{size}.pth" for size in "glbs")
 WIDGETS = (
@@ -78,7 +78,8 @@ class DepthDav2(Annotator[DepthDav2Params]):
 
     def run(self, request: Request[DepthDav2Params]) -> ControlMap:
         """Return the disparity or the metres as values, and brought to black..white."""
-        from .nets import depth, depth_anything
+        from .maps import depth
+        from .nets import depth_anything
 
         params = request.params
         values = depth_anything.version_2(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, number, switch
 from ..core.params import Params, about, between
-from ..core.widgets import RESOLUTION, number, switch
-from .nets.depth_files import CONSUMERS
-from .nets.leres_files import RES101
+from .weights.depth_files import CONSUMERS
+from .weights.leres_files import RES101
 
 if TYPE_CHECKING:
-    from ..core.weights import Weight
+    from ..core.weights.record import Weight
 
 WIDGETS = (
     number("rm_nearest", 0.0, 0, 100, "remove_near", step=0.01),
@@ -77,7 +77,8 @@ class DepthLeres(Annotator[LeresParams]):
         """Return distances as values, and nearness as grey."""
         import numpy as np
 
-        from .nets import depth, edges, leres
+        from .maps import depth, edges
+        from .nets import leres
 
         params = request.params
         values = leres.distance(request.images, self.placement, parity=params.parity)

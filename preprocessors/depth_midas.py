@@ -6,12 +6,12 @@ from math import pi
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, number
 from ..core.params import Params, about
-from ..core.widgets import RESOLUTION, number
-from .nets.depth_files import CONSUMERS, FORM_HELP, MIDAS, Form
+from .weights.depth_files import CONSUMERS, FORM_HELP, MIDAS, Form
 
 if TYPE_CHECKING:
-    from ..core.weights import Weight
+    from ..core.weights.record import Weight
 
 WIDGETS = (number("a", 2 * pi, 0.0, 5 * pi, step=0.01), number("bg_threshold", 0.1, 0, 1, step=0.01), RESOLUTION)
 """The first two change nothing but normals, there as here."""
@@ -56,7 +56,8 @@ class DepthMidas(Annotator[DepthMidasParams]):
 
     def run(self, request: Request[DepthMidasParams]) -> ControlMap:
         """Return the disparity as values, and brought to black..white."""
-        from .nets import depth, dpt_hybrid
+        from .maps import depth
+        from .nets import dpt_hybrid
 
         shown = depth.of_disparity(dpt_hybrid.disparity(request.images, request.params.form, self.placement))
         return ControlMap(shown.images, shown.values, notes=shown.notes)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, Widget
 from ..core.params import Params, about
-from ..core.widgets import RESOLUTION, Widget
-from .nets.depth_files import CONSUMERS, FORM_HELP, ZOE, ZOE_ORIGINAL, Form, Zoe
+from .weights.depth_files import CONSUMERS, FORM_HELP, ZOE, ZOE_ORIGINAL, Form, Zoe
 
 if TYPE_CHECKING:
-    from ..core.weights import Weight
+    from ..core.weights.record import Weight
 
 ENVIRONMENT = Widget(
     name="environment",
@@ -76,7 +76,8 @@ class DepthZoe(Annotator[DepthZoeParams]):
 
     def run(self, request: Request[DepthZoeParams]) -> ControlMap:
         """Return metres as values, and white to black between two percentiles of them."""
-        from .nets import depth, zoedepth
+        from .maps import depth
+        from .nets import zoedepth
 
         params = request.params
         values = zoedepth.metres(request.images, params.model, self.weights_for(params)[0], self.placement)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, number
 from ..core.params import Params, between
-from ..core.widgets import RESOLUTION, number
-from .nets.mediapipe import records
+from .weights import mediapipe_files
 
 if TYPE_CHECKING:
-    from ..core.geometry import Size
+    from ..core.images.geometry import Size
     from .nets.mediapipe.faces import Face
 
 
@@ -51,7 +51,11 @@ class FaceMediapipe(Annotator[FaceParams]):
             Alias("MediapipeFaceDetector", "controlnet_aux", {"max_faces": 1}),
         ),
         consumers=("CrucibleAI/ControlNetMediaPipeFace",),
-        weights=(records.FACE_DETECTION_SHORT_RANGE, records.FACE_LANDMARK, records.IRIS_LANDMARK),
+        weights=(
+            mediapipe_files.FACE_DETECTION_SHORT_RANGE,
+            mediapipe_files.FACE_LANDMARK,
+            mediapipe_files.IRIS_LANDMARK,
+        ),
         requires=("cv2", "torch"),
         sees="source",
         smooth=False,
@@ -61,7 +65,7 @@ class FaceMediapipe(Annotator[FaceParams]):
         """Maps at the map's size; faces are looked for at the picture's own size."""
         import numpy as np
 
-        from ..core.geometry import Size
+        from ..core.images.geometry import Size
         from .nets.mediapipe.face_drawing import draw_faces
         from .nets.mediapipe.faces import Faces
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, switch
 from ..core.params import Params, about
-from ..core.widgets import RESOLUTION, switch
-from .nets.hed_files import MODEL_HELP, WEIGHTS, Model
+from .weights.hed_files import MODEL_HELP, WEIGHTS, Model
 
 if TYPE_CHECKING:
-    from ..core.weights import Weight
+    from ..core.weights.record import Weight
 
 
 WIDGETS = (switch("safe", "enable", "safe"), RESOLUTION)
@@ -64,7 +64,8 @@ class Hed(Annotator[HedParams]):
 
     def run(self, request: Request[HedParams]) -> ControlMap:
         """Return edge probabilities as values, before the safe steps, and as white on black."""
-        from .nets import edges, hed
+        from .maps import edges
+        from .nets import hed
 
         values = hed.edge_probability(request.images, request.params.model, self.placement)
         shown = edges.safe_step(values) if request.params.safe else values

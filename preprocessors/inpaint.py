@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import Widget
 from ..core.errors import BadImage
 from ..core.params import Params, about
-from ..core.widgets import Widget
 
 WIDGETS = (
     Widget(

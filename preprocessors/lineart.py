@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, switch
 from ..core.params import Params, about
-from ..core.widgets import RESOLUTION, switch
-from .nets.lineart_files import LINEART
+from .weights.lineart_files import LINEART
 
 if TYPE_CHECKING:
-    from ..core.weights import Weight
-    from .nets.lineart_files import Detail
+    from ..core.weights.record import Weight
+    from .weights.lineart_files import Detail
 
 WIDGETS = (switch("coarse", "disable", "coarse"), RESOLUTION)
 
@@ -65,7 +65,8 @@ class Lineart(Annotator[LineartParams]):
 
     def run(self, request: Request[LineartParams]) -> ControlMap:
         """Return the drawing inverted: white lines on black, and their strength as values."""
-        from .nets import edges, lineart
+        from .maps import edges
+        from .nets import lineart
 
         paper = lineart.drawing(request.images, request.params.detail, self.placement)
         return ControlMap(edges.grey(edges.inverted(paper)), 1 - paper)

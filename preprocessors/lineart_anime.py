@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION
 from ..core.params import Params, about
-from ..core.widgets import RESOLUTION
-from .nets.lineart_files import ANIME, Fit
+from .weights.lineart_files import ANIME, Fit
 
 
 class LineartAnimeParams(Params, frozen=True):
@@ -48,7 +48,8 @@ class LineartAnime(Annotator[LineartAnimeParams]):
 
     def run(self, request: Request[LineartAnimeParams]) -> ControlMap:
         """Return the drawing inverted: white lines on black, and their strength as values."""
-        from .nets import edges, lineart_anime
+        from .maps import edges
+        from .nets import lineart_anime
 
         paper = lineart_anime.drawing(request.images, request.params.fit, self.placement)
         return ControlMap(edges.grey(edges.inverted(paper)), 1 - paper)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION
 from ..core.params import Params
-from ..core.widgets import RESOLUTION
-from .nets.lineart_files import MANGA
+from .weights.lineart_files import MANGA
 
 TITLE = "Manga Lineart (aka lineart_anime_denoise)"
 
@@ -42,7 +42,8 @@ class LineartManga(Annotator[LineartMangaParams]):
 
     def run(self, request: Request[LineartMangaParams]) -> ControlMap:
         """Return white lines on black, and their strength as values."""
-        from .nets import edges, manga_line
+        from .maps import edges
+        from .nets import manga_line
 
         values = manga_line.ink(request.images, self.placement)
         return ControlMap(edges.grey(edges.to_bytes(values)), values)

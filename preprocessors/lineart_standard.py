@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, number
 from ..core.params import Params, between
-from ..core.widgets import RESOLUTION, number
 
 WIDGETS = (
     number("guassian_sigma", 6.0, 0, 100, "gaussian_sigma", step=0.01),
@@ -58,8 +58,8 @@ class LineartStandard(Annotator[LineartStandardParams]):
         """Grey maps and the values behind them."""
         import numpy as np
 
-        from .nets.edges import grey
-        from .nets.filters import each, standard_lines
+        from .maps.edges import grey
+        from .maps.filters import each, standard_lines
 
         sigma, threshold = request.params.gaussian_sigma, request.params.intensity_threshold
         levels = each(request.images, lambda picture: standard_lines(picture, sigma, threshold))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, number
 from ..core.params import Params, about, between
-from ..core.widgets import RESOLUTION, number
-from .nets.mlsd_files import MODEL_HELP, WEIGHTS, Model
+from .weights.mlsd_files import MODEL_HELP, WEIGHTS, Model
 
 if TYPE_CHECKING:
-    from ..core.weights import Weight
+    from ..core.weights.record import Weight
 
 
 WIDGETS = (
@@ -65,7 +65,8 @@ class Mlsd(Annotator[MlsdParams]):
 
     def run(self, request: Request[MlsdParams]) -> ControlMap:
         """Return the lines drawn at the map's size, and a note on pictures that have none."""
-        from .nets import mlsd, mlsd_lines
+        from .maps import mlsd_lines
+        from .nets import mlsd
 
         params = request.params
         lines = mlsd.segments(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION
 from ..core.params import Params
-from ..core.widgets import RESOLUTION
-from .nets.bae_files import SCANNET
+from .weights.bae_files import SCANNET
 
 
 class NormalBae(Annotator[Params]):

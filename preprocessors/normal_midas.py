@@ -6,12 +6,12 @@ from math import pi
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, number
 from ..core.params import Params, about, between
-from ..core.widgets import RESOLUTION, number
-from .nets.depth_files import FORM_HELP, MIDAS, Form
+from .weights.depth_files import FORM_HELP, MIDAS, Form
 
 if TYPE_CHECKING:
-    from ..core.weights import Weight
+    from ..core.weights.record import Weight
 
 WIDGETS = (
     number("a", 2 * pi, 0.0, 5 * pi, "a", step=0.01),
@@ -67,7 +67,8 @@ class NormalMidas(Annotator[NormalMidasParams]):
 
     def run(self, request: Request[NormalMidasParams]) -> ControlMap:
         """Return unit normals (x left, y up, z to the viewer) as values, and their colours."""
-        from .nets import depth, dpt_hybrid
+        from .maps import depth
+        from .nets import dpt_hybrid
 
         params = request.params
         disparity = dpt_hybrid.disparity(request.images, params.form, self.placement)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from ..core.annotator import Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, about, between
-from .nets.mediapipe import records
+from .weights import mediapipe_files
 
 
 class MaskParams(Params, frozen=True):
@@ -31,7 +31,7 @@ class PersonMask(Annotator[MaskParams]):
         commercial=True,
         source="https://github.com/google-ai-edge/mediapipe (Selfie Segmentation)",
         consumers=("inpaint", "inpainting models (as their mask)"),
-        weights=(records.SELFIE_SEGMENTATION,),
+        weights=(mediapipe_files.SELFIE_SEGMENTATION,),
         requires=("cv2", "torch"),
         sees="source",
         smooth=False,

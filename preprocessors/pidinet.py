@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, switch
 from ..core.params import Params, about
-from ..core.widgets import RESOLUTION, switch
-from .nets.pidinet_files import LICENCE, WEIGHT
+from .weights.pidinet_files import LICENCE, WEIGHT
 
 WIDGETS = (switch("safe", "enable", "safe"), RESOLUTION)
 
@@ -53,7 +53,8 @@ class Pidinet(Annotator[PidinetParams]):
 
     def run(self, request: Request[PidinetParams]) -> ControlMap:
         """Return edge probabilities as values, before the safe steps, and as white on black."""
-        from .nets import edges, pidinet
+        from .maps import edges
+        from .nets import pidinet
 
         values = pidinet.edge_probability(request.images, self.placement)
         shown = edges.safe_step(values) if request.params.safe else values

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, Widget
 from ..core.params import Params, about, between
-from ..core.widgets import RESOLUTION, Widget
-from .nets.rtmpose_files import AP10K, AP10K_BY_COMFYUI, AP10K_CROP, AP10K_TORCH, ap10k
-from .nets.runtimes import RUNTIME_HELP, Runtime, check_packages
-from .nets.yolo_files import BY_COMFYUI, DETECTOR_HELP, EVERY, Detector, comfyui_choice, detector_file
+from .people.runtimes import RUNTIME_HELP, Runtime, check_packages
+from .weights.rtmpose_files import AP10K, AP10K_BY_COMFYUI, AP10K_CROP, AP10K_TORCH, ap10k
+from .weights.yolo_files import BY_COMFYUI, DETECTOR_HELP, EVERY, Detector, comfyui_choice, detector_file
 
 if TYPE_CHECKING:
-    from ..core.poses import Pose
-    from ..core.weights import Weight
-    from .nets.yolo import Image
+    from ..core.poses.model import Pose
+    from ..core.weights.record import Weight
+    from .people.yolo import Image
 
 BEASTS = tuple(range(14, 24))
 """COCO's classes of animals: bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe."""
@@ -81,7 +81,7 @@ class PoseAnimal(Annotator[AnimalParams]):
 
     def run(self, request: Request[AnimalParams]) -> ControlMap:
         """Maps and one Pose per picture, both at the map's size."""
-        from .nets.posed import black, drawn, run_elsewhere, sized
+        from .people.posed import black, drawn, run_elsewhere, sized
 
         p = request.params
         poses = tuple(sized(self._found(image, p), request.size) for image in request.images)
@@ -90,8 +90,8 @@ class PoseAnimal(Annotator[AnimalParams]):
         return ControlMap(drawn(poses), poses=poses, notes=notes)
 
     def _found(self, image: Image, p: AnimalParams) -> Pose:
-        from ..core.poses import Point, Pose
-        from .nets import figures, rtmpose
+        from ..core.poses.model import Point, Pose
+        from .people import figures, rtmpose
 
         (height, width), (detector, estimator) = image.shape[:2], _files(p)
         boxes = figures.detected(image, detector, self.placement, BEASTS, sure=p.min_confidence, parity=p.parity)

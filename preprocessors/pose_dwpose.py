@@ -5,18 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, switch
 from ..core.params import Params, about, between
-from ..core.pose_names import STICKS_HELP, Sticks
-from ..core.widgets import RESOLUTION, switch
-from .nets.rtmpose_files import BY_COMFYUI, CROPS, ESTIMATOR_HELP, WHOLE_BODY, WHOLE_BODY_TORCH, Estimator, whole_body
-from .nets.runtimes import RUNTIME_HELP, Runtime, check_packages
-from .nets.yolo_files import BY_COMFYUI as DETECTORS_BY_COMFYUI
-from .nets.yolo_files import DETECTOR_HELP, EVERY, Detector, comfyui_choice, detector_file
+from ..core.poses.names import STICKS_HELP, Sticks
+from .people.runtimes import RUNTIME_HELP, Runtime, check_packages
+from .weights.rtmpose_files import (
+    BY_COMFYUI,
+    CROPS,
+    ESTIMATOR_HELP,
+    WHOLE_BODY,
+    WHOLE_BODY_TORCH,
+    Estimator,
+    whole_body,
+)
+from .weights.yolo_files import BY_COMFYUI as DETECTORS_BY_COMFYUI
+from .weights.yolo_files import DETECTOR_HELP, EVERY, Detector, comfyui_choice, detector_file
 
 if TYPE_CHECKING:
-    from ..core.poses import Pose
-    from ..core.weights import Weight
-    from .nets.yolo import Image
+    from ..core.poses.model import Pose
+    from ..core.weights.record import Weight
+    from .people.yolo import Image
 
 PERSON = (0,)
 """COCO's class of people."""
@@ -98,7 +106,7 @@ class PoseDwpose(Annotator[DwposeParams]):
 
     def run(self, request: Request[DwposeParams]) -> ControlMap:
         """Maps and one Pose per picture, both at the map's size."""
-        from .nets.posed import black, drawn, run_elsewhere, sized
+        from .people.posed import black, drawn, run_elsewhere, sized
 
         p = request.params
         poses = tuple(sized(self._found(image, p), request.size) for image in request.images)
@@ -108,8 +116,8 @@ class PoseDwpose(Annotator[DwposeParams]):
         return ControlMap(images, poses=poses, notes=notes)
 
     def _found(self, image: Image, p: DwposeParams) -> Pose:
-        from ..core.poses import Pose
-        from .nets import coco_people, figures, rtmpose
+        from ..core.poses.model import Pose
+        from .people import coco_people, figures, rtmpose
 
         detector, estimator = _files(p)
         boxes = figures.detected(image, detector, self.placement, PERSON, sure=p.min_confidence, parity=p.parity)

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, about, between
-from ..core.pose_names import STICKS_HELP, Sticks
-from .nets.mediapipe import records
+from ..core.poses.names import STICKS_HELP, Sticks
+from .weights import mediapipe_files
 
 if TYPE_CHECKING:
-    from ..core.weights import Weight
+    from ..core.weights.record import Weight
 
-BODY = (records.POSE_DETECTION, records.POSE_LANDMARK_FULL)
-HANDS = (records.PALM_DETECTION_FULL, records.HAND_LANDMARK_FULL)
-FACE = (records.FACE_DETECTION_SHORT_RANGE, records.FACE_LANDMARK, records.IRIS_LANDMARK)
+BODY = (mediapipe_files.POSE_DETECTION, mediapipe_files.POSE_LANDMARK_FULL)
+HANDS = (mediapipe_files.PALM_DETECTION_FULL, mediapipe_files.HAND_LANDMARK_FULL)
+FACE = (mediapipe_files.FACE_DETECTION_SHORT_RANGE, mediapipe_files.FACE_LANDMARK, mediapipe_files.IRIS_LANDMARK)
 
 
 class PoseParams(Params, frozen=True):
@@ -64,7 +64,7 @@ class PoseMediapipe(Annotator[PoseParams]):
     def run(self, request: Request[PoseParams]) -> ControlMap:
         """Maps and one Pose per picture, both at the map's size."""
         from .nets.mediapipe.people import People, Wanted
-        from .nets.posed import black, drawn, sized
+        from .people.posed import black, drawn, sized
 
         p = request.params
         wanted = Wanted(p.body, p.hands, p.face, p.max_people, p.min_confidence, p.search)

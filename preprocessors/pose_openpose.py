@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, Widget, switch
 from ..core.params import Params, Value, about
-from ..core.pose_names import STICKS_HELP, Sticks
-from ..core.widgets import RESOLUTION, Widget, switch
-from .nets.openpose import records
+from ..core.poses.names import STICKS_HELP, Sticks
+from .weights import openpose_files
 
 if TYPE_CHECKING:
-    from ..core.weights import Weight
+    from ..core.weights.record import Weight
 
 WIDGETS = (
     switch("detect_hand", "enable", "hands"),
@@ -60,7 +60,7 @@ class PoseOpenpose(Annotator[OpenposeParams]):
         id="pose_openpose",
         title="Pose (OpenPose)",
         kind=Kind.POSE,
-        licence=records.LICENCE,
+        licence=openpose_files.LICENCE,
         commercial=False,
         source="Cao et al. 2017, arXiv:1611.08050; Simon et al. 2017, arXiv:1704.07809; lllyasviel/ControlNet",
         aliases=(
@@ -84,7 +84,7 @@ class PoseOpenpose(Annotator[OpenposeParams]):
             "xinsir/controlnet-openpose-sdxl-1.0",
             "SDXL union, type 0",
         ),
-        weights=(records.BODY, records.HAND, records.FACE),
+        weights=(openpose_files.BODY, openpose_files.HAND, openpose_files.FACE),
         requires=("cv2", "torch"),
         sees="source",
         smooth=False,
@@ -94,13 +94,13 @@ class PoseOpenpose(Annotator[OpenposeParams]):
     @classmethod
     def weights_for(cls, params: OpenposeParams) -> tuple[Weight, ...]:
         """Bodies always, hands and faces when they are wanted."""
-        wanted = ((records.BODY, True), (records.HAND, params.hands), (records.FACE, params.face))
+        wanted = ((openpose_files.BODY, True), (openpose_files.HAND, params.hands), (openpose_files.FACE, params.face))
         return tuple(weight for weight, needed in wanted if needed)
 
     def run(self, request: Request[OpenposeParams]) -> ControlMap:
         """Maps and one Pose per picture, both at the map's size."""
         from .nets.openpose.people import Wanted, find_people
-        from .nets.posed import black, drawn
+        from .people.posed import black, drawn
 
         p = request.params
         wanted = Wanted(hands=p.hands, face=p.face, full_detail=p.crops == "picture")

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from ..core.annotator import Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, about, between
-from ..core.pose_names import STICKS_HELP, Sticks
-from .nets.vitpose_files import DETECTOR, ESTIMATOR
+from ..core.poses.names import STICKS_HELP, Sticks
+from .weights.vitpose_files import DETECTOR, ESTIMATOR
 
 
 class VitposeParams(Params, frozen=True):
@@ -47,10 +47,10 @@ class PoseVitpose(Annotator[VitposeParams]):
 
     def run(self, request: Request[VitposeParams]) -> ControlMap:
         """Maps and one Pose per picture, both at the map's size."""
-        from ..core.poses import Pose
+        from ..core.poses.model import Pose
         from .nets import vitpose
-        from .nets.coco_people import people
-        from .nets.posed import black, drawn, sized
+        from .people.coco_people import people
+        from .people.posed import black, drawn, sized
 
         p, (height, width) = request.params, request.images.shape[1:3]
         poses: list[Pose] = []

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, number
 from ..core.params import Params, about, between
-from ..core.widgets import RESOLUTION, number
 
 if TYPE_CHECKING:
     from ..core.annotator import Images, Values
@@ -57,8 +57,8 @@ class Recolor(Annotator[RecolorParams]):
         """Grey maps and the brightness behind them."""
         import numpy as np
 
-        from .nets.edges import grey
-        from .nets.filters import each
+        from .maps.edges import grey
+        from .maps.filters import each
 
         brightness = _lightness if request.params.channel == "luminance" else _largest
         seen = request.images[..., ::-1] if request.params.parity else request.images

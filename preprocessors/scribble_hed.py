@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, switch
 from ..core.params import Params, about
-from ..core.widgets import RESOLUTION, switch
-from .nets.hed_files import MODEL_HELP, WEIGHTS, Model
+from .weights.hed_files import MODEL_HELP, WEIGHTS, Model
 
 if TYPE_CHECKING:
-    from ..core.weights import Weight
+    from ..core.weights.record import Weight
 
 
 TITLE = "Fake Scribble Lines (aka scribble_hed)"
@@ -65,7 +65,8 @@ class ScribbleHed(Annotator[ScribbleHedParams]):
         """Return the strokes, and the edge probabilities behind them as values."""
         import numpy as np
 
-        from .nets import edges, hed
+        from .maps import edges
+        from .nets import hed
 
         values = hed.edge_probability(request.images, request.params.model, self.placement)
         strokes = np.stack([edges.scribble(one) for one in edges.to_bytes(values)])

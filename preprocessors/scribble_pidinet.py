@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, switch
 from ..core.params import Params, about
-from ..core.widgets import RESOLUTION, switch
-from .nets.pidinet_files import LICENCE, WEIGHT
+from .weights.pidinet_files import LICENCE, WEIGHT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,7 +61,8 @@ class ScribblePidinet(Annotator[ScribblePidinetParams]):
         """Return the strokes, and the edge probabilities behind them as values."""
         import numpy as np
 
-        from .nets import edges, pidinet
+        from .maps import edges
+        from .nets import pidinet
 
         def strokes(soft: NDArray[np.float32]) -> NDArray[np.uint8]:
             if not request.params.parity:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, number
 from ..core.params import Params, about, between
-from ..core.widgets import RESOLUTION, number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,8 +59,8 @@ class ScribbleXdog(Annotator[XdogParams]):
         """Binary maps, 255 on strokes."""
         import numpy as np
 
-        from .nets.edges import grey
-        from .nets.filters import darkness, each, gaussian
+        from .maps.edges import grey
+        from .maps.filters import darkness, each, gaussian
 
         params = request.params
 

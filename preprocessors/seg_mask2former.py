@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.annotator import Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params
-from .nets.segmentation_files import ADE20K_CONSUMERS, MASK2FORMER
+from .weights.segmentation_files import ADE20K_CONSUMERS, MASK2FORMER
 
 
 class SegMask2former(Annotator[Params]):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION
 from ..core.params import Params
-from ..core.widgets import RESOLUTION
-from .nets.segmentation_files import COCO_CONSUMERS, ONEFORMER_COCO
+from .weights.segmentation_files import COCO_CONSUMERS, ONEFORMER_COCO
 
 
 class SegOneformerCoco(Annotator[Params]):

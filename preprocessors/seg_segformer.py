@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, about
-from .nets.segmentation_files import ADE20K_CONSUMERS, SEGFORMER, SEGFORMER_HELP, Segformer
+from .weights.segmentation_files import ADE20K_CONSUMERS, SEGFORMER, SEGFORMER_HELP, Segformer
 
 if TYPE_CHECKING:
-    from ..core.weights import Weight
+    from ..core.weights.record import Weight
 
 
 class SegformerParams(Params, frozen=True):

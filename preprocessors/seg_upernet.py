@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION
 from ..core.params import Params
-from ..core.widgets import RESOLUTION
-from .nets.segmentation_files import ADE20K_CONSUMERS, UPERNET
+from .weights.segmentation_files import ADE20K_CONSUMERS, UPERNET
 
 INSTEAD = "UniFormer + UperNet (upernet_global_small.pth)"
 LEGACY = "Semantic Segmentor (legacy, alias for UniFormer)"

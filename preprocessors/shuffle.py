@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, Widget
 from ..core.errors import BadImage
 from ..core.params import Params, between
-from ..core.widgets import RESOLUTION, Widget
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ..core.geometry import Size
+    from ..core.images.geometry import Size
 
 CELL = 256
 """Distance of the random displacements in pixels; between them the flow is bicubic."""
@@ -60,7 +60,7 @@ class Shuffle(Annotator[ShuffleParams]):
         import cv2
         import numpy as np
 
-        from .nets.filters import each
+        from .maps.filters import each
 
         if max(request.size) > LONGEST:
             raise BadImage(f"a side of {max(request.size)} pixels is too long to shuffle", fix=f"keep it to {LONGEST}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params
-from .nets.pidinet_files import LICENCE, WEIGHT
+from .weights.pidinet_files import LICENCE, WEIGHT
 
 
 class SketchPidinet(Annotator[Params]):
@@ -32,7 +32,8 @@ class SketchPidinet(Annotator[Params]):
 
     def run(self, request: Request[Params]) -> ControlMap:
         """Return the strokes, and the edge probabilities behind them as values."""
-        from .nets import edges, pidinet
+        from .maps import edges
+        from .nets import pidinet
 
         values = pidinet.edge_probability(request.images, self.placement)
         return ControlMap(edges.grey(edges.to_bytes((values > 0.5).astype(values.dtype))), values)

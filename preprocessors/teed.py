@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, number
 from ..core.params import Params, about, between
-from ..core.widgets import RESOLUTION, number
-from .nets.teed_files import MODEL_HELP, WEIGHTS, Model
+from .weights.teed_files import MODEL_HELP, WEIGHTS, Model
 
 if TYPE_CHECKING:
-    from ..core.weights import Weight
+    from ..core.weights.record import Weight
 
 WIDGETS = (number("safe_steps", 2, 0, 10, "safe_steps"), RESOLUTION)
 
@@ -57,7 +57,8 @@ class Teed(Annotator[TeedParams]):
 
     def run(self, request: Request[TeedParams]) -> ControlMap:
         """Return edge probabilities as values, and quantised as white on black."""
-        from .nets import edges, teed
+        from .maps import edges
+        from .nets import teed
 
         values = teed.edge_probability(request.images, WEIGHTS[request.params.model], self.placement)
         steps = request.params.safe_steps

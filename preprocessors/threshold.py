@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, Widget
 from ..core.params import Params, about, between
-from ..core.widgets import RESOLUTION, Widget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,8 +63,8 @@ class Threshold(Annotator[ThresholdParams]):
 
     def run(self, request: Request[ThresholdParams]) -> ControlMap:
         """Binary maps, 255 where the level is above the threshold."""
-        from .nets.edges import grey
-        from .nets.filters import each
+        from .maps.edges import grey
+        from .maps.filters import each
 
         return ControlMap(grey(each(request.images, _binary(request.params))))
 

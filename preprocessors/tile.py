@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, number
 from ..core.params import Params, between
-from ..core.widgets import RESOLUTION, number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,7 +57,7 @@ class Tile(Annotator[TileParams]):
         """Coarse pictures."""
         import cv2
 
-        from .nets.filters import coarsened, each
+        from .maps.filters import coarsened, each
 
         params = request.params
         if params.pyramid:

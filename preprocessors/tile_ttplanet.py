@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
+from ..core.aux_inputs import RESOLUTION, number
 from ..core.params import Params, about, between
-from ..core.widgets import RESOLUTION, number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,7 +65,7 @@ class TileTtplanet(Annotator[TtplanetParams]):
 
     def run(self, request: Request[TtplanetParams]) -> ControlMap:
         """Smoothed pictures."""
-        from .nets.filters import each
+        from .maps.filters import each
 
         smooth = _guided if request.params.method == "guided" else _simple
         return ControlMap(each(request.images, lambda picture: smooth(picture, request.params)))
@@ -75,7 +75,7 @@ def _guided(picture: NDArray[Any], p: TtplanetParams) -> NDArray[Any]:
     import cv2
     import numpy as np
 
-    from .nets.filters import coarsened
+    from .maps.filters import coarsened
 
     blurred = _blurred(picture, p.blur_strength)
     kept = self_guided(blurred / np.float32(255), p.radius, p.eps, p.scale_factor)
@@ -86,7 +86,7 @@ def _guided(picture: NDArray[Any], p: TtplanetParams) -> NDArray[Any]:
 def _simple(picture: NDArray[Any], p: TtplanetParams) -> NDArray[Any]:
     import cv2
 
-    from .nets.filters import coarsened
+    from .maps.filters import coarsened
 
     return _blurred(coarsened(picture, p.scale_factor, cv2.INTER_LANCZOS4), p.blur_strength)
 

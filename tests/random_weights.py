@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from underdrawing.core import models, onnx_backend
 from underdrawing.core.errors import WeightsMissing
-from underdrawing.core.store import Store
+from underdrawing.core.networks import cache, onnx
+from underdrawing.core.weights.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
     from torch import Tensor, nn
 
-    from underdrawing.core.device import Placement
-    from underdrawing.core.weights import Weight
+    from underdrawing.core.networks.placement import Placement
+    from underdrawing.core.weights.record import Weight
 
 
 def tensor(name: str, shape: tuple[int, ...], seed: int = 0, gain: float = 1.0) -> Tensor:
@@ -61,13 +61,13 @@ def stand_in(patch: Any) -> Generator[None, None, None]:
     patch: pytest's MonkeyPatch. Models of transformers are shrunk as tests/tiny_*.py say, ONNX files are those of
     tests/onnx_stand_ins.py.
     """
-    find, strict, whole, file = Store.find, models._strict, models._assembled, onnx_backend.opened
+    find, strict, whole, file = Store.find, cache._strict, cache._assembled, onnx.opened
 
     def require(self: Store, weight: Weight, progress: Any = None) -> Path:
         return find(self, weight) or Path("random")
 
     def absent(weight: Weight) -> bool:
-        return find(models.store(), weight) is None
+        return find(cache.store(), weight) is None
 
     def built(weight: Weight, build: Any, placement: Any, convert: Any) -> nn.Module:
         return fill(lighter(build)({})) if absent(weight) else strict(weight, build, placement, convert)
@@ -75,16 +75,16 @@ def stand_in(patch: Any) -> Generator[None, None, None]:
     def assembled(weight: Weight, load: Any) -> nn.Module:
         return shrunk(load) if absent(weight) else whole(weight, load)
 
-    def opened(weight: Weight, placement: Placement) -> onnx_backend.OnnxNetwork:
+    def opened(weight: Weight, placement: Placement) -> onnx.OnnxNetwork:
         return session(weight) if absent(weight) else file(weight, placement)
 
     patch.setattr(Store, "require", require)
-    patch.setattr(models, "_strict", built)
-    patch.setattr(models, "_assembled", assembled)
-    patch.setattr(onnx_backend, "opened", opened)
-    models.unload()
+    patch.setattr(cache, "_strict", built)
+    patch.setattr(cache, "_assembled", assembled)
+    patch.setattr(onnx, "opened", opened)
+    cache.unload()
     yield
-    models.unload()
+    cache.unload()
 
 
 def lighter(build: Callable[[Any], nn.Module]) -> Callable[[Any], nn.Module]:
@@ -107,13 +107,13 @@ def shrunk(load: Any) -> nn.Module:
     raise WeightsMissing(f"there is no small {load.model}", where="tests/tiny_*.py", fix="add it to a TINY table")
 
 
-def session(weight: Weight) -> onnx_backend.OnnxNetwork:
+def session(weight: Weight) -> onnx.OnnxNetwork:
     """Stand-in for an ONNX file, from tests/onnx_stand_ins.py."""
     from tests import onnx_stand_ins
 
     content = onnx_stand_ins.made(Path(weight.file).name)
     if content is None:
         raise WeightsMissing(f"there is no small {weight.file}", where="tests/onnx_stand_ins.py", fix="add it there")
-    runtime = onnx_backend.load_runtime(weight.id)
-    made = runtime.InferenceSession(content, onnx_backend._options(runtime), providers=[onnx_backend.CPU])
-    return onnx_backend.OnnxNetwork(made, weight.id)
+    runtime = onnx.load_runtime(weight.id)
+    made = runtime.InferenceSession(content, onnx._options(runtime), providers=[onnx.CPU])
+    return onnx.OnnxNetwork(made, weight.id)

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from tests import random_weights
 
-from underdrawing.core import models, store
-from underdrawing.core.weights import Weight
+from underdrawing.core.networks import cache
+from underdrawing.core.weights import store
+from underdrawing.core.weights.record import Weight
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -59,9 +60,9 @@ def on_random_weights(name: str, patch: pytest.MonkeyPatch) -> Generator[Tensors
 
     patch.setattr(store.Store, "require", require)
     patch.setattr(store.Store, "tensors", handed_out)
-    models.unload()
+    cache.unload()
     yield tensors
-    models.unload()
+    cache.unload()
 
 
 def constants(name: str) -> Tensors:
@@ -77,7 +78,7 @@ def constants(name: str) -> Tensors:
 def saved(tmp_path: Path, patch: pytest.MonkeyPatch, file: str, content: dict[str, Any]) -> Weight:
     """Record of a pickled checkpoint that lies where a user put it."""
     patch.setattr(store, "store", lambda: store.Store(tmp_path / "cache"))
-    patch.setattr(models, "store", store.store)
+    patch.setattr(cache, "store", store.store)
     patch.setattr(store.Store, "require", REQUIRE)
     patch.setattr(store.Store, "tensors", TENSORS)
     folder = tmp_path / "mine"
@@ -103,7 +104,7 @@ def refusal(module: Any, name: str, fault: str, key: str) -> None:
     with torch.device("meta"):
         empty = module.build({}).state_dict()
     found = module.convert(tensors)
-    models.compare(_table(empty), _table(found), "file")
+    cache.compare(_table(empty), _table(found), "file")
 
 
 def _table(tensors: Tensors) -> dict[str, tuple[int, ...]]:

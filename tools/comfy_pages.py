@@ -25,7 +25,7 @@ from tests.hosts.fake_host import Host  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from underdrawing.core.weights import Weight
+    from underdrawing.core.weights.record import Weight
 
 DOCS, LOCALES, GOLDEN = ROOT / "comfy_nodes" / "web" / "docs", ROOT / "locales", ROOT / "tests" / "golden" / "comfy"
 WORDS = Path(__file__).with_name("comfy_ja.json")

@@ -20,13 +20,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...core.batching import in_chunks
-from ...core.models import network
-from .bae_files import SCANNET
-from .bands import eager
-from .batch_norms import folded
-from .imagenet import standardised
-from .renaming import renamed, without_prefix
+from ...core.networks.batching import in_chunks
+from ...core.networks.cache import network
+from ..layers.bands import eager
+from ..layers.batch_norms import folded
+from ..layers.imagenet import standardised
+from ..layers.renaming import renamed, without_prefix
+from ..weights.bae_files import SCANNET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...core.annotator import Images, Values
-    from ...core.device import Placement
+    from ...core.networks.placement import Placement
 
 STAGES = ((3, 1, 1, 24, 3), (3, 2, 6, 40, 5), (5, 2, 6, 64, 5), (3, 2, 6, 128, 7), (5, 1, 6, 176, 7), (5, 2, 6, 304, 9),
           (3, 1, 6, 512, 3))  # fmt: skip

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .batch_norms import folded
+from ..layers.batch_norms import folded
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -17,21 +17,21 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...core.batching import chunk_length
-from ...core.geometry import Size
-from ...core.models import assembled
-from .depth_files import DEPTH_ANYTHING_1, DEPTH_ANYTHING_2
-from .imagenet import standardised
-from .pretrained import Pretrained
-from .renaming import Renaming
+from ...core.images.geometry import Size
+from ...core.networks.batching import chunk_length
+from ...core.networks.cache import assembled
+from ..layers.imagenet import standardised
+from ..layers.pretrained import Pretrained
+from ..layers.renaming import Renaming
+from ..weights.depth_files import DEPTH_ANYTHING_1, DEPTH_ANYTHING_2
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ...core.annotator import Images, Values
-    from ...core.device import Placement
-    from ...core.weights import Weight
-    from .depth_files import DepthAnything1, DepthAnything2, Form
+    from ...core.networks.placement import Placement
+    from ...core.weights.record import Weight
+    from ..weights.depth_files import DepthAnything1, DepthAnything2, Form
 
 PATCH = 14
 GRID = 37

@@ -15,20 +15,20 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...core.batching import in_chunks
-from ...core.geometry import Size, padded_size
-from ...core.models import assembled
-from ...core.resize import pad
-from .depth_files import MIDAS
-from .pretrained import Pretrained
-from .renaming import Renaming
+from ...core.images.geometry import Size, padded_size
+from ...core.images.resize import pad
+from ...core.networks.batching import in_chunks
+from ...core.networks.cache import assembled
+from ..layers.pretrained import Pretrained
+from ..layers.renaming import Renaming
+from ..weights.depth_files import MIDAS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ...core.annotator import Images, Values
-    from ...core.device import Placement
-    from .depth_files import Form
+    from ...core.networks.placement import Placement
+    from ..weights.depth_files import Form
 
 PATCH = 16
 MULTIPLE = 64

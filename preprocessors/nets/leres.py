@@ -13,15 +13,15 @@ import numpy as np
 from torch import nn
 from torch.nn import functional as F
 
-from ...core.batching import in_chunks
-from ...core.geometry import Size, padded_size
-from ...core.models import network
-from ...core.resize import pad
-from .batch_norms import folded
-from .depth import is_flat
-from .imagenet import standardised
-from .leres_files import RES101
-from .renaming import renamed, without_prefix
+from ...core.images.geometry import Size, padded_size
+from ...core.images.resize import pad
+from ...core.networks.batching import in_chunks
+from ...core.networks.cache import network
+from ..layers.batch_norms import folded
+from ..layers.imagenet import standardised
+from ..layers.renaming import renamed, without_prefix
+from ..maps.depth import is_flat
+from ..weights.leres_files import RES101
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...core.annotator import Images, Values
-    from ...core.device import Placement
+    from ...core.networks.placement import Placement
 
 MULTIPLE = 32
 """Sides the network is given are multiples of this."""

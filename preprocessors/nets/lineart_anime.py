@@ -15,13 +15,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...core.batching import in_chunks
-from ...core.geometry import Size, padded_size
-from ...core.models import network
-from ...core.resize import pad
-from .lineart_files import ANIME
-from .norms import instance_norm
-from .renaming import without_prefix
+from ...core.images.geometry import Size, padded_size
+from ...core.images.resize import pad
+from ...core.networks.batching import in_chunks
+from ...core.networks.cache import network
+from ..layers.norms import instance_norm
+from ..layers.renaming import without_prefix
+from ..weights.lineart_files import ANIME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...core.annotator import Images, Values
-    from ...core.device import Placement
-    from .lineart_files import Fit
+    from ...core.networks.placement import Placement
+    from ..weights.lineart_files import Fit
 
 A = TypeVar("A", bound="NDArray[Any]")
 

@@ -17,14 +17,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...core.batching import in_chunks
-from ...core.geometry import Size, padded_size
-from ...core.models import network
-from ...core.resize import pad
-from .batch_norms import folded
-from .lineart_files import MANGA
-from .norms import leaky_affine
-from .renaming import without_prefix
+from ...core.images.geometry import Size, padded_size
+from ...core.images.resize import pad
+from ...core.networks.batching import in_chunks
+from ...core.networks.cache import network
+from ..layers.batch_norms import folded
+from ..layers.norms import leaky_affine
+from ..layers.renaming import without_prefix
+from ..weights.lineart_files import MANGA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Widths = tuple[tuple[int, int, int], ...]
 
     from ...core.annotator import Images, Values
-    from ...core.device import Placement
+    from ...core.networks.placement import Placement
 
 MULTIPLE = 64
 """Sides the network is given are multiples of this, as in A1111; it halves them four times."""

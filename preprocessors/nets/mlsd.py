@@ -16,14 +16,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...core.batching import chunks
-from ...core.geometry import Size, padded_size
-from ...core.models import network
-from ...core.resize import pad
-from .bands import in_bands
-from .folding import Folded, fold, published, strictly
-from .mlsd_files import WEIGHTS
-from .mlsd_lines import decode
+from ...core.images.geometry import Size, padded_size
+from ...core.images.resize import pad
+from ...core.networks.batching import chunks
+from ...core.networks.cache import network
+from ..layers.bands import in_bands
+from ..layers.folding import Folded, fold, published, strictly
+from ..maps.mlsd_lines import decode
+from ..weights.mlsd_files import WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...core.annotator import Images
-    from ...core.device import Placement
-    from ...core.models import Tensors
-    from .mlsd_files import Model
-    from .mlsd_lines import Segments
+    from ...core.networks.cache import Tensors
+    from ...core.networks.placement import Placement
+    from ..maps.mlsd_lines import Segments
+    from ..weights.mlsd_files import Model
 
 MULTIPLE = 64
 """Sides the network is given are multiples of this, as in A1111; its own scales ask for 32."""

@@ -17,14 +17,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...core.batching import in_chunks
-from ...core.geometry import Size, padded_size
-from ...core.models import network
-from ...core.resize import pad
-from .bands import eager, in_bands
-from .folding import strictly
-from .pidinet_files import WEIGHT
-from .renaming import without_prefix
+from ...core.images.geometry import Size, padded_size
+from ...core.images.resize import pad
+from ...core.networks.batching import in_chunks
+from ...core.networks.cache import network
+from ..layers.bands import eager, in_bands
+from ..layers.folding import strictly
+from ..layers.renaming import without_prefix
+from ..weights.pidinet_files import WEIGHT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...core.annotator import Images, Values
-    from ...core.device import Placement
-    from ...core.models import Tensors
+    from ...core.networks.cache import Tensors
+    from ...core.networks.placement import Placement
 
 MULTIPLE = 64
 """Sides the network is given are multiples of this, as in A1111; its own scales ask for 8."""

@@ -13,11 +13,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...core.models import network
+from ...core.networks.cache import network
+from ..people.rtmpose import SPLIT
+from ..weights.rtmpose_files import AP10K_TORCH
 from .csp import without_norms
 from .cspnext import STAGES, CspNext
-from .rtmpose import SPLIT
-from .rtmpose_files import AP10K_TORCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from ...core.device import Placement
-    from ...core.weights import Weight
+    from ...core.networks.placement import Placement
+    from ...core.weights.record import Weight
 
     Array = NDArray[np.float32]
     Tensors = dict[str, Tensor]
@@ -138,7 +138,7 @@ def converted(tensors: Tensors) -> Tensors:
 
 
 def curves(weight: Weight, placement: Placement) -> Callable[[Array], tuple[Array, Array]]:
-    """Network of a published file: crops float32 [N, 3, H, W] -> both curves, float32. Raises as `core.models`."""
+    """Network of a published file: crops float32 [N, 3, H, W] -> both curves, float32. Raises as `networks.cache`."""
     net = network(weight, build_animal if weight == AP10K_TORCH else build_whole_body, placement, converted)
 
     def run(batch: Array) -> tuple[Array, Array]:

@@ -14,23 +14,23 @@ import torch
 from torch import nn
 
 from ...core.annotator import ControlMap
-from ...core.batching import chunk_length
 from ...core.errors import BadParameter
-from ...core.geometry import Size
-from ...core.models import assembled
-from . import labels, palettes
-from .imagenet import standardised
-from .pretrained import Pretrained, model_class
+from ...core.images.geometry import Size
+from ...core.networks.batching import chunk_length
+from ...core.networks.cache import assembled
+from ..layers.imagenet import standardised
+from ..layers.pretrained import Pretrained, model_class
+from ..maps import labels, palettes
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ...core.annotator import Images, Request
-    from ...core.device import Placement
+    from ...core.networks.placement import Placement
     from ...core.segments import Classes
-    from ...core.weights import Weight
-    from .labels import Labels
-    from .segmentation_files import Segformer
+    from ...core.weights.record import Weight
+    from ..maps.labels import Labels
+    from ..weights.segmentation_files import Segformer
 
 STEP = 32
 TASK = (49406, 518, 10549, 533, 29119, 1550, 49407)

@@ -15,11 +15,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...core.batching import in_chunks
-from ...core.geometry import Size, padded_size
-from ...core.models import network
-from ...core.resize import pad
-from .norms import pieceable
+from ...core.images.geometry import Size, padded_size
+from ...core.images.resize import pad
+from ...core.networks.batching import in_chunks
+from ...core.networks.cache import network
+from ..layers.norms import pieceable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...core.annotator import Images, Values
-    from ...core.device import Placement
-    from ...core.weights import Weight
+    from ...core.networks.placement import Placement
+    from ...core.weights.record import Weight
 
 MULTIPLE = 64
 """Sides the network is given are multiples of this, as in A1111 and ComfyUI; it needs multiples of 4."""

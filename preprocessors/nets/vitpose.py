@@ -17,11 +17,11 @@ import torch
 from torch.nn import functional
 
 from ...core.errors import BadParameter
-from ...core.models import assembled
-from .imagenet import MEAN, STD
-from .pretrained import Pretrained, model_class
-from .regions import Regions, pieces
-from .vitpose_files import DETECTOR, ESTIMATOR
+from ...core.networks.cache import assembled
+from ..layers.imagenet import MEAN, STD
+from ..layers.pretrained import Pretrained, model_class
+from ..people.regions import Regions, pieces
+from ..weights.vitpose_files import DETECTOR, ESTIMATOR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from ...core.device import Placement
-    from ...core.models import Network
-    from ...core.weights import Weight
+    from ...core.networks.cache import Network
+    from ...core.networks.placement import Placement
+    from ...core.weights.record import Weight
 
     Array = NDArray[np.float32]
     Image = NDArray[np.uint8]

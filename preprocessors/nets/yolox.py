@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...core.models import network
+from ...core.networks.cache import network
 from .csp import Pyramid, Unit, without_norms
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from ...core.device import Placement
-    from ...core.weights import Weight
+    from ...core.networks.placement import Placement
+    from ...core.weights.record import Weight
 
     Array = NDArray[np.float32]
     Image = NDArray[np.uint8]
@@ -186,7 +186,7 @@ def _unsorted(kernel: Tensor) -> Tensor:
 def cells(weight: Weight, placement: Placement) -> Callable[[Image], Array]:
     """Network of the published file: pictures [N, 3, H, W] BGR -> float32 [N, cells, 5 + CLASSES].
 
-    Raises as `core.models`.
+    Raises as `core.networks.cache`.
     """
     net = network(weight, build, placement, converted)
     return lambda pictures: net(torch.tensor(pictures).float()).float().cpu().numpy()

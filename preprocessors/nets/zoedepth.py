@@ -14,21 +14,21 @@ import numpy as np
 from torch import nn
 from torch.nn import functional as F
 
-from ...core.batching import chunks
-from ...core.geometry import Size
-from ...core.models import assembled
-from .depth_files import ZOE_ORIGINAL
-from .pretrained import Pretrained
-from .renaming import Renaming
+from ...core.images.geometry import Size
+from ...core.networks.batching import chunks
+from ...core.networks.cache import assembled
+from ..layers.pretrained import Pretrained
+from ..layers.renaming import Renaming
+from ..weights.depth_files import ZOE_ORIGINAL
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ...core.annotator import Images, Values
-    from ...core.device import Placement
-    from ...core.models import Network
-    from ...core.weights import Weight
-    from .depth_files import Form, Zoe
+    from ...core.networks.cache import Network
+    from ...core.networks.placement import Placement
+    from ...core.weights.record import Weight
+    from ..weights.depth_files import Form, Zoe
 
 NATIVE: dict[Zoe, Size] = {"nyu": Size(384, 512), "kitti": Size(384, 768), "nyu_kitti": Size(384, 512)}
 MULTIPLE = 32

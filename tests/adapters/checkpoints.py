@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from underdrawing.adapters.keys import ldm_name, openclip_name
+from underdrawing.adapters.modules.spellings import ldm_name, openclip_name
 
 from .tiny import BIGG, CLIP, SD15, SDXL
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from underdrawing.adapters.architectures import Module, TextEncoder, UNet
+    from underdrawing.adapters.modules.architectures import Module, TextEncoder, UNet
 
 UNET = "model.diffusion_model."
 

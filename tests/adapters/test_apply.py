@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from underdrawing.adapters import Patcher, load_adapter
-from underdrawing.adapters.blocks import parse_blocks
+from underdrawing.adapters.prompts.block_weights import parse_blocks
 from underdrawing.core.errors import BadWeights
 
 from .tiny import BIGG, CLIP, SD15, SDXL, encoder, lora, unet
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from underdrawing.adapters.adapter import Adapter
-    from underdrawing.adapters.architectures import Module, UNet
+    from underdrawing.adapters.modules.architectures import Module, UNet
 
 
 PART = {

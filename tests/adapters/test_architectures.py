@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from underdrawing.adapters.architectures import CLIP_L, OPENCLIP_BIGG, OPENCLIP_H, UNETS, Module
+from underdrawing.adapters.modules.architectures import CLIP_L, OPENCLIP_BIGG, OPENCLIP_H, UNETS, Module
 
 KEYS = Path(__file__).resolve().parents[3] / "shared" / "keys"
 needs_keys = pytest.mark.skipif(

@@ -11,9 +11,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from underdrawing.adapters import Patcher, load_adapter
-from underdrawing.adapters.bake import bake
-from underdrawing.adapters.blocks import parse_blocks
-from underdrawing.adapters.targets import slots
+from underdrawing.adapters.applying.bake import bake
+from underdrawing.adapters.modules.targets import slots
+from underdrawing.adapters.prompts.block_weights import parse_blocks
 from underdrawing.core.errors import BadParameter, BadWeights
 from underdrawing.core.files import sha256_file
 

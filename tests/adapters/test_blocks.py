@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from underdrawing.adapters.blocks import BLOCKS, LAYOUTS, PRESETS, block_of, parse_blocks, parse_rules
-from underdrawing.adapters.numbers import Moment, active
+from underdrawing.adapters.prompts.block_weights import BLOCKS, LAYOUTS, PRESETS, block_of, parse_blocks, parse_rules
+from underdrawing.adapters.prompts.numbers import Moment, active
 from underdrawing.core.errors import BadParameter
 
 KEYS = Path(__file__).resolve().parents[3] / "shared" / "keys"
@@ -178,7 +178,7 @@ def test_presets_print_as_their_names() -> None:
 @settings(deadline=None)
 @given(st.integers(0, 30), st.booleans(), st.integers(1, 40))
 def test_a_moment_counts_as_a_schedule_does(value: int, fraction: bool, steps: int) -> None:
-    from underdrawing.adapters.prompt import schedule
+    from underdrawing.adapters.prompts.prompt import schedule
 
     moment = Moment(value / 10 if fraction else float(value), fraction)
     assert Moment.parse(str(moment), where="test") == moment

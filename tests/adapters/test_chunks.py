@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from underdrawing.adapters.chunks import (
+from underdrawing.adapters.prompts.chunks import (
     CLIP_L,
     Chunk,
     Special,
@@ -20,8 +20,8 @@ from underdrawing.adapters.chunks import (
     empty_chunk,
     equal_length,
 )
-from underdrawing.adapters.encoding import Rows, encode_a1111, encode_comfyui, weight_a1111, weight_comfyui
-from underdrawing.adapters.prompt import Fragment, parse_emphasis
+from underdrawing.adapters.prompts.encoding import Rows, encode_a1111, encode_comfyui, weight_a1111, weight_comfyui
+from underdrawing.adapters.prompts.prompt import Fragment, parse_emphasis
 from underdrawing.core.errors import BadParameter
 
 SPECIAL = Special(start=1, end=2, pad=2, comma=ord(","))

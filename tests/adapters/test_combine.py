@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from underdrawing.adapters import load_adapter
-from underdrawing.adapters.combine import merge, resize
 from underdrawing.adapters.deltas.dense import Norm
-from underdrawing.adapters.factorise import RankRule
+from underdrawing.adapters.tools.combine import merge, resize
+from underdrawing.adapters.tools.svd import RankRule
 from underdrawing.core.errors import BadParameter, BadWeights
 
 from .tiny import CLIP, SD15, SDXL, lora

@@ -14,8 +14,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from underdrawing.adapters import load_adapter
-from underdrawing.adapters.convert import convert
-from underdrawing.adapters.factorise import RankRule
+from underdrawing.adapters.tools.convert import convert
+from underdrawing.adapters.tools.svd import RankRule
 from underdrawing.core.errors import BadParameter, BadWeights
 
 from .tiny import BIGG, CLIP, SD15, SDXL, lora
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from underdrawing.adapters.adapter import Adapter
-    from underdrawing.adapters.convert import Naming
+    from underdrawing.adapters.tools.convert import Naming
 
 VECTORS = Path(__file__).resolve().parents[3] / "shared" / "vectors"
 needs_vectors = pytest.mark.skipif(

@@ -18,11 +18,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from underdrawing.adapters import load_embedding
-from underdrawing.adapters.chunks import a1111_chunks, comfyui_chunks
-from underdrawing.adapters.embedding_images import MOST_JSON
-from underdrawing.adapters.embeddings import fits, inspect_embedding, read_embedding, rows, save_embedding
-from underdrawing.adapters.encoding import encode_a1111
-from underdrawing.adapters.prompt_emphasis import parse_emphasis
+from underdrawing.adapters.embeddings.images import MOST_JSON
+from underdrawing.adapters.embeddings.load import fits, inspect_embedding, read_embedding, rows, save_embedding
+from underdrawing.adapters.prompts.chunks import a1111_chunks, comfyui_chunks
+from underdrawing.adapters.prompts.emphasis import parse_emphasis
+from underdrawing.adapters.prompts.encoding import encode_a1111
 from underdrawing.core.errors import BadParameter, BadWeights, UnderdrawingError, UnknownName, UnsafeFile
 
 from .tiny import CLIP, lora
@@ -368,7 +368,7 @@ def test_texts_that_are_no_embedding(tmp_path: Path, data: bytes, encode: bool) 
 
 
 def test_bombs_are_not_unpacked(tmp_path: Path) -> None:
-    from underdrawing.adapters import embedding_images as images
+    from underdrawing.adapters.embeddings import images
 
     bomb = b'{"name":"' + b" " * (64 << 20) + b'"}'
     with pytest.raises(BadWeights, match="more than"):

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from underdrawing.adapters import load_adapter
-from underdrawing.adapters.bake import bake
-from underdrawing.adapters.extract import Extraction, extract
-from underdrawing.adapters.factorise import RankRule, balanced, leading, of_product
+from underdrawing.adapters.applying.bake import bake
+from underdrawing.adapters.tools.extract import Extraction, extract
+from underdrawing.adapters.tools.svd import RankRule, balanced, leading, of_product
 from underdrawing.core.errors import BadParameter, BadWeights
 
 from .checkpoints import sd15, sdxl

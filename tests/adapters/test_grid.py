@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from underdrawing.adapters import Patcher, load_adapter
-from underdrawing.adapters.keys import ldm_name
+from underdrawing.adapters.modules.spellings import ldm_name
 
 from .tiny import SD15, SDXL, unet
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from underdrawing.adapters.architectures import Module, UNet
+    from underdrawing.adapters.modules.architectures import Module, UNet
 
 RANK = 2
 Made = dict[str, "Tensor"]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from underdrawing.adapters.architectures import ENCODERS, UNETS, modules
-from underdrawing.adapters.keys import index, known_names, ldm_name, openclip_name, spellings
+from underdrawing.adapters.modules.architectures import ENCODERS, UNETS, modules
+from underdrawing.adapters.modules.spellings import index, known_names, ldm_name, openclip_name, spellings
 
 KEYS = Path(__file__).resolve().parents[3] / "shared" / "keys"
 needs_keys = pytest.mark.skipif(

@@ -11,10 +11,10 @@ from safetensors.torch import load_file, save_file
 
 from underdrawing.adapters import load_adapter
 from underdrawing.adapters.adapter import Adapter
-from underdrawing.adapters.architectures import CLIP_L, OPENCLIP_BIGG, UNETS
-from underdrawing.adapters.convert import convert
-from underdrawing.adapters.files import read_raw
-from underdrawing.adapters.keys import ldm_name
+from underdrawing.adapters.modules.architectures import CLIP_L, OPENCLIP_BIGG, UNETS
+from underdrawing.adapters.modules.spellings import ldm_name
+from underdrawing.adapters.reading.files import read_raw
+from underdrawing.adapters.tools.convert import convert
 from underdrawing.core.errors import BadWeights
 
 from .tiny import BIGG, CLIP, SD15, SDXL, lora

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from underdrawing.adapters.names import Library, check_name, resolve
+from underdrawing.adapters.prompts.library import Library, check_name, resolve
 from underdrawing.core.errors import BadParameter, UnderdrawingError, UnknownName
 
 DEV = Path(__file__).resolve().parents[2] / ".dev"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from underdrawing.adapters.prompt import (
+from underdrawing.adapters.prompts.prompt import (
     BREAK,
     Alternate,
     Group,

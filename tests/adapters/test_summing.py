@@ -11,7 +11,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from underdrawing.adapters import Patcher, arena, load_adapter, summing
+from underdrawing.adapters import Patcher, load_adapter
+from underdrawing.adapters.applying import accumulate, buffers
 from underdrawing.adapters.deltas.dense import Dense
 from underdrawing.adapters.deltas.lowrank import LowRank
 
@@ -29,9 +30,9 @@ NAME = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
 
 @pytest.fixture(autouse=True)
 def everything_counts_as_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(summing, "SMALL", 0)
-    monkeypatch.setattr(summing, "PIECE", 100)
-    monkeypatch.setattr(arena, "WORTHWHILE", 0)
+    monkeypatch.setattr(accumulate, "SMALL", 0)
+    monkeypatch.setattr(accumulate, "PIECE", 100)
+    monkeypatch.setattr(buffers, "WORTHWHILE", 0)
 
 
 MODULES = {
@@ -66,9 +67,9 @@ def test_pieces_make_the_whole(dtype: torch.dtype, layout: str) -> None:
     before, cols = base.clone(), base[0].numel()
     product = LowRank(up=torch.randn(base.shape[0], 4), down=torch.randn(4, cols), scale=0.3)
     whole = Dense(diff=torch.randn(base.shape))
-    changes = [(summing.ready(product, base, "weight"), 0.7), (summing.ready(whole, base, "weight"), -2.0)]
+    changes = [(accumulate.ready(product, base, "weight"), 0.7), (accumulate.ready(whole, base, "weight"), -2.0)]
     assert changes[0][0].down is not None
-    summing.write_sum(into, base, changes, summing.Space())
+    accumulate.write_sum(into, base, changes, accumulate.Space())
     expected = base.double() + 0.7 * product.change(base.float()).double() - 2 * whole.diff.double()
     assert torch.equal(base, before)
     assert (into.double() - expected).abs().max() <= torch.finfo(dtype).eps * expected.abs().max() + 1e-6
@@ -93,15 +94,15 @@ def test_a_thousand_cycles_leave_nothing_and_depend_on_nothing(adapters: list[Ad
 
 
 def test_memory_is_given_back(adapters: list[Adapter], monkeypatch: pytest.MonkeyPatch) -> None:
-    mappings: list[weakref.ref[arena.mmap.mmap]] = []
-    make = arena._mapping
+    mappings: list[weakref.ref[buffers.mmap.mmap]] = []
+    make = buffers._mapping
 
-    def watched(size: int) -> arena.mmap.mmap:
+    def watched(size: int) -> buffers.mmap.mmap:
         block = make(size)
         mappings.append(weakref.ref(block))
         return block
 
-    monkeypatch.setattr(arena, "_mapping", watched)
+    monkeypatch.setattr(buffers, "_mapping", watched)
     model = unet()
     patcher = Patcher(unet=model)
     patcher.set([(adapters[0], 1.0, 1.0)])

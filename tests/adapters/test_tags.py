@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from underdrawing.adapters.blocks import parse_blocks
-from underdrawing.adapters.curves import Curve
-from underdrawing.adapters.numbers import Moment
-from underdrawing.adapters.tags import AdapterCall, read_tags, split_tags
+from underdrawing.adapters.prompts.block_weights import parse_blocks
+from underdrawing.adapters.prompts.curves import Curve
+from underdrawing.adapters.prompts.numbers import Moment
+from underdrawing.adapters.prompts.tags import AdapterCall, read_tags, split_tags
 from underdrawing.core.errors import BadParameter
 
 

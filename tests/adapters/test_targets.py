@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from underdrawing.adapters.architectures import modules
-from underdrawing.adapters.targets import Slot, slots
+from underdrawing.adapters.modules.architectures import modules
+from underdrawing.adapters.modules.targets import Slot, slots
 
 KEYS = Path(__file__).resolve().parents[3] / "shared" / "keys"
 needs_keys = pytest.mark.skipif(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from underdrawing.adapters.architectures import Module, TextEncoder, UNet
+from underdrawing.adapters.modules.architectures import Module, TextEncoder, UNet
 
 if TYPE_CHECKING:
     from torch import Tensor

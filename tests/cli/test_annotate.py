@@ -74,7 +74,7 @@ def test_equals_the_python_interface(run: Run, tmp_path: Path) -> None:
 
 
 def test_one_decode_serves_all(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from underdrawing.core import reading
+    from underdrawing.core.images import reading
 
     seen: list[Path] = []
     real = reading.read

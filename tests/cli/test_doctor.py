@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from underdrawing.core import doctor, packages
+from underdrawing.core.diagnostics import checks, packages
 from underdrawing.core.registry import Registry
-from underdrawing.core.store import Store
-from underdrawing.core.weights import Weight
+from underdrawing.core.weights.record import Weight
+from underdrawing.core.weights.store import Store
 from underdrawing.preprocessors import registry
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.cli.support import Run, Start
 
-    from underdrawing.core.packages import Finding
+    from underdrawing.core.diagnostics.packages import Finding
 
 HEALTHY = {
     **dict(packages.requirements()),
@@ -92,14 +92,14 @@ def test_torch_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(**_: object) -> None:
         raise OSError("libgomp is missing")
 
-    monkeypatch.setattr(doctor, "place", fail)
-    facts, findings = doctor.check_device()
+    monkeypatch.setattr(checks, "place", fail)
+    facts, findings = checks.check_device()
     assert facts == {}
     assert "libgomp is missing" in wrong(findings)["torch"].what
 
 
 def test_the_device_and_its_reason_are_told() -> None:
-    facts, findings = doctor.check_device()
+    facts, findings = checks.check_device()
     assert facts["auto"]
     assert "(" in facts["annotators without bfloat16"]
     assert not findings
@@ -111,11 +111,11 @@ def test_annotators_that_are_broken_or_lack_a_module(tmp_path: Path, monkeypatch
     (folder / "__init__.py").touch()
     (folder / "bad.py").write_text("import a_module_that_does_not_exist\n")
     monkeypatch.syspath_prepend(tmp_path)
-    found = list(doctor.check_annotators(Registry(folder.name, group="underdrawing.test.none")))
+    found = list(checks.check_annotators(Registry(folder.name, group="underdrawing.test.none")))
     assert "a_module_that_does_not_exist" in found[0].what
     canny = registry.resolve("canny").annotator
     monkeypatch.setattr(canny, "missing", lambda: ["cv2"])
-    lacking = wrong(doctor.check_annotators(registry))["annotators"]
+    lacking = wrong(checks.check_annotators(registry))["annotators"]
     assert "canny cannot run: cv2 missing" in lacking.what
     assert lacking.fix == "pip install opencv-python-headless"
 
@@ -133,7 +133,7 @@ def test_annotators_that_are_broken_or_lack_a_module(tmp_path: Path, monkeypatch
     ],
 )
 def test_variables_that_say_nonsense(name: str, value: str, says: str) -> None:
-    found = wrong(doctor.check_variables({name: value, "UNDERDRAWING_DOWNLOAD": "ask"} | {name: value}))["environment"]
+    found = wrong(checks.check_variables({name: value, "UNDERDRAWING_DOWNLOAD": "ask"} | {name: value}))["environment"]
     assert found.what.startswith(f"{name}={value!r}")
     assert says in found.what + found.fix
 
@@ -147,19 +147,19 @@ def test_variables_that_make_sense(tmp_path: Path) -> None:
         "HF_HUB_OFFLINE": "1",
         "HF_ENDPOINT": "https://mirror.example",
     }
-    assert not list(doctor.check_variables(sensible))
+    assert not list(checks.check_variables(sensible))
 
 
 def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not list(doctor.check_cache(tmp_path / "new" / "deep", []))
+    assert not list(checks.check_cache(tmp_path / "new" / "deep", []))
     (tmp_path / "file").touch()
-    assert "is a file" in wrong(doctor.check_cache(tmp_path / "file" / "cache", []))["cache"].what
+    assert "is a file" in wrong(checks.check_cache(tmp_path / "file" / "cache", []))["cache"].what
 
     def refuse(path: object, mode: int) -> bool:
         return False
 
-    monkeypatch.setattr(doctor.os, "access", refuse)
-    found = wrong(doctor.check_cache(tmp_path / "new", []))["cache"]
+    monkeypatch.setattr(checks.os, "access", refuse)
+    found = wrong(checks.check_cache(tmp_path / "new", []))["cache"]
     assert "no permission" in found.what
     assert "UNDERDRAWING_CACHE" in found.fix
 
@@ -173,57 +173,57 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def usage(_: object) -> SimpleNamespace:
         return SimpleNamespace(free=999)
 
-    monkeypatch.setattr(doctor.shutil, "disk_usage", usage)
-    assert not list(doctor.check_cache(tmp_path, [weight(900)]))
-    assert "999 bytes are free" in wrong(doctor.check_cache(tmp_path, [weight(900), weight(1000)]))["cache"].what
+    monkeypatch.setattr(checks.shutil, "disk_usage", usage)
+    assert not list(checks.check_cache(tmp_path, [weight(900)]))
+    assert "999 bytes are free" in wrong(checks.check_cache(tmp_path, [weight(900), weight(1000)]))["cache"].what
 
 
 def test_weights_of_the_wrong_size_or_without_a_hash(tmp_path: Path) -> None:
     store = Store(tmp_path, remember=False)
-    missing = list(doctor.check_weights(store, [weight(5)]))
+    missing = list(checks.check_weights(store, [weight(5)]))
     assert [(f.level, f.fix) for f in missing] == [("note", "underdrawing weights fetch a/b/w.bin")]
     path = tmp_path / "weights" / "a" / "b" / "w.bin"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"1234")
-    assert f"{path} (a/b/w.bin) has 4 bytes" in wrong(doctor.check_weights(store, [weight(5)]))["weights"].what
+    assert f"{path} (a/b/w.bin) has 4 bytes" in wrong(checks.check_weights(store, [weight(5)]))["weights"].what
     half = Weight(file="w.bin", repo="a/b", sha256="", size=4, licence="MIT", commercial=True)
-    assert "pins no hash" in wrong(doctor.check_weights(store, [half]))["weights"].what
+    assert "pins no hash" in wrong(checks.check_weights(store, [half]))["weights"].what
 
 
 def test_weights_that_are_trusted_on_first_use(tmp_path: Path) -> None:
     store = Store(tmp_path, remember=False)
     record = Weight(file="w.bin", repo="a/b", sha256="", size=0, licence="MIT", commercial=True)
-    found = list(doctor.check_weights(store, [record]))
+    found = list(checks.check_weights(store, [record]))
     assert [f.level for f in found] == ["note"]
     assert "not pinned by this project" in found[0].what
     (tmp_path / "w.bin").write_bytes(b"1234")
     store.import_as(tmp_path / "w.bin", record)
-    assert not list(doctor.check_weights(store, [record]))
+    assert not list(checks.check_weights(store, [record]))
     store.pins.path(record).write_text("{")
-    assert "damaged" in wrong(doctor.check_weights(store, [record]))["weights"].what
+    assert "damaged" in wrong(checks.check_weights(store, [record]))["weights"].what
 
 
 def test_bundled_weights_are_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from underdrawing.core import places
+    from underdrawing.core.weights import search_paths
 
-    monkeypatch.setattr(places, "PACKAGE", tmp_path)
+    monkeypatch.setattr(search_paths, "PACKAGE", tmp_path)
     record = weight(4, repo="", bundled="w.bin")
     store = Store(tmp_path / "cache", remember=False)
-    assert "is missing" in wrong(doctor.check_weights(store, [record]))["weights"].what
+    assert "is missing" in wrong(checks.check_weights(store, [record]))["weights"].what
     folder = tmp_path / "preprocessors" / "bundled"
     folder.mkdir(parents=True)
     (folder / "w.bin").write_bytes(b"1234")
-    found = wrong(doctor.check_weights(store, [record]))["weights"]
+    found = wrong(checks.check_weights(store, [record]))["weights"]
     assert "another sha256" in found.what
     assert found.fix == "install the package again"
 
 
 def test_long_paths_matter_on_windows_only() -> None:
     paths = [Path("C:/short"), Path("C:/" + "x" * 300)]
-    assert "303 characters" in wrong(doctor.check_paths(paths, system="win32", allowed=False))["paths"].what
-    assert not list(doctor.check_paths(paths, system="win32", allowed=True))
-    assert not list(doctor.check_paths(paths, system="linux"))
-    assert not list(doctor.check_paths([], system="win32", allowed=False))
+    assert "303 characters" in wrong(checks.check_paths(paths, system="win32", allowed=False))["paths"].what
+    assert not list(checks.check_paths(paths, system="win32", allowed=True))
+    assert not list(checks.check_paths(paths, system="linux"))
+    assert not list(checks.check_paths([], system="win32", allowed=False))
 
 
 def test_text_and_json_and_exit_codes(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +273,7 @@ def test_it_only_reads(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_facts_fit_this_interpreter() -> None:
-    report = doctor.diagnose(registry, Store(remember=False), {})
+    report = checks.diagnose(registry, Store(remember=False), {})
     assert sys.executable in report.facts["python"]
     assert report.facts["free_bytes"] <= shutil.disk_usage(Path.cwd().anchor).total
     assert report.facts["annotators"] == len(registry)

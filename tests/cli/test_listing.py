@@ -15,7 +15,7 @@ from underdrawing.preprocessors import registry
 if TYPE_CHECKING:
     from tests.cli.support import Run, Start
 
-    from underdrawing.core.weights import Weight
+    from underdrawing.core.weights.record import Weight
 
 KEYS = {"id", "title", "kind", "aliases", "params", "weights", "licence", "commercial", "available", "reason"}
 

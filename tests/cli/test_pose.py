@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from underdrawing.core.pose_drawing import COLOURS, draw_pose
-from underdrawing.core.pose_edit import mirrored
-from underdrawing.core.pose_files import read_poses
-from underdrawing.core.poses import from_openpose
+from underdrawing.core.poses.drawing import COLOURS, draw_pose
+from underdrawing.core.poses.edit import mirrored
+from underdrawing.core.poses.files import read_poses
+from underdrawing.core.poses.model import from_openpose
 
 if TYPE_CHECKING:
     from pathlib import Path

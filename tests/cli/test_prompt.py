@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from underdrawing.adapters.prompt import explain
+from underdrawing.adapters.prompts.prompt import explain
 
 if TYPE_CHECKING:
     from tests.cli.support import Run

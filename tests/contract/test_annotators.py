@@ -21,7 +21,7 @@ from tests.pictures import flat, mixed, photo
 from underdrawing import preprocessors
 from underdrawing.core.annotator import Annotator, ControlMap, Host, Kind, Request
 from underdrawing.core.errors import BadImage, BadParameter, MissingExtra, WeightsMissing
-from underdrawing.core.geometry import Size, target_size
+from underdrawing.core.images.geometry import Size, target_size
 from underdrawing.core.segments import Segments, to_json
 from underdrawing.preprocessors import registry
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from tests import alignment
 
-from underdrawing.core.fitting import fit_map
-from underdrawing.core.geometry import Size, target_size
-from underdrawing.core.resize import resize_image
+from underdrawing.core.images.fit_map import fit_map
+from underdrawing.core.images.geometry import Size, target_size
+from underdrawing.core.images.resize import resize_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tests.pictures import mixed
 
-from underdrawing.core.batching import chunk_length, chunks, in_chunks
-from underdrawing.core.device import Placement
+from underdrawing.core.networks.batching import chunk_length, chunks, in_chunks
+from underdrawing.core.networks.placement import Placement
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import underdrawing
-from underdrawing.core.device import place
 from underdrawing.core.errors import BadParameter
+from underdrawing.core.networks.placement import place
 
 PICTURE = np.zeros((30, 40, 3), np.uint8)
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from underdrawing.core.errors import BadParameter
-from underdrawing.core.face_names import COLOURS, PARTS
-from underdrawing.core.face_parts import face_parts
-from underdrawing.core.poses import FACE, Person, Point, Pose
+from underdrawing.core.poses.face_names import COLOURS, PARTS
+from underdrawing.core.poses.face_regions import face_parts
+from underdrawing.core.poses.model import FACE, Person, Point, Pose
 
 
 def face(**gaps: bool) -> Pose:

@@ -7,7 +7,15 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from underdrawing.core.errors import BadImage
-from underdrawing.core.geometry import MAX_MAP_PIXELS, FitMode, Size, fit, padded_size, pixel_perfect, target_size
+from underdrawing.core.images.geometry import (
+    MAX_MAP_PIXELS,
+    FitMode,
+    Size,
+    fit,
+    padded_size,
+    pixel_perfect,
+    target_size,
+)
 
 side = st.integers(1, 2048)
 sizes = st.builds(Size, side, side)

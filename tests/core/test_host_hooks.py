@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from underdrawing.core import models, places
-from underdrawing.core.device import Placement
-from underdrawing.core.weights import Weight
+from underdrawing.core.networks import cache
+from underdrawing.core.networks.placement import Placement
+from underdrawing.core.weights import search_paths
+from underdrawing.core.weights.record import Weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def test_a_keeper_is_asked_before_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "_keepers", [])
+    monkeypatch.setattr(cache, "_keepers", [])
     kept: list[Any] = []
     runs: list[int] = []
 
@@ -25,10 +26,10 @@ def test_a_keeper_is_asked_before_every_run(monkeypatch: pytest.MonkeyPatch) -> 
         kept.append(module)
         return lambda: runs.append(len(runs))
 
-    plain = models.Network(torch.nn.Identity(), Placement())
-    models.keep_with(keeper)
+    plain = cache.Network(torch.nn.Identity(), Placement())
+    cache.keep_with(keeper)
     module = torch.nn.Identity()
-    owned = models.Network(module, Placement())
+    owned = cache.Network(module, Placement())
     for network in (plain, owned, owned):
         assert torch.equal(network(torch.ones(1)), torch.ones(1))
     assert kept == [module]
@@ -36,12 +37,12 @@ def test_a_keeper_is_asked_before_every_run(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_hosts_folders_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "_known_roots", [])
-    monkeypatch.setattr(places, "_known_folders", [])
+    monkeypatch.setattr(search_paths, "_known_roots", [])
+    monkeypatch.setattr(search_paths, "_known_folders", [])
     weight = Weight(file="a.pth", sha256="0" * 64, size=1, licence="none", commercial=True, repo="x/y")
     folder, root = tmp_path / "mine", tmp_path / "host"
-    before = {place.path for place in places.places(weight, tmp_path / "cache")}
+    before = {place.path for place in search_paths.places(weight, tmp_path / "cache")}
     (root / "models" / "ControlNet").mkdir(parents=True)
-    places.make_known(root, [folder])
-    new = {place.path for place in places.places(weight, tmp_path / "cache")} - before
+    search_paths.make_known(root, [folder])
+    new = {place.path for place in search_paths.places(weight, tmp_path / "cache")} - before
     assert {folder / "a.pth", root / "models" / "ControlNet" / "a.pth"} <= new

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from underdrawing.core.errors import BadImage
-from underdrawing.core.geometry import Size
-from underdrawing.core.images import to_images, to_masks
-from underdrawing.core.pixels import luminance, over_white, to_8bit
+from underdrawing.core.images.convert import to_images, to_masks
+from underdrawing.core.images.geometry import Size
+from underdrawing.core.images.pixels import luminance, over_white, to_8bit
 
 if TYPE_CHECKING:
     from pathlib import Path

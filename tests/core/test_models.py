@@ -13,13 +13,13 @@ import torch
 from tests.faults.toy_hub import record
 from torch import nn
 
-from underdrawing.core import models
-from underdrawing.core.device import Placement
 from underdrawing.core.errors import BadWeights
-from underdrawing.core.models import network, unload
-from underdrawing.core.safetensors_check import write_safetensors
-from underdrawing.core.store import Store
-from underdrawing.core.weights import Weight
+from underdrawing.core.networks import cache
+from underdrawing.core.networks.cache import network, unload
+from underdrawing.core.networks.placement import Placement
+from underdrawing.core.tensor_files.safetensors_io import write_safetensors
+from underdrawing.core.weights.record import Weight
+from underdrawing.core.weights.store import Store
 
 CPU = Placement()
 
@@ -51,7 +51,7 @@ def clean() -> Iterator[None]:
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     store = Store(tmp_path / "cache")
     monkeypatch.setenv("UNDERDRAWING_WEIGHTS", str(tmp_path / "given"))
-    monkeypatch.setattr(models, "store", lambda: store)
+    monkeypatch.setattr(cache, "store", lambda: store)
     return store
 
 

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from underdrawing.core import models, onnx_backend, store
-from underdrawing.core.device import Placement
 from underdrawing.core.errors import BadParameter, BadWeights, MissingExtra, UnsafeFile, WeightsMissing
-from underdrawing.core.onnx_backend import OnnxNetwork, forget, onnx_network
-from underdrawing.core.weights import Weight
+from underdrawing.core.networks import cache, onnx
+from underdrawing.core.networks.onnx import OnnxNetwork, forget, onnx_network
+from underdrawing.core.networks.placement import Placement
+from underdrawing.core.weights import store
+from underdrawing.core.weights.record import Weight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ CPU = Placement()
 def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
     monkeypatch.setenv("UNDERDRAWING_DOWNLOAD", "never")
     monkeypatch.setenv("UNDERDRAWING_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr(onnx_backend, "store", lambda: store.Store(tmp_path / "cache"))
+    monkeypatch.setattr(onnx, "store", lambda: store.Store(tmp_path / "cache"))
     forget()
     yield
     forget()
@@ -67,7 +68,7 @@ def test_a_file_runs_and_is_kept_until_it_is_forgotten(tmp_path: Path) -> None:
     assert most.tolist() == [2, 5, 0]
     assert network.note == ""
     assert onnx_network(weight, CPU) is network
-    models.unload()
+    cache.unload()
     assert onnx_network(weight, CPU) is not network
 
 
@@ -116,7 +117,7 @@ def test_without_the_package_the_command_is_told(tmp_path: Path, monkeypatch: py
     def nowhere(name: str) -> None:
         return None
 
-    monkeypatch.setattr(onnx_backend, "find_spec", nowhere)
+    monkeypatch.setattr(onnx, "find_spec", nowhere)
     with pytest.raises(MissingExtra, match=r"a/b/net.onnx: needs the package onnxruntime\. Next: pip install"):
         onnx_network(weight, CPU)
 
@@ -167,7 +168,7 @@ def test_wishes_that_cannot_be_met_are_refused(tmp_path: Path, placement: Placem
     ],
 )
 def test_providers_follow_the_placement(device: str, available: list[str], providers: list[Any], note: str) -> None:
-    found, told = onnx_backend._providers(Placement(device=device), available)
+    found, told = onnx._providers(Placement(device=device), available)
     assert found == providers
     assert note in told
     assert bool(note) == bool(told)

@@ -12,10 +12,10 @@ import pytest
 import torch
 from tests.similarity import NAMES, photograph, ssim
 
-from underdrawing.core import openvino_backend
-from underdrawing.core.device import Placement, place
 from underdrawing.core.errors import BadParameter, MissingExtra
-from underdrawing.core.openvino_backend import OpenVinoNetwork
+from underdrawing.core.networks import openvino
+from underdrawing.core.networks.openvino import OpenVinoNetwork
+from underdrawing.core.networks.placement import Placement, place
 from underdrawing.preprocessors.hed import Hed
 
 needed = pytest.mark.skipif(find_spec("openvino") is None, reason="the extra openvino is not installed")
@@ -77,8 +77,8 @@ def test_every_size_and_several_outputs() -> None:
 def test_a_format_the_processor_lacks_is_refused() -> None:
     network = OpenVinoNetwork(Halves(), Placement(backend="openvino", dtype="float16"))
     with pytest.raises(BadParameter, match="it would run in"):
-        openvino_backend._check_format(network.placement, Granted("bf16"))
-    openvino_backend._check_format(network.placement, Granted("f16"))
+        openvino._check_format(network.placement, Granted("bf16"))
+    openvino._check_format(network.placement, Granted("f16"))
 
 
 @needed
@@ -96,7 +96,7 @@ def test_without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing(name: str) -> None:
         return None
 
-    monkeypatch.setattr(openvino_backend, "find_spec", nothing)
+    monkeypatch.setattr(openvino, "find_spec", nothing)
     with pytest.raises(MissingExtra, match="pip install"):
         OpenVinoNetwork(Halves(), Placement(backend="openvino"))
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from underdrawing.core.errors import BadWeights, UnsafeFile
-from underdrawing.core.pickles import read, state_dict
+from underdrawing.core.tensor_files.torch_files import read, state_dict
 
 VECTORS = Path(__file__).resolve().parents[3] / "shared" / "vectors"
 SAMPLES = sorted(

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from underdrawing.core.pose_drawing import COLOURS, FINGERS, LIMBS, draw_pose, style
-from underdrawing.core.poses import Person, Point, Pose
+from underdrawing.core.poses.drawing import COLOURS, FINGERS, LIMBS, draw_pose, style
+from underdrawing.core.poses.model import Person, Point, Pose
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from underdrawing.core.pose_drawing import Sticks
+    from underdrawing.core.poses.drawing import Sticks
 
 
 def body(**places: tuple[float, float]) -> tuple[Point | None, ...]:

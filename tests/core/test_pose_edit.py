@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from underdrawing.core.errors import BadParameter
-from underdrawing.core.geometry import Size, fit
-from underdrawing.core.pose_edit import (
+from underdrawing.core.images.geometry import Size, fit
+from underdrawing.core.poses.edit import (
     MIRRORED_ANIMAL,
     MIRRORED_BODY,
     MIRRORED_FACE,
@@ -24,12 +24,12 @@ from underdrawing.core.pose_edit import (
     retargeted,
     scaled_limbs,
 )
-from underdrawing.core.pose_names import JOINTS, LIMBS, PARENTS, move, places
-from underdrawing.core.poses import ANIMAL, BODY, FACE, HAND, Person, Point, Pose, parts_of
+from underdrawing.core.poses.model import ANIMAL, BODY, FACE, HAND, Person, Point, Pose, parts_of
+from underdrawing.core.poses.names import JOINTS, LIMBS, PARENTS, move, places
 
 if TYPE_CHECKING:
-    from underdrawing.core.geometry import FitMode
-    from underdrawing.core.poses import Slots
+    from underdrawing.core.images.geometry import FitMode
+    from underdrawing.core.poses.model import Slots
 
 
 def person(start: float = 0.0) -> Person:

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from tests.golden.poses import inputs
 
 from underdrawing.core.errors import BadImage
-from underdrawing.core.pose_drawing import ANIMAL_COLOURS, ANIMAL_LIMBS, FINGERS, draw_hand, draw_pose
-from underdrawing.core.poses import ANIMAL, BODY, FACE, HAND, Person, Point, Pose, from_openpose, to_openpose
+from underdrawing.core.poses.drawing import ANIMAL_COLOURS, ANIMAL_LIMBS, FINGERS, draw_hand, draw_pose
+from underdrawing.core.poses.model import ANIMAL, BODY, FACE, HAND, Person, Point, Pose, from_openpose, to_openpose
 
 if TYPE_CHECKING:
-    from underdrawing.core.poses import Slots
+    from underdrawing.core.poses.model import Slots
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "poses" / "poses.npz"
 places = st.one_of(st.floats(-3, 70), st.sampled_from([0.0, 0.01, 0.5, 0.99, 1.0, -1.0]), st.floats(-1e12, 1e12))

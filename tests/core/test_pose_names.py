@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from underdrawing.core.errors import BadParameter
-from underdrawing.core.pose_names import Move, Place, limb, move, place, places
+from underdrawing.core.poses.names import Move, Place, limb, move, place, places
 
 
 @pytest.mark.parametrize(

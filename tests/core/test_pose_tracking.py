@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from underdrawing.core.errors import BadImage, BadParameter
-from underdrawing.core.pose_tracking import AWAY, SIZES, prompt_of, tracked
-from underdrawing.core.poses import BODY, Person, Point, Pose
+from underdrawing.core.poses.model import BODY, Person, Point, Pose
+from underdrawing.core.poses.tracking import AWAY, SIZES, prompt_of, tracked
 
 
 def person(x: float, *gaps: int) -> Person:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from underdrawing.core.errors import BadImage
-from underdrawing.core.geometry import Size
-from underdrawing.core.poses import BODY, FACE, HAND, Person, Point, Pose, from_openpose, scaled, to_openpose
+from underdrawing.core.images.geometry import Size
+from underdrawing.core.poses.model import BODY, FACE, HAND, Person, Point, Pose, from_openpose, scaled, to_openpose
 
 numbers = st.floats(1.5, 4000)
 point = st.builds(Point, numbers, numbers, st.floats(0.01, 1))

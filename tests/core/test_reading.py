@@ -15,7 +15,7 @@ from PIL import Image, ImageFile, features
 from tests.faults import poison
 
 from underdrawing.core.errors import BadImage
-from underdrawing.core.reading import frames, picture_of, read
+from underdrawing.core.images.reading import frames, picture_of, read
 
 CORPUS = {one.name: one for one in poison.corpus()}
 WHOLE = [one for one in CORPUS.values() if one.expected is not None and len(one.data) < 4000]

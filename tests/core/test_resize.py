@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from underdrawing.core.fitting import border_colour, count_colours, fit_map, resize_map, thin
-from underdrawing.core.geometry import FitMode, Size, padded_size
-from underdrawing.core.resize import pad, resize_image, resize_images, resize_masks
+from underdrawing.core.images.fit_map import border_colour, count_colours, fit_map, resize_map, thin
+from underdrawing.core.images.geometry import FitMode, Size, padded_size
+from underdrawing.core.images.resize import pad, resize_image, resize_images, resize_masks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,10 +14,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from underdrawing.core import safetensors_check
 from underdrawing.core.errors import BadWeights
 from underdrawing.core.files import sha256_file
-from underdrawing.core.safetensors_check import Entry, check, read_safetensors, write_safetensors
+from underdrawing.core.tensor_files import safetensors_io
+from underdrawing.core.tensor_files.safetensors_io import Entry, check, read_safetensors, write_safetensors
 
 ROOT = Path(__file__).resolve().parents[2]
 VECTORS = ROOT.parent / "shared" / "vectors"
@@ -160,7 +160,7 @@ def test_sample_files_pass() -> None:
 
 def test_written_files_are_the_librarys_and_the_same_twice(tmp_path: Path) -> None:
     base = torch.arange(24.0).reshape(4, 6)
-    dtypes = [d for d in safetensors_check.dtype_names() if d != torch.complex64 and "e8m0" not in str(d)]
+    dtypes = [d for d in safetensors_io.dtype_names() if d != torch.complex64 and "e8m0" not in str(d)]
     tensors = {f"{dtype}": torch.ones(3, 5).to(dtype) for dtype in dtypes}
     tensors |= {
         "view": base.t()[1:],

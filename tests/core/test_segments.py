@@ -13,9 +13,9 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from underdrawing.core.annotator import ControlMap
-from underdrawing.core.geometry import Size
+from underdrawing.core.images.geometry import Size
+from underdrawing.core.images.writing import read_info, write_map
 from underdrawing.core.segments import Classes, joined, recounted, to_json
-from underdrawing.core.writing import read_info, write_map
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageFont
 
-from underdrawing.core import sheet
-from underdrawing.core.writing import read_info
+from underdrawing.core.images import contact_sheet
+from underdrawing.core.images.writing import read_info
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,44 +32,57 @@ def test_cells_stand_in_a_grid_below_their_labels(tmp_path: Path) -> None:
     maps = {
         name: flat(tmp_path / f"{name}.png", 50, 25, (0, 20 * number, 200)) for number, name in enumerate("bcdefgh")
     }
-    assert sheet.contact_sheet([(source, maps)], list("bcdefgh"), tmp_path / "sheet.png") == ""
+    assert contact_sheet.contact_sheet([(source, maps)], list("bcdefgh"), tmp_path / "sheet.png") == ""
     pixels = drawn(tmp_path / "sheet.png")
-    wide = 2 * sheet.MARGIN + 4 * (sheet.CELL + sheet.GAP) - sheet.GAP
-    assert pixels.shape == (2 * sheet.MARGIN + 2 * (sheet.LABEL + sheet.CELL // 2) + sheet.GAP, wide, 3)
+    wide = 2 * contact_sheet.MARGIN + 4 * (contact_sheet.CELL + contact_sheet.GAP) - contact_sheet.GAP
+    assert pixels.shape == (
+        2 * contact_sheet.MARGIN + 2 * (contact_sheet.LABEL + contact_sheet.CELL // 2) + contact_sheet.GAP,
+        wide,
+        3,
+    )
     expected = [RED, *((0, 20 * number, 200) for number in range(7))]
     for number, colour in enumerate(expected):
-        left = sheet.MARGIN + number % 4 * (sheet.CELL + sheet.GAP)
-        top = sheet.MARGIN + number // 4 * (sheet.LABEL + sheet.CELL // 2 + sheet.GAP)
-        cell = pixels[top + sheet.LABEL : top + sheet.LABEL + sheet.CELL // 2, left : left + sheet.CELL]
+        left = contact_sheet.MARGIN + number % 4 * (contact_sheet.CELL + contact_sheet.GAP)
+        top = contact_sheet.MARGIN + number // 4 * (contact_sheet.LABEL + contact_sheet.CELL // 2 + contact_sheet.GAP)
+        cell = pixels[
+            top + contact_sheet.LABEL : top + contact_sheet.LABEL + contact_sheet.CELL // 2,
+            left : left + contact_sheet.CELL,
+        ]
         assert (cell == colour).all()
-        label = pixels[top : top + sheet.LABEL - 1, left : left + sheet.CELL]
+        label = pixels[top : top + contact_sheet.LABEL - 1, left : left + contact_sheet.CELL]
         assert label.min() < 90, "a label is dark enough to be read"
 
 
 def test_it_is_known_as_ours_and_the_same_twice(tmp_path: Path) -> None:
     source = flat(tmp_path / "a.png", 9, 200)
     for name in ("one.png", "two.png"):
-        sheet.contact_sheet([(source, {"m": source})], ["m"], tmp_path / name)
+        contact_sheet.contact_sheet([(source, {"m": source})], ["m"], tmp_path / name)
     assert read_info(tmp_path / "one.png")
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
 
 
 def test_nothing_too_much_and_lost_files_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = flat(tmp_path / "a.png", 20, 20)
-    assert "no map" in sheet.contact_sheet([(source, {})], ["m"], tmp_path / "sheet.png")
+    assert "no map" in contact_sheet.contact_sheet([(source, {})], ["m"], tmp_path / "sheet.png")
     assert not (tmp_path / "sheet.png").exists()
-    monkeypatch.setattr(sheet, "MOST_ROWS", 2)
+    monkeypatch.setattr(contact_sheet, "MOST_ROWS", 2)
     rows = [(source, {"m": tmp_path / "lost.png"})] * 3
-    assert sheet.contact_sheet(rows, ["m"], tmp_path / "sheet.png") == " (the first 2 of 3 inputs)"
+    assert contact_sheet.contact_sheet(rows, ["m"], tmp_path / "sheet.png") == " (the first 2 of 3 inputs)"
     assert (tmp_path / "sheet.png").is_file()
 
 
 def test_labels_of_any_kind_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = flat(tmp_path / f"{'Ünï 日本 ' * 12}.png", 20, 20)
     rows = [(source, {"lone \udce9": source})]
-    sheet.contact_sheet(rows, ["lone \udce9"], tmp_path / "sheet.png")
-    gap = drawn(tmp_path / "sheet.png")[:, sheet.MARGIN + sheet.CELL + 2 : sheet.MARGIN + sheet.CELL + sheet.GAP - 2]
-    assert (gap == sheet.PAPER).all(), "a label runs into the next cell"
+    contact_sheet.contact_sheet(rows, ["lone \udce9"], tmp_path / "sheet.png")
+    gap = drawn(tmp_path / "sheet.png")[
+        :,
+        contact_sheet.MARGIN + contact_sheet.CELL + 2 : contact_sheet.MARGIN
+        + contact_sheet.CELL
+        + contact_sheet.GAP
+        - 2,
+    ]
+    assert (gap == contact_sheet.PAPER).all(), "a label runs into the next cell"
     old = (
         ImageFont.load_default_imagefont() if hasattr(ImageFont, "load_default_imagefont") else ImageFont.load_default()
     )
@@ -77,5 +90,5 @@ def test_labels_of_any_kind_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     def bitmap(*_: object) -> object:
         return old
 
-    monkeypatch.setattr(sheet, "_font", bitmap)
-    assert sheet.contact_sheet(rows, ["lone \udce9"], tmp_path / "old.png") == ""
+    monkeypatch.setattr(contact_sheet, "_font", bitmap)
+    assert contact_sheet.contact_sheet(rows, ["lone \udce9"], tmp_path / "old.png") == ""

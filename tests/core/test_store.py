@@ -11,13 +11,13 @@ import pytest
 import torch
 from tests.faults.toy_hub import FILE, REPO, REVISION, record
 
-from underdrawing.core import fetch, places
-from underdrawing.core import store as store_module
 from underdrawing.core.errors import BadParameter, BadWeights, FetchFailed, UnsafeFile, WeightsMissing
 from underdrawing.core.files import EMPTY_SHA256, sha256_file
-from underdrawing.core.safetensors_check import write_safetensors
-from underdrawing.core.store import Store
-from underdrawing.core.weights import Weight
+from underdrawing.core.tensor_files.safetensors_io import write_safetensors
+from underdrawing.core.weights import download, search_paths
+from underdrawing.core.weights import store as store_module
+from underdrawing.core.weights.record import Weight
+from underdrawing.core.weights.store import Store
 
 DATA = bytes(range(256)) * 40
 WEIGHT = record(DATA, file="sub/net.pth", known_as=("other_name.pth",))
@@ -43,7 +43,7 @@ def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in SWITCHES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(fetch, "download", forbidden)
+    monkeypatch.setattr(download, "download", forbidden)
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_files_of_hosts_and_packs_are_used_in_place(
 
 
 def test_the_order_of_places(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "PACKAGE", tmp_path / "host" / "custom_nodes" / "clone")
+    monkeypatch.setattr(search_paths, "PACKAGE", tmp_path / "host" / "custom_nodes" / "clone")
     monkeypatch.setenv("UNDERDRAWING_WEIGHTS", str(tmp_path / "given"))
     monkeypatch.setenv("AUX_ANNOTATOR_CKPTS_PATH", str(tmp_path / "aux"))
     weight = record(DATA, file="sub/net.pth", bundled="net.bin")
@@ -114,7 +114,7 @@ def test_each_file_is_hashed_once_and_again_when_it_changes(tmp_path: Path, monk
         hashed.append(file)
         return sha256_file(file)
 
-    monkeypatch.setattr(places, "sha256_file", counted)
+    monkeypatch.setattr(search_paths, "sha256_file", counted)
     for _ in range(3):
         assert Store(tmp_path / "cache").find(WEIGHT) == path
     assert len(hashed) == 1
@@ -139,7 +139,7 @@ def test_a_store_that_does_not_remember_writes_nothing(tmp_path: Path, monkeypat
 @pytest.mark.parametrize("sha256", ["1", EMPTY_SHA256, "x" * 64])
 def test_a_record_that_pins_nothing_finds_nothing(store: Store, sha256: str) -> None:
     weight = record(b"", sha256=sha256)
-    put(places.cached_path(store.cache, weight), b"")
+    put(search_paths.cached_path(store.cache, weight), b"")
     assert store.find(weight) is None
     assert not store.verify(weight).ok
     with pytest.raises(FetchFailed, match="no hash"):
@@ -174,7 +174,7 @@ def test_missing_weights_tell_what_to_do(store: Store, monkeypatch: pytest.Monke
 
 def test_every_missing_file_is_named_at_once(store: Store) -> None:
     here, lost, more = record(DATA), record(b"lost", file="lost.bin"), record(b"more", file="more.bin", size=2_500_000)
-    put(places.cached_path(store.cache, here), DATA)
+    put(search_paths.cached_path(store.cache, here), DATA)
     store.require_each([here])
     with pytest.raises(WeightsMissing) as one:
         store.require_each([here, more])
@@ -197,9 +197,9 @@ def test_a_terminal_is_asked(store: Store, monkeypatch: pytest.MonkeyPatch, answ
     shown = Terminal()
     monkeypatch.setattr(sys, "stdin", Terminal(answer))
     monkeypatch.setattr(sys, "stderr", shown)
-    monkeypatch.setattr(fetch, "download", pretended)
+    monkeypatch.setattr(download, "download", pretended)
     if fetched:
-        assert store.require(WEIGHT) == places.cached_path(store.cache, WEIGHT)
+        assert store.require(WEIGHT) == search_paths.cached_path(store.cache, WEIGHT)
     else:
         with pytest.raises(WeightsMissing):
             store.require(WEIGHT)
@@ -209,7 +209,7 @@ def test_a_terminal_is_asked(store: Store, monkeypatch: pytest.MonkeyPatch, answ
 
 def test_always_means_no_question(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNDERDRAWING_DOWNLOAD", "always")
-    monkeypatch.setattr(fetch, "download", pretended)
+    monkeypatch.setattr(download, "download", pretended)
     assert store.require(WEIGHT).name == "net.pth"
 
 
@@ -219,7 +219,7 @@ def test_bundled_weights_that_are_gone(store: Store) -> None:
 
 
 def test_verify_names_the_fault(store: Store) -> None:
-    path = places.cached_path(store.cache, WEIGHT)
+    path = search_paths.cached_path(store.cache, WEIGHT)
     assert store.verify(WEIGHT).reason == "not on this machine"
     put(path, DATA[:-1])
     assert f"has {len(DATA) - 1} bytes" in store.verify(WEIGHT).reason
@@ -235,7 +235,7 @@ def test_import_recognises_by_content(store: Store, tmp_path: Path) -> None:
     source = put(tmp_path / "downloads" / "whatever.bin")
     other = record(b"other", file="b.pth")
     assert store.import_file(source, [other, WEIGHT]) == WEIGHT
-    assert store.find(WEIGHT) == places.cached_path(store.cache, WEIGHT)
+    assert store.find(WEIGHT) == search_paths.cached_path(store.cache, WEIGHT)
     assert source.read_bytes() == DATA
     put(source, b"unknown")
     with pytest.raises(BadWeights, match=r"none of the weights known here \(sha256 [0-9a-f]{64}, 7 bytes\)"):
@@ -246,7 +246,7 @@ def test_import_recognises_by_content(store: Store, tmp_path: Path) -> None:
 
 def kept(store: Store, path: Path, file: str) -> Weight:
     weight = record(path.read_bytes(), file=file)
-    put(places.cached_path(store.cache, weight), path.read_bytes())
+    put(search_paths.cached_path(store.cache, weight), path.read_bytes())
     return weight
 
 
@@ -268,7 +268,7 @@ def test_pickled_files_are_converted_once(store: Store, tmp_path: Path, monkeypa
     weight = kept(store, tmp_path / "x.pth", "x.pth")
     first, metadata = store.tensors(weight)
     assert metadata["dropped"] == "note"
-    monkeypatch.setattr("underdrawing.core.pickles.read", forbidden)
+    monkeypatch.setattr("underdrawing.core.tensor_files.torch_files.read", forbidden)
     second, again = store.tensors(weight)
     assert again == metadata
     for tensors in (first, second):

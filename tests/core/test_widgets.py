@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from underdrawing.core.widgets import RESOLUTION, Widget, number, switch
+from underdrawing.core.aux_inputs import RESOLUTION, Widget, number, switch
 
 
 def test_kinds_come_from_the_default() -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from underdrawing.core.annotator import ControlMap
 from underdrawing.core.errors import BadImage, WriteFailed
-from underdrawing.core.writing import png_bytes, read_info, write_map
+from underdrawing.core.images.writing import png_bytes, read_info, write_map
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,7 +97,7 @@ def test_values_with_channels_have_no_picture(tmp_path: Path) -> None:
 
 
 def test_poses_as_openpose_json(tmp_path: Path) -> None:
-    poses = pytest.importorskip("underdrawing.core.poses")
+    poses = pytest.importorskip("underdrawing.core.poses.model")
     empty = poses.Pose(people=(), width=14, height=9)
     made = ControlMap(images=a_map().images[:1], poses=(empty,), info=INFO)
     paths = write_map(made, 0, tmp_path, "x", json=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from underdrawing.core.errors import BadImage
-from underdrawing.core.reading import read
+from underdrawing.core.images.reading import read
 
 MEMORY = 512 << 20
 

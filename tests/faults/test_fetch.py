@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.faults.toy_hub import PATH, PIECE, ToyHub, record
 
-from underdrawing.core import fetch, files
+from underdrawing.core import files
 from underdrawing.core.errors import FetchFailed, WeightsMissing
-from underdrawing.core.store import Store
+from underdrawing.core.weights import download
+from underdrawing.core.weights.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,7 +39,7 @@ def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     monkeypatch.setenv("HF_TOKEN_PATH", str(tmp_path / "none"))
     monkeypatch.setenv("UNDERDRAWING_TIMEOUT", "0.5")
-    monkeypatch.setattr(fetch, "POLL", 0.02)
+    monkeypatch.setattr(download, "POLL", 0.02)
 
 
 @pytest.fixture

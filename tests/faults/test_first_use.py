@@ -16,13 +16,13 @@ import pytest
 import torch
 from tests.faults.toy_hub import FILE, PIECE, REPO, ToyHub, record
 
-from underdrawing.core import first_use
 from underdrawing.core.errors import BadWeights, FetchFailed, WeightsMissing
-from underdrawing.core.pins import Pin
-from underdrawing.core.places import cached_path
-from underdrawing.core.safetensors_check import write_safetensors
-from underdrawing.core.store import ABSENT, Store
-from underdrawing.core.weights import Weight
+from underdrawing.core.tensor_files.safetensors_io import write_safetensors
+from underdrawing.core.weights import pin_on_first_use
+from underdrawing.core.weights.pins import Pin
+from underdrawing.core.weights.record import Weight
+from underdrawing.core.weights.search_paths import cached_path
+from underdrawing.core.weights.store import ABSENT, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -277,7 +277,7 @@ def test_what_the_file_holds_is_still_checked(store: Store, tmp_path: Path) -> N
 
 
 def test_maps_tell_the_real_hash(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from underdrawing.core import run
+    from underdrawing.core import execute
     from underdrawing.preprocessors import registry
 
     hed = registry.resolve("hed").annotator
@@ -288,9 +288,9 @@ def test_maps_tell_the_real_hash(store: Store, tmp_path: Path, monkeypatch: pyte
         return (WEIGHT,)
 
     monkeypatch.setattr(hed, "weights_for", staticmethod(this))
-    monkeypatch.setattr(run, "store", lambda: store)
+    monkeypatch.setattr(execute, "store", lambda: store)
     annotator = hed(placement=None, defaults=hed.params())  # type: ignore[arg-type]
-    assert run._info(annotator, hed.params(), 64)["weights"] == {WEIGHT.id: store.known(WEIGHT).sha256}
+    assert execute._info(annotator, hed.params(), 64)["weights"] == {WEIGHT.id: store.known(WEIGHT).sha256}
 
 
 def test_of_two_first_uses_one_holds(store: Store) -> None:
@@ -345,11 +345,11 @@ def test_another_process_that_was_told_another_hash_comes_first(
 ) -> None:
     other = Pin(sha256=OTHER_DIGEST, size=len(OTHER), revision=SECOND, origin="hub")
 
-    def told(weight: Weight) -> first_use.Stated:
+    def told(weight: Weight) -> pin_on_first_use.Stated:
         Store(store.cache).pins.add(weight, other)
-        return first_use.Stated(FIRST, DIGEST, len(DATA))
+        return pin_on_first_use.Stated(FIRST, DIGEST, len(DATA))
 
-    monkeypatch.setattr(first_use, "state", told)
+    monkeypatch.setattr(pin_on_first_use, "state", told)
     with pytest.raises(FetchFailed, match=f"states the sha256 {DIGEST} now, but {OTHER_DIGEST} was pinned"):
         store.fetch(WEIGHT)
     assert store.pins.get(WEIGHT) == other

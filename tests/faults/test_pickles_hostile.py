@@ -85,7 +85,7 @@ def test_damaged_files_never_raise_anything_else(tmp_path: Path, new: bool) -> N
     import torch
 
     from underdrawing.core.errors import BadWeights, UnsafeFile
-    from underdrawing.core.pickles import read
+    from underdrawing.core.tensor_files.torch_files import read
 
     chance = random.Random(5)
     good = saved(

@@ -8,7 +8,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
-from underdrawing.core.weights import Weight
+from underdrawing.core.weights.record import Weight
 
 if TYPE_CHECKING:
     from types import TracebackType

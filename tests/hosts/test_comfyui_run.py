@@ -17,8 +17,8 @@ from tests.pictures import noise, photo
 
 import underdrawing
 from underdrawing.core.annotator import Kind
-from underdrawing.core.store import store
-from underdrawing.core.writing import read_info
+from underdrawing.core.images.writing import read_info
+from underdrawing.core.weights.store import store
 from underdrawing.preprocessors import registry
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from tests.hosts.lora_host import Patcher, stubs
 
-from underdrawing.adapters.chunks import Special, a1111_chunks
-from underdrawing.adapters.embeddings import load_embedding, save_embedding
-from underdrawing.adapters.encoding import encode_a1111
-from underdrawing.adapters.prompt import parse_emphasis
+from underdrawing.adapters.embeddings.load import load_embedding, save_embedding
+from underdrawing.adapters.prompts.chunks import Special, a1111_chunks
+from underdrawing.adapters.prompts.encoding import encode_a1111
+from underdrawing.adapters.prompts.prompt import parse_emphasis
 from underdrawing.comfy_nodes import embeddings
 from underdrawing.core.errors import BadParameter, UnknownName, WriteFailed
 

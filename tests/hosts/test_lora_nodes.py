@@ -14,8 +14,8 @@ from tests.adapters import checkpoints, tiny
 from tests.hosts.lora_host import Clip, LoRAAdapter, Patcher, calculate_weight, stubs
 
 from underdrawing.adapters import load_adapter
-from underdrawing.adapters.blocks import parse_blocks
-from underdrawing.adapters.keys import ldm_name
+from underdrawing.adapters.modules.spellings import ldm_name
+from underdrawing.adapters.prompts.block_weights import parse_blocks
 from underdrawing.comfy_nodes import lora, lora_tools
 from underdrawing.core.errors import BadParameter, BadWeights, UnderdrawingError, UnknownName, WriteFailed
 
@@ -297,7 +297,7 @@ def test_files_are_read_once_until_they_change(
         read.append(path)
         return load_adapter(path)
 
-    monkeypatch.setattr("underdrawing.adapters.load.load_adapter", counting)
+    monkeypatch.setattr("underdrawing.adapters.reading.load.load_adapter", counting)
     node = lora.UnderdrawingLoraStack()
     for text in ("<lora:a:1><lora:a:0.5>", "<lora:a:0.2>", "no tag", "<lora:a:1>"):
         node.load(model, clip, text)

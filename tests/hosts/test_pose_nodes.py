@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from underdrawing.comfy_nodes import peer_poses, peers
-from underdrawing.core.pose_drawing import draw_pose
-from underdrawing.core.poses import from_openpose
+from underdrawing.core.poses.drawing import draw_pose
+from underdrawing.core.poses.model import from_openpose
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from underdrawing.preprocessors.nets import bands
+from underdrawing.preprocessors.layers import bands
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from underdrawing.core.geometry import Size
+from underdrawing.core.images.geometry import Size
 from underdrawing.preprocessors import registry
-from underdrawing.preprocessors.nets import depth
-from underdrawing.preprocessors.nets.depth_files import DEPTH_ANYTHING_1, DEPTH_ANYTHING_2, MIDAS, ZOE, ZOE_ORIGINAL
+from underdrawing.preprocessors.maps import depth
+from underdrawing.preprocessors.weights.depth_files import DEPTH_ANYTHING_1, DEPTH_ANYTHING_2, MIDAS, ZOE, ZOE_ORIGINAL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,11 +13,11 @@ from hypothesis.extra.numpy import arrays
 from tests import surfaces
 from tests.similarity import photograph, ssim
 
-from underdrawing.core import models
 from underdrawing.core.annotator import Request
-from underdrawing.core.device import Placement
 from underdrawing.core.errors import BadWeights
-from underdrawing.core.geometry import Size
+from underdrawing.core.images.geometry import Size
+from underdrawing.core.networks import cache
+from underdrawing.core.networks.placement import Placement
 from underdrawing.preprocessors import registry
 from underdrawing.preprocessors.depth_leres import DepthLeres
 from underdrawing.preprocessors.nets import leres
@@ -142,8 +142,8 @@ def test_the_official_file_loads_strictly(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(tensors) == 712
     content = {"depth_model": {f"module.{key}": tensor for key, tensor in tensors.items()}}
     weight = surfaces.saved(tmp_path, monkeypatch, "res101.pth", content)
-    loaded = models.network(weight, leres.build, Placement(), leres.convert).module.state_dict()
-    models.unload()
+    loaded = cache.network(weight, leres.build, Placement(), leres.convert).module.state_dict()
+    cache.unload()
     block = "depth_model.encoder_modules.encoder.layer3.22."
     gain, shift, mean, variance = (
         tensors[f"{block}bn2.{part}"].double() for part in ("weight", "bias", "running_mean", "running_var")

@@ -18,15 +18,17 @@ from tests.similarity import photograph, ssim
 from torch import nn
 from torch.nn import functional as F
 
-from underdrawing.core import models, store
-from underdrawing.core.device import Placement
 from underdrawing.core.errors import BadWeights
-from underdrawing.core.geometry import Size
-from underdrawing.core.weights import Weight
-from underdrawing.preprocessors.nets import depth, depth_anything, dpt_hybrid, zoedepth
-from underdrawing.preprocessors.nets.imagenet import standardised
-from underdrawing.preprocessors.nets.pretrained import Pretrained
-from underdrawing.preprocessors.nets.renaming import Renaming
+from underdrawing.core.images.geometry import Size
+from underdrawing.core.networks import cache as models
+from underdrawing.core.networks.placement import Placement
+from underdrawing.core.weights import store
+from underdrawing.core.weights.record import Weight
+from underdrawing.preprocessors.layers.imagenet import standardised
+from underdrawing.preprocessors.layers.pretrained import Pretrained
+from underdrawing.preprocessors.layers.renaming import Renaming
+from underdrawing.preprocessors.maps import depth
+from underdrawing.preprocessors.nets import depth_anything, dpt_hybrid, zoedepth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -267,7 +269,7 @@ def test_zoedepths_padding_and_mirror_are_its_authors(monkeypatch: pytest.Monkey
     pytest.param(dpt_hybrid.RECIPES["original"], ((64, 64), (128, 192)), id="dpt_hybrid"),
 ])  # fmt: skip
 def test_openvino_runs_every_size(load: Pretrained, sizes: tuple[tuple[int, int], ...]) -> None:
-    from underdrawing.core.openvino_backend import OpenVinoNetwork
+    from underdrawing.core.networks.openvino import OpenVinoNetwork
 
     module = random_weights.shrunk(load).eval()
     generator = torch.Generator().manual_seed(2)

@@ -11,8 +11,8 @@ import pytest
 from tests.golden.mediapipe.crops import photo
 
 from underdrawing.core.annotator import Request
-from underdrawing.core.device import Placement
-from underdrawing.core.geometry import Size
+from underdrawing.core.images.geometry import Size
+from underdrawing.core.networks.placement import Placement
 from underdrawing.preprocessors import registry
 from underdrawing.preprocessors.face_mediapipe import FaceMediapipe
 from underdrawing.preprocessors.nets.mediapipe.face_drawing import CONTOURS, PUPILS

@@ -8,7 +8,7 @@ from tests.random_weights import tensors
 from torch import nn
 
 from underdrawing.core.errors import BadWeights
-from underdrawing.preprocessors.nets.folding import Folded, fold, published, strictly
+from underdrawing.preprocessors.layers.folding import Folded, fold, published, strictly
 
 
 def ours() -> nn.Sequential:

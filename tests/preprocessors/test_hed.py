@@ -15,14 +15,16 @@ from hypothesis.extra.numpy import arrays
 from tests.similarity import NAMES, photograph, ssim
 
 from underdrawing import preprocessors
-from underdrawing.core import models, store
-from underdrawing.core.device import Placement
 from underdrawing.core.errors import BadWeights
-from underdrawing.core.weights import Weight
+from underdrawing.core.networks import cache
+from underdrawing.core.networks.placement import Placement
+from underdrawing.core.weights import store
+from underdrawing.core.weights.record import Weight
 from underdrawing.preprocessors import registry
 from underdrawing.preprocessors.hed import Hed
-from underdrawing.preprocessors.nets import edges, hed
-from underdrawing.preprocessors.nets.hed_files import WEIGHTS
+from underdrawing.preprocessors.maps import edges
+from underdrawing.preprocessors.nets import hed
+from underdrawing.preprocessors.weights.hed_files import WEIGHTS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -130,7 +132,7 @@ def official_keys() -> dict[str, tuple[int, ...]]:
 def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tensors: dict[str, torch.Tensor]) -> Weight:
     """Record of a pickled checkpoint that lies where a user put it."""
     monkeypatch.setattr(store, "store", lambda: store.Store(tmp_path / "cache"))
-    monkeypatch.setattr(models, "store", store.store)
+    monkeypatch.setattr(cache, "store", store.store)
     folder = tmp_path / "mine"
     folder.mkdir()
     monkeypatch.setenv("UNDERDRAWING_WEIGHTS", str(folder))
@@ -149,7 +151,7 @@ def random_tensors() -> dict[str, torch.Tensor]:
 def test_the_official_keys_load_strictly_from_a_pickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tensors = random_tensors()
     assert len(tensors) == 37
-    network = models.network(saved(tmp_path, monkeypatch, tensors), hed.build, Placement())
+    network = cache.network(saved(tmp_path, monkeypatch, tensors), hed.build, Placement())
     loaded = network.module.state_dict()
     assert {k: tuple(v.shape) for k, v in loaded.items()} == official_keys()
     assert all(torch.equal(loaded[k], v.float()) for k, v in tensors.items())
@@ -166,4 +168,4 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path: Path, monkeypatch: pytest
     else:
         tensors["norm"] = torch.zeros(1, 1, 1, 1)
     with pytest.raises(BadWeights, match=fault):
-        models.network(saved(tmp_path, monkeypatch, tensors), hed.build, Placement())
+        cache.network(saved(tmp_path, monkeypatch, tensors), hed.build, Placement())

@@ -5,8 +5,8 @@ import pytest
 from tests.maps import map_of
 from tests.pictures import mixed, photo
 
-from underdrawing.core.device import Placement
 from underdrawing.core.errors import BadImage
+from underdrawing.core.networks.placement import Placement
 from underdrawing.preprocessors.inpaint import Inpaint
 
 

@@ -16,15 +16,18 @@ from tests.golden.lineart.weights import weights
 from tests.random_weights import fill
 from tests.similarity import NAMES, photograph, ssim
 
-from underdrawing.core import models, store
-from underdrawing.core.device import Placement
 from underdrawing.core.errors import BadWeights
-from underdrawing.core.openvino_backend import OpenVinoNetwork
-from underdrawing.core.weights import Weight
+from underdrawing.core.networks import cache
+from underdrawing.core.networks.openvino import OpenVinoNetwork
+from underdrawing.core.networks.placement import Placement
+from underdrawing.core.weights import store
+from underdrawing.core.weights.record import Weight
 from underdrawing.preprocessors import registry
-from underdrawing.preprocessors.nets import anyline, edges, lineart, lineart_anime, manga_line, norms, teed
-from underdrawing.preprocessors.nets.lineart_files import ANIME, LINEART, MANGA
-from underdrawing.preprocessors.nets.teed_files import MTEED, WEIGHTS
+from underdrawing.preprocessors.layers import norms
+from underdrawing.preprocessors.maps import anyline, edges
+from underdrawing.preprocessors.nets import lineart, lineart_anime, manga_line, teed
+from underdrawing.preprocessors.weights.lineart_files import ANIME, LINEART, MANGA
+from underdrawing.preprocessors.weights.teed_files import MTEED, WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,9 +88,9 @@ def _random_weights(golden: dict[str, NDArray[Any]]) -> Iterator[None]:  # pyrig
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store.Store, "require", require)
         patch.setattr(store.Store, "tensors", tensors)
-        models.unload()
+        cache.unload()
         yield
-    models.unload()
+    cache.unload()
 
 
 def run(name: str, image: NDArray[np.uint8], dtype: str = "float32", **params: Any) -> ControlMap:
@@ -303,9 +306,9 @@ def test_a_file_that_does_not_fit_is_refused(golden: dict[str, NDArray[Any]], na
     convert = getattr(NETWORKS[name], "convert", dict)
     with torch.device("meta"):
         module = NETWORKS[name].build({})
-    found, expected = (models._shapes(one) for one in (convert(table), module.state_dict()))
+    found, expected = (cache._shapes(one) for one in (convert(table), module.state_dict()))
     with pytest.raises(BadWeights, match=fault):
-        models.compare(expected, found, name)
+        cache.compare(expected, found, name)
 
 
 @pytest.mark.parametrize("part", ["weight", "bias", "running_mean", "running_var"])
@@ -315,9 +318,9 @@ def test_a_batch_norm_that_lacks_a_part_is_not_folded(golden: dict[str, NDArray[
     del table[lost]
     with torch.device("meta"):
         module = manga_line.build({})
-    found, expected = (models._shapes(one) for one in (manga_line.convert(table), module.state_dict()))
+    found, expected = (cache._shapes(one) for one in (manga_line.convert(table), module.state_dict()))
     with pytest.raises(BadWeights, match="unexpected"):
-        models.compare(expected, found, "manga")
+        cache.compare(expected, found, "manga")
 
 
 def test_numbers_of_tensors_are_the_published_ones(golden: dict[str, NDArray[Any]]) -> None:
@@ -337,7 +340,7 @@ def test_a_pickled_file_loads_strictly(
     golden: dict[str, NDArray[Any]], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "store", lambda: store.Store(tmp_path / "cache"))
-    monkeypatch.setattr(models, "store", store.store)
+    monkeypatch.setattr(cache, "store", store.store)
     monkeypatch.setenv("UNDERDRAWING_WEIGHTS", str(tmp_path))
     tensors = {key: tensor.half() for key, tensor in official(golden, name).items()}
     path = tmp_path / "mine.pth"
@@ -345,7 +348,7 @@ def test_a_pickled_file_loads_strictly(
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     size = path.stat().st_size
     record = Weight(repo="a/b", file=path.name, sha256=digest, size=size, licence="none", commercial=True)
-    loaded = models.network(record, NETWORKS[name].build, Placement()).module.state_dict()
+    loaded = cache.network(record, NETWORKS[name].build, Placement()).module.state_dict()
     assert {key: tuple(value.shape) for key, value in loaded.items()} == shapes(golden, name)
     assert all(torch.equal(loaded[key], tensor.float()) for key, tensor in tensors.items())
 

@@ -13,14 +13,17 @@ from tests.golden.lines import synthetic
 from tests.pictures import flat, photo
 from tests.random_weights import stand_in, tensors
 
-from underdrawing.core import models, store
-from underdrawing.core.device import Placement
 from underdrawing.core.errors import BadWeights
-from underdrawing.core.weights import Weight
+from underdrawing.core.networks import cache
+from underdrawing.core.networks.placement import Placement
+from underdrawing.core.weights import store
+from underdrawing.core.weights.record import Weight
 from underdrawing.preprocessors import registry
+from underdrawing.preprocessors.layers import bands
+from underdrawing.preprocessors.maps import mlsd_lines
 from underdrawing.preprocessors.mlsd import Mlsd
-from underdrawing.preprocessors.nets import bands, mlsd, mlsd_lines
-from underdrawing.preprocessors.nets.mlsd_files import WEIGHTS, Model
+from underdrawing.preprocessors.nets import mlsd
+from underdrawing.preprocessors.weights.mlsd_files import WEIGHTS, Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,7 +57,7 @@ def published(keys: NDArray[np.uint8]) -> dict[str, tuple[int, ...]]:
 def saved(folder: Path, patch: pytest.MonkeyPatch, content: Any) -> Weight:
     """Record of a pickled checkpoint that lies where a user put it."""
     patch.setattr(store, "store", lambda: store.Store(folder / "cache"))
-    patch.setattr(models, "store", store.store)
+    patch.setattr(cache, "store", store.store)
     mine = folder / "mine"
     mine.mkdir(exist_ok=True)
     patch.setenv("UNDERDRAWING_WEIGHTS", str(mine))
@@ -65,8 +68,8 @@ def saved(folder: Path, patch: pytest.MonkeyPatch, content: Any) -> Weight:
     return Weight(repo="a/b", file=path.name, sha256=digest, size=len(data), licence="none", commercial=True)
 
 
-def loaded(model: Model, weight: Weight, placement: Placement | None = None) -> models.Network:
-    return models.network(weight, mlsd.BUILD[model], placement or Placement(), mlsd.converter(model, weight.id))
+def loaded(model: Model, weight: Weight, placement: Placement | None = None) -> cache.Network:
+    return cache.network(weight, mlsd.BUILD[model], placement or Placement(), mlsd.converter(model, weight.id))
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -13,9 +13,9 @@ from tests import random_weights, surfaces
 from tests.similarity import photograph, ssim
 from torch.nn import functional as F
 
-from underdrawing.core import models
-from underdrawing.core.device import Placement
 from underdrawing.core.errors import BadWeights
+from underdrawing.core.networks import cache
+from underdrawing.core.networks.placement import Placement
 from underdrawing.preprocessors import registry
 from underdrawing.preprocessors.nets import bae
 from underdrawing.preprocessors.normal_bae import NormalBae
@@ -138,8 +138,8 @@ def test_the_official_file_loads_strictly(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(tensors) == 936
     content = {"model": {f"module.{key}": tensor for key, tensor in tensors.items()}}
     weight = surfaces.saved(tmp_path, monkeypatch, "scannet.pt", content)
-    loaded = models.network(weight, bae.build, Placement(), bae.convert).module.state_dict()
-    models.unload()
+    loaded = cache.network(weight, bae.build, Placement(), bae.convert).module.state_dict()
+    cache.unload()
     block = "encoder.original_model.blocks.3.6."
     gain, variance = (tensors[f"{block}bn2.{part}"].double() for part in ("weight", "running_var"))
     kernel = tensors[f"{block}conv_dw.weight"].double() * (gain / torch.sqrt(variance + 1e-3))[:, None, None, None]

@@ -8,8 +8,8 @@ import numpy as np
 from tests.golden.mediapipe.crops import photo
 
 from underdrawing.core.annotator import Request
-from underdrawing.core.device import Placement
-from underdrawing.core.geometry import Size
+from underdrawing.core.images.geometry import Size
+from underdrawing.core.networks.placement import Placement
 from underdrawing.preprocessors.person_mask import PersonMask
 
 if TYPE_CHECKING:

@@ -14,12 +14,15 @@ from tests.random_weights import tensors
 from tests.similarity import NAMES, photograph, ssim
 from torch.nn import functional as F
 
-from underdrawing.core import models, store
-from underdrawing.core.device import Placement
 from underdrawing.core.errors import BadWeights
-from underdrawing.core.weights import Weight
+from underdrawing.core.networks import cache
+from underdrawing.core.networks.placement import Placement
+from underdrawing.core.weights import store
+from underdrawing.core.weights.record import Weight
 from underdrawing.preprocessors import registry
-from underdrawing.preprocessors.nets import bands, edges, pidinet
+from underdrawing.preprocessors.layers import bands
+from underdrawing.preprocessors.maps import edges
+from underdrawing.preprocessors.nets import pidinet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +51,7 @@ def _one_thread() -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
 def saved(folder: Path, patch: pytest.MonkeyPatch, table: dict[str, torch.Tensor]) -> Weight:
     """Record of a checkpoint as the authors saved theirs, lying where a user put it."""
     patch.setattr(store, "store", lambda: store.Store(folder / "cache"))
-    patch.setattr(models, "store", store.store)
+    patch.setattr(cache, "store", store.store)
     mine = folder / "mine"
     mine.mkdir()
     patch.setenv("UNDERDRAWING_WEIGHTS", str(mine))
@@ -59,8 +62,8 @@ def saved(folder: Path, patch: pytest.MonkeyPatch, table: dict[str, torch.Tensor
     return Weight(repo="a/b", file=path.name, sha256=digest, size=len(data), licence="none", commercial=False)
 
 
-def loaded(weight: Weight) -> models.Network:
-    return models.network(weight, pidinet.build, Placement(), pidinet.convert)
+def loaded(weight: Weight) -> cache.Network:
+    return cache.network(weight, pidinet.build, Placement(), pidinet.convert)
 
 
 @pytest.fixture

@@ -12,20 +12,20 @@ from tests.golden.poses import inputs
 from tests.random_weights import stand_in
 
 from underdrawing.core.annotator import Request
-from underdrawing.core.device import Placement
-from underdrawing.core.geometry import Size
-from underdrawing.core.pose_drawing import draw_pose
-from underdrawing.core.poses import from_openpose, to_openpose
+from underdrawing.core.images.geometry import Size
+from underdrawing.core.networks.placement import Placement
+from underdrawing.core.poses.drawing import draw_pose
+from underdrawing.core.poses.model import from_openpose, to_openpose
 from underdrawing.preprocessors import registry
-from underdrawing.preprocessors.nets.rtmpose_files import AP10K
-from underdrawing.preprocessors.nets.yolo_files import YOLOX
 from underdrawing.preprocessors.pose_animal import PoseAnimal
+from underdrawing.preprocessors.weights.rtmpose_files import AP10K
+from underdrawing.preprocessors.weights.yolo_files import YOLOX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from underdrawing.core.annotator import ControlMap
-    from underdrawing.core.poses import Pose
+    from underdrawing.core.poses.model import Pose
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "poses" / "poses.npz"
 

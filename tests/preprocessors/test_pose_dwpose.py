@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 from tests.golden.poses import inputs
 from tests.random_weights import session, stand_in
 
-from underdrawing.core import onnx_backend
 from underdrawing.core.annotator import Request
-from underdrawing.core.device import Placement
-from underdrawing.core.geometry import Size
-from underdrawing.core.onnx_backend import OnnxNetwork
-from underdrawing.core.pose_drawing import draw_pose
-from underdrawing.core.poses import parts_of
+from underdrawing.core.images.geometry import Size
+from underdrawing.core.networks import onnx
+from underdrawing.core.networks.onnx import OnnxNetwork
+from underdrawing.core.networks.placement import Placement
+from underdrawing.core.poses.drawing import draw_pose
+from underdrawing.core.poses.model import parts_of
 from underdrawing.preprocessors import load_annotator, registry
-from underdrawing.preprocessors.nets import coco_people, rtmpose, yolo
-from underdrawing.preprocessors.nets.rtmpose_files import WHOLE_BODY
-from underdrawing.preprocessors.nets.yolo_files import DETECTORS, YOLOX
+from underdrawing.preprocessors.people import coco_people, rtmpose, yolo
 from underdrawing.preprocessors.pose_dwpose import PoseDwpose
+from underdrawing.preprocessors.weights.rtmpose_files import WHOLE_BODY
+from underdrawing.preprocessors.weights.yolo_files import DETECTORS, YOLOX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from underdrawing.core.annotator import ControlMap
-    from underdrawing.core.poses import Person, Pose
-    from underdrawing.core.weights import Weight
+    from underdrawing.core.poses.model import Person, Pose
+    from underdrawing.core.weights.record import Weight
 
 SIZE = (288, 384)
 SCALE = (1.25, 1.25)
@@ -83,10 +83,10 @@ def sessions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sessions]:
     def opened(weight: Weight, placement: Placement) -> OnnxNetwork:
         return OnnxNetwork(next(one for name, one in made.items() if weight.file.startswith(name)), weight.id)
 
-    monkeypatch.setattr(onnx_backend, "opened", opened)
-    onnx_backend.forget()
+    monkeypatch.setattr(onnx, "opened", opened)
+    onnx.forget()
     yield made
-    onnx_backend.forget()
+    onnx.forget()
 
 
 def run(*pictures: NDArray[np.uint8], size: Size | None = None, **params: Any) -> ControlMap:

@@ -14,10 +14,10 @@ import pytest
 from tests.golden.mediapipe.crops import photo
 
 from underdrawing.core.annotator import Request
-from underdrawing.core.device import Placement
-from underdrawing.core.geometry import Size
-from underdrawing.core.pose_drawing import draw_pose
-from underdrawing.core.poses import from_openpose, to_openpose
+from underdrawing.core.images.geometry import Size
+from underdrawing.core.networks.placement import Placement
+from underdrawing.core.poses.drawing import draw_pose
+from underdrawing.core.poses.model import from_openpose, to_openpose
 from underdrawing.preprocessors.nets.mediapipe.bodies import Body, distinct
 from underdrawing.preprocessors.nets.mediapipe.faces import Face
 from underdrawing.preprocessors.nets.mediapipe.hands import Hand, handed
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from underdrawing.core.annotator import ControlMap
-    from underdrawing.core.poses import Person, Slots
+    from underdrawing.core.poses.model import Person, Slots
 
 NOSE, NECK, RIGHT_SHOULDER, LEFT_SHOULDER, RIGHT_EYE, LEFT_EYE = 0, 1, 2, 5, 14, 15
 WOMAN = {

@@ -14,17 +14,19 @@ from hypothesis import strategies as st
 from tests import light_openpose, pose_maps, random_weights
 from tests.similarity import ssim
 
-from underdrawing.core import models, store
-from underdrawing.core.device import Placement
 from underdrawing.core.errors import BadWeights
-from underdrawing.core.geometry import Size
-from underdrawing.core.pose_drawing import draw_pose
-from underdrawing.core.weights import Weight
+from underdrawing.core.images.geometry import Size
+from underdrawing.core.networks import cache
+from underdrawing.core.networks.placement import Placement
+from underdrawing.core.poses.drawing import draw_pose
+from underdrawing.core.weights import store
+from underdrawing.core.weights.record import Weight
 from underdrawing.preprocessors import registry
-from underdrawing.preprocessors.nets.openpose import body, faces, hands, network, peaks, people, records
+from underdrawing.preprocessors.nets.openpose import body, faces, hands, network, peaks, people
 from underdrawing.preprocessors.nets.openpose.axes import axes, view
 from underdrawing.preprocessors.nets.openpose.boxes import Box, cut, face_box, hand_box
 from underdrawing.preprocessors.pose_openpose import PoseOpenpose
+from underdrawing.preprocessors.weights import openpose_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from underdrawing.core.poses import Slots
+    from underdrawing.core.poses.model import Slots
     from underdrawing.preprocessors.nets.openpose.axes import View
     from underdrawing.preprocessors.nets.openpose.body import Joint, Joints
     from underdrawing.preprocessors.nets.openpose.parts import Spots
@@ -104,7 +106,7 @@ def test_the_keys_are_the_published_ones(name: str, some: tuple[str, ...]) -> No
 def recorded(tmp_path: Path, patch: pytest.MonkeyPatch, tensors: Table) -> Weight:
     """Record of a pickled checkpoint that lies where a user put it."""
     patch.setattr(store, "store", lambda: store.Store(tmp_path / "cache"))
-    patch.setattr(models, "store", store.store)
+    patch.setattr(cache, "store", store.store)
     folder = tmp_path / "mine"
     folder.mkdir()
     patch.setenv("UNDERDRAWING_WEIGHTS", str(folder))
@@ -117,9 +119,9 @@ def recorded(tmp_path: Path, patch: pytest.MonkeyPatch, tensors: Table) -> Weigh
 
 def test_the_official_file_loads_strictly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tensors = {key: value.half() for key, value in random_weights.tensors(shapes("hand")).items()}
-    loaded = models.network(recorded(tmp_path, monkeypatch, tensors), network.build_hand, Placement()).module
+    loaded = cache.network(recorded(tmp_path, monkeypatch, tensors), network.build_hand, Placement()).module
     assert all(torch.equal(loaded.state_dict()[key], value.float()) for key, value in tensors.items())
-    models.unload()
+    cache.unload()
 
 
 @pytest.mark.parametrize("fault", ["missing", "unexpected", "mis-shaped"])
@@ -132,7 +134,7 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path: Path, monkeypatch: pytest
     else:
         tensors["conv6_2_CPM.bias"] = torch.zeros(71)  # a face's
     with pytest.raises(BadWeights, match=fault):
-        models.network(recorded(tmp_path, monkeypatch, tensors), network.build_hand, Placement())
+        cache.network(recorded(tmp_path, monkeypatch, tensors), network.build_hand, Placement())
 
 
 # Bodies.
@@ -506,7 +508,7 @@ def test_names_of_existing_workflows(name: str, drawn: str) -> None:
     params = PoseOpenpose.params(**found.presets)
     assert found.annotator is PoseOpenpose
     assert [part for part in ("body", "hands", "face") if getattr(params, part)] == drawn.split()
-    needed = [("body", records.BODY), ("hands", records.HAND), ("face", records.FACE)]
+    needed = [("body", openpose_files.BODY), ("hands", openpose_files.HAND), ("face", openpose_files.FACE)]
     wanted = tuple(weight for part, weight in needed if part == "body" or part in drawn.split())
     assert PoseOpenpose.weights_for(params) == wanted
 

@@ -11,17 +11,18 @@ import torch
 from tests.golden.poses import inputs
 from tests.random_weights import stand_in
 
-from underdrawing.core import onnx_backend
 from underdrawing.core.annotator import Request
-from underdrawing.core.device import Placement
 from underdrawing.core.errors import BadParameter, MissingExtra
-from underdrawing.core.geometry import Size
-from underdrawing.core.poses import parts_of
-from underdrawing.preprocessors.nets import figures, rtmpose_net, runtimes, vitpose, yolo, yolox
-from underdrawing.preprocessors.nets.rtmpose_files import AP10K, AP10K_TORCH, WHOLE_BODY, WHOLE_BODY_TORCH
-from underdrawing.preprocessors.nets.yolo_files import DETECTORS, EVERY, RTDETR, YOLOX, YOLOX_TORCH
+from underdrawing.core.images.geometry import Size
+from underdrawing.core.networks import onnx
+from underdrawing.core.networks.placement import Placement
+from underdrawing.core.poses.model import parts_of
+from underdrawing.preprocessors.nets import rtmpose_net, vitpose, yolox
+from underdrawing.preprocessors.people import figures, runtimes, yolo
 from underdrawing.preprocessors.pose_animal import PoseAnimal
 from underdrawing.preprocessors.pose_dwpose import PoseDwpose
+from underdrawing.preprocessors.weights.rtmpose_files import AP10K, AP10K_TORCH, WHOLE_BODY, WHOLE_BODY_TORCH
+from underdrawing.preprocessors.weights.yolo_files import DETECTORS, EVERY, RTDETR, YOLOX, YOLOX_TORCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ def having(monkeypatch: pytest.MonkeyPatch, *absent: str) -> None:
         return None if name in absent else object()
 
     monkeypatch.setattr(runtimes, "find_spec", find)
-    monkeypatch.setattr(onnx_backend, "find_spec", find)
+    monkeypatch.setattr(onnx, "find_spec", find)
 
 
 def run(annotator: type[Annotator[Any]], placement: Placement | None = None, **params: Any) -> ControlMap:
@@ -164,20 +165,20 @@ def test_torch_needs_no_onnx_runtime(monkeypatch: pytest.MonkeyPatch, annotator:
 @with_onnx
 @both
 def test_only_onnx_files_can_run_elsewhere(monkeypatch: pytest.MonkeyPatch, annotator: type[Annotator[Any]]) -> None:
-    opened = onnx_backend.opened
+    opened = onnx.opened
 
     def aside(weight: Any, placement: Placement) -> Any:
         network = opened(weight, placement)
         network.note = "this ONNX Runtime does not run on cuda"
         return network
 
-    monkeypatch.setattr(onnx_backend, "opened", aside)
-    onnx_backend.forget()
+    monkeypatch.setattr(onnx, "opened", aside)
+    onnx.forget()
     assert run(annotator, runtime="onnxruntime").notes == (
         "this ONNX Runtime does not run on cuda; or set runtime to torch",
     )
     assert run(annotator, runtime="torch").notes == ()
-    onnx_backend.forget()
+    onnx.forget()
 
 
 @both

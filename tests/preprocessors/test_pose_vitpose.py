@@ -22,9 +22,9 @@ from tests.golden.poses import inputs
 from tests.random_weights import stand_in
 
 from underdrawing.core.annotator import Request
-from underdrawing.core.device import Placement
 from underdrawing.core.errors import BadParameter, BadWeights
-from underdrawing.core.geometry import Size
+from underdrawing.core.images.geometry import Size
+from underdrawing.core.networks.placement import Placement
 from underdrawing.preprocessors.nets import vitpose
 from underdrawing.preprocessors.pose_vitpose import PoseVitpose
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from underdrawing.core.annotator import ControlMap
-    from underdrawing.core.poses import Pose
+    from underdrawing.core.poses.model import Pose
 
 FOLDER = Path(__file__).resolve().parents[1] / "golden" / "poses"
 INSIDE = [0, 2]

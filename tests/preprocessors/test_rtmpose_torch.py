@@ -18,12 +18,14 @@ import torch
 from tests.golden.rtmpose_torch import weights
 from torch import nn
 
-from underdrawing.core import models, store
-from underdrawing.core.device import Placement
 from underdrawing.core.errors import BadWeights
-from underdrawing.core.weights import Weight
-from underdrawing.preprocessors.nets import csp, rtmpose_net, yolo, yolox
-from underdrawing.preprocessors.nets.rtmpose_files import AP10K_TORCH, CROPS, WHOLE_BODY_TORCH
+from underdrawing.core.networks import cache as models
+from underdrawing.core.networks.placement import Placement
+from underdrawing.core.weights import store
+from underdrawing.core.weights.record import Weight
+from underdrawing.preprocessors.nets import csp, rtmpose_net, yolox
+from underdrawing.preprocessors.people import yolo
+from underdrawing.preprocessors.weights.rtmpose_files import AP10K_TORCH, CROPS, WHOLE_BODY_TORCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -304,7 +306,7 @@ def test_short_formats_run(name: str, dtype: Any) -> None:
 @pytest.mark.parametrize("name", ["rtmpose", "yolox"])
 def test_openvino_gives_the_same(name: str) -> None:
     """RTMPose is traced with a crop of its own shape."""
-    from underdrawing.core.openvino_backend import OpenVinoNetwork
+    from underdrawing.core.networks.openvino import OpenVinoNetwork
 
     made = yolox.Yolox(8, 1) if name == "yolox" else rtmpose_net.RtmPose(rtmpose_net.Shape(0.1, 0.125, 5, (64, 96)))
     module = made.eval().requires_grad_(requires_grad=False)

@@ -11,9 +11,9 @@ import pytest
 from tests.similarity import NAMES, photograph, ssim
 
 from underdrawing.preprocessors import registry
-from underdrawing.preprocessors.nets import edges
-from underdrawing.preprocessors.nets.hed_files import WEIGHTS
+from underdrawing.preprocessors.maps import edges
 from underdrawing.preprocessors.scribble_hed import ScribbleHed
+from underdrawing.preprocessors.weights.hed_files import WEIGHTS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

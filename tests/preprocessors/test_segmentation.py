@@ -19,15 +19,16 @@ from tests.pictures import photo
 from tests.tiny_segmentation import NARROW, tensor
 from torch.nn.functional import interpolate
 
-from underdrawing.core import models
-from underdrawing.core import store as stores
-from underdrawing.core.device import Placement
 from underdrawing.core.errors import BadParameter, BadWeights
-from underdrawing.core.geometry import Size
-from underdrawing.core.weights import Weight
+from underdrawing.core.images.geometry import Size
+from underdrawing.core.networks import cache
+from underdrawing.core.networks.placement import Placement
+from underdrawing.core.weights import store as stores
+from underdrawing.core.weights.record import Weight
 from underdrawing.preprocessors import registry
-from underdrawing.preprocessors.nets import labels, palettes, segmentation
-from underdrawing.preprocessors.nets.segmentation_files import SEGFORMER
+from underdrawing.preprocessors.maps import labels, palettes
+from underdrawing.preprocessors.nets import segmentation
+from underdrawing.preprocessors.weights.segmentation_files import SEGFORMER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -236,17 +237,17 @@ def test_a_pickled_file_is_read_without_running_it(
     golden: dict[str, NDArray[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = stores.Store(tmp_path / "cache")
-    monkeypatch.setattr(models, "store", lambda: store)
+    monkeypatch.setattr(cache, "store", lambda: store)
     monkeypatch.setenv("UNDERDRAWING_WEIGHTS", str(tmp_path))
     path = tmp_path / "pytorch_model.bin"
     torch.save(published(golden, "segformer_b0"), path)
     data = path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     weight = Weight(repo="a/b", file=path.name, sha256=digest, size=len(data), licence="none", commercial=True)
-    scores = models.assembled(weight, narrow("segformer_b0"), Placement())(x_of(golden))
+    scores = cache.assembled(weight, narrow("segformer_b0"), Placement())(x_of(golden))
     expected = scores_of(golden, "segformer_b0")
     assert (scores - expected).abs().max() <= 1e-4 * expected.abs().max()
-    models.unload()
+    cache.unload()
 
 
 @pytest.mark.parametrize("name", ["upernet", "segformer_b0", "oneformer_ade20k", "mask2former"])

@@ -10,9 +10,9 @@ from tests.maps import map_of
 from tests.pictures import mixed, noise, photo, ramp
 
 from underdrawing.core.annotator import Request
-from underdrawing.core.device import Placement
 from underdrawing.core.errors import BadImage
-from underdrawing.core.geometry import Size
+from underdrawing.core.images.geometry import Size
+from underdrawing.core.networks.placement import Placement
 from underdrawing.preprocessors.shuffle import LONGEST, Shuffle
 
 if TYPE_CHECKING:

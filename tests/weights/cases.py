@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from underdrawing.core.annotator import Annotator
     from underdrawing.core.params import Field, Value
-    from underdrawing.core.weights import Weight
+    from underdrawing.core.weights.record import Weight
 
 MOST = 3000
 """Most combinations of parameters that are tried for one annotator."""

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from underdrawing.core.device import Placement
 from underdrawing.core.errors import WeightsMissing
-from underdrawing.core.store import Store
+from underdrawing.core.networks.placement import Placement
+from underdrawing.core.weights.store import Store
 from underdrawing.preprocessors.nets import teed
-from underdrawing.preprocessors.nets.teed_files import MTEED
+from underdrawing.preprocessors.weights.teed_files import MTEED
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "lineart" / "lineart.npz"
 

@@ -21,8 +21,8 @@ from tests.weights.cases import Case, cases, cases_of
 
 from underdrawing.core.annotator import Annotator, ControlMap, Kind
 from underdrawing.core.errors import MissingExtra, WeightsMissing
-from underdrawing.core.store import Store
-from underdrawing.core.writing import png_bytes
+from underdrawing.core.images.writing import png_bytes
+from underdrawing.core.weights.store import Store
 from underdrawing.preprocessors import registry
 
 if TYPE_CHECKING:
@@ -55,9 +55,10 @@ def never_ask(monkeypatch: pytest.MonkeyPatch) -> None:
 def forget() -> Iterator[None]:
     """Give the memory of a network back before the next one is loaded (unloading collects, which takes its time)."""
     yield
-    from underdrawing.core import models, onnx_backend
+    from underdrawing.core.networks import cache as models
+    from underdrawing.core.networks import onnx
 
-    if models._loaded or onnx_backend._loaded:
+    if models._loaded or onnx._loaded:
         models.unload()
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import records
+from ...weights import mediapipe_files
 from .detection import Detections, chance
 from .regions import Region, search, to_picture, upright
 from .running import Detector, Net
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ....core.device import Placement
+    from ....core.networks.placement import Placement
 
     Array = NDArray[np.float32]
     Image = NDArray[np.uint8]
@@ -87,8 +87,8 @@ class Bodies:
     """Finds bodies: the detector on the whole picture and on tiles of it, then the point network on every find."""
 
     def __init__(self, placement: Placement) -> None:
-        self.detect = Detector(Net(records.POSE_DETECTION, placement, low=-1), STRIDES)
-        self.net = Net(records.POSE_LANDMARK_FULL, placement)
+        self.detect = Detector(Net(mediapipe_files.POSE_DETECTION, placement, low=-1), STRIDES)
+        self.net = Net(mediapipe_files.POSE_LANDMARK_FULL, placement)
 
     def __call__(self, image: Image, *, confidence: float, levels: int) -> list[Body]:
         """Everybody whose score is at least confidence, surest first. levels: see `regions.search`."""

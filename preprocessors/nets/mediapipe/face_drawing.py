@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ....core.geometry import Size
+    from ....core.images.geometry import Size
     from .faces import Face
 
     Array = NDArray[np.float32]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from . import records
+from ...weights import mediapipe_files
 from .regions import Region, around, level, search, to_picture
 from .running import Detector, Net
 from .topology import FACE_SLOTS, HEAD, LEFT_EYE_CORNERS, RIGHT_EYE_CORNERS
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ....core.device import Placement
+    from ....core.networks.placement import Placement
     from .bodies import Body
 
     Array = NDArray[np.float32]
@@ -104,9 +104,9 @@ class Faces:
     """Finds faces in the whole picture, in tiles of it and around the heads of bodies."""
 
     def __init__(self, placement: Placement) -> None:
-        self.detect = Detector(Net(records.FACE_DETECTION_SHORT_RANGE, placement, low=-1), STRIDES)
-        self.mesh = Net(records.FACE_LANDMARK, placement)
-        self.iris = Net(records.IRIS_LANDMARK, placement)
+        self.detect = Detector(Net(mediapipe_files.FACE_DETECTION_SHORT_RANGE, placement, low=-1), STRIDES)
+        self.mesh = Net(mediapipe_files.FACE_LANDMARK, placement)
+        self.iris = Net(mediapipe_files.IRIS_LANDMARK, placement)
 
     def __call__(self, image: Image, bodies: Sequence[Body] = (), *, confidence: float) -> list[Face]:
         """Every face of which the detector is at least as sure as confidence, clearest first.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from . import records
+from ...weights import mediapipe_files
 from .regions import Region, around, rotate, to_picture, upright, whole
 from .running import Detector, Net
 from .topology import ARM, LEFT, PALM, RIGHT
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ....core.device import Placement
+    from ....core.networks.placement import Placement
     from .bodies import Body
 
     Array = NDArray[np.float32]
@@ -77,8 +77,8 @@ class Hands:
     """Finds hands and gives them to people."""
 
     def __init__(self, placement: Placement) -> None:
-        self.detect = Detector(Net(records.PALM_DETECTION_FULL, placement), STRIDES)
-        self.net = Net(records.HAND_LANDMARK_FULL, placement)
+        self.detect = Detector(Net(mediapipe_files.PALM_DETECTION_FULL, placement), STRIDES)
+        self.net = Net(mediapipe_files.HAND_LANDMARK_FULL, placement)
 
     def __call__(self, image: Image, bodies: Sequence[Body], *, confidence: float) -> list[Hand]:
         """Every hand whose presence is at least confidence, surest first."""

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from . import records
+from ...weights import mediapipe_files
 from .regions import full
 from .running import Net
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ....core.device import Placement
-    from ....core.geometry import Size
+    from ....core.images.geometry import Size
+    from ....core.networks.placement import Placement
 
 
 class Mask:
     """Segments people; the picture is stretched to the network's square."""
 
     def __init__(self, placement: Placement) -> None:
-        self.net = Net(records.SELFIE_SEGMENTATION, placement)
+        self.net = Net(mediapipe_files.SELFIE_SEGMENTATION, placement)
 
     def __call__(self, image: NDArray[np.uint8], size: Size) -> NDArray[np.float32]:
         """Probability [*size], 0 .. 1, of a picture [H, W, 3]."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ....core.poses import BODY, Person, Point, Pose
+from ....core.poses.model import BODY, Person, Point, Pose
 from .bodies import Bodies
 from .faces import Face, Faces, slots
 from .hands import Hand, Hands, handed
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ....core.device import Placement
-    from ....core.poses import Slots
+    from ....core.networks.placement import Placement
+    from ....core.poses.model import Slots
     from .bodies import Body
 
     Array = NDArray[np.float32]

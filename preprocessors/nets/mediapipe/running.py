@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import torch
 
-from ....core.models import network
+from ....core.networks.cache import network
 from .detection import Detections, anchors, decode, suppress
 from .graph import Graph
 from .regions import crop, to_picture
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ....core.device import Placement
-    from ....core.weights import Weight
+    from ....core.networks.placement import Placement
+    from ....core.weights.record import Weight
     from .regions import Region
 
     Array = NDArray[np.float32]

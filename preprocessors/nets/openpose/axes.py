@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import torch
 
-from ....core.geometry import Size, padded_size
+from ....core.images.geometry import Size, padded_size
 from .network import STRIDE
 
 if TYPE_CHECKING:

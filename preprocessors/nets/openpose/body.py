@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from ....core.batching import in_chunks
-from ....core.geometry import Size
-from ....core.models import network
-from . import records
+from ....core.images.geometry import Size
+from ....core.networks.batching import in_chunks
+from ....core.networks.cache import network
+from ...weights import openpose_files
 from .assembly import assemble
 from .axes import View, axes, view
 from .limbs import find_limbs
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ....core.annotator import Images
-    from ....core.device import Placement
+    from ....core.networks.placement import Placement
 
     F32 = NDArray[np.float32]
 
@@ -45,7 +45,7 @@ def find_bodies(images: Images, placement: Placement) -> list[list[Joints]]:
     """People of each picture uint8 [B, H, W, 3] RGB."""
     plan = view(Size(*images.shape[1:3]))
     seen = np.stack([shown(image, plan) for image in images])
-    maps = in_chunks(network(records.BODY, build_body, placement), seen, placement)
+    maps = in_chunks(network(openpose_files.BODY, build_body, placement), seen, placement)
     return [decode(one, plan) for one in maps]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ....core.geometry import Size
+    from ....core.images.geometry import Size
     from .body import Joint, Joints
 
 SMALLEST = 20

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from torch.nn import functional as F
 
-from ....core.models import network
-from . import records
+from ....core.networks.cache import network
+from ...weights import openpose_files
 from .network import FACE_MAPS, build_face
 from .parts import Spot, maps_of, squares
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from ....core.device import Placement
+    from ....core.networks.placement import Placement
     from .parts import Spots
 
     F32 = NDArray[np.float32]
@@ -42,7 +42,7 @@ def find_faces(crops: Sequence[NDArray[np.uint8]], placement: Placement) -> list
     """Landmarks of faces in BGR crops of any sizes, None for those that are not seen."""
     if not crops:
         return []
-    net = network(records.FACE, build_face, placement)
+    net = network(openpose_files.FACE, build_face, placement)
     maps = maps_of(net, squares(crops, SIDE), placement)
     return [decode(one, *crop.shape[:2]) for one, crop in zip(maps, crops, strict=True)]
 

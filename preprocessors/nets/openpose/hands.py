@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import torch
 
-from ....core.models import network
-from . import records
+from ....core.networks.cache import network
+from ...weights import openpose_files
 from .axes import blurred, resizing
 from .network import HAND_MAPS, STRIDE, build_hand
 from .parts import Spot, maps_of, squares
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from ....core.device import Placement
+    from ....core.networks.placement import Placement
     from .parts import Spots
 
     F64 = NDArray[np.float64]
@@ -55,7 +55,7 @@ def find_hands(crops: Sequence[NDArray[np.uint8]], placement: Placement) -> list
 
 def average(crops: Sequence[NDArray[np.uint8]], placement: Placement) -> Tensor:
     """Mean of the four sizes' maps [n, 21, 128, 128]."""
-    net = network(records.HAND, build_hand, placement)
+    net = network(openpose_files.HAND, build_hand, placement)
     soft = [np.asarray(cv2.GaussianBlur(crop, (0, 0), CROP_BLUR), np.uint8) for crop in crops]
     total: Tensor | None = None
     for side in SIDES:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from ....core.batching import chunks
+from ....core.networks.batching import chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from ....core.device import Placement
-    from ....core.models import Network
+    from ....core.networks.cache import Network
+    from ....core.networks.placement import Placement
 
 
 class Spot(NamedTuple):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ....core.poses import Person, Point, Pose
-from ....core.resize import resize_images
+from ....core.images.resize import resize_images
+from ....core.poses.model import Person, Point, Pose
 from .body import find_bodies
 from .boxes import LEFT_ARM, RIGHT_ARM, Box, cut, face_box, hand_box
 from .faces import find_faces
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ....core.annotator import Images
-    from ....core.device import Placement
-    from ....core.geometry import Size
-    from ....core.poses import Slots
+    from ....core.images.geometry import Size
+    from ....core.networks.placement import Placement
+    from ....core.poses.model import Slots
     from .body import Joints
     from .parts import Spots
 

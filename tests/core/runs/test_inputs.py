@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.cli.support import contents, entries, picture
 
-from underdrawing.core.runs.inputs import Source, expand
+from underdrawing.core.batch.inputs import Source, expand
 
 if TYPE_CHECKING:
     from tests.cli.support import Run

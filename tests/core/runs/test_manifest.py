@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from tests.cli.support import entries
 
+from underdrawing.core.batch.manifest import Manifest
 from underdrawing.core.errors import WriteFailed
-from underdrawing.core.runs.manifest import Manifest
 
 
 def entry(name: str, **more: Any) -> dict[str, Any]:

@@ -12,19 +12,19 @@ import torch
 from tests.golden.mediapipe.crops import LOW, crops, sample
 from torch.nn import functional
 
-from underdrawing.core.device import Placement
 from underdrawing.core.errors import BadWeights
-from underdrawing.core.models import network
-from underdrawing.core.store import store
-from underdrawing.preprocessors.nets.mediapipe import records
+from underdrawing.core.networks.cache import network
+from underdrawing.core.networks.placement import Placement
+from underdrawing.core.weights.store import store
 from underdrawing.preprocessors.nets.mediapipe.graph import Graph, Resize, Sparse
+from underdrawing.preprocessors.weights import mediapipe_files
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "mediapipe" / "outputs.npz"
 NAMES = tuple(crops())
 
 
 def record(name: str) -> Any:
-    return getattr(records, name.upper())
+    return getattr(mediapipe_files, name.upper())
 
 
 def outputs(name: str) -> dict[str, torch.Tensor]:

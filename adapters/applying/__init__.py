@@ -1,0 +1,1 @@
+"""Adapters on models: plan, apply, remove, bake."""

@@ -1,0 +1,137 @@
+"""Which change goes to which tensor, and what of each adapter found no place."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from ...core.errors import BadWeights
+from .receipt import Receipt, account
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..adapter import Adapter
+    from ..deltas.base import Delta
+    from ..prompts.block_weights import Architecture
+    from .weight_access import Holder, Target
+
+    Wish = tuple[Adapter, float, float] | tuple[Adapter, float, float, "Blocks | None"]
+
+_TOKEN = "is a learned token: the prompt encoder takes it"
+
+
+class Blocks(Protocol):
+    """Multiplier of a module's strength, by its canonical name."""
+
+    def weight_of(self, module: str, architecture: Architecture = "sd", /) -> float:
+        """Multiplier of that module of SD 1 and 2 ("sd") or SDXL ("sdxl"), whose blocks are numbered differently."""
+        ...
+
+
+class Change(NamedTuple):
+    """One delta wanted on one module."""
+
+    adapter: int
+    delta: Delta
+    strength: float
+
+
+@dataclass
+class Work:
+    """Plan of one call: (part, tensor key) → changes by target; modules in effect and refused ones, per adapter."""
+
+    targets: dict[tuple[str, str], dict[Target, list[Change]]] = field(default_factory=lambda: defaultdict(dict))
+    applied: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    refused: dict[int, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+
+
+def plan(holders: Mapping[str, Holder], wishes: Sequence[Wish]) -> Work:
+    """Match every module of every adapter with the tensors of the parts; forms no product."""
+    work = Work()
+    for number, wish in enumerate(wishes):
+        adapter, unet, encoder, blocks = _read(wish)
+        architecture = _architecture(holders, adapter) if blocks else "sd"
+        for module, delta in adapter.modules.items():
+            part = module.partition(".")[0]
+            strength = unet if part == "unet" else encoder
+            strength *= 1.0 if blocks is None else blocks.weight_of(module, architecture)
+            holder = holders.get(part)
+            if holder is not None:
+                _plan_module(work, holder, (part, module), Change(number, delta, strength))
+    return work
+
+
+def _architecture(holders: Mapping[str, Holder], adapter: Adapter) -> Architecture:
+    """By the model's own modules; where there is no UNet, by what the file was made for."""
+    if "unet" in holders:
+        return "sdxl" if ("unet.add_embedding.linear_1", "weight") in holders["unet"].slots else "sd"
+    return "sdxl" if adapter.base_model.startswith("sdxl") else "sd"
+
+
+def _read(wish: Sequence[Any]) -> tuple[Adapter, float, float, Blocks | None]:
+    adapter, unet, encoder, *rest = wish
+    return adapter, unet, encoder, rest[0] if rest else None
+
+
+def _plan_module(work: Work, holder: Holder, place: tuple[str, str], change: Change) -> None:
+    part, module = place
+    weight = holder.slots.get((module, "weight"))
+    base = holder.get(weight.key) if weight else None
+    if weight is None or base is None:
+        return
+    bias = holder.slots.get((module, "bias")) or holder.bias_slot(module)
+    shape = weight.view(base.detach()).shape
+    try:
+        change.delta.check(shape)
+        if (fault := _bias_fault(change.delta, shape[0], homeless=bias is None)) is not None:
+            raise BadWeights(fault)
+    except BadWeights as error:
+        work.refused[change.adapter][module] = str(error)
+        return
+    work.applied[change.adapter].add(module)
+    if change.strength and change.delta.changes_weight:
+        work.targets[part, weight.key].setdefault((module, "weight"), []).append(change)
+    has_bias = bias is not None and holder.get(bias.key) is not None
+    if (
+        change.strength
+        and change.delta.changes_bias
+        and bias is not None
+        and (has_bias or change.delta.bias is not None)
+    ):
+        work.targets[part, bias.key].setdefault((module, "bias"), []).append(change)
+
+
+def _bias_fault(delta: Delta, rows: int, *, homeless: bool) -> str | None:
+    if delta.bias is None:
+        return None
+    if homeless:
+        return "brings a bias, and its layer has no room for one"
+    return None if delta.bias.numel() == rows else f"a bias of {delta.bias.numel()} does not fit {rows} outputs"
+
+
+def receipt_of(wishes: Sequence[Wish], work: Work) -> Receipt:
+    """Account of every key of every adapter."""
+    entries = [
+        account(
+            wish[0],
+            work.applied[number],
+            {**dict.fromkeys(wish[0].embeddings, _TOKEN), **work.refused[number]},
+            wish[1:3],
+        )
+        for number, wish in enumerate(wishes)
+    ]
+    return Receipt(tuple(entries))
+
+
+def check_receipt(receipt: Receipt, *, allow_empty: bool) -> None:
+    """Raise BadWeights when an adapter matched nothing, unless that is allowed."""
+    for entry in receipt.adapters:
+        if not entry.modules and not allow_empty:
+            why = "; ".join(f"{count} keys: {reason}" for reason, count in list(entry.reasons().items())[:3])
+            raise BadWeights(
+                f"nothing of it fits this model: {why or 'it holds no modules'}",
+                where=entry.name,
+                fix="check that it was made for this base model",
+            )

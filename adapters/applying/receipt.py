@@ -1,0 +1,122 @@
+"""What an application did: every key of every adapter is applied or skipped with a reason, and the two add up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..adapter import Adapter
+
+
+@dataclass(frozen=True)
+class AdapterReceipt:
+    """One adapter's account.
+
+    applied: key → module it changed. skipped: key → reason. Together they are all keys of the file.
+    modules: how many modules were changed. strengths: of UNet and text encoders.
+    """
+
+    name: str
+    dialect: str
+    base_model: str
+    algorithms: dict[str, int]
+    strengths: tuple[float, float]
+    modules: int
+    applied: dict[str, str]
+    skipped: dict[str, str]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """Number of keys in the file."""
+        return len(self.applied) + len(self.skipped)
+
+    def reasons(self) -> dict[str, int]:
+        """Reason → number of keys."""
+        return dict(Counter(self.skipped.values()).most_common())
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Accounts of all adapters of a call."""
+
+    adapters: tuple[AdapterReceipt, ...]
+
+    @property
+    def applied(self) -> int:
+        """Keys applied, of all adapters."""
+        return sum(len(entry.applied) for entry in self.adapters)
+
+    @property
+    def skipped(self) -> int:
+        """Keys skipped, of all adapters."""
+        return sum(len(entry.skipped) for entry in self.adapters)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """JSON-serialisable, complete."""
+        return [
+            {
+                "name": entry.name,
+                "dialect": entry.dialect,
+                "base_model": entry.base_model,
+                "algorithms": entry.algorithms,
+                "unet_strength": entry.strengths[0],
+                "te_strength": entry.strengths[1],
+                "modules": entry.modules,
+                "keys": entry.total,
+                "applied": len(entry.applied),
+                "skipped": entry.skipped,
+                "notes": list(entry.notes),
+            }
+            for entry in self.adapters
+        ]
+
+    def __str__(self) -> str:
+        """Readable table: one line per adapter, one per reason."""
+        return "\n".join(_lines(self.adapters)) or "no adapters"
+
+
+def _lines(entries: Iterable[AdapterReceipt]) -> Iterable[str]:
+    for entry in entries:
+        kinds = ", ".join(f"{count} {algorithm}" for algorithm, count in entry.algorithms.items())
+        unet, encoder = entry.strengths
+        yield (
+            f"{entry.name}: {len(entry.applied)} of {entry.total} keys on {entry.modules} modules "
+            f"({kinds or 'no deltas'}; {entry.dialect}, {entry.base_model}) at unet {unet:g}, text encoder {encoder:g}"
+        )
+        for reason, count in entry.reasons().items():
+            yield f"  skipped {count}: {reason}"
+        for note in entry.notes:
+            yield f"  note: {note}"
+
+
+def account(
+    adapter: Adapter, applied: set[str], refused: dict[str, str], strengths: tuple[float, float]
+) -> AdapterReceipt:
+    """Turn what happened per module into an account per key.
+
+    applied: modules and tokens that took effect. refused: module → reason. Anything else that was used by the file
+    but not by the model is skipped because the model has no such module.
+    """
+    done = {key: owner for key, owner in adapter.used.items() if owner in applied}
+    lost = {key: refused.get(owner, _nowhere(owner)) for key, owner in adapter.used.items() if owner not in applied}
+    return AdapterReceipt(
+        name=adapter.name,
+        dialect=adapter.dialect,
+        base_model=adapter.base_model,
+        algorithms=adapter.algorithms,
+        strengths=strengths,
+        modules=len(applied & set(adapter.modules)),
+        applied=done,
+        skipped={**adapter.unused, **lost},
+        notes=adapter.notes,
+    )
+
+
+def _nowhere(owner: str) -> str:
+    part = owner.partition(".")[0]
+    return f"the model's {part} has no such module, or was not given"

@@ -1,0 +1,261 @@
+"""What the tables of embedding files mean: one reader per layout, the first that knows the file takes it.
+
+Names. A1111 and ComfyUI call an embedding by its file's name, diffusers by the key in the file. Here a key that is a
+name counts ("<cat-toy>", "mytok"); where a file has none (A1111 .pt, kohya, SDXL pairs, lists) it is the file's name
+without its ending, and for pictures the `name` they hold, as in A1111.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ...core.errors import BadWeights
+from ..reading.bundled_tokens import CLONEOFSIMO_MARK, PREFIX, Learned, learned_token
+from ..reading.dialects.base import Located, dialects, split
+from ..reading.files import RawFile
+from ..reading.foreign import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+Tokens = dict[str, "dict[str, Tensor]"]
+SDXL = {"clip_l": "text_encoder", "clip_g": "text_encoder_2"}
+WIDTHS = {768: "text_encoder", 1024: "text_encoder", 1280: "text_encoder_2"}
+"""Text encoder by width: CLIP-L, OpenCLIP-H (SD2), OpenCLIP-bigG."""
+NAMELESS = frozenset({"*", "emb_params", "embedding", "embeddings", "weight", "vectors"})
+FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+MOST_VECTORS, MOST_WIDTH, MOST_TOKENS, LONGEST_NAME = 1024, 8192, 1000, 512
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file's content before anybody knows what it means, and what to call it. own_names: whether `name` counts."""
+
+    path: Path
+    content: Any
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    own_names: bool = False
+
+    @property
+    def table(self) -> dict[str, Any]:
+        """Content as a table; empty for lists."""
+        return self.content if isinstance(self.content, dict) else {}
+
+    @property
+    def name(self) -> str:
+        """What the embedding of a file without tokens is called."""
+        told = self.table.get("name") if self.own_names else None
+        return told[:LONGEST_NAME] if isinstance(told, str) and told.strip() else self.path.stem
+
+
+@dataclass(frozen=True)
+class Found:
+    """Tokens of a file, the layout they stood in, and what a user should know."""
+
+    format: str
+    tokens: Tokens
+    notes: tuple[str, ...] = ()
+
+
+def understand(source: Source) -> Found:
+    """Tokens of a file's content, fp32 [n, d]. Raises BadWeights naming the key, or what kind of file it is."""
+    source = replace(source, content=_unwrapped(source.content))
+    found = next((read(source) for knows, read in LAYOUTS if knows(source)), None)
+    if found is None or not found.tokens:
+        raise BadWeights("holds no embedding", where=str(source.path), fix="check what kind of file it is")
+    return found
+
+
+def vectors(value: Any, key: str, path: Path) -> Tensor:
+    """A value of the file as [n, d] fp32 in memory of its own; not checked for NaN."""
+    if not isinstance(value, Tensor):
+        raise _bad("is no tensor", key, path)
+    if value.dtype not in FLOATS:
+        raise _bad(f"is {str(value.dtype).removeprefix('torch.')}, and vectors are floating-point", key, path)
+    if value.ndim not in (1, 2):
+        raise _bad(f"has the shape {list(value.shape)[:8]}, and vectors are [n, d] or [d]", key, path)
+    rows = value[None] if value.ndim == 1 else value
+    if not 1 <= rows.shape[0] <= MOST_VECTORS or not 1 <= rows.shape[1] <= MOST_WIDTH:
+        limit = f"1 to {MOST_VECTORS} vectors of 1 to {MOST_WIDTH} numbers"
+        raise _bad(f"has the shape {list(value.shape)}; an embedding has {limit}", key, path)
+    return rows.detach().to(torch.float32, copy=True).contiguous()
+
+
+def _bad(what: str, key: str, path: Path) -> BadWeights:
+    return BadWeights(what, where=f"{path}, key {key[:80]!r}", fix="export the embedding again")
+
+
+def _unwrapped(content: Any) -> Any:
+    inner = content.get("state_dict") if isinstance(content, dict) else None
+    return inner if isinstance(inner, dict) else content
+
+
+def by_width(name: str, rows: Tensor) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Vectors under the text encoder they are wide enough for; another width goes to the first, with a note."""
+    width = rows.shape[1]
+    known = f"{width} wide, which no text encoder of SD1, SD2 or SDXL is; taken for the first"
+    return {WIDTHS.get(width, "text_encoder"): rows}, () if width in WIDTHS else (f"{name[:80]!r} is {known}",)
+
+
+def _single(source: Source, name: str, key: str, value: Any, layout: str) -> Found:
+    encoders, notes = by_width(name, vectors(value, key, source.path))
+    return Found(layout, {name: encoders}, notes)
+
+
+def _together(layout: str, parts: list[Found], notes: tuple[str, ...] = ()) -> Found:
+    tokens: Tokens = defaultdict(dict)
+    for part in parts:
+        for token, encoders in part.tokens.items():
+            tokens[token] |= encoders
+    return Found(layout, dict(tokens), (*notes, *(note for part in parts for note in part.notes)))
+
+
+def _params(source: Source) -> Found:
+    """A1111: `string_to_param` holds the vectors under "*"."""
+    params = source.table["string_to_param"]
+    if not isinstance(params, Mapping) or not params or len(params) > MOST_TOKENS:
+        raise _bad("is no table of vectors", "string_to_param", source.path)
+    parts = [
+        _single(source, source.name if len(params) == 1 or key == "*" else _name(key, source), str(key), value, "")
+        for key, value in params.items()
+    ]
+    return _together("A1111", parts)
+
+
+def _pair(source: Source) -> Found:
+    """SDXL: one tensor per text encoder."""
+    encoders = {part: vectors(source.table[key], key, source.path) for key, part in SDXL.items() if key in source.table}
+    rest = [key for key in source.table if key not in SDXL and isinstance(source.table[key], Tensor)]
+    notes = [f"{len(rest)} other tensors are ignored: {', '.join(str(key)[:40] for key in rest[:4])}"] if rest else []
+    counts = {part: rows.shape[0] for part, rows in encoders.items()}
+    if len(set(counts.values())) > 1:
+        notes.append(f"the text encoders have different numbers of vectors: {counts}")
+    layout = "SDXL" if len(encoders) == 2 else "SDXL, second encoder only" if "text_encoder_2" in encoders else "clip_l"
+    return Found(layout, {source.name: encoders}, tuple(notes))
+
+
+def _kohya(source: Source) -> Found:
+    return _single(source, source.name, "emb_params", source.table["emb_params"], "kohya")
+
+
+def _list(source: Source) -> Found:
+    """ComfyUI reads a list of tables: all vectors of one width, one after another."""
+    if not all(isinstance(table, dict) for table in source.content) or len(source.content) > MOST_TOKENS:
+        what = "is a bare list of tensors, as LoRA files of lora_diffusion are, not an embedding"
+        raise BadWeights(what, where=str(source.path), fix="load it as a LoRA")
+    parts: dict[str, list[Tensor]] = defaultdict(list)
+    notes: list[str] = []
+    for number, table in enumerate(source.content):
+        for key, value in table.items():
+            encoders, told = by_width(str(key), vectors(value, f"{number}.{key}", source.path))
+            notes += told
+            for part, rows in encoders.items():
+                parts[part].append(rows)
+    return Found(
+        "list", {source.name: {part: _joined(rows, part, source) for part, rows in parts.items()}}, tuple(notes)
+    )
+
+
+def _joined(rows: list[Tensor], part: str, source: Source) -> Tensor:
+    if len({one.shape[1] for one in rows}) > 1:
+        widths = sorted({one.shape[1] for one in rows})
+        raise _bad(f"has vectors of different widths in one list: {widths}", part, source.path)
+    return vectors(torch.cat(rows), part, source.path)
+
+
+def _bundled(source: Source) -> Found:
+    """Tokens that travel in a LoRA file."""
+    file = _raw(source)
+    parts: list[Found] = []
+    mark = "LoRA file (bundled)"
+    for key, value in file.tensors.items():
+        learned = learned_token(key, file)
+        if isinstance(learned, Learned):
+            parts.append(Found("", {_name(learned.token, source): {learned.encoder: vectors(value, key, source.path)}}))
+            mark = mark if key.startswith(PREFIX) else "cloneofsimo"
+    rest = len(file.tensors) - len(parts)
+    return _together(mark, parts, (f"{rest} other tensors belong to the LoRA",) if rest else ())
+
+
+def _named(source: Source) -> Found:
+    """diffusers and the like: every key is a token."""
+    tensors = {str(key): value for key, value in source.table.items() if isinstance(value, Tensor)}
+    _refuse(source, tensors)
+    if len(tensors) > MOST_TOKENS:
+        raise BadWeights(f"holds {len(tensors)} tensors, more than an embedding would", where=str(source.path))
+    notes = tuple(f"{str(key)[:80]!r} is no tensor" for key in list(source.table)[:8] if str(key) not in tensors)
+    parts = [
+        _single(source, source.name if key in NAMELESS and len(tensors) == 1 else _name(key, source), key, value, "")
+        for key, value in tensors.items()
+    ]
+    return _together("token" if len(parts) == 1 else "tokens", parts, notes)
+
+
+def _name(token: Any, source: Source) -> str:
+    if not isinstance(token, str) or not token.strip() or len(token) > LONGEST_NAME:
+        raise _bad(f"is no name of 1 to {LONGEST_NAME} characters", ascii(token), source.path)
+    return token
+
+
+def _refuse(source: Source, tensors: dict[str, Tensor]) -> None:
+    """Raise BadWeights for files that are something else, and say what."""
+    keys = frozenset([*tensors, *map(str, source.table)])
+    kind = next((f"{kind.what} ({kind.advice})" for kind in KINDS if kind.matches(keys)), "")
+    file = RawFile(source.path, tensors, metadata=dict(source.metadata))
+    if not kind and any(_of_a_lora(key) or _located(key, file) for key in tensors):
+        kind = "a LoRA-family adapter without learned tokens (load it as a LoRA)"
+    if not kind and any(key.endswith((".weight", ".bias")) for key in tensors):
+        kind = "a model's weights"
+    if kind:
+        raise BadWeights(f"is {kind}, not an embedding", where=str(source.path), fix="choose another file")
+
+
+def _of_a_lora(key: str) -> bool:
+    found = split(key)
+    return found is not None and found[1] not in ("bias", "scale", "weight")
+
+
+def _located(key: str, file: RawFile) -> bool:
+    return any(isinstance(dialect.locate(key, file), Located) for dialect in dialects())
+
+
+def _raw(source: Source) -> RawFile:
+    tensors = {str(key): value for key, value in source.table.items() if isinstance(value, Tensor)}
+    return RawFile(source.path, tensors, metadata=dict(source.metadata))
+
+
+def _carries_tokens(source: Source) -> bool:
+    marked = CLONEOFSIMO_MARK in source.metadata.values()
+    return marked or any(str(key)[: len(PREFIX)] == PREFIX for key in source.table)
+
+
+def _holds(*keys: str) -> Callable[[Source], bool]:
+    return lambda source: any(isinstance(source.table.get(key), Tensor | Mapping) for key in keys)
+
+
+LAYOUTS: tuple[tuple[Callable[[Source], bool], Callable[[Source], Found]], ...] = (
+    (lambda source: isinstance(source.content, list | tuple) and bool(source.content), _list),
+    (lambda source: "string_to_param" in source.table, _params),
+    (_carries_tokens, _bundled),
+    (_holds(*SDXL), _pair),
+    (_holds("emb_params"), _kohya),
+    (lambda source: bool(source.table), _named),
+)
+
+
+def texts(source: Source) -> Iterator[tuple[str, str | int]]:
+    """What A1111 notes beside the vectors: name, step, sd_checkpoint (a hash) and sd_checkpoint_name."""
+    for key in ("name", "sd_checkpoint", "sd_checkpoint_name"):
+        if isinstance(value := source.table.get(key, source.metadata.get(key)), str) and value:
+            yield key, value[:200]
+    step = source.table.get("step", source.metadata.get("ss_steps"))
+    if isinstance(step, (int, str)) and re.fullmatch(r"\d{1,12}", str(step)[:13]):
+        yield "step", int(step)

@@ -1,0 +1,1 @@
+"""Modules of base models, and every spelling of their names."""

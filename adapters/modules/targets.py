@@ -1,0 +1,88 @@
+"""Where a module's weight and bias lie in a state dict, whatever its layout, including fused q, k, v."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from .spellings import known_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from torch import Tensor
+
+Parameter = Literal["weight", "bias"]
+
+PREFIXES: dict[str, tuple[str, ...]] = {
+    "unet": ("model.diffusion_model.", "diffusion_model.", "unet."),
+    "text_encoder": (
+        "cond_stage_model.transformer.",
+        "cond_stage_model.model.",
+        "conditioner.embedders.0.transformer.",
+        "text_encoder.",
+    ),
+    "text_encoder_2": ("conditioner.embedders.1.model.", "conditioner.embedders.0.model.", "text_encoder_2."),
+}
+"""Where checkpoints keep the parts. `cond_stage_model.model.` is SD2's OpenCLIP, `conditioner.embedders.0.model.` the
+refiner's only encoder."""
+
+FUSED: dict[str, Parameter] = {"attn.in_proj_weight": "weight", "attn.in_proj_bias": "bias"}
+PROJECTIONS = ("q_proj", "k_proj", "v_proj")
+
+
+class Slot(NamedTuple):
+    """A tensor of a state dict or part of it. third: which third of the rows (fused q, k, v), or None for all.
+
+    transposed: stored as [in, out] (OpenCLIP's text_projection).
+    """
+
+    key: str
+    third: int | None = None
+    transposed: bool = False
+
+    def view(self, tensor: Tensor) -> Tensor:
+        """The part of the stored tensor that is the module's, as a view in the module's own orientation."""
+        if self.third is not None:
+            rows = tensor.shape[0] // 3
+            tensor = tensor[self.third * rows : (self.third + 1) * rows]
+        return tensor.T if self.transposed else tensor
+
+
+def slots(keys: Iterable[str], part: str | None = None) -> dict[tuple[str, Parameter], Slot]:
+    """(canonical module name, "weight" or "bias") → slot, for every key of a known module.
+
+    part: the state dict is that part's own ("unet", "text_encoder", ...); None: a checkpoint with prefixes.
+    """
+    found: dict[tuple[str, Parameter], Slot] = {}
+    for key in keys:
+        owner, rest = (part, key) if part else _owner(key)
+        if owner:
+            found.update(_read(owner, rest, key))
+    return found
+
+
+def _owner(key: str) -> tuple[str | None, str]:
+    for part, prefixes in PREFIXES.items():
+        for prefix in prefixes:
+            if key.startswith(prefix):
+                return part, key.removeprefix(prefix)
+    return None, key
+
+
+def _read(part: str, rest: str, key: str) -> list[tuple[tuple[str, Parameter], Slot]]:
+    names = known_names(part)
+    for ending, parameter in FUSED.items():
+        if rest.endswith(f".{ending}"):
+            layer = rest.removeprefix("transformer.resblocks.").partition(".")[0]
+            own = [f"{part}.encoder.layers.{layer}.self_attn.{projection}" for projection in PROJECTIONS]
+            return [((name, parameter), Slot(key, third)) for third, name in enumerate(own)]
+    module, _, parameter = rest.rpartition(".")
+    if parameter in ("weight", "bias") and module in names:
+        return [((f"{part}.{names[module]}", parameter), Slot(key))]
+    if rest == "text_projection":
+        return [((f"{part}.text_projection", "weight"), Slot(key, transposed=True))]
+    if rest in names and names[rest].startswith("embeddings."):
+        return [((f"{part}.{names[rest]}", "weight"), Slot(key))]
+    if parameter in ("weight", "bias") and key == rest:  # a part of its own with modules the official models lack
+        return [((f"{part}.{module.removeprefix('text_model.')}", parameter), Slot(key))]
+    return []

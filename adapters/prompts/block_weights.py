@@ -1,0 +1,252 @@
+"""Block weights and step ranges of an adapter: one grammar for every host.
+
+Block names are those of the original UNet: BASE (text encoders), IN00-IN11, MID, OUT00-OUT11; SDXL has IN00-IN08 and
+OUT00-OUT08. Lists follow hako-mikan's sd-webui-lora-block-weight: 26 values name every block; 17 (SD LoRA), 20 (SDXL
+LoCon) and 12 (SDXL LoRA) name the blocks of `LAYOUTS`, and a block that a list leaves out weighs 0.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from ...core.errors import BadParameter
+from .numbers import finite, show
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Architecture = Literal["sd", "sdxl"]
+
+BLOCKS = ("BASE", *(f"IN{i:02}" for i in range(12)), "MID", *(f"OUT{i:02}" for i in range(12)))
+_SDXL = tuple(b for b in BLOCKS if b[-2:] not in {"09", "10", "11"})
+LAYOUTS: dict[int, tuple[str, ...]] = {
+    26: BLOCKS,
+    20: _SDXL,
+    17: ("BASE", "IN01", "IN02", "IN04", "IN05", "IN07", "IN08", "MID", *BLOCKS[17:]),
+    12: ("BASE", "IN04", "IN05", "IN07", "IN08", "MID", *BLOCKS[14:20]),
+}
+"""Number of values in a list -> the blocks they stand for."""
+
+PRESETS = {
+    "NONE": "0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0",
+    "ALL": "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1",
+    "ALL0.5": ",".join(["0.5"] * 26),
+    "INS": "1,1,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0",
+    "IND": "1,0,0,0,1,1,1,0,0,0,0,0,0,0,0,0,0",
+    "INALL": "1,1,1,1,1,1,1,0,0,0,0,0,0,0,0,0,0",
+    "MIDD": "1,0,0,0,1,1,1,1,1,1,1,1,0,0,0,0,0",
+    "OUTD": "1,0,0,0,0,0,0,0,1,1,1,1,0,0,0,0,0",
+    "OUTS": "1,0,0,0,0,0,0,0,0,0,0,0,1,1,1,1,1",
+    "OUTALL": "1,0,0,0,0,0,0,0,1,1,1,1,1,1,1,1,1",
+}
+"""hako-mikan's presets. NONE, ALL and ALL0.5 hold for every block here; as 17 values they would mute the blocks of a
+LoCon.
+"""
+
+SDXL_PRESETS = {
+    "INALL": "1,1,1,1,1,0,0,0,0,0,0,0",
+    "MIDALL": "1,0,0,0,0,1,0,0,0,0,0,0",
+    "OUTALL": "1,0,0,0,0,0,1,1,1,1,1,1",
+}
+"""The 12-value variants of the Inspire pack, taken in place of the 17-value ones on SDXL; `SDXL-OUTALL` asks for one
+by name.
+"""
+
+ELEMENT_PRESETS = {
+    "ATTNDEEPON": "IN05-OUT05:attn:1",
+    "ATTNDEEPOFF": "IN05-OUT05:attn:0",
+    "PROJDEEPOFF": "IN05-OUT05:proj:0",
+}
+"""hako-mikan's `lbwe=` presets: blocks, words in the module name, weight."""
+
+_UNET = re.compile(
+    r"unet\.(?P<side>down|up)_blocks\.(?P<block>\d+)\.(?P<kind>resnets|attentions|downsamplers|upsamplers)\.(?P<item>\d+)"
+)
+
+
+def block_of(module: str) -> str:
+    """Block of a canonical module name: `unet.down_blocks.0.attentions.0...` -> "IN01", `text_encoder...` -> "BASE".
+
+    "" for what lies in no block (time_embedding, add_embedding, conv_norm_out, conv_out): its weight is always 1, as
+    in hako-mikan's script. The same rule holds for SD1.5, SD2.1, SDXL and its refiner: three layers per block.
+    """
+    if module.startswith("text_encoder"):
+        return "BASE"
+    if module.startswith("unet.mid_block."):
+        return "MID"
+    if module.startswith("unet.conv_in"):
+        return "IN00"
+    found = _UNET.match(module)
+    return _block_in(found) if found else ""
+
+
+def _block_in(found: re.Match[str]) -> str:
+    block, item = int(found["block"]), int(found["item"])
+    if found["side"] == "down":
+        return f"IN{3 * (block + 1) if found['kind'] == 'downsamplers' else 1 + 3 * block + item:02}"
+    return f"OUT{3 * block + (2 if found['kind'] == 'upsamplers' else item):02}"
+
+
+@dataclass(frozen=True)
+class ElementRule:
+    """One `blocks:words:weight` rule: the blocks and words that it takes in, or leaves out after NOT; empty takes
+    all.
+    """
+
+    blocks: frozenset[str]
+    not_blocks: bool
+    words: tuple[str, ...]
+    not_words: bool
+    weight: float
+
+    def takes(self, module: str, block: str) -> bool:
+        """Whether the rule sets the weight of this module."""
+        in_block = not self.blocks or (block in self.blocks) != self.not_blocks
+        return in_block and (not self.words or any(word in module for word in self.words) != self.not_words)
+
+
+@dataclass(frozen=True)
+class BlockWeights:
+    """What `lbw=` and `lbwe=` say; equal when they say the same, printable back with str().
+
+    text, element_text: as they go into a tag ("" where absent). sd, sdxl: weights of `BLOCKS` for either architecture.
+    """
+
+    text: str
+    element_text: str = ""
+    sd: tuple[float, ...] = field(default=(1.0,) * 26, repr=False)
+    sdxl: tuple[float, ...] = field(default=(1.0,) * 26, repr=False)
+    rules: tuple[ElementRule, ...] = field(default=(), repr=False)
+
+    def weight_of(self, module: str, architecture: Architecture = "sd") -> float:
+        """Factor on the strength of one module, by its canonical name; the last rule that takes it wins over the
+        list.
+        """
+        block = block_of(module)
+        values = self.sdxl if architecture == "sdxl" else self.sd
+        taken = [rule.weight for rule in self.rules if rule.takes(module, block)]
+        return taken[-1] if taken else values[BLOCKS.index(block)] if block in BLOCKS else 1.0
+
+    def __str__(self) -> str:
+        parts = (f"lbw={self.text}" if self.text else "", f"lbwe={self.element_text}" if self.element_text else "")
+        return ":".join(part for part in parts if part)
+
+
+def parse_blocks(
+    text: str = "",
+    elements: str = "",
+    *,
+    dynamic: float = 1.0,
+    presets: Mapping[str, str] | None = None,
+    element_presets: Mapping[str, str] | None = None,
+) -> BlockWeights:
+    """Read block weights: a list of 12, 17, 20 or 26 values, a preset, a block (`IN02`) or a range (`IN04-OUT05`).
+
+    A block or a range weighs 1 and everything else 0, BASE too. `X`, `X+0.1` and `X-0.1` stand for dynamic (the `x=`
+    of a tag). elements: the name of an element preset. presets come before the built-in ones.
+    Raises BadParameter: unknown preset, wrong count, 61 values (Flux), or R and U, which are random in the original.
+    """
+    pairs = [_weights(text, dynamic, presets or {}, sdxl=sdxl) for sdxl in (False, True)] if text else [(1.0,) * 26] * 2
+    known = {**ELEMENT_PRESETS, **(element_presets or {})}
+    if elements and elements not in known:
+        raise BadParameter(
+            f"there is no element preset {elements!r}", where="lbwe", fix=f"use one of {', '.join(sorted(known))}"
+        )
+    rules = parse_rules(known[elements]) if elements else ()
+    return BlockWeights(
+        text=_canonical(text, dynamic, presets or {}), element_text=elements, sd=pairs[0], sdxl=pairs[1], rules=rules
+    )
+
+
+def is_blocks(text: str, presets: Mapping[str, str] | None = None) -> bool:
+    """Whether text has the form of block weights: a list of a known length, a preset, a block or a range."""
+    listed = text.count(",") + 1 in LAYOUTS and not re.search("[@~]", text)
+    return listed or _bare(text) in {**PRESETS, **SDXL_PRESETS} or text in (presets or {}) or bool(_range(text))
+
+
+def parse_rules(text: str) -> tuple[ElementRule, ...]:
+    """Rules in hako-mikan's element form, `blocks:words:weight`, separated by commas or new lines."""
+    lines = [line.strip() for line in re.split(r"[,\n]", text)]
+    return tuple(_rule(line) for line in lines if line)
+
+
+def _rule(line: str) -> ElementRule:
+    parts = line.split(":")
+    if len(parts) != 3:
+        raise BadParameter(
+            f"{line!r} is not blocks:words:weight", where="lbwe", fix="write for example IN05-OUT05:attn:0.5"
+        )
+    blocks, words = parts[0].split(), parts[1].split()
+    not_blocks, not_words = blocks[:1] == ["NOT"], words[:1] == ["NOT"]
+    named: set[str] = set()
+    for name in blocks[not_blocks:]:
+        named |= _range(name) or _unknown_block(name)
+    return ElementRule(
+        frozenset(named), not_blocks, tuple(words[not_words:]), not_words, finite(parts[2], where="lbwe")
+    )
+
+
+def _unknown_block(name: str) -> set[str]:
+    raise BadParameter(f"there is no block {name!r}", where="lbw", fix="use BASE, IN00 to IN11, MID or OUT00 to OUT11")
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"^SD(XL)?-", "", text)
+
+
+def _weights(text: str, dynamic: float, presets: Mapping[str, str], *, sdxl: bool) -> tuple[float, ...]:
+    """Weights of BLOCKS."""
+    if named := _range(text):
+        return tuple(float(block in named) for block in BLOCKS)
+    values = [value.strip() for value in _lookup(text, presets, sdxl=sdxl).split(",")]
+    if len(values) not in LAYOUTS:
+        raise BadParameter(
+            _why_not(text, len(values)), where="lbw", fix=f"give {_counts()} values, or one of {', '.join(PRESETS)}"
+        )
+    given = dict(zip(LAYOUTS[len(values)], (_value(v, dynamic) for v in values), strict=True))
+    return tuple(given.get(block, 0.0) for block in BLOCKS)
+
+
+def _lookup(text: str, presets: Mapping[str, str], *, sdxl: bool) -> str:
+    if text in presets:
+        return presets[text]
+    bare = _bare(text)
+    on_sdxl = text.startswith("SDXL-") or (sdxl and not text.startswith("SD-"))
+    return SDXL_PRESETS.get(bare, PRESETS.get(bare, text)) if on_sdxl or bare not in PRESETS else PRESETS[bare]
+
+
+def _why_not(text: str, count: int) -> str:
+    if count == 61:
+        return "61 values are for Flux, which is not supported"
+    return f"{text!r} is no preset" if count == 1 else f"{count} block weights were given"
+
+
+def _counts() -> str:
+    return ", ".join(str(n) for n in sorted(LAYOUTS))
+
+
+def _value(text: str, dynamic: float) -> float:
+    if text in {"R", "U"}:
+        raise BadParameter(
+            f"{text} asks for a random weight, which cannot be repeated", where="lbw", fix="write a number"
+        )
+    if text.startswith("X"):
+        return dynamic + (finite(text[1:], where="lbw") if text[1:] else 0.0)
+    return finite(text, where="lbw")
+
+
+def _range(text: str) -> set[str]:
+    """Blocks of `IN02` or `IN04-OUT05` (either order; M00 is MID), empty when it is neither."""
+    ends = [("MID" if end == "M00" else end) for end in text.split("-")]
+    if len(ends) > 2 or any(end not in BLOCKS for end in ends):
+        return set()
+    places = sorted(BLOCKS.index(end) for end in ends)
+    return set(BLOCKS[places[0] : places[-1] + 1])
+
+
+def _canonical(text: str, dynamic: float, presets: Mapping[str, str]) -> str:
+    """The list with its numbers written one way, X filled in; any other name is left as it is."""
+    text = presets[text] if "X" in presets.get(text, "") else text
+    return ",".join(show(_value(v.strip(), dynamic)) for v in text.split(",")) if "," in text else text

@@ -1,0 +1,175 @@
+"""Names in prompts -> files, looked up among what the declared folders hold.
+
+A name is never joined to a path: the folders are listed, and the name is compared with what was found. So no name can
+open, or even look at, anything outside.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...core.errors import BadParameter, UnknownName
+
+EXTENSIONS = (".safetensors", ".pt", ".ckpt", ".bin")
+RESERVED = frozenset({"none", "addams"})
+"""Aliases that A1111 never accepts, in lower case: every other training run is called that."""
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?", re.IGNORECASE)
+_LONGEST = 255
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file that can be named: `path`, and its names `sub/name` and `name` without the extension."""
+
+    path: Path
+    relative: str
+    alias: str = ""
+
+    @property
+    def stem(self) -> str:
+        """Name without sub-folder and extension."""
+        return self.relative.rpartition("/")[2]
+
+
+def resolve(
+    name: str,
+    folders: Sequence[Path],
+    *,
+    aliases: Mapping[Path, str] | None = None,
+    extensions: Sequence[str] = EXTENSIONS,
+) -> Path:
+    """The one file that a name means. See Library.find for the rules and the errors."""
+    return Library.scan(folders, aliases=aliases, extensions=extensions).find(name)
+
+
+@dataclass(frozen=True)
+class Library:
+    """What the declared folders held when they were scanned."""
+
+    entries: tuple[Entry, ...]
+    extensions: tuple[str, ...] = EXTENSIONS
+
+    @classmethod
+    def scan(
+        cls,
+        folders: Sequence[Path],
+        *,
+        aliases: Mapping[Path, str] | None = None,
+        extensions: Sequence[str] = EXTENSIONS,
+    ) -> Library:
+        """List the folders and their sub-folders; opens no file.
+
+        aliases: file -> the `ss_output_name` in its metadata. Linked files count when they lead to a place inside one
+        of
+        the folders; linked sub-folders are not followed (declare their target). A folder that does not exist is empty.
+        """
+        roots = [folder.resolve() for folder in folders]
+        names = {path.resolve(): alias for path, alias in (aliases or {}).items()}
+        found = {path: relative for root in roots for path, relative in _files(root, roots, tuple(extensions))}
+        return cls(
+            tuple(Entry(path, relative, names.get(path, "")) for path, relative in sorted(found.items())),
+            tuple(extensions),
+        )
+
+    def find(self, name: str) -> Path:
+        """The file that a name means, by the first rule that gives one or more.
+
+        1. `sub/name`, path in its folder without extension; 2. `name`, the file name without extension; 3. the alias;
+        4. to 6. the same with the extension written; then all of these without regard to case. The first three are
+        exact, so that "Foo" and "foo" can both be named; A1111 knows stems and aliases in their exact case only.
+        Raises BadParameter when several files answer (they are listed), or when it cannot be a name; UnknownName.
+        """
+        wanted = _normal(check_name(name))
+        for fold in (_normal, _folded):
+            for text in (wanted, self._without_extension(wanted)):
+                for key in _KEYS:
+                    if hits := [entry for entry in self.entries if text and fold(key(entry)) == fold(text)]:
+                        return self._only(name, hits, wanted)
+        raise UnknownName(f"no file is called {name!r}", where="name", fix=self._nearest(wanted))
+
+    def _without_extension(self, name: str) -> str:
+        stem, dot, extension = name.rpartition(".")
+        return stem if dot + extension.lower() in self.extensions else ""
+
+    def _only(self, name: str, hits: list[Entry], wanted: str) -> Path:
+        if len(hits) > 1:
+            hits = [hit for hit in hits if _normal(hit.path.name) == wanted.rpartition("/")[2]] or hits
+        if len(hits) > 1:
+            shown = ", ".join(repr(f"{hit.relative}{hit.path.suffix}") for hit in hits)
+            raise BadParameter(
+                f"{name!r} may mean {len(hits)} files: {shown}",
+                where="name",
+                fix="write the sub-folder or the extension too",
+            )
+        return hits[0].path
+
+    def _nearest(self, name: str) -> str:
+        known = sorted({entry.stem for entry in self.entries})
+        near = difflib.get_close_matches(name[:_LONGEST], known, n=3)
+        return (
+            f"did you mean {' or '.join(near)}?" if near else f"the folders hold {len(known)} files; check the spelling"
+        )
+
+
+_KEYS: tuple[Callable[[Entry], str], ...] = (
+    lambda entry: entry.relative,
+    lambda entry: entry.stem,
+    lambda entry: "" if entry.alias.casefold() in RESERVED else entry.alias,
+)
+
+
+def check_name(name: str) -> str:
+    """The name, if it can be one. Raises BadParameter and says why not: a path, a device, controls, ..."""
+    parts = name.split("/")
+    faults = {
+        "it is empty": not name.strip(),
+        "it is too long": len(name) > 4 * _LONGEST
+        or any(len(part.encode("utf-8", "replace")) > _LONGEST for part in parts),
+        "it holds control or direction characters": any(
+            unicodedata.category(mark) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} for mark in name
+        ),
+        "it is a path with a drive, a stream or a scheme": ":" in name,
+        "it holds a backslash": "\\" in name,
+        "it starts in the home folder": name.startswith("~"),
+        "it is an absolute path or has an empty part": "" in parts,
+        "it leaves its folder": any(part in {".", ".."} for part in parts),
+        "a part ends in a dot or begins or ends in a blank": any(
+            part != part.strip() or part.endswith(".") for part in parts
+        ),
+        "it names a device": any(_DEVICE.fullmatch(part.strip()) for part in parts),
+        "it holds a character that no file name has": any(mark in '<>"|?*' for mark in name),
+    }
+    if fault := next((what for what, wrong in faults.items() if wrong), ""):
+        shown = name[:60].encode("unicode_escape").decode()
+        raise BadParameter(
+            f"this cannot be the name of a file: {fault}",
+            where=f"'{shown}'",
+            fix="write the file's name, or sub-folder/name",
+        )
+    return name
+
+
+def _normal(text: str) -> str:
+    """One spelling of letters that Unicode can write in two ways (macOS writes the other one)."""
+    return unicodedata.normalize("NFC", text)
+
+
+def _folded(text: str) -> str:
+    return _normal(text).casefold()
+
+
+def _files(root: Path, roots: list[Path], extensions: tuple[str, ...]) -> list[tuple[Path, str]]:
+    """Files below root with their relative names, `/` as separator on every system."""
+    found: list[tuple[Path, str]] = []
+    for folder, _, names in os.walk(root):
+        for path in (Path(folder) / name for name in names if Path(name).suffix.lower() in extensions):
+            real = path.resolve() if path.is_symlink() else path
+            if real.is_file() and (real == path or any(real.is_relative_to(inside) for inside in roots)):
+                found.append((path, path.relative_to(root).with_suffix("").as_posix()))
+    return found

@@ -1,0 +1,1 @@
+"""From LoRA-family files to adapters."""

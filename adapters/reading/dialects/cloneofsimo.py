@@ -1,0 +1,116 @@
+"""cloneofsimo's lora_diffusion: modules by position, in a safetensors file or a bare list of tensors.
+
+The order is that of ``named_modules`` under attention and GEGLU layers (the extended set adds ResNets). It is frozen
+here from the architecture, not read from a live model. Before diffusers 0.12 the feed-forward stood between the two
+attentions; that order is told by the shape of the fifth entry.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from ....core.errors import BadWeights
+from ...modules.architectures import CLIP_L, OPENCLIP_H, UNETS
+from ..files import PICKLED, read_raw
+from .base import Dialect, Located
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..files import RawFile
+
+_KEY = re.compile(r"(unet|text_encoder):(\d+):(up|down)")
+ATTENTION, EXTENDED = 144, 224
+GEGLU = 8
+"""Rows of a GEGLU projection per column."""
+LARGEST = 100_000
+
+
+@cache
+def order(part: str, count: int, *, early: bool = False) -> tuple[str, ...]:
+    """Canonical names by position for a file of count modules; raises BadWeights for a count nobody wrote."""
+    names = _encoder(count) if part == "text_encoder" else _unet(extended=count == EXTENDED)
+    if len(names) != count:
+        known = f"{ATTENTION} or {EXTENDED}" if part == "unet" else "48 (SD1) or 92 (SD2)"
+        raise BadWeights(f"holds {count} modules of the {part} by position; lora_diffusion wrote {known}")
+    return tuple(f"{part}.{name}" for name in (_early(names) if early else names))
+
+
+def _encoder(count: int) -> list[str]:
+    attention = [[n for n in encoder.modules() if ".self_attn." in n] for encoder in (CLIP_L, OPENCLIP_H)]
+    return next((names for names in attention if len(names) == count), attention[0])
+
+
+def _unet(*, extended: bool) -> list[str]:
+    modules = UNETS["sd15"].modules()
+    wanted = [name for name in modules if re.search(r"\.attn\d\.to_|\.ff\.net\.0\.proj$", name)]
+    if not extended:
+        return wanted
+    keep = set(wanted)
+    return [n for n, m in modules.items() if n in keep or (".resnets." in n and m.kind in ("Linear", "Conv2d"))]
+
+
+def _early(names: list[str]) -> list[str]:
+    """attn1, ff, attn2 instead of attn1, attn2, ff within each transformer block."""
+    rank = {"attn1": 0, "ff": 1, "attn2": 2}
+    blocks: dict[str, int] = {}
+
+    def place(name: str) -> tuple[int, int]:
+        block, _, tail = name.partition(".transformer_blocks.0.")
+        return blocks.setdefault(block if tail else name, len(blocks)), rank.get(tail.partition(".")[0], 0)
+
+    return sorted(names, key=place)
+
+
+def named(file: RawFile) -> RawFile:
+    """A bare list, and the text encoder and tokens lying beside it, under the keys of the safetensors form."""
+    if not file.sequence:
+        return file
+    part = "text_encoder" if ".text_encoder" in file.path.suffixes else "unet"
+    tensors, metadata = _numbered(part, file.sequence), dict(file.metadata)
+    if part == "unet" and file.path.suffix.lower() in PICKLED:
+        tensors |= _companions(file, metadata)
+    return replace(file, tensors=tensors, sequence=(), metadata=metadata)
+
+
+def _numbered(part: str, sequence: tuple[Tensor, ...]) -> dict[str, Tensor]:
+    if len(sequence) % 2:
+        raise BadWeights(f"is a list of {len(sequence)} tensors; up and down must alternate")
+    return {f"{part}:{i // 2}:{'down' if i % 2 else 'up'}": tensor for i, tensor in enumerate(sequence)}
+
+
+def _companions(file: RawFile, metadata: dict[str, str]) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = {}
+    encoder = file.path.with_suffix(f".text_encoder{file.path.suffix}")
+    if encoder.is_file():
+        found |= _numbered("text_encoder", read_raw(encoder).sequence)
+    tokens = file.path.with_suffix(f".ti{file.path.suffix}")
+    if tokens.is_file():
+        learned = read_raw(tokens).tensors
+        metadata.update(dict.fromkeys(learned, "<embed>"))
+        found |= learned
+    return found
+
+
+def locate(key: str, file: RawFile) -> Located | str:
+    """``unet:12:up`` → the thirteenth module."""
+    found = _KEY.fullmatch(key)
+    if found is None or len(found[2]) > len(str(LARGEST)):
+        return "is not PART:NUMBER:up or PART:NUMBER:down"
+    part, number = found[1], int(found[2])
+    count = sum(other.startswith(f"{part}:") and other.endswith(":up") for other in file.tensors)
+    names = order(part, count, early=part == "unet" and _is_early(file))
+    if number >= len(names):
+        return f"number {number} of {len(names)} modules"
+    return Located(names[number], f"lora_{found[3]}.weight")
+
+
+def _is_early(file: RawFile) -> bool:
+    up, down = file.tensors.get("unet:4:up"), file.tensors.get("unet:4:down")
+    return up is not None and down is not None and up.shape[0] == GEGLU * down.shape[1]
+
+
+DIALECT = Dialect("cloneofsimo", "cloneofsimo lora_diffusion", 0, locate)

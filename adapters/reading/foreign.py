@@ -1,0 +1,104 @@
+"""Files that are no adapter for these models, recognised by name, so that the refusal can say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...core.errors import BadWeights
+from .dialects.base import KNOWN
+
+if TYPE_CHECKING:
+    from .files import RawFile
+
+
+Test = Callable[[frozenset[str]], bool]
+
+
+class Kind(NamedTuple):
+    """A kind of file: how it is recognised by its keys, what it is, what to do with it."""
+
+    matches: Test
+    what: str
+    advice: str
+
+
+def _starts(*prefixes: str) -> Test:
+    return lambda keys: any(key.startswith(prefixes) for key in keys)
+
+
+def _has(name: str) -> Test:
+    return lambda keys: name in keys
+
+
+def _only(*names: str) -> Test:
+    return lambda keys: keys == frozenset(names)
+
+
+def _numbers(keys: frozenset[str]) -> bool:
+    return bool(keys & {"320", "640", "768", "1024", "1280"}) and not any("." in key for key in keys)
+
+
+def _ranks(keys: frozenset[str]) -> bool:
+    return any(key.endswith(".lora_A.0") or ".lora_A.0." in key for key in keys)
+
+
+def _weights_of(*prefixes: str) -> Test:
+    """Keys below a prefix that are plain weights, not parts of an adapter."""
+    endings = tuple(f".{suffix}" for suffix in KNOWN if suffix not in ("bias", "scale"))
+
+    def plain(key: str) -> bool:
+        own = key.startswith(prefixes) and key.endswith(".weight")
+        return own and not key.endswith(endings) and "_lora." not in key
+
+    return lambda keys: any(map(plain, keys))
+
+
+CHECKPOINT = ("model.diffusion_model.", "cond_stage_model.", "conditioner.", "first_stage_model.")
+UNET = ("conv_in.", "down_blocks.", "time_embedding.", "input_blocks.")
+
+KINDS = (
+    Kind(_has("lora_controlnet"), "a Control-LoRA", "load it as a ControlNet"),
+    Kind(
+        _starts(
+            "lora_unet_double_blocks",
+            "lora_unet_single_blocks",
+            "transformer.single_transformer_blocks",
+            "double_blocks.",
+        ),
+        "a LoRA for Flux",
+        "Flux is not supported yet",
+    ),
+    Kind(
+        _starts(
+            "lora_unet_joint_blocks",
+            "transformer.transformer_blocks",
+            "lora_te3_",
+            "lora_transformer_",
+            "joint_blocks.",
+        ),
+        "a LoRA for SD3 or another transformer model",
+        "such models are not supported yet",
+    ),
+    Kind(_starts("lora_prior_"), "a LoRA for Stable Cascade", "Stable Cascade is not supported"),
+    Kind(_ranks, "a raw DyLoRA", "export it to LoRA with its trainer first"),
+    Kind(_weights_of(*CHECKPOINT), "a full checkpoint", "move it to the folder of checkpoints"),
+    Kind(
+        _weights_of(*UNET),
+        "a whole UNet",
+        "load it as a model; two of them can be made a LoRA with `underdrawing lora extract`",
+    ),
+    Kind(_starts("string_to_param", "emb_params"), "an embedding", "load it as one"),
+    Kind(_only("clip_l", "clip_g"), "an SDXL embedding", "load it as one"),
+    Kind(_numbers, "a hypernetwork", "hypernetworks are not supported"),
+)
+
+
+def refuse_foreign(file: RawFile) -> None:
+    """Raise BadWeights when the file is something else than an adapter for SD1, SD2 or SDXL."""
+    keys = frozenset([*file.tensors, *file.rest])
+    for kind in KINDS:
+        if kind.matches(keys):
+            raise BadWeights(
+                f"is {kind.what}, not a LoRA-family adapter for SD1, SD2 or SDXL", where=str(file.path), fix=kind.advice
+            )

@@ -1,0 +1,188 @@
+"""From a file to an `Adapter`: dialects are asked for every key; each ends up used, or unused with its reason."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...core.errors import BadWeights
+from ..adapter import Adapter, Embeddings
+from ..deltas.build import build
+from ..deltas.parts import finite
+from ..embeddings.formats import vectors
+from .bundled_tokens import Learned, learned_token
+from .dialects.base import Dialect, Located, dialects
+from .dialects.cloneofsimo import named
+from .files import RawFile, part_folders, read_raw
+from .foreign import refuse_foreign
+from .metadata import Told
+
+if TYPE_CHECKING:
+    import os
+
+    from torch import Tensor
+
+    from ..deltas.base import Delta
+
+
+@dataclass
+class _Sorted:
+    """Keys by where they belong."""
+
+    groups: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    """Module → {suffix: key}."""
+    tokens: dict[Learned, str] = field(default_factory=dict["Learned", str])
+    unused: dict[str, str] = field(default_factory=dict[str, str])
+    dialects: Counter[str] = field(default_factory=Counter[str])
+    rejected: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def load_adapter(path: str | os.PathLike[str]) -> Adapter:
+    """Read a LoRA-family file of any dialect: safetensors, pickled, or a folder of PEFT's, also one with such folders
+    for the parts of a model ("unet", "text_encoder", "text_encoder_2"); its keys then begin with the folder's name.
+
+    Raises BadWeights for a damaged file, a file of another kind (named) or one in which nothing is understood;
+    UnsafeFile for a pickle that holds more than tensors.
+    """
+    folders = part_folders(Path(path))
+    return _joined(Path(path), [_load(folder) for folder in folders]) if folders else _load(path)
+
+
+def _joined(path: Path, parts: list[Adapter]) -> Adapter:
+    """One adapter of the folders of a model's parts."""
+
+    def under(part: Adapter, table: dict[str, str]) -> dict[str, str]:
+        return {f"{part.path.parent.name}/{key}": value for key, value in table.items()}
+
+    modules: dict[str, Delta] = {}
+    used: dict[str, str] = {}
+    unused: dict[str, str] = {}
+    for part in parts:
+        twice = part.modules.keys() & modules.keys()
+        modules |= {name: delta for name, delta in part.modules.items() if name not in twice}
+        for key, owner in under(part, part.used).items():
+            if owner in twice:
+                unused[key] = f"another folder has {owner} too"
+            else:
+                used[key] = owner
+        unused |= under(part, part.unused)
+    return Adapter(
+        path=path,
+        modules=modules,
+        embeddings={token: vectors for part in parts for token, vectors in part.embeddings.items()},
+        dialect="+".join(dict.fromkeys(part.dialect for part in parts)),
+        metadata={key: value for part in parts for key, value in part.metadata.items()},
+        used=used,
+        unused=unused,
+        rejected={key: value for part in parts for key, value in part.rejected.items()},
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        finite=all(part.finite for part in parts),
+    )
+
+
+def _load(path: str | os.PathLike[str]) -> Adapter:
+    file = named(read_raw(path))
+    refuse_foreign(file)
+    found = _sort(file)
+    told = Told(file)
+    modules, used = _modules(file, found, told)
+    embeddings = _embeddings(file, found, used)
+    if not modules and not embeddings:
+        raise BadWeights(
+            f"nothing in it is understood: {_why(found, file)}",
+            where=str(file.path),
+            fix="check what kind of file it is",
+        )
+    return Adapter(
+        path=file.path,
+        modules=modules,
+        embeddings=embeddings,
+        dialect="+".join(name for name, _ in found.dialects.most_common()) or "embeddings only",
+        metadata=file.metadata,
+        used=used,
+        unused={**found.unused, **dict.fromkeys(file.rest, "is no tensor")},
+        rejected=found.rejected,
+        notes=told.notes(),
+        finite=all(finite(file.tensors[key]) for key in found.unused if key in file.tensors),
+    )
+
+
+def _embeddings(file: RawFile, found: _Sorted, used: dict[str, str]) -> Embeddings:
+    embeddings: Embeddings = defaultdict(dict)
+    for learned, key in found.tokens.items():
+        try:
+            rows = vectors(file.tensors[key], key, file.path)
+        except BadWeights as error:
+            found.unused[key] = error.what
+            continue
+        if not finite(rows):
+            found.unused[key] = "holds NaN or infinite values"
+            continue
+        embeddings[learned.token][learned.encoder] = rows
+        used[key] = learned.token
+    return dict(embeddings)
+
+
+def _sort(file: RawFile) -> _Sorted:
+    found, before = _Sorted(), dialects()
+    for key in file.tensors:
+        learned = learned_token(key, file)
+        if isinstance(learned, Learned):
+            found.tokens[learned] = key
+        elif learned is not None:
+            found.unused[key] = learned
+        else:
+            before = _place(key, file, found, before)
+    return found
+
+
+def _place(key: str, file: RawFile, found: _Sorted, order: tuple[Dialect, ...]) -> tuple[Dialect, ...]:
+    """Ask the dialects about a key; the one that knew it is asked first about the next."""
+    reasons: dict[str, str] = {}
+    for dialect in order:
+        place = dialect.locate(key, file)
+        if isinstance(place, Located):
+            return _take(key, dialect, place, found, order)
+        reasons[dialect.id] = place
+    near = next((reason for reason in reasons.values() if not reason.startswith(("does not start", "is not "))), "")
+    found.unused[key] = near or "no dialect knows this name"
+    for name, reason in reasons.items():
+        found.rejected.setdefault(name, f"{key[:80]}: {reason}")
+    return order
+
+
+def _take(
+    key: str, dialect: Dialect, place: Located, found: _Sorted, order: tuple[Dialect, ...]
+) -> tuple[Dialect, ...]:
+    group = found.groups[place.module]
+    if place.suffix in group:
+        found.unused[key] = f"names the same as {group[place.suffix]}, which is used"
+        return order
+    group[place.suffix] = key
+    found.dialects[dialect.id] += 1
+    return order if order[0] is dialect else (dialect, *(other for other in order if other is not dialect))
+
+
+def _modules(file: RawFile, found: _Sorted, told: Told) -> tuple[dict[str, Delta], dict[str, str]]:
+    modules: dict[str, Delta] = {}
+    used: dict[str, str] = {}
+    for module, keys in found.groups.items():
+        tensors: dict[str, Tensor] = {suffix: file.tensors[key] for suffix, key in keys.items()}
+        built = build(tensors, told.hints(module, tensors))
+        if built.delta is not None:
+            modules[module] = built.delta
+        for suffix, key in keys.items():
+            if built.delta is not None and suffix in built.used:
+                used[key] = module
+            else:
+                found.unused[key] = built.problems.get(suffix, "its module could not be read")
+    return modules, used
+
+
+def _why(found: _Sorted, file: RawFile) -> str:
+    if not file.tensors:
+        return "it holds no tensors"
+    reasons = Counter(found.unused.values()).most_common(2)
+    return "; ".join(f"{count} keys: {reason}" for reason, count in reasons)

@@ -1,0 +1,1 @@
+"""Files from files: extract, merge, resize, convert."""

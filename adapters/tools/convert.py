@@ -1,0 +1,261 @@
+"""Any understood adapter file under other programs' names, with the same effect."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from ...core.errors import BadParameter, BadWeights
+from ...core.files import atomic_write, sha256_file
+from ...core.tensor_files.safetensors_io import write_safetensors
+from ..deltas.base import wide
+from ..deltas.dora import Dora
+from ..deltas.lowrank import LowRank
+from ..deltas.products import Hadamard
+from ..reading.base_model import base_of
+from ..reading.dialects.peft import CLASSES, PREFIX
+from ..reading.metadata import HEADER
+from .export_names import dotted_name
+from .kohya_form import kohya_tensors
+from .save import ToolReport, dense_change, factor_tensors, is_linear, not_an_input, provenance, ranks_of, save_kohya
+from .svd import RankRule, balanced, leading
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from ..adapter import Adapter
+    from ..deltas.base import Delta
+    from .save import Progress
+
+Naming = Literal["kohya", "peft", "diffusers"]
+NAMINGS: tuple[Naming, ...] = ("kohya", "peft", "diffusers")
+_UNSAFE = re.compile(r"[^\w.-]+")
+
+
+@dataclass
+class _Result:
+    """Files written, and what became of modules that had to be approximated."""
+
+    files: list[Path] = field(default_factory=list[Path])
+    ranks: Counter[int] = field(default_factory=Counter[int])
+    errors: dict[str, float] = field(default_factory=dict[str, float])
+    notes: list[str] = field(default_factory=list[str])
+
+
+def convert(
+    adapter: Adapter,
+    output: str | os.PathLike[str],
+    naming: Naming = "kohya",
+    *,
+    dense: RankRule | None = None,
+    progress: Progress | None = None,
+) -> ToolReport:
+    """Write an adapter in kohya's names (output: a file), diffusers' (a file) or PEFT's (a folder).
+
+    Factors are copied as they are, so the effect is the same to the last bit of the scale: kohya readers find it as
+    alpha, PEFT readers in adapter_config.json, diffusers in the header entry lora_adapter_metadata, with patterns where
+    modules differ. PEFT's form holds one model, so an adapter of several parts becomes a folder for each. Kinds that a
+    form lacks are refused by name, or with `dense` become LoRA of that rank by SVD. Learned tokens are saved beside,
+    each in an embedding file of its own. Raises BadWeights, BadParameter.
+    """
+    if naming not in NAMINGS:
+        raise BadParameter(f"{naming!r} is no naming", where="to", fix=f"use one of {', '.join(NAMINGS)}")
+    path = Path(output) if naming == "peft" else not_an_input(output, [adapter.path])
+    if naming == "peft" and path.resolve() == adapter.path.resolve().parent:
+        raise BadParameter("holds the input, which stays as it is", where=str(path), fix="choose another folder")
+    result, base = _Result(), base_of(adapter.modules)
+    modules = _fitted(adapter, naming, dense, result, progress)
+    step = {"tool": "convert", "from": adapter.dialect, "name": adapter.name, "sha256": sha256_file(adapter.path)}
+    if modules and naming == "kohya":
+        tables = {name: kohya_tensors(delta) for name, delta in modules.items()}
+        result.files.append(save_kohya(path, tables, base, step))
+        result.ranks.update(ranks_of(tables))
+    elif modules:
+        _save_peft(path, modules, naming, step, result)
+    folder, stem = (path, adapter.name) if naming == "peft" else (path.parent, path.stem)
+    _save_tokens(folder, stem, adapter, result)
+    if adapter.unused:
+        result.notes.append(f"{len(adapter.unused)} keys that were not understood are left out")
+    ranks = dict(sorted(Counter(d.rank for d in modules.values() if d.rank is not None).items()))
+    return ToolReport(path, len(modules), base, ranks, result.errors, {}, tuple(result.notes), tuple(result.files))
+
+
+def _fitted(
+    adapter: Adapter, naming: Naming, dense: RankRule | None, result: _Result, progress: Progress | None
+) -> dict[str, Delta]:
+    """The deltas, those that the naming lacks approximated or refused."""
+    modules: dict[str, Delta] = {}
+    faults: dict[str, list[str]] = {}
+    for done, (name, delta) in enumerate(adapter.modules.items(), start=1):
+        fault = _fault(delta, naming)
+        if fault is None:
+            modules[name] = delta
+        elif dense is not None and is_linear(delta) and delta.bias is None:
+            modules[name] = _approximated(name, delta, dense, result)
+        else:
+            faults.setdefault(fault, []).append(name)
+        if progress is not None:
+            progress(done, len(adapter.modules))
+    if faults:
+        fault, names = next(iter(faults.items()))
+        why = f"{fault} ({sum(map(len, faults.values()))} of {len(adapter.modules)} modules, the first is {names[0]})"
+        fix = (
+            "convert with --dense"
+            if dense is None and is_linear(adapter.modules[names[0]])
+            else "keep the file as it is"
+        )
+        raise BadWeights(why, where=str(adapter.path), fix=fix)
+    return _uniform(modules, naming)
+
+
+def _fault(delta: Delta, naming: Naming) -> str | None:
+    """Why a naming has no place for a delta."""
+    if naming == "kohya":
+        try:
+            kohya_tensors(delta)
+        except BadWeights as error:
+            return error.what
+        return None
+    inner = delta.inner if isinstance(delta, Dora) else delta
+    form = "PEFT's form" if naming == "peft" else "diffusers' form"
+    if isinstance(delta, Dora) and delta.axis == "in":
+        return f"{form} has no DoRA along the inputs"
+    if isinstance(delta, Hadamard) and naming == "peft":
+        return None if delta.bias is None else f"{form} has no biases beside a loha"
+    if not isinstance(inner, LowRank) or inner.mid is not None:
+        kind = "lora with a core (Tucker)" if isinstance(inner, LowRank) else inner.algorithm
+        return f"{form} has no {kind}"
+    if delta.bias is not None and (not inner.scale or isinstance(delta, Dora)):
+        return f"{form} has no bias beside this"
+    return None
+
+
+def _approximated(name: str, delta: Delta, rule: RankRule, result: _Result) -> LowRank:
+    change = dense_change(name, delta)
+    if change.ndim < 2:
+        raise BadWeights(
+            f"a {delta.algorithm} of one axis cannot become a LoRA", where=name, fix="keep the file as it is"
+        )
+    matrix = change.flatten(1)
+    factors = leading(matrix, min(matrix.shape) if rule.whole else rule.most)
+    rank = rule.rank(factors)
+    table = factor_tensors(*balanced(factors, rank), tuple(change.shape[2:]), torch.float32)
+    result.errors[name] = factors.error(rank)
+    return LowRank(up=table["lora_up.weight"], down=table["lora_down.weight"])
+
+
+def _uniform(modules: dict[str, Delta], naming: Naming) -> dict[str, Delta]:
+    """PEFT's form is of one kind per model; raises BadWeights for mixtures."""
+    if naming == "kohya":
+        return modules
+    for part in {name.partition(".")[0] for name in modules}:
+        kinds = {_kind(delta) for name, delta in modules.items() if name.startswith(f"{part}.")}
+        if len(kinds) > 1:
+            raise BadWeights(
+                f"PEFT's form holds one kind per model, and this mixes {', '.join(sorted(kinds))}", where=part
+            )
+    return modules
+
+
+def _kind(delta: Delta) -> str:
+    return delta.algorithm
+
+
+def _save_peft(
+    path: Path, modules: Mapping[str, Delta], naming: Naming, step: Mapping[str, Any], result: _Result
+) -> None:
+    parts: dict[str, dict[str, Delta]] = {}
+    for name, delta in modules.items():
+        part, _, rest = name.partition(".")
+        parts.setdefault(part, {})[rest] = delta
+    if naming == "diffusers":
+        tensors = {key: t for part, own in parts.items() for key, t in _named(own, part, f"{part}.").items()}
+        told = {f"{part}.{key}": value for part, own in parts.items() for key, value in _config(own, part).items()}
+        metadata = {HEADER: json.dumps(told, sort_keys=True), "format": "pt", **provenance(step)}
+        result.files.append(write_safetensors(path, tensors, metadata))
+        return
+    for part, own in parts.items():
+        folder = path / part if len(parts) > 1 else path
+        tensors, config = _named(own, part, PREFIX), json.dumps(_config(own, part), indent=2, sort_keys=True)
+        metadata = {"format": "pt", **provenance(step)}
+        result.files.append(write_safetensors(folder / "adapter_model.safetensors", tensors, metadata))
+        result.files.append(atomic_write(folder / "adapter_config.json", f"{config}\n".encode()))
+
+
+def _named(own: Mapping[str, Delta], part: str, prefix: str) -> dict[str, Tensor]:
+    tensors: dict[str, Tensor] = {}
+    for name, delta in own.items():
+        stem = f"{prefix}{dotted_name(f'{part}.{name}').partition('.')[2]}"
+        tensors |= {f"{stem}.{suffix}": tensor.contiguous() for suffix, tensor in _suffixes(delta).items()}
+    return tensors
+
+
+def _suffixes(delta: Delta) -> dict[str, Tensor]:
+    if isinstance(delta, Hadamard):
+        return {suffix: tensor for suffix, tensor in kohya_tensors(delta).items() if suffix != "alpha"}
+    inner = delta.inner if isinstance(delta, Dora) else delta
+    assert isinstance(inner, LowRank)
+    tensors = {"lora_A.weight": inner.down, "lora_B.weight": inner.up}
+    if delta.bias is not None:
+        tensors["lora_B.bias"] = wide(delta.bias) / inner.scale
+    if isinstance(delta, Dora):
+        shape = (1, -1, *(1,) * (inner.down.ndim - 2)) if inner.down.ndim > 2 else (-1,)
+        tensors["lora_magnitude_vector"] = delta.magnitude.reshape(shape)
+    return tensors
+
+
+def _config(own: Mapping[str, Delta], part: str) -> dict[str, Any]:
+    """PEFT's adapter_config.json: the commonest rank and alpha, and patterns for the modules that differ."""
+    ranks = {name: delta.rank or 1 for name, delta in own.items()}
+    alphas = {name: _scale(delta) * ranks[name] for name, delta in own.items()}
+    rank, alpha = (Counter(values.values()).most_common(1)[0][0] for values in (ranks, alphas))
+    loha = any(isinstance(delta, Hadamard) for delta in own.values())
+    common = {
+        "peft_type": "LOHA" if loha else "LORA",
+        "r": rank,
+        "alpha" if loha else "lora_alpha": _plain(alpha),
+        "rank_pattern": {name: other for name, other in ranks.items() if other != rank},
+        "alpha_pattern": {name: _plain(other) for name, other in alphas.items() if other != alpha},
+        "target_modules": sorted(own),
+        "auto_mapping": {"base_model_class": {part: model for model, part in CLASSES.items()}[part]},
+        "inference_mode": True,
+    }
+    if loha:
+        return {
+            **common,
+            "use_effective_conv2d": any(isinstance(d, Hadamard) and d.t1 is not None for d in own.values()),
+        }
+    own_bias, dora = any(d.bias is not None for d in own.values()), any(isinstance(d, Dora) for d in own.values())
+    return {**common, "use_rslora": False, "use_dora": dora, "lora_bias": own_bias, "bias": "none"}
+
+
+def _scale(delta: Delta) -> float:
+    inner = delta.inner if isinstance(delta, Dora) else delta
+    assert isinstance(inner, (LowRank, Hadamard))
+    return inner.scale
+
+
+def _plain(value: float) -> float | int:
+    return int(value) if value == int(value) else value
+
+
+def _save_tokens(folder: Path, stem: str, adapter: Adapter, result: _Result) -> None:
+    """One embedding file per learned token: {token: vectors}, or clip_l and clip_g where both encoders have some."""
+    for token, vectors in adapter.embeddings.items():
+        safe = _UNSAFE.sub("", token).strip(".")[:80] or f"token{len(result.files)}"
+        path = folder / f"{stem}.{safe}.safetensors"
+        if path in result.files or path.resolve() == adapter.path.resolve():
+            path = folder / f"{stem}.{safe}.{len(result.files)}.safetensors"
+        both = {"clip_l": vectors.get("text_encoder"), "clip_g": vectors.get("text_encoder_2")}
+        named = {token: vectors["text_encoder"]} if set(vectors) == {"text_encoder"} else both
+        result.files.append(write_safetensors(path, {key: t for key, t in named.items() if t is not None}))
+        result.notes.append(f"the learned token {token!r} is in {path.name}")

@@ -1,0 +1,208 @@
+"""A LoRA from two checkpoints: what a tuned model has that its base has not."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ...core.errors import BadParameter, BadWeights
+from ..applying.checkpoint import Checkpoint, open_checkpoint
+from ..modules.architectures import UNETS
+from .save import ToolReport, dtype_of, factor_tensors, not_an_input, ranks_of, save_kohya
+from .svd import Factors, RankRule, balanced, leading
+
+if TYPE_CHECKING:
+    import os
+
+    from torch import Tensor
+
+    from .save import Progress
+
+_SAME = "does not differ"
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """How to extract.
+
+    rule: rank of linear layers and 1x1 convolutions; conv: of larger kernels, None leaves them out. clamp: kohya's
+    quantile (0.99) at which both factors are cut off, None for no cut. least: a text encoder whose largest difference
+    is at most this is left out (kohya: 0.01). encoders: whether text encoders are looked at.
+    """
+
+    rule: RankRule = field(default_factory=lambda: RankRule(32))
+    conv: RankRule | None = None
+    clamp: float | None = None
+    least: float = 0.0
+    encoders: bool = True
+    dtype: str = "float16"
+
+    def __post_init__(self) -> None:
+        if self.clamp is not None and not 0.5 <= self.clamp <= 1:
+            raise BadParameter(f"a quantile of {self.clamp}", where="clamp", fix="give 0.5 to 1, for example 0.99")
+
+
+@dataclass
+class _Found:
+    """What came out so far."""
+
+    modules: dict[str, dict[str, Tensor]] = field(default_factory=dict[str, "dict[str, Tensor]"])
+    errors: dict[str, float] = field(default_factory=dict[str, float])
+    dropped: dict[str, str] = field(default_factory=dict[str, str])
+    largest: dict[str, float] = field(default_factory=dict[str, float])
+    """Part → largest absolute difference."""
+
+
+def extract(
+    tuned: str | os.PathLike[str],
+    base: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    how: Extraction | None = None,
+    *,
+    progress: Progress | None = None,
+) -> ToolReport:
+    """Write the LoRA (kohya's names) that turns base into tuned as nearly as the rank allows.
+
+    Per weight the leading singular triplets of tuned - base in float32 (see factorise.leading for the accuracy), their
+    values shared evenly by both factors, alpha = rank. Norms, biases and embedding tables cannot be said by a LoRA;
+    where they differ the report says so. Raises BadWeights when nothing differs or the files have nothing in common.
+    """
+    path = not_an_input(output, [Path(tuned), Path(base)])
+    with ExitStack() as stack:
+        new, old = (_open(stack, Path(file)) for file in (tuned, base))
+        return extract_between(new, old, path, how, progress=progress)
+
+
+def extract_between(
+    new: Checkpoint,
+    old: Checkpoint,
+    output: str | os.PathLike[str],
+    how: Extraction | None = None,
+    *,
+    progress: Progress | None = None,
+) -> ToolReport:
+    """As extract, of checkpoints that are open already, such as a host's live models."""
+    how = how or Extraction()
+    path = not_an_input(output, [])
+    found, dtype = _Found(), dtype_of(how.dtype)
+    names = sorted({module for module, kind in new.slots if kind == "weight"})
+    if not set(new.slots) & set(old.slots):
+        raise BadWeights(f"has no module in common with {old.path.name}", where=str(new.path))
+    with torch.no_grad():
+        for done, name in enumerate(names, start=1):
+            _module(found, name, new, old, how, dtype)
+            if progress is not None:
+                progress(done, len(names))
+    architecture = _architecture(new)
+    _drop_still_encoders(found, how.least)
+    if not found.modules:
+        raise BadWeights(f"nothing in it differs from {old.path.name}", where=str(new.path), fix="check the two models")
+    step = {"tool": "extract", "tuned": new.path.name, "base": old.path.name, **_told(how)}
+    save_kohya(path, found.modules, architecture, step)
+    left = {name: reason for name, reason in found.dropped.items() if reason != _SAME}
+    return ToolReport(
+        path, len(found.modules), architecture, ranks_of(found.modules), found.errors, left, files=(path,)
+    )
+
+
+def _told(how: Extraction) -> dict[str, Any]:
+    rules = {"rule": how.rule.kind, "most": how.rule.most, "value": how.rule.value, "clamp": how.clamp}
+    return rules if how.conv is None else {**rules, "conv": how.conv.kind, "conv_most": how.conv.most}
+
+
+def _open(stack: ExitStack, path: Path) -> Checkpoint:
+    try:
+        return open_checkpoint(path, stack.enter_context(path.open("rb")))
+    except OSError as error:
+        raise BadWeights(f"cannot be read ({error.strerror or error})", where=str(path)) from error
+
+
+def _module(found: _Found, name: str, new: Checkpoint, old: Checkpoint, how: Extraction, dtype: torch.dtype) -> None:
+    part = name.partition(".")[0]
+    if part != "unet" and not how.encoders:
+        return
+    if (name, "weight") not in old.slots:
+        found.dropped[name] = "the base has no such module"
+        return
+    if (name, "bias") in new.slots and _differs(_bias(name, new), _bias(name, old)):
+        found.dropped[f"{name} (bias)"] = "a LoRA changes no biases"
+    one, two = (_weight(name, checkpoint) for checkpoint in (new, old))
+    if one.shape != two.shape:
+        found.dropped[name] = f"the shapes differ: {list(one.shape)} and {list(two.shape)}"
+        return
+    change = one.float() - two.float()
+    largest = float(change.abs().max()) if change.numel() else 0.0
+    rule = how.conv if change.shape[2:].numel() > 1 else how.rule
+    if not largest:
+        found.dropped[name] = _SAME
+    elif change.ndim < 2 or ".embeddings." in name:
+        found.dropped[name] = "a LoRA changes no norms and no embedding tables"
+    elif not torch.isfinite(change).all():
+        raise BadWeights("the difference is NaN or infinite", where=name, fix="check both files")
+    elif rule is None:
+        found.dropped[name] = "it is a convolution and no rank was given for these"
+    else:
+        found.largest[part] = max(found.largest.get(part, 0.0), largest)
+        _keep(found, name, change, rule, how.clamp, dtype)
+
+
+def _weight(name: str, checkpoint: Checkpoint) -> Tensor:
+    slot = checkpoint.slots[name, "weight"]
+    return slot.view(checkpoint.tensor(slot.key))
+
+
+def _bias(name: str, checkpoint: Checkpoint) -> Tensor | None:
+    slot = checkpoint.slots.get((name, "bias"))
+    return None if slot is None else slot.view(checkpoint.tensor(slot.key))
+
+
+def _differs(one: Tensor | None, two: Tensor | None) -> bool:
+    return one is None or two is None or one.shape != two.shape or not torch.equal(one.float(), two.float())
+
+
+def _keep(found: _Found, name: str, change: Tensor, rule: RankRule, clamp: float | None, dtype: torch.dtype) -> None:
+    matrix = change.flatten(1)
+    factors: Factors = leading(matrix, min(matrix.shape) if rule.whole else rule.most)
+    rank = rule.rank(factors)
+    up, down = balanced(factors, rank)
+    if clamp is not None:
+        up, down = _clamped(up, down, clamp)
+    found.errors[name] = factors.error(rank)
+    try:
+        found.modules[name] = factor_tensors(up, down, tuple(change.shape[2:]), dtype)
+    except BadWeights as error:
+        raise BadWeights(error.what, where=name, fix=error.fix) from error
+
+
+def _clamped(up: Tensor, down: Tensor, quantile: float) -> tuple[Tensor, Tensor]:
+    """Both factors within plus and minus the quantile of all their values (not of their sizes), as kohya cuts them."""
+    values = torch.cat([up.flatten(), down.flatten()])
+    bound = abs(float(values.kthvalue(max(1, round(quantile * values.numel()))).values))
+    return up.clamp(-bound, bound), down.clamp(-bound, bound)
+
+
+def _drop_still_encoders(found: _Found, least: float) -> None:
+    still = {part for part, largest in found.largest.items() if part != "unet" and largest <= least}
+    for name in [name for name in found.modules if name.partition(".")[0] in still]:
+        del found.modules[name]
+        found.errors.pop(name, None)
+        found.dropped[name] = f"no difference of its text encoder is larger than {least:g}"
+
+
+def _architecture(checkpoint: Checkpoint) -> str:
+    """Base model by the width of the text encoding, else by which text encoders there are."""
+    widths = {unet.context: name for name, unet in UNETS.items()}
+    for (module, kind), slot in checkpoint.slots.items():
+        if kind == "weight" and module.startswith("unet.") and module.endswith(".attn2.to_k"):
+            width = checkpoint.entries[slot.key].shape[1]
+            if width in widths:
+                return widths[width]
+            break
+    blocks = any(module.startswith("unet.down_blocks.3.") for module, _ in checkpoint.slots)
+    second = any(module.startswith("text_encoder_2.") for module, _ in checkpoint.slots)
+    deep = any(".transformer_blocks.1." in module for module, _ in checkpoint.slots)
+    return "sdxl" if second or (deep and not blocks) else "unknown" if deep else "sd15"

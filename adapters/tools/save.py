@@ -1,0 +1,163 @@
+"""Deltas written as kohya and LyCORIS write them, and what the tools report."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ... import __version__
+from ...core.errors import BadParameter, BadWeights
+from ...core.tensor_files.safetensors_io import write_safetensors
+from ..deltas.dense import Summed
+from .export_names import METADATA, kernel_of, kohya_names
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Mapping
+
+    from torch import Tensor
+
+    from ..deltas.base import Delta
+
+    Progress = Callable[[int, int], None]
+
+DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
+
+
+@dataclass(frozen=True)
+class ToolReport:
+    """What extract, merge, resize and convert did.
+
+    modules: written. ranks: rank → modules. errors: module → Frobenius error relative to its change, where
+    something was left out. dropped: module → why it is not in the file. files: all that were written.
+    """
+
+    path: Path
+    modules: int
+    base_model: str
+    ranks: dict[int, int]
+    errors: dict[str, float] = field(default_factory=dict[str, float])
+    dropped: dict[str, str] = field(default_factory=dict[str, str])
+    notes: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-serialisable, complete."""
+        return {
+            "file": str(self.path),
+            "files": [str(file) for file in self.files],
+            "modules": self.modules,
+            "base_model": self.base_model,
+            "ranks": {str(rank): count for rank, count in self.ranks.items()},
+            "worst_error": max(self.errors.values(), default=0.0),
+            "errors": self.errors,
+            "dropped": self.dropped,
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        """A few lines for people."""
+        ranks = ", ".join(f"{count} of rank {rank}" for rank, count in self.ranks.items())
+        lines = [f"{self.path.name}: {self.modules} modules ({self.base_model}; {ranks or 'no factors'})"]
+        if self.errors:
+            worst = max(self.errors, key=lambda name: self.errors[name])
+            lines.append(f"  largest error {self.errors[worst]:.2%} of the change, in {worst}")
+        lines += [f"  left out {count}: {reason}" for reason, count in Counter(self.dropped.values()).most_common()]
+        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+
+
+def dtype_of(name: str) -> torch.dtype:
+    """float16, bfloat16 or float32 by its name; raises BadParameter."""
+    if name not in DTYPES:
+        raise BadParameter(f"{name!r} is no dtype to save in", where="dtype", fix=f"use one of {', '.join(DTYPES)}")
+    return DTYPES[name]
+
+
+def not_an_input(output: str | os.PathLike[str], inputs: Iterable[Path]) -> Path:
+    """The output's path, if it is a safetensors file and none of the inputs; raises BadParameter."""
+    path = Path(output)
+    if path.suffix.lower() != ".safetensors":
+        raise BadParameter("results are safetensors files", where=str(path), fix="let the name end in .safetensors")
+    for other in inputs:
+        if path.resolve() == other.resolve() or (path.exists() and other.exists() and path.samefile(other)):
+            raise BadParameter("is one of the inputs, which stay as they are", where=str(path), fix="choose another")
+    return path
+
+
+def factor_tensors(up: Tensor, down: Tensor, kernel: tuple[int, ...], dtype: torch.dtype) -> dict[str, Tensor]:
+    """kohya's tensors of up [O, r] @ down [r, I*k*k] at scale 1. Raises BadWeights for what the dtype cannot hold."""
+    rank = down.shape[0]
+    if kernel:
+        up, down = up.reshape(*up.shape, *(1 for _ in kernel)), down.reshape(rank, -1, *kernel)
+    pair = {"lora_up.weight": up.to(dtype).contiguous(), "lora_down.weight": down.to(dtype).contiguous()}
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in pair.values()):
+        raise BadWeights(f"its factors are infinite or NaN in {dtype}", fix="save in float32")
+    return {**pair, "alpha": torch.tensor(float(rank))}
+
+
+def weight_shape(name: str, delta: Delta) -> tuple[int, ...]:
+    """Shape of the weight a delta is for: rows, inputs and the kernel that factors or architecture show."""
+    extent = delta.extent
+    if extent is None:
+        raise BadWeights(f"a {delta.algorithm} does not show the shape it was made for", where=name)
+    kernel = extent.kernel or kernel_of(name)
+    area = math.prod(kernel)
+    if extent.cols % area:
+        kernel, area = (), 1
+    return (extent.rows, extent.cols // area, *kernel)
+
+
+def is_linear(delta: Delta) -> bool:
+    """Whether the change is the same whatever weight it meets."""
+    return all(is_linear(part) for part in delta.parts) if isinstance(delta, Summed) else not delta.uses_base
+
+
+def dense_change(name: str, delta: Delta) -> Tensor:
+    """The change at strength 1 of a delta that does not depend on the weight, float32 in the weight's shape."""
+    if not is_linear(delta):
+        raise BadWeights(
+            f"a {delta.algorithm} depends on the weight it meets and has no change of its own",
+            where=name,
+            fix="bake it into a checkpoint and extract from that",
+        )
+    return delta.change(torch.zeros(weight_shape(name, delta)))
+
+
+def provenance(step: Mapping[str, Any], before: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The metadata entry `underdrawing`: JSON of all steps that led to a file, this one last."""
+    steps: list[Any] = []
+    try:
+        told = json.loads((before or {}).get("underdrawing", "{}")[: 1 << 20])
+        if isinstance(told, dict) and isinstance(told.get("steps"), list):
+            steps = told["steps"]
+    except (ValueError, RecursionError):
+        steps = []  # another program's entry, or a damaged one
+    told = {"steps": [*steps, {**step, "version": __version__}]}
+    return {"underdrawing": json.dumps(told, sort_keys=True)}
+
+
+def ranks_of(modules: Mapping[str, Mapping[str, Tensor]]) -> dict[int, int]:
+    """Rank → modules, of suffix tables in kohya's form."""
+    found = Counter(
+        int(table["lora_down.weight"].shape[0]) for table in modules.values() if "lora_down.weight" in table
+    )
+    return dict(sorted(found.items()))
+
+
+def save_kohya(
+    path: Path, modules: Mapping[str, Mapping[str, Tensor]], base_model: str, step: Mapping[str, Any]
+) -> Path:
+    """Write suffix → tensor tables of canonical modules under kohya's names, atomically."""
+    names = kohya_names(modules, base_model)
+    tensors = {f"{names[m]}.{suffix}": tensor for m, table in modules.items() for suffix, tensor in table.items()}
+    ranks = ranks_of(modules)
+    dim = {"ss_network_dim": str(max(ranks)), "ss_network_alpha": str(max(ranks))} if ranks else {}
+    kind = {"ss_network_module": "networks.lora"} if ranks else {}
+    metadata = {**METADATA.get(base_model, {}), **dim, **kind, **provenance(step)}
+    return write_safetensors(path, {key: tensor.contiguous() for key, tensor in tensors.items()}, metadata)

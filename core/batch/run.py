@@ -1,0 +1,267 @@
+"""Runs annotators over many pictures: one decode for all of them, resumable, and refused inputs do not stop it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..errors import BadImage
+from ..files import sha256_file
+from ..images.geometry import Size, pixel_perfect
+from ..weights.store import store
+from .masks import MaskSource
+from .outputs import Outputs, safe_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+    from pathlib import Path
+
+    from ..annotator import Annotator, ControlMap, Masks
+    from ..images.geometry import FitMode
+    from ..images.reading import Picture
+    from .inputs import Source
+    from .manifest import Entry, Manifest, Place
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is made of every picture.
+
+    annotators: name as the user gave it → annotator. target: size every map is fitted to by mode, or None.
+    """
+
+    annotators: dict[str, Annotator[Any]]
+    resolution: int
+    target: Size | None = None
+    mode: FitMode = "crop"
+    mask: MaskSource = field(default_factory=MaskSource)
+    values: bool = False
+    poses: bool = False
+    all_frames: bool = False
+    batch: int = 1
+
+
+@dataclass
+class Tally:
+    """What a run did; refused holds (input, reason), notes (output or input, note)."""
+
+    made: int = 0
+    kept: int = 0
+    refused: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    notes: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One decoded picture. output: its maps' place below the output folder, without the annotator's name and ending."""
+
+    number: int
+    index: int
+    source: Source
+    digest: str
+    output: str
+    picture: Picture
+
+
+class Batch:
+    """One run over a list of sources. step is called when a source is finished."""
+
+    def __init__(self, wanted: Wanted, sources: list[Source], manifest: Manifest, step: Callable[[], None]) -> None:
+        self.wanted, self.sources, self.manifest, self.step = wanted, sources, manifest, step
+        masks = [path for source in sources if (path := wanted.mask.file(source))]
+        self.outputs = Outputs(manifest.folder, [*(source.path for source in sources), *masks])
+        self.tally = Tally()
+
+    def run(self) -> Tally:
+        """Annotate every source; raises only what no other picture would survive either."""
+        frames = (frame for number, source in enumerate(self.sources) for frame in self._frames(number, source))
+        for group in _groups(frames, self.wanted.batch):
+            for order, name in enumerate(self.wanted.annotators):
+                self._annotate(order, name, group)
+        return self.tally
+
+    def _frames(self, number: int, source: Source) -> Iterator[Frame]:
+        try:
+            yield from self._decoded(number, source)
+        except BadImage as error:
+            self._refuse(source, "", error, (number, -1, -1))
+        self.step()
+
+    def _decoded(self, number: int, source: Source) -> Iterator[Frame]:
+        if source.problem:
+            raise BadImage(source.problem, where=str(source.path))
+        output = self.outputs.claim(source, source.path.stem)
+        digest = _digest(source.path)
+        if not self.wanted.all_frames and self._all_kept(number, source, digest, output):
+            return
+        with closing(_pictures(source.path, every=self.wanted.all_frames)) as pictures:
+            for index, (picture, many) in enumerate(pictures):
+                for note in picture.notes:
+                    self.tally.notes.append((source.path.as_posix(), note))
+                place = self.outputs.claim(source, f"{source.path.stem}.{index:04d}") if many else output
+                yield Frame(number, index, source, digest, place, picture)
+
+    def _all_kept(self, number: int, source: Source, digest: str, output: str) -> bool:
+        entries = [self._entry(name, source, digest, output) for name in self.wanted.annotators]
+        if not all(self.manifest.done(entry) for entry in entries):
+            return False
+        for order, entry in enumerate(entries):
+            self._keep(entry, (number, 0, order))
+        return True
+
+    def _keep(self, entry: Entry, place: Place) -> None:
+        self.manifest.keep(entry, place)
+        self.outputs.written(entry["output"])
+        self.tally.kept += 1
+
+    def _entry(self, name: str, source: Source, digest: str, output: str) -> Entry:
+        """Everything that decides the bytes of a map, so that a rerun knows whether it has them already."""
+        annotator, wanted = self.wanted.annotators[name], self.wanted
+        entry: Entry = {
+            "input": source.path.as_posix(),
+            "sha256": digest,
+            "name": name,
+            "output": f"{output}.{safe_name(name)}.png",
+            "annotator": annotator.spec.id,
+            "version": annotator.spec.version,
+            "params": msgspec.to_builtins(annotator.defaults),
+            "weights": {w.id: store().known(w).sha256 for w in annotator.weights_for(annotator.defaults)},
+            "resolution": wanted.resolution,
+            "device": str(annotator.placement),
+            "also": [kind for kind in ("values", "poses") if getattr(wanted, kind)],
+        }
+        if wanted.target:
+            entry |= {"resolution": "pixel perfect", "size": list(wanted.target), "mode": wanted.mode}
+        return entry | ({"mask": wanted.mask.record(source)} if annotator.spec.takes_mask else {})
+
+    def _annotate(self, order: int, name: str, frames: list[Frame]) -> None:
+        todo: list[tuple[Frame, Entry, Place]] = []
+        for frame in frames:
+            entry = self._entry(name, frame.source, frame.digest, frame.output)
+            place = (frame.number, frame.index, order)
+            if self.manifest.done(entry):
+                self._keep(entry, place)
+            else:
+                todo.append((frame, entry, place))
+        if todo:
+            self._make(name, todo)
+
+    def _make(self, name: str, todo: list[tuple[Frame, Entry, Place]]) -> None:
+        """Make maps together; if that fails, one by one, so that only the culprit is refused."""
+        try:
+            for _, entry, _ in todo:
+                self.outputs.check(entry["output"])
+            result = self._map(self.wanted.annotators[name], [frame for frame, _, _ in todo])
+        except BadImage as error:
+            if len(todo) == 1:
+                frame, _, place = todo[0]
+                self._refuse(frame.source, name, error, place)
+                return
+            for one in todo:
+                self._make(name, [one])
+            return
+        for index, (_, entry, place) in enumerate(todo):
+            self._write(result, index, entry, place)
+
+    def _map(self, annotator: Annotator[Any], frames: list[Frame]) -> ControlMap:
+        import numpy as np
+
+        pixels = np.stack([frame.picture.pixels for frame in frames])
+        masks = self._masks(frames) if annotator.spec.takes_mask else None
+        target, mode = self.wanted.target, self.wanted.mode
+        try:
+            if target is None:
+                return annotator(pixels, resolution=self.wanted.resolution, masks=masks)
+            resolution = max(1, pixel_perfect(Size(*pixels.shape[1:3]), target, mode))
+            return _fitted(annotator(pixels, resolution=resolution, masks=masks), target, mode, annotator.spec.smooth)
+        except MemoryError as error:
+            raise BadImage("there is not enough memory for it", fix="choose a smaller --resolution") from error
+
+    def _masks(self, frames: list[Frame]) -> Masks | None:
+        import numpy as np
+
+        masks = [self.wanted.mask.of(frame.source, frame.picture) for frame in frames]
+        there = [mask for mask in masks if mask is not None]
+        if there and len(there) < len(masks):
+            raise BadImage("some of these pictures have no mask")  # each is tried alone then
+        return np.concatenate(there) if there else None
+
+    def _write(self, result: ControlMap, index: int, entry: Entry, place: Place) -> None:
+        from ..images.writing import write_map
+
+        folder = self.manifest.folder
+        output = folder / entry["output"]
+        stem = output.name[: -len(".png")]
+        files = write_map(result, index, output.parent, stem, values=self.wanted.values, json=self.wanted.poses)
+        names = [path.relative_to(folder).as_posix() for path in files]
+        self.manifest.add({**entry, "status": "done", "files": names, "notes": list(result.notes)}, place)
+        self.outputs.written(entry["output"])
+        self.tally.made += 1
+        self.tally.notes.extend((entry["output"], note) for note in result.notes)
+
+    def _refuse(self, source: Source, name: str, error: BadImage, place: Place) -> None:
+        path, reason = source.path.as_posix(), _reason(error, source)
+        self.manifest.add({"input": path, "name": name, "status": "refused", "reason": reason}, place)
+        self.tally.refused.append((path, reason))
+
+
+def _reason(error: BadImage, source: Source) -> str:
+    """Say why, without the input's own name, which stands beside it."""
+    own = error.where in ("", str(source.path))
+    return str(BadImage(error.what, where="" if own else error.where, fix=error.fix))
+
+
+def _fitted(result: ControlMap, target: Size, mode: FitMode, smooth: bool) -> ControlMap:
+    """Fit the pictures of a map; its raw values and poses keep the size they were made at."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from ..images.fit_map import fit_map
+
+    images = np.stack([fit_map(image, target, mode, smooth=smooth) for image in result.images])
+    return replace(result, images=images, info={**result.info, "size": list(target), "mode": mode})
+
+
+def _pictures(path: Path, *, every: bool) -> Generator[tuple[Picture, bool]]:
+    """Pictures of a file, and whether there are several. Raises BadImage."""
+    from ..images.reading import frames, read
+
+    if not every:
+        yield read(path)[0], False
+        return
+    source = iter(frames(path))
+    waiting, following = next(source, None), next(source, None)
+    many = following is not None
+    while waiting is not None:
+        yield waiting, many
+        waiting, following = following, next(source, None)
+
+
+def _digest(path: Path) -> str:
+    try:
+        if path.exists() and not path.is_file():
+            raise BadImage("this is no regular file", where=str(path), fix="name a picture file")
+        return sha256_file(path)
+    except FileNotFoundError as error:
+        raise BadImage("there is no such file", where=str(path), fix="check the name") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else ""
+        raise BadImage(f"cannot be read ({reason or error})", where=str(path)) from error
+
+
+def _groups(frames: Iterable[Frame], most: int) -> Iterator[list[Frame]]:
+    """Neighbours of one size, at most so many at once."""
+    for _, same in groupby(frames, key=lambda frame: frame.picture.pixels.shape):
+        group: list[Frame] = []
+        for frame in same:
+            group.append(frame)
+            if len(group) == most:
+                yield group
+                group = []
+        if group:
+            yield group

@@ -1,0 +1,1 @@
+"""What would make things fail on this machine."""

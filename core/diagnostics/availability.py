@@ -1,0 +1,21 @@
+"""Why an annotator cannot run on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..annotator import pip_install
+from ..weights.store import store
+
+if TYPE_CHECKING:
+    from ..registry import AnnotatorType
+
+
+def unavailable(annotator: AnnotatorType) -> str:
+    """Why an annotator cannot run here with its default parameters; empty when it can."""
+    if missing := annotator.missing():
+        return f"needs {', '.join(missing)}: {pip_install(missing)}"
+    absent = [weight for weight in annotator.weights_for(annotator.params()) if store().find(weight) is None]
+    if lost := [weight.id for weight in absent if not weight.repo]:
+        return f"{', '.join(lost)} of this package gone or changed: install it again"
+    return f"weights missing: underdrawing weights fetch {' '.join(weight.id for weight in absent)}" if absent else ""

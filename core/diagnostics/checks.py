@@ -1,0 +1,232 @@
+"""Looks for what would make things fail on this machine, and names the fix. It only reads: no file is written, no
+connection made, nothing repaired.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import platform
+import shutil
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ..annotator import pip_install
+from ..errors import BadParameter, BadWeights
+from ..files import existing, sha256_file
+from ..networks.placement import place
+from ..weights.search_paths import has_identity
+from .packages import Finding, check_packages, installed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ..registry import Registry
+    from ..weights.record import Weight
+    from ..weights.store import Store
+
+SHOWN = (
+    *("torch", "transformers", "numpy", "pillow", "safetensors", "huggingface-hub", "msgspec"),
+    *("openvino", "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "controlnet-aux"),
+)
+VARIABLES = ("CACHE", "DOWNLOAD", "HOSTS", "TIMEOUT", "WEIGHTS")
+"""Our environment variables, without UNDERDRAWING_."""
+SWITCHES = ("", "0", "1", "off", "on", "no", "yes", "false", "true")
+LONG_PATH = 259
+"""Longest path on Windows unless the system allows more."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What was looked at and what was found."""
+
+    facts: dict[str, Any]
+    findings: tuple[Finding, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing is wrong; notes do not count."""
+        return all(finding.level != "wrong" for finding in self.findings)
+
+
+def diagnose(registry: Registry, store: Store, environ: Mapping[str, str] = os.environ) -> Report:
+    """Look at everything. store should be one that remembers nothing, so that no file is written."""
+    have = installed()
+    records = list({weight.id: weight for annotator in registry for weight in annotator.spec.weights}.values())
+    device, findings = check_device()
+    findings = [
+        *check_packages(have),
+        *findings,
+        *check_annotators(registry),
+        *check_variables(environ),
+        *check_cache(store.cache, [weight for weight in records if not weight.bundled]),
+        *check_weights(store, records),
+        *check_paths([place.path for weight in records for place in store.where(weight) if place.source == "cache"]),
+    ]
+    return Report(facts=_facts(have, device, store.cache, registry), findings=tuple(findings))
+
+
+def _facts(have: Mapping[str, str], device: Mapping[str, str], cache: Path, registry: Registry) -> dict[str, Any]:
+    opencv = {name: version for name, version in have.items() if name.startswith("opencv-")}
+    return {
+        "python": f"{platform.python_version()} ({sys.executable})",
+        "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "packages": {**{name: have[name] for name in SHOWN if name in have}, **opencv},
+        "device": dict(device),
+        "cache": str(cache),
+        "free_bytes": shutil.disk_usage(existing(cache)).free,
+        "annotators": len(registry),
+    }
+
+
+def check_device() -> tuple[dict[str, str], list[Finding]]:
+    """Say what ``auto`` chooses for networks that may run in bfloat16 and for those that may not."""
+    if find_spec("torch") is None:
+        return {}, []  # missing packages are told elsewhere
+    try:
+        fast, plain = place(bf16=True), place(bf16=False)
+    except (ImportError, OSError, RuntimeError, AttributeError) as error:
+        what = f"torch is installed but cannot be imported ({type(error).__name__}: {error})"
+        return {}, [Finding(level="wrong", topic="torch", what=what, fix="pip install --force-reinstall torch")]
+    except BadParameter as error:
+        return {}, [Finding(level="wrong", topic="torch", what=str(error))]
+    return {"auto": str(fast), "annotators without bfloat16": str(plain)}, []
+
+
+def check_annotators(registry: Registry) -> Iterator[Finding]:
+    """Find annotators that cannot be imported or lack a module."""
+    for name, reason in registry.broken.items():
+        fix = "install what it names, or remove the file or package it comes from"
+        yield Finding(level="wrong", topic="annotators", what=f"{name} could not be imported ({reason})", fix=fix)
+    for annotator in registry:
+        if missing := annotator.missing():
+            what = f"{annotator.spec.id} cannot run: {', '.join(missing)} missing"
+            yield Finding(level="wrong", topic="annotators", what=what, fix=pip_install(missing))
+
+
+def check_variables(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Find environment variables that say nothing sensible."""
+    for name, what, fix in _variables(environ):
+        yield Finding(level="wrong", topic="environment", what=f"{name}={environ[name]!r} {what}", fix=fix)
+
+
+def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    known = [f"UNDERDRAWING_{name}" for name in VARIABLES]
+    for name in sorted(environ):
+        if name.startswith("UNDERDRAWING_") and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            yield (
+                name,
+                "is not a variable of ours",
+                f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}",
+            )
+    if environ.get("UNDERDRAWING_DOWNLOAD", "").strip().lower() not in ("", "ask", "always", "never"):
+        yield "UNDERDRAWING_DOWNLOAD", "is not a choice", "set it to ask, always or never"
+    if not _is_number(environ.get("UNDERDRAWING_TIMEOUT", "30")):
+        yield "UNDERDRAWING_TIMEOUT", "is no number of seconds", "set it to a number, for example 30"
+    if environ.get("HF_HUB_OFFLINE", "").strip().lower() not in SWITCHES:
+        yield "HF_HUB_OFFLINE", "is neither on nor off, so downloads are not forbidden", "set it to 1 or 0"
+    for name in ("HF_ENDPOINT", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        address = urlsplit(environ.get(name, ""))
+        if environ.get(name) and not (address.scheme and address.netloc):
+            yield name, "is no address", "write it as https://host"
+    for name in ("UNDERDRAWING_WEIGHTS", "UNDERDRAWING_HOSTS", "AUX_ANNOTATOR_CKPTS_PATH"):
+        folders = [Path(part).expanduser() for part in environ.get(name, "").split(os.pathsep) if part]
+        lost = [str(folder) for folder in folders if not folder.is_dir()]
+        if lost:
+            yield name, f"names what is no folder: {', '.join(lost)}", "correct the path, or unset the variable"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return float(text) > 0
+    except ValueError:
+        return False
+
+
+def check_cache(cache: Path, fetched: Sequence[Weight]) -> Iterator[Finding]:
+    """Find a cache folder that cannot be written, or a disk without room for the largest file to be fetched."""
+    fix = "set UNDERDRAWING_CACHE to a folder of yours"
+    parent = existing(cache)
+    blocking = next((path for path in (cache, *cache.absolute().parents) if path.exists() and not path.is_dir()), None)
+    if blocking is not None:
+        what = f"the cache folder {cache} cannot be made: {blocking} is a file"
+        yield Finding(level="wrong", topic="cache", what=what, fix=fix)
+    elif not os.access(parent, os.W_OK | os.X_OK):
+        what = f"the cache folder {cache} cannot be written: no permission for {parent}"
+        yield Finding(level="wrong", topic="cache", what=what, fix=fix)
+    free, largest = shutil.disk_usage(parent).free, max((weight.size for weight in fetched), default=0)
+    if free < largest:
+        what = f"{free} bytes are free at {parent}, the largest weights file has {largest}"
+        yield Finding(level="wrong", topic="cache", what=what, fix=f"free some space, or {fix}")
+
+
+def check_weights(store: Store, records: Sequence[Weight]) -> Iterator[Finding]:
+    """Find files of the wrong size, bundled files with the wrong hash, and records and pins that are damaged."""
+    for stated in records:
+        try:
+            weight = store.known(stated)
+        except BadWeights as error:
+            yield Finding(level="wrong", topic="weights", what=f"{stated.id}: {error.what}", fix=error.fix)
+            continue
+        if not has_identity(weight) and not weight.unpinned:
+            yield Finding(level="wrong", topic="weights", what=f"the record of {weight.id} pins no hash and size")
+            continue
+        there = False
+        for source, path in store.where(weight):
+            fault = _fault(path, weight, source)
+            there = there or (fault == "" and path.is_file())
+            if fault and not weight.unpinned and source in ("explicit", "bundled", "cache"):
+                fix = "install the package again" if source == "bundled" else f"remove that file; {_fetch(weight)}"
+                yield Finding(level="wrong", topic="weights", what=f"{path} ({weight.id}) {fault}", fix=fix)
+        if not there and weight.repo:
+            pinned = f"; {store.pinned(stated)}" if stated.unpinned else ""
+            what = f"{weight.id} is not on this machine ({weight.megabytes}, {weight.licence}{pinned})"
+            yield Finding(level="note", topic="weights", what=what, fix=_fetch(weight))
+
+
+def _fetch(weight: Weight) -> str:
+    return f"underdrawing weights fetch {weight.id}"
+
+
+def _fault(path: Path, weight: Weight, source: str) -> str:
+    """Fault of the file at path; a file that is not there is one only in the package itself."""
+    try:
+        if not path.is_file():
+            return "is missing" if source == "bundled" else ""
+        if weight.unpinned:
+            return "is not declared"
+        if weight.size and path.stat().st_size != weight.size:
+            return f"has {path.stat().st_size} bytes, the record says {weight.size}"
+        if source == "bundled" and sha256_file(path) != weight.sha256:
+            return "has another sha256 than its record"
+    except OSError as error:
+        return f"cannot be read ({error.strerror or error})"
+    return ""
+
+
+def check_paths(paths: Sequence[Path], system: str = sys.platform, allowed: bool | None = None) -> Iterator[Finding]:
+    """Find files that Windows could not open because their path is too long. allowed: whether it takes long paths."""
+    longest = max((str(path) for path in paths), key=len, default="")
+    if system != "win32" or len(longest) <= LONG_PATH or (_long_paths() if allowed is None else allowed):
+        return
+    what = f"{longest} has {len(longest)} characters, Windows takes {LONG_PATH}"
+    fix = "set UNDERDRAWING_CACHE to a short path, or enable long paths in Windows"
+    yield Finding(level="wrong", topic="paths", what=what, fix=fix)
+
+
+def _long_paths() -> bool:
+    """Whether Windows is set to take long paths."""
+    if sys.platform != "win32":
+        return True
+    import winreg
+
+    try:
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
+            return winreg.QueryValueEx(key, "LongPathsEnabled")[0] == 1
+    except OSError:
+        return False

@@ -1,0 +1,92 @@
+"""The one way a picture becomes a map: fit, pad, run, crop, check. Imported lazily (needs numpy)."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from .annotator import Request
+from .errors import BadImage, BadParameter
+from .images.convert import to_images, to_masks
+from .images.geometry import Size, padded_size, target_size
+from .images.resize import pad, resize_images, resize_masks
+from .weights.store import store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .annotator import Annotator, ControlMap, Images, Masks
+    from .params import Params
+
+
+def annotate_images(
+    annotator: Annotator[Any],
+    images: Images | Sequence[Any],
+    params: Params,
+    *,
+    resolution: int,
+    masks: Masks | Sequence[Any] | None,
+) -> ControlMap:
+    """Run an annotator under the project's geometry; see `core.annotator.Annotator.__call__`.
+
+    Raises BadParameter when resolution is no whole number, BadImage when the pictures differ in size, are too large, or
+    a mask is missing or does not fit.
+    """
+    resolution = _pixels(resolution)
+    pictures = to_images(images)
+    size = target_size(Size(*pictures.shape[1:3]), resolution)
+    checked = _masks(annotator, pictures, masks)
+    annotator.load(params)
+    result = _run(annotator, pictures, checked, params, size)
+    if result.images.shape != (len(pictures), *size, 3) or result.images.dtype != np.uint8:
+        raise TypeError(f"{annotator.spec.id} returned {result.images.dtype} {result.images.shape} for size {size}")
+    return replace(result, info=_info(annotator, params, resolution), notes=(*annotator.told, *result.notes))
+
+
+def _pixels(resolution: Any) -> int:
+    whole: Any = int(resolution) if isinstance(resolution, float) and resolution.is_integer() else resolution
+    try:
+        return operator.index(whole)
+    except TypeError as error:
+        what = f"resolution {resolution!r} is no whole number"
+        raise BadParameter(
+            what, fix="give the length of the shorter side in pixels, or 0 for the input's size"
+        ) from error
+
+
+def _masks(annotator: Annotator[Any], pictures: Images, masks: Masks | Sequence[Any] | None) -> Masks | None:
+    name = annotator.spec.id
+    if masks is None:
+        if annotator.spec.takes_mask:
+            raise BadImage(
+                "needs a mask of what is to be repainted", where=name, fix="give a mask, or a picture with transparency"
+            )
+        return None
+    if not annotator.spec.takes_mask:
+        raise BadImage("takes no mask", where=name, fix="leave the mask out")
+    return to_masks(masks, len(pictures), Size(*pictures.shape[1:3]))
+
+
+def _run(annotator: Annotator[Any], pictures: Images, masks: Masks | None, params: Params, size: Size) -> ControlMap:
+    if annotator.spec.sees == "source":
+        return annotator.run(Request(pictures, params, size, masks))
+    padded = padded_size(size, annotator.spec.multiple)
+    fitted = pad(resize_images(pictures, size), padded)
+    if masks is not None:
+        masks = pad(resize_masks(masks, size), padded)
+    return annotator.run(Request(fitted, params, padded, masks)).cropped(size)
+
+
+def _info(annotator: Annotator[Any], params: Params, resolution: int) -> dict[str, Any]:
+    return {
+        "annotator": annotator.spec.id,
+        "version": annotator.spec.version,
+        "resolution": resolution,
+        "params": msgspec.to_builtins(params),
+        "weights": {weight.id: store().known(weight).sha256 for weight in annotator.weights_for(params)},
+        "device": str(annotator.placement),
+    }

@@ -1,0 +1,1 @@
+"""Pictures: types, sizes, reading, writing."""

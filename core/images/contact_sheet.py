@@ -1,0 +1,158 @@
+"""Labelled contact sheets. Imported lazily (needs Pillow)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ..errors import BadImage
+from ..files import atomic_write
+from .geometry import Size
+from .reading import read
+from .resize import resize_image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+CELL, LABEL, GAP, MARGIN = 256, 26, 10, 16
+TEXT = 15
+"""Height of labels in pixels."""
+MOST_ROWS = 24
+"""Most inputs that are shown."""
+COLUMNS = 6
+INK, SOFT, PAPER = (28, 28, 30), (176, 176, 180), (250, 250, 250)
+
+
+class Cell(NamedTuple):
+    """A picture as shown, and the words above it."""
+
+    label: str
+    picture: Image.Image
+
+
+def contact_sheet(rows: Sequence[tuple[Path, Mapping[str, Path]]], names: Sequence[str], to: Path) -> str:
+    """Draw each input and its maps, every cell labelled, at most COLUMNS a line, and write the sheet as PNG.
+
+    rows: input → {annotator name: map}. At most MOST_ROWS inputs are shown; returns a note when some are left out, or
+    when there is nothing to show and no sheet is written. Raises WriteFailed.
+    """
+    there = [(source, {name: maps[name] for name in names if name in maps}) for source, maps in rows if maps]
+    if not there:
+        return " not written: there is no map to show"
+    blocks = [_lines(_cells(source, maps)) for source, maps in there[:MOST_ROWS]]
+    atomic_write(to, _png(_drawn(blocks)))
+    return f" (the first {MOST_ROWS} of {len(there)} inputs)" if len(there) > MOST_ROWS else ""
+
+
+def sheet_of(pictures: Sequence[tuple[str, NDArray[np.uint8]]]) -> NDArray[np.uint8]:
+    """Draw labelled pictures [H, W, 3] as one sheet, at most COLUMNS a line."""
+    cells = (Cell(label, _shrunk(pixels)) for label, pixels in pictures)
+    return np.array(_drawn([_lines(cells)]))
+
+
+def written(picture: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
+    """Picture [H, W, 3] with a line of green text in its upper left corner."""
+    drawn = Image.fromarray(np.ascontiguousarray(picture))
+    font = _font(max(TEXT, min(40, picture.shape[0] // 8)))
+    ImageDraw.Draw(drawn).text((0, 0), _printable(text, font), fill=(0, 255, 0), font=font)
+    return np.array(drawn)
+
+
+def _cells(source: Path, maps: Mapping[str, Path]) -> Iterator[Cell]:
+    yield Cell(source.name, _small(source))
+    for name, path in maps.items():
+        yield Cell(name, _small(path))
+
+
+def _lines(cells: Iterator[Cell]) -> list[list[Cell]]:
+    """Share the cells of one input out over as few lines as possible, about equally long."""
+    every = list(cells)
+    count = -(-len(every) // COLUMNS)
+    length = -(-len(every) // count)
+    return [every[start : start + length] for start in range(0, len(every), length)]
+
+
+def _small(path: Path) -> Image.Image:
+    """Shrink or enlarge a picture into a cell; a crossed box stands for one that cannot be read any more."""
+    try:
+        pixels = read(path)[0].pixels
+    except BadImage:
+        box = Image.new("RGB", (CELL, CELL), PAPER)
+        ImageDraw.Draw(box).line((0, 0, CELL, CELL), fill=SOFT)
+        return box
+    return _shrunk(pixels)
+
+
+def _shrunk(pixels: NDArray[np.uint8]) -> Image.Image:
+    height, width = pixels.shape[:2]
+    k = CELL / max(height, width)
+    size = Size(max(1, round(height * k)), max(1, round(width * k)))
+    return Image.fromarray(np.ascontiguousarray(resize_image(pixels, size)))
+
+
+def _drawn(blocks: Sequence[Sequence[Sequence[Cell]]]) -> Image.Image:
+    tops = list(_tops(blocks))
+    columns = max(len(line) for line, _ in tops)
+    below = tops[-1][1] + LABEL + _tall(tops[-1][0])
+    sheet = Image.new("RGB", (2 * MARGIN + columns * (CELL + GAP) - GAP, below + MARGIN), PAPER)
+    for line, top in tops:
+        for column, cell in enumerate(line):
+            _place(sheet, MARGIN + column * (CELL + GAP), top, cell)
+    return sheet
+
+
+def _tops(blocks: Sequence[Sequence[Sequence[Cell]]]) -> Iterator[tuple[Sequence[Cell], int]]:
+    """Lines and where they begin; inputs stand a little further apart than the lines of one input."""
+    top = MARGIN
+    for lines in blocks:
+        for line in lines:
+            yield line, top
+            top += LABEL + _tall(line) + GAP
+        top += GAP
+
+
+def _tall(line: Sequence[Cell]) -> int:
+    return max(cell.picture.height for cell in line)
+
+
+def _place(sheet: Image.Image, left: int, top: int, cell: Cell) -> None:
+    draw = ImageDraw.Draw(sheet)
+    font = _font()
+    draw.text((left, top + 3), _shortened(draw, cell.label, font), fill=INK, font=font)
+    under = top + LABEL
+    sheet.paste(cell.picture, (left, under))
+    draw.rectangle((left - 1, under - 1, left + cell.picture.width, under + cell.picture.height), outline=SOFT)
+
+
+def _font(height: int = TEXT) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    try:
+        return ImageFont.load_default(height)
+    except TypeError:  # Pillow before 10.1 has one small bitmap font
+        return ImageFont.load_default()
+
+
+def _shortened(draw: ImageDraw.ImageDraw, label: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
+    """Cut the middle out of a label that is wider than its cell; letters the font lacks become question marks."""
+    label = _printable(label, font)
+    shown, keep = label, len(label)
+    while draw.textlength(shown, font=font) > CELL and keep > 2:
+        keep -= 1
+        shown = f"{label[: keep - keep // 2]}...{label[len(label) - keep // 2 :]}"
+    return shown
+
+
+def _printable(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
+    if not isinstance(font, ImageFont.FreeTypeFont):
+        text = text.encode("latin-1", "replace").decode("latin-1")
+    return text.encode("utf-8", "replace").decode()
+
+
+def _png(sheet: Image.Image) -> bytes:
+    from .writing import png_bytes
+
+    return png_bytes(np.asarray(sheet), {"contact sheet": True})

@@ -1,0 +1,147 @@
+"""Whatever a user or a host holds as a picture or mask, as one array. Imported lazily (needs numpy)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from ..errors import BadImage
+from .geometry import Size
+from .pixels import check_unit, luminance, over_white, to_8bit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..annotator import Images, Masks
+    from .decoding import Picture
+
+_CHANNELS = (1, 3, 4)
+
+
+def to_images(x: Any) -> Images:
+    """Make uint8 [B, H, W, 3] RGB of pictures; C-contiguous, and the very same array where x is one already.
+
+    x: a numpy array or torch tensor (any device), a Pillow picture of any mode, the path of a picture file, or a list
+    or tuple of those, all of one size.
+    Arrays: [H, W] is one grey picture; three dimensions are one picture [H, W, C] with C = 1, 3 or 4; four are
+    [B, H, W, C]. Three dimensions with another last one are refused: they could be grey pictures or channels first;
+    write [B, H, W, 1] for grey ones. Numbers: uint8, bool, uint16 (0..65535), float (0..1, rounded, never cut).
+    RGBA is laid over white. Files and Pillow pictures are brought upright and to sRGB (`core.images.reading`).
+    Raises BadImage.
+    """
+    if isinstance(x, (list, tuple)):
+        return _join([to_images(one) for one in cast("Sequence[Any]", x)])
+    if (picture := _picture(x)) is not None:
+        return picture.pixels[None]
+    stored = _channels_last(_array(x))
+    pixels = to_8bit(stored)
+    if pixels.shape[3] == 4:
+        pixels = over_white(pixels[..., :3], pixels[..., 3])
+    elif pixels.shape[3] == 1:
+        pixels = np.repeat(pixels, 3, axis=3)
+    return np.ascontiguousarray(pixels)
+
+
+def to_masks(x: Any, count: int, size: Size) -> Masks:
+    """Make bool [count, *size] of masks, true where the picture is to be repainted.
+
+    x: as for `to_images`, but three dimensions whose last is not 1, 3 or 4 are masks [B, H, W], and [B, 1, H, W] is
+    taken as well. True is: bool as it is, uint8 > 127, uint16 > 32767, float >= 0.5. Colour counts by its luminance;
+    the alpha channel of an RGBA mask, when it is not opaque everywhere, counts instead of its colour (opaque = true).
+    One mask serves all pictures. A mask of another size is stretched to the pictures'; a pixel is true when at least
+    half of it is. Raises BadImage when there are neither one nor count masks.
+    """
+    from .resize import resize_masks
+
+    whole = isinstance(x, (list, tuple))
+    parts = [_mask_array(one) for one in (cast("Sequence[Any]", x) if whole else (x,))]
+    masks = [resize_masks(part, size) for part in parts]
+    joined = np.concatenate(masks) if masks else np.zeros((0, *size), np.bool_)
+    if len(joined) == 1 and count > 1:
+        return np.repeat(joined, count, axis=0)
+    if len(joined) != count:
+        raise BadImage(f"{len(joined)} masks for {count} pictures", fix="give one mask, or one for each picture")
+    return np.ascontiguousarray(joined)
+
+
+def _join(parts: list[Images]) -> Images:
+    if not parts:
+        raise BadImage("the list of pictures is empty", fix="give at least one picture")
+    sizes = sorted({(part.shape[2], part.shape[1]) for part in parts})
+    if len(sizes) > 1:
+        named = ", ".join(f"{width} x {height}" for width, height in sizes)
+        raise BadImage(
+            f"the pictures of one batch differ in size: {named}", fix="give them one by one, or resize them first"
+        )
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _picture(x: Any) -> Picture | None:
+    """Read a path, or decode a Pillow picture; None for arrays."""
+    if isinstance(x, (str, Path)):
+        from .reading import read
+
+        return read(x)[0]
+    if hasattr(x, "getbands") and hasattr(x, "convert"):
+        from .reading import picture_of
+
+        return picture_of(x)
+    return None
+
+
+def _array(x: Any) -> NDArray[Any]:
+    """View a numpy array or tensor as numpy; tensors are recognised by their methods, torch is not imported."""
+    if hasattr(x, "detach") and hasattr(x, "cpu"):
+        x = x.detach().cpu()
+        x = (x.float() if str(x.dtype) == "torch.bfloat16" else x).numpy()
+    if not isinstance(x, np.ndarray):
+        raise BadImage(f"{type(x).__name__} is no picture", fix="give an array, a tensor, a Pillow picture or a path")
+    array = cast("NDArray[Any]", x)
+    if array.size == 0:
+        raise BadImage(f"the array {array.shape} is empty", fix="give at least one picture of at least one pixel")
+    return array
+
+
+def _channels_last(array: NDArray[Any]) -> NDArray[Any]:
+    """Bring [H, W], [H, W, C] or [B, H, W, C] to [B, H, W, C]."""
+    if array.ndim == 2:
+        return array[None, :, :, None]
+    if array.ndim in (3, 4) and array.shape[-1] in _CHANNELS:
+        return array if array.ndim == 4 else array[None]
+    if array.ndim == 3:
+        fix = "write [H, W, C] for one picture, [B, H, W, 1] for several grey ones"
+        raise BadImage(f"an array {array.shape} could be grey pictures or channels first", fix=fix)
+    if array.ndim == 4 and array.shape[1] in _CHANNELS:
+        raise BadImage(f"the array {array.shape} has its channels first", fix="permute it to [B, H, W, C]")
+    raise BadImage(
+        f"an array {array.shape} is no picture", fix="give [H, W], [H, W, C] or [B, H, W, C] with C = 1, 3 or 4"
+    )
+
+
+def _mask_array(x: Any) -> Masks:
+    """One mask or batch of masks as bool [B, H, W] at its own size."""
+    if (picture := _picture(x)) is not None:
+        # transparent parts of `pixels` are already white; they do not count, since alpha does
+        return (picture.alpha if picture.alpha is not None else luminance(picture.pixels))[None] > 127
+    array = _array(x)
+    if array.ndim == 3 and array.shape[-1] not in _CHANNELS:
+        array = array[..., None]
+    elif array.ndim == 4 and array.shape[1] == 1 and array.shape[-1] not in _CHANNELS:
+        array = array[:, 0, :, :, None]
+    array = _channels_last(array)
+    if array.shape[3] == 1:
+        return _halved(array[..., 0])
+    pixels = to_8bit(array)
+    if pixels.shape[3] == 4 and not bool((pixels[..., 3] == 255).all()):
+        return pixels[..., 3] > 127
+    return luminance(pixels) > 127
+
+
+def _halved(array: NDArray[Any]) -> Masks:
+    if array.dtype.kind == "f":
+        check_unit(array)
+        return array >= 0.5
+    return to_8bit(array) > 127

@@ -1,0 +1,1 @@
+"""Networks in this process: placement, cache, inference backends."""

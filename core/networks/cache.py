@@ -1,0 +1,201 @@
+"""Networks of this process: built once per weights, place and format, strictly loaded, ready for inference.
+
+Imported lazily (needs torch).
+"""
+
+from __future__ import annotations
+
+import gc
+from threading import RLock
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from ..errors import BadWeights
+from ..weights.store import store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from torch import Tensor, nn
+
+    from ..weights.record import Weight
+    from .placement import Placement
+
+    Tensors = dict[str, Tensor]
+    Build = Callable[[dict[str, str]], nn.Module]
+    Convert = Callable[[Tensors], Tensors]
+    Load = Callable[[Tensors, dict[str, str], str], nn.Module]
+    Keeper = Callable[[nn.Module, Placement], Callable[[], None]]
+
+
+class _Key(NamedTuple):
+    weight: str
+    sha256: str
+    device: str
+    dtype: str
+    backend: str
+    builder: str
+
+
+class Network:
+    """A loaded module that runs in inference mode; floating tensors given to it are moved to its device and format.
+
+    Pictures and kernels lie with their channels last, which convolutions are faster with; a module that is not says so
+    with an attribute `channels_first`.
+    """
+
+    def __init__(self, module: nn.Module, placement: Placement) -> None:
+        self.module, self.placement = module, placement
+        self.prepare = _keepers[-1](module, placement) if _keepers else None
+        self.dtype: torch.dtype = getattr(torch, placement.dtype)
+        self.layout = torch.contiguous_format if _channels_first(module) else torch.channels_last
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Run the module on tensors [B, C, H, W] (or whatever it takes); the output is on its device, in its format."""
+        if self.prepare is not None:
+            self.prepare()
+        with torch.inference_mode():
+            return self.module(*(self._moved(value) for value in inputs))
+
+    def _moved(self, value: Any) -> Any:
+        if not isinstance(value, torch.Tensor):
+            return value
+        moved = value.to(self.placement.device, self.dtype if value.is_floating_point() else value.dtype)
+        return moved.contiguous(memory_format=self.layout) if moved.ndim == 4 else moved
+
+
+_keepers: list[Keeper] = []
+_loaded: dict[_Key, Network] = {}
+_lock = RLock()
+
+
+def keep_with(keeper: Keeper) -> None:
+    """Let a host's memory management own the networks that are built from now on.
+
+    keeper: given a new module on its device; what it returns is called before every run and brings the module back
+    there. It may raise, to stop a run between two pictures or tiles.
+    """
+    _keepers[:] = [keeper]
+
+
+def network(weight: Weight, build: Build, placement: Placement, convert: Convert | None = None) -> Network:
+    """Network with its official weights, cached until `unload`.
+
+    build: makes the empty module from the file's metadata. convert: turns the file's tensors into the module's, key by
+    key (a prefix off, a kernel folded); what it does not know it hands on, so that nothing is lost quietly. Raises
+    BadWeights naming the keys that are missing, unexpected or of another shape; WeightsMissing, UnsafeFile from the
+    store; MissingExtra for an absent backend.
+    """
+    return _cached(weight, build, placement, lambda: _strict(weight, build, placement, convert))
+
+
+def assembled(weight: Weight, load: Load, placement: Placement) -> Network:
+    """Network that a library puts together, cached until `unload`.
+
+    load: makes the whole module of the file's tensors, metadata and name, as strictly as `network`. Raises as there.
+    """
+    return _cached(weight, load, placement, lambda: _assembled(weight, load))
+
+
+def unload() -> None:
+    """Forget every network and give its memory back, as soon as nobody else holds it."""
+    from .onnx import forget
+
+    with _lock:
+        _loaded.clear()
+    forget()
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _cached(weight: Weight, recipe: Build | Load, placement: Placement, make: Callable[[], nn.Module]) -> Network:
+    name = f"{recipe.__module__}.{getattr(recipe, '__qualname__', type(recipe).__qualname__)}"
+    digest = store().known(weight).sha256
+    key = _Key(weight.id, digest, placement.device, placement.dtype, placement.backend, name)
+    with _lock:
+        if key not in _loaded:
+            _loaded[key] = _run_by(_ready(make(), placement), placement)
+        return _loaded[key]
+
+
+def _run_by(module: nn.Module, placement: Placement) -> Network:
+    """Hand the module to the backend that runs it."""
+    if placement.backend == "openvino":
+        from .openvino import OpenVinoNetwork
+
+        return OpenVinoNetwork(module, placement)
+    return Network(module, placement)
+
+
+def _dtype(placement: Placement) -> torch.dtype:
+    """Format of a module's parameters; OpenVINO converts float32 itself."""
+    return getattr(torch, "float32" if placement.backend == "openvino" else placement.dtype)
+
+
+def _strict(weight: Weight, build: Build, placement: Placement, convert: Convert | None) -> nn.Module:
+    tensors, metadata = store().tensors(weight)
+    if convert is not None:
+        tensors = convert(tensors)
+    with torch.device("meta"):
+        module = build(metadata)
+    compare(_shapes(module.state_dict()), _shapes(tensors), weight.id)
+    if _computed(module):
+        module = build(metadata)
+    placed = {name: _placed(tensor, placement.device, _dtype(placement)) for name, tensor in tensors.items()}
+    del tensors
+    module.load_state_dict(placed, strict=True, assign=True)
+    return module
+
+
+def _assembled(weight: Weight, load: Load) -> nn.Module:
+    return load(*store().tensors(weight), weight.id)
+
+
+def _computed(module: nn.Module) -> bool:
+    """Whether the module holds buffers that no file brings, which must really be computed."""
+    saved = set(module.state_dict())
+    return any(name not in saved for name, _ in module.named_buffers())
+
+
+def _placed(tensor: Tensor, device: str, dtype: torch.dtype) -> Tensor:
+    """Copy of its own, so that the network does not hang on a file that may change."""
+    return tensor.to(device, dtype if tensor.is_floating_point() else tensor.dtype, copy=True)
+
+
+def _ready(module: nn.Module, placement: Placement) -> nn.Module:
+    module = module.to(placement.device, _dtype(placement)).eval().requires_grad_(requires_grad=False)
+    if not _channels_first(module) and any(parameter.ndim == 4 for parameter in module.parameters()):
+        module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return module
+
+
+def _channels_first(module: nn.Module) -> bool:
+    return bool(getattr(module, "channels_first", False))
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+def compare(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]], where: str) -> None:
+    """Raise BadWeights unless both tables agree (torch fills in counters of batch norm that old files lack)."""
+    missing = [name for name in expected if name not in found and not name.endswith("num_batches_tracked")]
+    unexpected = [name for name in found if name not in expected]
+    shaped = [f"{n} {list(found[n])} instead of {list(s)}" for n, s in expected.items() if n in found and found[n] != s]
+    faults = [
+        _listed(label, names)
+        for label, names in (("missing", missing), ("unexpected", unexpected), ("mis-shaped", shaped))
+        if names
+    ]
+    if faults:
+        raise BadWeights(
+            f"does not fit the network: {'; '.join(faults)}", where=where, fix="run `underdrawing weights verify`"
+        )
+
+
+def _listed(label: str, names: Iterable[str]) -> str:
+    every = list(names)
+    more = f" and {len(every) - 3} more" if len(every) > 3 else ""
+    return f"{len(every)} {label}: {', '.join(every[:3])}{more}"

@@ -1,0 +1,103 @@
+"""Runs a torch network through OpenVINO on the processor (extra `openvino`). Imported lazily (needs torch)."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..errors import BadParameter, MissingExtra
+from .cache import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from torch import nn
+
+    from .placement import Placement
+
+HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+"""OpenVINO's names of our number formats."""
+
+EXAMPLE_SIDE = 64
+"""Side of the picture with which a network is traced, unless the module names its own `example_side`, which may be
+(height, width)."""
+
+
+class OpenVinoNetwork(Network):
+    """A float32 module that OpenVINO runs on the processor in the placement's format.
+
+    Compiled at the first call for that call's number of channels; batch, height and width stay free. Output: float32
+    tensor, or a tuple of them. It takes as many threads as torch is set to when it is compiled. Raises MissingExtra,
+    and BadParameter for a device or format that OpenVINO does not run here.
+    """
+
+    def __init__(self, module: nn.Module, placement: Placement) -> None:
+        super().__init__(module, placement)
+        self._openvino = load_openvino()
+        self._compiled: Any = None
+        if placement.device != "cpu":
+            what = f"the OpenVINO backend runs on cpu, not on {placement.device}"
+            raise BadParameter(what, fix="use --device cpu, or the torch backend")
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Run the module on a float tensor [B, C, H, W]."""
+        (x,) = inputs
+        if self._compiled is None:
+            self._compiled = self._compile(channels=x.shape[1])
+        results = self._compiled(x.detach().float().contiguous().numpy())
+        tensors = tuple(torch.from_numpy(results[index]) for index in range(len(self._compiled.outputs)))
+        return tensors[0] if len(tensors) == 1 else tensors
+
+    def _compile(self, channels: int) -> Any:
+        side = getattr(self.module, "example_side", EXAMPLE_SIDE)
+        example = torch.zeros(1, channels, *(side if isinstance(side, tuple) else (side, side)))
+        with torch.inference_mode(mode=False), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # tracing warns of fixed branches and of its own age
+            model = self._openvino.convert_model(self.module, example_input=example, input=[-1, channels, -1, -1])
+        compiled = self._openvino.Core().compile_model(model, "CPU", _settings(self.placement))
+        _check_format(self.placement, compiled)
+        return compiled
+
+
+def load_openvino() -> Any:
+    """Import OpenVINO without its telemetry, which would call out at import. Raises MissingExtra."""
+    if find_spec("openvino") is None:
+        raise MissingExtra("the OpenVINO backend needs the package openvino", fix="pip install 'openvino>=2024.4'")
+    with _blocked("openvino_telemetry"):
+        import openvino
+
+    return openvino
+
+
+@contextmanager
+def _blocked(name: str) -> Generator[None, None, None]:
+    """Make a module look absent for a while, unless it has been imported already."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
+def _settings(placement: Placement) -> dict[str, Any]:
+    return {
+        "INFERENCE_PRECISION_HINT": HINTS[placement.dtype],
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+
+
+def _check_format(placement: Placement, compiled: Any) -> None:
+    """Hold OpenVINO to the format asked for; it replaces one the processor lacks without a word."""
+    granted = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+    ours = {hint: dtype for dtype, hint in HINTS.items()}.get(granted, granted)
+    if ours != placement.dtype:
+        raise BadParameter(f"OpenVINO has no {placement.dtype} here, it would run in {ours}", fix=f"use --dtype {ours}")

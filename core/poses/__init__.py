@@ -1,0 +1,1 @@
+"""People, animals and faces: their points, files, drawings and edits."""

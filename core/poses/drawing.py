@@ -1,0 +1,202 @@
+"""Draws people and animals as ControlNet's pose networks were taught to see them, whatever found them.
+
+Imported lazily (needs numpy and OpenCV). Source of colours, order and sizes: CMU OpenPose by way of A1111's ControlNet
+extension; stick sizes for large maps: the model card of xinsir/controlnet-openpose-sdxl-1.0; animals:
+abehonest/ControlNet_AnimalPose, as A1111's and ComfyUI's nodes draw them.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .model import Point, Pose, Slots
+    from .names import Sticks
+
+    Canvas = NDArray[np.uint8]
+
+Colour = tuple[int, int, int]
+"""plain: half-width 4 and joints of radius 4 at every size. xinsir: both grow with the map (model card). comfyui: only
+the sticks grow (its option scale_stick_for_xinsr_cn)."""
+
+COLOURS: tuple[Colour, ...] = (
+    (255, 0, 0),
+    (255, 85, 0),
+    (255, 170, 0),
+    (255, 255, 0),
+    (170, 255, 0),
+    (85, 255, 0),
+    (0, 255, 0),
+    (0, 255, 85),
+    (0, 255, 170),
+    (0, 255, 255),
+    (0, 170, 255),
+    (0, 85, 255),
+    (0, 0, 255),
+    (85, 0, 255),
+    (170, 0, 255),
+    (255, 0, 255),
+    (255, 0, 170),
+    (255, 0, 85),
+)
+"""RGB of body joint i; limb i has the same at 60 %."""
+
+LIMBS = (
+    *((1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10)),
+    *((1, 11), (11, 12), (12, 13), (1, 0), (0, 14), (14, 16), (0, 15), (15, 17)),
+)
+"""Pairs of body slots in drawing order."""
+
+FINGERS = tuple(
+    (4 * finger + joint if joint else 0, 4 * finger + joint + 1) for finger in range(5) for joint in range(4)
+)
+"""Pairs of hand slots, thumb to little finger, from the wrist outwards."""
+
+ANIMAL_LIMBS = (
+    *((0, 1), (1, 2), (0, 2), (2, 3), (3, 8), (8, 9), (9, 10), (3, 5), (5, 6), (6, 7)),
+    *((3, 4), (4, 14), (14, 15), (15, 16), (4, 11), (11, 12), (12, 13)),
+)
+"""Pairs of an animal's slots in drawing order."""
+ANIMAL_COLOURS: tuple[Colour, ...] = (
+    (255, 255, 255),
+    (100, 255, 100),
+    (150, 255, 255),
+    (100, 50, 255),
+    (50, 150, 200),
+    (0, 255, 255),
+    (0, 150, 0),
+    (0, 0, 255),
+    (0, 0, 150),
+    (255, 50, 255),
+    (255, 0, 255),
+    (255, 0, 0),
+    (150, 0, 0),
+    (255, 255, 100),
+    (0, 150, 0),
+    (255, 255, 0),
+    (150, 150, 150),
+)
+"""RGB of an animal's limb i; its joints are not drawn."""
+ANIMAL_STICK = 5
+
+JOINT_RADIUS = 4
+LIMB_SHARE = 0.6
+HAND_JOINT: Colour = (0, 0, 255)
+FACE_DOT: Colour = (255, 255, 255)
+FARTHEST = 2.0**20
+"""Points farther out than any map reaches are drawn here, because OpenCV's numbers end somewhere."""
+MARGIN = 0.01
+"""Points nearer than this to the left or upper edge, in pixels, are not drawn (the peers' mark of a missing point)."""
+
+
+class Style(NamedTuple):
+    """Half-width of body sticks and radius of body joints, in pixels."""
+
+    stick: int = 4
+    joint: int = JOINT_RADIUS
+
+
+def style(height: int, width: int, sticks: Sticks) -> Style:
+    """Stick sizes for a map of this size."""
+    if sticks == "plain":
+        return Style()
+    longer = max(height, width)
+    ratio = 1 if longer < 500 else min(2 + longer // 1000, 7)
+    return Style(4 * ratio, 4 * ratio if sticks == "xinsir" else JOINT_RADIUS)
+
+
+def draw_pose(
+    pose: Pose,
+    *,
+    body: bool = True,
+    hands: bool = True,
+    face: bool = True,
+    animals: bool = True,
+    sticks: Sticks = "plain",
+) -> Canvas:
+    """Paint everybody on black: uint8 [pose.height, pose.width, 3] RGB. A later one covers an earlier one."""
+    canvas: Canvas = np.zeros((pose.height, pose.width, 3), np.uint8)
+    look = style(pose.height, pose.width, sticks)
+    for person in pose.people:
+        if body:
+            draw_body(canvas, person.body, look)
+        if hands:
+            draw_hand(canvas, person.left_hand)
+            draw_hand(canvas, person.right_hand)
+        if face:
+            draw_face(canvas, person.face)
+    for animal in pose.animals if animals else ():
+        draw_animal(canvas, animal)
+    return canvas
+
+
+def draw_body(canvas: Canvas, slots: Slots, look: Style) -> None:
+    """Limbs as filled ellipses, then joints."""
+    for (first, second), colour in zip(LIMBS, COLOURS, strict=False):
+        start, end = slots[first], slots[second]
+        if start is not None and end is not None and _drawn(start) and _drawn(end):
+            _limb(canvas, start, end, look.stick, _dimmed(colour))
+    for point, colour in zip(slots, COLOURS, strict=True):
+        if point is not None and _drawn(point):
+            cv2.circle(canvas, _pixel(point), look.joint, colour, thickness=-1)
+
+
+def _dimmed(colour: Colour) -> Colour:
+    red, green, blue = (int(part * LIMB_SHARE) for part in colour)
+    return red, green, blue
+
+
+def _limb(canvas: Canvas, start: Point, end: Point, stick: int, colour: Colour) -> None:
+    (x0, y0), (x1, y1) = ((min(point.x, FARTHEST), min(point.y, FARTHEST)) for point in (start, end))
+    middle = (int((x0 + x1) / 2), int((y0 + y1) / 2))
+    across, down = x0 - x1, y0 - y1
+    axes = (int(math.hypot(across, down) / 2), stick)
+    outline = cv2.ellipse2Poly(middle, axes, int(math.degrees(math.atan2(down, across))), 0, 360, 1)
+    cv2.fillConvexPoly(canvas, np.asarray(outline), colour)
+
+
+def draw_hand(canvas: Canvas, slots: Slots | None) -> None:
+    """Bones in the colours of the rainbow, then blue joints."""
+    if slots is None:
+        return
+    for index, (first, second) in enumerate(FINGERS):
+        start, end = slots[first], slots[second]
+        if start is not None and end is not None and _drawn(start) and _drawn(end):
+            red, green, blue = (int(part * 255) for part in colorsys.hsv_to_rgb(index / len(FINGERS), 1.0, 1.0))
+            cv2.line(canvas, _pixel(start), _pixel(end), (red, green, blue), thickness=2)
+    _dots(canvas, slots, 4, HAND_JOINT)
+
+
+def draw_face(canvas: Canvas, slots: Slots | None) -> None:
+    """White dots."""
+    if slots is not None:
+        _dots(canvas, slots, 3, FACE_DOT)
+
+
+def draw_animal(canvas: Canvas, slots: Slots) -> None:
+    """Limbs as lines, each in its colour."""
+    for (first, second), colour in zip(ANIMAL_LIMBS, ANIMAL_COLOURS, strict=True):
+        start, end = slots[first], slots[second]
+        if start is not None and end is not None and _drawn(start) and _drawn(end):
+            cv2.line(canvas, _pixel(start), _pixel(end), colour, thickness=ANIMAL_STICK)
+
+
+def _dots(canvas: Canvas, slots: Slots, radius: int, colour: Colour) -> None:
+    for point in slots:
+        if point is not None and _drawn(point):
+            cv2.circle(canvas, _pixel(point), radius, colour, thickness=-1)
+
+
+def _drawn(point: Point) -> bool:
+    return point.x > MARGIN and point.y > MARGIN
+
+
+def _pixel(point: Point) -> tuple[int, int]:
+    return int(min(point.x, FARTHEST)), int(min(point.y, FARTHEST))

@@ -1,0 +1,234 @@
+"""Changes of poses: which people, parts and points stay, where they stand, how long limbs are, which way they look.
+
+Every function returns a new pose and leaves the one it is given alone.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ..errors import BadParameter
+from ..images.geometry import Size, fit
+from .model import ANIMAL, BODY, FACE, Person, Point, Pose, Slots, mapped, parts_of
+from .names import LIMBS, PARENTS, SLOTS, Part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from ..images.geometry import FitMode
+    from .names import Move, Place
+
+    Change = Callable[[Slots], Slots]
+    Shift = tuple[float, float]
+
+
+def chosen(pose: Pose, people: str) -> Pose:
+    """Keep the people of a list such as "1, 3" (counted from 1, in that order); an empty list keeps everybody.
+
+    Numbers beyond the last person are passed over; animals stay. Raises BadParameter.
+    """
+    if not people.strip():
+        return pose
+    if re.fullmatch(r"\s*[1-9]\d{0,8}\s*(,\s*[1-9]\d{0,8}\s*)*", people) is None:
+        raise BadParameter(f"{people!r} is no list of people", where="people", fix="write numbers from 1, as in 1, 3")
+    numbers = [int(number) - 1 for number in people.split(",")]
+    return _peopled(pose, (pose.people[n] for n in numbers if n < len(pose.people)))
+
+
+def parts(pose: Pose, *, body: bool = True, hands: bool = True, face: bool = True, animals: bool = True) -> Pose:
+    """Drop what is not wanted."""
+
+    def kept(person: Person) -> Person:
+        left, right = (person.left_hand, person.right_hand) if hands else (None, None)
+        return Person(person.body if body else (None,) * BODY, person.face if face else None, left, right)
+
+    return _peopled(pose, map(kept, pose.people), pose.animals if animals else ())
+
+
+def moved(pose: Pose, *, scale: float = 1.0, right: float = 0.0, down: float = 0.0) -> Pose:
+    """Scale everybody about the middle of the canvas, then move them by shares of its width and height."""
+    if (scale, right, down) == (1, 0, 0):
+        return pose  # the sums below would round
+    x0, y0 = pose.width / 2, pose.height / 2
+
+    def move(point: Point) -> Point:
+        x = (point.x - x0) * scale + x0 + right * pose.width
+        return Point(x, (point.y - y0) * scale + y0 + down * pose.height, point.confidence)
+
+    return mapped(pose, move, Size(pose.height, pose.width))
+
+
+def retargeted(pose: Pose, size: Size, mode: FitMode = "just") -> Pose:
+    """Bring everybody onto a canvas of another size as `core.images.geometry.fit` brings a map there.
+
+    mode: stretch ("just"), fill and crop, or fit and leave room ("fill"). Points may come to lie outside.
+    """
+    plan = fit(Size(pose.height, pose.width), size, mode)
+    kx, ky = plan.scaled.width / pose.width, plan.scaled.height / pose.height
+
+    def move(point: Point) -> Point:
+        return Point(point.x * kx + plan.left, point.y * ky + plan.top, point.confidence)
+
+    return mapped(pose, move, size)
+
+
+def mirrored(pose: Pose) -> Pose:
+    """Exchange left and right, so that a right hand becomes a left one."""
+    there = mapped(
+        pose, lambda point: Point(pose.width - point.x, point.y, point.confidence), Size(pose.height, pose.width)
+    )
+
+    def turned(person: Person) -> Person:
+        face = None if person.face is None else _ordered(person.face, MIRRORED_FACE)
+        return Person(_ordered(person.body, MIRRORED_BODY), face, person.right_hand, person.left_hand)
+
+    animals = tuple(_ordered(animal, MIRRORED_ANIMAL) for animal in there.animals)
+    return _peopled(there, map(turned, there.people), animals)
+
+
+def dropped(pose: Pose, places: Iterable[Place]) -> Pose:
+    """Make gaps of points; a whole face or hand is not there any more."""
+    for place in places:
+        pose = _changed(pose, place, lambda slots, slot=place.slot: _with(slots, slot, None))
+    return pose
+
+
+def put(pose: Pose, moves: Iterable[Move]) -> Pose:
+    """Move points, in pixels; a gap that is put somewhere becomes a point of confidence 1.
+
+    Raises BadParameter where several people would be put on one spot.
+    """
+    for move in moves:
+        number = len(pose.animals if move.place.part == "animal" else pose.people)
+        if not move.by and move.place.person is None and number > 1:
+            what = f"{number} of them would be put on one spot"
+            raise BadParameter(what, where="move", fix="say whose point it is, as in 2:nose=120,80")
+        pose = _changed(pose, move.place, lambda slots, move=move: _shifted(slots, move))
+    return pose
+
+
+def scaled_limbs(pose: Pose, factors: Mapping[str, float]) -> Pose:
+    """Make limbs longer or shorter; what hangs on them goes along. factors: by name, see `core.poses.names.LIMBS`.
+
+    A bone with a gap at one end keeps its length. Hands grow from the wrist, a face from the nose.
+    """
+    return _peopled(pose, (_stretched(person, factors) for person in pose.people))
+
+
+def _stretched(person: Person, factors: Mapping[str, float]) -> Person:
+    bones = dict.fromkeys(range(BODY), 1.0)
+    for name, factor in factors.items():
+        for slot in LIMBS[name]:
+            bones[slot] *= factor
+    ways = _ways(person.body, bones)
+    body = tuple(None if p is None else _by(p, ways[slot]) for slot, p in enumerate(person.body))
+    hands = factors.get("hands", 1.0)
+    return Person(
+        body,
+        _grown(person.face, person.body[0], ways[0], factors.get("face", 1.0)),
+        _grown(person.left_hand, None, ways[7], hands * factors.get("left_hand", 1.0)),
+        _grown(person.right_hand, None, ways[4], hands * factors.get("right_hand", 1.0)),
+    )
+
+
+def _ways(body: Slots, bones: Mapping[int, float]) -> dict[int, Shift]:
+    """How far each joint goes; a gap goes with the joint it hangs on."""
+    ways: dict[int, Shift] = {1: (0.0, 0.0)}
+    for child in sorted(PARENTS, key=_depth):
+        parent = PARENTS[child]
+        start, end, (x, y) = body[parent], body[child], ways[parent]
+        if start is not None and end is not None:
+            grow = bones[child] - 1
+            x, y = x + grow * (end.x - start.x), y + grow * (end.y - start.y)
+        ways[child] = (x, y)
+    return ways
+
+
+def _depth(joint: int) -> int:
+    return 0 if joint == 1 else 1 + _depth(PARENTS[joint])
+
+
+def _grown(slots: Slots | None, root: Point | None, way: Shift, factor: float) -> Slots | None:
+    """Scale about a root (the first point there is, where none is given), then shift."""
+    if slots is None:
+        return None
+    about = root or next((point for point in slots if point is not None), Point(0, 0))
+    grow = factor - 1
+    return tuple(
+        None if p is None else _by(p, (way[0] + grow * (p.x - about.x), way[1] + grow * (p.y - about.y))) for p in slots
+    )
+
+
+def _by(point: Point, way: Shift) -> Point:
+    return Point(point.x + way[0], point.y + way[1], point.confidence)
+
+
+def _shifted(slots: Slots, move: Move) -> Slots:
+    if not move.by:
+        return _with(slots, move.place.slot, Point(move.x, move.y))
+    wanted = range(len(slots)) if move.place.slot is None else (move.place.slot,)
+    return tuple(_by(p, (move.x, move.y)) if p is not None and i in wanted else p for i, p in enumerate(slots))
+
+
+def _with(slots: Slots, slot: int | None, point: Point | None) -> Slots:
+    """With another point in one slot, or in every slot."""
+    return tuple(point if slot is None or i == slot else p for i, p in enumerate(slots))
+
+
+def _changed(pose: Pose, place: Place, change: Change) -> Pose:
+    """Change one part of one person or animal, or of all."""
+
+    def meant(number: int) -> bool:
+        return place.person is None or place.person == number
+
+    if place.part == "animal":
+        animals = (change(animal) if meant(i) else animal for i, animal in enumerate(pose.animals))
+        return _peopled(pose, pose.people, (animal for animal in animals if any(animal)))
+    people = (_part_changed(p, place.part, change) if meant(i) else p for i, p in enumerate(pose.people))
+    return _peopled(pose, people)
+
+
+def _part_changed(person: Person, part: Part, change: Change) -> Person:
+    names: tuple[Part, ...] = ("body", "face", "left_hand", "right_hand")
+    new: list[Slots | None] = []
+    for name, slots in zip(names, parts_of(person), strict=True):
+        there = slots if name != part else change(slots or (None,) * SLOTS[name])
+        new.append(there if name == "body" or there is None or slots is there or any(there) else None)
+    body, face, left, right = new
+    return Person(body or (None,) * BODY, face, left, right)
+
+
+def _peopled(pose: Pose, people: Iterable[Person], animals: Iterable[Slots] | None = None) -> Pose:
+    kept = pose.animals if animals is None else tuple(animals)
+    return Pose(tuple(people), pose.width, pose.height, kept)
+
+
+def _ordered(slots: Slots, order: Iterable[int]) -> Slots:
+    return tuple(slots[index] for index in order)
+
+
+def _swapped(count: int, pairs: Iterable[tuple[int, int]]) -> tuple[int, ...]:
+    order = list(range(count))
+    for first, second in pairs:
+        order[first], order[second] = second, first
+    return tuple(order)
+
+
+MIRRORED_BODY = _swapped(BODY, ((2, 5), (3, 6), (4, 7), (8, 11), (9, 12), (10, 13), (14, 15), (16, 17)))
+"""Slot that takes the place of each slot in a mirror."""
+MIRRORED_FACE = _swapped(
+    FACE,
+    (
+        *((i, 16 - i) for i in range(8)),  # chin
+        *((17 + i, 26 - i) for i in range(5)),  # brows
+        *((31, 35), (32, 34)),  # nose
+        *((36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46)),  # eyes
+        *((48, 54), (49, 53), (50, 52), (55, 59), (56, 58)),  # outer lips
+        *((60, 64), (61, 63), (65, 67)),  # inner lips
+        (68, 69),  # pupils
+    ),
+)
+"""The same for the 68 points of the iBUG scheme and the pupils."""
+MIRRORED_ANIMAL = _swapped(ANIMAL, ((0, 1), (5, 8), (6, 9), (7, 10), (11, 14), (12, 15), (13, 16)))
+"""The same for AP-10K's animals."""

@@ -1,0 +1,186 @@
+"""People as points: OpenPose's 18 body, 70 face and 21 + 21 hand slots; animals: AP-10K's 17; and their JSON.
+
+Source of the slots and of the JSON: CMU OpenPose's output format, as A1111's and ComfyUI's nodes read and write it;
+animals: AP-10K (Yu et al. 2021, arXiv:2108.12617) in the form of the same nodes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from ..errors import BadImage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from ..images.geometry import Size
+
+BODY, FACE, HAND, ANIMAL = 18, 70, 21, 17
+"""Number of slots. Body: nose, neck, right shoulder, elbow, wrist, left ones, right hip, knee, ankle, left ones, right
+eye, left eye, right ear, left ear (right and left are the person's own). Animal: left eye, right eye, nose, neck, root
+of the tail, left shoulder, elbow, front paw, right ones, left hip, knee, hind paw, right ones."""
+
+ANIMALS = "ap10k"
+"""What the JSON of animals calls itself."""
+
+
+class Point(NamedTuple):
+    """Place in pixels of the map (0 is its left or upper edge) and confidence, above 0 up to 1."""
+
+    x: float
+    y: float
+    confidence: float = 1.0
+
+
+Slots = tuple[Point | None, ...]
+"""Points by slot; None is a gap (not seen)."""
+
+
+class Person(msgspec.Struct, frozen=True):
+    """One person. body has 18 slots, face 70 and each hand 21; None where the part was not found at all."""
+
+    body: Slots = (None,) * BODY
+    face: Slots | None = None
+    left_hand: Slots | None = None
+    right_hand: Slots | None = None
+
+
+class Pose(msgspec.Struct, frozen=True):
+    """Everybody in one picture; coordinates are in pixels of a width x height canvas. An animal has 17 slots."""
+
+    people: tuple[Person, ...]
+    width: int
+    height: int
+    animals: tuple[Slots, ...] = ()
+
+
+def parts_of(person: Person) -> tuple[Slots, Slots | None, Slots | None, Slots | None]:
+    """Body, face, left hand, right hand: in the order in which `Person` takes them."""
+    return person.body, person.face, person.left_hand, person.right_hand
+
+
+def mapped(pose: Pose, move: Callable[[Point], Point], size: Size) -> Pose:
+    """Move every point of everybody, onto a canvas of this size."""
+
+    def part(slots: Slots | None) -> Slots | None:
+        return None if slots is None else tuple(None if point is None else move(point) for point in slots)
+
+    people = tuple(Person(*map(part, parts_of(person))) for person in pose.people)  # type: ignore[arg-type]
+    animals = tuple(tuple(None if p is None else move(p) for p in animal) for animal in pose.animals)
+    return Pose(people, size.width, size.height, animals)
+
+
+def scaled(pose: Pose, size: Size) -> Pose:
+    """The same people on a canvas of another size."""
+    kx, ky = size.width / pose.width, size.height / pose.height
+    return mapped(pose, lambda point: Point(point.x * kx, point.y * ky, point.confidence), size)
+
+
+def to_openpose(pose: Pose, *, confidences: bool = False) -> dict[str, Any]:
+    """OpenPose JSON with pixel coordinates; a gap is 0, 0, 0, a part that was not found is null.
+
+    confidences: write the real ones. By default a point has 1.0, because A1111 and ComfyUI drop every point below that.
+    Where there are animals they stand beside the people, 17 x 3 numbers each. A part that lies whole in the first pixel
+    is written relative to the canvas, because every reader takes such numbers for relative.
+    """
+
+    def flat(slots: Slots | None) -> list[float] | None:
+        return None if slots is None else _flat(slots, (pose.width, pose.height), confidences)
+
+    people = [dict(zip(_KEYS, map(flat, parts_of(person)), strict=True)) for person in pose.people]
+    animals = {"version": ANIMALS, "animals": [flat(animal) for animal in pose.animals]} if pose.animals else {}
+    return {"people": people, **animals, "canvas_height": pose.height, "canvas_width": pose.width}
+
+
+_KEYS = ("pose_keypoints_2d", "face_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d")
+
+
+def _flat(slots: Slots, canvas: tuple[int, int], confidences: bool) -> list[float]:
+    width, height = canvas if _relative(point for point in slots if point is not None) else (1, 1)
+    gap = (0.0, 0.0, 0.0)
+    triples = (
+        gap if p is None else (_share(p.x, width), _share(p.y, height), p.confidence if confidences else 1.0)
+        for p in slots
+    )
+    return [float(number) for triple in triples for number in triple]
+
+
+def _share(place: float, length: int) -> float:
+    """Share that gives the same pixel when it is multiplied again."""
+    share = place / length
+    return share if int(share * length) == int(place) else math.nextafter(share, math.copysign(math.inf, place))
+
+
+def from_openpose(data: object) -> Pose:
+    """Read OpenPose JSON. Each part whose coordinates are all within -1 .. 1 is taken as relative to the canvas
+    (A1111's and ComfyUI's OpenPose), otherwise as pixels (DWPose, `to_openpose`).
+
+    Faces of 68 or 69 points are filled up to 70 with gaps; points may be flat numbers or triples. Raises BadImage when
+    the data is not OpenPose JSON.
+    """
+    try:
+        document = msgspec.convert(data, _Document)
+    except msgspec.ValidationError as error:
+        raise BadImage(f"this is not OpenPose JSON ({error})", fix=_FORMAT) from error
+    canvas = (document.canvas_width, document.canvas_height)
+    people = tuple(_person(person, canvas) for person in document.people or ())
+    animals = (_slots(animal, (ANIMAL,), canvas, "animals") for animal in document.animals or ())
+    return Pose(people, *canvas, tuple(animal for animal in animals if animal is not None))
+
+
+_FORMAT = "expected {people: [{pose_keypoints_2d: [x, y, c, ...], ...}], canvas_height, canvas_width}"
+
+
+_Numbers = list[float | list[float]]
+
+
+class _PersonJson(msgspec.Struct):
+    pose_keypoints_2d: _Numbers | None = None
+    face_keypoints_2d: _Numbers | None = None
+    hand_left_keypoints_2d: _Numbers | None = None
+    hand_right_keypoints_2d: _Numbers | None = None
+
+
+class _Document(msgspec.Struct):
+    canvas_height: int
+    canvas_width: int
+    people: list[_PersonJson] | None = None
+    animals: list[_Numbers | None] | None = None
+
+    def __post_init__(self) -> None:
+        if min(self.canvas_height, self.canvas_width) < 1:
+            raise ValueError("the canvas has no area")
+        if self.people is None and self.animals is None:
+            raise ValueError("neither people nor animals")
+
+
+def _person(person: _PersonJson, canvas: tuple[int, int]) -> Person:
+    body = _slots(person.pose_keypoints_2d, (BODY,), canvas, "pose_keypoints_2d")
+    return Person(
+        body if body is not None else (None,) * BODY,
+        _slots(person.face_keypoints_2d, (FACE, 69, 68), canvas, "face_keypoints_2d"),
+        _slots(person.hand_left_keypoints_2d, (HAND,), canvas, "hand_left_keypoints_2d"),
+        _slots(person.hand_right_keypoints_2d, (HAND,), canvas, "hand_right_keypoints_2d"),
+    )
+
+
+def _slots(given: _Numbers | None, counts: Sequence[int], canvas: tuple[int, int], name: str) -> Slots | None:
+    """An absent or empty list is a part that was not found."""
+    if not given:
+        return None
+    numbers = [number for entry in given for number in (entry if isinstance(entry, list) else [entry])]
+    if len(numbers) % 3 or len(numbers) // 3 not in counts:
+        raise BadImage(f"{len(numbers)} numbers instead of {counts[0]} x 3", where=name, fix=_FORMAT)
+    if not all(map(math.isfinite, numbers)):
+        raise BadImage("a number is not finite", where=name, fix="save the poses again")
+    triples = [Point(*numbers[i : i + 3]) for i in range(0, len(numbers), 3)]
+    kx, ky = canvas if _relative(point for point in triples if point.confidence > 0) else (1, 1)
+    points = tuple(Point(x * kx, y * ky, c) if c > 0 else None for x, y, c in triples)
+    return points + (None,) * (counts[0] - len(points))
+
+
+def _relative(points: Iterable[Point]) -> bool:
+    return all(abs(point.x) <= 1 and abs(point.y) <= 1 for point in points)

@@ -1,0 +1,96 @@
+"""Boxes around parts of bodies over the frames of a film, in the form that ComfyUI's InstanceDiffusion nodes take."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ..errors import BadImage, BadParameter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .model import Person, Pose
+
+    Box = tuple[float, float, float, float, int, int]
+    Tracking = dict[str, dict[int, dict[int, Box]]]
+
+PARTS: dict[str, tuple[int, ...]] = {
+    "Head": (16, 14, 0, 15, 17),
+    "Neck": (0, 1),
+    "Shoulder": (2, 5),
+    "Torso": (2, 5, 8, 11),
+    "RArm": (2, 3),
+    "RForearm": (3, 4),
+    "LArm": (5, 6),
+    "LForearm": (6, 7),
+}
+"""Part → the joints of the body between which its box stands."""
+SIZES = {"Head": "256, 256", "Neck": "100, 100", "Shoulder": "", "Torso": "350, 450"} | dict.fromkeys(
+    ("RArm", "RForearm", "LArm", "LForearm"), "128, 256"
+)
+"""Part → width and height of its box in pixels; empty: it is not followed."""
+AWAY = float((2**31 - 1) // 2)
+"""Coordinate of the box of a part that is not in a frame."""
+
+
+def tracked(poses: Sequence[Pose], sizes: Mapping[str, str], people: str = "") -> Tracking:
+    """Follow parts: part → person → frame → (left, top, right, bottom, canvas width, canvas height).
+
+    People are counted from 0, from left to right in each frame. sizes: part → "width, height" or "". people: which are
+    followed, as in "0, 2"; empty: all. A part of which a joint is not seen is AWAY. Raises BadImage, BadParameter.
+    """
+    if not poses:
+        raise BadImage("there is no pose to follow", fix="connect poses")
+    wanted = _numbers("id_include", people)
+    frames = [sorted(pose.people, key=_left) for pose in poses]
+    ids = [i for i in range(max(map(len, frames))) if not wanted or i in wanted]
+    canvas = (poses[0].width, poses[0].height)
+    followed = {part: size for part in PARTS if (size := _size(part, sizes.get(part, "")))}
+    return {
+        part: {
+            i: {f: (*_box(frame[i] if i < len(frame) else None, part, size), *canvas) for f, frame in enumerate(frames)}
+            for i in ids
+        }
+        for part, size in followed.items()
+    }
+
+
+def prompt_of(tracking: Tracking) -> str:
+    """One line for each part of each person, to be filled in: ``"0.Head": "(head)",``."""
+    return "".join(
+        f'"{person}.{part}": "({re.sub("[LR]", "", part).lower()})",\n'
+        for part, people in tracking.items()
+        for person in people
+    )
+
+
+def _left(person: Person) -> float:
+    nose = person.body[0]
+    return 0.0 if nose is None else nose.x
+
+
+def _box(person: Person | None, part: str, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    points = [None if person is None else person.body[slot] for slot in PARTS[part]]
+    seen = [point for point in points if point is not None]
+    if len(seen) < len(points):
+        return AWAY, AWAY, AWAY, AWAY
+    x, y = (sum(values) / len(seen) for values in ([p.x for p in seen], [p.y for p in seen]))
+    return x - size[0] / 2, y - size[1] / 2, x + size[0] / 2, y + size[1] / 2
+
+
+def _size(part: str, text: str) -> tuple[int, int] | None:
+    numbers = _numbers(part, text)
+    if not numbers:
+        return None
+    if len(numbers) != 2 or min(numbers) < 1:
+        raise BadParameter(f"{text!r} is no size", where=part, fix="write width, height in pixels, as in 128, 256")
+    return numbers[0], numbers[1]
+
+
+def _numbers(name: str, text: str) -> list[int]:
+    if not text.strip():
+        return []
+    if re.fullmatch(r"\s*\d{1,9}\s*(,\s*\d{1,9}\s*)*", text) is None:
+        raise BadParameter(f"{text!r} is no list of whole numbers", where=name, fix="write them with commas")
+    return [int(number) for number in text.split(",")]

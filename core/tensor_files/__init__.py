@@ -1,0 +1,1 @@
+"""Files of tensors: safetensors, and pickled checkpoints through our own restricted reader."""

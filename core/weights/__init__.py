@@ -1,0 +1,1 @@
+"""Weights files: records, where they lie, fetching and loading."""

@@ -1,0 +1,220 @@
+"""Downloads one pinned file: resumed, verified before it gets its name, safe beside other processes and on a full disk.
+
+huggingface_hub is used for addresses and the token only: its own download neither compares a hash nor resumes what
+another process left (2.4.0). A download belongs to whoever holds ``<sha256>.claim``, made with O_EXCL and kept fresh,
+which also works where file locks do not; bytes go to a name of the process's own, so two holders at worst fetch
+twice. Imported lazily (needs requests).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import FetchFailed, WriteFailed
+from ..files import existing, is_dead, move, need_room, process_tag, sha256_file, writing
+from .http import Busy, Transfer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from .record import Weight
+
+    Progress = Callable[[int, int], None]
+
+ROUNDS = 5
+"""Attempts without a new byte before giving up; ten times as many in all."""
+POLL = 0.2
+STALE = 60.0
+"""Seconds without a sign of life after which a claim is taken over."""
+
+
+def timeout() -> float:
+    """Seconds without a byte after which a server counts as stalled: UNDERDRAWING_TIMEOUT, 30 by default."""
+    try:
+        return max(0.1, float(os.environ.get("UNDERDRAWING_TIMEOUT", "30")))
+    except ValueError:
+        return 30.0
+
+
+def download(weight: Weight, target: Path, parts: Path, progress: Progress | None = None) -> Path:
+    """Fetch weight to target. parts: folder of unfinished downloads, kept by hash. Raises FetchFailed."""
+    with _full_disk(weight, target):
+        parts.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _claimed(parts / f"{weight.sha256}.claim") as claim:
+            if not _here(target, weight):
+                _download(weight, target, parts, _Told(claim, weight.size, progress))
+    return target
+
+
+@contextmanager
+def _full_disk(weight: Weight, target: Path) -> Generator[None]:
+    try:
+        with writing(target, weight.size):
+            yield
+    except WriteFailed as error:
+        raise FetchFailed(error.what, where=weight.id, fix=error.fix) from error
+
+
+def _here(target: Path, weight: Weight) -> bool:
+    return target.is_file() and target.stat().st_size == weight.size and sha256_file(target) == weight.sha256
+
+
+class _Told:
+    """Tells the caller how far a download is, and other processes that it lives."""
+
+    def __init__(self, claim: Path, size: int, progress: Progress | None) -> None:
+        self._claim, self._size, self._progress, self._last = claim, size, progress, 0.0
+
+    def __call__(self, done: int) -> None:
+        if self._progress is not None:
+            self._progress(done, self._size)
+        self.alive()
+
+    def alive(self) -> None:
+        """Freshen the claim, at most once a second."""
+        if time.monotonic() - self._last > 1:
+            self._last = time.monotonic()
+            with suppress(OSError):
+                os.utime(self._claim)
+
+
+def _download(weight: Weight, target: Path, parts: Path, told: _Told) -> None:
+    own = parts / f"{weight.sha256}.{process_tag()}.part"
+    _adopt(weight, parts, own)
+    try:
+        resumed = _complete(weight, own, told)
+        found = sha256_file(own, lambda _: told.alive())
+        if found != weight.sha256 and resumed:
+            own.unlink()  # what an earlier run left may have been damaged: once more from the start
+            _complete(weight, own, told)
+            found = sha256_file(own, lambda _: told.alive())
+        _settle(weight, own, target, found)
+    finally:
+        _park(own, parts / f"{weight.sha256}.part")
+    for leaving in _leavings(weight, parts):
+        with suppress(OSError):
+            leaving.unlink()
+
+
+def _complete(weight: Weight, own: Path, told: _Told) -> bool:
+    """Fill own to the record's size; returns whether bytes of an earlier run are in it."""
+    resumed = have = own.stat().st_size if own.exists() else 0
+    need_room(existing(own.parent), weight.size - have)
+    transfer = Transfer(weight, timeout())
+    silent = 0
+    for last in [False] * (10 * ROUNDS - 1) + [True]:
+        before = own.stat().st_size if own.exists() else 0
+        try:
+            transfer.run(own, told)
+            break
+        except Busy as busy:
+            grown = own.exists() and own.stat().st_size > before
+            silent = 0 if grown else silent + 1
+            if silent >= ROUNDS or last:
+                raise FetchFailed(f"{busy.what}, again and again", where=weight.id, fix=busy.fix) from busy
+            told.alive()
+            pause(busy, silent)
+    return bool(resumed)
+
+
+def pause(busy: Busy, silent: int) -> None:
+    """Wait as long as the server asks for, or longer after each attempt in vain, at most 30 seconds."""
+    patience = min(1.0, timeout() / 30)
+    time.sleep(min(30.0, busy.after if busy.after is not None else 0.5 * 2**silent * patience))
+
+
+def _settle(weight: Weight, own: Path, target: Path, found: str) -> None:
+    """Give verified bytes their name; put others aside and say so."""
+    if found != weight.sha256:
+        aside = own.with_name(f"{weight.sha256}.bad")
+        move(own, aside)
+        what = f"what arrived has the sha256 {found}, the record says {weight.sha256}; it was put aside as {aside}"
+        fix = f"check {'' if weight.url else 'HF_ENDPOINT and '}proxies, then try again; never use that file"
+        raise FetchFailed(what, where=weight.id, fix=fix)
+    with own.open("rb+") as stream:
+        os.fsync(stream.fileno())
+    try:
+        move(own, target)
+    except WriteFailed as error:
+        kept = own.with_name(f"{weight.sha256}.part")
+        what = f"the verified download cannot take its name, {target} is held open; it is kept in {kept}"
+        raise FetchFailed(what, where=weight.id, fix="close the program that holds it, then fetch again") from error
+
+
+def _leavings(weight: Weight, parts: Path) -> list[Path]:
+    """Unfinished downloads of this file that no living process works on, largest first."""
+    start = f"{weight.sha256}."
+    found: list[tuple[int, Path]] = []
+    for part in parts.glob(f"{start}*part"):
+        with suppress(OSError):
+            status, tag = part.stat(), part.name[len(start) :]
+            if tag == "part" or is_dead(tag) or _quiet(status.st_mtime):
+                found.append((status.st_size, part))
+    return [part for _, part in sorted(found, reverse=True)]
+
+
+def _quiet(changed: float) -> bool:
+    return time.time() - changed > max(STALE, 3 * timeout())
+
+
+def _adopt(weight: Weight, parts: Path, own: Path) -> None:
+    for leaving in _leavings(weight, parts):
+        with suppress(OSError):  # another process was quicker
+            if leaving.stat().st_size <= weight.size:
+                leaving.rename(own)
+                return
+
+
+def _park(own: Path, parked: Path) -> None:
+    """Leave what has arrived for the next run."""
+    with suppress(OSError):
+        if own.exists() and own.stat().st_size:
+            own.replace(parked)
+        else:
+            own.unlink(missing_ok=True)
+
+
+@contextmanager
+def _claimed(claim: Path) -> Generator[Path]:
+    """Hold the claim; wait as long as another process that is alive holds it."""
+    tag = process_tag()
+    while not _take(claim, tag):
+        _break_stale(claim, tag)
+        time.sleep(POLL)
+    try:
+        yield claim
+    finally:
+        if _holder(claim) == tag:
+            with suppress(OSError):
+                claim.unlink()
+
+
+def _take(claim: Path, tag: str) -> bool:
+    try:
+        handle = os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    except (FileExistsError, PermissionError):  # Windows: the name of a file being deleted is not permitted
+        if claim.exists() or os.access(claim.parent, os.W_OK):
+            return False
+        raise
+    with os.fdopen(handle, "w") as stream:
+        stream.write(tag)
+    return True
+
+
+def _holder(claim: Path) -> str:
+    with suppress(OSError, UnicodeDecodeError):
+        return claim.read_text("utf-8")
+    return ""
+
+
+def _break_stale(claim: Path, tag: str) -> None:
+    with suppress(OSError):
+        if is_dead(_holder(claim)) or _quiet(claim.stat().st_mtime):
+            aside = claim.with_name(f"{claim.name}.{tag}")
+            claim.rename(aside)
+            aside.unlink()

@@ -1,0 +1,73 @@
+"""Opens weights files: safetensors as they are, pickled files through our own reader, converted once.
+
+Imported lazily by `core.weights.store` (needs torch).
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import BadWeights, WriteFailed
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .record import Weight
+
+    Content = tuple[dict[str, Tensor], dict[str, str]]
+
+PICKLED = (".pth", ".pt", ".ckpt", ".bin")
+WRAPPERS = ("state_dict", "model", "params", "depth_model")
+"""Keys under which checkpoints keep the table of tensors; tried in this order, again inside what they hold."""
+
+
+def opened(path: Path, weight: Weight, converted: Path) -> Content:
+    """Tensors and metadata of the file at path, which has the record's bytes.
+
+    converted: folder for the safetensors made of pickled files, named by hash. Raises BadWeights or UnsafeFile.
+    """
+    suffix = Path(weight.file).suffix.lower()
+    if suffix == ".safetensors":
+        return _read(path)
+    if suffix in PICKLED:
+        return _converted(weight, path, converted / f"{weight.sha256}.safetensors")
+    raise BadWeights(f"files ending in {suffix!r} hold no tensors this can read", where=weight.id)
+
+
+def _converted(weight: Weight, path: Path, target: Path) -> Content:
+    from ..tensor_files.safetensors_io import write_safetensors
+
+    if target.is_file():
+        try:
+            tensors, metadata = _read(target)
+        except BadWeights:
+            tensors, metadata = {}, {}
+        if metadata.get("source_sha256") == weight.sha256:
+            return tensors, metadata
+    tensors, metadata = _unpickled(weight, path)
+    with suppress(WriteFailed):  # a read-only cache: the file is read again next time
+        write_safetensors(target, tensors, metadata)
+    return tensors, metadata
+
+
+def _read(path: Path) -> Content:
+    from ..tensor_files.safetensors_io import check, read_safetensors
+
+    return read_safetensors(path), check(path).metadata
+
+
+def _unpickled(weight: Weight, path: Path) -> Content:
+    import torch
+
+    from ..tensor_files.torch_files import read, state_dict
+
+    content = read(path, sha256=weight.sha256)
+    table: dict[str, Any] = state_dict(content, unwrap=WRAPPERS, where=str(path))
+    tensors = {name: value for name, value in table.items() if isinstance(value, torch.Tensor)}
+    if not tensors:
+        raise BadWeights("holds no tensors", where=str(path))
+    dropped = [name for name in table if name not in tensors]
+    metadata = {"format": "pt", "source": weight.id, "source_sha256": weight.sha256}
+    return tensors, metadata | ({"dropped": ", ".join(dropped)} if dropped else {})

@@ -1,0 +1,185 @@
+"""Where weights files may lie on this machine: our cache, the hub's, and the folders of hosts and other packs.
+
+Files in foreign folders are recognised by size and then sha256, used in place, and never copied, moved or deleted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import BadWeights, WriteFailed
+from ..files import EMPTY_SHA256, atomic_write, sha256_file
+from .record import SPACES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from .record import Weight
+
+PACKAGE = Path(__file__).parents[1]
+HOST_PATTERNS = (
+    "custom_nodes/*/ckpts/{repo}",
+    "custom_nodes/*/ckpts",
+    "models/ControlNetPreprocessor/*",
+    "models/ControlNetPreprocessor",
+    "models/ControlNet",
+    "models/controlnet",
+    "extensions/sd-webui-controlnet/annotator/downloads/*",
+    "extensions/sd-webui-controlnet/annotator/downloads",
+    "extensions/sd-webui-controlnet/models",
+    "annotator/ckpts",
+    "annotator/downloads/*",
+)
+"""Folders below a host's root (ComfyUI, A1111, Forge, the original ControlNet) where annotator weights are kept."""
+
+_known_roots: list[Path] = []
+_known_folders: list[Path] = []
+
+
+def make_known(root: Path, folders: Iterable[Path]) -> None:
+    """Let the host this runs in say where it lies and in which folders its users keep our weights."""
+    _known_roots.append(root)
+    _known_folders.extend(folders)
+
+
+class Place(NamedTuple):
+    """One path where a file may lie. source: "explicit", "bundled", "cache", "hub" or "host"."""
+
+    source: str
+    path: Path
+
+
+def cache_folder() -> Path:
+    """Our own cache: UNDERDRAWING_CACHE, or the user's cache folder."""
+    if named := os.environ.get("UNDERDRAWING_CACHE"):
+        return Path(named).expanduser()
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("underdrawing", appauthor=False))
+
+
+def cached_path(cache: Path, weight: Weight) -> Path:
+    """Path of a weight in our cache. Raises BadWeights when the record's names lead out of it."""
+    return cache / "weights" / inner(weight.repo) / inner(weight.file)
+
+
+def inner(name: str) -> PurePosixPath:
+    """Relative path of a record, checked on every system's terms. Raises BadWeights."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or any(c in '\\:*?"<>|' or ord(c) < 32 for c in name):
+        raise BadWeights(
+            f"the record's name {name!r} does not stay inside its folder", fix="report this to the annotator's author"
+        )
+    return path
+
+
+def has_identity(weight: Weight) -> bool:
+    """Whether the record pins its bytes: a whole sha256 that is not the hash of nothing; a size of 0 is not known."""
+    digest = weight.sha256
+    return (
+        len(digest) == 64 and not set(digest) - set("0123456789abcdef") and digest != EMPTY_SHA256 and weight.size >= 0
+    )
+
+
+def places(weight: Weight, cache: Path) -> Iterator[Place]:
+    """Every path to look at, in order of preference; most of them do not exist."""
+    for folder in (*listed("UNDERDRAWING_WEIGHTS"), *_known_folders):
+        yield from _in_folder("explicit", folder, weight)
+    if weight.bundled:
+        yield Place("bundled", PACKAGE / "preprocessors" / "bundled" / inner(weight.bundled))
+    yield Place("cache", cached_path(cache, weight))
+    yield from _hub(weight)
+    for folder in listed("AUX_ANNOTATOR_CKPTS_PATH"):
+        yield from _in_folder("host", folder, weight)
+    for root in host_roots():
+        for pattern in HOST_PATTERNS:
+            for folder in sorted(root.glob(pattern.format(repo=_literal(inner(weight.repo.removeprefix(SPACES)))))):
+                yield from (Place("host", folder / name) for name in _names(weight))
+
+
+def listed(variable: str) -> list[Path]:
+    """Folders of an environment variable, separated as in PATH."""
+    return [Path(part).expanduser() for part in os.environ.get(variable, "").split(os.pathsep) if part]
+
+
+def host_roots() -> list[Path]:
+    """Roots of hosts: UNDERDRAWING_HOSTS, those made known, and the host this package is cloned into."""
+    roots = [*listed("UNDERDRAWING_HOSTS"), *_known_roots]
+    for start in (PACKAGE.absolute(), PACKAGE.resolve()):
+        roots += [parent.parent for parent in start.parents if parent.name in ("custom_nodes", "extensions")]
+    return list(dict.fromkeys(roots))
+
+
+def _literal(path: PurePosixPath) -> str:
+    return str(path).replace("[", "[[]") if path.parts else "-"
+
+
+def _names(weight: Weight) -> Iterable[PurePosixPath]:
+    return dict.fromkeys(
+        PurePosixPath(name) for name in (inner(weight.file), inner(weight.file).name, *map(inner, weight.known_as))
+    )
+
+
+def _in_folder(source: str, folder: Path, weight: Weight) -> Iterator[Place]:
+    yield Place(source, folder / inner(weight.repo) / inner(weight.file))
+    for name in _names(weight):
+        yield Place(source, folder / name)
+
+
+def _hub(weight: Weight) -> Iterator[Place]:
+    if not weight.repo:
+        return
+    kind = "" if weight.repo.startswith(SPACES) else "models/"
+    repo = hub_cache() / f"{kind}{weight.repo}".replace("/", "--")
+    named = repo / "refs" / weight.revision
+    revision = named.read_text(encoding="utf-8").strip() if named.is_file() else weight.revision
+    yield Place("hub", repo / "snapshots" / inner(revision) / inner(weight.file))
+
+
+def hub_cache() -> Path:
+    """Folder of the hub's own cache, by its variables; its client is not imported, it costs a listing too much."""
+    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
+    return Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub").expanduser()
+
+
+class HashMemory:
+    """Remembers the sha256 of files by path, size and modification time, so that each is hashed once.
+
+    path: a JSON file; one that is missing, damaged or cannot be written only costs the time of hashing again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._known: dict[str, tuple[int, int, str]] | None = None
+
+    def sha256(self, path: Path) -> str:
+        """Hash of a file's bytes. Raises OSError."""
+        status = path.stat()
+        key, stamp = str(path.resolve()), (status.st_size, status.st_mtime_ns)
+        known = self._read().get(key)
+        if known is not None and known[:2] == stamp:
+            return known[2]
+        digest = sha256_file(path)
+        self._write(key, (*stamp, digest))
+        return digest
+
+    def _read(self) -> dict[str, tuple[int, int, str]]:
+        if self._known is None:
+            try:
+                raw = json.loads(self.path.read_text("utf-8"))
+                self._known = {str(key): (int(a), int(b), str(c)) for key, (a, b, c) in raw.items()}
+            except (OSError, ValueError, TypeError, AttributeError):
+                self._known = {}
+        return self._known
+
+    def _write(self, key: str, value: tuple[int, int, str]) -> None:
+        self._known = None  # another process may have added to it
+        known = self._read()
+        known[key] = value
+        try:
+            atomic_write(self.path, json.dumps(known, indent=0).encode())
+        except WriteFailed:
+            return  # a read-only cache: the hash is simply made again next time

@@ -1,0 +1,309 @@
+"""Finds, fetches and opens weights files. Nothing is downloaded without consent, nothing unverified is used."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import BadParameter, BadWeights, FetchFailed, WeightsMissing
+from ..files import atomic_stream, sha256_file
+from .pins import TOLD, UNPINNED, Pin, Pins, completed
+from .search_paths import HashMemory, Place, cache_folder, cached_path, has_identity, places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from torch import Tensor
+
+    from .record import Weight
+
+    Progress = Callable[[int, int], None]
+
+_YES = ("1", "on", "yes", "true")
+
+
+ABSENT = "not on this machine"
+
+
+class Verdict(NamedTuple):
+    """Result of checking one weight. reason: what is wrong, or where it was found."""
+
+    ok: bool
+    path: Path | None
+    reason: str
+
+
+class Store:
+    """All weights on this machine. cache: our own folder, by default UNDERDRAWING_CACHE or the user's cache folder.
+
+    remember: whether hashes of found files are written down in the cache (False leaves every folder untouched).
+    asks: whether the user may be asked on a terminal; a host's server turns it off.
+    """
+
+    asks = True
+
+    def __init__(self, cache: Path | None = None, *, remember: bool = True) -> None:
+        self._cache, self._remember = cache, remember
+        self._memory: HashMemory | None = None
+
+    @property
+    def cache(self) -> Path:
+        """Our own folder; read from the environment each time unless given."""
+        return self._cache or cache_folder()
+
+    @property
+    def pins(self) -> Pins:
+        """Hashes of files whose records state none."""
+        return Pins(self.cache)
+
+    def known(self, weight: Weight) -> Weight:
+        """Record of a weight, with the hash of its pin if it states none itself. Raises BadWeights (damaged pin)."""
+        pin = self.pins.get(weight) if weight.unpinned else None
+        return weight if pin is None else completed(weight, pin)
+
+    def shown(self, weight: Weight) -> Weight:
+        """Same for looking only: a damaged pin counts as none, whoever needs the file is told."""
+        try:
+            return self.known(weight)
+        except BadWeights:
+            return weight
+
+    def pinned(self, weight: Weight) -> str:
+        """Who says which bytes a weight has, in words; empty when its record does."""
+        if not weight.unpinned:
+            return ""
+        try:
+            pin = self.pins.get(weight)
+        except BadWeights as error:
+            return f"{UNPINNED}; {error.what}"
+        return TOLD[pin.origin] if pin else f"{UNPINNED}: the hash that the hub states is trusted on first use"
+
+    def find(self, weight: Weight) -> Path | None:
+        """File with exactly the record's bytes, wherever it lies; None if there is none or nothing pins it yet.
+
+        Order: UNDERDRAWING_WEIGHTS, bundled, our cache, the hub's cache, folders of hosts and packs.
+        """
+        record = self.shown(weight)
+        if not has_identity(record):
+            return None
+        return next((place.path for place in self.where(record) if self._is(place.path, record)), None)
+
+    def where(self, weight: Weight) -> tuple[Place, ...]:
+        """Every path at which the file is looked for, in order."""
+        return tuple(dict.fromkeys(places(weight, self.cache)))
+
+    def verify(self, weight: Weight) -> Verdict:
+        """Hash the file anew and say what is found."""
+        pinned = self.pinned(weight)
+        try:
+            weight = self.known(weight)
+        except BadWeights as error:
+            return Verdict(ok=False, path=None, reason=error.what)
+        if weight.unpinned:
+            return Verdict(ok=False, path=None, reason=ABSENT)
+        if not has_identity(weight):
+            return Verdict(ok=False, path=None, reason="the record has no hash")
+        faults: list[str] = []
+        for place in self.where(weight):
+            fault = _fault(place.path, weight)
+            if not fault:
+                source = f"{place.source}; {pinned}" if pinned else place.source
+                return Verdict(ok=True, path=place.path, reason=f"sha256 matches ({source})")
+            if fault != "absent" and place.source != "host":
+                faults.append(f"{place.path} {fault}")
+        return Verdict(ok=False, path=None, reason="; ".join(faults) or ABSENT)
+
+    def require(self, weight: Weight, progress: Progress | None = None) -> Path:
+        """Find the file, or fetch it if UNDERDRAWING_DOWNLOAD allows.
+
+        Raises WeightsMissing, FetchFailed, or BadWeights for a damaged pin.
+        """
+        found = self.find(weight)
+        if found is not None:
+            return found
+        self.known(weight)
+        wish = os.environ.get("UNDERDRAWING_DOWNLOAD", "ask").strip().lower() or "ask"
+        if wish not in ("ask", "always", "never"):
+            raise BadParameter(
+                f"{wish!r} is not a choice", where="UNDERDRAWING_DOWNLOAD", fix="set it to ask, always or never"
+            )
+        _check_fetchable(weight)
+        if offline():
+            raise self._missing(weight, "HF_HUB_OFFLINE is set, so nothing is fetched; unset it and ")
+        if wish == "always" or (wish == "ask" and self._asked(weight)):
+            return self.fetch(weight, progress)
+        raise self._missing(weight, "")
+
+    def require_each(self, weights: Sequence[Weight]) -> None:
+        """Make sure of several files. Raises as `require`; a WeightsMissing names every file that is not here."""
+        for index, weight in enumerate(weights):
+            try:
+                self.require(weight)
+            except WeightsMissing as error:
+                others = [other for other in weights[index + 1 :] if self.find(other) is None]
+                if not others:
+                    raise
+                sizes = ", ".join(f"{other.id} ({self.shown(other).megabytes})" for other in others)
+                command = " ".join(one.id for one in (weight, *others))
+                fix = f"{error.fix}; all at once: `underdrawing weights fetch {command}`"
+                raise WeightsMissing(f"{error.what}; missing too: {sizes}", where=error.where, fix=fix) from error
+
+    def fetch(self, weight: Weight, progress: Progress | None = None) -> Path:
+        """Download into our cache, unless the file is on this machine already; calling this is consent.
+
+        progress: told (bytes so far, bytes in all). HF_HUB_OFFLINE still forbids it. Raises FetchFailed,
+        WeightsMissing.
+        """
+        found = self.find(weight)
+        if found is not None:
+            return found
+        _check_fetchable(weight)
+        if offline():
+            raise self._missing(weight, "HF_HUB_OFFLINE is set, so nothing is fetched; unset it and ")
+        target, parts = cached_path(self.cache, weight), self.cache / "parts"
+        if not weight.size:
+            from .pin_on_first_use import fetch
+
+            return fetch(weight, self.pins, target, parts, progress)
+        from .download import download
+
+        return download(weight, target, parts, progress)
+
+    def import_file(self, path: str | os.PathLike[str], records: Iterable[Weight]) -> Weight:
+        """Copy a file into our cache if one of the records knows its bytes. Raises BadWeights, WriteFailed."""
+        source, digest, size = _looked_at(path)
+        known = next((w for w in records if _same(self.known(w), digest, size)), None)
+        if known is None:
+            what = f"is none of the weights known here (sha256 {digest}, {size} bytes)"
+            fix = "see `underdrawing weights list` for the files that are; one that is not pinned needs --as ID"
+            raise BadWeights(what, where=str(source), fix=fix)
+        self._copy(source, self.known(known))
+        return known
+
+    def import_as(self, path: str | os.PathLike[str], weight: Weight) -> Weight:
+        """Copy a file into our cache as this weight; one that the project does not pin is pinned to these bytes.
+
+        Raises BadWeights when the record, or an earlier pin, says other bytes; WriteFailed.
+        """
+        source, digest, size = _looked_at(path)
+        record = self.known(weight)
+        if record.unpinned:
+            pin = Pin(sha256=digest, size=size, revision=weight.revision, origin="user")
+            record = completed(weight, self.pins.add(weight, pin))
+        if not _same(record, digest, size):
+            what = f"has the sha256 {digest}, {weight.id} has {record.sha256}"
+            pinned = f"; if you trust this file, remove {self.pins.path(weight)} first" if weight.unpinned else ""
+            raise BadWeights(what, where=str(source), fix=f"get the right file{pinned}")
+        self._copy(source, record)
+        return weight
+
+    def _copy(self, source: Path, record: Weight) -> None:
+        target = cached_path(self.cache, record)
+        if _fault(target, record):
+            with source.open("rb") as stream, atomic_stream(target, size=record.size) as copy:
+                shutil.copyfileobj(stream, copy, 1 << 20)
+            if fault := _fault(target, record):
+                raise BadWeights(f"changed while it was copied: {fault}", where=str(source), fix="import it again")
+
+    def tensors(self, weight: Weight) -> tuple[dict[str, Tensor], dict[str, str]]:
+        """Tensors and metadata of a weight. Raises WeightsMissing, BadWeights or UnsafeFile.
+
+        A pickled file is read by `torch_files` only while its bytes match the record, stepped into WRAPPERS, and
+        converted once into our cache; what was not a tensor is named in metadata "dropped".
+        """
+        from .load import opened
+
+        path = self.require(weight)
+        return opened(path, self.known(weight), self.cache / "converted")
+
+    def _is(self, path: Path, weight: Weight) -> bool:
+        try:
+            if not path.is_file() or path.stat().st_size != (weight.size or path.stat().st_size):
+                return False
+            return self._sha256(path) == weight.sha256
+        except OSError:
+            return False
+
+    def _sha256(self, path: Path) -> str:
+        if not self._remember:
+            return sha256_file(path)
+        if self._memory is None or self._memory.path.parent != self.cache:
+            self._memory = HashMemory(self.cache / "hashes.json")
+        return self._memory.sha256(path)
+
+    def _asked(self, weight: Weight) -> bool:
+        if not (self.asks and sys.stdin and sys.stderr and sys.stdin.isatty() and sys.stderr.isatty()):
+            return False
+        sys.stderr.write(f"{self._described(weight)}\nIt would be kept in {self.cache}. Fetch it now? [y/N] ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    def _missing(self, weight: Weight, before: str) -> WeightsMissing:
+        folder = cached_path(self.cache, weight).parent
+        command = f"{before}run `underdrawing weights fetch {weight.id}` (goes to {folder})"
+        named = f" --as {weight.id}" if weight.unpinned else ""
+        fix = f"{command}, or `underdrawing weights import {self._undeclared(weight) or 'FILE'}{named}`"
+        return WeightsMissing(self._described(weight), where=weight.id, fix=fix)
+
+    def _undeclared(self, weight: Weight) -> str:
+        """File under the name of a weight that nothing pins: there, but never taken without being asked for."""
+        if not weight.unpinned or not self.shown(weight).unpinned:
+            return ""
+        return next((f"'{place.path}'" for place in self.where(weight) if place.path.is_file()), "")
+
+    def _described(self, weight: Weight) -> str:
+        commercial, pinned = "yes" if weight.commercial else "no", self.pinned(weight)
+        return (
+            f"the weights {weight.id} are not on this machine ({self.shown(weight).megabytes}, licence "
+            f"{weight.licence}, commercial use: {commercial}{'; ' + pinned if pinned else ''})"
+        )
+
+
+def offline() -> bool:
+    """Whether HF_HUB_OFFLINE forbids every download."""
+    return os.environ.get("HF_HUB_OFFLINE", "").strip().lower() in _YES
+
+
+def _check_fetchable(weight: Weight) -> None:
+    if not weight.repo:
+        raise WeightsMissing(
+            "comes with this package but is gone or changed", where=weight.id, fix="install the package again"
+        )
+    if not has_identity(weight) and not weight.unpinned:
+        raise FetchFailed("the record has no hash, so nothing that is fetched could be verified", where=weight.id)
+
+
+def _looked_at(path: str | os.PathLike[str]) -> tuple[Path, str, int]:
+    """File to import, its sha256 and size. Raises BadWeights when it is none or empty."""
+    source = Path(path)
+    if not source.is_file():
+        raise BadWeights("is not a file", where=str(source), fix="check the name")
+    if not source.stat().st_size:
+        raise BadWeights("is empty", where=str(source), fix="get it again")
+    return source, sha256_file(source), source.stat().st_size
+
+
+def _same(record: Weight, digest: str, size: int) -> bool:
+    return has_identity(record) and record.sha256 == digest and record.size in (0, size)
+
+
+def _fault(path: Path, weight: Weight) -> str:
+    try:
+        if not path.is_file():
+            return "absent"
+        if weight.size and (size := path.stat().st_size) != weight.size:
+            return f"has {size} bytes, the record says {weight.size}"
+        found = sha256_file(path)
+    except OSError as error:
+        return f"cannot be read ({error.strerror or error})"
+    return "" if found == weight.sha256 else f"has the sha256 {found}, the record says {weight.sha256}"
+
+
+@lru_cache(maxsize=1)
+def store() -> Store:
+    """Store of this process."""
+    return Store()

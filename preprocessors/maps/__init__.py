@@ -1,0 +1,1 @@
+"""From what networks give to maps: edges, lines, labels, depth."""

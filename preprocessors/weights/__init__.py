@@ -1,0 +1,1 @@
+"""Records of weights files; nothing here imports torch."""

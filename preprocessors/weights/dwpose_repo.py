@@ -1,0 +1,18 @@
+"""Records of DWPose's own repository; free of heavy imports."""
+
+from __future__ import annotations
+
+from ...core.weights.record import Weight
+
+
+def published(file: str, sha256: str, size: int) -> Weight:
+    """Record of a file there."""
+    return Weight(
+        repo="yzd-v/DWPose",
+        revision="1a7144101628d69ee7a3768d1ee3a094070dc388",
+        file=file,
+        sha256=sha256,
+        size=size,
+        licence="Apache-2.0",
+        commercial=True,
+    )

@@ -1,0 +1,40 @@
+"""Weights files that fit the network of `nets.teed`; free of heavy imports, so that annotators can declare them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ...core.weights.record import Weight
+
+Model = Literal["7", "5"]
+"""7: the file A1111 and ComfyUI use. 5: the one controlnet_aux's users are pointed to."""
+
+MODEL_HELP = "Training state: 7 is what A1111 and ComfyUI use, 5 what controlnet_aux uses"
+
+WEIGHTS: dict[Model, Weight] = {
+    "7": Weight(
+        repo="bdsqlsz/qinglong_controlnet-lllite",
+        file="Annotators/7_model.pth",
+        sha256="b9037964149c55156c6adbffdfbd7e8ca7d2ef2a4d90573520efa7f3a1aacf06",
+        size=247232,
+        licence="MIT",
+        commercial=True,
+    ),
+    "5": Weight(
+        repo="fal-ai/teed",
+        file="5_model.pth",
+        sha256="",
+        size=0,
+        licence="MIT",
+        commercial=True,
+    ),
+}
+
+MTEED = Weight(
+    repo="TheMistoAI/MistoLine",
+    file="Anyline/MTEED.pth",
+    sha256="a3c2d8a8ce9422555c787160bd46362d761325a565333c0e3f6a53e0bae2abdb",
+    size=248298,
+    licence="MIT",
+    commercial=True,
+)

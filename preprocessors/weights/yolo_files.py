@@ -1,0 +1,84 @@
+"""Files of the detectors that find people and animals for the pose networks; free of heavy imports."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from ...core.aux_inputs import Widget
+from ...core.weights.record import Weight
+from ..people.runtimes import chosen
+from .dwpose_repo import published
+from .vitpose_files import DETECTOR as RTDETR
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..people.runtimes import Runtime
+
+Detector = Literal["yolox_l", "yolo_nas_l", "yolo_nas_m", "yolo_nas_s", "rtdetr", "none"]
+"""yolox_l: what DWPose was published with. yolo_nas: ComfyUI's other choice. rtdetr: what ViTPose is used with. none:
+the whole picture is one figure."""
+
+DETECTOR_HELP = (
+    "What finds figures: yolox_l, yolo_nas (not for commercial use) or rtdetr (needs transformers); none takes the "
+    "whole picture for one figure"
+)
+
+YOLOX = published("yolox_l.onnx", "7860ae79de6c89a3c1eb72ae9a2756c0ccfbe04b7791bb5880afabd97855a411", 216746733)
+YOLOX_TORCH = Weight(
+    repo="LibreYOLO/LibreYOLOXl",
+    file="LibreYOLOXl.pt",
+    sha256="",
+    size=0,
+    licence="Apache-2.0",
+    commercial=True,
+)
+"""The same network for torch, as LibreYOLO keeps it on the hub; its authors' yolox_l.pth, which no hub keeps and whose
+hash nobody states, has the same names and can be declared as it: `underdrawing weights import FILE --as ID`."""
+
+
+def _nas(size: str, sha256: str = "") -> Weight:
+    return Weight(
+        repo="hr16/yolo-nas-fp16",
+        revision="main",
+        file=f"yolo_nas_{size}_fp16.onnx",
+        sha256=sha256,
+        size=0,
+        licence="Deci YOLO-NAS (non-commercial)",
+        commercial=False,
+    )
+
+
+DETECTORS: dict[Detector, Weight] = {
+    "yolox_l": YOLOX,
+    "yolo_nas_l": _nas("l", "c2b758b1caa95d787736853971dbc9c76083080d684148c5cd185b1fd40e37bf"),
+    "yolo_nas_m": _nas("m"),
+    "yolo_nas_s": _nas("s"),
+}
+EVERY = (*DETECTORS.values(), YOLOX_TORCH, RTDETR)
+BY_COMFYUI: dict[str, Detector] = {
+    "None": "none",
+    "yolox_l.torchscript.pt": "yolox_l",
+    "yolox_l.onnx": "yolox_l",
+    "yolo_nas_l_fp16.onnx": "yolo_nas_l",
+    "yolo_nas_m_fp16.onnx": "yolo_nas_m",
+    "yolo_nas_s_fp16.onnx": "yolo_nas_s",
+}
+"""ComfyUI's choice → ours. A TorchScript file is a program; another file of the same network runs in its place."""
+
+
+def detector_file(detector: Detector, runtime: Runtime, where: str) -> Weight | None:
+    """File of a detector for what runs it, None without one; where: who asks.
+
+    RT-DETR runs on torch, whatever the runtime. Raises BadParameter if there is no such file.
+    """
+    if detector == "none":
+        return None
+    if detector == "rtdetr":
+        return RTDETR
+    return chosen(runtime, DETECTORS[detector], YOLOX_TORCH if detector == "yolox_l" else None, where)
+
+
+def comfyui_choice(name: str, default: str, field: str, ours: Mapping[str, str]) -> Widget:
+    """Combo of ComfyUI's file names that sets a parameter to our name of each."""
+    return Widget(name=name, default=default, choices=tuple(ours), means={file: {field: ours[file]} for file in ours})
