@@ -23,7 +23,7 @@ import torch
 from hed import picture, placements
 from interleave import Timing, all_threads, interleave, load, matmul_peak, processor, set_threads, table
 from tests.golden.lines import synthetic
-from tests.random_weights import tensors
+from tests.support.random_weights import tensors
 from torch.utils.flop_counter import FlopCounterMode
 
 from underdrawing.core.networks.cache import network, unload

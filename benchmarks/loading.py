@@ -76,7 +76,7 @@ def openpose() -> Tensors:
 
 def leres() -> Tensors:
     """LeReS's own names and shapes."""
-    from tests import surfaces
+    from tests.support import surfaces
 
     shapes = surfaces.shapes("leres")
     return {name: torch.randn(shape) for name, shape in shapes.items()}

@@ -16,8 +16,8 @@ import torchvision_stand_in
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests import random_weights
-from tests.depth_keys import hybrid, vit_small
+from tests.support import random_weights
+from tests.support.depth_keys import hybrid, vit_small
 
 from underdrawing.preprocessors.nets import depth_anything, dpt_hybrid
 

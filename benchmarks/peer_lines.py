@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import peer
 import torch
-from tests.random_weights import tensors
+from tests.support.random_weights import tensors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,7 +12,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import transformers as library
-from tests import random_weights
+from tests.support import random_weights
 
 from underdrawing.core.images.geometry import Size
 from underdrawing.preprocessors.maps import palettes

@@ -14,7 +14,7 @@ import torchvision_stand_in
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests import random_weights  # pyright: ignore[reportMissingImports]
+from tests.support import random_weights  # pyright: ignore[reportMissingImports]
 
 if TYPE_CHECKING:
     from torch import Tensor

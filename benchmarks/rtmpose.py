@@ -19,7 +19,7 @@ import numpy as np
 import onnxruntime
 import torch
 from interleave import interleave, load, processor, set_threads, table
-from tests import random_weights
+from tests.support import random_weights
 
 from underdrawing.preprocessors.nets import rtmpose_net, yolox
 

@@ -20,7 +20,7 @@ import msgspec
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / ".dev"), str(ROOT)]
 
-from tests.hosts.fake_host import Host  # noqa: E402
+from tests.support.fake_host import Host  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 from safetensors.torch import save_file
+from tests.support.adapter_models import SD15, SDXL, unet
 
 from underdrawing.adapters import Patcher, load_adapter
 from underdrawing.adapters.modules.spellings import ldm_name
-
-from .tiny import SD15, SDXL, unet
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.cli.support import quiet, run, start
+from tests.support.command_line import quiet, run, start
 
 __all__ = ["quiet", "run", "start"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.cli.support import contents, entries, picture
+from tests.support.command_line import contents, entries, picture
 
 import underdrawing
 from underdrawing.cli.options import spellings
@@ -18,7 +18,7 @@ from underdrawing.cli.shared import shared_options
 from underdrawing.preprocessors import registry
 
 if TYPE_CHECKING:
-    from tests.cli.support import Run, Start
+    from tests.support.command_line import Run, Start
 
 
 def pixels(path: Path) -> np.ndarray:

@@ -22,7 +22,7 @@ from underdrawing.preprocessors import registry
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tests.cli.support import Run, Start
+    from tests.support.command_line import Run, Start
 
     from underdrawing.core.diagnostics.packages import Finding
 

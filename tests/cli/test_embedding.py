@@ -14,7 +14,7 @@ from underdrawing.adapters import load_embedding
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.support import Run
+    from tests.support.command_line import Run
 
 
 @pytest.fixture

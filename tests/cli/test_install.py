@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.cli.support import Run
-from tests.hosts.fake_host import Host
+from tests.support.command_line import Run
+from tests.support.fake_host import Host
 
 from underdrawing.cli import install
 
@@ -27,7 +27,7 @@ def loaded(host: Host, place: Path, then: str = "", **environ: str) -> list[str]
     code = f"""
 import sys; sys.path.append({str(ROOT)!r})
 from pathlib import Path
-from tests.hosts.fake_host import Host
+from tests.support.fake_host import Host
 host = Host(Path({str(host.base)!r})); host.enter()
 nodes = host.load(Path({str(place)!r})).NODE_CLASS_MAPPINGS
 {then}

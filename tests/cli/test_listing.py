@@ -13,7 +13,7 @@ from underdrawing.core.annotator import Annotator
 from underdrawing.preprocessors import registry
 
 if TYPE_CHECKING:
-    from tests.cli.support import Run, Start
+    from tests.support.command_line import Run, Start
 
     from underdrawing.core.weights.record import Weight
 

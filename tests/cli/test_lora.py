@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.adapters.tiny import CLIP, SD15, lora, unet
+from tests.support.adapter_models import CLIP, SD15, lora, unet
 
 from underdrawing.adapters import load_adapter
 
 if TYPE_CHECKING:
-    from tests.cli.support import Run
+    from tests.support.command_line import Run
     from torch import Tensor
 
 MODULES = 282

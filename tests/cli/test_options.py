@@ -9,7 +9,7 @@ import click
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.cli.support import entries, picture
+from tests.support.command_line import entries, picture
 
 from underdrawing.cli.options import NO, YES, FieldOption, Named, chosen, options, spell_out_flags, spellings
 from underdrawing.core.annotator import Annotator, ControlMap, Kind, Request, Spec
@@ -18,7 +18,7 @@ from underdrawing.core.registry import Resolved
 from underdrawing.preprocessors import registry
 
 if TYPE_CHECKING:
-    from tests.cli.support import Run
+    from tests.support.command_line import Run
 
 
 class EveryKind(Params, frozen=True):

@@ -17,7 +17,7 @@ from underdrawing.core.poses.model import from_openpose
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.support import Run
+    from tests.support.command_line import Run
 
 
 def document(share: bool = True, people: int = 1, **more: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from underdrawing.adapters.prompts.prompt import explain
 
 if TYPE_CHECKING:
-    from tests.cli.support import Run
+    from tests.support.command_line import Run
 
 PROMPT = "a [cat:dog:0.5] (x (y:1.3):1.2) <lora:foo:0.8> embedding:bad, AND b BREAK c :1.2"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.faults.toy_hub import FILE, PATH, REPO, REVISION, ToyHub, record
+from tests.support.toy_hub import FILE, PATH, REPO, REVISION, ToyHub, record
 
 from underdrawing.cli import weights
 from underdrawing.preprocessors import registry
@@ -16,7 +16,7 @@ from underdrawing.preprocessors import registry
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.cli.support import Run
+    from tests.support.command_line import Run
 
 DATA = random.Random(3).randbytes(50_000)
 CLOSED = random.Random(4).randbytes(1_000)

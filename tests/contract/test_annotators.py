@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests import alignment
-from tests.pictures import flat, mixed, photo
+from tests.support import alignment
+from tests.support.pictures import flat, mixed, photo
 
 from underdrawing import preprocessors
 from underdrawing.core.annotator import Annotator, ControlMap, Host, Kind, Request
@@ -70,7 +70,7 @@ def _random_weights() -> Iterator[None]:  # pyright: ignore[reportUnusedFunction
     if find_spec("torch") is None:
         yield
         return
-    from tests.random_weights import stand_in
+    from tests.support.random_weights import stand_in
 
     with pytest.MonkeyPatch.context() as patch, stand_in(patch):
         yield

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.faults import poison
+from tests.support import poison
 
 CORPUS = {one.name: one for one in poison.corpus()}
 
@@ -29,7 +29,12 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, dict[s
         "PYTHONPATH": os.pathsep.join([str(dev), os.environ.get("PYTHONPATH", "")]),
         "OPENBLAS_NUM_THREADS": "1",
     }
-    command = [sys.executable, str(Path(__file__).with_name("poison_child.py")), str(folder), str(results)]
+    command = [
+        sys.executable,
+        str(Path(__file__).parents[1] / "support" / "poison_child.py"),
+        str(folder),
+        str(results),
+    ]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stderr[-3000:]
     lines = [json.loads(line) for line in (results / "report.jsonl").read_text().splitlines()]

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.hosts.workflows import converted
+from tests.support.workflows import converted
 
 import underdrawing
 from underdrawing.preprocessors import registry

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.hosts.fake_host import Host
+from tests.support.fake_host import Host
 
 from underdrawing.preprocessors import registry
 
@@ -59,7 +59,7 @@ PROBE = """
 import logging, os, sys
 from pathlib import Path
 sys.path[:0] = [{root!r}]
-from tests.hosts.fake_host import Host
+from tests.support.fake_host import Host
 host = Host(Path({base!r})); host.enter()
 import importlib.metadata, difflib, json, asyncio, urllib.request, uuid, sqlite3  # what the host has loaded
 def state():

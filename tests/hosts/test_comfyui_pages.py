@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.hosts.workflows import converted
+from tests.support.workflows import converted
 from tools import comfy_pages
 
 ROOT = Path(__file__).resolve().parents[2]

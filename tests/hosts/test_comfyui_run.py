@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.hosts.fake_host import Host, Interrupted
-from tests.pictures import noise, photo
+from tests.support.fake_host import Host, Interrupted
+from tests.support.pictures import noise, photo
 
 import underdrawing
 from underdrawing.core.annotator import Kind

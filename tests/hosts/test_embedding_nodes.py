@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.hosts.lora_host import Patcher, stubs
+from tests.support.lora_host import Patcher, stubs
 
 from underdrawing.adapters.embeddings.load import load_embedding, save_embedding
 from underdrawing.adapters.prompts.chunks import Special, a1111_chunks

@@ -25,7 +25,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
     work = tmp_path_factory.mktemp("comfyui")
     for name in ("custom_nodes", "models/loras", "models/embeddings"):
         (work / name).mkdir(parents=True)
-    child = Path(__file__).with_name("lora_live_child.py")
+    child = Path(__file__).parents[1] / "support" / "lora_live_child.py"
     ran = subprocess.run(
         [PYTHON, str(child), COMFYUI, str(work)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},

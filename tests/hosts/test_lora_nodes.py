@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.adapters import checkpoints, tiny
-from tests.hosts.lora_host import Clip, LoRAAdapter, Patcher, calculate_weight, stubs
+from tests.support import adapter_checkpoints as checkpoints
+from tests.support import adapter_models as tiny
+from tests.support.lora_host import Clip, LoRAAdapter, Patcher, calculate_weight, stubs
 
 from underdrawing.adapters import load_adapter
 from underdrawing.adapters.modules.spellings import ldm_name

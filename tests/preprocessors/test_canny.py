@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tests.maps import grey, map_of
-from tests.pictures import noise, photo, stored
+from tests.support.maps import grey, map_of
+from tests.support.pictures import noise, photo, stored
 
 from underdrawing.preprocessors.canny import Canny
 

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import numpy as np
-from tests.maps import grey, map_of
-from tests.pictures import flat, stored
+from tests.support.maps import grey, map_of
+from tests.support.pictures import flat, stored
 
 from underdrawing.preprocessors.canny_pyramid import CannyPyramid
 

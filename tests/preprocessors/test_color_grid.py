@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.maps import map_of
-from tests.pictures import flat, photo
+from tests.support.maps import map_of
+from tests.support.pictures import flat, photo
 
 from underdrawing.preprocessors.color_grid import ColorGrid
 

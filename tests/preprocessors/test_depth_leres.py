@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from tests import surfaces
-from tests.similarity import photograph, ssim
+from tests.support import surfaces
+from tests.support.similarity import photograph, ssim
 
 from underdrawing.core.annotator import Request
 from underdrawing.core.errors import BadWeights

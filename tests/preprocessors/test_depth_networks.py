@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from tests import random_weights
-from tests.depth_keys import HEADS, WIDTH, Shapes, hybrid, vit_small, whole_numbers, zoe
-from tests.similarity import photograph, ssim
+from tests.support import random_weights
+from tests.support.depth_keys import HEADS, WIDTH, Shapes, hybrid, vit_small, whole_numbers, zoe
+from tests.support.similarity import photograph, ssim
 from torch import nn
 from torch.nn import functional as F
 

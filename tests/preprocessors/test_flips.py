@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tests.maps import map_of
-from tests.pictures import drawing, photo
+from tests.support.maps import map_of
+from tests.support.pictures import drawing, photo
 
 from underdrawing.preprocessors import registry
 

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from tests.similarity import NAMES, photograph, ssim
+from tests.support.similarity import NAMES, photograph, ssim
 
 from underdrawing import preprocessors
 from underdrawing.core.errors import BadWeights

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.maps import map_of
-from tests.pictures import mixed, photo
+from tests.support.maps import map_of
+from tests.support.pictures import mixed, photo
 
 from underdrawing.core.errors import BadImage
 from underdrawing.core.networks.placement import Placement

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import numpy as np
-from tests.maps import map_of
-from tests.pictures import photo
+from tests.support.maps import map_of
+from tests.support.pictures import photo
 
 from underdrawing.preprocessors.invert import Invert
 

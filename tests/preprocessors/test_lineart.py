@@ -11,10 +11,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests import light_lineart
 from tests.golden.lineart.weights import weights
-from tests.random_weights import fill
-from tests.similarity import NAMES, photograph, ssim
+from tests.support import light_lineart
+from tests.support.random_weights import fill
+from tests.support.similarity import NAMES, photograph, ssim
 
 from underdrawing.core.errors import BadWeights
 from underdrawing.core.networks import cache

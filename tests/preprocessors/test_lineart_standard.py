@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tests.maps import blurred, map_of
-from tests.pictures import drawing, flat, photo, stored
+from tests.support.maps import blurred, map_of
+from tests.support.pictures import drawing, flat, photo, stored
 
 from underdrawing.preprocessors.lineart_standard import LineartStandard
 

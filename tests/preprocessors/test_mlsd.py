@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 from tests.golden.lines import synthetic
-from tests.pictures import flat, photo
-from tests.random_weights import stand_in, tensors
+from tests.support.pictures import flat, photo
+from tests.support.random_weights import stand_in, tensors
 
 from underdrawing.core.errors import BadWeights
 from underdrawing.core.networks import cache

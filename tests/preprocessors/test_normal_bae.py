@@ -9,8 +9,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests import random_weights, surfaces
-from tests.similarity import photograph, ssim
+from tests.support import random_weights, surfaces
+from tests.support.similarity import photograph, ssim
 from torch.nn import functional as F
 
 from underdrawing.core.errors import BadWeights

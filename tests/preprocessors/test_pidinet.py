@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from tests.pictures import photo
-from tests.random_weights import tensors
-from tests.similarity import NAMES, photograph, ssim
+from tests.support.pictures import photo
+from tests.support.random_weights import tensors
+from tests.support.similarity import NAMES, photograph, ssim
 from torch.nn import functional as F
 
 from underdrawing.core.errors import BadWeights

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from tests.golden.poses import inputs
-from tests.random_weights import stand_in
+from tests.support.random_weights import stand_in
 
 from underdrawing.core.annotator import Request
 from underdrawing.core.images.geometry import Size

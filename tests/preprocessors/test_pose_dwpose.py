@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.golden.poses import inputs
-from tests.random_weights import session, stand_in
+from tests.support.random_weights import session, stand_in
 
 from underdrawing.core.annotator import Request
 from underdrawing.core.images.geometry import Size

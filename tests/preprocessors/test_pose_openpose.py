@@ -11,8 +11,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests import light_openpose, pose_maps, random_weights
-from tests.similarity import ssim
+from tests.support import light_openpose, pose_maps, random_weights
+from tests.support.similarity import ssim
 
 from underdrawing.core.errors import BadWeights
 from underdrawing.core.images.geometry import Size

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from tests.golden.poses import inputs
-from tests.random_weights import stand_in
+from tests.support.random_weights import stand_in
 
 from underdrawing.core.annotator import Request
 from underdrawing.core.errors import BadParameter, MissingExtra

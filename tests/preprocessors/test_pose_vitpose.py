@@ -17,9 +17,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests import random_weights, tiny_poses
 from tests.golden.poses import inputs
-from tests.random_weights import stand_in
+from tests.support import random_weights, tiny_poses
+from tests.support.random_weights import stand_in
 
 from underdrawing.core.annotator import Request
 from underdrawing.core.errors import BadParameter, BadWeights

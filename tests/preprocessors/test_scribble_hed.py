@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import pytest
-from tests.similarity import NAMES, photograph, ssim
+from tests.support.similarity import NAMES, photograph, ssim
 
 from underdrawing.preprocessors import registry
 from underdrawing.preprocessors.maps import edges

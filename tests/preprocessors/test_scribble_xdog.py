@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from tests.maps import blurred, grey, map_of
-from tests.pictures import drawing, flat, photo
+from tests.support.maps import blurred, grey, map_of
+from tests.support.pictures import drawing, flat, photo
 
 from underdrawing.preprocessors.scribble_xdog import ScribbleXdog
 

@@ -14,9 +14,9 @@ import torch
 import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests import random_weights
-from tests.pictures import photo
-from tests.tiny_segmentation import NARROW, tensor
+from tests.support import random_weights
+from tests.support.pictures import photo
+from tests.support.tiny_segmentation import NARROW, tensor
 from torch.nn.functional import interpolate
 
 from underdrawing.core.errors import BadParameter, BadWeights

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
-from tests.maps import map_of
-from tests.pictures import mixed, noise, photo, ramp
+from tests.support.maps import map_of
+from tests.support.pictures import mixed, noise, photo, ramp
 
 from underdrawing.core.annotator import Request
 from underdrawing.core.errors import BadImage

@@ -3,8 +3,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from tests.maps import grey, map_of
-from tests.pictures import photo
+from tests.support.maps import grey, map_of
+from tests.support.pictures import photo
 
 from underdrawing.preprocessors import registry
 from underdrawing.preprocessors.threshold import Threshold

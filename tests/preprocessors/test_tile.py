@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.maps import grey, map_of
-from tests.pictures import flat, photo
+from tests.support.maps import grey, map_of
+from tests.support.pictures import flat, photo
 
 from underdrawing.preprocessors import registry
 from underdrawing.preprocessors.tile import Tile

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.maps import map_of
-from tests.pictures import flat, photo, stored
+from tests.support.maps import map_of
+from tests.support.pictures import flat, photo, stored
 
 from underdrawing.preprocessors.tile_ttplanet import TileTtplanet, self_guided
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import pytest
-from tests.weights.cases import Case, cases, cases_of
+from tests.support.weights_cases import Case, cases, cases_of
 
 from underdrawing.core.annotator import Annotator, ControlMap, Kind
 from underdrawing.core.errors import MissingExtra, WeightsMissing

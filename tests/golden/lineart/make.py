@@ -5,7 +5,7 @@
     python tests/golden/lineart/make.py PACK MTEED.pth    # the real weights of AnyLine, a copy is in its repository
 
 controlnet_aux gives lineart, lineart_anime, TEED and the parts of AnyLine; the ComfyUI pack gives the manga network,
-and the mask and the blend of AnyLine. The weights are those of tests/random_weights.py under the names in the arrays
+and the mask and the blend of AnyLine. The weights are those of support/random_weights.py under the names in the arrays
 `<network>_keys`; `<network>_shapes` holds their shapes, filled up with 0. Arrays: `image` uint8 [64, 128, 3]
 (which the anime network sees stretched to 256 x 256); `<network>` the network's own output
 (uint16, 65535 = 1; manga float32 in its own 0..255; of anime every third pixel), `<network>_map` the detector's map,

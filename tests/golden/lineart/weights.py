@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.random_weights import tensors
+from tests.support.random_weights import tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -23,8 +23,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / ".dev")]
 
-from tests import random_weights, tiny_poses  # noqa: E402
 from tests.golden.poses import inputs  # noqa: E402
+from tests.support import random_weights, tiny_poses  # noqa: E402
 
 ANIMALS = list(range(14, 24))
 CANVAS = (160, 200)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests import random_weights
+from tests.support import random_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,7 +4,7 @@
     PYTHONPATH=.dev:. old/bin/python tests/golden/segmentation/make.py
 
 Random weights under the keys of that version, which are those of the published files, in networks with every layer of
-the published ones but few channels (NARROW of tests/tiny_segmentation.py). Arrays: `picture` uint8 [64, 96, 3];
+the published ones but few channels (NARROW of tests/support/tiny_segmentation.py). Arrays: `picture` uint8 [64, 96, 3];
 `<model>` float32, class scores [C, 16, 24], or `<model>.classes` [Q, C + 1] and `<model>.masks` [Q, 16, 24] of networks
 that vote; `index` int64, the buffer of Swin's windows that those files hold; `keys` uint8, JSON: model -> key -> shape
 of the narrow network, and "full" -> model -> number of keys and of bytes of the published one.
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from tests.tiny_segmentation import NARROW, tensor
+from tests.support.tiny_segmentation import NARROW, tensor
 from transformers.modeling_utils import no_init_weights
 
 from underdrawing.preprocessors.nets import segmentation

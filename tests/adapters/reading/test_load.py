@@ -1,0 +1,297 @@
+"""Every dialect, and the account of every key."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tests.support.adapter_models import BIGG, CLIP, SD15, SDXL, lora
+
+from underdrawing.adapters import load_adapter
+from underdrawing.adapters.adapter import Adapter
+from underdrawing.adapters.modules.architectures import CLIP_L, OPENCLIP_BIGG, UNETS
+from underdrawing.adapters.modules.spellings import ldm_name
+from underdrawing.adapters.reading.files import read_raw
+from underdrawing.adapters.tools.convert import convert
+from underdrawing.core.errors import BadWeights
+
+VECTORS = Path(__file__).resolve().parents[4] / "shared" / "vectors"
+needs_vectors = pytest.mark.skipif(
+    not VECTORS.is_dir(), reason="the official sample files (shared/vectors) are not beside this checkout"
+)
+
+
+def accounted(adapter: Adapter, path: Path) -> None:
+    keys = set(adapter.used) | set(adapter.unused)
+    raw = read_raw(path)
+    assert not set(adapter.used) & set(adapter.unused)
+    assert keys >= set(raw.tensors)
+
+
+@needs_vectors
+@pytest.mark.parametrize(
+    ("file", "dialect", "modules", "unused"),
+    [
+        ("kohya/lora_attn.safetensors", "kohya", 264, 0),
+        ("lycoris/net_locon.safetensors", "kohya", 354, 0),
+        ("lycoris/net_locon_dora.safetensors", "kohya", 354, 0),
+        ("lycoris/net_loha.safetensors", "kohya", 354, 0),
+        ("lycoris/net_lokr.safetensors", "kohya", 354, 0),
+        ("cloneofsimo/attn.safetensors", "cloneofsimo", 192, 0),
+        ("cloneofsimo/attn.pt", "cloneofsimo", 192, 0),
+        ("cloneofsimo/attn.text_encoder.pt", "cloneofsimo", 48, 0),
+        ("peft/lora", "diffusers", 128, 0),
+        ("peft/pm_lora", "peft", 128, 0),
+    ],
+)
+def test_official_files_are_understood_whole(file: str, dialect: str, modules: int, unused: int) -> None:
+    adapter = load_adapter(VECTORS / file)
+    assert (adapter.dialect, len(adapter.modules), len(adapter.unused)) == (dialect, modules, unused)
+    assert adapter.finite
+    accounted(adapter, adapter.path)
+    json.dumps(adapter.report())
+
+
+@needs_vectors
+def test_both_forms_of_cloneofsimo_are_the_same() -> None:
+    first, second = (load_adapter(VECTORS / "cloneofsimo" / name) for name in ("attn.pt", "attn.safetensors"))
+    assert set(first.embeddings) == set(second.embeddings) == {"<s1>", "<s2>"}
+    for name, delta in first.modules.items():
+        base = torch.zeros(delta.extent.rows, delta.extent.cols)  # type: ignore[union-attr]
+        assert torch.allclose(delta.apply(base), second.modules[name].apply(base), atol=1e-4)
+
+
+@needs_vectors
+@pytest.mark.parametrize(
+    ("folder", "strength", "expected"), [("pm_lora", 1.0, "pm_lora_delta.pt"), ("lora", 0.6, "lora_delta_fuse0.6.pt")]
+)
+def test_peft_deltas_are_those_of_peft(folder: str, strength: float, expected: str) -> None:
+    adapter = load_adapter(VECTORS / "peft" / folder)
+    deltas = torch.load(VECTORS / "peft" / expected, weights_only=True)
+    # the pipeline-style file was trained at alpha 2, rank 4, holds neither, and diffusers fused it before saving
+    scale = 0.5 if folder == "lora" else 1.0
+    for name, delta in adapter.modules.items():
+        reference = deltas[f"{name.removeprefix('unet.')}.weight"]
+        mine = delta.apply(torch.zeros_like(reference), strength) * scale
+        assert (mine - reference).norm() <= 1e-5 * reference.norm()
+
+
+def saved(tmp_path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str] | None = None) -> Path:
+    save_file(tensors, tmp_path / "a.safetensors", metadata)
+    return tmp_path / "a.safetensors"
+
+
+def test_kohya_sdxl_in_ldm_names(tmp_path: Path) -> None:
+    names = frozenset(SDXL.modules())
+    ldm = {ldm_name(name, names): module for name, module in SDXL.modules().items()}
+    tensors = (
+        lora(ldm, "lora_unet_")
+        | lora(CLIP.modules(), "lora_te1_text_model_")
+        | lora(BIGG.modules(), "lora_te2_text_model_")
+    )
+    del tensors["lora_te2_text_model_text_projection.lora_up.weight"]
+    tensors = {
+        k.replace("text_model_text_projection", "text_projection"): v
+        for k, v in tensors.items()
+        if "text_projection.lora" not in k
+    }
+    adapter = load_adapter(saved(tmp_path, tensors))
+    layers = sum(m.kind in ("Linear", "Conv2d") for m in SDXL.modules().values())
+    assert len(adapter.modules) == layers + 72 + 192
+    assert set(adapter.unused) == {"lora_te2_text_projection.alpha"}
+
+
+@pytest.mark.parametrize(
+    ("style", "dialect"),
+    [
+        ("unet.{}.lora_A.weight", "diffusers"),
+        ("unet.{}.lora.down.weight", "diffusers"),
+        ("base_model.model.{}.lora_A.weight", "peft"),
+        ("base_model.model.{}.lora_A.default.weight", "peft"),
+        ("unet.{}.lora_A.weight ldm", "diffusers"),
+        ("diffusion_model.{}.lora_A.weight ldm", "comfy"),
+        ("diffusion_model.{}.lora_down.weight ldm", "comfy"),
+    ],
+)
+def test_dotted_spellings_of_every_unet_module(tmp_path: Path, style: str, dialect: str) -> None:
+    modules = {n: m for n, m in SD15.modules().items() if m.kind in ("Linear", "Conv2d")}
+    style, _, spelling = style.partition(" ")
+    names = {n: ldm_name(n, frozenset(SD15.modules())) if spelling else n for n in modules}
+    other = style.replace("lora_A", "lora_B").replace("down", "up")
+    tensors: dict[str, torch.Tensor] = {}
+    for name, module in modules.items():
+        ones = (1,) * (len(module.shape) - 2)
+        tensors[style.format(names[name])] = torch.randn(2, *module.shape[1:])
+        tensors[other.format(names[name])] = torch.randn(module.shape[0], 2, *ones)
+    adapter = load_adapter(saved(tmp_path, tensors))
+    assert adapter.dialect == dialect
+    assert set(adapter.modules) == {f"unet.{n}" for n in modules}
+    assert not adapter.unused
+
+
+def test_old_attention_processors(tmp_path: Path) -> None:
+    blocks = (
+        "down_blocks.0.attentions.0.transformer_blocks.0.attn1",
+        "unet.mid_block.attentions.0.transformer_blocks.0.attn2",
+    )
+    tensors: dict[str, torch.Tensor] = {}
+    for block in blocks:
+        for name in ("to_q", "to_k", "to_v", "to_out"):
+            tensors[f"{block}.processor.{name}_lora.down.weight"] = torch.randn(2, 8)
+            tensors[f"{block}.processor.{name}_lora.up.weight"] = torch.randn(8, 2)
+    adapter = load_adapter(saved(tmp_path, tensors))
+    assert len(adapter.modules) == 8
+    assert f"unet.{blocks[0]}.to_out.0" in adapter.modules
+    assert f"{blocks[1]}.to_q" in adapter.modules
+
+
+def test_alpha_from_the_header_and_from_the_config(tmp_path: Path) -> None:
+    name = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+    up, down = torch.randn(8, 4), torch.randn(4, 8)
+    header = {"lora_adapter_metadata": json.dumps({"unet.r": 4, "unet.lora_alpha": 2, "unet.use_rslora": False})}
+    path = saved(tmp_path, {f"unet.{name}.lora_A.weight": down, f"unet.{name}.lora_B.weight": up}, header)
+    assert torch.allclose(
+        load_adapter(path).modules[f"unet.{name}"].apply(torch.zeros(8, 8)), up @ down * 0.5, atol=1e-6
+    )
+    path = saved(
+        tmp_path, {f"base_model.model.{name}.lora_A.weight": down, f"base_model.model.{name}.lora_B.weight": up}
+    )
+    config = {"r": 4, "lora_alpha": 2, "use_rslora": True, "alpha_pattern": {"attn1.to_q": 6}}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config))
+    expected = up @ down * 6 / 4**0.5
+    assert torch.allclose(load_adapter(path).modules[f"unet.{name}"].apply(torch.zeros(8, 8)), expected, atol=1e-5)
+
+
+def test_missing_alpha_is_said(tmp_path: Path) -> None:
+    name = "unet.conv_in"
+    path = saved(
+        tmp_path, {f"{name}.lora_A.weight": torch.ones(2, 4, 3, 3), f"{name}.lora_B.weight": torch.ones(8, 2, 1, 1)}
+    )
+    assert "no alpha" in load_adapter(path).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "word"),
+    [
+        ("lora_controlnet", "Control-LoRA"),
+        ("model.diffusion_model.input_blocks.0.0.weight", "checkpoint"),
+        ("cond_stage_model.transformer.text_model.final_layer_norm.weight", "checkpoint"),
+        ("down_blocks.0.resnets.0.conv1.weight", "UNet"),
+        ("lora_unet_double_blocks_0_img_attn_proj.lora_up.weight", "Flux"),
+        ("lora_unet_joint_blocks_0_x.lora_up.weight", "SD3"),
+        ("lora_te3_encoder.lora_up.weight", "SD3"),
+        ("emb_params", "embedding"),
+        ("lora_unet_conv_in.lora_A.0", "DyLoRA"),
+    ],
+)
+def test_other_files_are_refused_by_name(tmp_path: Path, key: str, word: str) -> None:
+    with pytest.raises(BadWeights, match=word):
+        load_adapter(saved(tmp_path, {key: torch.ones(2, 2)}))
+
+
+def test_a_hypernetwork_is_refused_by_name(tmp_path: Path) -> None:
+    torch.save({768: ({"linear.0.weight": torch.ones(1)},), "name": "x", "step": 1}, tmp_path / "h.pt")
+    with pytest.raises(BadWeights, match="hypernetwork"):
+        load_adapter(tmp_path / "h.pt")
+
+
+def test_broken_keys_are_named_and_the_rest_applies(tmp_path: Path) -> None:
+    tensors = lora(SD15.modules(), "lora_unet_")
+    tensors["lora_unet_conv_in.lora_up.weight"][0] = float("nan")
+    tensors["lora_unet_nowhere.lora_up.weight"] = torch.ones(1, 1)
+    tensors["lora_unet_conv_out.alpha"] = torch.ones(3)
+    tensors["something else"] = torch.ones(1)
+    adapter = load_adapter(saved(tmp_path, tensors))
+    assert not adapter.finite
+    assert "NaN" in adapter.unused["lora_unet_conv_in.lora_up.weight"]
+    assert "nowhere" in adapter.unused["lora_unet_nowhere.lora_up.weight"]
+    assert {k for k in adapter.unused if "conv_out" in k} == {
+        f"lora_unet_conv_out.{s}" for s in ("lora_up.weight", "lora_down.weight", "alpha")
+    }
+    assert "something else" in adapter.unused
+    accounted(adapter, adapter.path)
+
+
+def test_full_size_counts(tmp_path: Path) -> None:
+    """A plain kohya file of SD1.5 has 264 modules, of SDXL 986 (rank 1, real widths)."""
+    attention = {n: m for n, m in UNETS["sd15"].modules().items() if ".attentions." in n}
+    tensors = lora(attention, "lora_unet_", rank=1) | lora(CLIP_L.modules(), "lora_te_text_model_", rank=1)
+    adapter = load_adapter(saved(tmp_path, tensors))
+    assert (len(adapter.modules), len(adapter.used), adapter.base_model) == (264, 792, "sd15")
+    names = frozenset(UNETS["sdxl"].modules())
+    attention = {ldm_name(n, names): m for n, m in UNETS["sdxl"].modules().items() if ".attentions." in n}
+    tensors = lora(attention, "lora_unet_", rank=1) | lora(CLIP_L.modules(), "lora_te1_text_model_", rank=1)
+    big = {n: m for n, m in OPENCLIP_BIGG.modules().items() if n != "text_projection"}
+    adapter = load_adapter(saved(tmp_path, tensors | lora(big, "lora_te2_text_model_", rank=1)))
+    assert (len(adapter.modules), adapter.base_model) == (986, "sdxl")
+
+
+@needs_vectors
+def test_bundled_tokens_come_along() -> None:
+    path = VECTORS / "embeddings" / "bundled_sd1.safetensors"
+    adapter = load_adapter(path)
+    assert adapter.embeddings["mytok"]["text_encoder"].shape[1] == 768
+    assert load_file(path).keys() == {*adapter.used, *adapter.unused}
+
+
+def test_broken_tokens_are_named(tmp_path: Path) -> None:
+    tensors = lora(CLIP.modules(), "lora_te_text_model_")
+    tensors["bundle_emb.bad.string_to_param.*"] = torch.full((2, 768), float("nan"))
+    tensors["bundle_emb.odd.string_to_param.*"] = torch.ones(2, 3, 768)
+    tensors["bundle_emb.good.string_to_param.*"] = torch.ones(2, 768, dtype=torch.float16)
+    adapter = load_adapter(saved(tmp_path, tensors))
+    assert list(adapter.embeddings) == ["good"]
+    assert adapter.embeddings["good"]["text_encoder"].dtype == torch.float32
+    assert "NaN" in adapter.unused["bundle_emb.bad.string_to_param.*"]
+    assert "shape" in adapter.unused["bundle_emb.odd.string_to_param.*"]
+    assert not adapter.finite
+
+
+@pytest.mark.parametrize("suffix", ["alpha", "lora_up.weight", "unheard_of"])
+def test_a_file_with_nan_anywhere_is_not_finite(tmp_path: Path, suffix: str) -> None:
+    stem = "lora_unet_mid_block_attentions_0_proj_in"
+    tensors = lora(SD15.modules(), "lora_unet_")
+    tensors[f"{stem}.{suffix}"] = torch.full_like(tensors.get(f"{stem}.{suffix}", torch.zeros(1)), torch.nan)
+    adapter = load_adapter(saved(tmp_path, tensors))
+    assert not adapter.finite
+    assert f"{stem}.{suffix}" in adapter.unused
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ({"ss_base_model_version": "sdxl_base_v1-0"}, "sdxl"),
+        ({"ss_base_model_version": "sd_v1"}, "sd15"),
+        ({"ss_v2": "True"}, "sd21"),
+        ({"modelspec.architecture": "stable-diffusion-xl-v1-refiner/lora"}, "sdxl_refiner"),
+        ({"ss_base_model_version": "else"}, "unknown"),
+    ],
+)
+def test_the_trainer_s_word_on_the_base_model_counts_last(
+    tmp_path: Path, metadata: dict[str, str], expected: str
+) -> None:
+    stem = "lora_te_text_model_encoder_layers_0_mlp_fc1"
+    tensors = {f"{stem}.lora_up.weight": torch.zeros(8, 2), f"{stem}.lora_down.weight": torch.zeros(2, 8)}
+    assert load_adapter(saved(tmp_path, tensors, metadata)).base_model == expected
+    name = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
+    tensors = {f"{name}.lora_up.weight": torch.zeros(8, 2), f"{name}.lora_down.weight": torch.zeros(2, 768)}
+    assert load_adapter(saved(tmp_path, tensors, metadata)).base_model == "sd15"
+
+
+def test_a_folder_with_a_folder_for_each_part(tmp_path: Path) -> None:
+    tensors = lora(SD15.modules(), "lora_unet_", rank=4, alpha=2.0) | lora(CLIP.modules(), "lora_te_text_model_")
+    tensors |= lora(BIGG.modules(), "lora_te2_text_model_")
+    before = load_adapter(saved(tmp_path, tensors))
+    convert(before, tmp_path / "peft", "peft")
+    after = load_adapter(tmp_path / "peft")
+    assert after.modules.keys() == before.modules.keys()
+    assert not after.unused
+    assert len(after.used) == 2 * len(after.modules)
+    for name in ("unet.conv_in", "text_encoder.encoder.layers.0.mlp.fc1", "text_encoder_2.encoder.layers.3.mlp.fc1"):
+        extent = before.modules[name].extent
+        assert extent is not None
+        base = torch.zeros(extent.rows, extent.cols // 9, 3, 3) if extent.kernel else torch.zeros(extent[:2])
+        assert torch.allclose(after.modules[name].apply(base), before.modules[name].apply(base), atol=1e-6)
