@@ -2,7 +2,7 @@
 
     python benchmarks/openpose.py [--rounds 5] [--sizes 512 1024] [--threads 1] [--tables whole] [--parts]
 
-Maps are those of people who do not exist (tests/support/pose_maps); where a network with random weights is timed, its maps
+Maps are those of people who do not exist (support/pose_maps); where a network with random weights is timed, its maps
 are thrown away for such. Results are compared first, and the script stops where they differ. --parts also times whole
 calls with hands and faces, which take half a minute each. Prints Markdown; run from the repository with tests/ on the
 path (PYTHONPATH=.dev:.).
