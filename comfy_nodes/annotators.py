@@ -96,13 +96,13 @@ def required(annotator: AnnotatorType) -> dict[str, inputs.Input]:
 
 def outputs(spec: Spec) -> tuple[tuple[str, str, str], ...]:
     """Type, name and meaning of a node's outputs."""
-    pictured = spec.kind is Kind.INPAINT and spec.values == "picture"
+    pictured = spec.kind is Kind.INPAINT and spec.values == "rgb"
     told = [("IMAGE", "map", "What the ControlNet expects" + (": masked pixels are -1 (or 0)" if pictured else ""))]
     if spec.kind is Kind.POSE:
         told.append(("POSE_KEYPOINT", "poses", "OpenPose JSON, one for each picture"))
     if spec.kind is Kind.MASK:
         told.append(("MASK", "mask", "The map as a mask"))
-    if spec.values == "plane":
+    if spec.values == "scalar":
         told.append(("MASK", "values", "The numbers behind the map, unrounded"))
     if spec.values == "labels":
         told.append(("STRING", "classes", "JSON: names, colours and shares of the classes, one entry for each picture"))
@@ -123,7 +123,7 @@ def handed_over(spec: Spec, result: ControlMap) -> Any:
     """Outputs of a map in the order of `outputs`; poses are also shown to the browser."""
     from . import pictures
 
-    pictured = spec.kind is Kind.INPAINT and result.values is not None and spec.values == "picture"
+    pictured = spec.kind is Kind.INPAINT and result.values is not None and spec.values == "rgb"
     told: list[Any] = [pictures.numbers(result.values) if pictured else pictures.image(result.images)]  # type: ignore[arg-type]
     shown: dict[str, Any] = {}
     if spec.kind is Kind.POSE:
@@ -135,7 +135,7 @@ def handed_over(spec: Spec, result: ControlMap) -> Any:
         told.append(pictures.mask(result.images))
     if spec.values == "labels":
         told.append(classes_json(result))
-    if spec.values in ("plane", "labels") and result.values is not None:
+    if spec.values in ("scalar", "labels") and result.values is not None:
         told.append(pictures.numbers(result.values))
     return {"ui": shown, "result": tuple(told)} if shown else tuple(told)
 

@@ -86,12 +86,12 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
 
     multiple: the network's own size multiple; inputs are edge-padded to it on the right and bottom and the map is
         cropped again.
-    sees: "map" hands over pictures already resized to the map's size; "source" hands over the pictures as they are,
-        and the annotator draws at the size it is told (poses, masks).
+    input_size: "map" hands over pictures already resized to the map's size; "original" hands over the pictures as they
+        are, and the annotator draws at the size requested (poses, masks).
     smooth: whether the map may be interpolated when a host fits it to another size (False: binary or class colours).
     bf16: the map is unchanged in bfloat16 (SSIM >= 0.99, held by a test).
-    values: what a map's values are: one number a pixel, [B, H, W], channels, [B, H, W, C], or labels, [B, H, W]: the
-        index of a class, whole numbers.
+    values: raw values that come with a map: "scalar", one number per pixel, [B, H, W]; "rgb", one per channel,
+        [B, H, W, C]; "labels", the class index of each pixel, [B, H, W].
     requires: modules beyond numpy that must be importable.
     version: rises whenever the same input gives other pixels.
     """
@@ -107,11 +107,11 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     weights: tuple[Weight, ...] = ()
     requires: tuple[str, ...] = ("cv2",)
     multiple: int = 1
-    sees: Literal["map", "source"] = "map"
+    input_size: Literal["map", "original"] = "map"
     smooth: bool = True
     bf16: bool = False
     takes_mask: bool = False
-    values: Literal["none", "plane", "picture", "labels"] = "none"
+    values: Literal["none", "scalar", "rgb", "labels"] = "none"
     version: int = 1
 
 
@@ -119,8 +119,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
 class Request(Generic[P]):
     """One call of an annotator.
 
-    images: uint8 [B, H, W, 3], at map size (padded to spec.multiple) or as read, see Spec.sees.
-    size: height and width of the map to return (equals the images' own size when Spec.sees is "map").
+    images: uint8 [B, H, W, 3], at map size (padded to spec.multiple) or as read, see Spec.input_size.
+    size: height and width of the map to return (equals the images' own size when Spec.input_size is "map").
     masks: bool [B, H, W] at the images' size when the annotator takes a mask and one was given.
     """
 

@@ -72,7 +72,7 @@ def _masks(annotator: Annotator[Any], pictures: Images, masks: Masks | Sequence[
 
 
 def _run(annotator: Annotator[Any], pictures: Images, masks: Masks | None, params: Params, size: Size) -> ControlMap:
-    if annotator.spec.sees == "source":
+    if annotator.spec.input_size == "original":
         return annotator.run(Request(pictures, params, size, masks))
     padded = padded_size(size, annotator.spec.multiple)
     fitted = pad(resize_images(pictures, size), padded)

@@ -91,7 +91,7 @@ class Anyline(Annotator[AnylineParams]):
         consumers=("TheMistoAI/MistoLine",),
         weights=(MTEED, *(weight for weights in LINE_WEIGHTS.values() for weight in weights)),
         requires=("cv2", "torch"),
-        values="plane",
+        values="scalar",
     )
 
     @classmethod

@@ -53,9 +53,9 @@ class DepthDav1(Annotator[DepthDav1Params]):
         consumers=CONSUMERS,
         weights=tuple(DEPTH_ANYTHING_1.values()),
         requires=("cv2", "torch", "transformers"),
-        sees="source",
+        input_size="original",
         bf16=True,
-        values="plane",
+        values="scalar",
     )
 
     @classmethod

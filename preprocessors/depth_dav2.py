@@ -66,9 +66,9 @@ class DepthDav2(Annotator[DepthDav2Params]):
         consumers=CONSUMERS,
         weights=tuple(DEPTH_ANYTHING_2.values()),
         requires=("cv2", "torch", "transformers"),
-        sees="source",
+        input_size="original",
         bf16=True,
-        values="plane",
+        values="scalar",
     )
 
     @classmethod

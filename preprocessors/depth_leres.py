@@ -65,7 +65,7 @@ class DepthLeres(Annotator[LeresParams]):
         weights=(RES101,),
         requires=("cv2", "torch"),
         bf16=True,
-        values="plane",
+        values="scalar",
     )
 
     @classmethod

@@ -46,7 +46,7 @@ class DepthMidas(Annotator[DepthMidasParams]):
         consumers=CONSUMERS,
         weights=tuple(MIDAS.values()),
         requires=("cv2", "torch", "transformers"),
-        values="plane",
+        values="scalar",
     )
 
     @classmethod

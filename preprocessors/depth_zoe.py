@@ -66,7 +66,7 @@ class DepthZoe(Annotator[DepthZoeParams]):
         consumers=CONSUMERS,
         weights=(*ZOE.values(), ZOE_ORIGINAL),
         requires=("cv2", "torch", "transformers"),
-        values="plane",
+        values="scalar",
     )
 
     @classmethod

@@ -57,7 +57,7 @@ class FaceMediapipe(Annotator[FaceParams]):
             mediapipe_files.IRIS_LANDMARK,
         ),
         requires=("cv2", "torch"),
-        sees="source",
+        input_size="original",
         smooth=False,
     )
 

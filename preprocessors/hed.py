@@ -54,7 +54,7 @@ class Hed(Annotator[HedParams]):
         requires=("cv2", "torch"),
         multiple=64,
         bf16=True,
-        values="plane",
+        values="scalar",
     )
 
     @classmethod

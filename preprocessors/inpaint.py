@@ -49,7 +49,7 @@ class Inpaint(Annotator[InpaintParams]):
         consumers=("control_v11p_sd15_inpaint", "SDXL union ProMax, type 7 (fill zero)"),
         smooth=False,
         takes_mask=True,
-        values="picture",
+        values="rgb",
     )
 
     def run(self, request: Request[InpaintParams]) -> ControlMap:

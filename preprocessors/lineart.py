@@ -55,7 +55,7 @@ class Lineart(Annotator[LineartParams]):
         requires=("cv2", "torch"),
         multiple=4,
         bf16=True,
-        values="plane",
+        values="scalar",
     )
 
     @classmethod

@@ -43,7 +43,7 @@ class LineartAnime(Annotator[LineartAnimeParams]):
         weights=(ANIME,),
         requires=("cv2", "torch"),
         bf16=True,
-        values="plane",
+        values="scalar",
     )
 
     def run(self, request: Request[LineartAnimeParams]) -> ControlMap:

@@ -37,7 +37,7 @@ class LineartManga(Annotator[LineartMangaParams]):
         requires=("cv2", "torch"),
         multiple=64,
         bf16=True,
-        values="plane",
+        values="scalar",
     )
 
     def run(self, request: Request[LineartMangaParams]) -> ControlMap:

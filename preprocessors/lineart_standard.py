@@ -51,7 +51,7 @@ class LineartStandard(Annotator[LineartStandardParams]):
             "TheMistoAI/MistoLine",
             "SDXL union, type 3",
         ),
-        values="plane",
+        values="scalar",
     )
 
     def run(self, request: Request[LineartStandardParams]) -> ControlMap:

@@ -32,7 +32,7 @@ class NormalBae(Annotator[Params]):
         requires=("cv2", "torch"),
         multiple=32,
         bf16=True,
-        values="picture",
+        values="rgb",
     )
 
     def run(self, request: Request[Params]) -> ControlMap:

@@ -57,7 +57,7 @@ class NormalMidas(Annotator[NormalMidasParams]):
         consumers=("control_sd15_normal",),
         weights=tuple(MIDAS.values()),
         requires=("cv2", "torch", "transformers"),
-        values="picture",
+        values="rgb",
     )
 
     @classmethod

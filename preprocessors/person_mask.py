@@ -33,9 +33,9 @@ class PersonMask(Annotator[MaskParams]):
         consumers=("inpaint", "inpainting models (as their mask)"),
         weights=(mediapipe_files.SELFIE_SEGMENTATION,),
         requires=("cv2", "torch"),
-        sees="source",
+        input_size="original",
         smooth=False,
-        values="plane",
+        values="scalar",
     )
 
     def run(self, request: Request[MaskParams]) -> ControlMap:

@@ -48,7 +48,7 @@ class Pidinet(Annotator[PidinetParams]):
         requires=("cv2", "torch"),
         multiple=64,
         bf16=True,
-        values="plane",
+        values="scalar",
     )
 
     def run(self, request: Request[PidinetParams]) -> ControlMap:

@@ -64,7 +64,7 @@ class PoseAnimal(Annotator[AnimalParams]):
         consumers=("abehonest/ControlNet_AnimalPose (control_sd15_animal_openpose)",),
         weights=(*EVERY, AP10K, AP10K_TORCH),
         requires=("cv2", "torch"),
-        sees="source",
+        input_size="original",
         smooth=False,
     )
 

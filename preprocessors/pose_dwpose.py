@@ -89,7 +89,7 @@ class PoseDwpose(Annotator[DwposeParams]):
         ),
         weights=(*EVERY, *WHOLE_BODY.values(), *WHOLE_BODY_TORCH.values()),
         requires=("cv2", "torch"),
-        sees="source",
+        input_size="original",
         smooth=False,
     )
 

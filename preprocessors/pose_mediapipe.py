@@ -52,7 +52,7 @@ class PoseMediapipe(Annotator[PoseParams]):
         ),
         weights=(*BODY, *HANDS, *FACE),
         requires=("cv2", "torch"),
-        sees="source",
+        input_size="original",
         smooth=False,
     )
 

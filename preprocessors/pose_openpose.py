@@ -86,7 +86,7 @@ class PoseOpenpose(Annotator[OpenposeParams]):
         ),
         weights=(openpose_files.BODY, openpose_files.HAND, openpose_files.FACE),
         requires=("cv2", "torch"),
-        sees="source",
+        input_size="original",
         smooth=False,
         bf16=True,
     )

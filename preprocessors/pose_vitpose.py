@@ -41,7 +41,7 @@ class PoseVitpose(Annotator[VitposeParams]):
         ),
         weights=(DETECTOR, ESTIMATOR),
         requires=("cv2", "torch", "transformers"),
-        sees="source",
+        input_size="original",
         smooth=False,
     )
 

@@ -50,7 +50,7 @@ class Recolor(Annotator[RecolorParams]):
             Alias("ImageIntensityDetector", "comfyui", {"channel": "intensity"}, "Image Intensity", WIDGETS),
         ),
         consumers=("ioclab_sd15_recolor", "sai_xl_recolor_256lora"),
-        values="plane",
+        values="scalar",
     )
 
     def run(self, request: Request[RecolorParams]) -> ControlMap:

@@ -53,7 +53,7 @@ class ScribbleHed(Annotator[ScribbleHedParams]):
         requires=("cv2", "torch"),
         smooth=False,
         bf16=True,
-        values="plane",
+        values="scalar",
     )
 
     @classmethod

@@ -54,7 +54,7 @@ class ScribblePidinet(Annotator[ScribblePidinetParams]):
         weights=(WEIGHT,),
         requires=("cv2", "torch"),
         smooth=False,
-        values="plane",
+        values="scalar",
     )
 
     def run(self, request: Request[ScribblePidinetParams]) -> ControlMap:

@@ -25,7 +25,7 @@ class SegMask2former(Annotator[Params]):
         consumers=ADE20K_CONSUMERS,
         weights=(MASK2FORMER,),
         requires=("cv2", "torch", "transformers"),
-        sees="source",
+        input_size="original",
         smooth=False,
         values="labels",
     )

@@ -32,7 +32,7 @@ class SegOneformerAde20k(Annotator[Params]):
         consumers=ADE20K_CONSUMERS,
         weights=(ONEFORMER_ADE20K,),
         requires=("cv2", "torch", "transformers"),
-        sees="source",
+        input_size="original",
         smooth=False,
         values="labels",
     )

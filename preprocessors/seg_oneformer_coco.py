@@ -32,7 +32,7 @@ class SegOneformerCoco(Annotator[Params]):
         consumers=COCO_CONSUMERS,
         weights=(ONEFORMER_COCO,),
         requires=("cv2", "torch", "transformers"),
-        sees="source",
+        input_size="original",
         smooth=False,
         values="labels",
     )

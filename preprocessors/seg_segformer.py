@@ -36,7 +36,7 @@ class SegSegformer(Annotator[SegformerParams]):
         consumers=ADE20K_CONSUMERS,
         weights=tuple(SEGFORMER.values()),
         requires=("cv2", "torch", "transformers"),
-        sees="source",
+        input_size="original",
         smooth=False,
         values="labels",
     )

@@ -34,7 +34,7 @@ class SegUpernet(Annotator[Params]):
         consumers=ADE20K_CONSUMERS,
         weights=(UPERNET,),
         requires=("cv2", "torch", "transformers"),
-        sees="source",
+        input_size="original",
         smooth=False,
         values="labels",
     )

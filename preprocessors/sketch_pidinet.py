@@ -27,7 +27,7 @@ class SketchPidinet(Annotator[Params]):
         multiple=64,
         smooth=False,
         bf16=True,
-        values="plane",
+        values="scalar",
     )
 
     def run(self, request: Request[Params]) -> ControlMap:

@@ -47,7 +47,7 @@ class Teed(Annotator[TeedParams]):
         weights=tuple(WEIGHTS.values()),
         requires=("cv2", "torch"),
         multiple=64,
-        values="plane",
+        values="scalar",
     )
 
     @classmethod

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .record import Weight
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[2]
 HOST_PATTERNS = (
     "custom_nodes/*/ckpts/{repo}",
     "custom_nodes/*/ckpts",

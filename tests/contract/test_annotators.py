@@ -168,7 +168,7 @@ def test_the_spec_is_complete(annotator: type[AnyAnnotator]) -> None:
     assert len(set(spec.consumers)) == len(spec.consumers)
     assert spec.multiple >= 1
     assert spec.version >= 1
-    assert spec.sees == "map" or spec.multiple == 1
+    assert spec.input_size == "map" or spec.multiple == 1
     assert not (spec.smooth and (spec.kind in BINARY_KINDS or spec.values == "labels"))
 
 

@@ -99,7 +99,7 @@ def check_more(annotator: type[Annotator[Any]], node: Any, result: Any, wanted: 
     """Outputs beside the picture, and that the declaration keeps its word."""
     found = outputs(result)
     assert len(found) == len(node.RETURN_TYPES)
-    declared = {"none": None, "plane": 3, "picture": 4, "labels": 3}[annotator.spec.values]
+    declared = {"none": None, "scalar": 3, "rgb": 4, "labels": 3}[annotator.spec.values]
     assert declared == (None if wanted.values is None else wanted.values.ndim)
     for kind, label, value in zip(node.RETURN_TYPES, node.RETURN_NAMES, found, strict=True):
         if kind == "MASK":
