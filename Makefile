@@ -57,6 +57,7 @@ docs: .venv/run
 	$(BIN)/underdrawing docs docs/annotators.md
 	$(BIN)/underdrawing docs docs/names.md --part names
 	$(BIN)/underdrawing docs docs/checkpoints.md --part weights
+	$(BIN)/underdrawing docs docs/environment.md --part environment
 
 clean:
 	rm -rf build dist .venv .dev *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

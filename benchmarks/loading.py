@@ -40,8 +40,8 @@ WAYS = {
 MEASURE = """
 import sys, time
 import torch
-from underdrawing.core.pickles import read, state_dict
-from underdrawing.core.safetensors_check import read_safetensors
+from underdrawing.core.tensor_files.torch_files import read, state_dict
+from underdrawing.core.tensor_files.safetensors_io import read_safetensors
 import safetensors.torch
 
 path, safe = sys.argv[1:]

@@ -36,7 +36,7 @@ NETWORKS: dict[str, tuple[Callable[[Any], torch.nn.Module], tuple[int, int], tup
 
 
 def session(module: torch.nn.Module, size: tuple[int, int], folder: str) -> Any:
-    """Export a module and open it with one thread, as core/onnx_backend.py does."""
+    """Export a module and open it with one thread, as core/networks/onnx.py does."""
     path = Path(folder) / "net.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

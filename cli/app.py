@@ -10,6 +10,7 @@ import click
 
 from .. import __version__
 from ..core.errors import BadParameter, UnderdrawingError, UnknownName
+from ..core.settings import describe_variables
 
 COMMANDS = {
     "annotate": ("annotate", "Turn pictures into control maps."),
@@ -63,22 +64,11 @@ class Group(click.Group):
         with formatter.section("Examples"):
             for command, meaning in examples:
                 formatter.write(f"  {command}\n      {meaning}\n")
-        for title, rows in (("Environment", ENVIRONMENT), ("Exit codes", EXIT_CODES)):
+        for title, rows in (("Environment", describe_variables()), ("Exit codes", EXIT_CODES)):
             with formatter.section(title):
                 formatter.write_dl(rows)
 
 
-ENVIRONMENT = (
-    (
-        "UNDERDRAWING_DOWNLOAD",
-        "ask (default), always or never: what happens when weights are missing. ask asks on a terminal, and stops "
-        "with the exact command elsewhere; nothing is downloaded without consent.",
-    ),
-    ("UNDERDRAWING_CACHE", "Folder for fetched weights, in place of the user's cache folder."),
-    ("UNDERDRAWING_WEIGHTS", "More folders in which weights are looked for, separated as in PATH."),
-    ("UNDERDRAWING_HOSTS", "Roots of ComfyUI, A1111 or Forge whose weights are used in place."),
-    ("HF_HUB_OFFLINE, HF_ENDPOINT, HF_TOKEN, https_proxy", "As everywhere; HF_HUB_OFFLINE=1 forbids every download."),
-)
 EXIT_CODES = (
     ("0", "done"),
     ("1", "failed, or something was found wrong (verify, doctor)"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..core.settings import describe_variables
 from ..core.weights.pins import UNPINNED
 from ..preprocessors import registry
 from .listing import shown
@@ -25,10 +26,10 @@ DO_NOT_EDIT = "Written by `make docs` from the declarations; do not edit."
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "--part",
-    type=click.Choice(["annotators", "names", "weights"]),
+    type=click.Choice(["annotators", "names", "weights", "environment"]),
     default="annotators",
     show_default=True,
-    help="Annotators and their parameters, the names of hosts and packs, or the records of weights files.",
+    help="Annotators and their parameters, names of hosts and packs, weights files, or environment variables.",
 )
 def docs(file: Path, part: str) -> None:
     """Write a page of the reference to FILE, as Markdown made from the declarations."""
@@ -76,7 +77,19 @@ def _weight_row(weight: Weight, users: list[str]) -> str:
     return f"| `{weight.id}` {place} | {', '.join(users)} | {size} | {weight.licence} | {use} | {digest} |"
 
 
-PARTS: dict[str, Callable[[], str]] = {"annotators": annotators_page, "names": names_page, "weights": weights_page}
+def environment_page() -> str:
+    """Every environment variable."""
+    head = [f"# Environment variables\n\n{DO_NOT_EDIT} `underdrawing doctor` checks their values.\n"]
+    rows = [f"| `{name}` | {meaning} |" for name, meaning in describe_variables()]
+    return "\n".join([*head, "| variable | values and meaning |", "|---|---|", *rows, ""])
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "annotators": annotators_page,
+    "names": names_page,
+    "weights": weights_page,
+    "environment": environment_page,
+}
 
 
 def _page(annotator: AnnotatorType) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from ..core import settings
 from ..core.errors import BadParameter, UnderdrawingError, UnknownName, WeightsMissing
 from ..core.weights.store import ABSENT, store
 from ..preprocessors import registry
@@ -141,15 +141,10 @@ def _fetched(weight: Weight) -> list[UnderdrawingError]:
 
 
 def _check_consent(weight: Weight) -> None:
-    wish = os.environ.get("UNDERDRAWING_DOWNLOAD", "ask").strip().lower() or "ask"
-    if wish == "never":
+    if settings.DOWNLOAD.read() == "never":
         what = f"is not on this machine ({terms(weight)}), and UNDERDRAWING_DOWNLOAD=never forbids fetching it"
         raise WeightsMissing(
             what, where=weight.id, fix="unset UNDERDRAWING_DOWNLOAD, or `underdrawing weights import FILE`"
-        )
-    if wish not in ("ask", "always"):
-        raise BadParameter(
-            f"{wish!r} is not a choice", where="UNDERDRAWING_DOWNLOAD", fix="set it to ask, always or never"
         )
 
 

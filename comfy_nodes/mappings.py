@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ..core import settings
+from ..core.errors import BadParameter
 from . import host
 
 FAMILIES = ("annotators", "tools", "poses", "weights", "peers", "peer_poses", "lora", "embeddings")
@@ -16,7 +17,12 @@ WEB_DIRECTORY = str(Path(__file__).absolute().parent / "web")
 
 def drop_ins_wanted() -> bool:
     """Whether the names of the other pack are free and not switched off by UNDERDRAWING_DROP_IN=0."""
-    return os.environ.get("UNDERDRAWING_DROP_IN", "1").strip() != "0" and not host.peer_is_here()
+    try:
+        wanted = settings.DROP_IN.read()
+    except BadParameter as error:
+        host.log.warning("%s", error)
+        wanted = True
+    return wanted and not host.peer_is_here()
 
 
 def gathered(*, drop_ins: bool) -> dict[str, type]:

@@ -4,7 +4,6 @@ connection made, nothing repaired.
 
 from __future__ import annotations
 
-import difflib
 import os
 import platform
 import shutil
@@ -12,10 +11,10 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import msgspec
 
+from .. import settings
 from ..annotator import pip_install
 from ..errors import BadParameter, BadWeights
 from ..files import existing, sha256_file
@@ -34,9 +33,6 @@ SHOWN = (
     *("torch", "transformers", "numpy", "pillow", "safetensors", "huggingface-hub", "msgspec"),
     *("openvino", "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "controlnet-aux"),
 )
-VARIABLES = ("CACHE", "DOWNLOAD", "HOSTS", "TIMEOUT", "WEIGHTS")
-"""Our environment variables, without UNDERDRAWING_."""
-SWITCHES = ("", "0", "1", "off", "on", "no", "yes", "false", "true")
 LONG_PATH = 259
 """Longest path on Windows unless the system allows more."""
 
@@ -53,7 +49,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return all(finding.level != "wrong" for finding in self.findings)
 
 
-def diagnose(registry: Registry, store: Store, environ: Mapping[str, str] = os.environ) -> Report:
+def diagnose(registry: Registry, store: Store, environ: Mapping[str, str] | None = None) -> Report:
     """Look at everything. store should be one that remembers nothing, so that no file is written."""
     have = installed()
     records = list({weight.id: weight for annotator in registry for weight in annotator.spec.weights}.values())
@@ -62,7 +58,7 @@ def diagnose(registry: Registry, store: Store, environ: Mapping[str, str] = os.e
         *check_packages(have),
         *findings,
         *check_annotators(registry),
-        *check_variables(environ),
+        *check_variables(settings.environment() if environ is None else environ),
         *check_cache(store.cache, [weight for weight in records if not weight.bundled]),
         *check_weights(store, records),
         *check_paths([place.path for weight in records for place in store.where(weight) if place.source == "cache"]),
@@ -109,43 +105,9 @@ def check_annotators(registry: Registry) -> Iterator[Finding]:
 
 
 def check_variables(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Find environment variables that say nothing sensible."""
-    for name, what, fix in _variables(environ):
-        yield Finding(level="wrong", topic="environment", what=f"{name}={environ[name]!r} {what}", fix=fix)
-
-
-def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    known = [f"UNDERDRAWING_{name}" for name in VARIABLES]
-    for name in sorted(environ):
-        if name.startswith("UNDERDRAWING_") and name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            yield (
-                name,
-                "is not a variable of ours",
-                f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}",
-            )
-    if environ.get("UNDERDRAWING_DOWNLOAD", "").strip().lower() not in ("", "ask", "always", "never"):
-        yield "UNDERDRAWING_DOWNLOAD", "is not a choice", "set it to ask, always or never"
-    if not _is_number(environ.get("UNDERDRAWING_TIMEOUT", "30")):
-        yield "UNDERDRAWING_TIMEOUT", "is no number of seconds", "set it to a number, for example 30"
-    if environ.get("HF_HUB_OFFLINE", "").strip().lower() not in SWITCHES:
-        yield "HF_HUB_OFFLINE", "is neither on nor off, so downloads are not forbidden", "set it to 1 or 0"
-    for name in ("HF_ENDPOINT", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        address = urlsplit(environ.get(name, ""))
-        if environ.get(name) and not (address.scheme and address.netloc):
-            yield name, "is no address", "write it as https://host"
-    for name in ("UNDERDRAWING_WEIGHTS", "UNDERDRAWING_HOSTS", "AUX_ANNOTATOR_CKPTS_PATH"):
-        folders = [Path(part).expanduser() for part in environ.get(name, "").split(os.pathsep) if part]
-        lost = [str(folder) for folder in folders if not folder.is_dir()]
-        if lost:
-            yield name, f"names what is no folder: {', '.join(lost)}", "correct the path, or unset the variable"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return float(text) > 0
-    except ValueError:
-        return False
+    """Find environment variables that have no effect or cannot be used."""
+    for name, value, what, fix in settings.find_faults(environ):
+        yield Finding(level="wrong", topic="environment", what=f"{name}={value!r} {what}", fix=fix)
 
 
 def check_cache(cache: Path, fetched: Sequence[Weight]) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import settings
 from ..errors import FetchFailed, WriteFailed
 from ..files import existing, is_dead, move, need_room, process_tag, sha256_file, writing
 from .http import Busy, Transfer
@@ -30,14 +31,6 @@ ROUNDS = 5
 POLL = 0.2
 STALE = 60.0
 """Seconds without a sign of life after which a claim is taken over."""
-
-
-def timeout() -> float:
-    """Seconds without a byte after which a server counts as stalled: UNDERDRAWING_TIMEOUT, 30 by default."""
-    try:
-        return max(0.1, float(os.environ.get("UNDERDRAWING_TIMEOUT", "30")))
-    except ValueError:
-        return 30.0
 
 
 def download(weight: Weight, target: Path, parts: Path, progress: Progress | None = None) -> Path:
@@ -105,7 +98,7 @@ def _complete(weight: Weight, own: Path, told: _Told) -> bool:
     """Fill own to the record's size; returns whether bytes of an earlier run are in it."""
     resumed = have = own.stat().st_size if own.exists() else 0
     need_room(existing(own.parent), weight.size - have)
-    transfer = Transfer(weight, timeout())
+    transfer = Transfer(weight, settings.TIMEOUT.read())
     silent = 0
     for last in [False] * (10 * ROUNDS - 1) + [True]:
         before = own.stat().st_size if own.exists() else 0
@@ -124,7 +117,7 @@ def _complete(weight: Weight, own: Path, told: _Told) -> bool:
 
 def pause(busy: Busy, silent: int) -> None:
     """Wait as long as the server asks for, or longer after each attempt in vain, at most 30 seconds."""
-    patience = min(1.0, timeout() / 30)
+    patience = min(1.0, settings.TIMEOUT.read() / 30)
     time.sleep(min(30.0, busy.after if busy.after is not None else 0.5 * 2**silent * patience))
 
 
@@ -159,7 +152,7 @@ def _leavings(weight: Weight, parts: Path) -> list[Path]:
 
 
 def _quiet(changed: float) -> bool:
-    return time.time() - changed > max(STALE, 3 * timeout())
+    return time.time() - changed > max(STALE, 3 * settings.TIMEOUT.read())
 
 
 def _adopt(weight: Weight, parts: Path, own: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import requests
 import urllib3
 from requests.auth import AuthBase
 
+from .. import settings
 from ..errors import FetchFailed, UnderdrawingError
 from .record import SPACES
 
@@ -194,7 +194,7 @@ def address(weight: Weight) -> str:
         return weight.url
     from huggingface_hub import hf_hub_url
 
-    mirror = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
+    mirror = settings.ENDPOINT.read() or None
     kind, repo = ("space", weight.repo.removeprefix(SPACES)) if weight.repo.startswith(SPACES) else (None, weight.repo)
     try:
         return hf_hub_url(repo, weight.file, repo_type=kind, revision=weight.revision, endpoint=mirror)

@@ -12,9 +12,10 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 import requests
 
+from .. import settings
 from ..errors import FetchFailed
 from ..files import EMPTY_SHA256
-from .download import ROUNDS, download, pause, timeout
+from .download import ROUNDS, download, pause
 from .http import Busy, Transfer, by_hand
 from .pins import Pin, completed
 
@@ -150,7 +151,7 @@ def _commit(weight: Weight, stated: Stated) -> str:
 
 def state(weight: Weight) -> Stated:
     """Ask the hub what it says of a file, a few times if need be. Raises FetchFailed."""
-    question = Question(weight, timeout())
+    question = Question(weight, settings.TIMEOUT.read())
     for attempt in range(ROUNDS - 1):
         try:
             return question.ask()

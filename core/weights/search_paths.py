@@ -6,10 +6,10 @@ Files in foreign folders are recognised by size and then sha256, used in place, 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
+from .. import settings
 from ..errors import BadWeights, WriteFailed
 from ..files import EMPTY_SHA256, atomic_write, sha256_file
 from .record import SPACES
@@ -54,8 +54,8 @@ class Place(NamedTuple):
 
 def cache_folder() -> Path:
     """Our own cache: UNDERDRAWING_CACHE, or the user's cache folder."""
-    if named := os.environ.get("UNDERDRAWING_CACHE"):
-        return Path(named).expanduser()
+    if (folder := settings.CACHE.read()) is not None:
+        return folder
     from platformdirs import user_cache_dir
 
     return Path(user_cache_dir("underdrawing", appauthor=False))
@@ -86,13 +86,13 @@ def has_identity(weight: Weight) -> bool:
 
 def places(weight: Weight, cache: Path) -> Iterator[Place]:
     """Every path to look at, in order of preference; most of them do not exist."""
-    for folder in (*listed("UNDERDRAWING_WEIGHTS"), *_known_folders):
+    for folder in (*settings.WEIGHTS.read(), *_known_folders):
         yield from _in_folder("explicit", folder, weight)
     if weight.bundled:
         yield Place("bundled", PACKAGE / "preprocessors" / "bundled" / inner(weight.bundled))
     yield Place("cache", cached_path(cache, weight))
     yield from _hub(weight)
-    for folder in listed("AUX_ANNOTATOR_CKPTS_PATH"):
+    for folder in settings.AUX_WEIGHTS.read():
         yield from _in_folder("host", folder, weight)
     for root in host_roots():
         for pattern in HOST_PATTERNS:
@@ -100,14 +100,9 @@ def places(weight: Weight, cache: Path) -> Iterator[Place]:
                 yield from (Place("host", folder / name) for name in _names(weight))
 
 
-def listed(variable: str) -> list[Path]:
-    """Folders of an environment variable, separated as in PATH."""
-    return [Path(part).expanduser() for part in os.environ.get(variable, "").split(os.pathsep) if part]
-
-
 def host_roots() -> list[Path]:
     """Roots of hosts: UNDERDRAWING_HOSTS, those made known, and the host this package is cloned into."""
-    roots = [*listed("UNDERDRAWING_HOSTS"), *_known_roots]
+    roots = [*settings.HOSTS.read(), *_known_roots]
     for start in (PACKAGE.absolute(), PACKAGE.resolve()):
         roots += [parent.parent for parent in start.parents if parent.name in ("custom_nodes", "extensions")]
     return list(dict.fromkeys(roots))
@@ -141,8 +136,8 @@ def _hub(weight: Weight) -> Iterator[Place]:
 
 def hub_cache() -> Path:
     """Folder of the hub's own cache, by its variables; its client is not imported, it costs a listing too much."""
-    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
-    return Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub").expanduser()
+    user = settings.USER_CACHE.read() or Path("~/.cache").expanduser()
+    return settings.HUB_CACHE.read() or (settings.HUB_HOME.read() or user / "huggingface") / "hub"
 
 
 class HashMemory:

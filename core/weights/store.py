@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import BadParameter, BadWeights, FetchFailed, WeightsMissing
+from .. import settings
+from ..errors import BadWeights, FetchFailed, WeightsMissing
 from ..files import atomic_stream, sha256_file
 from .pins import TOLD, UNPINNED, Pin, Pins, completed
 from .search_paths import HashMemory, Place, cache_folder, cached_path, has_identity, places
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable, Sequence
 
     from torch import Tensor
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from .record import Weight
 
     Progress = Callable[[int, int], None]
-
-_YES = ("1", "on", "yes", "true")
-
 
 ABSENT = "not on this machine"
 
@@ -126,15 +124,11 @@ class Store:
         if found is not None:
             return found
         self.known(weight)
-        wish = os.environ.get("UNDERDRAWING_DOWNLOAD", "ask").strip().lower() or "ask"
-        if wish not in ("ask", "always", "never"):
-            raise BadParameter(
-                f"{wish!r} is not a choice", where="UNDERDRAWING_DOWNLOAD", fix="set it to ask, always or never"
-            )
+        consent = settings.DOWNLOAD.read()
         _check_fetchable(weight)
-        if offline():
+        if settings.OFFLINE.read():
             raise self._missing(weight, "HF_HUB_OFFLINE is set, so nothing is fetched; unset it and ")
-        if wish == "always" or (wish == "ask" and self._asked(weight)):
+        if consent == "always" or (consent == "ask" and self._asked(weight)):
             return self.fetch(weight, progress)
         raise self._missing(weight, "")
 
@@ -162,7 +156,7 @@ class Store:
         if found is not None:
             return found
         _check_fetchable(weight)
-        if offline():
+        if settings.OFFLINE.read():
             raise self._missing(weight, "HF_HUB_OFFLINE is set, so nothing is fetched; unset it and ")
         target, parts = cached_path(self.cache, weight), self.cache / "parts"
         if not weight.size:
@@ -261,11 +255,6 @@ class Store:
             f"the weights {weight.id} are not on this machine ({self.shown(weight).megabytes}, licence "
             f"{weight.licence}, commercial use: {commercial}{'; ' + pinned if pinned else ''})"
         )
-
-
-def offline() -> bool:
-    """Whether HF_HUB_OFFLINE forbids every download."""
-    return os.environ.get("HF_HUB_OFFLINE", "").strip().lower() in _YES
 
 
 def _check_fetchable(weight: Weight) -> None:

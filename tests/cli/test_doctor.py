@@ -126,6 +126,7 @@ def test_annotators_that_are_broken_or_lack_a_module(tmp_path: Path, monkeypatch
         ("UNDERDRAWING_DOWNLOAD", "foo", "ask, always or never"),
         ("UNDERDRAWING_TIMEOUT", "soon", "30"),
         ("UNDERDRAWING_CASHE", "/somewhere", "UNDERDRAWING_CACHE"),
+        ("UNDERDRAWING_DROP_IN", "maybe", "1 or 0"),
         ("UNDERDRAWING_WEIGHTS", "no-such-folder", "no-such-folder"),
         ("UNDERDRAWING_HOSTS", "no-such-folder", "no-such-folder"),
         ("HF_HUB_OFFLINE", "sure", "1 or 0"),
@@ -143,6 +144,7 @@ def test_variables_that_make_sense(tmp_path: Path) -> None:
         "UNDERDRAWING_DOWNLOAD": "Always",
         "UNDERDRAWING_TIMEOUT": "2.5",
         "UNDERDRAWING_CACHE": "/new",
+        "UNDERDRAWING_DROP_IN": "0",
         "UNDERDRAWING_WEIGHTS": f"{tmp_path}{os.pathsep}",
         "HF_HUB_OFFLINE": "1",
         "HF_ENDPOINT": "https://mirror.example",
@@ -264,7 +266,7 @@ print(seen, file=sys.stderr)
 
 
 def test_it_only_reads(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.cli.support.CHILD", WATCHED)
+    monkeypatch.setattr("tests.support.command_line.CHILD", WATCHED)
     began = time.monotonic()
     out, err = start().communicate(timeout=120)
     assert json.loads(out)["facts"]

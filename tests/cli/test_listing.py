@@ -101,7 +101,12 @@ def test_names_are_listed_with_what_runs_and_who_reads_it(run: Run) -> None:
 
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = [("annotators.md", "annotators"), ("names.md", "names"), ("checkpoints.md", "weights")]
+PAGES = [
+    ("annotators.md", "annotators"),
+    ("names.md", "names"),
+    ("checkpoints.md", "weights"),
+    ("environment.md", "environment"),
+]
 
 
 @pytest.mark.parametrize(("page", "part"), PAGES)

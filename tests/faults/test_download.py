@@ -218,12 +218,12 @@ CHILD = """
     from pathlib import Path
     from tests.support.toy_hub import record
     from tests.faults.test_download import WEIGHT
-    from underdrawing.core import fetch
+    from underdrawing.core.weights import download
     from underdrawing.core.errors import FetchFailed
-    from underdrawing.core.store import Store
-    fetch.POLL = 0.02
+    from underdrawing.core.weights.store import Store
+    download.POLL = 0.02
     if "noclaim" in sys.argv:
-        fetch._take = lambda claim, tag: True
+        download._take = lambda claim, tag: True
     if "limit" in sys.argv:
         import resource
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))

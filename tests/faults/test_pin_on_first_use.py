@@ -315,7 +315,7 @@ CHILD = """
     from pathlib import Path
     from tests.faults.test_pin_on_first_use import WEIGHT
     from underdrawing.core.errors import FetchFailed
-    from underdrawing.core.store import Store
+    from underdrawing.core.weights.store import Store
     try:
         print(Store(Path(sys.argv[1])).fetch(WEIGHT))
     except FetchFailed as error:

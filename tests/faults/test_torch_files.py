@@ -20,7 +20,7 @@ CHILD = """
     import encodings.cp437  # the zipfile module wants it for plain names
     import json, sys
     from pathlib import Path
-    from underdrawing.core.pickles import read
+    from underdrawing.core.tensor_files.torch_files import read
     folder = Path(sys.argv[1])
     read(folder / "good")
     events = []

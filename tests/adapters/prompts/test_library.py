@@ -269,7 +269,7 @@ WATCH = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from underdrawing.adapters.names import Library
+from underdrawing.adapters.prompts.library import Library
 from underdrawing.core.errors import UnderdrawingError
 import json, encodings.idna, stringprep, difflib, encodings.unicode_escape
 names = json.loads(sys.argv[3]) + ["plain", "ink", "style/only"]

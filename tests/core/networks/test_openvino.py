@@ -103,7 +103,7 @@ def test_without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
 
 QUIET = """
 import sys
-from underdrawing.core.openvino_backend import load_openvino
+from underdrawing.core.networks.openvino import load_openvino
 openvino = load_openvino()
 from openvino.tools.ovc import telemetry_utils
 assert "stub" in telemetry_utils.tm.__name__, telemetry_utils.tm

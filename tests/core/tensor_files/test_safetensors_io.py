@@ -113,7 +113,7 @@ def test_a_million_empty_tensors_are_refused_before_they_are_read(tmp_path: Path
         import sys
         from pathlib import Path
         from underdrawing.core.errors import BadWeights
-        from underdrawing.core.safetensors_check import check
+        from underdrawing.core.tensor_files.safetensors_io import check
         def peak():  # not ru_maxrss: a child starts with its parent's peak
             lines = Path("/proc/self/status").read_text().splitlines()
             return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))

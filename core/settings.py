@@ -1,0 +1,227 @@
+"""Environment variables: each is declared once, and read in this module only.
+
+>>> DOWNLOAD.parse("Never")
+'never'
+>>> TIMEOUT.parse("")
+30.0
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+from .errors import BadParameter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+T = TypeVar("T")
+PREFIX = "UNDERDRAWING_"
+"""Start of the names of this project's own variables."""
+CONSENT = ("ask", "always", "never")
+ON, OFF = ("1", "on", "yes", "true"), ("0", "off", "no", "false")
+
+
+class InvalidValue(ValueError):
+    """A value that cannot be used. what: the fault, to follow the value. fix: the next step."""
+
+    def __init__(self, what: str, fix: str) -> None:
+        super().__init__(what)
+        self.what, self.fix = what, fix
+
+
+class Fault(NamedTuple):
+    """A variable with a useless value. what: the fault, to follow name and value. fix: the next step."""
+
+    name: str
+    value: str
+    what: str
+    fix: str
+
+
+@dataclass(frozen=True)
+class Variable(Generic[T]):
+    """One environment variable. An empty value counts as unset.
+
+    convert: from a text to the value, raising InvalidValue. allowed: allowed values, for help texts. default: text that
+    stands for an unset variable. spellings: other names that mean the same. read_by: the library that reads it, when
+    this project only documents and checks it.
+    """
+
+    name: str
+    help: str
+    convert: Callable[[str], T]
+    allowed: str
+    default: str = ""
+    spellings: tuple[str, ...] = ()
+    read_by: str = ""
+
+    def parse(self, text: str) -> T:
+        """Value of a text, or the default of an empty one. Raises InvalidValue."""
+        return self.convert(text.strip() or self.default)
+
+    def read(self) -> T:
+        """Current value. Raises BadParameter naming the variable."""
+        text = os.environ.get(self.name, "").strip()
+        try:
+            return self.parse(text)
+        except InvalidValue as error:
+            raise BadParameter(f"{text!r} {error.what}", where=self.name, fix=error.fix) from error
+
+
+def to_consent(text: str) -> str:
+    """One of CONSENT, in any case."""
+    if text.lower() not in CONSENT:
+        raise InvalidValue("is not a choice", "set it to ask, always or never")
+    return text.lower()
+
+
+def to_switch(text: str) -> bool:
+    """Whether it is on."""
+    if text.lower() not in ON + OFF:
+        raise InvalidValue("is neither on nor off", "set it to 1 or 0")
+    return text.lower() in ON
+
+
+def to_seconds(text: str) -> float:
+    """Positive number of seconds, at least 0.1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise InvalidValue("is not a number of seconds", "set it to a positive number, for example 30")
+    return max(0.1, number)
+
+
+def to_url(text: str) -> str:
+    """URL without a slash at its end; empty when unset."""
+    parts = urlsplit(text)
+    if text and not (parts.scheme and parts.netloc):
+        raise InvalidValue("is not a URL", "write it as https://host")
+    return text.rstrip("/")
+
+
+def to_folder(text: str) -> Path | None:
+    """Folder, which need not exist, with ~ expanded; None when unset."""
+    return Path(text).expanduser() if text else None
+
+
+def to_folders(text: str) -> list[Path]:
+    """Folders separated as in PATH, with ~ expanded."""
+    return [Path(part).expanduser() for part in text.split(os.pathsep) if part]
+
+
+DOWNLOAD = Variable(
+    "UNDERDRAWING_DOWNLOAD",
+    "What happens when weights are missing: ask asks on a terminal and stops with the exact command elsewhere. Nothing "
+    "is downloaded without consent.",
+    to_consent,
+    "ask, always or never",
+    default="ask",
+)
+CACHE = Variable(
+    "UNDERDRAWING_CACHE", "Folder for downloaded weights, in place of the user's cache folder.", to_folder, "folder"
+)
+WEIGHTS = Variable(
+    "UNDERDRAWING_WEIGHTS",
+    "More folders in which weights are looked for, separated as in PATH.",
+    to_folders,
+    "folders",
+)
+HOSTS = Variable(
+    "UNDERDRAWING_HOSTS", "Roots of ComfyUI, A1111 or Forge whose weights are used in place.", to_folders, "folders"
+)
+TIMEOUT = Variable(
+    "UNDERDRAWING_TIMEOUT",
+    "Time without a byte after which a download counts as stalled.",
+    to_seconds,
+    "seconds",
+    default="30",
+)
+DROP_IN = Variable(
+    "UNDERDRAWING_DROP_IN",
+    "Whether ComfyUI gets nodes under the class names of comfyui_controlnet_aux, so that saved workflows open.",
+    to_switch,
+    "1 or 0",
+    default="1",
+)
+OFFLINE = Variable("HF_HUB_OFFLINE", "Forbids every download.", to_switch, "1 or 0", default="0")
+ENDPOINT = Variable("HF_ENDPOINT", "URL of a mirror of the Hugging Face Hub.", to_url, "URL")
+TOKEN = Variable(
+    "HF_TOKEN",
+    "Access token for repositories whose terms must be accepted.",
+    str,
+    "access token",
+    read_by="huggingface_hub",
+)
+HUB_HOME = Variable("HF_HOME", "Folder of the Hugging Face Hub's own cache and token.", to_folder, "folder")
+HUB_CACHE = Variable(
+    "HF_HUB_CACHE", "Folder of the hub's own cache, in which weights are also looked for.", to_folder, "folder"
+)
+USER_CACHE = Variable("XDG_CACHE_HOME", "Folder of the user's caches, on Linux.", to_folder, "folder")
+AUX_WEIGHTS = Variable(
+    "AUX_ANNOTATOR_CKPTS_PATH",
+    "Folders in which comfyui_controlnet_aux keeps its weights, which are used in place.",
+    to_folders,
+    "folders",
+)
+PROXIES = (
+    Variable(
+        "https_proxy", "URL of a proxy for downloads.", to_url, "URL", spellings=("HTTPS_PROXY",), read_by="requests"
+    ),
+    Variable(
+        "http_proxy", "URL of a proxy for http mirrors.", to_url, "URL", spellings=("HTTP_PROXY",), read_by="requests"
+    ),
+    Variable(
+        "no_proxy", "Hosts that are reached without a proxy.", str, "hosts", spellings=("NO_PROXY",), read_by="requests"
+    ),
+)
+VARIABLES: tuple[Variable[Any], ...] = (
+    *(DOWNLOAD, CACHE, WEIGHTS, HOSTS, TIMEOUT, DROP_IN),
+    *(OFFLINE, ENDPOINT, TOKEN, HUB_HOME, HUB_CACHE, USER_CACHE, AUX_WEIGHTS, *PROXIES),
+)
+
+
+def environment() -> Mapping[str, str]:
+    """All environment variables of this process."""
+    return os.environ
+
+
+def find_faults(environ: Mapping[str, str]) -> Iterator[Fault]:
+    """Find variables with useless values, and names with our prefix that are not declared."""
+    own = [variable.name for variable in VARIABLES if variable.name.startswith(PREFIX)]
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in own:
+            near = difflib.get_close_matches(name, own, n=1)
+            fix = f"did you mean {near[0]}?" if near else f"known: {', '.join(own)}"
+            yield Fault(name, environ[name], "is not a variable of this project", fix)
+    for variable in VARIABLES:
+        for name in (variable.name, *variable.spellings):
+            if (error := _find_error(variable, environ.get(name, ""))) is not None:
+                yield Fault(name, environ[name], error.what, error.fix)
+
+
+def _find_error(variable: Variable[Any], text: str) -> InvalidValue | None:
+    """Reason why a text cannot be used; for lists of folders also that one does not exist."""
+    try:
+        value = variable.parse(text)
+    except InvalidValue as error:
+        return error
+    missing = [str(folder) for folder in value if not folder.is_dir()] if variable.convert is to_folders else []
+    if missing:
+        return InvalidValue(f"names folders that do not exist: {', '.join(missing)}", "correct or unset the variable")
+    return None
+
+
+def describe_variables() -> list[tuple[str, str]]:
+    """Names and help of all variables, in order of importance, for help pages."""
+    return [
+        (one.name, f"{one.allowed} (default {one.default}). {one.help}" if one.default else one.help)
+        for one in VARIABLES
+    ]

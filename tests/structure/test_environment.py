@@ -1,0 +1,43 @@
+"""Environment variables are read in core/settings.py and nowhere else."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = [
+    folder
+    for folder in sorted(ROOT.iterdir())
+    if (folder / "__init__.py").is_file() and not folder.name.startswith(".") and folder.name != "tests"
+]
+READERS = {"environ", "environb", "getenv", "getenvb"}
+
+
+def reads_environment(tree: ast.AST) -> bool:
+    """Whether a module names one of the readers, as an attribute or in an import from os."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in READERS:
+            return True
+        if isinstance(node, ast.ImportFrom) and node.module == "os" and READERS & {alias.name for alias in node.names}:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_only_the_settings_read_the_environment(folder: Path) -> None:
+    allowed = ROOT / "core" / "settings.py"
+    readers = [
+        str(path.relative_to(ROOT))
+        for path in sorted(folder.rglob("*.py"))
+        if path != allowed and reads_environment(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert not readers, f"declare the variable in core/settings.py and read it there: {readers}"
+
+
+def test_reading_is_recognised() -> None:
+    for code in ("import os\nos.environ['A']", "import os\nos.getenv('A')", "from os import environ", "x.environ.get"):
+        assert reads_environment(ast.parse(code)), code
+    assert not reads_environment(ast.parse("environ = 1\nprint(environ)"))
