@@ -132,4 +132,4 @@ def test_a_closed_pipe_is_no_traceback(start: Start) -> None:
     child.stdout.close()
     assert child.stderr
     assert "Traceback" not in child.stderr.read()
-    child.wait(timeout=30)
+    child.wait(timeout=300)

@@ -35,7 +35,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, dict[s
         str(folder),
         str(results),
     ]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert run.returncode == 0, run.stderr[-3000:]
     lines = [json.loads(line) for line in (results / "report.jsonl").read_text().splitlines()]
     return {line["name"]: line for line in lines}, results
@@ -44,7 +44,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, dict[s
 @pytest.mark.parametrize("name", CORPUS)
 def test_poison(name: str, outcomes: tuple[dict[str, dict[str, Any]], Path]) -> None:
     one, told, results = CORPUS[name], outcomes[0][name], outcomes[1]
-    assert told["seconds"] < 30, "a hang"
+    assert told["seconds"] < 120, "a hang"
     if one.expected is None:
         assert "reason" in told, "it was decoded"
         assert re.search(one.reason, told["reason"]), told["reason"]

@@ -59,7 +59,7 @@ def test_every_hostile_file_is_refused_and_nothing_happens(tmp_path: Path) -> No
     surroundings = os.environ | {"PYTHONPATH": str(ROOT / ".dev")}
     command = [sys.executable, "-c", textwrap.dedent(CHILD), str(folder)]
     done = subprocess.run(
-        command, env=surroundings, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120
+        command, env=surroundings, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=600
     )
     result = json.loads(done.stdout)
     report = result["files"]

@@ -15,10 +15,23 @@ import pytest
 from PIL import Image
 
 DEV = Path(__file__).resolve().parents[2] / ".dev"
-CHILD = (
-    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); sys.argv[0] = 'underdrawing'\n"
-    "from underdrawing.cli import main; main()"
-)
+CHILD = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's children inherit that it is ignored
+sys.argv[0] = "underdrawing"
+name, event, subject, count = os.environ.get("TEST_SIGNAL", "0   1").split(" ")
+left = int(count)
+def watch(current, arguments):
+    global left
+    if current == event and subject in str(arguments[0]):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), int(name))
+if event:
+    sys.addaudithook(watch)
+from underdrawing.cli import main
+main()
+"""
 
 
 class Done(NamedTuple):
@@ -29,6 +42,14 @@ class Done(NamedTuple):
 
 Run = Callable[..., Done]
 Start = Callable[..., "subprocess.Popen[str]"]
+
+
+def signal_at(number: int, event: str, subject: str = "", count: int = 1) -> dict[str, str]:
+    """Environment in which a child sends itself a signal, whatever the machine is busy with.
+
+    It does so when the audit event comes for the count-th time with a first argument that contains subject.
+    """
+    return {"TEST_SIGNAL": f"{int(number)} {event} {subject} {count}"}
 
 
 @pytest.fixture(autouse=True)

@@ -6,16 +6,13 @@ import random
 import re
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.command_line import contents, entries, picture
+from tests.support.command_line import contents, entries, picture, signal_at
 
 if TYPE_CHECKING:
-    import subprocess
-
     from tests.support.command_line import Run, Start
 
 NAMES = "canny,scribble_xdog"
@@ -43,26 +40,18 @@ def expected(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[st
     return contents(folder / "whole")
 
 
-def wait_for_lines(manifest: Path, count: int, child: subprocess.Popen[str]) -> None:
-    while child.poll() is None and (not manifest.exists() or manifest.read_bytes().count(b"\n") < count):
-        time.sleep(0.002)
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 and SIGINT are of POSIX")
 def test_killed_at_random_points_it_ends_as_if_never_killed(
     run: Run, start: Start, shots: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = expected(run, shots, monkeypatch)
     rng = random.Random(7)
-    lines, recorded = 0, b""
-    for _ in range(4):
-        child = start(*command("out"), cwd=shots)
-        wait_for_lines(shots / "out" / "manifest.jsonl", lines + rng.randint(1, 6), child)
-        time.sleep(rng.random() * 0.03)
-        child.kill()
+    recorded = b""
+    for moment in (("open", "out/", rng.randint(5, 14)), ("os.rename", ".part", rng.randint(2, 7))) * 2:
+        child = start(*command("out"), cwd=shots, **signal_at(signal.SIGKILL, *moment))
         child.communicate()
+        assert child.returncode == -signal.SIGKILL
         recorded = (shots / "out" / "manifest.jsonl").read_bytes()
-        lines = recorded.count(b"\n")
         maps = len(list((shots / "out").glob("*.png")))
         assert maps - recorded.count(b'"status": "done"') <= 1
     assert 0 < recorded.count(b'"status": "done"') < 2 * COUNT
@@ -78,10 +67,8 @@ def test_interrupted_it_stops_within_a_picture_and_goes_on(
     run: Run, start: Start, shots: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = expected(run, shots, monkeypatch)
-    child = start(*command("out"), cwd=shots)
-    wait_for_lines(shots / "out" / "manifest.jsonl", 5, child)
-    child.send_signal(signal.SIGINT)
-    _, err = child.communicate(timeout=20)
+    child = start(*command("out"), cwd=shots, **signal_at(signal.SIGINT, "open", "manifest.jsonl", 6))
+    _, err = child.communicate(timeout=300)
     assert child.returncode == 130
     assert "Traceback" not in err
     assert "goes on from here" in err
@@ -91,14 +78,18 @@ def test_interrupted_it_stops_within_a_picture_and_goes_on(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 and SIGINT are of POSIX")
-def test_interrupted_while_starting_it_says_nothing_strange(start: Start, shots: Path) -> None:
-    child = start(*command("out"), cwd=shots)
-    time.sleep(0.15)
-    child.send_signal(signal.SIGINT)
-    _, err = child.communicate(timeout=20)
-    assert child.returncode in (130, -signal.SIGINT)  # the latter before Python has its own handler
-    if child.returncode == 130:
-        assert "Traceback" not in err
+@pytest.mark.parametrize(
+    ("event", "subject"),
+    [("import", "underdrawing.cli.app"), ("import", "click"), ("open", "/canny."), ("import", "numpy")],
+)
+def test_interrupted_while_starting_it_says_nothing_strange(
+    start: Start, shots: Path, event: str, subject: str
+) -> None:
+    child = start(*command("out"), cwd=shots, **signal_at(signal.SIGINT, event, subject))
+    _, err = child.communicate(timeout=300)
+    assert child.returncode == 130
+    assert "Traceback" not in err
+    assert not list((shots / "out").glob("*.png"))
 
 
 def test_refused_inputs_are_told_and_the_rest_is_done(run: Run, shots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
