@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .modules.parts import part_of
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -66,7 +68,7 @@ class Adapter:
             "base_model": self.base_model,
             "modules": self.algorithms,
             "ranks": {str(rank): count for rank, count in self.ranks.items()},
-            "parts": dict(Counter(name.partition(".")[0] for name in self.modules)),
+            "parts": dict(Counter(map(part_of, self.modules))),
             "embeddings": {t: {e: list(v.shape) for e, v in vectors.items()} for t, vectors in self.embeddings.items()},
             "unused": self.unused,
             "rejected": self.rejected,

@@ -28,7 +28,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from underdrawing.adapters import Patcher, load_adapter
-from underdrawing.adapters.modules.architectures import UNETS, Module
+from underdrawing.adapters.modules.architectures import ARCHITECTURES, SD15
+from underdrawing.adapters.modules.layers import Module
+from underdrawing.adapters.modules.parts import UNET
 from underdrawing.adapters.tools.combine import merge
 from underdrawing.adapters.tools.svd import RankRule, balanced, leading, of_product
 
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
     from underdrawing.adapters.adapter import Adapter
 
-MODULES = UNETS["sd15"].modules()
+MODULES = ARCHITECTURES[SD15].networks[UNET].modules()
 MIB = 2**20
 A1111_WAY = "A1111's way"
 

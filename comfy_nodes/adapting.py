@@ -13,6 +13,8 @@ from ..adapters.applying.checkpoint import Checkpoint
 from ..adapters.applying.plan import check_receipt, plan, receipt_of
 from ..adapters.applying.weight_access import DictHolder
 from ..adapters.deltas.lowrank import LowRank
+from ..adapters.modules.architectures import CLIPS
+from ..adapters.modules.parts import UNET
 from ..adapters.prompts.requests import timeline
 from ..core.errors import BadParameter, BadWeights, MissingExtra
 from ..core.tensor_files.safetensors_io import Entry
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
     from ..adapters.prompts.block_weights import BlockWeights
     from ..adapters.prompts.tags import AdapterCall
 
-UNET = {"diffusion_model.": "unet"}
-CLIPS = {f"clip_{name}.transformer.": "text_encoder" for name in "lh"} | {"clip_g.transformer.": "text_encoder_2"}
+UNET_PREFIX = "diffusion_model."
+CLIP_PREFIXES = {f"{clip}.transformer.": part for clip, part in CLIPS.items()}
 TOKENS = "underdrawing_tokens"
 """Attachment of a CLIP: tokens that came with LoRA files, for the encode node."""
 
@@ -60,7 +62,7 @@ class Weights(DictHolder):
 
 def parts_of(model: Any, clip: Any) -> dict[str, Weights]:
     """The parts of a MODEL and a CLIP (either may be None) by our names."""
-    sources = [(model, UNET), (clip.patcher if clip else None, CLIPS)]
+    sources = [(model, {UNET_PREFIX: UNET}), (clip.patcher if clip else None, CLIP_PREFIXES)]
     tensors = [(patcher.model_state_dict(), prefixes) for patcher, prefixes in sources if patcher is not None]
     held = [Weights(prefix, part, table) for table, prefixes in tensors for prefix, part in prefixes.items()]
     return {weights.part: weights for weights in held if weights.slots}
@@ -94,7 +96,7 @@ def patches(parts: Mapping[str, Weights], work: Work, numbers: set[int]) -> tupl
             own = [change for change in changes if change.adapter in numbers]
             base = parts[part].get(key)
             if own and base is not None:
-                found[part == "unet"][parts[part].prefix + key] = _patch(own, parameter, base)
+                found[part == UNET][parts[part].prefix + key] = _patch(own, parameter, base)
     return found[True], found[False]
 
 

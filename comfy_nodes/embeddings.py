@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from ..adapters.modules.architectures import ARCHITECTURES, CLIPS
 from ..core.errors import BadParameter, UnderdrawingError, UnknownName
 from . import host
 from .lora import answer, choice, number, text
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
     Tokens = dict[str, dict[str, Tensor]]
 
 PICTURES = (".png", ".webp", ".avif")
-MODELS = {("clip_l",): "sd15", ("clip_h",): "sd21", ("clip_g", "clip_l"): "sdxl", ("clip_g",): "sdxl_refiner"}
+MODELS = {
+    tuple(sorted(encoder.clip for encoder in architecture.encoders.values())): name
+    for name, architecture in ARCHITECTURES.items()
+}
 """Names of a CLIP's tokenizers → base model."""
-PARTS = {"clip_l": "text_encoder", "clip_h": "text_encoder", "clip_g": "text_encoder_2"}
 _NAMED = re.compile(r"(?<!\w)embedding:\s*(?P<name>[^\s,<\[]+)")
 
 
@@ -111,9 +114,9 @@ class UnderdrawingEncodeA1111:
         """Encode; what the host puts beside a conditioning, such as hooks, stays."""
         tokenizers, architecture = _tokenizers(clip)
         fragments, vectors = _embeddings(_fragments(text), _learned(clip), architecture, bare=bare_names)
-        chunks = {name: _chunks(t, fragments, vectors[PARTS[name]], backtrack) for name, t in tokenizers.items()}
+        chunks = {name: _chunks(t, fragments, vectors[CLIPS[name]], backtrack) for name, t in tokenizers.items()}
         chunks = _as_many(chunks, tokenizers)
-        asked = {name.removeprefix("clip_"): _windows(own, vectors[PARTS[name]]) for name, own in chunks.items()}
+        asked = {name.removeprefix("clip_"): _windows(own, vectors[CLIPS[name]]) for name, own in chunks.items()}
         told = clip.encode_from_tokens_scheduled(asked)
         return ([[_weighted(hidden, chunks, _width(clip, "clip_l"), emphasis), extras] for hidden, extras in told],)
 
@@ -155,7 +158,7 @@ def _embeddings(
     bared = [fragment._replace(text=_NAMED.sub(r"\g<name>", fragment.text)) for fragment in fragments]
     whole = "\n".join(fragment.text for fragment in bared).casefold()
     stems = [entry.stem for entry in held.entries] if bare else []
-    found: dict[str, dict[str, Tensor]] = {part: {} for part in PARTS.values()}
+    found: dict[str, dict[str, Tensor]] = {part: {} for part in CLIPS.values()}
     for name in dict.fromkeys([*asked, *(word for word in (*learned, *stems) if word.casefold() in whole)]):
         try:
             encoders = learned[name] if name in learned else _named(name, held)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ...core.errors import BadWeights
-from ...core.files import atomic_stream, sha256_file
+from ...core.files import atomic_stream
 from ...core.tensor_files.safetensors_io import Entry, header_bytes, tensor_bytes
-from ..tools.save import not_an_input, provenance
+from ..modules.parts import PARTS
+from ..tools.save import not_an_input, provenance, source_entry
 from .accumulate import Space, ready, write_in_turn, write_sum
-from .checkpoint import PARTS, Checkpoint, open_checkpoint
+from .checkpoint import Checkpoint, open_checkpoint
 from .patcher import in_turn
 from .plan import Change, check_receipt, plan, receipt_of
 from .weight_access import Holder
@@ -98,8 +99,8 @@ def _by_key(work: Work) -> dict[str, Targets]:
 def _step(source: Path, wishes: Sequence[Wish], order: Order) -> dict[str, Any]:
     adapters: list[dict[str, Any]] = []
     for adapter, unet, encoder, *rest in wishes:
-        told = {"name": adapter.name, "sha256": sha256_file(adapter.path), "unet": unet, "text_encoder": encoder}
-        adapters.append(told if not rest or rest[0] is None else {**told, "blocks": str(rest[0])})
+        entry = source_entry(adapter, unet, encoder)
+        adapters.append(entry if not rest or rest[0] is None else {**entry, "blocks": str(rest[0])})
     return {"tool": "bake", "checkpoint": source.name, "order": order, "adapters": adapters}
 
 

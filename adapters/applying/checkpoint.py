@@ -13,6 +13,8 @@ import torch
 from ...core.errors import BadWeights
 from ...core.tensor_files.safetensors_io import Entry, check, dtype_names, tensor_bytes
 from ...core.tensor_files.torch_files import read, state_dict
+from ..modules.architectures import SUPPORTED
+from ..modules.parts import PARTS, UNET
 from ..modules.spellings import known_names
 from ..modules.targets import slots
 from ..reading.files import PICKLED, WRAPPERS
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from ..modules.targets import Parameter, Slot
 
 CHUNK = 1 << 22
-PARTS = ("unet", "text_encoder", "text_encoder_2")
 
 
 @cache
@@ -49,7 +50,7 @@ class Checkpoint(ABC):
         self.slots: dict[tuple[str, Parameter], Slot] = slots(entries, self.part)
         if not self.slots:
             raise BadWeights(
-                "holds no module of SD1, SD2 or SDXL",
+                f"holds no module of {SUPPORTED}",
                 where=str(path),
                 fix="give a checkpoint in the LDM or diffusers layout",
             )
@@ -139,7 +140,7 @@ def _part(names: Iterable[str]) -> str | None:
     modules = [key.rpartition(".")[0] for key in keys]
     known = {part: sum(module in known_names(part) for module in modules) for part in PARTS}
     best = max(known, key=lambda part: known[part])
-    return best if known[best] else "unet"
+    return best if known[best] else UNET
 
 
 def open_checkpoint(path: str | os.PathLike[str], stream: BinaryIO | None = None) -> Checkpoint:

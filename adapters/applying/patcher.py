@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import nn
 
+from ..modules.parts import TEXT_ENCODER, TEXT_ENCODER_2, UNET
 from .accumulate import Ready, Space, ready, write_in_turn, write_sum
 from .buffers import like
 from .plan import Blocks, Change, check_receipt, plan, receipt_of
@@ -58,7 +59,7 @@ class Patcher:
         text_encoder_2: nn.Module | dict[str, Tensor] | None = None,
         order: Order = "base",
     ) -> None:
-        parts = {"unet": unet, "text_encoder": text_encoder, "text_encoder_2": text_encoder_2}
+        parts = {UNET: unet, TEXT_ENCODER: text_encoder, TEXT_ENCODER_2: text_encoder_2}
         self._holders: dict[str, Holder] = {
             part: hold(part, model) for part, model in parts.items() if model is not None
         }

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ...core.errors import BadWeights
+from ..modules.architectures import SD15, SDXL
+from ..modules.parts import UNET, part_of
 from .receipt import Receipt, account
 
 if TYPE_CHECKING:
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
 
     from ..adapter import Adapter
     from ..deltas.base import Delta
-    from ..prompts.block_weights import Architecture
     from .weight_access import Holder, Target
 
     Wish = tuple[Adapter, float, float] | tuple[Adapter, float, float, "Blocks | None"]
@@ -25,8 +26,8 @@ _TOKEN = "is a learned token: the prompt encoder takes it"
 class Blocks(Protocol):
     """Multiplier of a module's strength, by its canonical name."""
 
-    def weight_of(self, module: str, architecture: Architecture = "sd", /) -> float:
-        """Multiplier of that module of SD 1 and 2 ("sd") or SDXL ("sdxl"), whose blocks are numbered differently."""
+    def weight_of(self, module: str, architecture: str = SD15, /) -> float:
+        """Multiplier of that module of an architecture: SDXL's blocks are numbered differently."""
         ...
 
 
@@ -52,10 +53,10 @@ def plan(holders: Mapping[str, Holder], wishes: Sequence[Wish]) -> Work:
     work = Work()
     for number, wish in enumerate(wishes):
         adapter, unet, encoder, blocks = _read(wish)
-        architecture = _architecture(holders, adapter) if blocks else "sd"
+        architecture = _architecture(holders, adapter) if blocks else SD15
         for module, delta in adapter.modules.items():
-            part = module.partition(".")[0]
-            strength = unet if part == "unet" else encoder
+            part = part_of(module)
+            strength = unet if part == UNET else encoder
             strength *= 1.0 if blocks is None else blocks.weight_of(module, architecture)
             holder = holders.get(part)
             if holder is not None:
@@ -63,11 +64,11 @@ def plan(holders: Mapping[str, Holder], wishes: Sequence[Wish]) -> Work:
     return work
 
 
-def _architecture(holders: Mapping[str, Holder], adapter: Adapter) -> Architecture:
+def _architecture(holders: Mapping[str, Holder], adapter: Adapter) -> str:
     """By the model's own modules; where there is no UNet, by what the file was made for."""
-    if "unet" in holders:
-        return "sdxl" if ("unet.add_embedding.linear_1", "weight") in holders["unet"].slots else "sd"
-    return "sdxl" if adapter.base_model.startswith("sdxl") else "sd"
+    if UNET in holders:
+        return SDXL if (f"{UNET}.add_embedding.linear_1", "weight") in holders[UNET].slots else SD15
+    return adapter.base_model
 
 
 def _read(wish: Sequence[Any]) -> tuple[Adapter, float, float, Blocks | None]:

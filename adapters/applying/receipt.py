@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..modules.parts import part_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -118,5 +120,5 @@ def account(
 
 
 def _nowhere(owner: str) -> str:
-    part = owner.partition(".")[0]
+    part = part_of(owner)
     return f"the model's {part} has no such module, or was not given"

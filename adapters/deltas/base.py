@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import torch
 
 from ...core.errors import BadWeights
+from ..modules.architectures import ARCHITECTURES, CONTEXT_WIDTHS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 MAX_RANK = 2**14
 """No trained or merged adapter comes near this; more is a trap or a damaged file."""
 _LATENT, _INPAINTING = 4, 9
-_TEXT_WIDTHS = {768: "SD 1.x", 1024: "SD 2.x", 2048: "SDXL", 1280: "the SDXL refiner", 4096: "SD3 or Flux"}
+_TEXT_WIDTHS = {**{width: ARCHITECTURES[name].title for width, name in CONTEXT_WIDTHS.items()}, 4096: "SD3 or Flux"}
 
 
 class Extent(NamedTuple):

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 
 from ...core.errors import BadWeights
+from ..modules.architectures import ARCHITECTURES, SDXL_PAIR, SUPPORTED
+from ..modules.parts import TEXT_ENCODER, TEXT_ENCODER_2
 from ..reading.bundled_tokens import CLONEOFSIMO_MARK, PREFIX, Learned, learned_token
 from ..reading.dialects.base import Located, dialects, split
 from ..reading.files import RawFile
@@ -27,8 +29,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Tokens = dict[str, "dict[str, Tensor]"]
-SDXL = {"clip_l": "text_encoder", "clip_g": "text_encoder_2"}
-WIDTHS = {768: "text_encoder", 1024: "text_encoder", 1280: "text_encoder_2"}
+WIDTHS = {
+    encoder.width: part for architecture in ARCHITECTURES.values() for part, encoder in architecture.encoders.items()
+}
 """Text encoder by width: CLIP-L, OpenCLIP-H (SD2), OpenCLIP-bigG."""
 NAMELESS = frozenset({"*", "emb_params", "embedding", "embeddings", "weight", "vectors"})
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
@@ -101,8 +104,8 @@ def _unwrapped(content: Any) -> Any:
 def by_width(name: str, rows: Tensor) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """Vectors under the text encoder they are wide enough for; another width goes to the first, with a note."""
     width = rows.shape[1]
-    known = f"{width} wide, which no text encoder of SD1, SD2 or SDXL is; taken for the first"
-    return {WIDTHS.get(width, "text_encoder"): rows}, () if width in WIDTHS else (f"{name[:80]!r} is {known}",)
+    known = f"{width} wide, which no text encoder of {SUPPORTED} is; taken for the first"
+    return {WIDTHS.get(width, TEXT_ENCODER): rows}, () if width in WIDTHS else (f"{name[:80]!r} is {known}",)
 
 
 def _single(source: Source, name: str, key: str, value: Any, layout: str) -> Found:
@@ -132,13 +135,14 @@ def _params(source: Source) -> Found:
 
 def _pair(source: Source) -> Found:
     """SDXL: one tensor per text encoder."""
-    encoders = {part: vectors(source.table[key], key, source.path) for key, part in SDXL.items() if key in source.table}
-    rest = [key for key in source.table if key not in SDXL and isinstance(source.table[key], Tensor)]
+    table = source.table
+    encoders = {part: vectors(table[key], key, source.path) for key, part in SDXL_PAIR.items() if key in table}
+    rest = [key for key in source.table if key not in SDXL_PAIR and isinstance(source.table[key], Tensor)]
     notes = [f"{len(rest)} other tensors are ignored: {', '.join(str(key)[:40] for key in rest[:4])}"] if rest else []
     counts = {part: rows.shape[0] for part, rows in encoders.items()}
     if len(set(counts.values())) > 1:
         notes.append(f"the text encoders have different numbers of vectors: {counts}")
-    layout = "SDXL" if len(encoders) == 2 else "SDXL, second encoder only" if "text_encoder_2" in encoders else "clip_l"
+    layout = "SDXL" if len(encoders) == 2 else "SDXL, second encoder only" if TEXT_ENCODER_2 in encoders else "clip_l"
     return Found(layout, {source.name: encoders}, tuple(notes))
 
 
@@ -245,7 +249,7 @@ LAYOUTS: tuple[tuple[Callable[[Source], bool], Callable[[Source], Found]], ...] 
     (lambda source: isinstance(source.content, list | tuple) and bool(source.content), _list),
     (lambda source: "string_to_param" in source.table, _params),
     (_carries_tokens, _bundled),
-    (_holds(*SDXL), _pair),
+    (_holds(*SDXL_PAIR), _pair),
     (_holds("emb_params"), _kohya),
     (lambda source: bool(source.table), _named),
 )

@@ -17,9 +17,10 @@ import torch
 from ...core.errors import BadParameter, BadWeights, UnknownName
 from ...core.images.headers import sniff
 from ...core.tensor_files.safetensors_io import check, read_safetensors, write_safetensors
-from ..modules.architectures import ENCODERS
+from ..modules.architectures import ARCHITECTURES, SDXL_PAIR
+from ..modules.parts import TEXT_ENCODER, TEXT_ENCODER_2
 from ..reading.files import PICKLED
-from .formats import SDXL, Source, Tokens, texts, understand
+from .formats import Source, Tokens, texts, understand
 from .images import SUFFIXES, read_image, write_image
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Layout = Literal["auto", "kohya", "diffusers", "sdxl"]
-_PARTS = {part: key for key, part in SDXL.items()}
+_PARTS = {part: key for key, part in SDXL_PAIR.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +67,8 @@ class Embedding:
             "vectors": {token: max(shape[0] for shape in parts.values()) for token, parts in shapes.items()},
             **{key: self.told.get(key) for key in ("name", "step", "sd_checkpoint", "sd_checkpoint_name")},
             "finite": not self.broken,
-            "base_models": [name for name in ENCODERS if self.fits(name) is None],
-            "verdicts": {name: self.fits(name) or "fits" for name in ENCODERS},
+            "base_models": [name for name in ARCHITECTURES if self.fits(name) is None],
+            "verdicts": {name: self.fits(name) or "fits" for name in ARCHITECTURES},
             "notes": list(self.notes),
         }
 
@@ -120,10 +121,10 @@ def _is_picture(path: Path) -> bool:
 
 
 def fits(encoders: Mapping[str, Tensor], architecture: str) -> str | None:
-    """Why an embedding does not fit a base model ("sd15", "sd21", "sdxl", "sdxl_refiner"); None when it does."""
-    if architecture not in ENCODERS:
-        raise UnknownName(f"{architecture!r} is no base model", fix=f"use one of {', '.join(ENCODERS)}")
-    needed = ENCODERS[architecture]
+    """Why an embedding does not fit a base model, an id of ARCHITECTURES; None when it does."""
+    if architecture not in ARCHITECTURES:
+        raise UnknownName(f"{architecture!r} is no base model", fix=f"use one of {', '.join(ARCHITECTURES)}")
+    needed = ARCHITECTURES[architecture].encoders
     for part, encoder in needed.items():
         if part not in encoders:
             return f"has no vectors for the {part} of {architecture}"
@@ -136,7 +137,7 @@ def fits(encoders: Mapping[str, Tensor], architecture: str) -> str | None:
 
 
 def rows(
-    embeddings: Mapping[str, Mapping[str, Tensor]], architecture: str, encoder: str = "text_encoder"
+    embeddings: Mapping[str, Mapping[str, Tensor]], architecture: str, encoder: str = TEXT_ENCODER
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Vectors of one text encoder by name, and the embeddings left out with the reason.
 
@@ -178,7 +179,7 @@ def save_embedding(
 def _auto(tokens: Mapping[str, Mapping[str, Tensor]]) -> str:
     if len(tokens) > 1:
         return "diffusers"
-    return "sdxl" if any("text_encoder_2" in encoders for encoders in tokens.values()) else "kohya"
+    return "sdxl" if any(TEXT_ENCODER_2 in encoders for encoders in tokens.values()) else "kohya"
 
 
 def _only(tokens: Mapping[str, Mapping[str, Tensor]], where: str) -> tuple[str, Mapping[str, Tensor]]:
@@ -216,8 +217,8 @@ def _save_picture(path: Path, tokens: Mapping[str, Mapping[str, Tensor]], layout
         raise BadParameter(f"pictures have no layout {layout!r}", where=str(path), fix="leave the layout out")
     token, encoders = _only(tokens, str(path))
     table: dict[str, Any] = {"name": token, "step": step, "sd_checkpoint": None, "sd_checkpoint_name": None}
-    if set(encoders) == {"text_encoder"} and layout == "auto":
-        table |= {"string_to_token": {"*": 265}, "string_to_param": {"*": encoders["text_encoder"]}}
+    if set(encoders) == {TEXT_ENCODER} and layout == "auto":
+        table |= {"string_to_token": {"*": 265}, "string_to_param": {"*": encoders[TEXT_ENCODER]}}
     else:
         table |= {_PARTS[part]: vectors for part, vectors in encoders.items()}
     return write_image(path, table, next(iter(encoders.values())).to(torch.float32).cpu().numpy())

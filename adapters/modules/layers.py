@@ -1,14 +1,13 @@
-"""The modules of SD1.5, SD2.1, SDXL base and refiner and of their text encoders, computed from a few numbers each.
+"""The layers of UNets and CLIP text encoders, computed from a few numbers each.
 
-Names are diffusers' and transformers' own, in registration order (positional files depend on it). Verified in tests
-against complete key lists of the official models.
+Names are diffusers' and transformers' own, in registration order (positional files depend on it). Tests compare them
+with complete key lists of the official models.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +21,14 @@ class Module(NamedTuple):
     kind: ModuleClass
     shape: tuple[int, ...]
     bias: bool = True
+
+
+class Network(Protocol):
+    """What knows the layers of one part of a base model."""
+
+    def modules(self) -> dict[str, Module]:
+        """Name → module in registration order."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -121,8 +128,13 @@ def _resnet(name: str, source: int, width: int, time: int) -> Iterator[tuple[str
 
 @dataclass(frozen=True)
 class TextEncoder:
-    """A CLIP text encoder in numbers; projection: whether it ends in a text projection."""
+    """A CLIP text encoder in numbers.
 
+    clip: ComfyUI's name of the model ("clip_l"), which SDXL embeddings use too. projection: whether it ends in a text
+    projection.
+    """
+
+    clip: str
     layers: int
     width: int
     projection: bool = False
@@ -146,29 +158,3 @@ class TextEncoder:
         yield "final_layer_norm", Module("LayerNorm", (width,))
         if self.projection:
             yield "text_projection", Module("Linear", (width, width), bias=False)
-
-
-UNETS = {
-    "sd15": UNet((320, 640, 1280, 1280), (1, 1, 1, 0), 768, linear=False),
-    "sd21": UNet((320, 640, 1280, 1280), (1, 1, 1, 0), 1024),
-    "sdxl": UNet((320, 640, 1280), (0, 2, 10), 2048, middle=10, added=2816),
-    "sdxl_refiner": UNet((384, 768, 1536, 1536), (0, 4, 4, 0), 1280, middle=4, added=2560),
-}
-CLIP_L = TextEncoder(12, 768)
-OPENCLIP_H = TextEncoder(23, 1024)
-OPENCLIP_BIGG = TextEncoder(32, 1280, projection=True)
-ENCODERS: dict[str, dict[str, TextEncoder]] = {
-    "sd15": {"text_encoder": CLIP_L},
-    "sd21": {"text_encoder": OPENCLIP_H},
-    "sdxl": {"text_encoder": CLIP_L, "text_encoder_2": OPENCLIP_BIGG},
-    "sdxl_refiner": {"text_encoder_2": OPENCLIP_BIGG},
-}
-
-
-@cache
-def modules(architecture: str) -> dict[str, Module]:
-    """Canonical name ("unet.…", "text_encoder.…", "text_encoder_2.…") → module, by a key of UNETS."""
-    found = {f"unet.{name}": module for name, module in UNETS[architecture].modules().items()}
-    for part, encoder in ENCODERS[architecture].items():
-        found |= {f"{part}.{name}": module for name, module in encoder.modules().items()}
-    return found

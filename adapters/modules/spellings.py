@@ -11,7 +11,8 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from .architectures import ENCODERS, UNETS, modules
+from .architectures import ARCHITECTURES
+from .parts import UNET
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,11 +88,22 @@ def openclip_name(name: str) -> str | None:
 
 def spellings(part: str, name: str, names: frozenset[str] | set[str]) -> list[str]:
     """Dotted spellings of a module inside its part ("unet", "text_encoder", ...), the canonical one first."""
-    if part == "unet":
-        return list(dict.fromkeys((name, ldm_name(name, names))))
+    others = _unet_spellings(name, names) if part == UNET else _clip_spellings(name)
+    return list(dict.fromkeys([name, *others]))
+
+
+def _unet_spellings(name: str, names: frozenset[str] | set[str]) -> list[str]:
+    return [ldm_name(name, names)]
+
+
+def _clip_spellings(name: str) -> list[str]:
     native = openclip_name(name)
-    prefixed = name if name == "text_projection" else f"text_model.{name}"
-    return list(dict.fromkeys([name, prefixed, *([native] if native else [])]))
+    return [stored_name(name), *([native] if native else [])]
+
+
+def stored_name(name: str) -> str:
+    """A text encoder's module as files on disk have it: behind `text_model.`, the text projection without it."""
+    return name if name == "text_projection" else f"text_model.{name}"
 
 
 def index(part: str, names: Iterable[str]) -> dict[str, str]:
@@ -109,8 +121,7 @@ def index(part: str, names: Iterable[str]) -> dict[str, str]:
 def known_names(part: str) -> dict[str, str]:
     """Spellings of all modules that any of the known architectures has in a part → name within the part."""
     found: dict[str, str] = {}
-    for architecture in UNETS:
-        own = modules(architecture)
-        if part == "unet" or part in ENCODERS[architecture]:
-            found |= index(part, (n.removeprefix(f"{part}.") for n in own if n.startswith(f"{part}.")))
+    for architecture in ARCHITECTURES.values():
+        if part in architecture.networks:
+            found |= index(part, architecture.networks[part].modules())
     return found

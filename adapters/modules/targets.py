@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from .parts import prefix_table
 from .spellings import known_names
 
 if TYPE_CHECKING:
@@ -13,19 +14,7 @@ if TYPE_CHECKING:
 
 Parameter = Literal["weight", "bias"]
 
-PREFIXES: dict[str, tuple[str, ...]] = {
-    "unet": ("model.diffusion_model.", "diffusion_model.", "unet."),
-    "text_encoder": (
-        "cond_stage_model.transformer.",
-        "cond_stage_model.model.",
-        "conditioner.embedders.0.transformer.",
-        "text_encoder.",
-    ),
-    "text_encoder_2": ("conditioner.embedders.1.model.", "conditioner.embedders.0.model.", "text_encoder_2."),
-}
-"""Where checkpoints keep the parts. `cond_stage_model.model.` is SD2's OpenCLIP, `conditioner.embedders.0.model.` the
-refiner's only encoder."""
-
+_PREFIXES = prefix_table("checkpoint")
 FUSED: dict[str, Parameter] = {"attn.in_proj_weight": "weight", "attn.in_proj_bias": "bias"}
 PROJECTIONS = ("q_proj", "k_proj", "v_proj")
 
@@ -62,10 +51,9 @@ def slots(keys: Iterable[str], part: str | None = None) -> dict[tuple[str, Param
 
 
 def _owner(key: str) -> tuple[str | None, str]:
-    for part, prefixes in PREFIXES.items():
-        for prefix in prefixes:
-            if key.startswith(prefix):
-                return part, key.removeprefix(prefix)
+    for prefix, part in _PREFIXES.items():
+        if key.startswith(prefix):
+            return part, key.removeprefix(prefix)
     return None, key
 
 

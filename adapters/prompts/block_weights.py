@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ...core.errors import BadParameter
+from ..modules.architectures import ARCHITECTURES, SD15
+from ..modules.parts import UNET, part_of
 from .numbers import finite, show
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-Architecture = Literal["sd", "sdxl"]
 
 BLOCKS = ("BASE", *(f"IN{i:02}" for i in range(12)), "MID", *(f"OUT{i:02}" for i in range(12)))
 _SDXL = tuple(b for b in BLOCKS if b[-2:] not in {"09", "10", "11"})
@@ -61,8 +61,9 @@ ELEMENT_PRESETS = {
 }
 """hako-mikan's `lbwe=` presets: blocks, words in the module name, weight."""
 
+_NUMBERED_AS_SDXL = frozenset(name for name, architecture in ARCHITECTURES.items() if architecture.ldm_named)
 _UNET = re.compile(
-    r"unet\.(?P<side>down|up)_blocks\.(?P<block>\d+)\.(?P<kind>resnets|attentions|downsamplers|upsamplers)\.(?P<item>\d+)"
+    rf"{UNET}\.(?P<side>down|up)_blocks\.(?P<block>\d+)\.(?P<kind>resnets|attentions|downsamplers|upsamplers)\.(?P<item>\d+)"
 )
 
 
@@ -72,11 +73,11 @@ def block_of(module: str) -> str:
     "" for what lies in no block (time_embedding, add_embedding, conv_norm_out, conv_out): its weight is always 1, as
     in hako-mikan's script. The same rule holds for SD1.5, SD2.1, SDXL and its refiner: three layers per block.
     """
-    if module.startswith("text_encoder"):
+    if part_of(module) != UNET:
         return "BASE"
-    if module.startswith("unet.mid_block."):
+    if module.startswith(f"{UNET}.mid_block."):
         return "MID"
-    if module.startswith("unet.conv_in"):
+    if module.startswith(f"{UNET}.conv_in"):
         return "IN00"
     found = _UNET.match(module)
     return _block_in(found) if found else ""
@@ -120,12 +121,12 @@ class BlockWeights:
     sdxl: tuple[float, ...] = field(default=(1.0,) * 26, repr=False)
     rules: tuple[ElementRule, ...] = field(default=(), repr=False)
 
-    def weight_of(self, module: str, architecture: Architecture = "sd") -> float:
+    def weight_of(self, module: str, architecture: str = SD15) -> float:
         """Factor on the strength of one module, by its canonical name; the last rule that takes it wins over the
         list.
         """
         block = block_of(module)
-        values = self.sdxl if architecture == "sdxl" else self.sd
+        values = self.sdxl if architecture in _NUMBERED_AS_SDXL else self.sd
         taken = [rule.weight for rule in self.rules if rule.takes(module, block)]
         return taken[-1] if taken else values[BLOCKS.index(block)] if block in BLOCKS else 1.0
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from ..modules.architectures import UNETS, modules
+from ..modules.architectures import ARCHITECTURES, CONTEXT_WIDTHS, SD21, SDXL, UNKNOWN, modules
+from ..modules.parts import TEXT_ENCODER_2, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,19 +14,11 @@ if TYPE_CHECKING:
     from ..adapter import Adapter
     from ..deltas.base import Delta
 
-UNKNOWN = "unknown"
-_WIDTHS = {unet.context: name for name, unet in UNETS.items()}
-
-_VERSIONS = {
-    "sdxl_": "sdxl",
-    "sd_v2": "sd21",
-    "sd_v1": "sd15",
-    "stable-diffusion-xl-v1-refiner": "sdxl_refiner",
-    "stable-diffusion-xl": "sdxl",
-    "stable-diffusion-v2": "sd21",
-    "stable-diffusion-v1": "sd15",
-}
-"""How trainers begin the name of a base model."""
+_TRAINER_NAMES = sorted(
+    ((start, name) for name, architecture in ARCHITECTURES.items() for start in architecture.trainer_names),
+    key=lambda pair: -len(pair[0]),
+)
+"""How trainers begin the name of a base model → architecture, the longest first."""
 
 
 def base_model(adapter: Adapter) -> str:
@@ -40,10 +33,10 @@ def base_model(adapter: Adapter) -> str:
 
 def _written(metadata: Mapping[str, str]) -> str:
     for key in ("ss_base_model_version", "modelspec.architecture"):
-        for start, name in _VERSIONS.items():
+        for start, name in _TRAINER_NAMES:
             if metadata.get(key, "").startswith(start):
                 return name
-    return "sd21" if metadata.get("ss_v2") == "True" else UNKNOWN
+    return SD21 if metadata.get("ss_v2") == "True" else UNKNOWN
 
 
 def base_of(deltas: Mapping[str, Delta]) -> str:
@@ -54,10 +47,10 @@ def base_of(deltas: Mapping[str, Delta]) -> str:
         if name.endswith((".attn2.to_k", ".attn2.to_v")) and (extent := delta.extent) is not None
     )
     for width, _ in widths.most_common():
-        if width in _WIDTHS:
-            return _WIDTHS[width]
+        if width in CONTEXT_WIDTHS:
+            return CONTEXT_WIDTHS[width]
     names = set(deltas)
-    fits = [name for name in UNETS if names and names <= set(modules(name))]
-    if "text_encoder_2" in {name.partition(".")[0] for name in names} and "sdxl" in fits:
-        return "sdxl"
+    fits = [name for name in ARCHITECTURES if names and names <= set(modules(name))]
+    if TEXT_ENCODER_2 in map(part_of, names) and SDXL in fits:
+        return SDXL
     return fits[0] if len(fits) == 1 else UNKNOWN

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..modules.architectures import SDXL_PAIR
+from ..modules.parts import TEXT_ENCODER
+
 if TYPE_CHECKING:
     from .files import RawFile
 
 PREFIX = "bundle_emb."
-ENCODERS = {"string_to_param.*": "text_encoder", "clip_l": "text_encoder", "clip_g": "text_encoder_2"}
+ENCODERS = {"string_to_param.*": TEXT_ENCODER, **SDXL_PAIR}
+"""Last word of a key → text encoder."""
 CLONEOFSIMO_MARK = "<embed>"
 
 
@@ -22,7 +26,7 @@ class Learned(NamedTuple):
 def learned_token(key: str, file: RawFile) -> Learned | str | None:
     """What a key holds of a learned token; words when it is one that cannot be understood; None when it is none."""
     if file.metadata.get(key) == CLONEOFSIMO_MARK:
-        return Learned(key, "text_encoder")
+        return Learned(key, TEXT_ENCODER)
     if not key.startswith(PREFIX):
         return None
     for ending, encoder in ENCODERS.items():

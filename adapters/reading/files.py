@@ -12,6 +12,7 @@ import torch
 from ...core.errors import BadWeights
 from ...core.tensor_files.safetensors_io import check, read_safetensors
 from ...core.tensor_files.torch_files import read, state_dict
+from ..modules.parts import PARTS
 
 if TYPE_CHECKING:
     import os
@@ -22,7 +23,6 @@ PICKLED = frozenset({".pt", ".pth", ".ckpt", ".bin"})
 CONFIG, MOST_CONFIG = "adapter_config.json", 1 << 20
 WRAPPERS = ("state_dict",)
 IN_FOLDERS = ("adapter_model.safetensors", "pytorch_lora_weights.safetensors", "adapter_model.bin")
-PARTS = ("unet", "text_encoder", "text_encoder_2")
 
 
 @dataclass(frozen=True)

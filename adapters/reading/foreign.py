@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...core.errors import BadWeights
+from ..modules.architectures import SDXL_PAIR, SUPPORTED
 from .dialects.base import KNOWN
 
 if TYPE_CHECKING:
@@ -89,16 +90,20 @@ KINDS = (
         "load it as a model; two of them can be made a LoRA with `underdrawing lora extract`",
     ),
     Kind(_starts("string_to_param", "emb_params"), "an embedding", "load it as one"),
-    Kind(_only("clip_l", "clip_g"), "an SDXL embedding", "load it as one"),
+    Kind(
+        _only(*SDXL_PAIR),
+        "an SDXL embedding",
+        "load it as one",
+    ),
     Kind(_numbers, "a hypernetwork", "hypernetworks are not supported"),
 )
 
 
 def refuse_foreign(file: RawFile) -> None:
-    """Raise BadWeights when the file is something else than an adapter for SD1, SD2 or SDXL."""
+    """Raise BadWeights when the file is something else than an adapter for a supported base model."""
     keys = frozenset([*file.tensors, *file.rest])
     for kind in KINDS:
         if kind.matches(keys):
             raise BadWeights(
-                f"is {kind.what}, not a LoRA-family adapter for SD1, SD2 or SDXL", where=str(file.path), fix=kind.advice
+                f"is {kind.what}, not a LoRA-family adapter for {SUPPORTED}", where=str(file.path), fix=kind.advice
             )

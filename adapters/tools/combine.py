@@ -14,9 +14,10 @@ from ...core.files import sha256_file
 from ..deltas.base import wide
 from ..deltas.dense import BiasOnly, Dense, Norm, Summed
 from ..deltas.lowrank import LowRank
+from ..modules.parts import UNET, part_of
 from ..reading.base_model import base_of
 from .export_names import kernel_of
-from .save import ToolReport, dense_change, dtype_of, factor_tensors, is_linear, not_an_input, save_kohya
+from .save import ToolReport, dense_change, dtype_of, factor_tensors, is_linear, not_an_input, save_kohya, source_entry
 from .svd import Factors, RankRule, balanced, leading, of_product
 
 if TYPE_CHECKING:
@@ -120,10 +121,7 @@ def merge(
         _module(made, name, total, how, rule)
         if progress is not None:
             progress(done, len(sums))
-    adapters = [
-        {"name": a.name, "sha256": sha256_file(a.path), "unet": unet, "text_encoder": encoder}
-        for a, unet, encoder in triples
-    ]
+    adapters = [source_entry(*triple) for triple in triples]
     return _finish(path, made, triples, {"tool": "merge", "how": how, "adapters": adapters})
 
 
@@ -167,7 +165,7 @@ def _sums(triples: Sequence[tuple[Adapter, float, float]]) -> dict[str, _Sum]:
     sums: dict[str, _Sum] = defaultdict(_Sum)
     for adapter, unet, encoder in triples:
         for name, delta in adapter.modules.items():
-            strength = unet if name.startswith("unet.") else encoder
+            strength = unet if part_of(name) == UNET else encoder
             if strength:
                 sums[name].add(delta, strength)
     if not sums:

@@ -18,8 +18,10 @@ from ..deltas.base import wide
 from ..deltas.dora import Dora
 from ..deltas.lowrank import LowRank
 from ..deltas.products import Hadamard
+from ..modules.architectures import SDXL_PAIR
+from ..modules.parts import PARTS, TEXT_ENCODER, part_of
 from ..reading.base_model import base_of
-from ..reading.dialects.peft import CLASSES, PREFIX
+from ..reading.dialects.peft import PREFIX
 from ..reading.metadata import HEADER
 from .export_names import dotted_name
 from .kohya_form import kohya_tensors
@@ -157,7 +159,7 @@ def _uniform(modules: dict[str, Delta], naming: Naming) -> dict[str, Delta]:
     """PEFT's form is of one kind per model; raises BadWeights for mixtures."""
     if naming == "kohya":
         return modules
-    for part in {name.partition(".")[0] for name in modules}:
+    for part in {part_of(name) for name in modules}:
         kinds = {_kind(delta) for name, delta in modules.items() if name.startswith(f"{part}.")}
         if len(kinds) > 1:
             raise BadWeights(
@@ -226,7 +228,7 @@ def _config(own: Mapping[str, Delta], part: str) -> dict[str, Any]:
         "rank_pattern": {name: other for name, other in ranks.items() if other != rank},
         "alpha_pattern": {name: _plain(other) for name, other in alphas.items() if other != alpha},
         "target_modules": sorted(own),
-        "auto_mapping": {"base_model_class": {part: model for model, part in CLASSES.items()}[part]},
+        "auto_mapping": {"base_model_class": PARTS[part].model_class},
         "inference_mode": True,
     }
     if loha:
@@ -255,7 +257,7 @@ def _save_tokens(folder: Path, stem: str, adapter: Adapter, result: _Result) -> 
         path = folder / f"{stem}.{safe}.safetensors"
         if path in result.files or path.resolve() == adapter.path.resolve():
             path = folder / f"{stem}.{safe}.{len(result.files)}.safetensors"
-        both = {"clip_l": vectors.get("text_encoder"), "clip_g": vectors.get("text_encoder_2")}
-        named = {token: vectors["text_encoder"]} if set(vectors) == {"text_encoder"} else both
+        both = {key: vectors.get(part) for key, part in SDXL_PAIR.items()}
+        named = {token: vectors[TEXT_ENCODER]} if set(vectors) == {TEXT_ENCODER} else both
         result.files.append(write_safetensors(path, {key: t for key, t in named.items() if t is not None}))
         result.notes.append(f"the learned token {token!r} is in {path.name}")

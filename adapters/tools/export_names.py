@@ -5,57 +5,46 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ..modules.architectures import UNETS, modules
-from ..modules.spellings import ldm_name
+from ..modules.architectures import ARCHITECTURES, modules
+from ..modules.parts import PARTS, TEXT_ENCODER_2, UNET, part_of
+from ..modules.spellings import ldm_name, stored_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-LDM_NAMED = frozenset({"sdxl", "sdxl_refiner"})
-"""Base models whose UNet kohya names the LDM way."""
-METADATA: dict[str, dict[str, str]] = {
-    "sd15": {"ss_base_model_version": "sd_v1", "ss_v2": "False"},
-    "sd21": {"ss_base_model_version": "sd_v2", "ss_v2": "True"},
-    "sdxl": {"ss_base_model_version": "sdxl_base_v1-0", "ss_v2": "False"},
-    "sdxl_refiner": {"ss_base_model_version": "sdxl_base_v1-0", "ss_v2": "False"},
-}
-"""What A1111 tells the family of a LoRA by."""
-
 
 def kohya_names(names: Collection[str], base_model: str) -> dict[str, str]:
     """Canonical name → kohya's: diffusers spelling for SD1 and SD2, LDM spelling for SDXL's UNet."""
-    several = any(name.startswith("text_encoder_2.") for name in names) or base_model in LDM_NAMED
+    several = any(part_of(name) == TEXT_ENCODER_2 for name in names) or bool(_ldm_names(base_model))
     return {name: _kohya(name, base_model, several) for name in names}
 
 
 def _kohya(name: str, base_model: str, several: bool) -> str:
     part, _, rest = name.partition(".")
-    if part == "unet":
-        own = _unet_names(base_model)
-        return f"lora_unet_{(ldm_name(rest, own) if rest in own else rest).replace('.', '_')}"
-    prefix = {"text_encoder": "lora_te1_" if several else "lora_te_", "text_encoder_2": "lora_te2_"}[part]
-    return f"{prefix}{_stored(rest).replace('.', '_')}"
+    prefix = PARTS[part].export if several else PARTS[part].export_alone
+    if part == UNET:
+        own = _ldm_names(base_model)
+        return f"{prefix}{(ldm_name(rest, own) if rest in own else rest).replace('.', '_')}"
+    return f"{prefix}{stored_name(rest).replace('.', '_')}"
 
 
 @cache
-def _unet_names(base_model: str) -> frozenset[str]:
-    return frozenset(UNETS[base_model].modules()) if base_model in LDM_NAMED else frozenset()
+def _ldm_names(base_model: str) -> frozenset[str]:
+    """The UNet's modules where kohya's files name them the LDM way, else none."""
+    known = ARCHITECTURES.get(base_model)
+    return frozenset(known.networks[UNET].modules()) if known and known.ldm_named else frozenset()
 
 
 def dotted_name(name: str) -> str:
     """Canonical name → diffusers' with its part in front and `text_model.` as files on disk have it."""
     part, _, rest = name.partition(".")
-    return f"{part}.{rest if part == 'unet' else _stored(rest)}"
-
-
-def _stored(rest: str) -> str:
-    return rest if rest == "text_projection" else f"text_model.{rest}"
+    return f"{part}.{rest if part == UNET else stored_name(rest)}"
 
 
 @cache
 def kernel_of(name: str) -> tuple[int, ...]:
     """Kernel of a convolution by its canonical name; () for other layers and for 1x1, which factors need not tell."""
-    for base_model in UNETS:
+    for base_model in ARCHITECTURES:
         module = modules(base_model).get(name)
         if module is not None:
             kernel = module.shape[2:]

@@ -11,7 +11,8 @@ import torch
 
 from ...core.errors import BadParameter, BadWeights
 from ..applying.checkpoint import Checkpoint, open_checkpoint
-from ..modules.architectures import UNETS
+from ..modules.architectures import CONTEXT_WIDTHS, SD15, SDXL, UNKNOWN
+from ..modules.parts import TEXT_ENCODER_2, UNET, part_of
 from .save import ToolReport, dtype_of, factor_tensors, not_an_input, ranks_of, save_kohya
 from .svd import Factors, RankRule, balanced, leading
 
@@ -122,8 +123,8 @@ def _open(stack: ExitStack, path: Path) -> Checkpoint:
 
 
 def _module(found: _Found, name: str, new: Checkpoint, old: Checkpoint, how: Extraction, dtype: torch.dtype) -> None:
-    part = name.partition(".")[0]
-    if part != "unet" and not how.encoders:
+    part = part_of(name)
+    if part != UNET and not how.encoders:
         return
     if (name, "weight") not in old.slots:
         found.dropped[name] = "the base has no such module"
@@ -186,8 +187,8 @@ def _clamped(up: Tensor, down: Tensor, quantile: float) -> tuple[Tensor, Tensor]
 
 
 def _drop_still_encoders(found: _Found, least: float) -> None:
-    still = {part for part, largest in found.largest.items() if part != "unet" and largest <= least}
-    for name in [name for name in found.modules if name.partition(".")[0] in still]:
+    still = {part for part, largest in found.largest.items() if part != UNET and largest <= least}
+    for name in [name for name in found.modules if part_of(name) in still]:
         del found.modules[name]
         found.errors.pop(name, None)
         found.dropped[name] = f"no difference of its text encoder is larger than {least:g}"
@@ -195,14 +196,13 @@ def _drop_still_encoders(found: _Found, least: float) -> None:
 
 def _architecture(checkpoint: Checkpoint) -> str:
     """Base model by the width of the text encoding, else by which text encoders there are."""
-    widths = {unet.context: name for name, unet in UNETS.items()}
     for (module, kind), slot in checkpoint.slots.items():
-        if kind == "weight" and module.startswith("unet.") and module.endswith(".attn2.to_k"):
+        if kind == "weight" and part_of(module) == UNET and module.endswith(".attn2.to_k"):
             width = checkpoint.entries[slot.key].shape[1]
-            if width in widths:
-                return widths[width]
+            if width in CONTEXT_WIDTHS:
+                return CONTEXT_WIDTHS[width]
             break
-    blocks = any(module.startswith("unet.down_blocks.3.") for module, _ in checkpoint.slots)
-    second = any(module.startswith("text_encoder_2.") for module, _ in checkpoint.slots)
+    blocks = any(module.startswith(f"{UNET}.down_blocks.3.") for module, _ in checkpoint.slots)
+    second = any(part_of(module) == TEXT_ENCODER_2 for module, _ in checkpoint.slots)
     deep = any(".transformer_blocks.1." in module for module, _ in checkpoint.slots)
-    return "sdxl" if second or (deep and not blocks) else "unknown" if deep else "sd15"
+    return SDXL if second or (deep and not blocks) else UNKNOWN if deep else SD15

@@ -13,9 +13,12 @@ import torch
 
 from ... import __version__
 from ...core.errors import BadParameter, BadWeights
+from ...core.files import sha256_file
 from ...core.tensor_files.safetensors_io import write_safetensors
 from ..deltas.dense import Summed
-from .export_names import METADATA, kernel_of, kohya_names
+from ..modules.architectures import ARCHITECTURES
+from ..modules.parts import TEXT_ENCODER, UNET
+from .export_names import kernel_of, kohya_names
 
 if TYPE_CHECKING:
     import os
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from ..adapter import Adapter
     from ..deltas.base import Delta
 
     Progress = Callable[[int, int], None]
@@ -142,6 +146,11 @@ def provenance(step: Mapping[str, Any], before: Mapping[str, str] | None = None)
     return {"underdrawing": json.dumps(told, sort_keys=True)}
 
 
+def source_entry(adapter: Adapter, unet: float, encoder: float) -> dict[str, Any]:
+    """An adapter with its strengths on UNet and text encoders, for a step of the provenance."""
+    return {"name": adapter.name, "sha256": sha256_file(adapter.path), UNET: unet, TEXT_ENCODER: encoder}
+
+
 def ranks_of(modules: Mapping[str, Mapping[str, Tensor]]) -> dict[int, int]:
     """Rank → modules, of suffix tables in kohya's form."""
     found = Counter(
@@ -158,6 +167,7 @@ def save_kohya(
     tensors = {f"{names[m]}.{suffix}": tensor for m, table in modules.items() for suffix, tensor in table.items()}
     ranks = ranks_of(modules)
     dim = {"ss_network_dim": str(max(ranks)), "ss_network_alpha": str(max(ranks))} if ranks else {}
+    known = ARCHITECTURES[base_model].metadata if base_model in ARCHITECTURES else {}
     kind = {"ss_network_module": "networks.lora"} if ranks else {}
-    metadata = {**METADATA.get(base_model, {}), **dim, **kind, **provenance(step)}
+    metadata = {**known, **dim, **kind, **provenance(step)}
     return write_safetensors(path, {key: tensor.contiguous() for key, tensor in tensors.items()}, metadata)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from underdrawing.adapters.modules.architectures import Module, UNet
+    from underdrawing.adapters.modules.layers import Module, UNet
 
 RANK = 2
 Made = dict[str, "Tensor"]

@@ -12,7 +12,7 @@ from underdrawing.adapters.modules.spellings import ldm_name, openclip_name
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from underdrawing.adapters.modules.architectures import Module, TextEncoder, UNet
+    from underdrawing.adapters.modules.layers import Module, TextEncoder, UNet
 
 UNET = "model.diffusion_model."
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from underdrawing.adapters.modules.architectures import Module, TextEncoder, UNet
+from underdrawing.adapters.modules.layers import Module, TextEncoder, UNet
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 SD15 = UNet((8, 16, 32, 32), (1, 1, 1, 0), 16, linear=False)
 SD21 = UNet((8, 16, 32, 32), (1, 1, 1, 0), 24)
 SDXL = UNet((8, 16, 32), (0, 2, 10), 32, middle=10, added=12)
-CLIP = TextEncoder(12, 16)
-BIGG = TextEncoder(32, 20, projection=True)
+CLIP = TextEncoder("clip_l", 12, 16)
+BIGG = TextEncoder("clip_g", 32, 20, projection=True)
 
 
 def model(parts: dict[str, Module], seed: int = 0, dtype: torch.dtype = torch.float32) -> nn.Module:

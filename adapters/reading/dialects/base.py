@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...deltas.suffixes import ALIASES
+from ...modules.architectures import SUPPORTED
 from ...modules.spellings import known_names
 
 if TYPE_CHECKING:
@@ -69,5 +70,5 @@ def find(part: str, name: str, suffix: str) -> Located | str:
     """Look a module up in any of its spellings."""
     canonical = known_names(part).get(name)
     if canonical is None:
-        return f"no {part} module of SD1, SD2 or SDXL is called {name[:80]!r}"
+        return f"no {part} module of {SUPPORTED} is called {name[:80]!r}"
     return Located(f"{part}.{canonical}", suffix)

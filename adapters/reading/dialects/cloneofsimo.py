@@ -13,7 +13,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from ....core.errors import BadWeights
-from ...modules.architectures import CLIP_L, OPENCLIP_H, UNETS
+from ...modules.architectures import ARCHITECTURES, SD15, SD21
+from ...modules.parts import TEXT_ENCODER, UNET
 from ..files import PICKLED, read_raw
 from .base import Dialect, Located
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..files import RawFile
 
-_KEY = re.compile(r"(unet|text_encoder):(\d+):(up|down)")
+_KEY = re.compile(rf"({UNET}|{TEXT_ENCODER}):(\d+):(up|down)")
 ATTENTION, EXTENDED = 144, 224
 GEGLU = 8
 """Rows of a GEGLU projection per column."""
@@ -32,20 +33,21 @@ LARGEST = 100_000
 @cache
 def order(part: str, count: int, *, early: bool = False) -> tuple[str, ...]:
     """Canonical names by position for a file of count modules; raises BadWeights for a count nobody wrote."""
-    names = _encoder(count) if part == "text_encoder" else _unet(extended=count == EXTENDED)
+    names = _encoder(count) if part == TEXT_ENCODER else _unet(extended=count == EXTENDED)
     if len(names) != count:
-        known = f"{ATTENTION} or {EXTENDED}" if part == "unet" else "48 (SD1) or 92 (SD2)"
+        known = f"{ATTENTION} or {EXTENDED}" if part == UNET else "48 (SD1) or 92 (SD2)"
         raise BadWeights(f"holds {count} modules of the {part} by position; lora_diffusion wrote {known}")
     return tuple(f"{part}.{name}" for name in (_early(names) if early else names))
 
 
 def _encoder(count: int) -> list[str]:
-    attention = [[n for n in encoder.modules() if ".self_attn." in n] for encoder in (CLIP_L, OPENCLIP_H)]
+    encoders = (ARCHITECTURES[name].networks[TEXT_ENCODER] for name in (SD15, SD21))
+    attention = [[n for n in encoder.modules() if ".self_attn." in n] for encoder in encoders]
     return next((names for names in attention if len(names) == count), attention[0])
 
 
 def _unet(*, extended: bool) -> list[str]:
-    modules = UNETS["sd15"].modules()
+    modules = ARCHITECTURES[SD15].networks[UNET].modules()
     wanted = [name for name in modules if re.search(r"\.attn\d\.to_|\.ff\.net\.0\.proj$", name)]
     if not extended:
         return wanted
@@ -69,9 +71,9 @@ def named(file: RawFile) -> RawFile:
     """A bare list, and the text encoder and tokens lying beside it, under the keys of the safetensors form."""
     if not file.sequence:
         return file
-    part = "text_encoder" if ".text_encoder" in file.path.suffixes else "unet"
+    part = TEXT_ENCODER if f".{TEXT_ENCODER}" in file.path.suffixes else UNET
     tensors, metadata = _numbered(part, file.sequence), dict(file.metadata)
-    if part == "unet" and file.path.suffix.lower() in PICKLED:
+    if part == UNET and file.path.suffix.lower() in PICKLED:
         tensors |= _companions(file, metadata)
     return replace(file, tensors=tensors, sequence=(), metadata=metadata)
 
@@ -84,9 +86,9 @@ def _numbered(part: str, sequence: tuple[Tensor, ...]) -> dict[str, Tensor]:
 
 def _companions(file: RawFile, metadata: dict[str, str]) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
-    encoder = file.path.with_suffix(f".text_encoder{file.path.suffix}")
+    encoder = file.path.with_suffix(f".{TEXT_ENCODER}{file.path.suffix}")
     if encoder.is_file():
-        found |= _numbered("text_encoder", read_raw(encoder).sequence)
+        found |= _numbered(TEXT_ENCODER, read_raw(encoder).sequence)
     tokens = file.path.with_suffix(f".ti{file.path.suffix}")
     if tokens.is_file():
         learned = read_raw(tokens).tensors
@@ -102,14 +104,14 @@ def locate(key: str, file: RawFile) -> Located | str:
         return "is not PART:NUMBER:up or PART:NUMBER:down"
     part, number = found[1], int(found[2])
     count = sum(other.startswith(f"{part}:") and other.endswith(":up") for other in file.tensors)
-    names = order(part, count, early=part == "unet" and _is_early(file))
+    names = order(part, count, early=part == UNET and _is_early(file))
     if number >= len(names):
         return f"number {number} of {len(names)} modules"
     return Located(names[number], f"lora_{found[3]}.weight")
 
 
 def _is_early(file: RawFile) -> bool:
-    up, down = file.tensors.get("unet:4:up"), file.tensors.get("unet:4:down")
+    up, down = (file.tensors.get(f"{UNET}:4:{side}") for side in ("up", "down"))
     return up is not None and down is not None and up.shape[0] == GEGLU * down.shape[1]
 
 

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...modules.parts import prefix_table
 from .base import Dialect, Located, find, split
 
 if TYPE_CHECKING:
     from ..files import RawFile
 
-PREFIXES = {
-    "model.diffusion_model.": "unet",
-    "diffusion_model.": "unet",
-    "text_encoders.clip_l.transformer.": "text_encoder",
-    "text_encoders.clip_l.": "text_encoder",
-    "text_encoders.clip_h.transformer.": "text_encoder",
-    "text_encoders.clip_g.transformer.": "text_encoder_2",
-    "text_encoders.clip_g.": "text_encoder_2",
-    "clip_l.transformer.": "text_encoder",
-    "clip_h.transformer.": "text_encoder",
-    "clip_g.transformer.": "text_encoder_2",
-}
+PREFIXES = prefix_table("comfy")
 
 
 def locate(key: str, _: RawFile) -> Located | str:

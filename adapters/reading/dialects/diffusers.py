@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ...modules.parts import PARTS, UNET
 from .base import Dialect, Located, find, split
 
 if TYPE_CHECKING:
     from ..files import RawFile
 
-PARTS = ("unet", "text_encoder_2", "text_encoder")
 _PROCESSOR = re.compile(r"(.+)\.processor\.(to_q|to_k|to_v|to_out)_lora\.(up|down)\.weight")
 
 
@@ -19,7 +19,7 @@ def locate(key: str, _: RawFile) -> Located | str:
     part, rest = _part(key)
     if old := _PROCESSOR.fullmatch(rest):
         name = f"{old[1]}.{old[2]}" + (".0" if old[2] == "to_out" else "")
-        return find(part or "unet", name, f"lora_{old[3]}.weight")
+        return find(part or UNET, name, f"lora_{old[3]}.weight")
     if part is None:
         return f"does not start with {', '.join(PARTS)}"
     parts = split(rest)

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...modules.parts import prefix_table
 from .base import Dialect, Located, find
 
 if TYPE_CHECKING:
     from ..files import RawFile
 
-PREFIXES = {
-    "lora_unet_": "unet",
-    "oft_unet_": "unet",
-    "lycoris_unet_": "unet",
-    "lora_te1_": "text_encoder",
-    "lora_te2_": "text_encoder_2",
-    "lora_te_": "text_encoder",
-    "lycoris_te1_": "text_encoder",
-    "lycoris_te2_": "text_encoder_2",
-    "lycoris_te_": "text_encoder",
-    "lycoris_": "unet",
-}
+PREFIXES = prefix_table("kohya")
 
 
 def locate(key: str, file: RawFile) -> Located | str:

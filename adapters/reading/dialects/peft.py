@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ...modules.parts import PARTS
 from .base import KNOWN, Dialect, Located, find, split
 
 if TYPE_CHECKING:
     from ..files import RawFile
 
 PREFIX = "base_model.model."
-CLASSES = {
-    "UNet2DConditionModel": "unet",
-    "CLIPTextModel": "text_encoder",
-    "CLIPTextModelWithProjection": "text_encoder_2",
-}
+_CLASSES = {part.model_class: part.id for part in PARTS.values()}
 _HEADS = tuple({suffix.split(".")[0] for suffix in KNOWN})
 _ADAPTER = re.compile(rf"\.({'|'.join(map(re.escape, _HEADS))})\.[^.]+((?:\.weight|\.bias)?)$")
 
@@ -30,10 +27,10 @@ def locate(key: str, file: RawFile) -> Located | str:
         return "ends in no suffix of an adapter"
     name, suffix = parts
     mapping = file.config.get("auto_mapping") or {}
-    part = CLASSES.get(mapping.get("base_model_class", "")) if isinstance(mapping, dict) else None
+    part = _CLASSES.get(mapping.get("base_model_class", "")) if isinstance(mapping, dict) else None
     if part:
         return find(part, name, suffix)
-    tries = [find(candidate, name, suffix) for candidate in CLASSES.values()]
+    tries = [find(candidate, name, suffix) for candidate in PARTS]
     return next((found for found in tries if isinstance(found, Located)), tries[0])
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from underdrawing.adapters.adapter import Adapter
-    from underdrawing.adapters.modules.architectures import Module, UNet
+    from underdrawing.adapters.modules.layers import Module, UNet
 
 
 PART = {

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from underdrawing.adapters.modules.architectures import CLIP_L, OPENCLIP_BIGG, OPENCLIP_H, UNETS, Module
+from underdrawing.adapters.modules.architectures import ARCHITECTURES, CLIP_L, OPENCLIP_BIGG, OPENCLIP_H
+from underdrawing.adapters.modules.layers import Module
+from underdrawing.adapters.modules.parts import UNET
 
 KEYS = Path(__file__).resolve().parents[4] / "shared" / "keys"
 needs_keys = pytest.mark.skipif(
@@ -29,10 +31,10 @@ def parameters(modules: dict[str, Module]) -> dict[str, list[int]]:
 
 
 @needs_keys
-@pytest.mark.parametrize("name", list(UNETS))
+@pytest.mark.parametrize("name", list(ARCHITECTURES))
 def test_unets_are_the_official_ones_in_order(name: str) -> None:
     official = read(f"{name}_unet_diffusers_modules.json")
-    mine = UNETS[name].modules()
+    mine = ARCHITECTURES[name].networks[UNET].modules()
     assert list(mine) == list(official)
     assert {k: [m.kind, list(m.shape)] for k, m in mine.items()} == official
     assert parameters(mine) == read(f"{name}_unet_diffusers.json")
@@ -51,6 +53,6 @@ def test_text_encoders_are_the_official_ones() -> None:
     [("sd15", 128, 192), ("sd21", 128, 192), ("sdxl", 560, 722), ("sdxl_refiner", 352, 462)],
 )
 def test_counts_of_usual_targets(name: str, attention: int, kohya: int) -> None:
-    modules = UNETS[name].modules()
+    modules = ARCHITECTURES[name].networks[UNET].modules()
     assert sum(".attn" in k and modules[k].kind == "Linear" for k in modules) == attention
     assert sum(".attentions." in k and modules[k].kind in ("Linear", "Conv2d") for k in modules) == kohya

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from underdrawing.adapters.modules.architectures import ENCODERS, UNETS, modules
+from underdrawing.adapters.modules.architectures import ARCHITECTURES, modules
 from underdrawing.adapters.modules.spellings import index, known_names, ldm_name, openclip_name, spellings
 
 KEYS = Path(__file__).resolve().parents[4] / "shared" / "keys"
@@ -23,7 +23,7 @@ def names(architecture: str, part: str = "unet") -> list[str]:
 
 
 @needs_keys
-@pytest.mark.parametrize("architecture", list(UNETS))
+@pytest.mark.parametrize("architecture", list(ARCHITECTURES))
 def test_ldm_names_are_the_official_ones(architecture: str) -> None:
     official = read(f"{architecture}_unet_map_diffusers_to_ldm_comfy.json")
     known = frozenset(names(architecture))
@@ -44,9 +44,9 @@ def test_openclip_names_exist(part: str, file: str) -> None:
         assert spelt is None or spelt in native or f"{spelt}.weight" in native
 
 
-@pytest.mark.parametrize("architecture", list(UNETS))
+@pytest.mark.parametrize("architecture", list(ARCHITECTURES))
 def test_no_two_modules_share_a_spelling(architecture: str) -> None:
-    for part in ("unet", *ENCODERS[architecture]):
+    for part in ARCHITECTURES[architecture].networks:
         own = names(architecture, part)
         spelt = [s for n in own for s in spellings(part, n, frozenset(own))]
         both = [*spelt, *{s.replace(".", "_") for s in spelt}]
@@ -57,7 +57,7 @@ def test_no_two_modules_share_a_spelling(architecture: str) -> None:
 def test_architectures_agree_on_every_spelling() -> None:
     for part in ("unet", "text_encoder", "text_encoder_2"):
         union = known_names(part)
-        for architecture in UNETS:
+        for architecture in ARCHITECTURES:
             for spelling, name in index(part, names(architecture, part)).items():
                 assert union[spelling] == name
 

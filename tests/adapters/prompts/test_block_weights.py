@@ -69,7 +69,7 @@ def test_blocks_agree_with_the_original_names_of_every_module(model: str) -> Non
     assert len(seen) == {"sd15": 26, "sd21": 26, "sdxl": 20, "sdxl_refiner": 26}[model]
 
 
-def listed(text: str, architecture: str = "sd") -> dict[str, float]:
+def listed(text: str, architecture: str = "sd15") -> dict[str, float]:
     weights = parse_blocks(text)
     return dict(zip(BLOCKS, weights.sdxl if architecture == "sdxl" else weights.sd, strict=True))
 
@@ -101,8 +101,8 @@ def test_presets_of_sdxl() -> None:
     assert {b for b, w in listed("OUTALL", "sdxl").items() if w} == {"BASE", *(f"OUT{i:02}" for i in range(6))}
     assert {b for b, w in listed("INALL", "sdxl").items() if w} == {"BASE", "IN04", "IN05", "IN07", "IN08"}
     assert {b for b, w in listed("MIDALL", "sdxl").items() if w} == {"BASE", "MID"}
-    assert listed("SDXL-OUTALL", "sd") == listed("OUTALL", "sdxl")
-    assert listed("SD-OUTALL", "sdxl") == listed("OUTALL", "sd")
+    assert listed("SDXL-OUTALL", "sd15") == listed("OUTALL", "sdxl")
+    assert listed("SD-OUTALL", "sdxl") == listed("OUTALL", "sd15")
     assert set(listed("ALL", "sdxl").values()) == {1.0}
 
 

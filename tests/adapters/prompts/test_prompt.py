@@ -252,7 +252,7 @@ def test_embeddings_of_comfyui() -> None:
 def test_prompts_are_read_without_heavy_imports() -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from underdrawing.adapters import prompt, tags, chunks, encoding, names\n"
+        "from underdrawing.adapters.prompts import prompt, tags, chunks, encoding, library\n"
         "prompt.explain('(a) [b:2]', 4)\nprint(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(ROOT / ".dev")], capture_output=True, text=True, check=True)

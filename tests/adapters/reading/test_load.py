@@ -12,7 +12,7 @@ from tests.support.adapter_models import BIGG, CLIP, SD15, SDXL, lora
 
 from underdrawing.adapters import load_adapter
 from underdrawing.adapters.adapter import Adapter
-from underdrawing.adapters.modules.architectures import CLIP_L, OPENCLIP_BIGG, UNETS
+from underdrawing.adapters.modules.architectures import ARCHITECTURES, CLIP_L, OPENCLIP_BIGG
 from underdrawing.adapters.modules.spellings import ldm_name
 from underdrawing.adapters.reading.files import read_raw
 from underdrawing.adapters.tools.convert import convert
@@ -217,12 +217,13 @@ def test_broken_keys_are_named_and_the_rest_applies(tmp_path: Path) -> None:
 
 def test_full_size_counts(tmp_path: Path) -> None:
     """A plain kohya file of SD1.5 has 264 modules, of SDXL 986 (rank 1, real widths)."""
-    attention = {n: m for n, m in UNETS["sd15"].modules().items() if ".attentions." in n}
+    attention = {n: m for n, m in ARCHITECTURES["sd15"].networks["unet"].modules().items() if ".attentions." in n}
     tensors = lora(attention, "lora_unet_", rank=1) | lora(CLIP_L.modules(), "lora_te_text_model_", rank=1)
     adapter = load_adapter(saved(tmp_path, tensors))
     assert (len(adapter.modules), len(adapter.used), adapter.base_model) == (264, 792, "sd15")
-    names = frozenset(UNETS["sdxl"].modules())
-    attention = {ldm_name(n, names): m for n, m in UNETS["sdxl"].modules().items() if ".attentions." in n}
+    names = frozenset(ARCHITECTURES["sdxl"].networks["unet"].modules())
+    layers = ARCHITECTURES["sdxl"].networks["unet"].modules().items()
+    attention = {ldm_name(n, names): m for n, m in layers if ".attentions." in n}
     tensors = lora(attention, "lora_unet_", rank=1) | lora(CLIP_L.modules(), "lora_te1_text_model_", rank=1)
     big = {n: m for n, m in OPENCLIP_BIGG.modules().items() if n != "text_projection"}
     adapter = load_adapter(saved(tmp_path, tensors | lora(big, "lora_te2_text_model_", rank=1)))

@@ -1,0 +1,96 @@
+"""The parts of base models, and the prefixes of their modules in every naming: one declaration for each part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+UNET = "unet"
+TEXT_ENCODER = "text_encoder"
+TEXT_ENCODER_2 = "text_encoder_2"
+
+Naming = Literal["checkpoint", "kohya", "comfy"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A network of a base model.
+
+    id: first word of canonical module names and the part's folder in a diffusers pipeline. model_class: of diffusers or
+    transformers, by which PEFT names it. checkpoint, kohya, comfy: prefixes of its modules in single-file checkpoints,
+    in kohya's and LyCORIS' files and in ComfyUI's names. export: kohya's prefix in files that we write; export_alone:
+    the same where a model has one text encoder only.
+    """
+
+    id: str
+    model_class: str
+    checkpoint: tuple[str, ...]
+    kohya: tuple[str, ...]
+    comfy: tuple[str, ...]
+    export: str
+    export_alone: str
+
+    def prefixes(self, naming: Naming) -> tuple[str, ...]:
+        """Prefixes in a naming."""
+        return {"checkpoint": self.checkpoint, "kohya": self.kohya, "comfy": self.comfy}[naming]
+
+
+PARTS: dict[str, Part] = {
+    part.id: part
+    for part in (
+        Part(
+            UNET,
+            model_class="UNet2DConditionModel",
+            checkpoint=("model.diffusion_model.", "diffusion_model.", f"{UNET}."),
+            kohya=("lora_unet_", "oft_unet_", "lycoris_unet_", "lycoris_"),
+            comfy=("model.diffusion_model.", "diffusion_model."),
+            export="lora_unet_",
+            export_alone="lora_unet_",
+        ),
+        Part(
+            TEXT_ENCODER,
+            model_class="CLIPTextModel",
+            checkpoint=(
+                "cond_stage_model.transformer.",
+                "cond_stage_model.model.",  # SD2's OpenCLIP
+                "conditioner.embedders.0.transformer.",
+                f"{TEXT_ENCODER}.",
+            ),
+            kohya=("lora_te1_", "lora_te_", "lycoris_te1_", "lycoris_te_"),
+            comfy=(
+                "text_encoders.clip_l.transformer.",
+                "text_encoders.clip_l.",
+                "text_encoders.clip_h.transformer.",
+                "clip_l.transformer.",
+                "clip_h.transformer.",
+            ),
+            export="lora_te1_",
+            export_alone="lora_te_",
+        ),
+        Part(
+            TEXT_ENCODER_2,
+            model_class="CLIPTextModelWithProjection",
+            checkpoint=(
+                "conditioner.embedders.1.model.",
+                "conditioner.embedders.0.model.",  # the refiner's only encoder
+                f"{TEXT_ENCODER_2}.",
+            ),
+            kohya=("lora_te2_", "lycoris_te2_"),
+            comfy=("text_encoders.clip_g.transformer.", "text_encoders.clip_g.", "clip_g.transformer."),
+            export="lora_te2_",
+            export_alone="lora_te2_",
+        ),
+    )
+}
+"""By id, the network that is denoised with first."""
+
+
+def part_of(module: str) -> str:
+    """Part of a canonical module name: "unet.conv_in" → "unet"."""
+    return module.partition(".")[0]
+
+
+def prefix_table(naming: Naming) -> dict[str, str]:
+    """Prefix → part id, the longest prefixes first, so that the first that fits is the right one."""
+    pairs = [(prefix, part.id) for part in PARTS.values() for prefix in part.prefixes(naming)]
+    return dict(sorted(pairs, key=lambda pair: -len(pair[0])))
