@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     Tensors = dict[str, torch.Tensor]
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "segmentation" / "networks.npz"
+GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "segmentation" / "networks.npz"
 RECIPES = {
     "upernet": segmentation.UPERNET,
     "oneformer_ade20k": segmentation.ONEFORMER_ADE20K,

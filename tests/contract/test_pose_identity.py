@@ -19,7 +19,7 @@ from underdrawing.core.poses.model import ANIMAL, BODY, FACE, HAND, Person, Poin
 if TYPE_CHECKING:
     from underdrawing.core.poses.model import Slots
 
-GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "poses" / "poses.npz"
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "poses" / "poses.npz"
 places = st.one_of(st.floats(-3, 70), st.sampled_from([0.0, 0.01, 0.5, 0.99, 1.0, -1.0]), st.floats(-1e12, 1e12))
 point = st.builds(Point, places, places, st.floats(0.01, 1))
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     Tensors = dict[str, Tensor]
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "rtmpose_torch" / "outputs.npz"
+GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "rtmpose_torch" / "outputs.npz"
 CLOSE = 3e-5
 """Largest difference to the golden data, as a share of their largest value; they were made with batch norms apart."""
 STEP = {"whole_body": 13, "animal": 3}

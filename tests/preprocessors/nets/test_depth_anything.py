@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "depth" / "depth.npz"
+GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "depth" / "depth.npz"
 TOLERANCE = 1e-4
 """Of the golden data's own span."""
 
