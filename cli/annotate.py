@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -166,11 +167,12 @@ def _run(asked: Asked, own: dict[str, Any]) -> None:
 
 def _annotated(asked: Asked, wanted: Wanted, found: Inputs, manifest: Manifest) -> Tally:
     from ..core.batch.run import Batch
-    from .progress import pictures
+    from .progress import CommandLine
 
+    total, done = len(found.sources), count(1)
     try:
-        with pictures(len(found.sources)) as step:
-            batch = Batch(wanted, found.sources, manifest, step)
+        with CommandLine().progress("annotate", total, "pictures") as progress:
+            batch = Batch(wanted, found.sources, manifest, lambda: progress(next(done), total))
             sheet = batch.outputs.free(asked.output / "sheet.png") if asked.sheet else None
             tally = batch.run()
     except KeyboardInterrupt:

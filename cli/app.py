@@ -15,11 +15,6 @@ from ..core.settings import describe_variables
 COMMANDS = {
     "annotate": ("annotate", "Turn pictures into control maps."),
     "annotators": ("listing", "List annotators, their parameters, names and licences."),
-    "lora": ("lora", "Inspect, bake, extract, merge, resize and convert LoRA-family files."),
-    "embedding": ("embedding", "Inspect and convert Textual Inversion embeddings."),
-    "pose": ("pose", "Draw poses from JSON files, and change them."),
-    "prompt": ("prompt", "Explain how A1111 and ComfyUI read a prompt."),
-    "weights": ("weights", "List, fetch, verify, find and import weights files."),
     "doctor": ("doctor", "Look for what would make things fail, and say how to mend it."),
     "install": ("install", "Add the nodes to a ComfyUI."),
     "uninstall": ("install", "Take them away again."),
@@ -32,19 +27,27 @@ class Group(click.Group):
     """Knows the commands' names and help without importing them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in the order of the help page."""
-        return list(COMMANDS)
+        """Names in the order of the help page: annotators, operations, the rest."""
+        from ..core.operation_registry import operations
+
+        first, rest = list(COMMANDS)[:2], list(COMMANDS)[2:]
+        return [*first, *operations().groups("cli"), *rest]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command."""
         if cmd_name not in COMMANDS:
-            return None
+            from .operations import command_group
+
+            return command_group(cmd_name)
         return getattr(import_module(f".{COMMANDS[cmd_name][0]}", __package__), cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands with their one-line help."""
+        from ..core.operation_registry import group_help
+
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+            names = self.list_commands(ctx)
+            formatter.write_dl([(name, COMMANDS[name][1] if name in COMMANDS else group_help(name)) for name in names])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write examples, environment variables and exit codes."""

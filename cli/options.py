@@ -42,7 +42,7 @@ class FieldOption(click.Option):
 
     def __init__(self, field: Field, declarations: list[str], of: str, *, loose: bool = False) -> None:
         kind = click.STRING if loose else field_type(field)
-        super().__init__(declarations, type=kind, help=field.help, metavar=_metavar(field), hidden=not of)
+        super().__init__(declarations, type=kind, help=field.help, metavar=metavar(field), hidden=not of)
         self.field, self.of = field, of
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
@@ -52,7 +52,8 @@ class FieldOption(click.Option):
         return f"{self.opts[0]} {self.metavar}".rstrip(), f"{self.field.help}  [{bounds(self.field)}]"
 
 
-def _metavar(field: Field) -> str:
+def metavar(field: Field) -> str:
+    """Placeholder of a value."""
     match field.kind:
         case "choice":
             return "|".join(field.choices)

@@ -1,61 +1,73 @@
-"""Progress bars on stderr; none when it is not a terminal."""
+"""The command line as a host: progress bars on stderr, none when it is not a terminal, and notes beside them."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..core.hooks import HostHooks
+from ..core.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
+
+    import rich.progress
 
 
-@contextmanager
-def pictures(total: int) -> Generator[Callable[[], None]]:
-    """Bar over pictures with their rate; the function moves it by one."""
-    if not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+class CommandLine(HostHooks):
+    """Hooks of a terminal."""
+
+    @contextmanager
+    def progress(self, title: str, total: int = 0, unit: str = "") -> Generator[Progress]:
+        """A bar with counts, the time left and, for bytes and pictures, the rate."""
+        if not sys.stderr.isatty():
+            yield Progress()
+            return
+        from rich.console import Console
+        from rich.progress import Progress as Bars
+
+        with Bars(*_columns(unit), console=Console(stderr=True)) as bars:
+            yield Bar(bars, bars.add_task(title, total=total or None))
+
+    def note(self, text: str) -> None:
+        """A line on stderr."""
+        click.echo(text, err=True)
+
+
+class Bar(Progress):
+    """A bar of rich's."""
+
+    def __init__(self, bars: rich.progress.Progress, task: rich.progress.TaskID) -> None:
+        super().__init__()
+        self._bars, self._task = bars, task
+
+    def show(self, done: int, total: int, message: str) -> None:
+        """Move the bar."""
+        self._bars.update(self._task, completed=done, total=total or None)
+
+
+def _columns(unit: str) -> list[Any]:
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
     from rich.text import Text
 
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
-            return Text(f"{task.finished_speed or task.speed or 0:.2f} pictures/s")
+            return Text(f"{task.finished_speed or task.speed or 0:.2f} {unit}/s")
 
-    with Progress(
-        BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn(), console=Console(stderr=True)
-    ) as bar:
-        task = bar.add_task("annotate", total=total)
-        yield lambda: bar.advance(task)
-
-
-@contextmanager
-def download(total: int | None) -> Generator[Callable[[int, int], None]]:
-    """Bar over bytes with their rate; the function is told how many have come."""
-    if not sys.stderr.isatty():
-        yield lambda done, size: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
-
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("fetch", total=total)
-        yield lambda done, size: bar.update(task, completed=done, total=size)
-
-
-@contextmanager
-def steps(what: str) -> Generator[Callable[[int, int], None]]:
-    """Bar over modules or other equal steps; the function is told how many of how many are done."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    name = TextColumn("{task.description}")
+    if unit == "bytes":
+        return [name, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()]
+    rate = [Rate()] if unit == "pictures" else []
+    return [name, BarColumn(), MofNCompleteColumn(), *rate, TimeRemainingColumn()]

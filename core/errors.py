@@ -51,3 +51,7 @@ class MissingExtra(UnderdrawingError):
 
 class WriteFailed(UnderdrawingError):
     """A result could not be written; what stood there before is untouched."""
+
+
+class Cancelled(UnderdrawingError):
+    """The user stopped a run; nothing is half written."""

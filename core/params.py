@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -27,7 +28,10 @@ P = TypeVar("P", bound=Params)
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
-    """What a surface needs to know of one parameter. low, high and step are None where they do not apply."""
+    """What a surface needs to know of one parameter. low, high and step are None where they do not apply.
+
+    many: a text that holds several items, see `items`; a command line takes the option several times.
+    """
 
     name: str
     kind: FieldKind
@@ -37,6 +41,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None = None
     step: float | None = None
     choices: tuple[str, ...] = ()
+    many: bool = False
 
 
 def between(low: float, high: float, doc: str, *, step: float = 1) -> msgspec.Meta:
@@ -44,9 +49,18 @@ def between(low: float, high: float, doc: str, *, step: float = 1) -> msgspec.Me
     return msgspec.Meta(ge=low, le=high, description=doc, extra={"step": step})
 
 
-def about(doc: str) -> msgspec.Meta:
-    """One-line help of a field without bounds (bool, choice, text)."""
-    return msgspec.Meta(description=doc)
+def about(doc: str, *, many: bool = False) -> msgspec.Meta:
+    """One-line help of a field without bounds (bool, choice, text). many: a text of several items."""
+    return msgspec.Meta(description=doc, extra={"many": many})
+
+
+def items(text: str, *, commas: bool = False) -> list[str]:
+    """Items of a text, which stand on lines of their own, behind semicolons or behind spaces; also behind commas.
+
+    >>> items("nose=1,2; neck=+3,-4")
+    ['nose=1,2', 'neck=+3,-4']
+    """
+    return [item for item in re.split(r"[\s;,]+" if commas else r"[\s;]+", text) if item]
 
 
 @cache
@@ -68,9 +82,9 @@ def make(params: type[P], values: dict[str, Any], *, where: str) -> P:
     try:
         return msgspec.convert({name: _plain(value) for name, value in values.items()}, params)
     except msgspec.ValidationError as error:
-        raise BadParameter(
-            str(error).replace("`$.", "`"), where=where, fix=f"see `underdrawing annotate {where} --help`"
-        ) from error
+        command = where.replace(".", " ") if "." in where else f"annotate {where}"
+        what = str(error).replace("`$.", "`")
+        raise BadParameter(what, where=where, fix=f"see `underdrawing {command} --help`") from error
 
 
 def _plain(value: Any) -> Any:
@@ -88,7 +102,7 @@ def _field(name: str, hint: Any, default: Value) -> Field:
     if get_origin(kind) is Literal:
         return Field(name=name, kind="choice", default=default, help=meta.description, choices=get_args(kind))
     names: dict[Any, FieldKind] = {int: "int", float: "float", bool: "bool", str: "text"}
-    step = (meta.extra or {}).get("step")
+    extra = {"step": None, "many": False, **(meta.extra or {})}
     return Field(
-        name=name, kind=names[kind], default=default, help=meta.description, low=meta.ge, high=meta.le, step=step
+        name=name, kind=names[kind], default=default, help=meta.description, low=meta.ge, high=meta.le, **extra
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.toy_hub import FILE, PATH, REPO, REVISION, ToyHub, record
 
-from underdrawing.cli import weights
+from underdrawing.preprocessors.weights import catalogue
 from underdrawing.preprocessors import registry
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ToyHub]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     monkeypatch.setenv("HF_TOKEN_PATH", str(tmp_path / "none"))
-    monkeypatch.setattr(weights, "records", lambda: {w.id: w for w in (NET, NOT_FOR_SALE, OPEN)})
+    monkeypatch.setattr(catalogue, "records", lambda: {w.id: w for w in (NET, NOT_FOR_SALE, OPEN)})
     stated = {path.replace(FILE, "open.safetensors"): DATA for path in (PATH, PATH.replace(REVISION, "main"))}
     with ToyHub({PATH: DATA, PATH.replace(FILE, "closed.safetensors"): CLOSED, **stated}) as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url)
@@ -184,7 +184,7 @@ def test_first_use_is_told_when_it_is_fetched(run: Run, hub: ToyHub) -> None:
 
 
 def test_needs_of_annotators(run: Run) -> None:
-    ids = [w.id for w in weights._needed(["hed"], every=False)]
+    ids = [w.id for w in catalogue.needed_by(["hed"])]
     assert ids == ["hed_bsds500.safetensors", "lllyasviel/Annotators/ControlNetHED.pth"]
-    assert [w.id for w in weights._needed(["softedge_hed"], every=False)] == ids[1:]
+    assert [w.id for w in catalogue.needed_by(["softedge_hed"])] == ids[1:]
     assert run("weights", "fetch", "hed_bsds500.safetensors").code == 0

@@ -1,46 +1,19 @@
-"""``underdrawing prompt``: how the hosts read a prompt."""
+"""How both hosts read a prompt, in words."""
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from .shown import printable
+from ...core.report_text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MOST_STEPS = 1000
 LONGEST = 2000
-count_type = click.IntRange(1, MOST_STEPS)
 
 
-@click.group(short_help="Explain how A1111 and ComfyUI read a prompt.")
-def prompt() -> None:
-    """Explain prompts."""
-
-
-@prompt.command(short_help="Show how both hosts read a prompt, and where they differ.")
-@click.argument("text", metavar="PROMPT")
-@click.option("--steps", type=count_type, metavar="N", default=20, show_default=True, help="Sampling steps.")
-@click.option("--hires-steps", type=count_type, metavar="N", help="Steps of the second pass: explain that one.")
-@click.option("--json", "as_json", is_flag=True, help="As a JSON object.")
-def explain(text: str, steps: int, hires_steps: int | None, as_json: bool) -> None:
-    """Show how A1111 and ComfyUI read PROMPT: adapters, weights, what changes at which step, and the differences.
-
-    Exit code 1 when something in it is wrong, such as a tag with a weight that is no number.
-    """
-    from ..adapters.prompts.prompt import explain as explained
-
-    report = explained(text, steps, hires_steps=hires_steps)
-    click.echo(json.dumps(report, indent=2) if as_json else "\n".join(_lines(report)))
-    sys.exit(1 if report["errors"] else 0)
-
-
-def _lines(report: dict[str, Any]) -> Iterator[str]:
+def prompt_lines(report: dict[str, Any]) -> Iterator[str]:
+    """What `explain` says, line by line."""
     yield f"A1111, {report['steps']} steps"
     yield from _a1111(report["a1111"])
     yield "ComfyUI"

@@ -1,11 +1,11 @@
-"""What ``underdrawing lora`` prints for people."""
+"""An adapter's report in words."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from .shown import listed, printable, rows
+from ...core.report_text import comma_list, printable, table_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 MOST_LINES = 8
 
 
-def lines(report: dict[str, Any]) -> Iterator[str]:
-    """A report of `lora inspect` as a table."""
+def adapter_lines(report: dict[str, Any]) -> Iterator[str]:
+    """What `Adapter.report` says, as a table."""
     yield printable(report["file"])
     modules, parts = report["modules"], report["parts"]
-    yield from rows(
+    yield from table_lines(
         [
             ("dialect", printable(report["dialect"])),
             ("base model", report["base_model"]),
@@ -25,12 +25,12 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
             ("", _counts(parts)),
             ("ranks", _ranks(report["ranks"])),
             ("embeddings", [_embedding(token, shapes) for token, shapes in list(report["embeddings"].items())[:20]]),
-            ("keys", f"{report['keys']}, {len(report['unused'])} of no use"),
+            ("keys", f"{report['keys']}, {len(report['unused'])} unused"),
             ("unused", _reasons(report["unused"])),
             ("finite", "yes" if report["finite"] else "NO: it holds NaN or infinite numbers"),
             (
                 "metadata",
-                f"{len(report['metadata'])} entries: {listed(report['metadata'])}" if report["metadata"] else "",
+                f"{len(report['metadata'])} entries: {comma_list(report['metadata'])}" if report["metadata"] else "",
             ),
             ("note", [printable(note, 200) for note in report["notes"][:MOST_LINES]]),
         ]
@@ -44,8 +44,8 @@ def _counts(counts: Mapping[str, int]) -> str:
 def _ranks(ranks: Mapping[str, int]) -> str:
     if len(ranks) == 1:
         return next(iter(ranks))
-    shown = [f"{rank} ({count})" for rank, count in ranks.items()]
-    return listed(shown)
+    texts = [f"{rank} ({count})" for rank, count in ranks.items()]
+    return comma_list(texts)
 
 
 def _embedding(token: str, shapes: Mapping[str, list[int]]) -> str:
@@ -59,10 +59,7 @@ def _reasons(unused: Mapping[str, str]) -> list[str]:
     for key, reason in unused.items():
         keys[reason].append(key)
     ordered = Counter({reason: len(group) for reason, group in keys.items()}).most_common()
-    shown = [f"{count} {printable(reason, 160)}: {listed(keys[reason], 2)}" for reason, count in ordered[:MOST_LINES]]
-    return [*shown, f"and {len(ordered) - MOST_LINES} more reasons"] if len(ordered) > MOST_LINES else shown
-
-
-def text_lines(report: object) -> list[str]:
-    """The text of a receipt or a tool's report, line by line."""
-    return [printable(line, 300) for line in str(report).split("\n")]
+    lines = [
+        f"{count} {printable(reason, 160)}: {comma_list(keys[reason], 2)}" for reason, count in ordered[:MOST_LINES]
+    ]
+    return [*lines, f"and {len(ordered) - MOST_LINES} more reasons"] if len(ordered) > MOST_LINES else lines

@@ -1,0 +1,1 @@
+"""Operations on LoRA-family files, embeddings and prompts: one file each."""

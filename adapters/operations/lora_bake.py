@@ -1,0 +1,44 @@
+"""Bake LoRAs into a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from ...core.operation import Inputs, Job, Operation, Report, Spec, WeightedLora, slot, target
+from ...core.params import Params, about
+from ...core.report_text import text_lines
+
+
+class BakeInputs(Inputs):
+    """A checkpoint file and what goes into it."""
+
+    checkpoint: Annotated[Path, slot("checkpoint", "Checkpoint file: SD1, SD2, SDXL, refiner, or one part of a model")]
+    loras: Annotated[tuple[WeightedLora, ...], slot("loras", "LoRAs with their strengths", repeat="all")]
+    output: Annotated[Path, target("checkpoint", "New checkpoint, a .safetensors file")]
+
+
+class BakeParams(Params):
+    """How the changes add up."""
+
+    sequential: Annotated[bool, about("Each LoRA sees what the one before left, as in A1111 and ComfyUI")] = False
+
+
+class LoraBake(Operation[BakeInputs, BakeParams]):
+    """Write a checkpoint with LoRAs baked into its weights; what was done is kept in its metadata."""
+
+    spec = Spec(id="lora.bake", title="Bake LoRAs into a checkpoint")
+
+    def run(self, inputs: BakeInputs, params: BakeParams, job: Job) -> Report:
+        """Stream the checkpoint. Raises BadWeights, BadParameter, WriteFailed."""
+        from ..applying.bake import bake
+        from ..prompts.block_weights import parse_blocks
+        from ._fields import load_weighted
+
+        weights = [parse_blocks(lora.blocks) if lora.blocks else None for lora in inputs.loras]
+        requests = [(*one, own) for one, own in zip(load_weighted(inputs.loras), weights, strict=True)]
+        order = "sequential" if params.sequential else "base"
+        with job.progress("bake") as progress:
+            receipt = bake(inputs.checkpoint, requests, inputs.output, order=order, progress=progress)
+        data = {"file": str(inputs.output), "adapters": receipt.to_json()}
+        return Report(text=text_lines(receipt), data=data, files=(inputs.output,))

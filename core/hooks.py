@@ -1,0 +1,53 @@
+"""What a host gives to the core. A host subclasses `HostHooks` and hands it to whatever runs in it."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal
+
+from .progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from .errors import WeightsMissing
+
+FileKind = Literal["lora", "checkpoint", "embedding", "weights", "poses", "pictures"]
+"""Kinds of files that hosts keep in folders of their own, and that operations write."""
+
+log = logging.getLogger("underdrawing")
+
+
+class HostHooks:
+    """The hooks of a plain script; every host overrides what it does differently.
+
+    one_token_per_file: whether this host looks embeddings up by the names of files, so that a file holds one token.
+    """
+
+    one_token_per_file = False
+
+    def folders(self, kind: FileKind) -> list[Path]:
+        """Folders in which this host keeps files of a kind, the one for new files first."""
+        return []
+
+    def device(self) -> str:
+        """Device of networks: auto, cpu, cuda, cuda:1 or mps."""
+        return "auto"
+
+    @contextmanager
+    def progress(self, title: str, total: int = 0, unit: str = "") -> Generator[Progress]:
+        """Show the progress of one run. total: units of work, 0 where it is not known; unit: what they are called."""
+        yield Progress()
+
+    def adopt_networks(self) -> None:
+        """Let this host's memory management own the networks that are built from now on, if it has one."""
+
+    def explain_missing(self, error: WeightsMissing) -> WeightsMissing:
+        """Add to missing weights what the user of this host can do."""
+        return error
+
+    def note(self, text: str) -> None:
+        """Report something the user should see at once: a fallback, a licence, what is left out."""
+        log.warning("%s", text)

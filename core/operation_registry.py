@@ -1,0 +1,116 @@
+"""Operations are found, not listed: one file each in the `operations` folder of a room, or an entry point."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import pkgutil
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from .errors import UnknownName
+from .operation import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .operation import Host
+
+OperationType = type[Operation[Any, Any]]
+GROUP = "underdrawing.operations"
+FOLDER = "operations"
+TITLES = {
+    "lora": ("LoRA tools", "Inspect, bake, extract, merge, resize and convert LoRA-family files."),
+    "embedding": ("Embeddings", "Inspect and convert Textual Inversion embeddings."),
+    "pose": ("Poses", "Draw poses from JSON files, and edit them."),
+    "prompt": ("Prompts", "Explain how A1111 and ComfyUI read a prompt."),
+    "weights": ("Tools", "List, fetch, verify, find and import weights files."),
+}
+"""Group of operations → its title, and the help of its command; a group of somebody else's has its name for both."""
+
+
+class OperationRegistry:
+    """All operations of a package's rooms and of installed plug-ins; files that fail to import keep their reason."""
+
+    def __init__(self, package: str, group: str = GROUP) -> None:
+        self.broken: dict[str, str] = {}
+        found: dict[str, OperationType] = {}
+        for name, load in _sources(package, group):
+            try:
+                operation = load()
+                _check(operation, found)
+                found[operation.spec.id] = operation
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - one bad file must not take the others down
+                self.broken[name] = f"{type(error).__name__}: {error}"
+        self._found = dict(sorted(found.items()))
+
+    def __iter__(self) -> Iterator[OperationType]:
+        """In order of id."""
+        return iter(self._found.values())
+
+    def __getitem__(self, name: str) -> OperationType:
+        """The operation with an id. Raises UnknownName."""
+        if name not in self._found:
+            reason = f"could not be imported ({self.broken[name]})" if name in self.broken else "does not exist"
+            raise UnknownName(f"the operation {name!r} {reason}", fix=f"choose one of {', '.join(self._found)}")
+        return self._found[name]
+
+    def of_host(self, host: Host) -> list[OperationType]:
+        """Operations that a host offers."""
+        return [operation for operation in self if host in operation.spec.hosts]
+
+    def groups(self, host: Host) -> dict[str, list[OperationType]]:
+        """Group → the operations of it that a host offers."""
+        names = [operation.spec.group for operation in self.of_host(host)]
+        return {name: [o for o in self.of_host(host) if o.spec.group == name] for name in dict.fromkeys(names)}
+
+
+def group_title(group: str) -> str:
+    """Title of a group, for menus."""
+    return TITLES.get(group, (group.capitalize(), ""))[0]
+
+
+def group_help(group: str) -> str:
+    """Help of a group of commands."""
+    return TITLES.get(group, ("", f"{group.capitalize()}."))[1]
+
+
+@lru_cache(maxsize=1)
+def operations() -> OperationRegistry:
+    """Operations of this package."""
+    return OperationRegistry((__package__ or "").rpartition(".")[0])
+
+
+def _sources(package: str, group: str) -> Iterator[tuple[str, Callable[[], OperationType]]]:
+    root = importlib.import_module(package)
+    rooms = sorted(room.name for room in pkgutil.iter_modules(root.__path__) if room.ispkg)
+    for room in rooms:
+        folder = importlib.util.find_spec(f"{package}.{room}.{FOLDER}")
+        for module in pkgutil.iter_modules(folder.submodule_search_locations if folder else []):
+            if not module.name.startswith("_"):
+                name = f"{package}.{room}.{FOLDER}.{module.name}"
+                yield module.name.replace("_", ".", 1), lambda name=name: _from_module(name)
+    for entry in importlib.metadata.entry_points(group=group):
+        yield entry.name, entry.load
+
+
+def _from_module(name: str) -> OperationType:
+    module = importlib.import_module(name)
+    own = [v for v in vars(module).values() if isinstance(v, type) and v.__module__ == module.__name__]
+    classes = [v for v in own if issubclass(v, Operation)]
+    if len(classes) != 1:
+        raise TypeError(f"an operation's file defines exactly one Operation, this one has {len(classes)}")
+    return classes[0]
+
+
+def _check(operation: OperationType, found: dict[str, OperationType]) -> None:
+    spec = operation.spec
+    if spec.id in found:
+        raise ValueError(f"the id {spec.id!r} is taken by {found[spec.id].__module__}")
+    if not spec.group or not spec.verb:
+        raise ValueError(f"the id {spec.id!r} is not GROUP.VERB")
+    known = {field.name for field in operation.fields()}
+    if lost := sorted({*spec.added, *spec.old_names.values()} - known):
+        raise ValueError(f"{spec.id} has no parameter {', '.join(lost)}")
+    operation.slots()

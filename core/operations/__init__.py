@@ -1,0 +1,1 @@
+"""Operations on poses: one file each."""

@@ -1,0 +1,86 @@
+"""Parameters that the operations on poses share."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from ..errors import BadParameter
+from ..images.geometry import FitMode, Size
+
+if TYPE_CHECKING:
+    from ..poses.model import Pose
+
+POSES = "OpenPose JSON of any origin, or a map that holds its poses"
+PEOPLE = "Who stays, counted from 1, as in 1,3; in this order. Empty: everybody"
+ANIMALS = "Keep animals"
+SIZE = "Canvas as WIDTHxHEIGHT, onto which everybody is brought; empty: as it is"
+MODE = "How the size is met: stretch (just), fill and crop, or fit and pad (fill)"
+
+__all__ = ["ANIMALS", "MODE", "PEOPLE", "POSES", "SIZE", "FitMode", "Selection", "parse_size"]
+
+
+class _Params(Protocol):
+    @property
+    def people(self) -> str: ...
+    @property
+    def body(self) -> bool: ...
+    @property
+    def hands(self) -> bool: ...
+    @property
+    def face(self) -> bool: ...
+    @property
+    def animals(self) -> bool: ...
+    @property
+    def size(self) -> str: ...
+    @property
+    def mode(self) -> FitMode: ...
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """Who and what stays, and on which canvas."""
+
+    people: str
+    body: bool
+    hands: bool
+    face: bool
+    animals: bool
+    size: Size | None
+    mode: FitMode
+
+    @classmethod
+    def of(cls, params: _Params) -> Selection:
+        """The parameters' selection. Raises BadParameter for a size that is none."""
+        return cls(
+            people=params.people,
+            body=params.body,
+            hands=params.hands,
+            face=params.face,
+            animals=params.animals,
+            size=parse_size(params.size),
+            mode=params.mode,
+        )
+
+    def choose(self, pose: Pose) -> Pose:
+        """Who and what stays. Raises BadParameter for a list of people that is none."""
+        from ..poses.edit import chosen, parts
+
+        return parts(chosen(pose, self.people), body=self.body, hands=self.hands, face=self.face, animals=self.animals)
+
+    def fit(self, pose: Pose) -> Pose:
+        """On the canvas."""
+        from ..poses.edit import retargeted
+
+        return pose if self.size is None else retargeted(pose, self.size, self.mode)
+
+
+def parse_size(text: str) -> Size | None:
+    """Read WIDTHxHEIGHT; None for an empty text. Raises BadParameter."""
+    if not text.strip():
+        return None
+    match = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text.strip())
+    if match is None:
+        raise BadParameter(f"{text!r} is no size", where="size", fix="write WIDTHxHEIGHT, for example 768x512")
+    return Size(int(match[2]), int(match[1]))

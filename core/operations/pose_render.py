@@ -1,0 +1,76 @@
+"""Draw poses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from ..operation import Inputs, Job, Operation, Picture, Report, Spec, slot, target
+from ..params import Params, about, between
+from ..poses.files import PoseFile
+from ..poses.names import STICKS_HELP, Sticks
+from ._poses import ANIMALS, MODE, PEOPLE, POSES, SIZE, FitMode, Selection
+
+if TYPE_CHECKING:
+    from ..poses.model import Pose
+
+
+class RenderInputs(Inputs):
+    """Poses of one file, or of one batch."""
+
+    poses: Annotated[PoseFile, slot("poses", POSES, repeat="each")]
+    output: Annotated[Path, target("pictures", "Folder for the maps", suffix="")]
+
+
+class RenderParams(Params):
+    """Who and what is drawn, how, and how large."""
+
+    body: Annotated[bool, about("Draw bodies")] = True
+    hands: Annotated[bool, about("Draw hands")] = True
+    face: Annotated[bool, about("Draw faces")] = True
+    sticks: Annotated[Sticks, about(f"Limb width scaling. {STICKS_HELP}")] = "plain"
+    resolution: Annotated[int, between(0, 16384, "Shorter side of the map in pixels; 0: that of the poses", step=8)] = 0
+    animals: Annotated[bool, about(ANIMALS)] = True
+    people: Annotated[str, about(PEOPLE)] = ""
+    size: Annotated[str, about(SIZE)] = ""
+    mode: Annotated[FitMode, about(MODE)] = "just"
+
+
+class PoseRender(Operation[RenderInputs, RenderParams]):
+    """Draw poses as the ControlNets were trained to see them.
+
+    Maps are named after their files: NAME.png, or NAME_00001.png and so on where a file holds a list. A map holds its
+    poses: editing NAME.png gets them back.
+    """
+
+    spec = Spec(
+        id="pose.render",
+        title="Draw poses",
+        names={"comfyui": "UnderdrawingPosesDraw"},
+        added=("animals", "people", "size", "mode"),
+    )
+
+    def run(self, inputs: RenderInputs, params: RenderParams, job: Job) -> Report:
+        """Draw every pose. Raises BadImage for a canvas that is too large, BadParameter."""
+        from ..poses.drawing import draw_pose
+        from ..poses.files import map_info
+        from ..poses.model import to_openpose
+
+        selection = Selection.of(params)
+        pictures: list[Picture] = []
+        documents: list[dict[str, Any]] = []
+        for number, pose in enumerate(inputs.poses.poses, start=1):
+            final = _resize(selection.fit(selection.choose(pose)), params.resolution)
+            ending = f"_{number:05}" if inputs.poses.listed else ""
+            pixels = draw_pose(final, sticks=params.sticks)
+            pictures.append(Picture(pixels, map_info(final, sticks=params.sticks), ending))
+            documents.append(to_openpose(final))
+        notes = () if pictures else ("holds no poses",)
+        return Report(data=documents, pictures=tuple(pictures), notes=notes)
+
+
+def _resize(pose: Pose, resolution: int) -> Pose:
+    from ..images.geometry import Size, target_size
+    from ..poses.model import scaled
+
+    return scaled(pose, target_size(Size(pose.height, pose.width), resolution))

@@ -1,0 +1,1 @@
+"""Operations on weights files: one file each."""

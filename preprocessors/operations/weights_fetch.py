@@ -1,0 +1,99 @@
+"""Fetch weights files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from ...core.errors import BadParameter, UnderdrawingError, WeightsMissing
+from ...core.operation import Inputs, Job, Operation, Report, Spec, slot
+from ...core.params import Params, about, items
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ...core.weights.record import Weight
+
+
+class FetchInputs(Inputs):
+    """Weights by id."""
+
+    weights: Annotated[
+        tuple[str, ...], slot("weights", "Id of a weights file, or its file name", repeat="all", optional=True)
+    ] = ()
+
+
+class FetchParams(Params):
+    """More ways to say which."""
+
+    annotator: Annotated[str, about("What an annotator needs, by its id or alias", many=True)] = ""
+    all: Annotated[bool, about("What any annotator needs")] = False
+    commercial_ok: Annotated[bool, about("Leave out what may not be used commercially")] = False
+
+
+class WeightsFetch(Operation[FetchInputs, FetchParams]):
+    """Fetch weights files; sizes and licences are shown first.
+
+    Calling this is consent. UNDERDRAWING_DOWNLOAD=never and HF_HUB_OFFLINE=1 still forbid it. Downloads go on where
+    they stopped, and only a file with the right sha256 gets its name. Where this project pins no hash, the one that the
+    hub states is pinned on this first use.
+    """
+
+    spec = Spec(
+        id="weights.fetch",
+        title="Fetch weights",
+        names={"comfyui": "UnderdrawingFetchWeights"},
+        consent="Download it, under its licence; off only shows the record",
+    )
+
+    def run(self, inputs: FetchInputs, params: FetchParams, job: Job) -> Report:
+        """Fetch and verify; one failure does not stop the others. Raises BadParameter, UnknownName."""
+        from ..weights.catalogue import find_records, needed_by, records, terms
+
+        everything = list(records().values()) if params.all else []
+        wanted = [*find_records(inputs.weights), *everything, *needed_by(items(params.annotator, commas=True))]
+        if not wanted:
+            fix = "an ID of `underdrawing weights list`, --annotator NAME or --all"
+            raise BadParameter("nothing to fetch is named", where="weights", fix=fix)
+        paths: dict[str, Path | None] = {}
+        errors: list[UnderdrawingError] = []
+        lines: list[str] = []
+        for weight in dict.fromkeys(wanted):
+            if params.commercial_ok and not weight.commercial:
+                job.host.note(f"{weight.id} left out: {terms(weight)}")
+                continue
+            try:
+                paths[weight.id] = path = _find_or_fetch(weight, job)
+            except BadParameter:
+                raise
+            except UnderdrawingError as error:
+                errors.append(error)
+                continue
+            lines.append(
+                str(path) if path else f"{weight.id}: {terms(weight)}. Not on this machine; nothing was fetched"
+            )
+        data = [{"id": name, "path": str(path) if path else None} for name, path in paths.items()]
+        files = tuple(path for path in paths.values() if path)
+        return Report(text="\n".join(lines), data=data, files=files, errors=tuple(errors), complete=not errors)
+
+
+def _find_or_fetch(weight: Weight, job: Job) -> Path | None:
+    from ...core.weights.store import store
+    from ..weights.catalogue import terms
+
+    path = store().find(weight)
+    if path is not None or not job.consent:
+        return path
+    _check_allowed(weight)
+    job.host.note(f"{weight.id}: {terms(weight)}")
+    with job.progress("fetch", store().shown(weight).size, "bytes") as progress:
+        return store().fetch(weight, progress)
+
+
+def _check_allowed(weight: Weight) -> None:
+    from ...core.settings import DOWNLOAD
+    from ..weights.catalogue import terms
+
+    if DOWNLOAD.read() == "never":
+        what = f"is not on this machine ({terms(weight)}), and UNDERDRAWING_DOWNLOAD=never forbids fetching it"
+        fix = "unset UNDERDRAWING_DOWNLOAD, or `underdrawing weights import FILE`"
+        raise WeightsMissing(what, where=weight.id, fix=fix)
