@@ -118,9 +118,11 @@ def _run(operation: OperationType, values: dict[str, Any]) -> int:
     reports: list[Report] = []
     if each is None:
         report = run(operation, _loaded(operation, inputs), params, job)
-        return max(_finish(report, _write(operation, report, inputs), as_json), _print([report], as_json))
-    code = 0
-    for file in _distinct(operation, inputs, each):
+        code = _finish(report, _write(operation, report, inputs), as_json)
+        _print(report.data, [report], as_json)
+        return code
+    code, files = 0, _distinct(operation, inputs, each)
+    for file in files:
         one = {**inputs, each.name: file}
         try:
             report = run(operation, _loaded(operation, one), params, job)
@@ -129,7 +131,9 @@ def _run(operation: OperationType, values: dict[str, Any]) -> int:
         except UnderdrawingError as error:
             click.echo(f"underdrawing: {printable(error, 600)}", err=True)
             code = 1
-    return max(code, _print(reports, as_json))
+    if reports:
+        _print([report.data for report in reports] if len(files) > 1 else reports[0].data, reports, as_json)
+    return code
 
 
 def _params(operation: OperationType, values: dict[str, Any]) -> dict[str, Value]:
@@ -180,11 +184,11 @@ def _loaded(operation: OperationType, inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _distinct(operation: OperationType, inputs: dict[str, Any], slot: Slot) -> list[Path]:
-    """Files without repetitions. Raises BadParameter where two would give pictures of the same name."""
+    """Files, without repetitions where each gives pictures. Raises BadParameter where two would have the same name."""
     files: dict[str, Path] = {}
     target = operation.target()
     if target is None or target.kind != "pictures":
-        return list(dict.fromkeys(inputs[slot.name]))
+        return list(inputs[slot.name])
     for file in dict.fromkeys(inputs[slot.name]):
         other = files.setdefault(file.stem.lower(), file)
         if other != file:
@@ -225,10 +229,10 @@ def _finish(report: Report, files: Sequence[Path], as_json: bool, source: Path |
     return 0 if report.complete else 1
 
 
-def _print(reports: Sequence[Report], as_json: bool) -> int:
-    if as_json and reports:
-        click.echo(json.dumps([report.data for report in reports] if len(reports) > 1 else reports[0].data, indent=2))
-    for report in reports if not as_json else ():
+def _print(data: Any, reports: Sequence[Report], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(data, indent=2))
+        return
+    for report in reports:
         if report.text:
             click.echo(report.text)
-    return 0

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..embeddings.load import Tokens
 
 
-class ConvertInputs(Inputs):
+class ConvertInputs(Inputs, frozen=True):
     """One embedding of any layout."""
 
     embedding: Annotated[Path, slot("embedding", "Embedding file, or a picture that holds one")]
@@ -24,7 +24,7 @@ class ConvertInputs(Inputs):
     ]
 
 
-class ConvertParams(Params):
+class ConvertParams(Params, frozen=True):
     """Layout of the new file, and which tokens go into it."""
 
     layout: Annotated[

@@ -9,7 +9,7 @@ from ...core.operation import Inputs, Job, Operation, Report, Spec, slot
 from ...core.params import Params
 
 
-class InspectInputs(Inputs):
+class InspectInputs(Inputs, frozen=True):
     """One file of any layout."""
 
     embedding: Annotated[Path, slot("embedding", "Embedding file, or a picture that holds one", repeat="each")]

@@ -10,7 +10,7 @@ from ...core.params import Params, about
 from ...core.report_text import text_lines
 
 
-class BakeInputs(Inputs):
+class BakeInputs(Inputs, frozen=True):
     """A checkpoint file and what goes into it."""
 
     checkpoint: Annotated[Path, slot("checkpoint", "Checkpoint file: SD1, SD2, SDXL, refiner, or one part of a model")]
@@ -18,7 +18,7 @@ class BakeInputs(Inputs):
     output: Annotated[Path, target("checkpoint", "New checkpoint, a .safetensors file")]
 
 
-class BakeParams(Params):
+class BakeParams(Params, frozen=True):
     """How the changes add up."""
 
     sequential: Annotated[bool, about("Each LoRA sees what the one before left, as in A1111 and ComfyUI")] = False

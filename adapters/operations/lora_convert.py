@@ -11,14 +11,14 @@ from ...core.report_text import text_lines
 from ._fields import MAX_RANK
 
 
-class ConvertInputs(Inputs):
+class ConvertInputs(Inputs, frozen=True):
     """One LoRA of any dialect."""
 
     lora: Annotated[Path, slot("lora", "LoRA file, or a folder that PEFT wrote")]
     output: Annotated[Path, target("lora", "New LoRA: a .safetensors file, for peft a folder")]
 
 
-class ConvertParams(Params):
+class ConvertParams(Params, frozen=True):
     """The naming, and what to do with what it lacks."""
 
     naming: Annotated[Literal["kohya", "diffusers", "peft"], about("Names of the keys; peft writes a folder")] = "kohya"

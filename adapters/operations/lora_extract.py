@@ -11,7 +11,7 @@ from ...core.report_text import text_lines
 from ._fields import DEFAULT_RANK, MAX_RANK, RANK, Cumulative, DType, Frobenius, Ratio, rank_rule
 
 
-class ExtractInputs(Inputs):
+class ExtractInputs(Inputs, frozen=True):
     """Two checkpoints: files, or models that a host has loaded."""
 
     tuned: Annotated[Any, slot("checkpoint", "What the base is to become", live=True)]
@@ -19,7 +19,7 @@ class ExtractInputs(Inputs):
     output: Annotated[Path, target("lora", "New LoRA, a .safetensors file")]
 
 
-class ExtractParams(Params):
+class ExtractParams(Params, frozen=True):
     """Ranks, and what is left out."""
 
     rank: Annotated[int, between(0, MAX_RANK, f"{RANK}; 0: {DEFAULT_RANK}, or as many as the share asks for")] = 0
@@ -57,7 +57,7 @@ class LoraExtract(Operation[ExtractInputs, ExtractParams]):
             encoders=params.text_encoder,
             dtype=params.dtype,
         )
-        run = extract if isinstance(inputs.tuned, Path) else extract_between
+        run: Any = extract if isinstance(inputs.tuned, Path) else extract_between
         with job.progress("extract") as progress:
             report = run(inputs.tuned, inputs.base, inputs.output, how, progress=progress)
         return Report(text=text_lines(report), data=report.to_json(), files=report.files)

@@ -9,7 +9,7 @@ from ...core.operation import Inputs, Job, Operation, Report, Spec, slot
 from ...core.params import Params
 
 
-class InspectInputs(Inputs):
+class InspectInputs(Inputs, frozen=True):
     """One file of any dialect."""
 
     lora: Annotated[Path, slot("lora", "LoRA file, or a folder that PEFT wrote", repeat="each")]

@@ -12,14 +12,14 @@ from ...core.report_text import text_lines
 from ._fields import MAX_RANK, RANK, Cumulative, DType, Frobenius, Ratio, load_weighted, rank_rule
 
 
-class MergeInputs(Inputs):
+class MergeInputs(Inputs, frozen=True):
     """Several LoRAs."""
 
     loras: Annotated[tuple[WeightedLora, ...], slot("loras", "LoRAs with their strengths", repeat="all")]
     output: Annotated[Path, target("lora", "New LoRA, a .safetensors file")]
 
 
-class MergeParams(Params):
+class MergeParams(Params, frozen=True):
     """How they become one."""
 
     how: Annotated[

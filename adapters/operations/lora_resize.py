@@ -12,14 +12,14 @@ from ...core.report_text import text_lines
 from ._fields import MAX_RANK, RANK, Cumulative, DType, Frobenius, Ratio, rank_rule
 
 
-class ResizeInputs(Inputs):
+class ResizeInputs(Inputs, frozen=True):
     """One LoRA."""
 
     lora: Annotated[Path, slot("lora", "LoRA file, or a folder that PEFT wrote")]
     output: Annotated[Path, target("lora", "New LoRA, a .safetensors file")]
 
 
-class ResizeParams(Params):
+class ResizeParams(Params, frozen=True):
     """How many ranks stay; at least one of the first four must be given."""
 
     rank: Annotated[int, between(0, MAX_RANK, f"{RANK}; 0: as many as the share asks for")] = 0

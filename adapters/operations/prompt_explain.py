@@ -10,13 +10,13 @@ from ...core.params import Params, between
 MAX_STEPS = 1000
 
 
-class ExplainInputs(Inputs):
+class ExplainInputs(Inputs, frozen=True):
     """A prompt."""
 
     prompt: Annotated[str, slot("text", "Prompt, as one would write it in A1111")]
 
 
-class ExplainParams(Params):
+class ExplainParams(Params, frozen=True):
     """Steps of sampling, on which schedules depend."""
 
     steps: Annotated[int, between(1, MAX_STEPS, "Sampling steps")] = 20

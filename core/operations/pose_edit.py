@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from ..poses.model import Pose
 
 
-class EditInputs(Inputs):
+class EditInputs(Inputs, frozen=True):
     """Poses of one file, or of one batch."""
 
     poses: Annotated[PoseFile, slot("poses", POSES)]
     output: Annotated[Path, target("poses", "File for the changed poses", suffix=".json")]
 
 
-class EditParams(Params):
+class EditParams(Params, frozen=True):
     """The changes."""
 
     people: Annotated[str, about(PEOPLE)] = ""

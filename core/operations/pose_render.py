@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from ..poses.model import Pose
 
 
-class RenderInputs(Inputs):
+class RenderInputs(Inputs, frozen=True):
     """Poses of one file, or of one batch."""
 
     poses: Annotated[PoseFile, slot("poses", POSES, repeat="each")]
     output: Annotated[Path, target("pictures", "Folder for the maps", suffix="")]
 
 
-class RenderParams(Params):
+class RenderParams(Params, frozen=True):
     """Who and what is drawn, how, and how large."""
 
     body: Annotated[bool, about("Draw bodies")] = True

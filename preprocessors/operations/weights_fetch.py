@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ...core.weights.record import Weight
 
 
-class FetchInputs(Inputs):
+class FetchInputs(Inputs, frozen=True):
     """Weights by id."""
 
     weights: Annotated[
@@ -22,7 +22,7 @@ class FetchInputs(Inputs):
     ] = ()
 
 
-class FetchParams(Params):
+class FetchParams(Params, frozen=True):
     """More ways to say which."""
 
     annotator: Annotated[str, about("What an annotator needs, by its id or alias", many=True)] = ""

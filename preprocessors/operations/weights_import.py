@@ -10,13 +10,13 @@ from ...core.operation import Inputs, Job, Operation, Report, Spec, slot
 from ...core.params import Params, about
 
 
-class ImportInputs(Inputs):
+class ImportInputs(Inputs, frozen=True):
     """Files that the user has."""
 
     files: Annotated[tuple[Path, ...], slot("file", "Weights file that you have, under any name", repeat="all")]
 
 
-class ImportParams(Params):
+class ImportParams(Params, frozen=True):
     """What a file is, where it cannot be told."""
 
     as_: Annotated[str, about("Say which weights, by id, FILE is, where this project pins no hash")] = ""

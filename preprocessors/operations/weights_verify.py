@@ -8,7 +8,7 @@ from ...core.operation import Inputs, Job, Operation, Report, Spec, slot
 from ...core.params import Params
 
 
-class VerifyInputs(Inputs):
+class VerifyInputs(Inputs, frozen=True):
     """Weights by id."""
 
     weights: Annotated[

@@ -8,7 +8,7 @@ from ...core.operation import Inputs, Job, Operation, Report, Spec, slot
 from ...core.params import Params
 
 
-class WhereInputs(Inputs):
+class WhereInputs(Inputs, frozen=True):
     """Weights by id."""
 
     weights: Annotated[

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.toy_hub import FILE, PATH, REPO, REVISION, ToyHub, record
 
-from underdrawing.preprocessors.weights import catalogue
 from underdrawing.preprocessors import registry
+from underdrawing.preprocessors.weights import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
