@@ -1,0 +1,136 @@
+"""Values that pickles of weights hold: tensors over buffers, and conversions that check what they are given.
+
+A `to_...` function raises TypeError or ValueError for a value of another kind.
+
+Imported lazily (needs torch).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import torch
+
+from ..errors import BadWeights
+from .pickle_machine import check_key
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FETCH_AGAIN = "fetch the file again"
+MAX_PICKLE = 32 * 2**20
+"""Largest stream of pickle instructions; tensor bytes do not count."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Typed bytes of a storage as one flat tensor. untyped: its dtype is decided by the tensor on it."""
+
+    flat: Tensor
+    untyped: bool
+
+
+def item_size(dtype: torch.dtype) -> int:
+    """Bytes of one element."""
+    return torch.empty(0, dtype=dtype).element_size()
+
+
+def flat_tensor(buffer: bytearray, dtype: torch.dtype) -> Tensor:
+    """One-dimensional tensor over the buffer, sharing its memory."""
+    return torch.frombuffer(buffer, dtype=dtype) if buffer else torch.empty(0, dtype=dtype)
+
+
+def to_count(value: Any) -> int:
+    """A whole number from 0 on."""
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError("a count is needed")
+    return value
+
+
+def to_text(value: Any) -> str:
+    """A text."""
+    if not isinstance(value, str):
+        raise TypeError("a text is needed")
+    return value
+
+
+def to_dict(value: Any) -> dict[Any, Any]:
+    """A dict."""
+    if not isinstance(value, dict):
+        raise TypeError("a dict is needed")
+    return value  # type: ignore[return-value]
+
+
+def to_shape(values: Any) -> tuple[int, ...]:
+    """Sizes of a tensor's dimensions."""
+    return tuple(map(to_count, to_list(values)))
+
+
+def to_list(values: Any) -> Any:
+    """A list or tuple."""
+    if not isinstance(values, (list, tuple)):
+        raise TypeError("a list is needed")
+    return values  # type: ignore[return-value]
+
+
+def to_set(values: Any = ()) -> set[Any]:
+    """A set of plain keys."""
+    return set(map(check_key, to_list(values)))
+
+
+def to_defaultdict(factory: Any = None) -> dict[Any, Any]:
+    """An empty dict."""
+    del factory  # what a missing key would give is of no use to a reader
+    return {}
+
+
+def to_device(kind: Any, index: Any = None) -> str:
+    """Name of a device."""
+    return to_text(kind) if index is None else f"{to_text(kind)}:{to_count(index)}"
+
+
+def to_complex(real: Any, imaginary: Any) -> complex:
+    """A complex number."""
+    return complex(float(real), float(imaginary))
+
+
+def to_ordered_dict(pairs: Any = ()) -> OrderedDict[Any, Any]:
+    """Dict of plain keys in the order given."""
+    return OrderedDict((check_key(key), value) for key, value in to_list(pairs))
+
+
+def to_bytes(text: Any = b"", encoding: Any = "latin1") -> bytes:
+    """Bytes as Python 2 and 3 pickle them: themselves, or text to be encoded as Latin-1."""
+    if isinstance(text, (bytes, bytearray)):
+        return bytes(text)
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+        raise TypeError("Latin-1 text is needed")
+    return text.encode("latin-1")
+
+
+def apply_marks(tensor: Tensor, metadata: Any) -> Tensor:
+    """Tensor with torch's conjugate and negative marks applied."""
+    marks = to_dict(metadata or {})
+    if set(marks) - {"conj", "neg"}:
+        raise ValueError("unknown tensor metadata")
+    tensor = tensor.conj() if marks.get("conj") else tensor
+    return -tensor if marks.get("neg") else tensor
+
+
+def read_into(stream: BinaryIO, view: memoryview, where: str) -> None:
+    """Fill the view from the stream. Raises BadWeights where the stream ends early."""
+    done = 0
+    while done < len(view):
+        count = stream.readinto(view[done:])  # type: ignore[attr-defined]
+        if not count:
+            raise BadWeights("is cut off", where=where, fix=FETCH_AGAIN)
+        done += count
+
+
+def check_storage(flat: Tensor, dtype: torch.dtype, count: int) -> Tensor:
+    """Storage of the announced dtype and length. Raises ValueError for another."""
+    if flat.dtype != dtype or flat.numel() != count:
+        raise ValueError("one storage is announced in two ways")
+    return flat
