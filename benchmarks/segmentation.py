@@ -28,7 +28,7 @@ from torch.nn.functional import interpolate
 
 from underdrawing.core.images.geometry import Size
 from underdrawing.core.networks import cache
-from underdrawing.core.networks.cache import Network
+from underdrawing.core.networks.network import Network
 from underdrawing.core.networks.placement import Placement, cpu_bf16_unit
 from underdrawing.preprocessors.maps import labels, palettes
 from underdrawing.preprocessors.nets import segmentation

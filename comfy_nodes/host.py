@@ -91,9 +91,9 @@ def new_files(prefix: str, suffix: str, count: int) -> Iterator[tuple[Path, dict
 
 def adopt_networks() -> None:
     """Let the host's memory management own our networks."""
-    from ..core.networks import cache
+    from ..core.networks.network import keep_with
 
-    cache.keep_with(_kept)
+    keep_with(_kept)
 
 
 def _kept(module: nn.Module, placement: Placement) -> Callable[[], None]:

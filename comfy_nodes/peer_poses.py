@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..core.poses.face_names import COLOURS
+from ..core.poses.face_regions import COLOURS
 from ..core.poses.tracking import PARTS, SIZES
 from . import inputs
 from .annotators import OLDER

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from ..core.annotator import Images
+    from ..core.images.types import Images
 
 
 def arrays(image: Tensor) -> Images:

@@ -18,20 +18,11 @@ from .params import Field, Params, Value, fields, make
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from .images.geometry import Size
+    from .images.types import Images, Masks, Values
     from .poses.model import Pose
     from .segments import Segments
     from .weights.record import Weight
-
-    Images = NDArray[np.uint8]
-    """uint8 [B, H, W, 3] RGB."""
-    Masks = NDArray[np.bool_]
-    """bool [B, H, W], true where the picture is to be repainted."""
-    Values = NDArray[np.float32]
-    """float32 [B, H, W] or [B, H, W, C]."""
 
 P = TypeVar("P", bound=Params)
 

@@ -19,7 +19,8 @@ from .weights.store import store
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .annotator import Annotator, ControlMap, Images, Masks
+    from .annotator import Annotator, ControlMap
+    from .images.types import Images, Masks
     from .params import Params
 
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     import torch
 
-    from ..core.annotator import Annotator, ControlMap, Images, Masks
+    from ..core.annotator import Annotator, ControlMap
+    from ..core.images.types import Images, Masks
     from ..core.params import Params, Value
 
 registry = Registry(__name__, absent=ABSENT)

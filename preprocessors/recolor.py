@@ -9,7 +9,7 @@ from ..core.aux_inputs import RESOLUTION, number
 from ..core.params import Params, about, between
 
 if TYPE_CHECKING:
-    from ..core.annotator import Images, Values
+    from ..core.images.types import Images, Values
 
 Y_WEIGHTS = (0.2126, 0.7152, 0.0722)
 """Luminance of sRGB's red, green and blue primaries (IEC 61966-2-1)."""

@@ -12,8 +12,9 @@ from ..errors import BadImage
 from ..files import sha256_file
 
 if TYPE_CHECKING:
-    from ..annotator import Annotator, Masks
+    from ..annotator import Annotator
     from ..images.reading import Picture
+    from ..images.types import Masks
     from .inputs import Source
 
 TRANSPARENT_BELOW = 128

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
     from pathlib import Path
 
-    from ..annotator import Annotator, ControlMap, Masks
+    from ..annotator import Annotator, ControlMap
     from ..images.geometry import FitMode
     from ..images.reading import Picture
+    from ..images.types import Masks
     from .inputs import Source
     from .manifest import Entry, Manifest, Place
 

@@ -15,8 +15,8 @@ from .pixels import check_unit, luminance, over_white, to_8bit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..annotator import Images, Masks
     from .decoding import Picture
+    from .types import Images, Masks
 
 _CHANNELS = (1, 3, 4)
 

@@ -10,8 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..annotator import Images, Masks
     from .geometry import Size
+    from .types import Images, Masks
 
 A = TypeVar("A", bound="NDArray[Any]")
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ..annotator import Images, Values
+    from ..images.types import Images, Values
     from .placement import Placement
 
 STACK_PIXELS = {"cuda": 2**22, "mps": 2**21}

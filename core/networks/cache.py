@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import gc
 from threading import RLock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 from ..errors import BadWeights
 from ..weights.store import store
+from .network import Network, is_channels_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     Build = Callable[[dict[str, str]], nn.Module]
     Convert = Callable[[Tensors], Tensors]
     Load = Callable[[Tensors, dict[str, str], str], nn.Module]
-    Keeper = Callable[[nn.Module, Placement], Callable[[], None]]
 
 
 class _Key(NamedTuple):
@@ -38,45 +38,8 @@ class _Key(NamedTuple):
     builder: str
 
 
-class Network:
-    """A loaded module that runs in inference mode; floating tensors given to it are moved to its device and format.
-
-    Pictures and kernels lie with their channels last, which convolutions are faster with; a module that is not says so
-    with an attribute `channels_first`.
-    """
-
-    def __init__(self, module: nn.Module, placement: Placement) -> None:
-        self.module, self.placement = module, placement
-        self.prepare = _keepers[-1](module, placement) if _keepers else None
-        self.dtype: torch.dtype = getattr(torch, placement.dtype)
-        self.layout = torch.contiguous_format if _channels_first(module) else torch.channels_last
-
-    def __call__(self, *inputs: Any) -> Any:
-        """Run the module on tensors [B, C, H, W] (or whatever it takes); the output is on its device, in its format."""
-        if self.prepare is not None:
-            self.prepare()
-        with torch.inference_mode():
-            return self.module(*(self._moved(value) for value in inputs))
-
-    def _moved(self, value: Any) -> Any:
-        if not isinstance(value, torch.Tensor):
-            return value
-        moved = value.to(self.placement.device, self.dtype if value.is_floating_point() else value.dtype)
-        return moved.contiguous(memory_format=self.layout) if moved.ndim == 4 else moved
-
-
-_keepers: list[Keeper] = []
 _loaded: dict[_Key, Network] = {}
 _lock = RLock()
-
-
-def keep_with(keeper: Keeper) -> None:
-    """Let a host's memory management own the networks that are built from now on.
-
-    keeper: given a new module on its device; what it returns is called before every run and brings the module back
-    there. It may raise, to stop a run between two pictures or tiles.
-    """
-    _keepers[:] = [keeper]
 
 
 def network(weight: Weight, build: Build, placement: Placement, convert: Convert | None = None) -> Network:
@@ -166,13 +129,9 @@ def _placed(tensor: Tensor, device: str, dtype: torch.dtype) -> Tensor:
 
 def _ready(module: nn.Module, placement: Placement) -> nn.Module:
     module = module.to(placement.device, _dtype(placement)).eval().requires_grad_(requires_grad=False)
-    if not _channels_first(module) and any(parameter.ndim == 4 for parameter in module.parameters()):
+    if not is_channels_first(module) and any(parameter.ndim == 4 for parameter in module.parameters()):
         module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return module
-
-
-def _channels_first(module: nn.Module) -> bool:
-    return bool(getattr(module, "channels_first", False))
 
 
 def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..errors import BadParameter, MissingExtra
-from .cache import Network
+from .network import Network
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -18,7 +18,7 @@ from . import edges, filters
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ...core.annotator import Images, Masks, Values
+    from ...core.images.types import Images, Masks, Values
     from ...core.networks.placement import Placement
     from ..weights.lineart_files import Lines
 

@@ -16,7 +16,7 @@ from .edges import grey
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ...core.annotator import Images, Values
+    from ...core.images.types import Images, Values
 
 FLAT = 1e-6
 """Depth that spans less than this part of its largest value is rounding error."""

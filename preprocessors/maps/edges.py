@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ...core.annotator import Images, Values
+    from ...core.images.types import Images, Values
 
 LINES = ([[1, 1, 1]], [[1], [1], [1]], np.eye(3), np.eye(3)[::-1])
 """Three pixels in a row: across, down and along both diagonals."""

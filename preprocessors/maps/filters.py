@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ...core.annotator import Values
+    from ...core.images.types import Values
 
 
 MIDDLE = 127

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from ...core.annotator import Images
     from ...core.images.geometry import Size
+    from ...core.images.types import Images
     from ...core.segments import Classes
 
     Labels = NDArray[np.uint8]

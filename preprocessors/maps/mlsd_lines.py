@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from ...core.annotator import Images
     from ...core.images.geometry import Size
+    from ...core.images.types import Images
 
     Segments = NDArray[np.float64]
     """float64 [n, 4] of (x1, y1, x2, y2) in pixels of the network's input, the surest first."""

@@ -28,7 +28,7 @@ from ..weights.depth_files import DEPTH_ANYTHING_1, DEPTH_ANYTHING_2
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...core.annotator import Images, Values
+    from ...core.images.types import Images, Values
     from ...core.networks.placement import Placement
     from ...core.weights.record import Weight
     from ..weights.depth_files import DepthAnything1, DepthAnything2, Form

@@ -26,7 +26,7 @@ from ..weights.depth_files import MIDAS
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...core.annotator import Images, Values
+    from ...core.images.types import Images, Values
     from ...core.networks.placement import Placement
     from ..weights.depth_files import Form
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ...core.annotator import Images, Values
+    from ...core.images.types import Images, Values
     from ...core.networks.placement import Placement
     from ..weights.hed_files import Model
 

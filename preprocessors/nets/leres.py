@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from ...core.annotator import Images, Values
+    from ...core.images.types import Images, Values
     from ...core.networks.placement import Placement
 
 MULTIPLE = 32

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     Widths = tuple[tuple[int, int, int], ...]
 
-    from ...core.annotator import Images, Values
+    from ...core.images.types import Images, Values
     from ...core.networks.placement import Placement
 
 MULTIPLE = 64

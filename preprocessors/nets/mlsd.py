@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ...core.annotator import Images
+    from ...core.images.types import Images
     from ...core.networks.cache import Tensors
     from ...core.networks.placement import Placement
     from ..maps.mlsd_lines import Segments

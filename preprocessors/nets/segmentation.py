@@ -25,7 +25,8 @@ from ..maps import labels, palettes
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...core.annotator import Images, Request
+    from ...core.annotator import Request
+    from ...core.images.types import Images
     from ...core.networks.placement import Placement
     from ...core.segments import Classes
     from ...core.weights.record import Weight

@@ -24,8 +24,8 @@ from ..weights.depth_files import ZOE_ORIGINAL
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...core.annotator import Images, Values
-    from ...core.networks.cache import Network
+    from ...core.images.types import Images, Values
+    from ...core.networks.network import Network
     from ...core.networks.placement import Placement
     from ...core.weights.record import Weight
     from ..weights.depth_files import Form, Zoe

@@ -16,7 +16,7 @@ from .runtimes import is_onnx
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ...core.annotator import Images
+    from ...core.images.types import Images
     from ...core.networks.placement import Placement
     from ...core.poses.model import Pose
     from ...core.poses.names import Sticks

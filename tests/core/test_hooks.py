@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from underdrawing.core.networks import cache
+from underdrawing.core.networks import network as networks
 from underdrawing.core.networks.placement import Placement
 from underdrawing.core.weights import search_paths
 from underdrawing.core.weights.record import Weight
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def test_a_keeper_is_asked_before_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "_keepers", [])
+    monkeypatch.setattr(networks, "_keepers", [])
     kept: list[Any] = []
     runs: list[int] = []
 
@@ -26,10 +26,10 @@ def test_a_keeper_is_asked_before_every_run(monkeypatch: pytest.MonkeyPatch) -> 
         kept.append(module)
         return lambda: runs.append(len(runs))
 
-    plain = cache.Network(torch.nn.Identity(), Placement())
-    cache.keep_with(keeper)
+    plain = networks.Network(torch.nn.Identity(), Placement())
+    networks.keep_with(keeper)
     module = torch.nn.Identity()
-    owned = cache.Network(module, Placement())
+    owned = networks.Network(module, Placement())
     for network in (plain, owned, owned):
         assert torch.equal(network(torch.ones(1)), torch.ones(1))
     assert kept == [module]

@@ -20,7 +20,7 @@ from .peaks import find_peaks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ....core.annotator import Images
+    from ....core.images.types import Images
     from ....core.networks.placement import Placement
 
     F32 = NDArray[np.float32]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from ....core.networks.cache import Network
+    from ....core.networks.network import Network
     from ....core.networks.placement import Placement
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ....core.annotator import Images
     from ....core.images.geometry import Size
+    from ....core.images.types import Images
     from ....core.networks.placement import Placement
     from ....core.poses.model import Slots
     from .body import Joints

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from underdrawing.core.errors import BadParameter
-from underdrawing.core.poses.face_names import COLOURS, PARTS
-from underdrawing.core.poses.face_regions import face_parts
+from underdrawing.core.poses.face_regions import COLOURS, PARTS, face_parts
 from underdrawing.core.poses.model import FACE, Person, Point, Pose
 
 
