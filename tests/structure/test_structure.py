@@ -5,27 +5,16 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
+from tests.support.tree import ROOT, package_files
 
-ROOT = Path(__file__).resolve().parents[2]
 HOSTS = ("cli", "comfy_nodes", "a1111_extension")
-OUTSIDE = {"tests", "benchmarks", "tools", "docs", "examples", "build", "dist"}
-
-
-def tracked() -> list[Path]:
-    """Python files of the project, without what is ignored."""
-    return [
-        p
-        for p in ROOT.rglob("*.py")
-        if not any(part.startswith(".") or part in ("build", "dist") for part in p.relative_to(ROOT).parts)
-    ]
 
 
 def packages() -> set[str]:
-    folders = {p.parent.relative_to(ROOT) for p in tracked() if p.name == "__init__.py"}
-    return {".".join(["underdrawing", *folder.parts]) for folder in folders if not OUTSIDE & set(folder.parts[:1])}
+    folders = {path.parent for path in package_files() if path.name == "__init__.py"}
+    return {".".join(["underdrawing", *folder.parts]) for folder in folders}
 
 
 def test_the_package_list_equals_the_tree() -> None:
@@ -35,8 +24,7 @@ def test_the_package_list_equals_the_tree() -> None:
 
 
 def test_every_folder_with_python_is_a_package() -> None:
-    folders = {p.parent.relative_to(ROOT) for p in tracked()}
-    inside = {f for f in folders if not OUTSIDE & set(f.parts[:1])}
+    inside = {path.parent for path in package_files()}
     assert {".".join(["underdrawing", *folder.parts]) for folder in inside} == packages()
 
 
@@ -86,18 +74,6 @@ def test_host_folders_name_no_annotator() -> None:
 def _telling(words: set[str]) -> set[str]:
     """Names that mean an annotator and nothing else, even in prose."""
     return {word for word in words if "_" in word or word in {"canny", "hed", "CannyDetector"}}
-
-
-@pytest.mark.parametrize("path", tracked(), ids=lambda p: str(p.relative_to(ROOT)))
-def test_modules_and_functions_stay_small(path: Path) -> None:
-    parts = path.relative_to(ROOT).parts
-    if "nets" in parts or OUTSIDE & set(parts[:1]):
-        pytest.skip("networks, tests and tools follow their subject")
-    text = path.read_text(encoding="utf-8")
-    assert text.count("\n") <= 350
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef):
-            assert (node.end_lineno or 0) - node.lineno <= 45, f"{node.name} is too long"
 
 
 def test_bundled_files_are_recorded_small_and_noticed() -> None:

@@ -6,7 +6,7 @@ import hashlib
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from underdrawing.core.weights.record import Weight
 
@@ -36,7 +36,7 @@ class ToyHub:
         self.sent = 0
         self.lock = threading.Lock()
         self.closing = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Handler", (Handler,), {"hub": self}))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -57,97 +57,98 @@ class ToyHub:
             return self.script.pop(0) if self.script else "ok"
 
 
-def _handler(hub: ToyHub) -> type[BaseHTTPRequestHandler]:  # noqa: C901
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
-            del format, args
+class Handler(BaseHTTPRequestHandler):
+    """Answers as the hub's script says; each hub has a subclass of its own."""
 
-        def do_HEAD(self) -> None:
-            with hub.lock:
-                hub.asked.append((self.path, dict(self.headers)))
-                how = hub.questions.pop(0) if hub.questions else "lfs"
-            body = hub.files.get(self.path)
-            if how == "dead":
-                hub.closing.wait(3)
-            elif how.isdigit():
-                self._answer(int(how), b"", **{"Retry-After": "0"})
-            elif how.startswith("moved:"):
-                self._answer(307, b"", Location=how.removeprefix("moved:"))
-            elif body is None:
-                self._answer(404, b"")
-            else:
-                self._state(how, body)
+    hub: ClassVar[ToyHub]
 
-        def _state(self, how: str, body: bytes) -> None:
-            digest = how.removeprefix("stated:") if how.startswith("stated:") else hashlib.sha256(body).hexdigest()
-            told = {"X-Repo-Commit": hub.commit or REVISION}
-            if how == "git":
-                tag = hashlib.sha1(body).hexdigest()
-                self._answer(200, b"", **told, **{"ETag": f'"{tag}"', "Content-Length": str(len(body))})
-                return
-            linked = {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(body))}
-            self._answer(302, b"", Location="http://storage.invalid/file", **told, **linked)
+    def log_message(self, format: str, *args: object) -> None:
+        del format, args
 
-        def do_GET(self) -> None:
-            how = hub.next(self.path, dict(self.headers))
-            body = hub.files.get(self.path)
-            if how.startswith("redirect:"):
-                return self._answer(302, b"", Location=how.removeprefix("redirect:") + self.path)
-            if how.isdigit():
-                return self._answer(int(how), b"no", **{"Retry-After": "0"})
-            if body is None:
-                return self._answer(404, b"no such file")
-            try:
-                self._serve(how, body)
-            except (BrokenPipeError, ConnectionResetError):
-                return None
+    def do_HEAD(self) -> None:
+        with self.hub.lock:
+            self.hub.asked.append((self.path, dict(self.headers)))
+            how = self.hub.questions.pop(0) if self.hub.questions else "lfs"
+        body = self.hub.files.get(self.path)
+        if how == "dead":
+            self.hub.closing.wait(3)
+        elif how.isdigit():
+            self._answer(int(how), b"", **{"Retry-After": "0"})
+        elif how.startswith("moved:"):
+            self._answer(307, b"", Location=how.removeprefix("moved:"))
+        elif body is None:
+            self._answer(404, b"")
+        else:
+            self._state(how, body)
 
-        def _answer(self, status: int, body: bytes, **headers: str) -> None:
-            self.send_response(status)
-            for name, value in ({"Content-Length": str(len(body))} | headers).items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
+    def _state(self, how: str, body: bytes) -> None:
+        digest = how.removeprefix("stated:") if how.startswith("stated:") else hashlib.sha256(body).hexdigest()
+        told = {"X-Repo-Commit": self.hub.commit or REVISION}
+        if how == "git":
+            tag = hashlib.sha1(body).hexdigest()
+            self._answer(200, b"", **told, **{"ETag": f'"{tag}"', "Content-Length": str(len(body))})
+            return
+        linked = {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(body))}
+        self._answer(302, b"", Location="http://storage.invalid/file", **told, **linked)
 
-        def _serve(self, how: str, body: bytes) -> None:
-            start = 0 if how == "no_range" else self._start()
-            if start >= len(body):
-                return self._answer(416, b"", **{"Content-Range": f"bytes */{len(body)}"})
-            rest = body[start:]
-            announced = {"short": len(rest) - 10, "long": len(rest) + 10}.get(how, len(rest))
-            told = 0 if how == "bad_range" else start
-            self.send_response(206 if start else 200)
-            self.send_header("ETag", f'"{hashlib.sha256(body).hexdigest()}"')
-            self.send_header("Content-Length", str(announced))
-            if start:
-                self.send_header("Content-Range", f"bytes {told}-{len(body) - 1}/{len(body)}")
-            self.end_headers()
-            self._send(how, bytes(len(rest)) if how == "wrong" else rest)
+    def do_GET(self) -> None:
+        how = self.hub.next(self.path, dict(self.headers))
+        body = self.hub.files.get(self.path)
+        if how.startswith("redirect:"):
+            return self._answer(302, b"", Location=how.removeprefix("redirect:") + self.path)
+        if how.isdigit():
+            return self._answer(int(how), b"no", **{"Retry-After": "0"})
+        if body is None:
+            return self._answer(404, b"no such file")
+        try:
+            self._serve(how, body)
+        except (BrokenPipeError, ConnectionResetError):
+            return None
 
-        def _start(self) -> int:
-            wish = self.headers.get("Range", "")
-            return int(wish.removeprefix("bytes=").partition("-")[0]) if wish else 0
+    def _answer(self, status: int, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in ({"Content-Length": str(len(body))} | headers).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
 
-        def _send(self, how: str, rest: bytes) -> None:
-            whole = {"cut": len(rest) // 2, "stall": len(rest) // 2, "trickle": len(rest) // 2, "dead": 0}.get(
-                how, len(rest)
-            )
-            for at in range(0, whole, PIECE):
-                self._write(rest[at : min(at + PIECE, whole)])
-                if how == "slow":
-                    time.sleep(0.02)
-            while how in ("stall", "trickle", "dead") and not hub.closing.wait(0.05):
-                if how == "trickle":
-                    self._write(rest[whole : whole + 1])
-                    whole += 1
+    def _serve(self, how: str, body: bytes) -> None:
+        start = 0 if how == "no_range" else self._start()
+        if start >= len(body):
+            return self._answer(416, b"", **{"Content-Range": f"bytes */{len(body)}"})
+        rest = body[start:]
+        announced = {"short": len(rest) - 10, "long": len(rest) + 10}.get(how, len(rest))
+        told = 0 if how == "bad_range" else start
+        self.send_response(206 if start else 200)
+        self.send_header("ETag", f'"{hashlib.sha256(body).hexdigest()}"')
+        self.send_header("Content-Length", str(announced))
+        if start:
+            self.send_header("Content-Range", f"bytes {told}-{len(body) - 1}/{len(body)}")
+        self.end_headers()
+        self._send(how, bytes(len(rest)) if how == "wrong" else rest)
 
-        def _write(self, piece: bytes) -> None:
-            self.wfile.write(piece)
-            self.wfile.flush()
-            with hub.lock:
-                hub.sent += len(piece)
+    def _start(self) -> int:
+        wish = self.headers.get("Range", "")
+        return int(wish.removeprefix("bytes=").partition("-")[0]) if wish else 0
 
-    return Handler
+    def _send(self, how: str, rest: bytes) -> None:
+        whole = {"cut": len(rest) // 2, "stall": len(rest) // 2, "trickle": len(rest) // 2, "dead": 0}.get(
+            how, len(rest)
+        )
+        for at in range(0, whole, PIECE):
+            self._write(rest[at : min(at + PIECE, whole)])
+            if how == "slow":
+                time.sleep(0.02)
+        while how in ("stall", "trickle", "dead") and not self.hub.closing.wait(0.05):
+            if how == "trickle":
+                self._write(rest[whole : whole + 1])
+                whole += 1
+
+    def _write(self, piece: bytes) -> None:
+        self.wfile.write(piece)
+        self.wfile.flush()
+        with self.hub.lock:
+            self.hub.sent += len(piece)
 
 
 REPO, FILE, REVISION = "someone/things", "net.safetensors", "0123456789abcdef0123456789abcdef01234567"

@@ -17,8 +17,8 @@ from underdrawing.adapters.deltas.base import Delta
 from underdrawing.adapters.deltas.build import build
 from underdrawing.adapters.deltas.parts import Hints
 
-GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "adapters"
-SHARED = Path(__file__).resolve().parents[4] / "shared" / "vectors"
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "adapters"
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "vectors"
 FILES = ("lycoris", "peft", "glora_old", "oft_old")
 STRENGTHS = (1.0, 0.6, -0.5)
 LIMIT = 1e-5

@@ -1,0 +1,55 @@
+"""Tests mirror the tree, and what text calls a module is one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from tests.support.tree import ROOT, modules, python_files, text_of
+
+ACROSS = {"structure", "contract", "faults", "hosts", "golden", "support", "weights"}
+"""Suites over several rooms; tests/weights runs on trained weights where they are at hand."""
+WAITING = {
+    # becomes the test of a module with this name; empty when the house is in order
+    "core/test_hooks.py",
+}
+TESTS = [p.relative_to("tests") for p in python_files() if p.parts[0] == "tests" and p.name.startswith("test_")]
+MIRRORED = [path for path in TESTS if path.parts[0] not in ACROSS and path.as_posix() not in WAITING]
+NAMED = re.compile(r"\bunderdrawing(?:\.[a-z]\w*)+")
+OTHERS = ("underdrawing.annotators", "underdrawing.test")
+"""Groups of entry points."""
+
+
+@pytest.mark.parametrize("path", MIRRORED, ids=str)
+def test_a_test_bears_the_name_of_its_module(path: Path) -> None:
+    name = path.stem.removeprefix("test_")
+    room = ROOT / path.parent
+    assert (room / f"{name}.py").is_file() or (room / name).is_dir(), f"there is no {path.parent / name}.py"
+
+
+def _exists(words: list[str]) -> bool:
+    """Whether these are a module or a folder of the package, or a name in one."""
+    folder = ROOT
+    for index, word in enumerate(words):
+        if (folder / f"{word}.py").is_file():
+            return True
+        if not (folder / word).is_dir():
+            start = folder / "__init__.py"
+            return index == len(words) - 1 and start.is_file() and word in start.read_text(encoding="utf-8")
+        folder /= word
+    return True
+
+
+@pytest.mark.parametrize("path", [p for p in python_files() if "underdrawing." in text_of(p)], ids=str)
+def test_modules_that_are_named_exist(path: Path) -> None:
+    """In programs for child processes too, which no linter reads."""
+    named = {name for name in NAMED.findall(text_of(path)) if not name.startswith(OTHERS)}
+    assert {name for name in named if not _exists(name.split(".")[1:])} == set()
+
+
+def test_names_are_checked() -> None:
+    assert _exists(["core", "errors", "BadImage"])
+    assert _exists(["annotate"])
+    assert not _exists(["core", "there_is_none"])
+    assert len(modules()) > 100
