@@ -1,4 +1,4 @@
-"""Makes the expected weights that tests/adapters/deltas/test_golden.py compares with, by the official packages.
+"""Makes the expected weights that tests/contract/test_golden_deltas.py compares with, by the official packages.
 
 Each mode runs in a throw-away environment of its own and writes one file beside this script:
 
