@@ -13,6 +13,11 @@ ACROSS = {"structure", "contract", "faults", "hosts", "golden", "support", "weig
 TESTS = [p.relative_to("tests") for p in python_files() if p.parts[0] == "tests" and p.name.startswith("test_")]
 MIRRORED = [path for path in TESTS if path.parts[0] not in ACROSS]
 NAMED = re.compile(r"\bunderdrawing(?:\.[a-z]\w*)+")
+PATHS = re.compile(
+    r"(?<![\w/.{-])((?:adapters|benchmarks|cli|comfy_nodes|core|docs|examples|preprocessors|tests|tools)/[\w./-]*\w/?)(?![\w{<*-])"
+)
+"""Paths of this project in running text; `<id>` and the like stand for many."""
+DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*.md"))]
 OTHERS = ("underdrawing.annotators", "underdrawing.operations", "underdrawing.test")
 """Groups of entry points."""
 
@@ -57,3 +62,9 @@ def test_names_are_checked() -> None:
     assert _exists(["annotate"])
     assert not _exists(["core", "there_is_none"])
     assert len(modules()) > 100
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_files_that_documents_name_exist(path: Path) -> None:
+    named = set(PATHS.findall(path.read_text(encoding="utf-8")))
+    assert {name for name in named if not (ROOT / name).exists()} == set()
