@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
+from tests.support.official import sample
 from torch import Tensor
 
 from underdrawing.adapters.deltas.base import Delta
@@ -18,11 +19,9 @@ from underdrawing.adapters.deltas.build import build
 from underdrawing.adapters.deltas.parts import Hints
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "adapters"
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "vectors"
 FILES = ("lycoris", "peft", "glora_old", "oft_old")
 STRENGTHS = (1.0, 0.6, -0.5)
 LIMIT = 1e-5
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared vectors are not beside this tree")
 
 
 class Case(NamedTuple):
@@ -102,7 +101,6 @@ def test_a_linear_file_fits_a_1x1_convolution(name: str, case: str) -> None:
     assert error(found, golden.effective[..., None, None]) <= LIMIT
 
 
-@needs_shared
 @pytest.mark.parametrize("strength", STRENGTHS)
 def test_shared_single_layers(strength: float) -> None:
     """24 layers of lycoris-lora 4.1.3 by its forward.
@@ -110,7 +108,7 @@ def test_shared_single_layers(strength: float) -> None:
     At strengths other than 1 LyCORIS scales DoRA from V = W + D, interpolates each stage of BOFT, and multiplies all
     of W by an OFT's rescale: none of these gives W at 0. There the expected weight is linear from the vector at 1.
     """
-    tensors = load_file(SHARED / "lycoris" / "single_layer_vectors.safetensors")
+    tensors = load_file(sample("lycoris/single_layer_vectors.safetensors"))
     cases = sorted({key.split("@")[0] for key in tensors})
     assert len(cases) == 24
     for case in cases:
@@ -124,10 +122,9 @@ def test_shared_single_layers(strength: float) -> None:
         assert error(made(parts).apply(base, strength), effective) <= LIMIT, case
 
 
-@needs_shared
 @pytest.mark.parametrize("net", ["locon", "loha", "lokr", "locon_dora"])
 def test_shared_networks_are_read_whole(net: str) -> None:
-    tensors = load_file(SHARED / "lycoris" / f"net_{net}.safetensors")
+    tensors = load_file(sample(f"lycoris/net_{net}.safetensors"))
     modules: dict[str, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         name, suffix = key.split(".", 1)
@@ -138,7 +135,6 @@ def test_shared_networks_are_read_whole(net: str) -> None:
     assert len(deltas) == 354
 
 
-@needs_shared
 @pytest.mark.parametrize(
     ("file", "expected", "strength", "alpha", "prefix"),
     [
@@ -148,8 +144,8 @@ def test_shared_networks_are_read_whole(net: str) -> None:
 )
 def test_shared_peft_files(file: str, expected: str, strength: float, alpha: float, prefix: str) -> None:
     """The pipeline file does not hold its alpha of 2 (rank 4): it is given, as metadata would."""
-    tensors = load_file(SHARED / "peft" / f"{file}.safetensors")
-    changes: dict[str, Tensor] = torch.load(SHARED / "peft" / f"{expected}.pt", weights_only=True)
+    tensors = load_file(sample(f"peft/{file}.safetensors"))
+    changes: dict[str, Tensor] = torch.load(sample(f"peft/{expected}.pt"), weights_only=True)
     assert len(changes) == 128
     for name, change in changes.items():
         module = prefix + name.removesuffix(".weight")

@@ -16,6 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from safetensors.torch import save_file
 from tests.support.adapter_models import CLIP, lora
+from tests.support.official import sample
 from torch import Tensor, nn
 
 from underdrawing.adapters import load_embedding
@@ -26,12 +27,6 @@ from underdrawing.adapters.prompts.emphasis import parse_emphasis
 from underdrawing.adapters.prompts.encoding import encode_a1111
 from underdrawing.core.errors import BadParameter, BadWeights, UnderdrawingError, UnknownName, UnsafeFile
 
-VECTORS = Path(__file__).resolve().parents[4] / "shared" / "vectors"
-needs_vectors = pytest.mark.skipif(
-    not VECTORS.is_dir(), reason="the official sample files (shared/vectors) are not beside this checkout"
-)
-FOLDER = VECTORS / "embeddings"
-
 
 def numbers(count: int, width: int = 768, seed: int = 0) -> Tensor:
     return torch.randn(count, width, generator=torch.Generator().manual_seed(seed))
@@ -41,7 +36,6 @@ def a1111(tensor: Tensor, **more: Any) -> dict[str, Any]:
     return {"string_to_token": {"*": 265}, "string_to_param": {"*": tensor}, "name": "inside", "step": 7, **more}
 
 
-@needs_vectors
 @pytest.mark.parametrize(
     ("file", "tokens", "bases"),
     [
@@ -58,10 +52,10 @@ def a1111(tensor: Tensor, **more: Any) -> dict[str, Any]:
     ],
 )
 def test_official_files(file: str, tokens: dict[str, Any], bases: list[str]) -> None:
-    found = load_embedding(FOLDER / file)
+    found = load_embedding(sample("embeddings") / file)
     assert {t: {e: list(v.shape) for e, v in parts.items()} for t, parts in found.items()} == tokens
     assert all(v.dtype == torch.float32 for parts in found.values() for v in parts.values())
-    report = inspect_embedding(FOLDER / file)
+    report = inspect_embedding(sample("embeddings") / file)
     assert report["tokens"] == tokens
     assert report["base_models"] == bases
     assert report["finite"]
@@ -69,20 +63,19 @@ def test_official_files(file: str, tokens: dict[str, Any], bases: list[str]) -> 
     json.dumps(report)
 
 
-@needs_vectors
 def test_the_same_vectors_in_four_layouts() -> None:
+    folder = sample("embeddings")
     names = ("a1111.pt", "a1111_paramdict.pt", "emb_params.safetensors", "embed.png")
-    first, *others = (next(iter(load_embedding(FOLDER / name).values()))["text_encoder"] for name in names)
+    first, *others = (next(iter(load_embedding(folder / name).values()))["text_encoder"] for name in names)
     assert all(torch.equal(first, other) for other in others)
 
 
-@needs_vectors
 def test_pixels_alone_hold_the_same(tmp_path: Path) -> None:
-    with Image.open(FOLDER / "embed.png") as image:
+    with Image.open(sample("embeddings") / "embed.png") as image:
         image.convert("RGB").save(tmp_path / "bare.png")
         image.convert("RGB").save(tmp_path / "bare.webp", lossless=True)
         image.convert("RGB").save(tmp_path / "lossy.webp", quality=80)
-    (_, expected), *_ = load_embedding(FOLDER / "a1111.pt").items()
+    (_, expected), *_ = load_embedding(sample("embeddings") / "a1111.pt").items()
     for name in ("bare.png", "bare.webp"):
         assert inspect_embedding(tmp_path / name)["format"] == "A1111, pixels"
         assert torch.equal(load_embedding(tmp_path / name)["easyneg_like"]["text_encoder"], expected["text_encoder"])
@@ -90,16 +83,14 @@ def test_pixels_alone_hold_the_same(tmp_path: Path) -> None:
         load_embedding(tmp_path / "lossy.webp")
 
 
-@needs_vectors
 def test_cloneofsimo_tokens_from_both_files() -> None:
-    beside = load_embedding(VECTORS / "cloneofsimo" / "attn.ti.pt")
-    within = load_embedding(VECTORS / "cloneofsimo" / "attn.safetensors")
+    beside = load_embedding(sample("cloneofsimo/attn.ti.pt"))
+    within = load_embedding(sample("cloneofsimo/attn.safetensors"))
     assert list(beside) == list(within) == ["<s1>", "<s2>"]
     assert all(torch.allclose(beside[t]["text_encoder"], within[t]["text_encoder"], atol=1e-3) for t in beside)
-    assert "no text encoder of SD1" in inspect_embedding(VECTORS / "cloneofsimo" / "attn.ti.pt")["notes"][0]
+    assert "no text encoder of SD1" in inspect_embedding(sample("cloneofsimo/attn.ti.pt"))["notes"][0]
 
 
-@needs_vectors
 @pytest.mark.parametrize(
     ("file", "kind"),
     [
@@ -111,7 +102,7 @@ def test_cloneofsimo_tokens_from_both_files() -> None:
 )
 def test_loras_are_refused_by_name(file: str, kind: str) -> None:
     with pytest.raises(BadWeights, match=kind):
-        load_embedding(VECTORS / file)
+        load_embedding(sample(file))
 
 
 @pytest.mark.parametrize("zipped", [True, False])

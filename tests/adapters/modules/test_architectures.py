@@ -1,24 +1,13 @@
-"""Against the complete key lists of the official models, where they are at hand."""
+"""Against the complete key lists of the official models."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
+from tests.support.official import key_list
 
 from underdrawing.adapters.modules.architectures import ARCHITECTURES, CLIP_L, OPENCLIP_BIGG, OPENCLIP_H
 from underdrawing.adapters.modules.layers import Module
 from underdrawing.adapters.modules.parts import UNET
-
-KEYS = Path(__file__).resolve().parents[4] / "shared" / "keys"
-needs_keys = pytest.mark.skipif(
-    not KEYS.is_dir(), reason="the official key lists (shared/keys) are not beside this checkout"
-)
-
-
-def read(name: str) -> dict[str, list[int]]:
-    return json.loads((KEYS / name).read_text())
 
 
 def parameters(modules: dict[str, Module]) -> dict[str, list[int]]:
@@ -30,21 +19,19 @@ def parameters(modules: dict[str, Module]) -> dict[str, list[int]]:
     return found
 
 
-@needs_keys
 @pytest.mark.parametrize("name", list(ARCHITECTURES))
 def test_unets_are_the_official_ones_in_order(name: str) -> None:
-    official = read(f"{name}_unet_diffusers_modules.json")
+    official = key_list(f"{name}_unet_diffusers_modules")
     mine = ARCHITECTURES[name].networks[UNET].modules()
     assert list(mine) == list(official)
     assert {k: [m.kind, list(m.shape)] for k, m in mine.items()} == official
-    assert parameters(mine) == read(f"{name}_unet_diffusers.json")
+    assert parameters(mine) == key_list(f"{name}_unet_diffusers")
 
 
-@needs_keys
 def test_text_encoders_are_the_official_ones() -> None:
-    assert parameters(CLIP_L.modules()) == read("clip_l_transformers.json")
-    assert parameters(OPENCLIP_H.modules()) == read("openclip_h_sd2_transformers.json")
-    official = {k.removeprefix("text_model."): v for k, v in read("openclip_bigg_transformers.json").items()}
+    assert parameters(CLIP_L.modules()) == key_list("clip_l_transformers")
+    assert parameters(OPENCLIP_H.modules()) == key_list("openclip_h_sd2_transformers")
+    official = {k.removeprefix("text_model."): v for k, v in key_list("openclip_bigg_transformers").items()}
     assert parameters(OPENCLIP_BIGG.modules()) == official
 
 

@@ -1,31 +1,19 @@
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
+from tests.support.official import key_list
 
 from underdrawing.adapters.modules.architectures import ARCHITECTURES, modules
 from underdrawing.adapters.modules.spellings import index, known_names, ldm_name, openclip_name, spellings
-
-KEYS = Path(__file__).resolve().parents[4] / "shared" / "keys"
-needs_keys = pytest.mark.skipif(
-    not KEYS.is_dir(), reason="the official key lists (shared/keys) are not beside this checkout"
-)
-
-
-def read(name: str) -> dict[str, object]:
-    return json.loads((KEYS / name).read_text())
 
 
 def names(architecture: str, part: str = "unet") -> list[str]:
     return [n.removeprefix(f"{part}.") for n in modules(architecture) if n.startswith(f"{part}.")]
 
 
-@needs_keys
 @pytest.mark.parametrize("architecture", list(ARCHITECTURES))
 def test_ldm_names_are_the_official_ones(architecture: str) -> None:
-    official = read(f"{architecture}_unet_map_diffusers_to_ldm_comfy.json")
+    official = key_list(f"{architecture}_unet_map_diffusers_to_ldm_comfy")
     known = frozenset(names(architecture))
     mine = {
         f"{n}.{p}": f"{ldm_name(n, known)}.{p}" for n in known for p in ("weight", "bias") if f"{n}.{p}" in official
@@ -33,10 +21,9 @@ def test_ldm_names_are_the_official_ones(architecture: str) -> None:
     assert mine == official
 
 
-@needs_keys
-@pytest.mark.parametrize(("part", "file"), [("openclip_h_native.json", "sd21"), ("openclip_bigg_native.json", "sdxl")])
+@pytest.mark.parametrize(("part", "file"), [("openclip_h_native", "sd21"), ("openclip_bigg_native", "sdxl")])
 def test_openclip_names_exist(part: str, file: str) -> None:
-    native = read(part)
+    native = key_list(part)
     encoder = "text_encoder" if file == "sd21" else "text_encoder_2"
     for name in names(file, encoder):
         spelt = openclip_name(name)
@@ -62,12 +49,11 @@ def test_architectures_agree_on_every_spelling() -> None:
                 assert union[spelling] == name
 
 
-@needs_keys
 def test_kohya_names_resolve() -> None:
-    for name in read("sd15_kohya_names.json"):
+    for name in key_list("sd15_kohya_names"):
         assert name.removeprefix("lora_unet_") in known_names("unet")
-    for name in read("sdxl_kohya_names.json"):
+    for name in key_list("sdxl_kohya_names"):
         assert name.removeprefix("lora_unet_") in known_names("unet")
-    for name in read("sdxl_kohya_te_names.json"):
+    for name in key_list("sdxl_kohya_te_names"):
         part = {"lora_te1_": "text_encoder", "lora_te2_": "text_encoder_2"}[name[:9]]
         assert name[9:] in known_names(part)

@@ -1,29 +1,17 @@
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 import torch
+from tests.support.official import key_list
 
 from underdrawing.adapters.modules.architectures import modules
 from underdrawing.adapters.modules.targets import Slot, slots
 
-KEYS = Path(__file__).resolve().parents[4] / "shared" / "keys"
-needs_keys = pytest.mark.skipif(
-    not KEYS.is_dir(), reason="the official key lists (shared/keys) are not beside this checkout"
-)
 
-
-def read(name: str) -> dict[str, list[int]]:
-    return json.loads((KEYS / name).read_text())
-
-
-@needs_keys
 @pytest.mark.parametrize("architecture", ["sd15", "sd21", "sdxl"])
 def test_every_module_of_a_checkpoint_has_a_slot_of_its_shape(architecture: str) -> None:
-    unet = {f"model.diffusion_model.{k}": v for k, v in read(f"{architecture}_unet_ldm.json").items()}
-    checkpoint = {**unet, **read(f"{architecture}_checkpoint_te.json")}
+    unet = {f"model.diffusion_model.{k}": v for k, v in key_list(f"{architecture}_unet_ldm").items()}
+    checkpoint = {**unet, **key_list(f"{architecture}_checkpoint_te")}
     found = slots(checkpoint)
     wanted = modules(architecture)
     assert {name for name, parameter in found if parameter == "weight"} >= set(wanted)

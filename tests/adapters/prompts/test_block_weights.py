@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.official import key_list
 
 from underdrawing.adapters.prompts.block_weights import BLOCKS, LAYOUTS, PRESETS, block_of, parse_blocks, parse_rules
 from underdrawing.adapters.prompts.numbers import Moment, active
 from underdrawing.core.errors import BadParameter
-
-KEYS = Path(__file__).resolve().parents[4] / "shared" / "keys"
 
 
 def test_layouts_name_the_blocks_of_hako_mikan() -> None:
@@ -52,10 +49,9 @@ def test_modules_lie_in_blocks(module: str, block: str) -> None:
     assert block_of(module) == block
 
 
-@pytest.mark.skipif(not KEYS.is_dir(), reason="the key lists are not part of the project")
 @pytest.mark.parametrize("model", ["sd15", "sd21", "sdxl", "sdxl_refiner"])
 def test_blocks_agree_with_the_original_names_of_every_module(model: str) -> None:
-    pairs: dict[str, str] = json.loads((KEYS / f"{model}_unet_map_diffusers_to_ldm_comfy.json").read_text())
+    pairs: dict[str, str] = key_list(f"{model}_unet_map_diffusers_to_ldm_comfy")
     seen: Counter[str] = Counter()
     for diffusers, ldm in pairs.items():
         side, number, *_ = [*ldm.split(".")[:2], ""]

@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tests.support.adapter_models import BIGG, CLIP, SD15, SDXL, lora
+from tests.support.official import sample
 
 from underdrawing.adapters import load_adapter
 from underdrawing.adapters.adapter import Adapter
@@ -18,11 +19,6 @@ from underdrawing.adapters.reading.files import read_raw
 from underdrawing.adapters.tools.convert import convert
 from underdrawing.core.errors import BadWeights
 
-VECTORS = Path(__file__).resolve().parents[4] / "shared" / "vectors"
-needs_vectors = pytest.mark.skipif(
-    not VECTORS.is_dir(), reason="the official sample files (shared/vectors) are not beside this checkout"
-)
-
 
 def accounted(adapter: Adapter, path: Path) -> None:
     keys = set(adapter.used) | set(adapter.unused)
@@ -31,7 +27,6 @@ def accounted(adapter: Adapter, path: Path) -> None:
     assert keys >= set(raw.tensors)
 
 
-@needs_vectors
 @pytest.mark.parametrize(
     ("file", "dialect", "modules", "unused"),
     [
@@ -48,29 +43,27 @@ def accounted(adapter: Adapter, path: Path) -> None:
     ],
 )
 def test_official_files_are_understood_whole(file: str, dialect: str, modules: int, unused: int) -> None:
-    adapter = load_adapter(VECTORS / file)
+    adapter = load_adapter(sample(file))
     assert (adapter.dialect, len(adapter.modules), len(adapter.unused)) == (dialect, modules, unused)
     assert adapter.finite
     accounted(adapter, adapter.path)
     json.dumps(adapter.report())
 
 
-@needs_vectors
 def test_both_forms_of_cloneofsimo_are_the_same() -> None:
-    first, second = (load_adapter(VECTORS / "cloneofsimo" / name) for name in ("attn.pt", "attn.safetensors"))
+    first, second = (load_adapter(sample(f"cloneofsimo/{name}")) for name in ("attn.pt", "attn.safetensors"))
     assert set(first.embeddings) == set(second.embeddings) == {"<s1>", "<s2>"}
     for name, delta in first.modules.items():
         base = torch.zeros(delta.extent.rows, delta.extent.cols)  # type: ignore[union-attr]
         assert torch.allclose(delta.apply(base), second.modules[name].apply(base), atol=1e-4)
 
 
-@needs_vectors
 @pytest.mark.parametrize(
     ("folder", "strength", "expected"), [("pm_lora", 1.0, "pm_lora_delta.pt"), ("lora", 0.6, "lora_delta_fuse0.6.pt")]
 )
 def test_peft_deltas_are_those_of_peft(folder: str, strength: float, expected: str) -> None:
-    adapter = load_adapter(VECTORS / "peft" / folder)
-    deltas = torch.load(VECTORS / "peft" / expected, weights_only=True)
+    adapter = load_adapter(sample(f"peft/{folder}"))
+    deltas = torch.load(sample(f"peft/{expected}"), weights_only=True)
     # the pipeline-style file was trained at alpha 2, rank 4, holds neither, and diffusers fused it before saving
     scale = 0.5 if folder == "lora" else 1.0
     for name, delta in adapter.modules.items():
@@ -230,9 +223,8 @@ def test_full_size_counts(tmp_path: Path) -> None:
     assert (len(adapter.modules), adapter.base_model) == (986, "sdxl")
 
 
-@needs_vectors
 def test_bundled_tokens_come_along() -> None:
-    path = VECTORS / "embeddings" / "bundled_sd1.safetensors"
+    path = sample("embeddings/bundled_sd1.safetensors")
     adapter = load_adapter(path)
     assert adapter.embeddings["mytok"]["text_encoder"].shape[1] == 768
     assert load_file(path).keys() == {*adapter.used, *adapter.unused}

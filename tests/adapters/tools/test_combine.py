@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tests.support.adapter_models import CLIP, SD15, SDXL, lora
+from tests.support.official import sample
 
 from underdrawing.adapters import load_adapter
 from underdrawing.adapters.deltas.dense import Norm
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 STEM = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
 NAME = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
-VECTORS = Path(__file__).resolve().parents[4] / "shared" / "vectors"
 
 
 def made(folder: Path, name: str, tensors: dict[str, Tensor]) -> Adapter:
@@ -151,14 +151,11 @@ def test_resize(pair: list[Adapter], tmp_path: Path, rule: RankRule) -> None:
     assert max(report.ranks) <= min(rule.most, 3)
 
 
-@pytest.mark.skipif(
-    not VECTORS.is_dir(), reason="the official sample files (shared/vectors) are not beside this checkout"
-)
 @pytest.mark.parametrize(
     "file", ["kohya/lora_attn.safetensors", "lycoris/net_locon.safetensors", "lycoris/net_loha.safetensors"]
 )
 def test_official_files_with_themselves(tmp_path: Path, file: str) -> None:
-    adapter = load_adapter(VECTORS / file)
+    adapter = load_adapter(sample(file))
     merge([(adapter, 0.25), (adapter, 0.75)], tmp_path / "x.safetensors", rule=RankRule(128))
     both = load_adapter(tmp_path / "x.safetensors")
     assert both.modules.keys() == adapter.modules.keys()

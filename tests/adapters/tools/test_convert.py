@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tests.support.adapter_models import BIGG, CLIP, SD15, SDXL, lora
+from tests.support.official import sample
 
 from underdrawing.adapters import load_adapter
 from underdrawing.adapters.tools.convert import convert
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
     from underdrawing.adapters.adapter import Adapter
     from underdrawing.adapters.tools.convert import Naming
 
-VECTORS = Path(__file__).resolve().parents[4] / "shared" / "vectors"
-needs_vectors = pytest.mark.skipif(
-    not VECTORS.is_dir(), reason="the official sample files (shared/vectors) are not beside this checkout"
-)
 STEM = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
 NAME = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
 
@@ -64,7 +61,6 @@ def same(adapter: Adapter, modules: dict[str, object], tolerance: float = 0.0) -
         assert bias is None or torch.allclose(bias, again, rtol=1e-6)
 
 
-@needs_vectors
 @pytest.mark.parametrize(
     ("file", "namings"),
     [
@@ -80,7 +76,7 @@ def same(adapter: Adapter, modules: dict[str, object], tolerance: float = 0.0) -
     ],
 )
 def test_official_files_come_back_equal(tmp_path: Path, file: str, namings: str) -> None:
-    adapter = load_adapter(VECTORS / file)
+    adapter = load_adapter(sample(file))
     for naming in namings.split():
         same(adapter, turned(adapter, tmp_path, naming), 1e-7)  # type: ignore[arg-type]
 
@@ -204,9 +200,8 @@ def test_sdxl_gets_ldm_names(tmp_path: Path) -> None:
     assert not any("up_blocks" in name for name in names)
 
 
-@needs_vectors
 def test_learned_tokens_lie_beside(tmp_path: Path) -> None:
-    adapter = load_adapter(VECTORS / "cloneofsimo" / "attn.safetensors")
+    adapter = load_adapter(sample("cloneofsimo/attn.safetensors"))
     report = convert(adapter, tmp_path / "style.safetensors")
     assert sorted(file.name for file in report.files) == [
         "style.s1.safetensors",
