@@ -1,5 +1,7 @@
 # make demo  set up and turn two photographs into every control map: build/demo/sheet.png
 # make test  set up and run all tests, in two processes (WORKERS=4: in four, WORKERS=0: in this one)
+# make docs  write everything that is generated
+# make lint  format, types, import layers, structure
 # make weights  fetch every checkpoint and confirm that each makes the map it should
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
@@ -9,7 +11,7 @@ LINK := .dev/underdrawing
 WORKERS ?= 2
 BENCHMARKS := annotators poses rtmpose loading lora memory
 
-.PHONY: demo test weights lint bench docs clean
+.PHONY: demo test weights lint bench docs pictures clean
 
 # torch first and alone, so that nothing else decides which build is taken
 .venv/torch:
@@ -46,18 +48,20 @@ lint: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(PY)
 	PYTHONPATH=.dev $(BIN)/lint-imports
-	$(PY) -m pytest -q tests/structure
+	$(PY) -m pytest -q tests/structure tests/contract/test_generated.py
 
 bench: .venv/dev
 	$(PY) -m pip install --quiet --disable-pip-version-check psutil peft einops
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps controlnet-aux
 	for part in $(BENCHMARKS); do PYTHONPATH=.dev:. $(PY) benchmarks/$$part.py || exit; done
 
-docs: .venv/run
-	$(BIN)/underdrawing docs docs/annotators.md
-	$(BIN)/underdrawing docs docs/names.md --part names
-	$(BIN)/underdrawing docs docs/checkpoints.md --part weights
-	$(BIN)/underdrawing docs docs/environment.md --part environment
+# everything that is generated: reference, help pages, locales, example workflows; no host and no network
+docs: .venv/run | $(LINK)
+	$(PY) tools/generate.py
+
+# thumbnails of the example workflows; docs/sheet.png is made by hand from `make demo`
+pictures: .venv/run | $(LINK)
+	$(PY) tools/generate.py --pictures
 
 clean:
 	rm -rf build dist .venv .dev *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

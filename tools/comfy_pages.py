@@ -1,9 +1,7 @@
-"""Writes what ComfyUI's browser shows of our nodes from their declarations: help pages and locales.
+"""What ComfyUI's browser shows of our nodes, made of their declarations: help pages, locales, the list of inputs.
 
-    python tools/comfy_pages.py            comfy_nodes/web/docs/*.md, locales/*/nodeDefs.json
-    python tools/comfy_pages.py --golden   also tests/golden/comfy/nodes.json (a deliberate change of inputs)
-
-Japanese comes from tools/comfy_ja.json (English text → Japanese); text that is not in it stays English and is listed.
+Japanese comes from tools/comfy_ja.json (English text → Japanese), by hand; text that is not in it stays English.
+`make docs` writes all of it (tools/generate.py).
 """
 
 from __future__ import annotations
@@ -23,11 +21,12 @@ sys.path[:0] = [str(ROOT / ".dev"), str(ROOT)]
 from tests.support.fake_host import Host  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence, Set
 
     from underdrawing.core.weights.record import Weight
 
-DOCS, LOCALES, GOLDEN = ROOT / "comfy_nodes" / "web" / "docs", ROOT / "locales", ROOT / "tests" / "golden" / "comfy"
+DOCS, LOCALES = ROOT / "comfy_nodes" / "web" / "docs", ROOT / "locales"
+INTERFACES = ROOT / "tests" / "golden" / "comfy" / "nodes.json"
 WORDS = Path(__file__).with_name("comfy_ja.json")
 Nodes = dict[str, Any]
 
@@ -69,11 +68,11 @@ def page(name: str, node: Any) -> str:
     doc = inspect.cleandoc(node.__doc__ or node.DESCRIPTION)
     lines = [f"# {node.TITLE}", "", doc, "", "| input | type | default | range | meaning |", "|---|---|---|---|---|"]
     for label, kind, options in inputs_of(node):
-        shown = "choice" if isinstance(kind, list) else kind
+        sort = "choice" if isinstance(kind, list) else kind
         default = options.get("default", kind[0] if isinstance(kind, list) and kind else "")
         text = str(options.get("tooltip", "")).replace("|", "\\|").replace("\n", " ")
         cell = str(default).replace("|", "\\|").replace("\n", " ")
-        lines.append(f"| `{label}` | {shown} | {cell} | {span(kind, options)} | {text} |")
+        lines.append(f"| `{label}` | {sort} | {cell} | {span(kind, options)} | {text} |")
     rows = [f"* `{label}` ({kind}){': ' + text if text else ''}" for kind, label, text in outputs_of(node)]
     more = facts(node)
     return "\n".join([*lines, "", *(["Outputs:", "", *rows, ""] if rows else []), *more]).rstrip() + "\n"
@@ -93,7 +92,7 @@ def facts(node: Any) -> list[str]:
     from underdrawing.core.registry import meaning
 
     spec = node.annotator.spec
-    told = meaning(node.annotator, node.alias) if hasattr(node, "alias") else ""
+    note = meaning(node.annotator, node.alias) if hasattr(node, "alias") else ""
     packages = ", ".join(module for module in spec.requires if module not in ("cv2", "torch"))
     names = ", ".join(dict.fromkeys(alias.name for alias in spec.aliases)) or "none"
     commercial = "yes" if spec.commercial else "no"
@@ -102,7 +101,7 @@ def facts(node: Any) -> list[str]:
         f"* read by: {', '.join(spec.consumers) or 'no ControlNet in particular'}",
         f"* other names: {names}",
         f"* source: {spec.source}",
-        *([f"* {told}"] if told else []),
+        *([f"* {note}"] if note else []),
         *([f"* needs the package {packages}"] if packages else []),
         *weights(node),
     ]
@@ -145,7 +144,7 @@ def defaults(node: Any) -> Any:
 
 def record(weight: Weight, *, default: bool = False) -> str:
     """A weights file: name, size, licence, where it comes from."""
-    told = [
+    parts = [
         f"* `{weight.id}`{' (default)' if default else ''}",
         weight.megabytes,
         weight.licence,
@@ -153,11 +152,11 @@ def record(weight: Weight, *, default: bool = False) -> str:
         "" if weight.repo else "comes with this pack",
         "not pinned" if weight.unpinned else "",
     ]
-    return ", ".join(filter(None, told))
+    return ", ".join(filter(None, parts))
 
 
 def locale(found: Nodes, word: Callable[[str], str]) -> dict[str, Any]:
-    """Labels and tooltips as ComfyUI's i18n reads them; text for which there is no word is left out."""
+    """Labels and tooltips as ComfyUI's i18n reads them."""
     return {name: entry(name, node, word) for name, node in found.items()}
 
 
@@ -183,21 +182,31 @@ def entry(name: str, node: Any, word: Callable[[str], str]) -> dict[str, Any]:
     }
 
 
-def japanese(lost: set[str]) -> Callable[[str], str]:
-    """Look words up; a title ends in our name, which stays."""
-    words: dict[str, str] = json.loads(WORDS.read_text("utf-8"))
+class Japanese:
+    """Looks words up, English where there is none. missing, used: what was asked for so far."""
 
-    def word(text: str) -> str:
+    def __init__(self) -> None:
+        self.words: dict[str, str] = json.loads(WORDS.read_text("utf-8"))
+        self.missing, self.used = set[str](), set[str]()
+
+    def __call__(self, text: str) -> str:
+        """Translate; a title ends in our name, which stays."""
         plain, mark, _ = text.partition(" (Underdrawing)")
-        if text and plain not in words:
-            lost.add(plain)
-        return words[plain] + (" (Underdrawing)" if mark else "") if plain in words else ""
+        if plain in self.words:
+            self.used.add(plain)
+            return self.words[plain] + mark
+        if plain:
+            self.missing.add(plain)
+        return text
 
-    return word
+    @property
+    def unused(self) -> Set[str]:
+        """Words that no node has any more."""
+        return self.words.keys() - self.used
 
 
-def told(node: Any) -> dict[str, Any]:
-    """Names in order and types, as the golden list has them."""
+def interface(node: Any) -> dict[str, Any]:
+    """Names in order and types of a node's inputs and outputs: what saved workflows rely on."""
 
     def rows(part: str) -> list[list[str]]:
         given = node.SHOWN.get(part, {}).items()
@@ -206,36 +215,21 @@ def told(node: Any) -> dict[str, Any]:
     return {"required": rows("required"), "optional": rows("optional"), "outputs": list(node.RETURN_TYPES)}
 
 
-def files(found: Nodes, lost: set[str]) -> dict[Path, str]:
-    """Every generated file and its content."""
+def interfaces(found: Nodes) -> str:
+    """JSON of the interfaces of our own nodes, one line each."""
+    rows = {name: interface(node) for name, node in found.items() if name.startswith("Underdrawing")}
+    lines = (f"{json.dumps(name)}: {json.dumps(row)}" for name, row in sorted(rows.items()))
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def files(found: Nodes, japanese: Japanese) -> dict[Path, str]:
+    """Every file of this kind and its content."""
     pages = {DOCS / f"{name}.md": page(name, node) for name, node in found.items()}
-    locales = {"en": locale(found, lambda text: text), "ja": locale(found, japanese(lost))}
-    definitions = {LOCALES / language / "nodeDefs.json": data for language, data in locales.items()}
-    return pages | {path: dumped(data) for path, data in definitions.items()}
+    locales = {"en": locale(found, lambda text: text), "ja": locale(found, japanese)}
+    definitions = {LOCALES / language / "nodeDefs.json": to_json(data) for language, data in locales.items()}
+    return pages | definitions | {INTERFACES: interfaces(found)}
 
 
-def dumped(data: Any) -> str:
+def to_json(data: Any) -> str:
     """JSON as it is committed."""
     return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
-
-
-def main() -> None:
-    """Write everything; remove pages of nodes that are gone."""
-    found, lost = nodes(), set[str]()
-    wanted = files(found, lost)
-    for old in set(DOCS.glob("*.md")) - set(wanted):
-        old.unlink()
-    for path, text in wanted.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
-    if "--golden" in sys.argv:
-        rows = {name: told(node) for name, node in found.items() if name.startswith("Underdrawing")}
-        body = ",\n".join(f"{json.dumps(name)}: {json.dumps(row)}" for name, row in sorted(rows.items()))
-        (GOLDEN / "nodes.json").write_text("{\n" + body + "\n}\n", encoding="utf-8", newline="\n")
-    print(f"{len(found)} nodes; {len(lost)} texts without Japanese")
-    for text in sorted(lost):
-        print(f"  {text}")
-
-
-if __name__ == "__main__":
-    main()

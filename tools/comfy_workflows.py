@@ -1,4 +1,4 @@
-"""Writes example_workflows/*.json in the browser's format, and thumbnails; run it when inputs of nodes change."""
+"""Example workflows in the browser's format, and their thumbnails: `make docs` and `make pictures` write them."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def tags() -> Graph:
     return graph
 
 
-MADE = {
+WORKFLOWS = {
     "Edges to picture": (edges, "canny"),
     "Pose, mirrored": (pose, "pose_mediapipe"),
     "Inpaint with ControlNet": (inpaint, "person_mask"),
@@ -233,8 +233,8 @@ def thumbnail(name: str) -> Image.Image:
     """The photo beside its map."""
     with Image.open(PHOTO) as opened:
         photo = opened.convert("RGB").resize((320, 320))
-    shown = underdrawing.annotate(name, photo, resolution=320).images[0]
-    return Image.fromarray(np.concatenate([np.asarray(photo), shown], axis=1))
+    drawn = underdrawing.annotate(name, photo, resolution=320).images[0]
+    return Image.fromarray(np.concatenate([np.asarray(photo), drawn], axis=1))
 
 
 def card(prompt: str) -> Image.Image:
@@ -247,14 +247,14 @@ def card(prompt: str) -> Image.Image:
     return made
 
 
-def main() -> None:
-    """Write all."""
-    FOLDER.mkdir(exist_ok=True)
-    for title, (make, annotator) in MADE.items():
-        text = json.dumps(make().data(), indent=1)
-        (FOLDER / f"{title}.json").write_text(text + "\n", encoding="utf-8", newline="\n")
+def files() -> dict[Path, str]:
+    """Every workflow and its content."""
+    return {
+        FOLDER / f"{title}.json": json.dumps(make().data(), indent=1) + "\n" for title, (make, _) in WORKFLOWS.items()
+    }
+
+
+def write_thumbnails() -> None:
+    """Write the pictures beside the workflows; their bytes depend on the JPEG encoder."""
+    for title, (_, annotator) in WORKFLOWS.items():
         (thumbnail(annotator) if annotator else card(PROMPT)).save(FOLDER / f"{title}.jpg", quality=85)
-
-
-if __name__ == "__main__":
-    main()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "comfy"
-RECORD = "when the change is meant: python tools/comfy_pages.py --golden"
+RECORD = "when the change is meant: make docs (python tools/generate.py)"
 
 
 @pytest.fixture

@@ -30,19 +30,26 @@ CORE = {
 FOUND = comfy_pages.nodes()
 
 
-def test_pages_and_locales_are_up_to_date() -> None:
-    wanted = comfy_pages.files(FOUND, set())
-    stale = [str(path) for path, text in wanted.items() if not path.is_file() or path.read_text("utf-8") != text]
-    assert not stale, "run python tools/comfy_pages.py"
-    assert set(comfy_pages.DOCS.glob("*.md")) <= set(wanted)
+def test_japanese_is_taken_where_there_is_some_and_english_elsewhere() -> None:
+    japanese = comfy_pages.Japanese()
+    text, word = next(iter(japanese.words.items()))
+    assert japanese(text) == word
+    assert japanese(f"{text} (Underdrawing)") == f"{word} (Underdrawing)"
+    assert japanese("Not translated (Underdrawing)") == "Not translated (Underdrawing)"
+    assert (japanese.used, japanese.missing) == ({text}, {"Not translated"})
 
 
-def test_japanese_knows_every_label_that_annotators_share() -> None:
-    ja = json.loads((ROOT / "locales" / "ja" / "nodeDefs.json").read_text("utf-8"))
-    for name, node in FOUND.items():
-        if name.startswith("Underdrawing"):
-            assert "display_name" in ja[name], node.TITLE
-    assert ja["UnderdrawingTile"]["inputs"]["resolution"]["tooltip"]
+def test_every_language_has_every_text() -> None:
+    english, japanese = (
+        json.loads((ROOT / "locales" / language / "nodeDefs.json").read_text("utf-8")) for language in ("en", "ja")
+    )
+    assert set(english) == set(FOUND)
+    assert outline(japanese) == outline(english)
+
+
+def outline(texts: Any) -> Any:
+    """Keys at every depth."""
+    return {key: outline(value) for key, value in texts.items()} if isinstance(texts, dict) else None
 
 
 def test_a_page_shows_every_weights_file_and_the_command_that_fetches_those_of_the_defaults() -> None:
