@@ -1,0 +1,75 @@
+"""Pictures of 16 and 32 bit that Pillow cuts or does not know, decoded by OpenCV. Imported lazily (needs numpy)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import BadImage
+from .decoding import Picture, deep_to_8bit
+from .geometry import Size
+from .headers import check_size
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from .headers import PngHeader
+
+
+def read_deep_colour(file: BinaryIO, image: Image, png: PngHeader | None) -> NDArray[np.uint16] | None:
+    """Decode 16-bit colour a second time with OpenCV, because Pillow cuts it to 8 bit; None where that is not so."""
+    bits: Any = getattr(image, "tag_v2", {}).get(258, ()) if png is None else (png.bits,)
+    if image.mode not in ("RGB", "RGBA") or set(bits) != {16}:
+        return None
+    check_size(Size(image.height, image.width), where="")
+    decoded = _imdecode(file)
+    file.seek(0)
+    if decoded is None or decoded.dtype != np.uint16 or decoded.ndim != 3:
+        return None
+    key = np.frombuffer(png.key, ">u2") if png is not None and len(png.key) == 6 else None
+    if key is not None and decoded.shape[2] == 3:
+        alpha = np.where((decoded == key).all(axis=-1), 0, 65535).astype(np.uint16)
+        return np.dstack([decoded, alpha])
+    return decoded
+
+
+def _imdecode(file: BinaryIO) -> NDArray[Any] | None:
+    """Decode with OpenCV as stored, in RGB(A) order; None without OpenCV or when it cannot."""
+    try:
+        import cv2
+    except ImportError:
+        return None
+    file.seek(0)
+    try:
+        decoded: NDArray[Any] | None = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return None
+    if decoded is None or decoded.ndim == 2:
+        return decoded
+    order = {3: [2, 1, 0], 4: [2, 1, 0, 3]}.get(decoded.shape[2])
+    return decoded if order is None else np.ascontiguousarray(decoded[..., order])
+
+
+def read_tiff(file: BinaryIO, where: str) -> Picture:
+    """Read a TIFF of a kind that Pillow does not know (float or 32-bit colour)."""
+    from PIL import TiffImagePlugin
+
+    file.seek(0)
+    tags: Any = TiffImagePlugin.ImageFileDirectory_v2(file.read(8))
+    file.seek(tags.next)
+    tags.load(file)
+    check_size(Size(int(tags.get(257, 0)), int(tags.get(256, 0))), where=where)
+    decoded = _imdecode(file)
+    if decoded is None or (decoded.ndim == 3 and decoded.shape[2] not in (1, 3)):
+        raise BadImage(
+            "this kind of TIFF is not read here, or it is damaged", where=where, fix="save it as PNG or 8-bit TIFF"
+        )
+    notes: list[str] = []
+    grey_or_rgb = deep_to_8bit(decoded, notes, where=where) if decoded.dtype != np.uint8 else decoded
+    if grey_or_rgb.ndim == 2 or grey_or_rgb.shape[2] == 1:
+        grey_or_rgb = np.repeat(grey_or_rgb.reshape(*grey_or_rgb.shape[:2], 1), 3, axis=2)
+    return Picture(np.ascontiguousarray(grey_or_rgb), None, tuple(notes))

@@ -1,0 +1,166 @@
+"""Picture files to open Pillow pictures: what is refused before decoding, and faults of decoders as BadImage.
+
+Imported lazily (needs Pillow inside functions).
+"""
+
+from __future__ import annotations
+
+import importlib
+import stat
+import struct
+import threading
+import warnings
+import zlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ..errors import BadImage
+from .geometry import Size
+from .headers import AGAIN, PngHeader, check_png, check_size, describe, webp_size
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from PIL.Image import Image
+
+_MODULES = {
+    "PNG": "PngImagePlugin",
+    "JPEG": "JpegImagePlugin",
+    "WEBP": "WebPImagePlugin",
+    "TIFF": "TiffImagePlugin",
+    "BMP": "BmpImagePlugin",
+    "GIF": "GifImagePlugin",
+    "AVIF": "AvifImagePlugin",
+}
+_FAULTS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow's decoders raise on damaged files; seen in the poison corpus and by mutating valid files."""
+_SMALLER = "make the picture smaller first"
+_LOCK = threading.RLock()
+"""`warnings.catch_warnings` is not safe between threads."""
+
+
+@contextmanager
+def open_file(path: Path, where: str) -> Generator[BinaryIO]:
+    """Open a regular file. Raises BadImage."""
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            what = "this is a folder, not a picture" if stat.S_ISDIR(mode) else "this is no regular file"
+            raise BadImage(what, where=where, fix="name a picture file")
+        file = path.open("rb")
+    except FileNotFoundError as error:
+        raise BadImage("there is no such file", where=where, fix="check the name") from error
+    except PermissionError as error:
+        raise BadImage("the file may not be read", where=where, fix="give yourself permission to read it") from error
+    except (OSError, ValueError) as error:
+        raise BadImage(
+            f"the file cannot be opened ({error})", where=where, fix="check the name and the disk"
+        ) from error
+    with file:
+        yield file
+
+
+@contextmanager
+def report_faults(where: str, notes: list[str]) -> Generator[None]:
+    """Turn what decoders raise into BadImage, and their warnings into notes."""
+    from PIL.Image import DecompressionBombError, DecompressionBombWarning
+
+    with _LOCK, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            yield
+        except DecompressionBombError as error:
+            raise BadImage(f"Pillow refuses its size: {str(error).rstrip('.')}", where=where, fix=_SMALLER) from error
+        except MemoryError as error:
+            raise BadImage("not enough memory to decode it", where=where, fix=_SMALLER) from error
+        except _FAULTS as error:
+            said = " ".join(str(error).split()) or type(error).__name__
+            if "too large" in said.lower():
+                what = f"a text or profile in it unpacks to far more than a picture needs ({said})"
+                raise BadImage(what, where=where, fix="save the picture again without metadata") from error
+            raise BadImage(f"the picture is damaged or cut off ({said})", where=where, fix=AGAIN) from error
+    quiet = (DecompressionBombWarning, DeprecationWarning, ResourceWarning)
+    notes.extend(str(one.message).strip() for one in caught if not issubclass(one.category, quiet))
+
+
+def check_file(file: BinaryIO, head: bytes, kind: str, where: str) -> PngHeader | None:
+    """Everything that can be refused without a decoder."""
+    if not kind:
+        raise BadImage(describe(head), where=where, fix="give a PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF file")
+    if kind == "WEBP" and (size := webp_size(head)) is not None:
+        check_size(size, where=where)
+    png = check_png(file, where=where) if kind == "PNG" else None
+    if kind == "JPEG":
+        _check_jpeg_end(file, where)
+    file.seek(0)
+    return png
+
+
+def _check_jpeg_end(file: BinaryIO, where: str) -> None:
+    """Refuse a JPEG without an end even where a host told Pillow to guess the rest (LOAD_TRUNCATED_IMAGES)."""
+    from PIL import ImageFile
+
+    if ImageFile.LOAD_TRUNCATED_IMAGES:
+        file.seek(0)
+        data = file.read()
+        if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
+            raise BadImage("the JPEG is cut off: its end is missing", where=where, fix=AGAIN)
+
+
+def open_image(file: BinaryIO, kind: str, where: str) -> Image | None:
+    """Open with Pillow; None for a TIFF that Pillow does not know but OpenCV may."""
+    from PIL import Image as Pil
+    from PIL import UnidentifiedImageError
+
+    if kind == "HEIF":
+        return _open_heif(file, where)
+    if not _has_plugin(kind):
+        fix = "pip install 'pillow>=11.3', or save the picture as PNG"
+        raise BadImage(f"this Pillow ({Pil.__version__}) does not read {kind}", where=where, fix=fix)  # type: ignore[attr-defined]
+    allowed = ("JPEG", "MPO") if kind == "JPEG" else (kind,)
+    try:
+        return Pil.open(file, formats=[name for name in allowed if name in Pil.OPEN])
+    except UnidentifiedImageError as error:
+        if kind == "TIFF":
+            return None
+        raise BadImage(
+            f"the {kind} file is damaged or cut off: its header makes no sense", where=where, fix=AGAIN
+        ) from error
+
+
+def _has_plugin(kind: str) -> bool:
+    from PIL import Image as Pil
+
+    try:
+        importlib.import_module(f"PIL.{_MODULES[kind]}")
+        if kind == "JPEG":
+            importlib.import_module("PIL.MpoImagePlugin")
+    except ImportError:
+        return kind in Pil.OPEN
+    return kind in Pil.OPEN
+
+
+def _open_heif(file: BinaryIO, where: str) -> Image:
+    try:
+        heif: Any = importlib.import_module("pillow_heif")
+    except ImportError as error:
+        fix = "pip install pillow-heif, or save the picture as JPEG or PNG"
+        raise BadImage("this is a HEIC/HEIF picture, which needs a plug-in", where=where, fix=fix) from error
+    opened = heif.open_heif(file, convert_hdr_to_8bit=True)
+    check_size(Size(opened.size[1], opened.size[0]), where=where)
+    return opened.to_pillow()
