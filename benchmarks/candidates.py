@@ -86,7 +86,7 @@ def handed_out(tensors: dict[str, Tensor]) -> Generator[None, None, None]:
     def found(self: Store, weight: object, progress: object = None) -> Path:
         return Path("random")
 
-    with patch.object(Store, "require", found), patch.object(Store, "tensors", given):
+    with patch.object(Store, "require", found), patch.object(Store, "read_tensors", given):
         unload()
         yield
         unload()

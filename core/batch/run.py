@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ..errors import BadImage
-from ..files import sha256_file
 from ..images.geometry import Size, pixel_perfect
 from ..weights.store import store
+from .frames import Frame, hash_input, iter_groups, iter_pictures
 from .masks import MaskSource
 from .outputs import Outputs, safe_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from ..annotator import Annotator, ControlMap
     from ..images.geometry import FitMode
-    from ..images.reading import Picture
     from ..images.types import Masks
     from .inputs import Source
     from .manifest import Entry, Manifest, Place
@@ -56,18 +53,6 @@ class Tally:
     notes: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
 
-@dataclass(frozen=True)
-class Frame:
-    """One decoded picture. output: its maps' place below the output folder, without the annotator's name and ending."""
-
-    number: int
-    index: int
-    source: Source
-    digest: str
-    output: str
-    picture: Picture
-
-
 class Batch:
     """One run over a list of sources. step is called when a source is finished."""
 
@@ -80,7 +65,7 @@ class Batch:
     def run(self) -> Tally:
         """Annotate every source; raises only what no other picture would survive either."""
         frames = (frame for number, source in enumerate(self.sources) for frame in self._frames(number, source))
-        for group in _groups(frames, self.wanted.batch):
+        for group in iter_groups(frames, self.wanted.batch):
             for order, name in enumerate(self.wanted.annotators):
                 self._annotate(order, name, group)
         return self.tally
@@ -96,10 +81,10 @@ class Batch:
         if source.problem:
             raise BadImage(source.problem, where=str(source.path))
         output = self.outputs.claim(source, source.path.stem)
-        digest = _digest(source.path)
+        digest = hash_input(source.path)
         if not self.wanted.all_frames and self._all_kept(number, source, digest, output):
             return
-        with closing(_pictures(source.path, every=self.wanted.all_frames)) as pictures:
+        with closing(iter_pictures(source.path, every=self.wanted.all_frames)) as pictures:
             for index, (picture, many) in enumerate(pictures):
                 for note in picture.notes:
                     self.tally.notes.append((source.path.as_posix(), note))
@@ -226,43 +211,3 @@ def _fitted(result: ControlMap, target: Size, mode: FitMode, smooth: bool) -> Co
 
     images = np.stack([fit_map(image, target, mode, smooth=smooth) for image in result.images])
     return replace(result, images=images, info={**result.info, "size": list(target), "mode": mode})
-
-
-def _pictures(path: Path, *, every: bool) -> Generator[tuple[Picture, bool]]:
-    """Pictures of a file, and whether there are several. Raises BadImage."""
-    from ..images.reading import frames, read
-
-    if not every:
-        yield read(path)[0], False
-        return
-    source = iter(frames(path))
-    waiting, following = next(source, None), next(source, None)
-    many = following is not None
-    while waiting is not None:
-        yield waiting, many
-        waiting, following = following, next(source, None)
-
-
-def _digest(path: Path) -> str:
-    try:
-        if path.exists() and not path.is_file():
-            raise BadImage("this is no regular file", where=str(path), fix="name a picture file")
-        return sha256_file(path)
-    except FileNotFoundError as error:
-        raise BadImage("there is no such file", where=str(path), fix="check the name") from error
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else ""
-        raise BadImage(f"cannot be read ({reason or error})", where=str(path)) from error
-
-
-def _groups(frames: Iterable[Frame], most: int) -> Iterator[list[Frame]]:
-    """Neighbours of one size, at most so many at once."""
-    for _, same in groupby(frames, key=lambda frame: frame.picture.pixels.shape):
-        group: list[Frame] = []
-        for frame in same:
-            group.append(frame)
-            if len(group) == most:
-                yield group
-                group = []
-        if group:
-            yield group

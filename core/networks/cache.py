@@ -98,7 +98,7 @@ def _dtype(placement: Placement) -> torch.dtype:
 
 
 def _strict(weight: Weight, build: Build, placement: Placement, convert: Convert | None) -> nn.Module:
-    tensors, metadata = store().tensors(weight)
+    tensors, metadata = store().read_tensors(weight)
     if convert is not None:
         tensors = convert(tensors)
     with torch.device("meta"):
@@ -113,7 +113,7 @@ def _strict(weight: Weight, build: Build, placement: Placement, convert: Convert
 
 
 def _assembled(weight: Weight, load: Load) -> nn.Module:
-    return load(*store().tensors(weight), weight.id)
+    return load(*store().read_tensors(weight), weight.id)
 
 
 def _computed(module: nn.Module) -> bool:

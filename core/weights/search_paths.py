@@ -5,13 +5,12 @@ Files in foreign folders are recognised by size and then sha256, used in place, 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import settings
-from ..errors import BadWeights, WriteFailed
-from ..files import EMPTY_SHA256, atomic_write, sha256_file
+from ..errors import BadWeights
+from ..files import EMPTY_SHA256
 from .record import SPACES
 
 if TYPE_CHECKING:
@@ -138,43 +137,3 @@ def hub_cache() -> Path:
     """Folder of the hub's own cache, by its variables; its client is not imported, it costs a listing too much."""
     user = settings.USER_CACHE.read() or Path("~/.cache").expanduser()
     return settings.HUB_CACHE.read() or (settings.HUB_HOME.read() or user / "huggingface") / "hub"
-
-
-class HashMemory:
-    """Remembers the sha256 of files by path, size and modification time, so that each is hashed once.
-
-    path: a JSON file; one that is missing, damaged or cannot be written only costs the time of hashing again.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._known: dict[str, tuple[int, int, str]] | None = None
-
-    def sha256(self, path: Path) -> str:
-        """Hash of a file's bytes. Raises OSError."""
-        status = path.stat()
-        key, stamp = str(path.resolve()), (status.st_size, status.st_mtime_ns)
-        known = self._read().get(key)
-        if known is not None and known[:2] == stamp:
-            return known[2]
-        digest = sha256_file(path)
-        self._write(key, (*stamp, digest))
-        return digest
-
-    def _read(self) -> dict[str, tuple[int, int, str]]:
-        if self._known is None:
-            try:
-                raw = json.loads(self.path.read_text("utf-8"))
-                self._known = {str(key): (int(a), int(b), str(c)) for key, (a, b, c) in raw.items()}
-            except (OSError, ValueError, TypeError, AttributeError):
-                self._known = {}
-        return self._known
-
-    def _write(self, key: str, value: tuple[int, int, str]) -> None:
-        self._known = None  # another process may have added to it
-        known = self._read()
-        known[key] = value
-        try:
-            atomic_write(self.path, json.dumps(known, indent=0).encode())
-        except WriteFailed:
-            return  # a read-only cache: the hash is simply made again next time

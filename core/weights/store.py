@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import settings
-from ..errors import BadWeights, FetchFailed, WeightsMissing
-from ..files import atomic_stream, sha256_file
+from ..errors import BadWeights, WeightsMissing
+from ..files import sha256_file
+from .checks import check_fetchable, copy_file, find_fault, has_bytes, inspect_file
+from .consent import ask, describe_missing
+from .hashes import HashMemory
 from .pins import TOLD, UNPINNED, Pin, Pins, completed
-from .search_paths import HashMemory, Place, cache_folder, cached_path, has_identity, places
+from .search_paths import Place, cache_folder, cached_path, has_identity, places
 
 if TYPE_CHECKING:
     import os
@@ -96,20 +97,18 @@ class Store:
 
     def verify(self, weight: Weight) -> Verdict:
         """Hash the file anew and say what is found."""
-        pinned = self.pinned(weight)
+        pin = self.pinned(weight)
         try:
             weight = self.known(weight)
         except BadWeights as error:
             return Verdict(ok=False, path=None, reason=error.what)
-        if weight.unpinned:
-            return Verdict(ok=False, path=None, reason=ABSENT)
-        if not has_identity(weight):
-            return Verdict(ok=False, path=None, reason="the record has no hash")
+        if weight.unpinned or not has_identity(weight):
+            return Verdict(ok=False, path=None, reason=ABSENT if weight.unpinned else "the record has no hash")
         faults: list[str] = []
         for place in self.where(weight):
-            fault = _fault(place.path, weight)
+            fault = find_fault(place.path, weight)
             if not fault:
-                source = f"{place.source}; {pinned}" if pinned else place.source
+                source = f"{place.source}; {pin}" if pin else place.source
                 return Verdict(ok=True, path=place.path, reason=f"sha256 matches ({source})")
             if fault != "absent" and place.source != "host":
                 faults.append(f"{place.path} {fault}")
@@ -120,17 +119,12 @@ class Store:
 
         Raises WeightsMissing, FetchFailed, or BadWeights for a damaged pin.
         """
-        found = self.find(weight)
-        if found is not None:
-            return found
+        if (path := self.find(weight)) is not None:
+            return path
         self.known(weight)
-        consent = settings.DOWNLOAD.read()
-        _check_fetchable(weight)
-        if settings.OFFLINE.read():
-            raise self._missing(weight, "HF_HUB_OFFLINE is set, so nothing is fetched; unset it and ")
-        if consent == "always" or (consent == "ask" and self._asked(weight)):
-            return self.fetch(weight, progress)
-        raise self._missing(weight, "")
+        if not self._is_allowed(weight):
+            raise self._missing(weight)
+        return self.fetch(weight, progress)
 
     def require_each(self, weights: Sequence[Weight]) -> None:
         """Make sure of several files. Raises as `require`; a WeightsMissing names every file that is not here."""
@@ -152,12 +146,10 @@ class Store:
         progress: told (bytes so far, bytes in all). HF_HUB_OFFLINE still forbids it. Raises FetchFailed,
         WeightsMissing.
         """
-        found = self.find(weight)
-        if found is not None:
-            return found
-        _check_fetchable(weight)
-        if settings.OFFLINE.read():
-            raise self._missing(weight, "HF_HUB_OFFLINE is set, so nothing is fetched; unset it and ")
+        if (path := self.find(weight)) is not None:
+            return path
+        check_fetchable(weight)
+        self._check_online(weight)
         target, parts = cached_path(self.cache, weight), self.cache / "parts"
         if not weight.size:
             from .pin_on_first_use import fetch
@@ -169,13 +161,13 @@ class Store:
 
     def import_file(self, path: str | os.PathLike[str], records: Iterable[Weight]) -> Weight:
         """Copy a file into our cache if one of the records knows its bytes. Raises BadWeights, WriteFailed."""
-        source, digest, size = _looked_at(path)
-        known = next((w for w in records if _same(self.known(w), digest, size)), None)
+        source, digest, size = inspect_file(path)
+        known = next((w for w in records if has_bytes(self.known(w), digest, size)), None)
         if known is None:
             what = f"is none of the weights known here (sha256 {digest}, {size} bytes)"
             fix = "see `underdrawing weights list` for the files that are; one that is not pinned needs --as ID"
             raise BadWeights(what, where=str(source), fix=fix)
-        self._copy(source, self.known(known))
+        copy_file(source, cached_path(self.cache, known), self.known(known))
         return known
 
     def import_as(self, path: str | os.PathLike[str], weight: Weight) -> Weight:
@@ -183,27 +175,19 @@ class Store:
 
         Raises BadWeights when the record, or an earlier pin, says other bytes; WriteFailed.
         """
-        source, digest, size = _looked_at(path)
+        source, digest, size = inspect_file(path)
         record = self.known(weight)
         if record.unpinned:
             pin = Pin(sha256=digest, size=size, revision=weight.revision, origin="user")
             record = completed(weight, self.pins.add(weight, pin))
-        if not _same(record, digest, size):
+        if not has_bytes(record, digest, size):
             what = f"has the sha256 {digest}, {weight.id} has {record.sha256}"
             pinned = f"; if you trust this file, remove {self.pins.path(weight)} first" if weight.unpinned else ""
             raise BadWeights(what, where=str(source), fix=f"get the right file{pinned}")
-        self._copy(source, record)
+        copy_file(source, cached_path(self.cache, record), record)
         return weight
 
-    def _copy(self, source: Path, record: Weight) -> None:
-        target = cached_path(self.cache, record)
-        if _fault(target, record):
-            with source.open("rb") as stream, atomic_stream(target, size=record.size) as copy:
-                shutil.copyfileobj(stream, copy, 1 << 20)
-            if fault := _fault(target, record):
-                raise BadWeights(f"changed while it was copied: {fault}", where=str(source), fix="import it again")
-
-    def tensors(self, weight: Weight) -> tuple[dict[str, Tensor], dict[str, str]]:
+    def read_tensors(self, weight: Weight) -> tuple[dict[str, Tensor], dict[str, str]]:
         """Tensors and metadata of a weight. Raises WeightsMissing, BadWeights or UnsafeFile.
 
         A pickled file is read by `torch_files` only while its bytes match the record, stepped into WRAPPERS, and
@@ -229,67 +213,34 @@ class Store:
             self._memory = HashMemory(self.cache / "hashes.json")
         return self._memory.sha256(path)
 
-    def _asked(self, weight: Weight) -> bool:
-        if not (self.asks and sys.stdin and sys.stderr and sys.stdin.isatty() and sys.stderr.isatty()):
-            return False
-        sys.stderr.write(f"{self._described(weight)}\nIt would be kept in {self.cache}. Fetch it now? [y/N] ")
-        sys.stderr.flush()
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+    def _is_allowed(self, weight: Weight) -> bool:
+        """Whether UNDERDRAWING_DOWNLOAD, or the user on a terminal, allows a download. Raises WeightsMissing."""
+        consent = settings.DOWNLOAD.read()
+        check_fetchable(weight)
+        self._check_online(weight)
+        if consent == "ask" and self.asks:
+            return ask(f"{self._describe(weight)}\nIt would be kept in {self.cache}. Fetch it now?")
+        return consent == "always"
 
-    def _missing(self, weight: Weight, before: str) -> WeightsMissing:
+    def _check_online(self, weight: Weight) -> None:
+        if settings.OFFLINE.read():
+            raise self._missing(weight, "HF_HUB_OFFLINE is set, so nothing is fetched; unset it and ")
+
+    def _missing(self, weight: Weight, before: str = "") -> WeightsMissing:
         folder = cached_path(self.cache, weight).parent
         command = f"{before}run `underdrawing weights fetch {weight.id}` (goes to {folder})"
-        named = f" --as {weight.id}" if weight.unpinned else ""
-        fix = f"{command}, or `underdrawing weights import {self._undeclared(weight) or 'FILE'}{named}`"
-        return WeightsMissing(self._described(weight), where=weight.id, fix=fix)
+        option = f" --as {weight.id}" if weight.unpinned else ""
+        fix = f"{command}, or `underdrawing weights import {self._find_candidate(weight) or 'FILE'}{option}`"
+        return WeightsMissing(self._describe(weight), where=weight.id, fix=fix)
 
-    def _undeclared(self, weight: Weight) -> str:
-        """File under the name of a weight that nothing pins: there, but never taken without being asked for."""
+    def _find_candidate(self, weight: Weight) -> str:
+        """File under the name of a weight that nothing pins: there, but never used without being asked for."""
         if not weight.unpinned or not self.shown(weight).unpinned:
             return ""
         return next((f"'{place.path}'" for place in self.where(weight) if place.path.is_file()), "")
 
-    def _described(self, weight: Weight) -> str:
-        commercial, pinned = "yes" if weight.commercial else "no", self.pinned(weight)
-        return (
-            f"the weights {weight.id} are not on this machine ({self.shown(weight).megabytes}, licence "
-            f"{weight.licence}, commercial use: {commercial}{'; ' + pinned if pinned else ''})"
-        )
-
-
-def _check_fetchable(weight: Weight) -> None:
-    if not weight.repo:
-        raise WeightsMissing(
-            "comes with this package but is gone or changed", where=weight.id, fix="install the package again"
-        )
-    if not has_identity(weight) and not weight.unpinned:
-        raise FetchFailed("the record has no hash, so nothing that is fetched could be verified", where=weight.id)
-
-
-def _looked_at(path: str | os.PathLike[str]) -> tuple[Path, str, int]:
-    """File to import, its sha256 and size. Raises BadWeights when it is none or empty."""
-    source = Path(path)
-    if not source.is_file():
-        raise BadWeights("is not a file", where=str(source), fix="check the name")
-    if not source.stat().st_size:
-        raise BadWeights("is empty", where=str(source), fix="get it again")
-    return source, sha256_file(source), source.stat().st_size
-
-
-def _same(record: Weight, digest: str, size: int) -> bool:
-    return has_identity(record) and record.sha256 == digest and record.size in (0, size)
-
-
-def _fault(path: Path, weight: Weight) -> str:
-    try:
-        if not path.is_file():
-            return "absent"
-        if weight.size and (size := path.stat().st_size) != weight.size:
-            return f"has {size} bytes, the record says {weight.size}"
-        found = sha256_file(path)
-    except OSError as error:
-        return f"cannot be read ({error.strerror or error})"
-    return "" if found == weight.sha256 else f"has the sha256 {found}, the record says {weight.sha256}"
+    def _describe(self, weight: Weight) -> str:
+        return describe_missing(self.shown(weight), self.pinned(weight))
 
 
 @lru_cache(maxsize=1)

@@ -245,7 +245,7 @@ def test_a_damaged_pin_is_told_and_not_forgotten(store: Store, hub: ToyHub) -> N
         assert store.find(WEIGHT) is None
         assert "damaged" in store.verify(WEIGHT).reason
         assert "damaged" in store.pinned(WEIGHT)
-        for ask in (store.fetch, store.require, store.tensors):
+        for ask in (store.fetch, store.require, store.read_tensors):
             with pytest.raises(BadWeights, match=r"pin of its first use is damaged.*net\.safetensors\.json"):
                 ask(WEIGHT)
     assert len(hub.requests) == 1
@@ -271,11 +271,11 @@ def test_what_the_file_holds_is_still_checked(store: Store, tmp_path: Path) -> N
     torch.save({"a": torch.nn.Linear(1, 1)}, tmp_path / "bad.pth")
     store.import_as(tmp_path / "bad.pth", weight)
     with pytest.raises(Exception, match=r"torch\.nn\.modules\.linear\.Linear"):
-        store.tensors(weight)
+        store.read_tensors(weight)
     torch.save({"a": torch.ones(2)}, tmp_path / "good.pth")
     store.pins.drop(weight)
     store.import_as(tmp_path / "good.pth", weight)
-    assert set(store.tensors(weight)[0]) == {"a"}
+    assert set(store.read_tensors(weight)[0]) == {"a"}
     digest = store.known(weight).sha256
     assert (store.cache / "converted" / f"{digest}.safetensors").is_file()
 

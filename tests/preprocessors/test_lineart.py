@@ -77,7 +77,7 @@ def _one_thread() -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
 def _random_weights(golden: dict[str, NDArray[Any]]) -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
     """Let every record mean a file with random tensors under the official keys."""
 
-    opened, required = store.Store.tensors, store.Store.require
+    opened, required = store.Store.read_tensors, store.Store.require
 
     def require(self: Any, weight: Weight, progress: Any = None) -> Path:
         return Path("random") if weight.id in OWNERS else required(self, weight, progress)
@@ -87,7 +87,7 @@ def _random_weights(golden: dict[str, NDArray[Any]]) -> Iterator[None]:  # pyrig
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store.Store, "require", require)
-        patch.setattr(store.Store, "tensors", tensors)
+        patch.setattr(store.Store, "read_tensors", tensors)
         cache.unload()
         yield
     cache.unload()

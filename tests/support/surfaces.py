@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Tensors = dict[str, Tensor]
 
-REQUIRE, TENSORS = store.Store.require, store.Store.tensors
+REQUIRE, TENSORS = store.Store.require, store.Store.read_tensors
 """The store's own methods, while others stand in for them."""
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "surfaces"
@@ -59,7 +59,7 @@ def on_random_weights(name: str, patch: pytest.MonkeyPatch) -> Generator[Tensors
         return dict(named), {}
 
     patch.setattr(store.Store, "require", require)
-    patch.setattr(store.Store, "tensors", handed_out)
+    patch.setattr(store.Store, "read_tensors", handed_out)
     cache.unload()
     yield tensors
     cache.unload()
@@ -80,7 +80,7 @@ def saved(tmp_path: Path, patch: pytest.MonkeyPatch, file: str, content: dict[st
     patch.setattr(store, "store", lambda: store.Store(tmp_path / "cache"))
     patch.setattr(cache, "store", store.store)
     patch.setattr(store.Store, "require", REQUIRE)
-    patch.setattr(store.Store, "tensors", TENSORS)
+    patch.setattr(store.Store, "read_tensors", TENSORS)
     folder = tmp_path / "mine"
     folder.mkdir()
     patch.setenv("UNDERDRAWING_WEIGHTS", str(folder))

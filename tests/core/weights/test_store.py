@@ -14,7 +14,7 @@ from tests.support.toy_hub import FILE, REPO, REVISION, record
 from underdrawing.core.errors import BadParameter, BadWeights, FetchFailed, UnsafeFile, WeightsMissing
 from underdrawing.core.files import EMPTY_SHA256, sha256_file
 from underdrawing.core.tensor_files.safetensors_io import write_safetensors
-from underdrawing.core.weights import download, search_paths
+from underdrawing.core.weights import download, hashes, search_paths
 from underdrawing.core.weights import store as store_module
 from underdrawing.core.weights.record import Weight
 from underdrawing.core.weights.store import Store
@@ -114,7 +114,7 @@ def test_each_file_is_hashed_once_and_again_when_it_changes(tmp_path: Path, monk
         hashed.append(file)
         return sha256_file(file)
 
-    monkeypatch.setattr(search_paths, "sha256_file", counted)
+    monkeypatch.setattr(hashes, "sha256_file", counted)
     for _ in range(3):
         assert Store(tmp_path / "cache").find(WEIGHT) == path
     assert len(hashed) == 1
@@ -252,13 +252,13 @@ def kept(store: Store, path: Path, file: str) -> Weight:
 
 def test_safetensors_are_checked_and_read(store: Store, tmp_path: Path) -> None:
     write_safetensors(tmp_path / "x.safetensors", {"a": torch.arange(3.0)}, {"k": "v"})
-    tensors, metadata = store.tensors(kept(store, tmp_path / "x.safetensors", "x.safetensors"))
+    tensors, metadata = store.read_tensors(kept(store, tmp_path / "x.safetensors", "x.safetensors"))
     assert torch.equal(tensors["a"], torch.arange(3.0))
     assert metadata == {"k": "v"}
     with pytest.raises(BadWeights):
-        store.tensors(kept(store, put(tmp_path / "x.safetensors", b"nonsense" * 3), "y.safetensors"))
+        store.read_tensors(kept(store, put(tmp_path / "x.safetensors", b"nonsense" * 3), "y.safetensors"))
     with pytest.raises(BadWeights, match=r"\.onnx"):
-        store.tensors(kept(store, put(tmp_path / "x.onnx"), "x.onnx"))
+        store.read_tensors(kept(store, put(tmp_path / "x.onnx"), "x.onnx"))
 
 
 def test_pickled_files_are_converted_once(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,10 +266,10 @@ def test_pickled_files_are_converted_once(store: Store, tmp_path: Path, monkeypa
     content = {"epoch": 7, "state_dict": {"a": shared, "b": shared.t(), "note": "x", "half": torch.ones(2).half()}}
     torch.save(content, tmp_path / "x.pth")
     weight = kept(store, tmp_path / "x.pth", "x.pth")
-    first, metadata = store.tensors(weight)
+    first, metadata = store.read_tensors(weight)
     assert metadata["dropped"] == "note"
     monkeypatch.setattr("underdrawing.core.tensor_files.torch_files.read", forbidden)
-    second, again = store.tensors(weight)
+    second, again = store.read_tensors(weight)
     assert again == metadata
     for tensors in (first, second):
         assert set(tensors) == {"a", "b", "half"}
@@ -282,20 +282,20 @@ def test_a_damaged_conversion_is_made_anew(store: Store, tmp_path: Path) -> None
     torch.save({"a": torch.ones(2)}, tmp_path / "x.pt")
     weight = kept(store, tmp_path / "x.pt", "x.pt")
     put(store.cache / "converted" / f"{weight.sha256}.safetensors", b"broken")
-    assert set(store.tensors(weight)[0]) == {"a"}
+    assert set(store.read_tensors(weight)[0]) == {"a"}
     write_safetensors(
         store.cache / "converted" / f"{weight.sha256}.safetensors", {"z": torch.ones(1)}, {"source_sha256": "0" * 64}
     )
-    assert set(store.tensors(weight)[0]) == {"a"}
+    assert set(store.read_tensors(weight)[0]) == {"a"}
 
 
 def test_hostile_and_useless_pickles_are_refused_even_with_a_record(store: Store, tmp_path: Path) -> None:
     torch.save({"a": torch.nn.Linear(1, 1)}, tmp_path / "x.pth")
     with pytest.raises(UnsafeFile, match=r"torch\.nn\.modules\.linear\.Linear"):
-        store.tensors(kept(store, tmp_path / "x.pth", "x.pth"))
+        store.read_tensors(kept(store, tmp_path / "x.pth", "x.pth"))
     torch.save({"a": 1}, tmp_path / "y.pth")
     with pytest.raises(BadWeights, match="no tensors"):
-        store.tensors(kept(store, tmp_path / "y.pth", "y.pth"))
+        store.read_tensors(kept(store, tmp_path / "y.pth", "y.pth"))
     assert not (store.cache / "converted").exists()
 
 

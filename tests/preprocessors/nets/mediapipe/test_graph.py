@@ -45,7 +45,7 @@ def test_networks_agree_with_litert(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_files_fit_strictly_and_say_where_they_come_from(name: str) -> None:
-    tensors, metadata = store().tensors(record(name))
+    tensors, metadata = store().read_tensors(record(name))
     result = Graph(metadata).load_state_dict(tensors, strict=True)
     assert not result.missing_keys
     assert not result.unexpected_keys

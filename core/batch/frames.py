@@ -1,0 +1,70 @@
+"""Decoded pictures of a batch, and runs of neighbours of one size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from ..errors import BadImage
+from ..files import sha256_file
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+    from pathlib import Path
+
+    from ..images.reading import Picture
+    from .inputs import Source
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One decoded picture. output: its maps' place below the output folder, without the annotator's name and ending."""
+
+    number: int
+    index: int
+    source: Source
+    digest: str
+    output: str
+    picture: Picture
+
+
+def iter_pictures(path: Path, *, every: bool) -> Generator[tuple[Picture, bool]]:
+    """Pictures of a file, and whether there are several. Raises BadImage."""
+    from ..images.reading import frames, read
+
+    if not every:
+        yield read(path)[0], False
+        return
+    source = iter(frames(path))
+    waiting, following = next(source, None), next(source, None)
+    many = following is not None
+    while waiting is not None:
+        yield waiting, many
+        waiting, following = following, next(source, None)
+
+
+def hash_input(path: Path) -> str:
+    """SHA-256 of an input file. Raises BadImage."""
+    try:
+        if path.exists() and not path.is_file():
+            raise BadImage("this is no regular file", where=str(path), fix="name a picture file")
+        return sha256_file(path)
+    except FileNotFoundError as error:
+        raise BadImage("there is no such file", where=str(path), fix="check the name") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else ""
+        raise BadImage(f"cannot be read ({reason or error})", where=str(path)) from error
+
+
+def iter_groups(frames: Iterable[Frame], most: int) -> Iterator[list[Frame]]:
+    """Neighbours of one size, at most so many at once."""
+    for _, same in groupby(frames, key=lambda frame: frame.picture.pixels.shape):
+        group: list[Frame] = []
+        for frame in same:
+            group.append(frame)
+            if len(group) == most:
+                yield group
+                group = []
+        if group:
+            yield group

@@ -1,0 +1,52 @@
+"""Hashes of files, remembered so that each file is read once."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from ..errors import WriteFailed
+from ..files import atomic_write, sha256_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class HashMemory:
+    """Remembers the sha256 of files by path, size and modification time, so that each is hashed once.
+
+    path: a JSON file; one that is missing, damaged or cannot be written only costs the time of hashing again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._known: dict[str, tuple[int, int, str]] | None = None
+
+    def sha256(self, path: Path) -> str:
+        """Hash of a file's bytes. Raises OSError."""
+        status = path.stat()
+        key, stamp = str(path.resolve()), (status.st_size, status.st_mtime_ns)
+        known = self._read().get(key)
+        if known is not None and known[:2] == stamp:
+            return known[2]
+        digest = sha256_file(path)
+        self._write(key, (*stamp, digest))
+        return digest
+
+    def _read(self) -> dict[str, tuple[int, int, str]]:
+        if self._known is None:
+            try:
+                raw = json.loads(self.path.read_text("utf-8"))
+                self._known = {str(key): (int(a), int(b), str(c)) for key, (a, b, c) in raw.items()}
+            except (OSError, ValueError, TypeError, AttributeError):
+                self._known = {}
+        return self._known
+
+    def _write(self, key: str, value: tuple[int, int, str]) -> None:
+        self._known = None  # another process may have added to it
+        known = self._read()
+        known[key] = value
+        try:
+            atomic_write(self.path, json.dumps(known, indent=0).encode())
+        except WriteFailed:
+            return  # a read-only cache: the hash is simply made again next time
