@@ -20,8 +20,7 @@ import torch
 from interleave import interleave, load, processor, set_threads
 from tests.golden.poses import inputs
 
-from underdrawing.preprocessors.nets import vitpose
-from underdrawing.preprocessors.people import rtmpose, yolo
+from underdrawing.preprocessors.people import rtmpose, vitpose, yolo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +51,7 @@ def detection(rounds: int, code: Any, answer: Any) -> None:
 
     def ours() -> Any:
         seen = yolo.letterbox(image[..., ::-1])
-        return yolo.yolox_boxes(output[0], seen.scale, (0,)).corners
+        return yolo.decode_yolox(output[0], seen.scale, (0,)).corners
 
     candidates: dict[str, Callable[[], object]] = {}
     if code:
@@ -67,9 +66,9 @@ def pose(rounds: int, code: Any, answer: Any, count: int) -> None:
     across, down = inputs.curves(count, 133, SIZE)
 
     def ours() -> Any:
-        areas = rtmpose.regions(boxes, SIZE)
-        rtmpose.crops(image, areas, SIZE)
-        return rtmpose.placed(rtmpose.decoded(across, down), areas, SIZE)
+        areas = rtmpose.crop_regions(boxes, SIZE)
+        rtmpose.crop_images(image, areas, SIZE)
+        return rtmpose.to_image(rtmpose.decode_simcc(across, down), areas, SIZE)
 
     def theirs() -> Any:
         each = [(across[i : i + 1], down[i : i + 1]) for i in range(count)]
@@ -88,12 +87,12 @@ def heat(rounds: int, count: int) -> None:
     from transformers.models.vitpose.image_processing_pil_vitpose import VitPoseImageProcessorPil
 
     maps, boxes = torch.from_numpy(inputs.heat(count)), crowd(count)
-    areas, corners = vitpose.regions(boxes), boxes.copy()
+    areas, corners = vitpose.crop_regions(boxes), boxes.copy()
     corners[:, 2:] -= corners[:, :2]
     processor_: Any = VitPoseImageProcessorPil()
 
     def ours() -> Any:
-        return vitpose.placed(vitpose.decoded(maps).numpy(), areas, (48, 64))
+        return vitpose.to_image(vitpose.decode_heatmaps(maps).numpy(), areas, (48, 64))
 
     def theirs() -> Any:
         return processor_.post_process_pose_estimation(types.SimpleNamespace(heatmaps=maps), boxes=[corners.tolist()])

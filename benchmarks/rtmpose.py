@@ -21,7 +21,7 @@ import torch
 from interleave import interleave, load, processor, set_threads, table
 from tests.support import random_weights
 
-from underdrawing.preprocessors.nets import rtmpose_net, yolox
+from underdrawing.preprocessors.nets import rtmpose, yolox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 CLOSE = 1e-4
 NETWORKS: dict[str, tuple[Callable[[Any], torch.nn.Module], tuple[int, int], tuple[int, ...]]] = {
     "YOLOX-L, 640 x 640": (yolox.build, (640, 640), (1,)),
-    "RTMPose-l, 133 points, crops of 288 x 384": (rtmpose_net.build_whole_body, (384, 288), (1, 4)),
-    "RTMPose-m, 17 points, crops of 256 x 256": (rtmpose_net.build_animal, (256, 256), (1, 4)),
+    "RTMPose-l, 133 points, crops of 288 x 384": (rtmpose.build_whole_body, (384, 288), (1, 4)),
+    "RTMPose-m, 17 points, crops of 256 x 256": (rtmpose.build_animal, (256, 256), (1, 4)),
 }
 """Builder, height and width of the input, and batches."""
 

@@ -11,6 +11,7 @@ from .weights.lineart_files import ANIME, LINEART, MANGA, Lines
 from .weights.teed_files import MTEED
 
 if TYPE_CHECKING:
+    from ..core.images.types import Values
     from ..core.weights.record import Weight
 
 LINE_WEIGHTS: dict[Lines, tuple[Weight, ...]] = {
@@ -19,6 +20,8 @@ LINE_WEIGHTS: dict[Lines, tuple[Weight, ...]] = {
     "lineart_anime": (ANIME,),
     "lineart_manga": (MANGA,),
 }
+SIGMA, THRESHOLD = 2.0, 3.0
+"""Parameters of the standard line art that is merged."""
 THEIR_NAMES: dict[str, Lines] = {
     "lineart_standard": "lineart_standard",
     "lineart_realisitic": "lineart",
@@ -106,9 +109,38 @@ class Anyline(Annotator[AnylineParams]):
         from .maps import anyline, edges
 
         params = request.params
-        soft = anyline.soft_edges(request.images, params.safe_steps, self.placement)
-        lines = anyline.thin_lines(request.images, params.merge_with, self.placement)
         bounds = (params.lower_bound, params.upper_bound)
-        kept = anyline.kept(lines, bounds, params.object_min_size, params.object_connectivity)
-        values = anyline.screen(soft, kept)
+        lines = anyline.filter_lines(
+            self._thin_lines(request), bounds, params.object_min_size, params.object_connectivity
+        )
+        values = anyline.blend_screen(self._soft_edges(request), lines)
         return ControlMap(edges.grey(np.rint(values * np.float32(255)).astype(np.uint8)), values)
+
+    def _soft_edges(self, request: Request[AnylineParams]) -> Values:
+        """Soft edges of MTEED, float32 [B, H, W] in 0..1, quantised unless safe_steps is 0."""
+        from .maps import edges
+        from .maps.anyline import to_fractions
+        from .nets import teed
+
+        values, steps = teed.edge_probability(request.images, MTEED, self.placement), request.params.safe_steps
+        return to_fractions(edges.to_bytes(edges.safe_step(values, steps) if steps else values))
+
+    def _thin_lines(self, request: Request[AnylineParams]) -> Values:
+        """Lines float32 [B, H, W] in 0..1."""
+        import numpy as np
+
+        from .maps import edges, filters
+        from .maps.anyline import to_fractions
+        from .nets import lineart, lineart_anime, manga_line
+
+        images, placement = request.images, self.placement
+        match request.params.merge_with:
+            case "lineart_standard":
+                levels = filters.each(images, lambda image: filters.standard_lines(image, SIGMA, THRESHOLD))
+                return to_fractions(levels.astype(np.uint8))
+            case "lineart_manga":
+                return to_fractions(edges.to_bytes(manga_line.ink(images, placement)))
+            case "lineart":
+                return to_fractions(edges.inverted(lineart.drawing(images, "fine", placement)))
+            case "lineart_anime":
+                return to_fractions(edges.inverted(lineart_anime.drawing(images, "stretch", placement)))

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, Widget
 from ..core.params import Params, about, between
-from .people.runtimes import RUNTIME_HELP, Runtime, check_packages
-from .weights.rtmpose_files import AP10K, AP10K_BY_COMFYUI, AP10K_CROP, AP10K_TORCH, ap10k
-from .weights.yolo_files import BY_COMFYUI, DETECTOR_HELP, EVERY, Detector, comfyui_choice, detector_file
+from .weights.inference_backend import INFERENCE_BACKEND_HELP, InferenceBackend, check_packages
+from .weights.rtmpose_files import AP10K, AP10K_BY_COMFYUI, AP10K_CROP, AP10K_TORCH, choose_animal_estimator
+from .weights.yolo_files import ALL_DETECTORS, BY_COMFYUI, DETECTOR_HELP, Detector, choose_detector, comfyui_choice
 
 if TYPE_CHECKING:
     from ..core.poses.model import Pose
     from ..core.weights.record import Weight
     from .people.yolo import Image
 
-BEASTS = tuple(range(14, 24))
+ANIMALS = tuple(range(14, 24))
 """COCO's classes of animals: bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe."""
 WIDGETS = (
     comfyui_choice("bbox_detector", "yolox_l.torchscript.pt", "detector", BY_COMFYUI),
@@ -37,7 +37,7 @@ class AnimalParams(Params, frozen=True):
     parity: Annotated[
         bool, about("As A1111 and ComfyUI: yolox gets swapped colours, what looks like two species is drawn twice")
     ] = False
-    runtime: Annotated[Runtime, about(RUNTIME_HELP)] = "auto"
+    runtime: Annotated[InferenceBackend, about(INFERENCE_BACKEND_HELP)] = "auto"
 
 
 class PoseAnimal(Annotator[AnimalParams]):
@@ -62,7 +62,7 @@ class PoseAnimal(Annotator[AnimalParams]):
             Alias("AnimalPosePreprocessor", "comfyui", {}, "AnimalPose Estimator (AP10K)", WIDGETS),
         ),
         consumers=("abehonest/ControlNet_AnimalPose (control_sd15_animal_openpose)",),
-        weights=(*EVERY, AP10K, AP10K_TORCH),
+        weights=(*ALL_DETECTORS, AP10K, AP10K_TORCH),
         requires=("cv2", "torch"),
         input_size="original",
         smooth=False,
@@ -81,30 +81,34 @@ class PoseAnimal(Annotator[AnimalParams]):
 
     def run(self, request: Request[AnimalParams]) -> ControlMap:
         """Maps and one Pose per picture, both at the map's size."""
-        from .people.posed import black, drawn, run_elsewhere, sized
+        from ..core.poses.model import scaled
+        from .people.pose_maps import device_fallback_notes, draw_poses, empty_map_notes
 
         p = request.params
-        poses = tuple(sized(self._found(image, p), request.size) for image in request.images)
-        elsewhere = run_elsewhere(self.weights_for(p), self.placement)
-        notes = (*black("no animal was found", [pose.animals for pose in poses]), *elsewhere)
-        return ControlMap(drawn(poses), poses=poses, notes=notes)
+        poses = tuple(scaled(self._find_animals(image, p), request.size) for image in request.images)
+        notes = empty_map_notes("no animal was found", [pose.animals for pose in poses])
+        notes += device_fallback_notes(self.weights_for(p), self.placement)
+        return ControlMap(draw_poses(poses), poses=poses, notes=notes)
 
-    def _found(self, image: Image, p: AnimalParams) -> Pose:
+    def _find_animals(self, image: Image, p: AnimalParams) -> Pose:
         from ..core.poses.model import Point, Pose
-        from .people import figures, rtmpose
+        from .people import rtmpose
+        from .people.detection import detect_boxes
 
         (height, width), (detector, estimator) = image.shape[:2], _files(p)
-        boxes = figures.detected(image, detector, self.placement, BEASTS, sure=p.min_confidence, parity=p.parity)
+        boxes = detect_boxes(
+            image, detector, self.placement, ANIMALS, min_confidence=p.min_confidence, reference_compat=p.parity
+        )
         if not len(boxes):
             return Pose((), width, height)
-        found = rtmpose.points(image, boxes[: p.max_animals], estimator, self.placement, AP10K_CROP)
+        keypoints = rtmpose.estimate_keypoints(image, boxes[: p.max_animals], estimator, self.placement, AP10K_CROP)
         animals = (
-            tuple(Point(x, y, min(sure, 1.0)) if sure > 0 and sure >= p.min_point else None for x, y, sure in rows)
-            for rows in found.tolist()
+            tuple(Point(x, y, min(c, 1.0)) if c > 0 and c >= p.min_point else None for x, y, c in rows)
+            for rows in keypoints.tolist()
         )
         return Pose((), width, height, tuple(animal for animal in animals if any(animal)))
 
 
 def _files(p: AnimalParams) -> tuple[Weight | None, Weight]:
     where = PoseAnimal.spec.id
-    return detector_file(p.detector, p.runtime, where), ap10k(p.runtime, where)
+    return choose_detector(p.detector, p.runtime, where), choose_animal_estimator(p.runtime, where)

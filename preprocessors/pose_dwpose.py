@@ -8,7 +8,7 @@ from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, switch
 from ..core.params import Params, about, between
 from ..core.poses.names import STICKS_HELP, Sticks
-from .people.runtimes import RUNTIME_HELP, Runtime, check_packages
+from .weights.inference_backend import INFERENCE_BACKEND_HELP, InferenceBackend, check_packages
 from .weights.rtmpose_files import (
     BY_COMFYUI,
     CROPS,
@@ -16,10 +16,10 @@ from .weights.rtmpose_files import (
     WHOLE_BODY,
     WHOLE_BODY_TORCH,
     Estimator,
-    whole_body,
+    choose_estimator,
 )
+from .weights.yolo_files import ALL_DETECTORS, DETECTOR_HELP, Detector, choose_detector, comfyui_choice
 from .weights.yolo_files import BY_COMFYUI as DETECTORS_BY_COMFYUI
-from .weights.yolo_files import DETECTOR_HELP, EVERY, Detector, comfyui_choice, detector_file
 
 if TYPE_CHECKING:
     from ..core.poses.model import Pose
@@ -53,7 +53,7 @@ class DwposeParams(Params, frozen=True):
     whole_picture: Annotated[bool, about("Where nobody is found, take the whole picture for one person")] = False
     sticks: Annotated[Sticks, about(STICKS_HELP)] = "plain"
     parity: Annotated[bool, about("Hand yolox swapped colours, as A1111 and ComfyUI do")] = False
-    runtime: Annotated[Runtime, about(RUNTIME_HELP)] = "auto"
+    runtime: Annotated[InferenceBackend, about(INFERENCE_BACKEND_HELP)] = "auto"
 
 
 class PoseDwpose(Annotator[DwposeParams]):
@@ -87,7 +87,7 @@ class PoseDwpose(Annotator[DwposeParams]):
             "xinsir/controlnet-openpose-sdxl-1.0",
             "SDXL union, type 0",
         ),
-        weights=(*EVERY, *WHOLE_BODY.values(), *WHOLE_BODY_TORCH.values()),
+        weights=(*ALL_DETECTORS, *WHOLE_BODY.values(), *WHOLE_BODY_TORCH.values()),
         requires=("cv2", "torch"),
         input_size="original",
         smooth=False,
@@ -106,30 +106,37 @@ class PoseDwpose(Annotator[DwposeParams]):
 
     def run(self, request: Request[DwposeParams]) -> ControlMap:
         """Maps and one Pose per picture, both at the map's size."""
-        from .people.posed import black, drawn, run_elsewhere, sized
+        from ..core.poses.model import scaled
+        from .people.pose_maps import device_fallback_notes, draw_poses, empty_map_notes
 
         p = request.params
-        poses = tuple(sized(self._found(image, p), request.size) for image in request.images)
-        images = drawn(poses, body=p.body, hands=p.hands, face=p.face, sticks=p.sticks)
-        elsewhere = run_elsewhere(self.weights_for(p), self.placement)
-        notes = (*black("nobody was found", [pose.people for pose in poses]), *elsewhere)
+        poses = tuple(scaled(self._find_people(image, p), request.size) for image in request.images)
+        images = draw_poses(poses, body=p.body, hands=p.hands, face=p.face, sticks=p.sticks)
+        notes = empty_map_notes("nobody was found", [pose.people for pose in poses])
+        notes += device_fallback_notes(self.weights_for(p), self.placement)
         return ControlMap(images, poses=poses, notes=notes)
 
-    def _found(self, image: Image, p: DwposeParams) -> Pose:
+    def _find_people(self, image: Image, p: DwposeParams) -> Pose:
         from ..core.poses.model import Pose
-        from .people import coco_people, figures, rtmpose
+        from .people import rtmpose
+        from .people.coco_keypoints import people_from_keypoints
+        from .people.detection import detect_boxes, whole_image
 
         detector, estimator = _files(p)
-        boxes = figures.detected(image, detector, self.placement, PERSON, sure=p.min_confidence, parity=p.parity)
+        boxes = detect_boxes(
+            image, detector, self.placement, PERSON, min_confidence=p.min_confidence, reference_compat=p.parity
+        )
         if not len(boxes) and p.whole_picture:
-            boxes = figures.whole(image)
+            boxes = whole_image(image)
         height, width = image.shape[:2]
         if not len(boxes):
             return Pose((), width, height)
-        points = rtmpose.points(image, boxes[: p.max_people], estimator, self.placement, CROPS[p.estimator])
-        return Pose(coco_people.people(points, p.min_point, body=p.body, hands=p.hands, face=p.face), width, height)
+        crop = CROPS[p.estimator]
+        keypoints = rtmpose.estimate_keypoints(image, boxes[: p.max_people], estimator, self.placement, crop)
+        people = people_from_keypoints(keypoints, p.min_point, body=p.body, hands=p.hands, face=p.face)
+        return Pose(people, width, height)
 
 
 def _files(p: DwposeParams) -> tuple[Weight | None, Weight]:
     where = PoseDwpose.spec.id
-    return detector_file(p.detector, p.runtime, where), whole_body(p.estimator, p.runtime, where)
+    return choose_detector(p.detector, p.runtime, where), choose_estimator(p.estimator, p.runtime, where)

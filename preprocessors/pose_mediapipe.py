@@ -58,17 +58,19 @@ class PoseMediapipe(Annotator[PoseParams]):
 
     @classmethod
     def weights_for(cls, params: PoseParams) -> tuple[Weight, ...]:
-        """Bodies always, hands and faces when they are wanted."""
+        """Bodies always, hands and faces when they are drawn."""
         return (*BODY, *(HANDS if params.hands else ()), *(FACE if params.face else ()))
 
     def run(self, request: Request[PoseParams]) -> ControlMap:
         """Maps and one Pose per picture, both at the map's size."""
-        from .nets.mediapipe.people import People, Wanted
-        from .people.posed import black, drawn, sized
+        from ..core.poses.model import scaled
+        from .nets.mediapipe.people import PeopleFinder, SearchOptions
+        from .people.pose_maps import draw_poses, empty_map_notes
 
         p = request.params
-        wanted = Wanted(p.body, p.hands, p.face, p.max_people, p.min_confidence, p.search)
-        find = People(self.placement, wanted)
-        poses = tuple(sized(find(image), request.size) for image in request.images)
-        images = drawn(poses, body=p.body, hands=p.hands, face=p.face, sticks=p.sticks)
-        return ControlMap(images, poses=poses, notes=black("nobody was found", [pose.people for pose in poses]))
+        options = SearchOptions(p.body, p.hands, p.face, p.max_people, p.min_confidence, p.search)
+        finder = PeopleFinder(self.placement, options)
+        poses = tuple(scaled(finder(image), request.size) for image in request.images)
+        images = draw_poses(poses, body=p.body, hands=p.hands, face=p.face, sticks=p.sticks)
+        notes = empty_map_notes("nobody was found", [pose.people for pose in poses])
+        return ControlMap(images, poses=poses, notes=notes)

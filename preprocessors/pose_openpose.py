@@ -27,7 +27,7 @@ WIDGETS = (
 )
 
 
-def _drawn(*, body: bool = True, hands: bool = False, face: bool = False) -> dict[str, Value]:
+def _parts(*, body: bool = True, hands: bool = False, face: bool = False) -> dict[str, Value]:
     return {"body": body, "hands": hands, "face": face}
 
 
@@ -64,18 +64,18 @@ class PoseOpenpose(Annotator[OpenposeParams]):
         commercial=False,
         source="Cao et al. 2017, arXiv:1611.08050; Simon et al. 2017, arXiv:1704.07809; lllyasviel/ControlNet",
         aliases=(
-            Alias("openpose", "a1111", _drawn()),
-            Alias("openpose_hand", "a1111", _drawn(hands=True)),
-            Alias("openpose_face", "a1111", _drawn(face=True)),
-            Alias("openpose_faceonly", "a1111", _drawn(body=False, face=True)),
-            Alias("openpose_full", "a1111", _drawn(hands=True, face=True)),
-            Alias("OpenposePreprocessor", "comfyui", _drawn(hands=True, face=True), "OpenPose Pose", WIDGETS),
-            Alias("openpose", "controlnet_aux", _drawn()),
-            Alias("openpose_hand", "controlnet_aux", _drawn(hands=True)),
-            Alias("openpose_face", "controlnet_aux", _drawn(face=True)),
-            Alias("openpose_faceonly", "controlnet_aux", _drawn(body=False, face=True)),
-            Alias("openpose_full", "controlnet_aux", _drawn(hands=True, face=True)),
-            Alias("OpenposeDetector", "controlnet_aux", _drawn()),
+            Alias("openpose", "a1111", _parts()),
+            Alias("openpose_hand", "a1111", _parts(hands=True)),
+            Alias("openpose_face", "a1111", _parts(face=True)),
+            Alias("openpose_faceonly", "a1111", _parts(body=False, face=True)),
+            Alias("openpose_full", "a1111", _parts(hands=True, face=True)),
+            Alias("OpenposePreprocessor", "comfyui", _parts(hands=True, face=True), "OpenPose Pose", WIDGETS),
+            Alias("openpose", "controlnet_aux", _parts()),
+            Alias("openpose_hand", "controlnet_aux", _parts(hands=True)),
+            Alias("openpose_face", "controlnet_aux", _parts(face=True)),
+            Alias("openpose_faceonly", "controlnet_aux", _parts(body=False, face=True)),
+            Alias("openpose_full", "controlnet_aux", _parts(hands=True, face=True)),
+            Alias("OpenposeDetector", "controlnet_aux", _parts()),
         ),
         consumers=(
             "control_v11p_sd15_openpose",
@@ -93,17 +93,18 @@ class PoseOpenpose(Annotator[OpenposeParams]):
 
     @classmethod
     def weights_for(cls, params: OpenposeParams) -> tuple[Weight, ...]:
-        """Bodies always, hands and faces when they are wanted."""
-        wanted = ((openpose_files.BODY, True), (openpose_files.HAND, params.hands), (openpose_files.FACE, params.face))
-        return tuple(weight for weight, needed in wanted if needed)
+        """Bodies always, hands and faces when they are drawn."""
+        files = ((openpose_files.BODY, True), (openpose_files.HAND, params.hands), (openpose_files.FACE, params.face))
+        return tuple(weight for weight, needed in files if needed)
 
     def run(self, request: Request[OpenposeParams]) -> ControlMap:
         """Maps and one Pose per picture, both at the map's size."""
-        from .nets.openpose.people import Wanted, find_people
-        from .people.posed import black, drawn
+        from .nets.openpose.people import SearchOptions, find_people
+        from .people.pose_maps import draw_poses, empty_map_notes
 
         p = request.params
-        wanted = Wanted(hands=p.hands, face=p.face, full_detail=p.crops == "picture")
-        poses = find_people(request.images, request.size, wanted, self.placement)
-        images = drawn(poses, body=p.body, hands=p.hands, face=p.face, sticks=p.sticks)
-        return ControlMap(images, poses=poses, notes=black("nobody was found", [pose.people for pose in poses]))
+        options = SearchOptions(hands=p.hands, face=p.face, full_resolution=p.crops == "picture")
+        poses = find_people(request.images, request.size, options, self.placement)
+        images = draw_poses(poses, body=p.body, hands=p.hands, face=p.face, sticks=p.sticks)
+        notes = empty_map_notes("nobody was found", [pose.people for pose in poses])
+        return ControlMap(images, poses=poses, notes=notes)

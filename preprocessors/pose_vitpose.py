@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from ..core.annotator import Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, about, between
 from ..core.poses.names import STICKS_HELP, Sticks
-from .weights.vitpose_files import DETECTOR, ESTIMATOR
+from .weights.rtdetr_files import RTDETR
+from .weights.vitpose_files import VITPOSE
+
+if TYPE_CHECKING:
+    from ..core.poses.model import Pose
+    from .people.vitpose import Image
 
 
 class VitposeParams(Params, frozen=True):
@@ -39,7 +44,7 @@ class PoseVitpose(Annotator[VitposeParams]):
             "xinsir/controlnet-openpose-sdxl-1.0",
             "SDXL union, type 0",
         ),
-        weights=(DETECTOR, ESTIMATOR),
+        weights=(RTDETR, VITPOSE),
         requires=("cv2", "torch", "transformers"),
         input_size="original",
         smooth=False,
@@ -47,16 +52,20 @@ class PoseVitpose(Annotator[VitposeParams]):
 
     def run(self, request: Request[VitposeParams]) -> ControlMap:
         """Maps and one Pose per picture, both at the map's size."""
-        from ..core.poses.model import Pose
-        from .nets import vitpose
-        from .people.coco_people import people
-        from .people.posed import black, drawn, sized
+        from ..core.poses.model import scaled
+        from .people.pose_maps import draw_poses, empty_map_notes
 
-        p, (height, width) = request.params, request.images.shape[1:3]
-        poses: list[Pose] = []
-        for image in request.images:
-            found = vitpose.found(image, self.placement, sure=p.min_confidence, most=p.max_people)
-            somebody = people(found, p.min_point, hands=False, face=False)
-            poses.append(sized(Pose(somebody, width, height), request.size))
-        notes = black("nobody was found", [pose.people for pose in poses])
-        return ControlMap(drawn(poses, sticks=p.sticks), poses=tuple(poses), notes=notes)
+        p = request.params
+        poses = tuple(scaled(self._find_people(image, p), request.size) for image in request.images)
+        notes = empty_map_notes("nobody was found", [pose.people for pose in poses])
+        return ControlMap(draw_poses(poses, sticks=p.sticks), poses=poses, notes=notes)
+
+    def _find_people(self, image: Image, p: VitposeParams) -> Pose:
+        from ..core.poses.model import Pose
+        from .people import rtdetr, vitpose
+        from .people.coco_keypoints import people_from_keypoints
+
+        boxes = rtdetr.detect_boxes(image, self.placement, (rtdetr.PERSON,), min_confidence=p.min_confidence)
+        keypoints = vitpose.estimate_keypoints(image, boxes[: p.max_people], self.placement)
+        people = people_from_keypoints(keypoints, p.min_point, hands=False, face=False)
+        return Pose(people, image.shape[1], image.shape[0])

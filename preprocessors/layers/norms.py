@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional as F
 
-from .bands import eager
+from .row_tiling import eager
 
 if TYPE_CHECKING:
     from torch import Tensor

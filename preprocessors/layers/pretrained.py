@@ -13,12 +13,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import transformers
 from transformers.utils import logging as talk
 
-from ...core.errors import BadWeights, MissingExtra
+from ...core.errors import BadParameter, BadWeights, MissingExtra
+from ...core.networks.cache import assembled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from torch import Tensor, nn
+
+    from ...core.networks.network import Network
+    from ...core.networks.placement import Placement
+    from ...core.weights.record import Weight
 
 
 class Pretrained(NamedTuple):
@@ -82,6 +87,14 @@ def model_class(name: str) -> Any:
         what = f"transformers {transformers.__version__} has no {name}"
         raise MissingExtra(what, fix="pip install --upgrade transformers")
     return found
+
+
+def torch_network(weight: Weight, load: Pretrained, placement: Placement) -> Network:
+    """Network that cannot be traced for another backend. Raises BadParameter, and as `core.networks.cache`."""
+    if placement.backend != "torch":
+        what = f"the backend {placement.backend} does not run its networks, which are built for one size of picture"
+        raise BadParameter(what, where=weight.id, fix="leave --backend at torch")
+    return assembled(weight, load, placement)
 
 
 @contextmanager

@@ -22,10 +22,10 @@ from torch.nn import functional as F
 
 from ...core.networks.batching import in_chunks
 from ...core.networks.cache import network
-from ..layers.bands import eager
-from ..layers.batch_norms import folded
+from ..layers.batch_norm_folding import fold_by_name
 from ..layers.imagenet import standardised
-from ..layers.renaming import renamed, without_prefix
+from ..layers.key_renaming import renamed, without_prefix
+from ..layers.row_tiling import eager
 from ..weights.bae_files import SCANNET
 
 if TYPE_CHECKING:
@@ -286,7 +286,7 @@ def convert(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Published names to ours, with everything multiplied out; what is missing or does not fit is left to be named."""
     kept = renamed(without_prefix(tensors), RULES)
     kept = {name: tensor for name, tensor in kept.items() if not name.startswith(UNUSED)}
-    kept = folded(folded(kept, IN_ENCODER, eps=1e-3), IN_DECODER, eps=1e-5, biased=True)
+    kept = fold_by_name(fold_by_name(kept, IN_ENCODER, eps=1e-3), IN_DECODER, eps=1e-5, conv_bias=True)
     for name, below in (("up1", LAST), ("up2", 1024), ("up3", 512), ("up4", 256)):
         _split(kept, f"{name}._net.0", below, rows=name == "up4")
     _compose(kept)

@@ -1,7 +1,7 @@
 """What CSPNeXt and YOLOX are both made of. Imported lazily (needs torch).
 
 CSP: Wang et al. 2019, arXiv:1911.11929; SPP: He et al. 2014, arXiv:1406.4729. Convolutions are published with a batch
-norm beside them, `bn` beside `conv`, which `without_norms` folds into them.
+norm beside them, `bn` beside `conv`, which `fold_batch_norms` folds into them.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..layers.batch_norms import folded
+from ..layers.batch_norm_folding import fold_by_name
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     Tensors = dict[str, Tensor]
 
-PARTNERS = ((r"\bbn$", "conv"),)
+BATCH_NORM_RULES = ((r"\bbn$", "conv"),)
 POOL = 5
 """Side of the smallest maximum of the pyramid."""
 
@@ -55,6 +55,6 @@ class Pyramid(nn.Module):
         return self.conv2(torch.cat(levels, 1))
 
 
-def without_norms(tensors: Tensors, eps: float) -> Tensors:
+def fold_batch_norms(tensors: Tensors, eps: float) -> Tensors:
     """Tensors with every batch norm folded into its convolution; what fits nowhere is handed on."""
-    return folded(tensors, PARTNERS, eps)
+    return fold_by_name(tensors, BATCH_NORM_RULES, eps)

@@ -21,8 +21,8 @@ from ...core.images.geometry import Size
 from ...core.networks.batching import chunk_length
 from ...core.networks.cache import assembled
 from ..layers.imagenet import standardised
+from ..layers.key_renaming import Renaming
 from ..layers.pretrained import Pretrained
-from ..layers.renaming import Renaming
 from ..weights.depth_files import DEPTH_ANYTHING_1, DEPTH_ANYTHING_2
 
 if TYPE_CHECKING:

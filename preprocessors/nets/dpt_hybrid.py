@@ -19,8 +19,8 @@ from ...core.images.geometry import Size, padded_size
 from ...core.images.resize import pad
 from ...core.networks.batching import in_chunks
 from ...core.networks.cache import assembled
+from ..layers.key_renaming import Renaming
 from ..layers.pretrained import Pretrained
-from ..layers.renaming import Renaming
 from ..weights.depth_files import MIDAS
 
 if TYPE_CHECKING:

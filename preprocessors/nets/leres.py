@@ -17,9 +17,9 @@ from ...core.images.geometry import Size, padded_size
 from ...core.images.resize import pad
 from ...core.networks.batching import in_chunks
 from ...core.networks.cache import network
-from ..layers.batch_norms import folded
+from ..layers.batch_norm_folding import fold_by_name
 from ..layers.imagenet import standardised
-from ..layers.renaming import renamed, without_prefix
+from ..layers.key_renaming import renamed, without_prefix
 from ..maps.depth import is_flat
 from ..weights.leres_files import RES101
 
@@ -171,7 +171,7 @@ def build(metadata: Mapping[str, str]) -> LeReS:
 
 def convert(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Published names and batch norms to ours."""
-    return folded(renamed(without_prefix(tensors), RULES), PARTNERS, eps=1e-5)
+    return fold_by_name(renamed(without_prefix(tensors), RULES), PARTNERS, eps=1e-5)
 
 
 def distance(images: Images, placement: Placement, *, parity: bool = False) -> Values:

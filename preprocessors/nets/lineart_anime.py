@@ -19,8 +19,8 @@ from ...core.images.geometry import Size, padded_size
 from ...core.images.resize import pad
 from ...core.networks.batching import in_chunks
 from ...core.networks.cache import network
+from ..layers.key_renaming import without_prefix
 from ..layers.norms import instance_norm
-from ..layers.renaming import without_prefix
 from ..weights.lineart_files import ANIME
 
 if TYPE_CHECKING:

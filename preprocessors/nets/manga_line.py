@@ -21,9 +21,9 @@ from ...core.images.geometry import Size, padded_size
 from ...core.images.resize import pad
 from ...core.networks.batching import in_chunks
 from ...core.networks.cache import network
-from ..layers.batch_norms import folded
+from ..layers.batch_norm_folding import fold_by_name
+from ..layers.key_renaming import without_prefix
 from ..layers.norms import leaky_affine
-from ..layers.renaming import without_prefix
 from ..weights.lineart_files import MANGA
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def build(metadata: Mapping[str, str]) -> ResSkip:
 
 def convert(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Take the prefix of training on several cards off and fold the batch norms that follow a convolution into it."""
-    return folded(without_prefix(tensors), FOLLOWING, EPSILON, biased=True)
+    return fold_by_name(without_prefix(tensors), FOLLOWING, EPSILON, conv_bias=True)
 
 
 def _affine(weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:

@@ -20,8 +20,8 @@ from ...core.images.geometry import Size, padded_size
 from ...core.images.resize import pad
 from ...core.networks.batching import chunks
 from ...core.networks.cache import network
-from ..layers.bands import in_bands
-from ..layers.folding import Folded, fold, published, strictly
+from ..layers.batch_norm_folding import FoldedConv2d, check_tensors, fold_by_index, published_shapes
+from ..layers.row_tiling import in_bands
 from ..maps.mlsd_lines import decode
 from ..weights.mlsd_files import WEIGHTS
 
@@ -52,7 +52,7 @@ class Unit(nn.Sequential):
 
     def __init__(self, source: int, width: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         padding = kernel // 2 if stride == 1 else 0
-        super().__init__(Folded(source, width, kernel, stride=stride, padding=padding, groups=groups))
+        super().__init__(FoldedConv2d(source, width, kernel, stride=stride, padding=padding, groups=groups))
         self.margins = (0, 0, 0, 0) if stride == 1 else (0, 1, 0, 1)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ class Inverted(nn.Module):
         super().__init__()
         wide = source * expansion
         widen = [Unit(source, wide, 1)] if expansion > 1 else []
-        self.conv = nn.Sequential(*widen, Unit(wide, wide, 3, stride, wide), Folded(wide, width))
+        self.conv = nn.Sequential(*widen, Unit(wide, wide, 3, stride, wide), FoldedConv2d(wide, width))
         self.skips = stride == 1 and source == width
 
     def forward(self, x: Tensor) -> Tensor:
@@ -110,8 +110,8 @@ class Join(nn.Module):
 
     def __init__(self, fine: int, coarse: int, width: int = 64) -> None:
         super().__init__()
-        self.conv1 = nn.Sequential(Folded(coarse, width, biased=True))
-        self.conv2 = nn.Sequential(Folded(fine, width, biased=True))
+        self.conv1 = nn.Sequential(FoldedConv2d(coarse, width, conv_bias=True))
+        self.conv2 = nn.Sequential(FoldedConv2d(fine, width, conv_bias=True))
 
     def both(self, fine: Tensor, coarse: Tensor) -> tuple[Tensor, Tensor]:
         """[B, fine, H, W] and [B, coarse, h, w] -> two of [B, width, H, W]."""
@@ -130,8 +130,8 @@ class Mix(nn.Module):
 
     def __init__(self, source: int, width: int = 64) -> None:
         super().__init__()
-        self.conv1 = nn.Sequential(Folded(source, source, 3, biased=True, padding=1))
-        self.conv2 = nn.Sequential(Folded(source, width, 3, biased=True, padding=1))
+        self.conv1 = nn.Sequential(FoldedConv2d(source, source, 3, conv_bias=True, padding=1))
+        self.conv2 = nn.Sequential(FoldedConv2d(source, width, 3, conv_bias=True, padding=1))
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, source, H, W] -> [B, width, H, W]."""
@@ -144,8 +144,8 @@ class Head(nn.Module):
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
-        self.conv1 = nn.Sequential(Folded(width, width, 3, biased=True, padding=5, dilation=5))
-        self.conv2 = nn.Sequential(Folded(width, width, 3, biased=True, padding=1))
+        self.conv1 = nn.Sequential(FoldedConv2d(width, width, 3, conv_bias=True, padding=5, dilation=5))
+        self.conv2 = nn.Sequential(FoldedConv2d(width, width, 3, conv_bias=True, padding=1))
         self.conv3 = nn.Conv2d(width, OUTPUT.stop - OUTPUT.start, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -225,7 +225,7 @@ def official(model: Model) -> dict[str, tuple[int, ...]]:
     """Keys and shapes of the published file."""
     with torch.device("meta"):
         module = BUILD[model]({})
-    shapes = published(module)
+    shapes = published_shapes(module)
     head = f"{module.head}.conv3"
     shapes[f"{head}.weight"] = (PUBLISHED_CHANNELS, *shapes[f"{head}.weight"][1:])
     shapes[f"{head}.bias"] = (PUBLISHED_CHANNELS,)
@@ -236,10 +236,10 @@ def converter(model: Model, where: str) -> Callable[[Tensors], Tensors]:
     """Turn the published tensors into ours; raises BadWeights, naming `where`, unless they are exactly these."""
 
     def convert(tensors: Tensors) -> Tensors:
-        strictly(tensors, official(model), where)
+        check_tensors(tensors, official(model), where)
         with torch.device("meta"):
             module = BUILD[model]({})
-        ours = fold(tensors, module)
+        ours = fold_by_index(tensors, module)
         ours["backbone.features.0.0.weight"] /= 255
         for part in ("weight", "bias"):
             ours[f"{module.head}.conv3.{part}"] = ours[f"{module.head}.conv3.{part}"][OUTPUT]

@@ -21,9 +21,9 @@ from ...core.images.geometry import Size, padded_size
 from ...core.images.resize import pad
 from ...core.networks.batching import in_chunks
 from ...core.networks.cache import network
-from ..layers.bands import eager, in_bands
-from ..layers.folding import strictly
-from ..layers.renaming import without_prefix
+from ..layers.batch_norm_folding import check_tensors
+from ..layers.key_renaming import without_prefix
+from ..layers.row_tiling import eager, in_bands
 from ..weights.pidinet_files import WEIGHT
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def convert(tensors: Tensors) -> Tensors:
     The stem takes RGB in 0..255 in place of BGR in 0..1. The last layer's factor of each head goes into that head.
     """
     given = {name: value.float() for name, value in without_prefix(tensors).items()}
-    strictly(given, official(), WEIGHT.id)
+    check_tensors(given, official(), WEIGHT.id)
     ours: Tensors = {
         "stages.0.blocks.0.weight": Stem.split(plain(given["init_block.weight"], _kind(0)).flip(1) / 255),
         "bias": given["classifier.bias"].clone(),

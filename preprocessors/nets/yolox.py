@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ...core.networks.cache import network
-from .csp import Pyramid, Unit, without_norms
+from .csp import Pyramid, Unit, fold_batch_norms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -166,9 +166,9 @@ def build(metadata: Mapping[str, str]) -> Yolox:
     return Yolox()
 
 
-def converted(tensors: Tensors) -> Tensors:
+def convert(tensors: Tensors) -> Tensors:
     """Published tensors without batch norms, the stem in one."""
-    kept = without_norms(tensors, EPS)
+    kept = fold_batch_norms(tensors, EPS)
     if STEM in kept and kept[STEM].shape[1:] == (12, 3, 3):
         kept[STEM] = _unsorted(kept[STEM])
     return kept
@@ -183,10 +183,10 @@ def _unsorted(kernel: Tensor) -> Tensor:
     return parts.permute(0, 3, 4, 2, 5, 1).reshape(-1, 3, 6, 6).contiguous()
 
 
-def cells(weight: Weight, placement: Placement) -> Callable[[Image], Array]:
+def load_yolox(weight: Weight, placement: Placement) -> Callable[[Image], Array]:
     """Network of the published file: pictures [N, 3, H, W] BGR -> float32 [N, cells, 5 + CLASSES].
 
     Raises as `core.networks.cache`.
     """
-    net = network(weight, build, placement, converted)
+    net = network(weight, build, placement, convert)
     return lambda pictures: net(torch.tensor(pictures).float()).float().cpu().numpy()

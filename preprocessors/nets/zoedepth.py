@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from ...core.images.geometry import Size
 from ...core.networks.batching import chunks
 from ...core.networks.cache import assembled
+from ..layers.key_renaming import Renaming
 from ..layers.pretrained import Pretrained
-from ..layers.renaming import Renaming
 from ..weights.depth_files import ZOE_ORIGINAL
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""Finding people, and their poses."""
+"""Detection of people and animals, their keypoints and poses: everything around the networks."""

@@ -1,4 +1,4 @@
-"""RTMPose: points of a figure in a box. Imported lazily (needs numpy and OpenCV).
+"""Keypoints by RTMPose: cropping of boxes, decoding of SimCC. Needs numpy and OpenCV.
 
 RTMPose: Jiang et al. 2023, arXiv:2303.07399; its SimCC output: Li et al. 2022, arXiv:2107.03332; DWPose: Yang et al.
 2023, arXiv:2307.15880. https://github.com/IDEA-Research/DWPose, https://github.com/open-mmlab/mmpose (Apache-2.0).
@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 
 from ...core.networks.onnx import onnx_network
-from .regions import Regions, pieces
-from .runtimes import is_onnx
+from ..weights.inference_backend import is_onnx
+from ..weights.rtmpose_files import SIMCC_SPLIT
+from .crops import Regions, split_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,50 +29,50 @@ if TYPE_CHECKING:
     Network = Callable[[Array], tuple[Array, ...]]
 
 MEAN = np.array([123.675, 116.28, 103.53], np.float32)
-SPREAD = np.array([58.395, 57.12, 57.375], np.float32)
-SLOPE, START = (1 / SPREAD)[:, None, None], (MEAN / SPREAD)[:, None, None]
-"""Levels times SLOPE less START are what the network sees."""
+STD = np.array([58.395, 57.12, 57.375], np.float32)
+SCALE, OFFSET = (1 / STD)[:, None, None], (MEAN / STD)[:, None, None]
+"""The network's input is levels * SCALE - OFFSET."""
 MARGIN = 1.25
-SPLIT = 2
-"""Bins of a curve per pixel of the crop."""
+"""Side of a crop over the side of its box."""
 
 
-def points(image: Image, boxes: Array, weight: Weight, placement: Placement, size: tuple[int, int]) -> Array:
-    """Points of every box in a picture [H, W, 3] RGB: float32 [N, K, 3], x, y in its pixels and confidence.
+def estimate_keypoints(
+    image: Image, boxes: Array, weight: Weight, placement: Placement, size: tuple[int, int]
+) -> Array:
+    """Keypoints of every box in an image [H, W, 3] RGB: float32 [N, K, 3], x, y in its pixels and confidence.
 
-    boxes: [N, 4], left, top, right, bottom. size: width and height of the network's input. All boxes of a picture go
-    through together, up to TOGETHER. A point that was not found has a confidence of 0 or less.
+    boxes: [N, 4], left, top, right, bottom. size: width and height of the network's input. A keypoint that was not
+    found has a confidence of 0 or less.
     """
-    network = _network(weight, placement)
-    found = [_found(network, image, some, size) for some in pieces(boxes)]
-    return np.concatenate(found)
+    network = _load_network(weight, placement)
+    return np.concatenate([_estimate_batch(network, image, batch, size) for batch in split_batches(boxes)])
 
 
-def _network(weight: Weight, placement: Placement) -> Network:
+def _load_network(weight: Weight, placement: Placement) -> Network:
     if is_onnx(weight):
         return onnx_network(weight, placement)
-    from ..nets.rtmpose_net import curves
+    from ..nets.rtmpose import load_rtmpose
 
-    return curves(weight, placement)
-
-
-def _found(network: Network, image: Image, boxes: Array, size: tuple[int, int]) -> Array:
-    areas = regions(boxes, size)
-    across, down = network(crops(image, areas, size))[:2]
-    return placed(decoded(across, down), areas, size)
+    return load_rtmpose(weight, placement)
 
 
-def regions(boxes: Array, size: tuple[int, int]) -> Regions:
-    """Boxes with a margin, widened to the network's shape."""
+def _estimate_batch(network: Network, image: Image, boxes: Array, size: tuple[int, int]) -> Array:
+    regions = crop_regions(boxes, size)
+    columns, rows = network(crop_images(image, regions, size))[:2]
+    return to_image(decode_simcc(columns, rows), regions, size)
+
+
+def crop_regions(boxes: Array, size: tuple[int, int]) -> Regions:
+    """Boxes with a margin, widened to the aspect ratio of the network's input."""
     aspect = size[0] / size[1]
-    wide, high = ((boxes[:, 2:] - boxes[:, :2]) * MARGIN).T
-    sizes = np.stack([np.maximum(wide, high * aspect), np.maximum(high, wide / aspect)], 1)
+    width, height = ((boxes[:, 2:] - boxes[:, :2]) * MARGIN).T
+    sizes = np.stack([np.maximum(width, height * aspect), np.maximum(height, width / aspect)], 1)
     return Regions((boxes[:, :2] + boxes[:, 2:]) * np.float32(0.5), sizes.astype(np.float32))
 
 
-def crops(image: Image, areas: Regions, size: tuple[int, int]) -> Array:
-    """Cut regions out, black beyond the picture: float32 [N, 3, H, W], normalised."""
-    return areas.cut(size, SLOPE, START, lambda centre, extent: _crop(image, centre, extent, size))
+def crop_images(image: Image, regions: Regions, size: tuple[int, int]) -> Array:
+    """Crop regions, black beyond the image: float32 [N, 3, H, W], normalised."""
+    return regions.crop(size, SCALE, OFFSET, lambda centre, extent: _crop(image, centre, extent, size))
 
 
 def _crop(image: Image, centre: Array, extent: Array, size: tuple[int, int]) -> Image:
@@ -80,12 +81,12 @@ def _crop(image: Image, centre: Array, extent: Array, size: tuple[int, int]) -> 
     return np.asarray(cv2.warpAffine(image, np.array([[k, 0, x], [0, k, y]]), size, flags=cv2.INTER_LINEAR), np.uint8)
 
 
-def decoded(across: Array, down: Array) -> Array:
-    """Surest bins of SimCC [N, K, W * SPLIT] and [N, K, H * SPLIT]: [N, K, 3], x, y in the crop and confidence."""
-    x, y = across.argmax(-1) / SPLIT, down.argmax(-1) / SPLIT
-    return np.stack([x, y, np.minimum(across.max(-1), down.max(-1))], -1).astype(np.float32)
+def decode_simcc(columns: Array, rows: Array) -> Array:
+    """Keypoints [N, K, 3], x, y in the crop and confidence: the highest bins of [N, K, bins] over columns and rows."""
+    x, y = columns.argmax(-1) / SIMCC_SPLIT, rows.argmax(-1) / SIMCC_SPLIT
+    return np.stack([x, y, np.minimum(columns.max(-1), rows.max(-1))], -1).astype(np.float32)
 
 
-def placed(found: Array, areas: Regions, size: tuple[int, int]) -> Array:
-    """From the crops to the picture."""
-    return areas.placed(found[..., :2] / np.array(size, np.float32), found[..., 2:])
+def to_image(keypoints: Array, regions: Regions, size: tuple[int, int]) -> Array:
+    """From pixels of the crops to pixels of the image."""
+    return regions.to_image(keypoints[..., :2] / np.array(size, np.float32), keypoints[..., 2:])

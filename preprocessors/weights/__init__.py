@@ -1,1 +1,1 @@
-"""Records of weights files; nothing here imports torch."""
+"""Records of weights files, which annotators declare; nothing here imports torch or another heavy module."""

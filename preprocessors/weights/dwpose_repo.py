@@ -1,11 +1,11 @@
-"""Records of DWPose's own repository; free of heavy imports."""
+"""Records of files in DWPose's own repository."""
 
 from __future__ import annotations
 
 from ...core.weights.record import Weight
 
 
-def published(file: str, sha256: str, size: int) -> Weight:
+def dwpose_file(file: str, sha256: str, size: int) -> Weight:
     """Record of a file there."""
     return Weight(
         repo="yzd-v/DWPose",

@@ -1,23 +1,23 @@
-"""Files that fit `nets.rtmpose`; free of heavy imports, so that annotators can declare them."""
+"""Weights files of RTMPose (`nets.rtmpose` and its ONNX exports)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
 from ...core.weights.record import Weight
-from ..people.runtimes import chosen
-from .dwpose_repo import published
+from .dwpose_repo import dwpose_file
+from .inference_backend import choose_file
 
 if TYPE_CHECKING:
-    from ..people.runtimes import Runtime
+    from .inference_backend import InferenceBackend
 
 Estimator = Literal["dw-ll_ucoco_384", "dw-ll_ucoco"]
 """dw-ll_ucoco_384: crops of 288 x 384, what every host uses. dw-ll_ucoco: crops of 192 x 256, faster and less exact."""
 
-ESTIMATOR_HELP = "What finds points: dw-ll_ucoco_384 is the usual one, dw-ll_ucoco takes smaller crops"
+ESTIMATOR_HELP = "Keypoint network: dw-ll_ucoco_384 is the usual one, dw-ll_ucoco takes smaller crops"
 
 WHOLE_BODY: dict[Estimator, Weight] = {
-    "dw-ll_ucoco_384": published(
+    "dw-ll_ucoco_384": dwpose_file(
         "dw-ll_ucoco_384.onnx", "724f4ff2439ed61afb86fb8a1951ec39c6220682803b4a8bd4f598cd913b1843", 134399116
     ),
     "dw-ll_ucoco": Weight(
@@ -31,13 +31,15 @@ WHOLE_BODY: dict[Estimator, Weight] = {
     ),
 }
 WHOLE_BODY_TORCH: dict[Estimator, Weight] = {
-    "dw-ll_ucoco_384": published(
+    "dw-ll_ucoco_384": dwpose_file(
         "dw-ll_ucoco_384.pth", "0d9408b13cd863c4e95a149dd31232f88f2a12aa6cf8964ed74d7d97748c7a07", 406878486
     ),
 }
-"""The same networks as their authors saved them; there is none for smaller crops."""
+"""The same networks as their authors published them; there is none for smaller crops."""
 CROPS: dict[Estimator, tuple[int, int]] = {"dw-ll_ucoco_384": (288, 384), "dw-ll_ucoco": (192, 256)}
-"""Width and height of what the network takes."""
+"""Width and height of the network's input."""
+SIMCC_SPLIT = 2
+"""Bins of SimCC's curves per pixel of the crop."""
 BY_COMFYUI: dict[str, Estimator] = {
     "dw-ll_ucoco_384_bs5.torchscript.pt": "dw-ll_ucoco_384",
     "dw-ll_ucoco_384.onnx": "dw-ll_ucoco_384",
@@ -69,11 +71,11 @@ AP10K_BY_COMFYUI = ("rtmpose-m_ap10k_256_bs5.torchscript.pt", "rtmpose-m_ap10k_2
 AP10K_CROP = (256, 256)
 
 
-def whole_body(estimator: Estimator, runtime: Runtime, where: str) -> Weight:
+def choose_estimator(estimator: Estimator, runtime: InferenceBackend, where: str) -> Weight:
     """File of an estimator for what runs it; where: who asks. Raises BadParameter if there is none."""
-    return chosen(runtime, WHOLE_BODY[estimator], WHOLE_BODY_TORCH.get(estimator), where)
+    return choose_file(runtime, WHOLE_BODY[estimator], WHOLE_BODY_TORCH.get(estimator), where)
 
 
-def ap10k(runtime: Runtime, where: str) -> Weight:
+def choose_animal_estimator(runtime: InferenceBackend, where: str) -> Weight:
     """Likewise for animals."""
-    return chosen(runtime, AP10K, AP10K_TORCH, where)
+    return choose_file(runtime, AP10K, AP10K_TORCH, where)

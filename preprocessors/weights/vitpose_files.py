@@ -1,19 +1,10 @@
-"""Files that fit `nets.vitpose`; free of heavy imports, so that annotators can declare them."""
+"""The weights file of ViTPose (`nets.vitpose`)."""
 
 from __future__ import annotations
 
 from ...core.weights.record import Weight
 
-DETECTOR = Weight(
-    repo="PekingU/rtdetr_r50vd_coco_o365",
-    revision="457857cec8ac28ddede40ecee9eed2beca321af8",
-    file="model.safetensors",
-    sha256="",
-    size=0,
-    licence="Apache-2.0",
-    commercial=True,
-)
-ESTIMATOR = Weight(
+VITPOSE = Weight(
     repo="usyd-community/vitpose-base-simple",
     revision="a93ac0c67e0b7e2c55287d21d4c460c8f3c54d45",
     file="model.safetensors",

@@ -1,4 +1,4 @@
-"""Files of the detectors that find people and animals for the pose networks; free of heavy imports."""
+"""Weights files of the detectors that find people and animals for the pose networks."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from typing import TYPE_CHECKING, Literal
 
 from ...core.aux_inputs import Widget
 from ...core.weights.record import Weight
-from ..people.runtimes import chosen
-from .dwpose_repo import published
-from .vitpose_files import DETECTOR as RTDETR
+from .dwpose_repo import dwpose_file
+from .inference_backend import choose_file
+from .rtdetr_files import RTDETR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..people.runtimes import Runtime
+    from .inference_backend import InferenceBackend
 
 Detector = Literal["yolox_l", "yolo_nas_l", "yolo_nas_m", "yolo_nas_s", "rtdetr", "none"]
 """yolox_l: what DWPose was published with. yolo_nas: ComfyUI's other choice. rtdetr: what ViTPose is used with. none:
-the whole picture is one figure."""
+the whole picture is one box."""
 
 DETECTOR_HELP = (
-    "What finds figures: yolox_l, yolo_nas (not for commercial use) or rtdetr (needs transformers); none takes the "
-    "whole picture for one figure"
+    "Detector of people or animals: yolox_l, yolo_nas (not for commercial use) or rtdetr (needs transformers); none "
+    "takes the whole picture as one box"
 )
 
-YOLOX = published("yolox_l.onnx", "7860ae79de6c89a3c1eb72ae9a2756c0ccfbe04b7791bb5880afabd97855a411", 216746733)
+YOLOX = dwpose_file("yolox_l.onnx", "7860ae79de6c89a3c1eb72ae9a2756c0ccfbe04b7791bb5880afabd97855a411", 216746733)
 YOLOX_TORCH = Weight(
     repo="LibreYOLO/LibreYOLOXl",
     file="LibreYOLOXl.pt",
@@ -34,7 +34,7 @@ YOLOX_TORCH = Weight(
     commercial=True,
 )
 """The same network for torch, as LibreYOLO keeps it on the hub; its authors' yolox_l.pth, which no hub keeps and whose
-hash nobody states, has the same names and can be declared as it: `underdrawing weights import FILE --as ID`."""
+hash nobody states, has the same keys and can be declared as it: `underdrawing weights import FILE --as ID`."""
 
 
 def _nas(size: str, sha256: str = "") -> Weight:
@@ -55,7 +55,7 @@ DETECTORS: dict[Detector, Weight] = {
     "yolo_nas_m": _nas("m"),
     "yolo_nas_s": _nas("s"),
 }
-EVERY = (*DETECTORS.values(), YOLOX_TORCH, RTDETR)
+ALL_DETECTORS = (*DETECTORS.values(), YOLOX_TORCH, RTDETR)
 BY_COMFYUI: dict[str, Detector] = {
     "None": "none",
     "yolox_l.torchscript.pt": "yolox_l",
@@ -67,7 +67,7 @@ BY_COMFYUI: dict[str, Detector] = {
 """ComfyUI's choice → ours. A TorchScript file is a program; another file of the same network runs in its place."""
 
 
-def detector_file(detector: Detector, runtime: Runtime, where: str) -> Weight | None:
+def choose_detector(detector: Detector, runtime: InferenceBackend, where: str) -> Weight | None:
     """File of a detector for what runs it, None without one; where: who asks.
 
     RT-DETR runs on torch, whatever the runtime. Raises BadParameter if there is no such file.
@@ -76,7 +76,7 @@ def detector_file(detector: Detector, runtime: Runtime, where: str) -> Weight | 
         return None
     if detector == "rtdetr":
         return RTDETR
-    return chosen(runtime, DETECTORS[detector], YOLOX_TORCH if detector == "yolox_l" else None, where)
+    return choose_file(runtime, DETECTORS[detector], YOLOX_TORCH if detector == "yolox_l" else None, where)
 
 
 def comfyui_choice(name: str, default: str, field: str, ours: Mapping[str, str]) -> Widget:

@@ -223,7 +223,7 @@ def test_specks_are_counted_in_three_channels_as_the_original_does() -> None:
     lines[0, 6, 2:14] = 0.5  # 12 pixels, 36
     for i in range(12):
         lines[0, 8 + i, 20 + i] = 0.5  # a diagonal
-    sideways, diagonally = (anyline.kept(lines, (0, 1), 36, connectivity)[0] > 0 for connectivity in (1, 2))
+    sideways, diagonally = (anyline.filter_lines(lines, (0, 1), 36, connectivity)[0] > 0 for connectivity in (1, 2))
     assert sideways.sum() == 12
     assert sideways[6].sum() == 12
     assert diagonally.sum() == 24

@@ -19,7 +19,7 @@ from underdrawing.core.networks.placement import Placement
 from underdrawing.core.weights import store
 from underdrawing.core.weights.record import Weight
 from underdrawing.preprocessors import registry
-from underdrawing.preprocessors.layers import bands
+from underdrawing.preprocessors.layers import row_tiling
 from underdrawing.preprocessors.maps import mlsd_lines
 from underdrawing.preprocessors.mlsd import Mlsd
 from underdrawing.preprocessors.nets import mlsd
@@ -177,7 +177,7 @@ def test_bands_change_nothing(model: Model, monkeypatch: pytest.MonkeyPatch) -> 
     x = torch.from_numpy(photo(448, 64)).permute(2, 0, 1)[None].float()
     with torch.inference_mode():
         whole = module(x)
-        monkeypatch.setattr(bands, "BYTES", 1)
+        monkeypatch.setattr(row_tiling, "BYTES", 1)
         assert (module(x) - whole).abs().max() <= 1e-5 * (whole.max() - whole.min())
 
 

@@ -20,7 +20,7 @@ from underdrawing.core.networks.placement import Placement
 from underdrawing.core.weights import store
 from underdrawing.core.weights.record import Weight
 from underdrawing.preprocessors import registry
-from underdrawing.preprocessors.layers import bands
+from underdrawing.preprocessors.layers import row_tiling
 from underdrawing.preprocessors.maps import edges
 from underdrawing.preprocessors.nets import pidinet
 
@@ -187,7 +187,7 @@ def test_bands_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     x = torch.from_numpy(photo(448, 64)).permute(2, 0, 1)[None].float()
     with torch.inference_mode():
         whole = network(x)
-        monkeypatch.setattr(bands, "BYTES", 1)
+        monkeypatch.setattr(row_tiling, "BYTES", 1)
         assert (network(x) - whole).abs().max() <= 1e-5
         assert whole.std() > 0.05
 

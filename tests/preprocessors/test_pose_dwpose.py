@@ -21,7 +21,7 @@ from underdrawing.core.networks.placement import Placement
 from underdrawing.core.poses.drawing import draw_pose
 from underdrawing.core.poses.model import parts_of
 from underdrawing.preprocessors import load_annotator, registry
-from underdrawing.preprocessors.people import coco_people, rtmpose, yolo
+from underdrawing.preprocessors.people import coco_keypoints, rtmpose, yolo
 from underdrawing.preprocessors.pose_dwpose import PoseDwpose
 from underdrawing.preprocessors.weights.rtmpose_files import WHOLE_BODY
 from underdrawing.preprocessors.weights.yolo_files import DETECTORS, YOLOX
@@ -110,29 +110,29 @@ def rows(person: Person) -> NDArray[np.float64]:
 
 
 def test_boxes_of_people_are_a1111_s() -> None:
-    found = yolo.yolox_boxes(inputs.detections()[0], SCALE, (0,))
+    found = yolo.decode_yolox(inputs.detections()[0], SCALE, (0,))
     assert len(found.corners) == 45
     assert np.array_equal(found.corners, golden()["person"].astype(np.float32))
     assert (np.diff(found.scores) <= 0).all()
 
 
 def test_boxes_of_animals_are_a1111_s_where_that_is_asked_for() -> None:
-    found = yolo.yolox_boxes(inputs.detections()[0], SCALE, ANIMALS, apart=True).corners
+    found = yolo.decode_yolox(inputs.detections()[0], SCALE, ANIMALS, per_class=True).corners
     wanted = golden()["animal"].astype(np.float32)
     assert np.array_equal(found[np.lexsort(found.T)], wanted[np.lexsort(wanted.T)])
-    once = yolo.yolox_boxes(inputs.detections()[0], SCALE, ANIMALS).corners
+    once = yolo.decode_yolox(inputs.detections()[0], SCALE, ANIMALS).corners
     assert len(once) < len(found)
 
 
 def test_crops_are_a1111_s() -> None:
     """Within a tenth of a level of 255, because the golden ones are kept as float16."""
-    cut = rtmpose.crops(inputs.photo(), rtmpose.regions(inputs.BOXES, SIZE), SIZE)[:, :, ::6, ::6]
+    cut = rtmpose.crop_images(inputs.photo(), rtmpose.crop_regions(inputs.BOXES, SIZE), SIZE)[:, :, ::6, ::6]
     assert np.abs(cut - golden()["crops"].astype(np.float32)).max() * 57 <= 0.1
 
 
 def test_points_are_a1111_s() -> None:
-    areas = rtmpose.regions(inputs.BOXES, SIZE)
-    found = rtmpose.placed(rtmpose.decoded(*inputs.curves(3, 133, SIZE)), areas, SIZE)
+    areas = rtmpose.crop_regions(inputs.BOXES, SIZE)
+    found = rtmpose.to_image(rtmpose.decode_simcc(*inputs.curves(3, 133, SIZE)), areas, SIZE)
     wanted = golden()["points"]
     seen = wanted[..., 2] > 0
     assert 0 < seen.mean() < 1
@@ -160,7 +160,7 @@ def test_the_detector_sees_bgr_and_the_pose_network_rgb(sessions: Sessions) -> N
     run(picture)
     assert sessions["yolox_l"].given[0][0, :, 10, 10].tolist() == [50, 100, 200]
     middle = sessions["dw-ll"].given[0][0, :, 192, 144]
-    assert middle == pytest.approx((np.array([200, 100, 50]) - rtmpose.MEAN) / rtmpose.SPREAD)
+    assert middle == pytest.approx((np.array([200, 100, 50]) - rtmpose.MEAN) / rtmpose.STD)
     run(picture, parity=True)
     assert sessions["yolox_l"].given[1][0, :, 10, 10].tolist() == [200, 100, 50]
 
@@ -188,19 +188,19 @@ def test_a_box_is_where_its_cell_says() -> None:
     output = np.zeros((8400, 85), np.float32)
     row = 6400 + 10 * 40 + 7  # stride 16, row 10, column 7
     output[row, :6] = 0.5, 0.25, np.log(4), np.log(6), 0.8, 0.9
-    found = yolo.yolox_boxes(output, (0.5, 2.0), (0,))
+    found = yolo.decode_yolox(output, (0.5, 2.0), (0,))
     centre, sides = np.array([7.5 * 16, 10.25 * 16]), np.array([64, 96])
     scale = np.array([0.5, 2.0])
     assert found.corners[0] == pytest.approx([*((centre - sides / 2) / scale), *((centre + sides / 2) / scale)])
     assert found.scores.tolist() == pytest.approx([0.72])
-    assert len(yolo.yolox_boxes(output, SCALE, (0,), sure=0.75).corners) == 0
+    assert len(yolo.decode_yolox(output, SCALE, (0,), min_confidence=0.75).corners) == 0
 
 
 def greedy(corners: NDArray[np.float32], scores: NDArray[np.float32], kinds: NDArray[Any]) -> list[int]:
     """Plain suppression, box by box."""
     kept: list[int] = []
     for i in np.argsort(-scores, kind="stable"):
-        if all(kinds[i] != kinds[j] or shared(corners[i], corners[j]) <= yolo.OVERLAP for j in kept):
+        if all(kinds[i] != kinds[j] or shared(corners[i], corners[j]) <= yolo.IOU_THRESHOLD for j in kept):
             kept.append(int(i))
     return kept
 
@@ -219,16 +219,16 @@ def test_suppression_of_all_pairs_is_the_greedy_one(count: int, seed: int) -> No
     least = random.uniform(0, 60, (count, 2))
     corners = np.concatenate([least, least + random.uniform(5, 60, (count, 2))], 1).astype(np.float32)
     scores, kinds = random.uniform(0, 1, count).astype(np.float32), random.randint(0, 3, count)
-    found = yolo.suppressed(yolo.Boxes(corners, scores), kinds)
+    found = yolo.non_maximum_suppression(yolo.Boxes(corners, scores), kinds)
     assert np.array_equal(found.corners, corners[greedy(corners, scores, kinds)])
 
 
 def test_yolo_nas_is_read() -> None:
     network = session(DETECTORS["yolo_nas_l"])
     outputs = network(yolo.letterbox(inputs.photo()).pixels)
-    assert yolo.nas_boxes(outputs, SCALE, (0,)).corners == pytest.approx(np.array([[80, 64, 320, 400]]))
-    assert yolo.nas_boxes(outputs, SCALE, (16,)).scores == pytest.approx([0.6])
-    assert len(yolo.nas_boxes(outputs, SCALE, (5,)).corners) == 0
+    assert yolo.decode_yolo_nas(outputs, SCALE, (0,)).corners == pytest.approx(np.array([[80, 64, 320, 400]]))
+    assert yolo.decode_yolo_nas(outputs, SCALE, (16,)).scores == pytest.approx([0.6])
+    assert len(yolo.decode_yolo_nas(outputs, SCALE, (5,)).corners) == 0
 
 
 # From COCO to OpenPose.
@@ -238,7 +238,7 @@ def test_slots_of_the_body_are_openpose_s() -> None:
     points = np.zeros((1, 133, 3), np.float32)
     points[0, :, 0], points[0, :, 2] = np.arange(133), 0.9
     points[0, 5, 2] = 0.5
-    (person,) = coco_people.people(points, 0.3)
+    (person,) = coco_keypoints.people_from_keypoints(points, 0.3)
     numbers = [point.x for point in person.body if point]
     assert numbers == [0, 5.5, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3]
     assert person.body[1] is not None
@@ -252,12 +252,12 @@ def test_what_is_not_sure_is_a_gap_and_nobody_is_left_out() -> None:
     points = np.zeros((2, 133, 3), np.float32)
     points[..., 2] = 0.29
     points[0, 5, 2] = 0.31
-    (person,) = coco_people.people(points, 0.3)
+    (person,) = coco_keypoints.people_from_keypoints(points, 0.3)
     assert [i for i, point in enumerate(person.body) if point] == [5]
     assert (person.face, person.left_hand, person.right_hand) == (None, None, None)
-    assert coco_people.people(points[1:], 0.3) == ()
-    assert coco_people.people(points[:1], 0.3, body=False) == ()
-    assert coco_people.people(points[:, :17], 0.3) == (person,)
+    assert coco_keypoints.people_from_keypoints(points[1:], 0.3) == ()
+    assert coco_keypoints.people_from_keypoints(points[:1], 0.3, body=False) == ()
+    assert coco_keypoints.people_from_keypoints(points[:, :17], 0.3) == (person,)
 
 
 # The annotator.

@@ -25,7 +25,9 @@ from underdrawing.core.annotator import Request
 from underdrawing.core.errors import BadParameter, BadWeights
 from underdrawing.core.images.geometry import Size
 from underdrawing.core.networks.placement import Placement
-from underdrawing.preprocessors.nets import vitpose
+from underdrawing.preprocessors.nets.rtdetr import RTDETR_MODEL
+from underdrawing.preprocessors.nets.vitpose import VITPOSE_MODEL
+from underdrawing.preprocessors.people import rtdetr, vitpose
 from underdrawing.preprocessors.pose_vitpose import PoseVitpose
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ def golden(file: str = "poses.npz") -> dict[str, NDArray[Any]]:
 
 
 def test_the_square_is_transformers_within_a_level() -> None:
-    square = vitpose.squared(inputs.photo())
+    square = rtdetr.preprocess(inputs.photo())
     assert square.shape == (1, 3, 640, 640)
     difference = np.abs(square[0, :, ::5, ::5].numpy() * 255 - golden()["square"])
     assert difference.max() <= 1.01
@@ -67,13 +69,13 @@ def test_the_square_is_transformers_within_a_level() -> None:
 
 def test_people_of_the_queries_are_transformers() -> None:
     logits, boxes = map(torch.from_numpy, inputs.queries())
-    found = vitpose.boxes_of(logits, boxes, (300, 500), sure=0.3)
+    found = rtdetr.decode_boxes(logits, boxes, (300, 500), min_confidence=0.3)
     assert len(found) == 30
     assert np.array_equal(found, golden()["queries"][:, :4])
 
 
 def test_crops_are_transformers() -> None:
-    crops = vitpose.crops(inputs.photo(), vitpose.regions(inputs.BOXES))[:, :, ::4, ::4]
+    crops = vitpose.crop_images(inputs.photo(), vitpose.crop_regions(inputs.BOXES))[:, :, ::4, ::4]
     levels = np.abs(crops - golden()["vit_crops"].astype(np.float32)) * 0.225 * 255
     assert levels[INSIDE].max() <= 1.5
     assert (levels[1] > 1.5).mean() <= 0.03
@@ -82,8 +84,8 @@ def test_crops_are_transformers() -> None:
 
 def test_points_of_heat_maps_are_transformers() -> None:
     """Coordinates are in pixels; the golden boxes are up to 575 pixels high."""
-    areas = vitpose.regions(inputs.BOXES)
-    found = vitpose.placed(vitpose.decoded(torch.from_numpy(inputs.heat(3))).numpy(), areas, (48, 64))
+    areas = vitpose.crop_regions(inputs.BOXES)
+    found = vitpose.to_image(vitpose.decode_heatmaps(torch.from_numpy(inputs.heat(3))).numpy(), areas, (48, 64))
     assert np.abs(found - golden()["vit_points"]).max() <= 1e-3
 
 
@@ -91,10 +93,10 @@ def test_points_of_a_picture_are_transformers() -> None:
     """From the picture through a random network: within a tenth of a pixel, though crops differ by a level."""
     config = tiny_poses.estimator(SimpleNamespace(num_labels=17))
     model = random_weights.fill(tiny_poses.KNOWN.VitPoseForPoseEstimation(config), 3).eval()
-    areas = vitpose.regions(inputs.BOXES)
+    areas = vitpose.crop_regions(inputs.BOXES)
     with torch.inference_mode():
-        heat = model(torch.from_numpy(vitpose.crops(inputs.photo(), areas))).heatmaps
-    found = vitpose.placed(vitpose.decoded(heat).numpy(), areas, (48, 64))
+        heat = model(torch.from_numpy(vitpose.crop_images(inputs.photo(), areas))).heatmaps
+    found = vitpose.to_image(vitpose.decode_heatmaps(heat).numpy(), areas, (48, 64))
     difference = np.abs(found - golden()["vit_whole"])[INSIDE]
     assert float(heat.std()) > 0.1
     assert difference[..., :2].max() <= 0.1
@@ -109,20 +111,20 @@ def test_points_of_a_picture_are_transformers() -> None:
 def test_a_gauss_is_found_between_its_cells(x: float, y: float, top: float) -> None:
     rows, columns = np.mgrid[:64, :48]
     heat = top * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 8)
-    found = vitpose.decoded(torch.tensor(heat, dtype=torch.float32)[None, None])[0, 0].tolist()
+    found = vitpose.decode_heatmaps(torch.tensor(heat, dtype=torch.float32)[None, None])[0, 0].tolist()
     assert found[:2] == pytest.approx([x, y], abs=0.02)
     assert found[2] == pytest.approx(top, rel=0.15)
 
 
 @pytest.mark.parametrize("level", [0.0, 0.5, -1.0])
 def test_flat_maps_give_finite_points(level: float) -> None:
-    found = vitpose.decoded(torch.full((1, 17, 64, 48), level))
+    found = vitpose.decode_heatmaps(torch.full((1, 17, 64, 48), level))
     assert torch.isfinite(found).all()
     assert (found[..., :2] == 0).all()
 
 
 def test_a_region_has_the_crops_shape_around_its_box() -> None:
-    areas = vitpose.regions(np.array([[10, 20, 110, 60], [0, 0, 30, 100]], np.float32))
+    areas = vitpose.crop_regions(np.array([[10, 20, 110, 60], [0, 0, 30, 100]], np.float32))
     assert areas.centres.tolist() == [[60, 40], [15, 50]]
     assert areas.sizes[0].tolist() == pytest.approx([125, 500 / 3])
     assert areas.sizes[1].tolist() == pytest.approx([93.75, 125])
@@ -144,7 +146,7 @@ def published(name: str, *, twice: bool = True) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize(("name", "twice"), [("rtdetr", True), ("rtdetr", False), ("vitpose", True)])
 def test_the_published_keys_load_strictly(name: str, twice: bool) -> None:
-    load = vitpose.DETECT if name == "rtdetr" else vitpose.ESTIMATE
+    load = RTDETR_MODEL if name == "rtdetr" else VITPOSE_MODEL
     tensors = published(name, twice=twice)
     assert len(tensors) == {("rtdetr", True): 812, ("rtdetr", False): 764, ("vitpose", True): 199}[name, twice]
     loaded = load(tensors, {}, name).state_dict()
@@ -164,7 +166,7 @@ def test_a_file_that_does_not_fit_is_refused(name: str, fault: str) -> None:
     else:
         tensors["head.more.weight"] = torch.zeros(1)
     with pytest.raises(BadWeights, match=fault):
-        (vitpose.DETECT if name == "rtdetr" else vitpose.ESTIMATE)(tensors, {}, name)
+        (RTDETR_MODEL if name == "rtdetr" else VITPOSE_MODEL)(tensors, {}, name)
 
 
 # The annotator.
@@ -196,7 +198,7 @@ def test_nobody_is_black_and_told() -> None:
 
 def test_a_backend_that_cannot_run_it_is_refused() -> None:
     with pytest.raises(BadParameter, match="openvino"):
-        vitpose.figures(inputs.photo(), Placement(backend="openvino"), (0,), sure=0.5)
+        rtdetr.detect_boxes(inputs.photo(), Placement(backend="openvino"), (0,), min_confidence=0.5)
 
 
 def test_every_weight_may_be_used_commercially() -> None:

@@ -8,7 +8,7 @@ import torch
 from tests.support import pose_answers
 from torch import nn
 
-from underdrawing.preprocessors.nets import rtmpose_net, yolox
+from underdrawing.preprocessors.nets import rtmpose, yolox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,12 +41,12 @@ class Curves(nn.Module):
         return tuple((means @ w.to(x)).reshape(-1, *b.shape) + b.to(x) for w, b in self.axes)
 
 
-def _curves(shape: rtmpose_net.Shape) -> Callable[[Any], nn.Module]:
-    return lambda metadata: Curves(shape.size, shape.points)
+def _curves(shape: rtmpose.Variant) -> Callable[[Any], nn.Module]:
+    return lambda metadata: Curves(shape.size, shape.keypoints)
 
 
 BUILDERS: dict[Callable[[Any], nn.Module], Callable[[Any], nn.Module]] = {
     yolox.build: lambda metadata: Boxes(),
-    rtmpose_net.build_whole_body: _curves(rtmpose_net.WHOLE_BODY),
-    rtmpose_net.build_animal: _curves(rtmpose_net.ANIMAL),
+    rtmpose.build_whole_body: _curves(rtmpose.WHOLE_BODY),
+    rtmpose.build_animal: _curves(rtmpose.ANIMAL),
 }

@@ -34,34 +34,34 @@ SHOULDERS = (12, 11)
 NOSE_TIP = 1
 
 
-class Wanted(NamedTuple):
+class SearchOptions(NamedTuple):
     """What to look for."""
 
     body: bool = True
     hands: bool = True
     face: bool = True
-    most: int = 10
+    max_people: int = 10
     confidence: float = 0.6
     levels: int = 3
 
 
-class People:
+class PeopleFinder:
     """Finds people with their hands and faces."""
 
-    def __init__(self, placement: Placement, wanted: Wanted) -> None:
-        self.wanted = wanted
+    def __init__(self, placement: Placement, options: SearchOptions) -> None:
+        self.options = options
         self.bodies = Bodies(placement)
-        self.hands = Hands(placement) if wanted.hands else None
-        self.faces = Faces(placement) if wanted.face else None
+        self.hands = Hands(placement) if options.hands else None
+        self.faces = Faces(placement) if options.face else None
 
     def __call__(self, image: Image) -> Pose:
         """Everybody in a picture [H, W, 3], in its pixels: bodies surest first, then faces and hands of nobody."""
         height, width = image.shape[:2]
-        bodies = self.bodies(image, confidence=self.wanted.confidence, levels=self.wanted.levels)
+        bodies = self.bodies(image, confidence=self.options.confidence, levels=self.options.levels)
         hands = self.hands(image, bodies, confidence=PART) if self.hands else []
         faces = self.faces(image, bodies, confidence=PART) if self.faces else []
-        people = assembled(bodies, hands, faces, (height, width), body=self.wanted.body)
-        return Pose(tuple(people[: self.wanted.most]), width, height)
+        people = assembled(bodies, hands, faces, (height, width), body=self.options.body)
+        return Pose(tuple(people[: self.options.max_people]), width, height)
 
 
 def assembled(

@@ -32,25 +32,25 @@ LEAST = 0.001
 """Confidence of points whose heat is not above it."""
 
 
-class Wanted(NamedTuple):
+class SearchOptions(NamedTuple):
     """What to look for, and whether hands and faces are cut from the pictures as they are."""
 
     hands: bool
     face: bool
-    full_detail: bool
+    full_resolution: bool
 
 
-def find_people(images: Images, size: Size, wanted: Wanted, placement: Placement) -> tuple[Pose, ...]:
+def find_people(images: Images, size: Size, options: SearchOptions, placement: Placement) -> tuple[Pose, ...]:
     """Everybody in pictures uint8 [B, H, W, 3] RGB, in pixels of their maps.
 
     Bodies are looked for at the map's size, as hosts do it, so that they are the hosts' people to the pixel.
     """
     fitted = resize_images(images, size)
     bodies = find_bodies(fitted, placement)
-    search = _Search(images if wanted.full_detail else fitted, size, bodies, placement)
-    arms = (LEFT_ARM, RIGHT_ARM) if wanted.hands else ()
+    search = _Search(images if options.full_resolution else fitted, size, bodies, placement)
+    arms = (LEFT_ARM, RIGHT_ARM) if options.hands else ()
     hands = search.parts(find_hands, [lambda joints, arm=arm: hand_box(joints, arm, size) for arm in arms])
-    faces = search.parts(find_faces, [lambda joints: face_box(joints, size)] if wanted.face else [])
+    faces = search.parts(find_faces, [lambda joints: face_box(joints, size)] if options.face else [])
 
     def person(picture: int, number: int) -> Person:
         left, right = (hands.get((picture, number, side)) for side in (0, 1))

@@ -25,8 +25,8 @@ from underdrawing.core.networks.placement import Placement
 from underdrawing.core.weights import store
 from underdrawing.core.weights.record import Weight
 from underdrawing.preprocessors.layers.imagenet import standardised
+from underdrawing.preprocessors.layers.key_renaming import Renaming
 from underdrawing.preprocessors.layers.pretrained import Pretrained
-from underdrawing.preprocessors.layers.renaming import Renaming
 from underdrawing.preprocessors.maps import depth
 from underdrawing.preprocessors.nets import depth_anything, dpt_hybrid, zoedepth
 

@@ -1,4 +1,4 @@
-"""RTMPose's network: CSPNeXt and a head that answers with two curves a point. Imported lazily (needs torch).
+"""RTMPose's network: CSPNeXt and a SimCC head, two curves a keypoint. Needs torch.
 
 RTMPose: Jiang et al. 2023, arXiv:2303.07399; the gated attention of its head: Hua et al. 2022, arXiv:2202.10447;
 DWPose: Yang et al. 2023, arXiv:2307.15880. https://github.com/open-mmlab/mmpose, https://github.com/IDEA-Research/DWPose
@@ -14,9 +14,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from ...core.networks.cache import network
-from ..people.rtmpose import SPLIT
-from ..weights.rtmpose_files import AP10K_TORCH
-from .csp import without_norms
+from ..weights.rtmpose_files import AP10K_TORCH, SIMCC_SPLIT
+from .csp import fold_batch_norms
 from .cspnext import STAGES, CspNext
 
 if TYPE_CHECKING:
@@ -33,28 +32,28 @@ if TYPE_CHECKING:
     Tensors = dict[str, Tensor]
 
 EPS = 1e-5
-"""What its batch norms add to the variance."""
+"""Epsilon of its batch norms."""
 STRIDE = 32
 """Pixels of the crop per cell of the features."""
-HIDDEN, WIDE, KEY = 256, 512, 128
-"""Numbers of a point in the head, those of the gated attention and those that points are compared by."""
-LEAST = 1e-5
+HIDDEN, GATE, KEY = 256, 512, 128
+"""Dimensions of a keypoint's token, of the gated attention's values, and of its queries and keys."""
+MIN_RMS = 1e-5
 """Smallest root mean square that is divided by."""
-FEW = 8
-"""Crops that go through together on a processor, where more take memory and gain nothing."""
+CPU_BATCH = 8
+"""Crops of a batch on the CPU, where larger batches take memory and gain nothing."""
 
 
-class Shape(NamedTuple):
-    """What tells one of these networks from another. size: width and height of the crop."""
+class Variant(NamedTuple):
+    """What the published networks differ in. size: width and height of the crop."""
 
     depth: float
     width: float
-    points: int
+    keypoints: int
     size: tuple[int, int]
 
 
-WHOLE_BODY = Shape(1, 1, 133, (288, 384))
-ANIMAL = Shape(0.67, 0.75, 17, (256, 256))
+WHOLE_BODY = Variant(1, 1, 133, (288, 384))
+ANIMAL = Variant(0.67, 0.75, 17, (256, 256))
 
 
 class ScaleNorm(nn.Module):
@@ -67,23 +66,23 @@ class ScaleNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[..., C] -> the same."""
         length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32) * x.shape[-1] ** -0.5
-        return x / length.clamp(min=LEAST).to(x.dtype) * self.g
+        return x / length.clamp(min=MIN_RMS).to(x.dtype) * self.g
 
 
 class GatedAttention(nn.Module):
-    """Points look at each other: squared ReLU in place of a softmax, the answer gated, beside a scaled shortcut."""
+    """Gated attention between keypoints: squared ReLU instead of a softmax, and a scaled shortcut."""
 
     def __init__(self) -> None:
         super().__init__()
         self.ln = ScaleNorm()
-        self.uv = nn.Linear(HIDDEN, 2 * WIDE + KEY, bias=False)
+        self.uv = nn.Linear(HIDDEN, 2 * GATE + KEY, bias=False)
         self.gamma, self.beta = nn.Parameter(torch.ones(2, KEY)), nn.Parameter(torch.zeros(2, KEY))
-        self.o = nn.Linear(WIDE, HIDDEN, bias=False)
+        self.o = nn.Linear(GATE, HIDDEN, bias=False)
         self.res_scale = nn.ParameterDict({"scale": nn.Parameter(torch.ones(HIDDEN))})
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, K, HIDDEN] -> the same."""
-        gate, value, base = F.silu(self.uv(self.ln(x)), inplace=True).split([WIDE, WIDE, KEY], -1)
+        gate, value, base = F.silu(self.uv(self.ln(x)), inplace=True).split([GATE, GATE, KEY], -1)
         query, key = (base[:, :, None] * self.gamma + self.beta).unbind(2)
         weights = F.relu(query @ key.transpose(1, 2) / KEY**0.5).square()
         return x * self.res_scale["scale"] + self.o(gate * (weights @ value))
@@ -92,18 +91,18 @@ class GatedAttention(nn.Module):
 class Head(nn.Module):
     """From features to curves over columns and rows."""
 
-    def __init__(self, source: int, points: int, size: tuple[int, int]) -> None:
+    def __init__(self, source: int, keypoints: int, size: tuple[int, int]) -> None:
         super().__init__()
         width, height = size
         cells = width // STRIDE * (height // STRIDE)
-        self.final_layer = nn.Conv2d(source, points, 7, padding=3)
+        self.final_layer = nn.Conv2d(source, keypoints, 7, padding=3)
         self.mlp = nn.Sequential(ScaleNorm(), nn.Linear(cells, HIDDEN, bias=False))
         self.gau = GatedAttention()
-        self.cls_x = nn.Linear(HIDDEN, width * SPLIT, bias=False)
-        self.cls_y = nn.Linear(HIDDEN, height * SPLIT, bias=False)
+        self.cls_x = nn.Linear(HIDDEN, width * SIMCC_SPLIT, bias=False)
+        self.cls_y = nn.Linear(HIDDEN, height * SIMCC_SPLIT, bias=False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, source, H / 32, W / 32] -> [B, K, W * SPLIT] and [B, K, H * SPLIT]."""
+        """[B, source, H / 32, W / 32] -> [B, K, W * SIMCC_SPLIT] and [B, K, H * SIMCC_SPLIT]."""
         h = self.gau(self.mlp(self.final_layer(x).flatten(2)))
         return self.cls_x(h), self.cls_y(h)
 
@@ -111,38 +110,38 @@ class Head(nn.Module):
 class RtmPose(nn.Module):
     """The whole network; it takes crops of one size, RGB, normalised."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, variant: Variant) -> None:
         super().__init__()
-        self.backbone = CspNext(shape.depth, shape.width)
-        self.head = Head(int(STAGES[-1][0] * shape.width), shape.points, shape.size)
-        self.example_side = shape.size[::-1]
+        self.backbone = CspNext(variant.depth, variant.width)
+        self.head = Head(int(STAGES[-1][0] * variant.width), variant.keypoints, variant.size)
+        self.example_side = variant.size[::-1]
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, 3, H, W] -> curves [B, K, W * SPLIT] and [B, K, H * SPLIT]."""
+        """[B, 3, H, W] -> curves [B, K, W * SIMCC_SPLIT] and [B, K, H * SIMCC_SPLIT]."""
         return self.head(self.backbone(x))
 
 
 def build_whole_body(metadata: Mapping[str, str]) -> RtmPose:
-    """133 points of a person: RTMPose-l, as DWPose is published."""
+    """133 keypoints of a person: RTMPose-l, as DWPose is published."""
     return RtmPose(WHOLE_BODY)
 
 
 def build_animal(metadata: Mapping[str, str]) -> RtmPose:
-    """17 points of an animal: RTMPose-m."""
+    """17 keypoints of an animal: RTMPose-m."""
     return RtmPose(ANIMAL)
 
 
-def converted(tensors: Tensors) -> Tensors:
-    """Published tensors without batch norms."""
-    return without_norms(tensors, EPS)
+def convert(tensors: Tensors) -> Tensors:
+    """Published tensors with their batch norms folded."""
+    return fold_batch_norms(tensors, EPS)
 
 
-def curves(weight: Weight, placement: Placement) -> Callable[[Array], tuple[Array, Array]]:
+def load_rtmpose(weight: Weight, placement: Placement) -> Callable[[Array], tuple[Array, Array]]:
     """Network of a published file: crops float32 [N, 3, H, W] -> both curves, float32. Raises as `networks.cache`."""
-    net = network(weight, build_animal if weight == AP10K_TORCH else build_whole_body, placement, converted)
+    net = network(weight, build_animal if weight == AP10K_TORCH else build_whole_body, placement, convert)
 
     def run(batch: Array) -> tuple[Array, Array]:
-        length = FEW if placement.device == "cpu" else len(batch)
+        length = CPU_BATCH if placement.device == "cpu" else len(batch)
         across, down = zip(*(net(piece) for piece in torch.from_numpy(batch).split(length)), strict=True)
         return torch.cat(across).float().cpu().numpy(), torch.cat(down).float().cpu().numpy()
 

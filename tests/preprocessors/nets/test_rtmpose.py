@@ -23,7 +23,7 @@ from underdrawing.core.networks import cache as models
 from underdrawing.core.networks.placement import Placement
 from underdrawing.core.weights import store
 from underdrawing.core.weights.record import Weight
-from underdrawing.preprocessors.nets import csp, rtmpose_net, yolox
+from underdrawing.preprocessors.nets import csp, rtmpose, yolox
 from underdrawing.preprocessors.people import yolo
 from underdrawing.preprocessors.weights.rtmpose_files import AP10K_TORCH, CROPS, WHOLE_BODY_TORCH
 
@@ -54,20 +54,20 @@ class Case(NamedTuple):
 
 CASES = {
     "whole_body": Case(
-        rtmpose_net.build_whole_body,
-        rtmpose_net.converted,
-        lambda: rtmpose_net.RtmPose(rtmpose_net.Shape(1, 0.125, 5, (64, 96))),
+        rtmpose.build_whole_body,
+        rtmpose.convert,
+        lambda: rtmpose.RtmPose(rtmpose.Variant(1, 0.125, 5, (64, 96))),
         470,
         134_599_836,
     ),
     "animal": Case(
-        rtmpose_net.build_animal,
-        rtmpose_net.converted,
-        lambda: rtmpose_net.RtmPose(rtmpose_net.Shape(0.67, 0.25, 5, (64, 64))),
+        rtmpose.build_animal,
+        rtmpose.convert,
+        lambda: rtmpose.RtmPose(rtmpose.Variant(0.67, 0.25, 5, (64, 64))),
         362,
         54_590_828,
     ),
-    "yolox": Case(yolox.build, yolox.converted, lambda: yolox.Yolox(8), 750, 217_112_572),
+    "yolox": Case(yolox.build, yolox.convert, lambda: yolox.Yolox(8), 750, 217_112_572),
 }
 cases = pytest.mark.parametrize("name", CASES)
 
@@ -170,9 +170,9 @@ def test_the_published_file_has_these_keys(name: str) -> None:
 
 
 def test_the_files_crops_are_the_networks() -> None:
-    assert rtmpose_net.WHOLE_BODY.size == CROPS["dw-ll_ucoco_384"]
+    assert rtmpose.WHOLE_BODY.size == CROPS["dw-ll_ucoco_384"]
     assert AP10K_TORCH.file.endswith(".pth")
-    assert yolo.SIDE % 32 == 0
+    assert yolo.INPUT_SIDE % 32 == 0
 
 
 def published(name: str) -> Tensors:
@@ -275,15 +275,15 @@ def test_each_file_has_its_network_and_few_crops_go_together(monkeypatch: pytest
         built.append((weight, build, convert))
         return answer
 
-    monkeypatch.setattr(rtmpose_net, "network", network)
-    crops = np.arange(rtmpose_net.FEW + 1, dtype=np.float32)[:, None, None, None]
-    across, down = rtmpose_net.curves(AP10K_TORCH, Placement())(crops)
-    rtmpose_net.curves(WHOLE_BODY_TORCH["dw-ll_ucoco_384"], Placement())
-    assert [build for _, build, _ in built] == [rtmpose_net.build_animal, rtmpose_net.build_whole_body]
-    assert {convert for _, _, convert in built} == {rtmpose_net.converted}
+    monkeypatch.setattr(rtmpose, "network", network)
+    crops = np.arange(rtmpose.CPU_BATCH + 1, dtype=np.float32)[:, None, None, None]
+    across, down = rtmpose.load_rtmpose(AP10K_TORCH, Placement())(crops)
+    rtmpose.load_rtmpose(WHOLE_BODY_TORCH["dw-ll_ucoco_384"], Placement())
+    assert [build for _, build, _ in built] == [rtmpose.build_animal, rtmpose.build_whole_body]
+    assert {convert for _, _, convert in built} == {rtmpose.convert}
     assert np.array_equal(across, crops)
     assert np.array_equal(down, crops)
-    assert given == [rtmpose_net.FEW, 1]
+    assert given == [rtmpose.CPU_BATCH, 1]
 
 
 @cases
@@ -308,7 +308,7 @@ def test_openvino_gives_the_same(name: str) -> None:
     """RTMPose is traced with a crop of its own shape."""
     from underdrawing.core.networks.openvino import OpenVinoNetwork
 
-    made = yolox.Yolox(8, 1) if name == "yolox" else rtmpose_net.RtmPose(rtmpose_net.Shape(0.1, 0.125, 5, (64, 96)))
+    made = yolox.Yolox(8, 1) if name == "yolox" else rtmpose.RtmPose(rtmpose.Variant(0.1, 0.125, 5, (64, 96)))
     module = made.eval().requires_grad_(requires_grad=False)
     x = torch.rand(2, 3, 96, 64, generator=torch.Generator().manual_seed(0)) * 4
     found = OpenVinoNetwork(module, Placement(backend="openvino"))(x)

@@ -17,12 +17,13 @@ from underdrawing.core.images.geometry import Size
 from underdrawing.core.networks import onnx
 from underdrawing.core.networks.placement import Placement
 from underdrawing.core.poses.model import parts_of
-from underdrawing.preprocessors.nets import rtmpose_net, vitpose, yolox
-from underdrawing.preprocessors.people import figures, runtimes, yolo
+from underdrawing.preprocessors.nets import rtmpose, yolox
+from underdrawing.preprocessors.people import detection, rtdetr, yolo
 from underdrawing.preprocessors.pose_animal import PoseAnimal
 from underdrawing.preprocessors.pose_dwpose import PoseDwpose
+from underdrawing.preprocessors.weights import inference_backend
 from underdrawing.preprocessors.weights.rtmpose_files import AP10K, AP10K_TORCH, WHOLE_BODY, WHOLE_BODY_TORCH
-from underdrawing.preprocessors.weights.yolo_files import DETECTORS, EVERY, RTDETR, YOLOX, YOLOX_TORCH
+from underdrawing.preprocessors.weights.yolo_files import ALL_DETECTORS, DETECTORS, RTDETR, YOLOX, YOLOX_TORCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ def having(monkeypatch: pytest.MonkeyPatch, *absent: str) -> None:
     def find(name: str) -> object | None:
         return None if name in absent else object()
 
-    monkeypatch.setattr(runtimes, "find_spec", find)
+    monkeypatch.setattr(inference_backend, "find_spec", find)
     monkeypatch.setattr(onnx, "find_spec", find)
 
 
@@ -107,7 +108,7 @@ def test_torch_refuses_what_it_cannot_run(annotator: type[Annotator[Any]], param
 def test_rt_detr_runs_whatever_the_runtime(annotator: type[Annotator[Any]]) -> None:
     for runtime in ("auto", "onnxruntime", "torch"):
         assert annotator.weights_for(annotator.params(detector="rtdetr", runtime=runtime))[0] == RTDETR
-    assert set(EVERY) < set(annotator.spec.weights)
+    assert set(ALL_DETECTORS) < set(annotator.spec.weights)
 
 
 @both
@@ -209,20 +210,20 @@ def test_torch_detector_sees_bgr(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = np.zeros((640, 640, 3), np.uint8)
     picture[...] = 200, 100, 50
     for parity in (False, True):
-        figures.detected(picture, YOLOX_TORCH, Placement(), (0,), parity=parity)
+        detection.detect_boxes(picture, YOLOX_TORCH, Placement(), (0,), reference_compat=parity)
     assert [x[0, :, 10, 10].tolist() for x in seen] == [[50, 100, 200], [200, 100, 50]]
     assert seen[0].dtype == torch.float32
 
 
 def test_each_pose_network_gets_the_torch_file(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    curves = rtmpose_net.curves
+    curves = rtmpose.load_rtmpose
 
     def noted(weight: Any, placement: Placement) -> Any:
         asked.append(weight)
         return curves(weight, placement)
 
-    monkeypatch.setattr(rtmpose_net, "curves", noted)
+    monkeypatch.setattr(rtmpose, "load_rtmpose", noted)
     for annotator in (PoseDwpose, PoseAnimal):
         run(annotator, detector="none", runtime="torch")
     assert asked == [TORCH, AP10K_TORCH]
@@ -235,24 +236,24 @@ def test_queries_of_several_classes_are_found_once() -> None:
     logits = torch.full((4, 80), -9.0)
     logits[0, 15], logits[1, 16], logits[1, 17], logits[2, 0] = 1.0, 0.5, 2.0, 5.0
     boxes = torch.tensor([[0.5, 0.5, 0.2, 0.4]] * 4) + torch.arange(4)[:, None] * 0.01
-    found = vitpose.boxes_of(logits, boxes, (100, 200), range(14, 24), sure=0.5)
+    found = rtdetr.decode_boxes(logits, boxes, (100, 200), range(14, 24), min_confidence=0.5)
     sides = (boxes[[1, 0], 2:] * torch.tensor([200, 100])).numpy()
     assert found[:, 2:] - found[:, :2] == pytest.approx(sides, abs=1e-3)
-    assert len(vitpose.boxes_of(logits, boxes, (100, 200), sure=0.5)) == 1
+    assert len(rtdetr.decode_boxes(logits, boxes, (100, 200), min_confidence=0.5)) == 1
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_boxes_stay_finite_whatever_size_the_network_says() -> None:
     output = np.zeros((8400, 85), np.float32)
     output[:40, 2:4], output[:40, 4:6] = np.random.RandomState(0).uniform(-1e7, 1e7, (40, 2)), 1
-    assert np.isfinite(yolo.yolox_boxes(output, (1.0, 1.0), (0,)).corners).all()
+    assert np.isfinite(yolo.decode_yolox(output, (1.0, 1.0), (0,)).corners).all()
 
 
 def one_by_one(boxes: yolo.Boxes, kinds: Any, overlap: float) -> list[int]:
     """Places of the boxes that stay, surest first, each compared with those that stay before it."""
     kept: list[int] = []
     for i in np.argsort(-boxes.scores, kind="stable").tolist():
-        shared = yolo._shared(boxes.corners[kept], boxes.corners[[i]])[:, 0]
+        shared = yolo._iou(boxes.corners[kept], boxes.corners[[i]])[:, 0]
         if not any(part > overlap and kinds[j] == kinds[i] for j, part in zip(kept, shared, strict=True)):
             kept.append(i)
     return kept
@@ -260,7 +261,7 @@ def one_by_one(boxes: yolo.Boxes, kinds: Any, overlap: float) -> list[int]:
 
 @pytest.mark.parametrize("together", [1, 7, 100, 1000])
 def test_suppression_in_blocks_is_suppression_one_by_one(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yolo, "TOGETHER", together)
+    monkeypatch.setattr(yolo, "NMS_CHUNK", together)
     random = np.random.RandomState(together)
     least = random.uniform(0, 100, (400, 2))
     boxes = yolo.Boxes(
@@ -268,7 +269,7 @@ def test_suppression_in_blocks_is_suppression_one_by_one(together: int, monkeypa
         random.permutation(400).astype(np.float32),
     )
     kinds = random.randint(0, 2, 400)
-    found, kept = yolo.suppressed(boxes, kinds), one_by_one(boxes, kinds, yolo.OVERLAP)
+    found, kept = yolo.non_maximum_suppression(boxes, kinds), one_by_one(boxes, kinds, yolo.IOU_THRESHOLD)
     assert 20 < len(kept) < 380
     assert np.array_equal(found.corners, boxes.corners[kept])
     assert np.array_equal(found.scores, boxes.scores[kept])
@@ -279,4 +280,6 @@ def test_a_crowd_of_many_boxes_each_loses_nobody() -> None:
     least = np.repeat(np.arange(people, dtype=np.float32) * 100, cells)[:, None]
     corners = np.concatenate([least, least, least + 50, least + 50], 1)
     scores = np.random.RandomState(0).permutation(people * cells).astype(np.float32)
-    assert len(yolo.suppressed(yolo.Boxes(corners, scores), np.zeros(len(scores), np.intp)).scores) == people
+    assert (
+        len(yolo.non_maximum_suppression(yolo.Boxes(corners, scores), np.zeros(len(scores), np.intp)).scores) == people
+    )
