@@ -1,0 +1,102 @@
+"""The examples of CONTRIBUTING.md work as they stand there: added to a copy of the project, tested, documented."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.tree import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGE = ROOT / "CONTRIBUTING.md"
+EXAMPLE = re.compile(r"^`([\w/]+\.py)`:\n\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "bundled", "*.egg-info")
+
+
+def examples() -> dict[str, str]:
+    """Path → text of every complete file on the page."""
+    return dict(EXAMPLE.findall(PAGE.read_text(encoding="utf-8")))
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project with the examples in it."""
+    folder = tmp_path_factory.mktemp("contributing") / "clone"
+    shutil.copytree(ROOT, folder, ignore=LEFT_OUT)
+    (folder / "preprocessors" / "bundled").symlink_to(ROOT / "preprocessors" / "bundled", target_is_directory=True)
+    (folder / ".dev").mkdir()
+    (folder / ".dev" / "underdrawing").symlink_to(folder, target_is_directory=True)
+    for name, text in examples().items():
+        assert not (folder / name).exists(), f"{name} is no longer a file to be added"
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def run(folder: Path, *command: str) -> str:
+    """Output of Python in the copy, which must end well."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("UNDERDRAWING_", "PYTEST"))
+    }
+    path = os.pathsep.join((str(folder / ".dev"), str(folder)))
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        env=environment | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return done.stdout
+
+
+def names(room: str) -> list[str]:
+    """Ids of what the examples add to a room."""
+    return [name.rpartition("/")[2].removesuffix(".py") for name in examples() if name.startswith(f"{room}/")]
+
+
+def test_the_page_has_examples_with_tests() -> None:
+    files = set(examples())
+    tests = {name for name in files if name.startswith("tests/")}
+    assert len(tests) >= 1
+    assert {"tests/" + re.sub(r"(\w+)\.py$", r"test_\1.py", name) for name in files - tests} == tests
+
+
+def test_the_examples_pass_their_own_tests(copy: Path) -> None:
+    tests = [name for name in examples() if name.startswith("tests/")]
+    assert "passed" in run(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
+
+
+def test_the_examples_pass_the_contract_tests(copy: Path) -> None:
+    chosen = " or ".join(names("preprocessors"))
+    output = run(
+        copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/contract/test_annotators.py", "-k", chosen
+    )
+    assert "passed" in output
+
+
+def test_one_command_documents_them(copy: Path) -> None:
+    run(copy, "tools/generate.py")
+    run(copy, "tools/generate.py", "--check")
+    page = (copy / "docs" / "annotators.md").read_text(encoding="utf-8")
+    assert all(f"## {name}\n" in page for name in names("preprocessors"))
+
+
+def test_they_keep_the_rules(copy: Path) -> None:
+    chosen = " or ".join((*(name.rpartition("/")[2].removesuffix(".py") for name in examples()), "circle", "folder"))
+    assert "passed" in run(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/structure", "-k", chosen)
+
+
+@pytest.mark.skipif(find_spec("ruff") is None, reason="ruff is not installed")
+def test_they_are_formatted(copy: Path) -> None:
+    run(copy, "-m", "ruff", "check", *examples())
+    run(copy, "-m", "ruff", "format", "--check", *examples())
