@@ -20,7 +20,7 @@ from ...core.errors import BadWeights
 from ..modules.architectures import ARCHITECTURES, SDXL_PAIR, SUPPORTED
 from ..modules.parts import TEXT_ENCODER, TEXT_ENCODER_2
 from ..reading.bundled_tokens import CLONEOFSIMO_MARK, PREFIX, Learned, learned_token
-from ..reading.dialects.base import Located, dialects, split
+from ..reading.dialects.base import ModuleKey, find_dialects, split_key
 from ..reading.files import RawFile
 from ..reading.foreign import KINDS
 
@@ -223,12 +223,12 @@ def _refuse(source: Source, tensors: dict[str, Tensor]) -> None:
 
 
 def _of_a_lora(key: str) -> bool:
-    found = split(key)
+    found = split_key(key)
     return found is not None and found[1] not in ("bias", "scale", "weight")
 
 
 def _located(key: str, file: RawFile) -> bool:
-    return any(isinstance(dialect.locate(key, file), Located) for dialect in dialects())
+    return any(isinstance(dialect.locate(key, file), ModuleKey) for dialect in find_dialects())
 
 
 def _raw(source: Source) -> RawFile:

@@ -43,7 +43,7 @@ PARTS: dict[str, Part] = {
             model_class="UNet2DConditionModel",
             checkpoint=("model.diffusion_model.", "diffusion_model.", f"{UNET}."),
             kohya=("lora_unet_", "oft_unet_", "lycoris_unet_", "lycoris_"),
-            comfy=("model.diffusion_model.", "diffusion_model."),
+            comfy=("diffusion_model.", "model.diffusion_model."),
             export="lora_unet_",
             export_alone="lora_unet_",
         ),

@@ -88,7 +88,7 @@ def openclip_name(name: str) -> str | None:
 
 def spellings(part: str, name: str, names: frozenset[str] | set[str]) -> list[str]:
     """Dotted spellings of a module inside its part ("unet", "text_encoder", ...), the canonical one first."""
-    others = _unet_spellings(name, names) if part == UNET else _clip_spellings(name)
+    others = _unet_spellings(name, names) if part == UNET else _clip_spellings(part, name)
     return list(dict.fromkeys([name, *others]))
 
 
@@ -96,14 +96,14 @@ def _unet_spellings(name: str, names: frozenset[str] | set[str]) -> list[str]:
     return [ldm_name(name, names)]
 
 
-def _clip_spellings(name: str) -> list[str]:
+def _clip_spellings(part: str, name: str) -> list[str]:
     native = openclip_name(name)
-    return [stored_name(name), *([native] if native else [])]
+    return [file_name(part, name), *([native] if native else [])]
 
 
-def stored_name(name: str) -> str:
-    """A text encoder's module as files on disk have it: behind `text_model.`, the text projection without it."""
-    return name if name == "text_projection" else f"text_model.{name}"
+def file_name(part: str, name: str) -> str:
+    """A module as files on disk have it: a text encoder's behind `text_model.`, but for the text projection."""
+    return name if part == UNET or name == "text_projection" else f"text_model.{name}"
 
 
 def index(part: str, names: Iterable[str]) -> dict[str, str]:

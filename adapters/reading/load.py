@@ -13,8 +13,7 @@ from ..deltas.build import build
 from ..deltas.parts import finite
 from ..embeddings.formats import vectors
 from .bundled_tokens import Learned, learned_token
-from .dialects.base import Dialect, Located, dialects
-from .dialects.cloneofsimo import named
+from .dialects.base import Dialect, ModuleKey, Rejection, find_dialects
 from .files import RawFile, part_folders, read_raw
 from .foreign import refuse_foreign
 from .metadata import Told
@@ -83,7 +82,9 @@ def _joined(path: Path, parts: list[Adapter]) -> Adapter:
 
 
 def _load(path: str | os.PathLike[str]) -> Adapter:
-    file = named(read_raw(path))
+    file = read_raw(path)
+    for dialect in find_dialects():
+        file = dialect.prepare(file)
     refuse_foreign(file)
     found = _sort(file)
     told = Told(file)
@@ -126,7 +127,7 @@ def _embeddings(file: RawFile, found: _Sorted, used: dict[str, str]) -> Embeddin
 
 
 def _sort(file: RawFile) -> _Sorted:
-    found, before = _Sorted(), dialects()
+    found, before = _Sorted(), find_dialects()
     for key in file.tensors:
         learned = learned_token(key, file)
         if isinstance(learned, Learned):
@@ -140,21 +141,21 @@ def _sort(file: RawFile) -> _Sorted:
 
 def _place(key: str, file: RawFile, found: _Sorted, order: tuple[Dialect, ...]) -> tuple[Dialect, ...]:
     """Ask the dialects about a key; the one that knew it is asked first about the next."""
-    reasons: dict[str, str] = {}
+    rejections: dict[str, Rejection] = {}
     for dialect in order:
         place = dialect.locate(key, file)
-        if isinstance(place, Located):
+        if isinstance(place, ModuleKey):
             return _take(key, dialect, place, found, order)
-        reasons[dialect.id] = place
-    near = next((reason for reason in reasons.values() if not reason.startswith(("does not start", "is not "))), "")
+        rejections[dialect.id] = place
+    near = next((rejection.reason for rejection in rejections.values() if not rejection.foreign), "")
     found.unused[key] = near or "no dialect knows this name"
-    for name, reason in reasons.items():
-        found.rejected.setdefault(name, f"{key[:80]}: {reason}")
+    for name, rejection in rejections.items():
+        found.rejected.setdefault(name, f"{key[:80]}: {rejection.reason}")
     return order
 
 
 def _take(
-    key: str, dialect: Dialect, place: Located, found: _Sorted, order: tuple[Dialect, ...]
+    key: str, dialect: Dialect, place: ModuleKey, found: _Sorted, order: tuple[Dialect, ...]
 ) -> tuple[Dialect, ...]:
     group = found.groups[place.module]
     if place.suffix in group:

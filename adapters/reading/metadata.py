@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ..deltas.parts import Hints
+from .dialects.peft import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +22,7 @@ class Told:
     """Hints by module, and a note where a scale had to be taken as 1."""
 
     def __init__(self, file: RawFile) -> None:
-        self._config = file.config if any(key.startswith("base_model.model.") for key in file.tensors) else {}
+        self._config = file.config if any(key.startswith(PREFIX) for key in file.tensors) else {}
         self._header = _header(file)
         self._silent = 0
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..modules.architectures import ARCHITECTURES, modules
 from ..modules.parts import PARTS, TEXT_ENCODER_2, UNET, part_of
-from ..modules.spellings import ldm_name, stored_name
+from ..modules.spellings import file_name, ldm_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -25,7 +25,7 @@ def _kohya(name: str, base_model: str, several: bool) -> str:
     if part == UNET:
         own = _ldm_names(base_model)
         return f"{prefix}{(ldm_name(rest, own) if rest in own else rest).replace('.', '_')}"
-    return f"{prefix}{stored_name(rest).replace('.', '_')}"
+    return f"{prefix}{file_name(part, rest).replace('.', '_')}"
 
 
 @cache
@@ -38,7 +38,7 @@ def _ldm_names(base_model: str) -> frozenset[str]:
 def dotted_name(name: str) -> str:
     """Canonical name → diffusers' with its part in front and `text_model.` as files on disk have it."""
     part, _, rest = name.partition(".")
-    return f"{part}.{rest if part == UNET else stored_name(rest)}"
+    return f"{part}.{file_name(part, rest)}"
 
 
 @cache

@@ -8,96 +8,21 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 from safetensors.torch import save_file
+from tests.support.adapter_kinds import KINDS, ia3
 from tests.support.adapter_models import SD15, SDXL, unet
 
 from underdrawing.adapters import Patcher, load_adapter
 from underdrawing.adapters.modules.spellings import ldm_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.support.adapter_kinds import Tensors
     from torch import Tensor, nn
 
     from underdrawing.adapters.modules.layers import Module, UNet
 
-RANK = 2
-Made = dict[str, "Tensor"]
-
-
-def rand(*shape: int) -> Tensor:
-    return torch.randn(shape) * 0.1
-
-
-def sizes(module: Module) -> tuple[int, int, tuple[int, ...]]:
-    out, inner, *kernel = module.shape
-    return out, inner, tuple(kernel)
-
-
-def lora(module: Module) -> Made:
-    out, inner, kernel = sizes(module)
-    ones = (1,) * len(kernel)
-    return {"lora_down.weight": rand(RANK, inner, *kernel), "lora_up.weight": rand(out, RANK, *ones)}
-
-
-def tucker(module: Module) -> Made:
-    out, inner, kernel = sizes(module)
-    if not kernel:
-        return lora(module)
-    return {
-        "lora_down.weight": rand(RANK, inner, 1, 1),
-        "lora_mid.weight": rand(RANK, RANK, *kernel),
-        "lora_up.weight": rand(out, RANK, 1, 1),
-    }
-
-
-def loha(module: Module) -> Made:
-    out, inner, kernel = sizes(module)
-    cols = inner * (kernel[0] * kernel[1] if kernel else 1)
-    pairs = [(f"hada_w{n}_a", rand(out, RANK)) for n in (1, 2)] + [(f"hada_w{n}_b", rand(RANK, cols)) for n in (1, 2)]
-    return dict(pairs)
-
-
-def lokr(module: Module) -> Made:
-    out, inner, kernel = sizes(module)
-    return {"lokr_w1": rand(2, 2), "lokr_w2": rand(out // 2, inner // 2, *kernel)}
-
-
-def dora(module: Module) -> Made:
-    ones = (1,) * (len(module.shape) - 1)
-    return {**lora(module), "dora_scale": rand(module.shape[0], *ones) + 1}
-
-
-def full(module: Module) -> Made:
-    return {"diff": rand(*module.shape), "diff_b": rand(module.shape[0])}
-
-
-def ia3(module: Module) -> Made:
-    ones = (1,) * (len(module.shape) - 2)
-    weight = rand(module.shape[0]) if len(module.shape) == 2 else rand(1, module.shape[0], *ones)
-    return {"weight": weight, "on_input": torch.tensor(0)}
-
-
-def glora(module: Module) -> Made:
-    out, inner, kernel = sizes(module)
-    ones = (1,) * len(kernel)
-    return {
-        "a1.weight": rand(inner, RANK, *ones),
-        "a2.weight": rand(RANK, inner, *ones),
-        "b1.weight": rand(out, RANK, *ones),
-        "b2.weight": rand(RANK, inner, *kernel),
-    }
-
-
-def oft(module: Module) -> Made:
-    return {"oft_blocks": rand(module.shape[0] // 4, 4, 4)}
-
-
-def boft(module: Module) -> Made:
-    return {"oft_blocks": rand(1, module.shape[0] // 4, 4, 4)}
-
-
-TYPES: tuple[Callable[[Module], Made], ...] = (lora, tucker, loha, lokr, dora, full, ia3, glora, oft, boft)
 DOTTED = ("unet.{}.", "base_model.model.{}.", "diffusion_model.{}.")
 
 
@@ -126,18 +51,23 @@ def wanted(shape: UNet) -> dict[str, Module]:
 
 
 @cache
-def parts(kind: Callable[[Module], Made], shape: UNet) -> dict[str, Made]:
+def parts(kind: Callable[[Module], Tensors], shape: UNet) -> dict[str, Tensors]:
     """Tensors by module, the same in every spelling."""
     torch.manual_seed(0)
     return {name: kind(module) for name, module in wanted(shape).items()}
 
 
+def _combinations() -> Iterator[object]:
+    """Every kind in every style; IA3's bare suffix `weight` exists in names with underscores only."""
+    for kind in KINDS:
+        for style in ("kohya", "kohya ldm", *DOTTED):
+            if kind is not ia3 or style not in DOTTED:
+                yield pytest.param(kind, style, id=f"{kind.__name__}-{style}")
+
+
 @pytest.mark.parametrize("shape", [SD15, SDXL], ids=["sd15", "sdxl"])
-@pytest.mark.parametrize("style", ["kohya", "kohya ldm", *DOTTED])
-@pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind.__name__)
-def test_all_modules_are_applied(kind: Callable[[Module], Made], style: str, shape: UNet, tmp_path: Path) -> None:
-    if kind is ia3 and style in DOTTED:
-        pytest.skip("IA3's bare suffix `weight` exists in names with underscores only")
+@pytest.mark.parametrize(("kind", "style"), list(_combinations()))
+def test_all_modules_are_applied(kind: Callable[[Module], Tensors], style: str, shape: UNet, tmp_path: Path) -> None:
     prefixes, made = spelt(shape, style), parts(kind, shape)
     tensors = {f"{prefixes[name]}{suffix}": tensor for name in made for suffix, tensor in made[name].items()}
     save_file(tensors, tmp_path / "a.safetensors")

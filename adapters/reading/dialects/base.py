@@ -1,12 +1,24 @@
-"""The contract of a dialect: where a key belongs, or why it is not of this dialect."""
+"""The contract of a dialect: one way in which files name the tensors of an adapter.
+
+A new dialect is one file in this folder with a constant DIALECT; nothing else is edited. It declares
+
+* locate: key of a file → the module and suffix it stands for, or why not;
+* spell: the inverse, module and suffix → key, or None where the dialect cannot hold that.
+
+tests/contract/test_dialects.py makes files with spell, of every part of a model and every kind of adapter, and tests
+the whole contract on them.
+
+Suffixes are those of `deltas.build`; `split_key` and `join_key` deal with the dotted ones, `find_module` looks a module
+up in any of its spellings. See kohya.py and diffusers.py for short examples.
+"""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...deltas.suffixes import ALIASES
 from ...modules.architectures import SUPPORTED
@@ -29,28 +41,47 @@ KNOWN = tuple(sorted({*OTHERS, *(suffix for names in ALIASES.values() for suffix
 """Suffixes that end a dotted key, longest first."""
 
 
-class Located(NamedTuple):
-    """A key understood: canonical module name and the suffix that `deltas.build` knows."""
+class ModuleKey(NamedTuple):
+    """What a key stands for: canonical module name, and the suffix that `deltas.build` knows."""
 
     module: str
     suffix: str
 
 
+class Rejection(NamedTuple):
+    """Why a dialect has no module for a key. foreign: the key is not of this dialect at all, another may know it."""
+
+    reason: str
+    foreign: bool = False
+
+
+def _no_config(_: str) -> dict[str, Any]:
+    return {}
+
+
+def _as_it_is(file: RawFile) -> RawFile:
+    return file
+
+
 @dataclass(frozen=True)
 class Dialect:
-    """A naming scheme. locate(key, file) tells where a key belongs, or in words why it is not of this dialect.
+    """A naming scheme. locate(key, file), spell(module, suffix): see above.
 
-    order: lower is asked first.
+    order: lower is asked first. config(part): what stands in adapter_config.json beside a file of that part, where the
+    dialect needs it. prepare(file): gives names to what a file of this dialect holds without (a bare list of tensors).
     """
 
     id: str
     title: str
     order: int
-    locate: Callable[[str, RawFile], Located | str]
+    locate: Callable[[str, RawFile], ModuleKey | Rejection]
+    spell: Callable[[str, str], str | None]
+    config: Callable[[str], dict[str, Any]] = field(default=_no_config)
+    prepare: Callable[[RawFile], RawFile] = field(default=_as_it_is)
 
 
 @cache
-def dialects() -> tuple[Dialect, ...]:
+def find_dialects() -> tuple[Dialect, ...]:
     """Every dialect in this folder, in the order they are asked."""
     package = importlib.import_module(__package__ or "")
     found = [importlib.import_module(f".{m.name}", __package__) for m in pkgutil.iter_modules(package.__path__)]
@@ -58,7 +89,7 @@ def dialects() -> tuple[Dialect, ...]:
     return tuple(sorted(own, key=lambda dialect: dialect.order))
 
 
-def split(key: str) -> tuple[str, str] | None:
+def split_key(key: str) -> tuple[str, str] | None:
     """Dotted key → (module, suffix), or None when it ends in no known suffix."""
     for suffix in KNOWN:
         if key.endswith(f".{suffix}"):
@@ -66,9 +97,14 @@ def split(key: str) -> tuple[str, str] | None:
     return None
 
 
-def find(part: str, name: str, suffix: str) -> Located | str:
+def join_key(module: str, suffix: str) -> str | None:
+    """The inverse of `split_key`; None for a suffix that cannot stand behind dots, such as IA3's bare `weight`."""
+    return f"{module}.{suffix}" if suffix in KNOWN else None
+
+
+def find_module(part: str, name: str, suffix: str) -> ModuleKey | Rejection:
     """Look a module up in any of its spellings."""
     canonical = known_names(part).get(name)
     if canonical is None:
-        return f"no {part} module of {SUPPORTED} is called {name[:80]!r}"
-    return Located(f"{part}.{canonical}", suffix)
+        return Rejection(f"no {part} module of {SUPPORTED} is called {name[:80]!r}")
+    return ModuleKey(f"{part}.{canonical}", suffix)

@@ -2,7 +2,7 @@
 
 The order is that of ``named_modules`` under attention and GEGLU layers (the extended set adds ResNets). It is frozen
 here from the architecture, not read from a live model. Before diffusers 0.12 the feed-forward stood between the two
-attentions; that order is told by the shape of the fifth entry.
+attentions; the shape of the fifth entry gives that order away.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from ....core.errors import BadWeights
 from ...modules.architectures import ARCHITECTURES, SD15, SD21
-from ...modules.parts import TEXT_ENCODER, UNET
+from ...modules.parts import TEXT_ENCODER, UNET, part_of
 from ..files import PICKLED, read_raw
-from .base import Dialect, Located
+from .base import Dialect, ModuleKey, Rejection
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from ..files import RawFile
 
 _KEY = re.compile(rf"({UNET}|{TEXT_ENCODER}):(\d+):(up|down)")
-ATTENTION, EXTENDED = 144, 224
+ATTENTION, EXTENDED, ENCODER = 144, 224, 48
+"""Modules of SD1's UNet, of its extended set, and of its text encoder."""
+_SIDES = {"lora_up.weight": "up", "lora_down.weight": "down"}
 GEGLU = 8
 """Rows of a GEGLU projection per column."""
 LARGEST = 100_000
@@ -67,7 +69,7 @@ def _early(names: list[str]) -> list[str]:
     return sorted(names, key=place)
 
 
-def named(file: RawFile) -> RawFile:
+def name_sequence(file: RawFile) -> RawFile:
     """A bare list, and the text encoder and tokens lying beside it, under the keys of the safetensors form."""
     if not file.sequence:
         return file
@@ -97,22 +99,32 @@ def _companions(file: RawFile, metadata: dict[str, str]) -> dict[str, Tensor]:
     return found
 
 
-def locate(key: str, file: RawFile) -> Located | str:
+def locate(key: str, file: RawFile) -> ModuleKey | Rejection:
     """``unet:12:up`` → the thirteenth module."""
     found = _KEY.fullmatch(key)
     if found is None or len(found[2]) > len(str(LARGEST)):
-        return "is not PART:NUMBER:up or PART:NUMBER:down"
+        return Rejection("is not PART:NUMBER:up or PART:NUMBER:down", foreign=True)
     part, number = found[1], int(found[2])
     count = sum(other.startswith(f"{part}:") and other.endswith(":up") for other in file.tensors)
     names = order(part, count, early=part == UNET and _is_early(file))
     if number >= len(names):
-        return f"number {number} of {len(names)} modules"
-    return Located(names[number], f"lora_{found[3]}.weight")
+        return Rejection(f"number {number} of {len(names)} modules")
+    return ModuleKey(names[number], f"lora_{found[3]}.weight")
 
 
 def _is_early(file: RawFile) -> bool:
     up, down = (file.tensors.get(f"{UNET}:4:{side}") for side in ("up", "down"))
-    return up is not None and down is not None and up.shape[0] == GEGLU * down.shape[1]
+    if up is None or down is None or up.ndim < 2 or down.ndim < 2:
+        return False
+    return up.shape[0] == GEGLU * down.shape[1]
 
 
-DIALECT = Dialect("cloneofsimo", "cloneofsimo lora_diffusion", 0, locate)
+def spell(module: str, suffix: str) -> str | None:
+    """Plain LoRA on SD1's attention layers, without alpha."""
+    names = {UNET: order(UNET, ATTENTION), TEXT_ENCODER: order(TEXT_ENCODER, ENCODER)}.get(part_of(module), ())
+    if module not in names or suffix not in _SIDES:
+        return None
+    return f"{part_of(module)}:{names.index(module)}:{_SIDES[suffix]}"
+
+
+DIALECT = Dialect("cloneofsimo", "cloneofsimo lora_diffusion", 0, locate, spell, prepare=name_sequence)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...modules.parts import prefix_table
-from .base import Dialect, Located, find, split
+from ...modules.parts import PARTS, prefix_table
+from ...modules.spellings import file_name
+from .base import Dialect, ModuleKey, Rejection, find_module, join_key, split_key
 
 if TYPE_CHECKING:
     from ..files import RawFile
@@ -13,13 +14,19 @@ if TYPE_CHECKING:
 PREFIXES = prefix_table("comfy")
 
 
-def locate(key: str, _: RawFile) -> Located | str:
+def locate(key: str, _: RawFile) -> ModuleKey | Rejection:
     """Any LoRA suffix behind a full module name."""
     for prefix, part in PREFIXES.items():
         if key.startswith(prefix):
-            parts = split(key.removeprefix(prefix))
-            return find(part, *parts) if parts else "ends in no suffix of a LoRA"
-    return f"does not start with {', '.join(PREFIXES)}"
+            pair = split_key(key.removeprefix(prefix))
+            return find_module(part, *pair) if pair else Rejection("ends in no suffix of a LoRA")
+    return Rejection(f"does not start with {', '.join(PREFIXES)}", foreign=True)
 
 
-DIALECT = Dialect("comfy", "ComfyUI generic", 40, locate)
+def spell(module: str, suffix: str) -> str | None:
+    """The part's first prefix; diffusers' names of modules are read as well as LDM's."""
+    part, _, name = module.partition(".")
+    return join_key(f"{PARTS[part].comfy[0]}{file_name(part, name)}", suffix)
+
+
+DIALECT = Dialect("comfy", "ComfyUI generic", 40, locate, spell)

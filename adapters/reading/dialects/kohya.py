@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...modules.parts import prefix_table
-from .base import Dialect, Located, find
+from ...modules.parts import PARTS, prefix_table
+from ...modules.spellings import file_name
+from .base import Dialect, ModuleKey, Rejection, find_module
 
 if TYPE_CHECKING:
     from ..files import RawFile
@@ -13,13 +14,19 @@ if TYPE_CHECKING:
 PREFIXES = prefix_table("kohya")
 
 
-def locate(key: str, file: RawFile) -> Located | str:
+def locate(key: str, _: RawFile) -> ModuleKey | Rejection:
     """``lora_unet_down_blocks_0_..._to_q.lora_up.weight`` → its module, by dictionary."""
-    stem, _, suffix = key.partition(".")
+    stem, _dot, suffix = key.partition(".")
     for prefix, part in PREFIXES.items():
         if stem.startswith(prefix):
-            return find(part, stem.removeprefix(prefix), suffix)
-    return f"does not start with {', '.join(PREFIXES)}"
+            return find_module(part, stem.removeprefix(prefix), suffix)
+    return Rejection(f"does not start with {', '.join(PREFIXES)}", foreign=True)
 
 
-DIALECT = Dialect("kohya", "kohya sd-scripts / LyCORIS", 20, locate)
+def spell(module: str, suffix: str) -> str:
+    """Any kind of adapter on any module."""
+    part, _, name = module.partition(".")
+    return f"{PARTS[part].export}{file_name(part, name).replace('.', '_')}.{suffix}"
+
+
+DIALECT = Dialect("kohya", "kohya sd-scripts / LyCORIS", 20, locate, spell)

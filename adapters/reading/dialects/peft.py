@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...modules.parts import PARTS
-from .base import KNOWN, Dialect, Located, find, split
+from ...modules.spellings import file_name
+from .base import KNOWN, Dialect, ModuleKey, Rejection, find_module, join_key, split_key
 
 if TYPE_CHECKING:
     from ..files import RawFile
@@ -17,21 +18,32 @@ _HEADS = tuple({suffix.split(".")[0] for suffix in KNOWN})
 _ADAPTER = re.compile(rf"\.({'|'.join(map(re.escape, _HEADS))})\.[^.]+((?:\.weight|\.bias)?)$")
 
 
-def locate(key: str, file: RawFile) -> Located | str:
-    """The part is told by the config's base model class, else by whose module it is."""
+def locate(key: str, file: RawFile) -> ModuleKey | Rejection:
+    """The part is known by the config's base model class, else by whose module it is."""
     if not key.startswith(PREFIX):
-        return f"does not start with {PREFIX}"
+        return Rejection(f"does not start with {PREFIX}", foreign=True)
     rest = key.removeprefix(PREFIX)
-    parts = split(rest) or split(_ADAPTER.sub(r".\1\2", rest))
-    if parts is None:
-        return "ends in no suffix of an adapter"
-    name, suffix = parts
+    pair = split_key(rest) or split_key(_ADAPTER.sub(r".\1\2", rest))
+    if pair is None:
+        return Rejection("ends in no suffix of an adapter")
+    name, suffix = pair
     mapping = file.config.get("auto_mapping") or {}
     part = _CLASSES.get(mapping.get("base_model_class", "")) if isinstance(mapping, dict) else None
     if part:
-        return find(part, name, suffix)
-    tries = [find(candidate, name, suffix) for candidate in PARTS]
-    return next((found for found in tries if isinstance(found, Located)), tries[0])
+        return find_module(part, name, suffix)
+    tries = [find_module(candidate, name, suffix) for candidate in PARTS]
+    return next((found for found in tries if isinstance(found, ModuleKey)), tries[0])
 
 
-DIALECT = Dialect("peft", "PEFT save_pretrained", 10, locate)
+def spell(module: str, suffix: str) -> str | None:
+    """The module as files have it; which model it is of stands in the config."""
+    part, _, name = module.partition(".")
+    return join_key(f"{PREFIX}{file_name(part, name)}", suffix)
+
+
+def config(part: str) -> dict[str, Any]:
+    """The entry of adapter_config.json that tells the part."""
+    return {"auto_mapping": {"base_model_class": PARTS[part].model_class}}
+
+
+DIALECT = Dialect("peft", "PEFT save_pretrained", 10, locate, spell, config=config)
