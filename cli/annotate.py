@@ -263,9 +263,7 @@ def _every(asked: Asked) -> list[str]:
 def _why_not(annotator: AnnotatorType, asked: Asked) -> str:
     from .listing import unavailable
 
-    if annotator.spec.takes_mask and not (asked.mask or asked.mask_from):
-        return "it needs a mask (--mask or --mask-from)"
-    return unavailable(annotator)
+    return unavailable(annotator, has_mask=bool(asked.mask or asked.mask_from))
 
 
 def _summary(asked: Asked, wanted: Wanted, found: Inputs, tally: Tally) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -24,28 +23,15 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ..adapters.adapter import Adapter
     from ..adapters.applying.plan import Change, Work
     from ..adapters.applying.receipt import Receipt
     from ..adapters.modules.targets import Parameter
-    from ..adapters.prompts.block_weights import BlockWeights
-    from ..adapters.prompts.tags import AdapterCall
+    from ..adapters.prompts.lora_requests import LoraRequest
 
 UNET_PREFIX = "diffusion_model."
 CLIP_PREFIXES = {f"{clip}.transformer.": part for clip, part in CLIPS.items()}
 TOKENS = "underdrawing_tokens"
 """Attachment of a CLIP: tokens that came with LoRA files, for the encode node."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """One adapter to apply. timed: what makes its strengths change while sampling."""
-
-    adapter: Adapter
-    unet: float
-    encoder: float
-    blocks: BlockWeights | None = None
-    timed: AdapterCall | None = None
 
 
 class Weights(DictHolder):
@@ -68,21 +54,23 @@ def parts_of(model: Any, clip: Any) -> dict[str, Weights]:
     return {weights.part: weights for weights in held if weights.slots}
 
 
-def apply(model: Any, clip: Any, wishes: Sequence[Wish], steps: int, *, allow_empty: bool) -> tuple[Any, Any, Receipt]:
+def apply(
+    model: Any, clip: Any, requests: Sequence[LoraRequest], steps: int, *, allow_empty: bool
+) -> tuple[Any, Any, Receipt]:
     """Clones with the adapters on them. Every change of one call is computed from the weight this call meets.
 
     Adapters with a start, a stop or a curve become hooks that travel with what the returned CLIP encodes.
     Raises BadWeights when one matches nothing, unless allow_empty; BadParameter.
     """
     parts = parts_of(model, clip)
-    wanted = [(wish.adapter, wish.unet, wish.encoder, wish.blocks) for wish in wishes]
-    work = plan(parts, wanted)
-    receipt = receipt_of(wanted, work)
+    weighted = [(request.adapter, request.unet, request.encoder, request.blocks) for request in requests]
+    work = plan(parts, weighted)
+    receipt = receipt_of(weighted, work)
     check_receipt(receipt, allow_empty=allow_empty)
-    timed = [number for number, wish in enumerate(wishes) if wish.timed]
-    model, clip = _patched(model, clip, patches(parts, work, set(range(len(wishes))) - set(timed)))
-    hooks = [h for n in timed for h in _hooks(patches(parts, work, {n}), wishes[n], steps)]
-    learned = {token: rows for wish in wishes for token, rows in wish.adapter.embeddings.items()}
+    timed = [number for number, request in enumerate(requests) if request.timed]
+    model, clip = _patched(model, clip, patches(parts, work, set(range(len(requests))) - set(timed)))
+    hooks = [h for n in timed for h in _hooks(patches(parts, work, {n}), requests[n], steps)]
+    learned = {token: rows for request in requests for token, rows in request.adapter.embeddings.items()}
     if learned and clip is not None:
         clip.patcher.set_attachments(TOKENS, (clip.patcher.get_attachment(TOKENS) or {}) | learned)
     return model, _hooked(clip, hooks) if hooks else clip, receipt
@@ -159,18 +147,18 @@ def _patched(model: Any, clip: Any, found: tuple[dict[str, Any], dict[str, Any]]
     return clones[0], clones[1]
 
 
-def _hooks(found: tuple[dict[str, Any], dict[str, Any]], wish: Wish, steps: int) -> Iterator[Any]:
+def _hooks(found: tuple[dict[str, Any], dict[str, Any]], request: LoraRequest, steps: int) -> Iterator[Any]:
     """One hook for the UNet and one for the text encoders, whose strengths may run differently."""
     host = import_module("comfy.hooks")
     for encoder, own in enumerate(found):
-        if not own or wish.timed is None:
+        if not own or request.timed is None:
             continue
         hook = host.WeightHook(strength_model=1.0, strength_clip=1.0)
         hook.weights, hook.weights_clip = ({}, own) if encoder else (own, {})
         hook.need_weight_init = False
         hook.hook_keyframe = host.HookKeyframeGroup()
-        for start, *strengths in timeline(wish.timed, steps):
-            share = strengths[1 - encoder] / (wish.encoder if encoder else wish.unet)
+        for start, *strengths in timeline(request.timed, steps):
+            share = strengths[1 - encoder] / (request.encoder if encoder else request.unet)
             hook.hook_keyframe.add(host.HookKeyframe(strength=share, start_percent=start, guarantee_steps=0))
         yield hook
 

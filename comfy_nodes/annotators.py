@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..core.annotator import Kind
 from ..core.registry import meaning
 from ..preprocessors import registry
-from . import inputs
+from . import host, inputs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +32,7 @@ class AnnotatorNode:
         """Picture, mask where one is taken, size, parameters."""
         fields = {field.name: inputs.of_field(field, field.default) for field in cls.annotator.fields()}
         size = {"resolution": inputs.RESOLUTION, "match_input": inputs.MATCH_INPUT}
-        return {"required": required(cls.annotator), "optional": size | fields}
+        return {"required": required_inputs(cls.annotator), "optional": size | fields}
 
     def annotate(
         self,
@@ -43,7 +43,7 @@ class AnnotatorNode:
         **values: Value,
     ) -> Any:
         """Make the maps; an input that a workflow leaves out has the default of its widget."""
-        return made(self.annotator, image, values, 0 if match_input else resolution, mask)
+        return run_annotator(self.annotator, image, values, 0 if match_input else resolution, mask)
 
 
 class DropInNode(AnnotatorNode):
@@ -60,7 +60,7 @@ class DropInNode(AnnotatorNode):
         presets, set_by_widgets = cls.alias.presets, {name for w in cls.alias.widgets for name in w.fields}
         new = [field for field in fields if field.name not in set_by_widgets]
         more = {field.name: inputs.of_field(field, presets.get(field.name, field.default)) for field in new}
-        return {"required": required(cls.annotator), "optional": named | more}
+        return {"required": required_inputs(cls.annotator), "optional": named | more}
 
     def annotate(
         self, image: Tensor, mask: Tensor | None = None, resolution: int = 0, match_input: bool = False, **values: Value
@@ -73,10 +73,12 @@ class DropInNode(AnnotatorNode):
             else:
                 meant |= widget.values(values.pop(widget.name, widget.default))
         note = meaning(self.annotator, self.alias)
-        return made(self.annotator, image, clamped(self.annotator, meant | values), resolution, mask, note)
+        return run_annotator(
+            self.annotator, image, clamp_values(self.annotator, meant | values), resolution, mask, note
+        )
 
 
-def clamped(annotator: AnnotatorType, values: dict[str, Value]) -> dict[str, Value]:
+def clamp_values(annotator: AnnotatorType, values: dict[str, Value]) -> dict[str, Value]:
     """Numbers brought into our bounds, where another pack's are wider."""
     fields = {field.name: field for field in annotator.fields()}
     return {name: _within(fields[name], value) for name, value in values.items()}
@@ -89,55 +91,69 @@ def _within(field: Field, value: Value) -> Value:
     return int(kept) if field.kind == "int" else kept
 
 
-def required(annotator: AnnotatorType) -> dict[str, inputs.Input]:
+def required_inputs(annotator: AnnotatorType) -> dict[str, inputs.Input]:
     """Inputs without which there is no map."""
     return {"image": inputs.IMAGE} | ({"mask": inputs.MASK} if annotator.spec.takes_mask else {})
 
 
 def outputs(spec: Spec) -> tuple[tuple[str, str, str], ...]:
     """Type, name and meaning of a node's outputs."""
-    pictured = spec.kind is Kind.INPAINT and spec.values == "rgb"
-    told = [("IMAGE", "map", "What the ControlNet expects" + (": masked pixels are -1 (or 0)" if pictured else ""))]
+    is_picture = spec.kind is Kind.INPAINT and spec.values == "rgb"
+    results = [
+        ("IMAGE", "map", "What the ControlNet expects" + (": masked pixels are -1 (or 0)" if is_picture else ""))
+    ]
     if spec.kind is Kind.POSE:
-        told.append(("POSE_KEYPOINT", "poses", "OpenPose JSON, one for each picture"))
+        results.append(("POSE_KEYPOINT", "poses", "OpenPose JSON, one for each picture"))
     if spec.kind is Kind.MASK:
-        told.append(("MASK", "mask", "The map as a mask"))
+        results.append(("MASK", "mask", "The map as a mask"))
     if spec.values == "scalar":
-        told.append(("MASK", "values", "The numbers behind the map, unrounded"))
+        results.append(("MASK", "values", "The numbers behind the map, unrounded"))
     if spec.values == "labels":
-        told.append(("STRING", "classes", "JSON: names, colours and shares of the classes, one entry for each picture"))
-        told.append(("MASK", "labels", "The number of each pixel's class (0, 1, 2, ...)"))
-    return tuple(told)
+        results.append(
+            ("STRING", "classes", "JSON: names, colours and shares of the classes, one entry for each picture")
+        )
+        results.append(("MASK", "labels", "The number of each pixel's class (0, 1, 2, ...)"))
+    return tuple(results)
 
 
-def made(
+def run_annotator(
     annotator: AnnotatorType, image: Tensor, values: dict[str, Value], resolution: int, mask: Any, note: str = ""
 ) -> Any:
-    """Run and hand over all outputs; note goes with the maps."""
-    from .running import run
-
-    return handed_over(annotator.spec, run(annotator, image, values, resolution, mask, note))
+    """Run and give all outputs; note goes with the maps."""
+    return outputs_of(annotator.spec, annotate(annotator, image, values, resolution, mask, note))
 
 
-def handed_over(spec: Spec, result: ControlMap) -> Any:
-    """Outputs of a map in the order of `outputs`; poses are also shown to the browser."""
+def annotate(
+    annotator: AnnotatorType, image: Tensor, values: dict[str, Value], resolution: int, mask: Any = None, note: str = ""
+) -> ControlMap:
+    """Maps of an IMAGE and, where one is taken, a MASK."""
+    from ..core.batch.chunks import annotate_batch
     from . import pictures
 
-    pictured = spec.kind is Kind.INPAINT and result.values is not None and spec.values == "rgb"
-    told: list[Any] = [pictures.numbers(result.values) if pictured else pictures.image(result.images)]  # type: ignore[arg-type]
-    shown: dict[str, Any] = {}
-    if spec.kind is Kind.POSE:
-        from .poses import json_of, keypoints
+    masks = None if mask is None else pictures.mask_arrays(mask)
+    images = pictures.arrays(image)
+    return annotate_batch(annotator, images, values, host.HOOKS, resolution=resolution, masks=masks, note=note)
 
-        told.append(keypoints(result.poses or ()))
-        shown = {"openpose_json": [json_of(told[-1])]}
+
+def outputs_of(spec: Spec, result: ControlMap) -> Any:
+    """Outputs of a map in the order of `outputs`; poses are also ui to the browser."""
+    from . import pictures
+
+    is_picture = spec.kind is Kind.INPAINT and result.values is not None and spec.values == "rgb"
+    results: list[Any] = [pictures.numbers(result.values) if is_picture else pictures.image(result.images)]  # type: ignore[arg-type]
+    ui: dict[str, Any] = {}
+    if spec.kind is Kind.POSE:
+        from .poses import to_json, to_keypoints
+
+        results.append(to_keypoints(result.poses or ()))
+        ui = {"openpose_json": [to_json(results[-1])]}
     if spec.kind is Kind.MASK:
-        told.append(pictures.mask(result.images))
+        results.append(pictures.mask(result.images))
     if spec.values == "labels":
-        told.append(classes_json(result))
+        results.append(classes_json(result))
     if spec.values in ("scalar", "labels") and result.values is not None:
-        told.append(pictures.numbers(result.values))
-    return {"ui": shown, "result": tuple(told)} if shown else tuple(told)
+        results.append(pictures.numbers(result.values))
+    return {"ui": ui, "result": tuple(results)} if ui else tuple(results)
 
 
 def classes_json(result: ControlMap) -> str:
@@ -157,7 +173,7 @@ def camel(name: str) -> str:
 def nodes() -> dict[str, type]:
     """Class name → node, for every annotator; one that could not be imported is there too, with the reason."""
     whole = {camel(a.spec.id): _node(AnnotatorNode, camel(a.spec.id), a, a.spec.title) for a in registry}
-    return whole | {camel(name): disabled(camel(name), name, reason) for name, reason in registry.broken.items()}
+    return whole | {camel(name): disabled_node(camel(name), name, reason) for name, reason in registry.broken.items()}
 
 
 def drop_ins() -> dict[str, type[DropInNode]]:
@@ -195,7 +211,7 @@ def no_inputs(_: type) -> dict[str, dict[str, inputs.Input]]:
     return {"required": {}}
 
 
-def disabled(name: str, label: str, reason: str) -> type:
+def disabled_node(name: str, label: str, reason: str) -> type:
     """Node that stands for something broken and says why."""
 
     def refuse(self: object) -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ..adapters.modules.architectures import ARCHITECTURES, CLIPS
 from ..core.errors import BadParameter, UnderdrawingError, UnknownName
 from . import host
-from .lora import answer, choice, number, text
-from .lora_tools import OVERWRITE, target
+from .inputs import Input, choice, number, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,8 +19,8 @@ if TYPE_CHECKING:
     from ..adapters.prompts.chunks import Chunk, Special
     from ..adapters.prompts.emphasis import Fragment
     from ..adapters.prompts.library import Library
-    from .lora import Answer, Inputs
 
+    Inputs = dict[str, dict[str, Input]]
     Tokens = dict[str, dict[str, Tensor]]
 
 PICTURES = (".png", ".webp", ".avif")
@@ -32,51 +30,6 @@ MODELS = {
 }
 """Names of a CLIP's tokenizers → base model."""
 _NAMED = re.compile(r"(?<!\w)embedding:\s*(?P<name>[^\s,<\[]+)")
-
-
-class UnderdrawingSaveEmbedding:
-    """Writes an embedding of any kind as a file that ComfyUI reads: pictures, A1111's, diffusers', lists, LoRA tokens.
-
-    A file with several tokens becomes one file for each. The first output goes into a prompt as it is.
-    """
-
-    TITLE = "Save embedding for ComfyUI (Underdrawing)"
-    DESCRIPTION = " ".join((__doc__ or "").split())
-    CATEGORY = "Underdrawing/Embeddings"
-    RETURN_TYPES = ("STRING", "STRING")
-    RETURN_NAMES = ("words", "report")
-    FUNCTION = "run"
-    OUTPUT_NODE = True
-    SEARCH_ALIASES = ("textual inversion", "embedding convert")
-
-    @classmethod
-    def INPUT_TYPES(cls) -> Inputs:
-        """The file and the new name."""
-        from ..adapters.prompts.library import EXTENSIONS
-
-        entries = library((*EXTENSIONS, *PICTURES)).entries
-        return {
-            "required": {
-                "embedding": choice([f"{e.relative}{e.path.suffix}" for e in entries], "File in an embeddings folder"),
-                "filename": text("", "Name of the new file, which is its name in prompts; empty: as the old one"),
-            },
-            "optional": {"overwrite": OVERWRITE},
-        }
-
-    def run(self, embedding: str, filename: str, overwrite: bool = False) -> Answer:
-        """Convert; nothing is written when a name is taken."""
-        from ..adapters.embeddings.load import load_embedding, save_embedding
-        from ..adapters.prompts.library import EXTENSIONS
-
-        tokens = load_embedding(library((*EXTENSIONS, *PICTURES)).find(embedding))
-        stem = filename.strip() or embedding.rpartition(".")[0]
-        names = [f"{stem}-{number}" if len(tokens) > 1 else stem for number in range(1, len(tokens) + 1)]
-        paths = [target("embeddings", name, overwrite=overwrite) for name in names]
-        for path, (token, encoders) in zip(paths, tokens.items(), strict=True):
-            save_embedding(path, {token: encoders})
-        shapes = [", ".join(f"{p} {list(v.shape)}" for p, v in encoders.items()) for encoders in tokens.values()]
-        lines = [f"embedding:{n}: token {t!r}, {s}" for n, t, s in zip(names, tokens, shapes, strict=True)]
-        return answer("\n".join(lines), lines, " ".join(f"embedding:{name}" for name in names), "\n".join(lines))
 
 
 class UnderdrawingEncodeA1111:
@@ -121,11 +74,11 @@ class UnderdrawingEncodeA1111:
         return ([[_weighted(hidden, chunks, _width(clip, "clip_l"), emphasis), extras] for hidden, extras in told],)
 
 
-def library(extensions: Sequence[str]) -> Library:
-    """What the embeddings folders hold."""
-    from ..adapters.prompts.library import Library
+def library(extensions: Sequence[str] = ()) -> Library:
+    """What the embeddings folders hold: files with these endings, else of every kind."""
+    from ..adapters.prompts.library import EXTENSIONS, Library
 
-    return Library.scan([Path(folder) for folder in host.paths().get_folder_paths("embeddings")], extensions=extensions)
+    return Library.scan(host.HOOKS.folders("embedding"), extensions=extensions or (*EXTENSIONS, *PICTURES))
 
 
 def _fragments(text: str) -> list[Fragment]:
@@ -276,4 +229,4 @@ def _weighted(hidden: Tensor, chunks: Mapping[str, Sequence[Chunk]], first: int,
 
 def nodes() -> dict[str, type]:
     """Class name → node."""
-    return {node.__name__: node for node in (UnderdrawingSaveEmbedding, UnderdrawingEncodeA1111)}
+    return {node.__name__: node for node in (UnderdrawingEncodeA1111,)}

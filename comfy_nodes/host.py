@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.hooks import FileKind, HostHooks
+from ..core.progress import Progress
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from torch import nn
 
+    from ..core.errors import WeightsMissing
     from ..core.networks.placement import Placement
 
 log = logging.getLogger("underdrawing")
 FOLDER = "underdrawing"
 """Name of our folder below models, and in extra_model_paths.yaml."""
+FOLDERS = {"lora": "loras", "checkpoint": "checkpoints", "embedding": "embeddings", "weights": FOLDER}
+"""Kind of file → ComfyUI's name of the folders for it."""
 PEER = "comfyui_controlnet_aux"
 
 
@@ -57,23 +64,70 @@ def peer_is_here() -> bool:
     return False
 
 
-def device() -> str:
-    """Device of networks, by our names."""
-    chosen = management().get_torch_device()
-    if chosen.type in ("cpu", "cuda", "mps"):
-        return str(chosen)
-    log.warning("underdrawing does not run on %s; its networks run on the processor", chosen)
-    return "cpu"
+class NodeProgress(Progress):
+    """The bar on the node that is running; its user can cancel."""
+
+    def __init__(self, total: int) -> None:
+        super().__init__()
+        self._bar: Any = import_module("comfy.utils").ProgressBar(total) if total else None
+
+    def check(self) -> None:
+        """Raise the host's exception when its user pressed Cancel."""
+        super().check()
+        check_interrupted()
+
+    def show(self, done: int, total: int, message: str) -> None:
+        """Move the bar."""
+        self._bar = self._bar or import_module("comfy.utils").ProgressBar(total)
+        self._bar.update_absolute(done, total)
+
+
+class ComfyHooks(HostHooks):
+    """What ComfyUI gives to the core."""
+
+    one_token_per_file = True
+
+    def folders(self, kind: FileKind) -> list[Path]:
+        """Folders of that kind, extra_model_paths.yaml included."""
+        return [Path(folder) for folder in paths().get_folder_paths(FOLDERS[kind])] if kind in FOLDERS else []
+
+    def device(self) -> str:
+        """The device that ComfyUI has chosen, by our names."""
+        chosen = management().get_torch_device()
+        if chosen.type in ("cpu", "cuda", "mps"):
+            return str(chosen)
+        self.note(f"underdrawing does not run on {chosen}; its networks run on the CPU")
+        return "cpu"
+
+    @contextmanager
+    def progress(self, title: str, total: int = 0, unit: str = "") -> Generator[Progress]:
+        """The bar on the node that is running."""
+        yield NodeProgress(total)
+
+    def adopt_networks(self) -> None:
+        """ComfyUI's memory management owns our networks."""
+        from ..core.networks.network import keep_with
+
+        keep_with(_own)
+
+    def explain_missing(self, error: WeightsMissing) -> WeightsMissing:
+        """Name the folder and the node."""
+        from ..core.errors import WeightsMissing as Missing
+
+        if "weights fetch" not in error.fix:
+            return error
+        # a file that is not pinned has to be declared, wherever it lies
+        place = "" if "--as" in error.fix else f"or put the file into {self.folders('weights')[0]}, "
+        also = f"{place}or let the node `Fetch weights (Underdrawing)` fetch what is missing"
+        return Missing(error.what, where=error.where, fix=f"{error.fix}, {also}")
+
+
+HOOKS = ComfyHooks()
 
 
 def check_interrupted() -> None:
     """Raise the host's exception when its user pressed Cancel."""
     management().throw_exception_if_processing_interrupted()
-
-
-def progress(total: int) -> Callable[[int], None]:
-    """Bar on the node; the result is told how many more are done."""
-    return import_module("comfy.utils").ProgressBar(total).update
 
 
 def new_files(prefix: str, suffix: str, count: int) -> Iterator[tuple[Path, dict[str, str]]]:
@@ -89,14 +143,7 @@ def new_files(prefix: str, suffix: str, count: int) -> Iterator[tuple[Path, dict
             yield path, {"filename": path.name, "subfolder": below, "type": "output"}
 
 
-def adopt_networks() -> None:
-    """Let the host's memory management own our networks."""
-    from ..core.networks.network import keep_with
-
-    keep_with(_kept)
-
-
-def _kept(module: nn.Module, placement: Placement) -> Callable[[], None]:
+def _own(module: nn.Module, placement: Placement) -> Callable[[], None]:
     import torch
 
     host, patcher = management(), import_module("comfy.model_patcher").ModelPatcher

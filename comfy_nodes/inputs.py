@@ -33,6 +33,23 @@ HEIGHT: Input = ("INT", {"default": 512, "min": 8, "max": 16384, "step": 8, "too
 MODE: Input = (["just", "crop", "fill"], {"default": "crop", "tooltip": "Stretch, fill and crop, or fit and pad"})
 
 
+def text(default: str, tooltip: str, *, multiline: bool = False) -> Input:
+    """A text input."""
+    return "STRING", {"default": default, "multiline": multiline, "tooltip": tooltip}
+
+
+def number(default: float, low: float, high: float, tooltip: str) -> Input:
+    """A number input, whole if its default is."""
+    whole = isinstance(default, int)
+    options = {"default": default, "min": low, "max": high, "step": 1 if whole else 0.05, "tooltip": tooltip}
+    return "INT" if whole else "FLOAT", options
+
+
+def choice(options: list[str], tooltip: str) -> Input:
+    """A combo whose first option is the default."""
+    return options, {"tooltip": tooltip} | ({"default": options[0]} if options else {})
+
+
 def of_field(field: Field, default: Value) -> Input:
     """Input of a parameter, with the default it has on this node."""
     options: dict[str, Any] = {"default": default, "tooltip": field.help}

@@ -5,38 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import BadParameter, UnderdrawingError
 from . import host
-from .inputs import Input
+from .inputs import Input, choice, number, text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ..adapters.adapter import Adapter
-    from ..adapters.prompts.tags import Tag
 
     Inputs = dict[str, dict[str, Input]]
     Answer = dict[str, Any]
 
 MODEL: Input = ("MODEL", {"tooltip": "The model given stays as it is; a changed clone comes out"})
 CLIP: Input = ("CLIP", {"tooltip": "Text encoders; without them only the UNet is changed"})
-
-
-def text(default: str, tooltip: str, *, multiline: bool = False) -> Input:
-    """A text input."""
-    return "STRING", {"default": default, "multiline": multiline, "tooltip": tooltip}
-
-
-def number(default: float, low: float, high: float, tooltip: str) -> Input:
-    """A number input, whole if its default is."""
-    whole = isinstance(default, int)
-    options = {"default": default, "min": low, "max": high, "step": 1 if whole else 0.05, "tooltip": tooltip}
-    return "INT" if whole else "FLOAT", options
-
-
-def choice(options: list[str], tooltip: str) -> Input:
-    """A combo whose first option is the default."""
-    return options, {"tooltip": tooltip} | ({"default": options[0]} if options else {})
 
 
 def files() -> Input:
@@ -49,9 +28,9 @@ def path_of(lora_name: str) -> Path:
     return Path(host.paths().get_full_path_or_raise("loras", lora_name))
 
 
-def answer(told: str, data: Any, *outputs: Any) -> Answer:
+def answer(report: str, data: Any, *outputs: Any) -> Answer:
     """Outputs, and what the browser is told of them."""
-    return {"ui": {"text": [told], "receipt": [data]}, "result": outputs}
+    return {"ui": {"text": [report], "receipt": [data]}, "result": outputs}
 
 
 class LoraNode:
@@ -65,20 +44,20 @@ class LoraNode:
     DESCRIPTION = ""
 
     def __init__(self) -> None:
-        self._held: dict[tuple[Path, int], Adapter] = {}
-        self._asked: dict[tuple[Path, int], Adapter] = {}
+        self._kept: dict[tuple[Path, int], Adapter] = {}
+        self._used: dict[tuple[Path, int], Adapter] = {}
 
     def read(self, path: Path) -> Adapter:
         """The adapter in a file."""
         from ..adapters import load_adapter
 
         key = path, path.stat().st_mtime_ns
-        self._asked[key] = self._asked.get(key) or self._held.get(key) or load_adapter(path)
-        return self._asked[key]
+        self._used[key] = self._used.get(key) or self._kept.get(key) or load_adapter(path)
+        return self._used[key]
 
     def forget(self) -> None:
         """Let go of what was not asked for since the last time."""
-        self._held, self._asked = self._asked, {}
+        self._kept, self._used = self._used, {}
 
 
 class UnderdrawingLoraStack(LoraNode):
@@ -114,45 +93,16 @@ class UnderdrawingLoraStack(LoraNode):
         self, model: Any, clip: Any, text: str, presets: str = "", steps: int = 0, problems: str = "stop"
     ) -> Answer:
         """Apply the tags to clones."""
-        from ..adapters.prompts.requests import read_presets
-        from ..adapters.prompts.tags import split_tags
-        from .adapting import Wish, apply
+        from ..adapters.prompts.lora_requests import read_requests
+        from .adapting import apply
 
-        plain, tags = split_tags(text)
-        own, lines, wishes = read_presets(presets), list[str](), list[Wish]()
-        for tag in tags:
-            try:
-                wishes += self._wishes(tag, own, steps, lines)
-            except UnderdrawingError as error:
-                if problems != "skip":
-                    raise
-                lines.append(f"skipped {tag.text}: {error}")
-        model, clip, receipt = apply(model, clip, wishes, steps, allow_empty=problems == "skip")
+        skip = problems == "skip"
+        found = read_requests(text, host.HOOKS.folders("lora"), self.read, presets=presets, steps=steps, skip=skip)
+        model, clip, receipt = apply(model, clip, found.requests, steps, allow_empty=skip)
         self.forget()
-        told = "\n".join([str(receipt), *lines])
-        return answer(told, {"adapters": receipt.to_json(), "notes": lines}, model, clip, plain, told)
-
-    def _wishes(self, tag: Tag, presets: Mapping[str, str], steps: int, lines: list[str]) -> list[Any]:
-        from ..adapters.prompts.requests import changes_in_time, find_adapter, first_ranks, timeline
-        from ..adapters.prompts.tags import ADAPTERS, adapter_call
-        from .adapting import Wish
-
-        if tag.kind == "hypernet":
-            raise BadParameter("hypernetworks are not supported", where=tag.text, fix="take the tag out")
-        if tag.kind not in ADAPTERS:
-            lines.append(f"removed {tag.text}: it is none of the tags that are read here")
-            return []
-        call = adapter_call(tag, presets)
-        adapter = first_ranks(self.read(find_adapter(call.name, _folders())), call.dyn)
-        lines += [f"{tag.text}: {word} is not read" for word in call.ignored]
-        if (call.hires_te, call.hires_unet) != (None, None):
-            lines.append(f"{tag.text}: there is no second pass here, hr is not read")
-        if not changes_in_time(call):
-            _, encoder, unet = timeline(call)[0]
-            return [Wish(adapter, unet, encoder, call.block_weights)]
-        shown = [f"{begin:.0%} te {te:g} unet {unet:g}" for begin, te, unet in timeline(call, steps)]
-        lines.append(f"{tag.text}: strengths by share of the sampling: {', '.join(shown)}")
-        return [Wish(adapter, 1.0, 1.0, call.block_weights, call)]
+        report = "\n".join([str(receipt), *found.notes])
+        data = {"adapters": receipt.to_json(), "notes": found.notes}
+        return answer(report, data, model, clip, found.text, report)
 
 
 class UnderdrawingLoraLoader(LoraNode):
@@ -187,13 +137,14 @@ class UnderdrawingLoraLoader(LoraNode):
     ) -> Answer:
         """Apply the file to clones."""
         from ..adapters.prompts.block_weights import parse_blocks
-        from .adapting import Wish, apply
+        from ..adapters.prompts.lora_requests import LoraRequest
+        from .adapting import apply
 
         adapter = self.read(path_of(lora_name))
         self.forget()
         weights = parse_blocks(blocks.strip(), elements.strip()) if (blocks + elements).strip() else None
-        wishes = [Wish(adapter, strength_model, strength_clip, weights)]
-        model, clip, receipt = apply(model, clip, wishes, 0, allow_empty=False)
+        requests = [LoraRequest(adapter, strength_model, strength_clip, weights)]
+        model, clip, receipt = apply(model, clip, requests, 0, allow_empty=False)
         return answer(str(receipt), {"adapters": receipt.to_json()}, model, clip, str(receipt))
 
 
@@ -216,14 +167,6 @@ class UnderdrawingLoraBlocks(UnderdrawingLoraLoader):
         return {"required": required, "optional": shared["optional"] | {"elements": elements}}
 
 
-def _folders() -> list[Path]:
-    return [Path(folder) for folder in host.paths().get_folder_paths("loras")]
-
-
 def nodes() -> dict[str, type]:
-    """Class name → node, the tools too."""
-    from . import lora_tools
-
-    return {node.__name__: node for node in (UnderdrawingLoraStack, UnderdrawingLoraLoader, UnderdrawingLoraBlocks)} | {
-        node.__name__: node for node in lora_tools.NODES
-    }
+    """Class name → node."""
+    return {node.__name__: node for node in (UnderdrawingLoraStack, UnderdrawingLoraLoader, UnderdrawingLoraBlocks)}

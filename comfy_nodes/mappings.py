@@ -10,12 +10,12 @@ from ..core import settings
 from ..core.errors import BadParameter
 from . import host
 
-FAMILIES = ("annotators", "tools", "poses", "weights", "peers", "peer_poses", "lora", "embeddings")
+FAMILIES = ("annotators", "operations", "tools", "poses", "peers", "peer_poses", "lora", "embeddings")
 """Modules that have `nodes()`, and some `drop_ins()`: both class name → class with a TITLE."""
 WEB_DIRECTORY = str(Path(__file__).absolute().parent / "web")
 
 
-def drop_ins_wanted() -> bool:
+def use_drop_ins() -> bool:
     """Whether the names of the other pack are free and not switched off by UNDERDRAWING_DROP_IN=0."""
     try:
         wanted = settings.DROP_IN.read()
@@ -25,7 +25,7 @@ def drop_ins_wanted() -> bool:
     return wanted and not host.peer_is_here()
 
 
-def gathered(*, drop_ins: bool) -> dict[str, type]:
+def collect_nodes(*, drop_ins: bool) -> dict[str, type]:
     """Every node by its class name."""
     found: dict[str, type] = {}
     for family in FAMILIES:
@@ -43,10 +43,10 @@ def gathered(*, drop_ins: bool) -> dict[str, type]:
 
 
 def _broken(family: str, reason: str) -> dict[str, type]:
-    from .annotators import camel, disabled
+    from .annotators import camel, disabled_node
 
     host.log.error("underdrawing: the nodes of %s are not available: %s", family, reason)
-    return {camel(family): disabled(camel(family), family, reason)}
+    return {camel(family): disabled_node(camel(family), family, reason)}
 
 
 def titles(nodes: dict[str, type]) -> dict[str, str]:
@@ -59,6 +59,6 @@ def __getattr__(name: str) -> Any:
     if name not in ("NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     host.settle()
-    nodes = gathered(drop_ins=drop_ins_wanted())
+    nodes = collect_nodes(drop_ins=use_drop_ins())
     globals().update(NODE_CLASS_MAPPINGS=nodes, NODE_DISPLAY_NAME_MAPPINGS=titles(nodes))
     return globals()[name]

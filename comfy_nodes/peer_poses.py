@@ -8,7 +8,7 @@ from ..core.poses.face_regions import COLOURS
 from ..core.poses.tracking import PARTS, SIZES
 from . import inputs
 from .annotators import OLDER
-from .poses import POSES, poses_of
+from .poses import POSES, draw_poses, read_keypoints
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,9 +30,7 @@ class RenderAnimals:
 
     def render(self, kps: Any) -> tuple[Tensor]:
         """Draw every pose of the batch at its own size."""
-        from .poses import RenderPoses
-
-        return RenderPoses().draw(kps, body=False, hands=False, face=False)
+        return draw_poses(kps, body=False, hands=False, face=False)
 
 
 class ColourFaceParts:
@@ -56,7 +54,7 @@ class ColourFaceParts:
         from ..core.poses.face_regions import face_parts
         from . import pictures
 
-        return (pictures.image(np.stack([face_parts(pose, colours, mode) for pose in poses_of(pose_kps)])),)
+        return (pictures.image(np.stack([face_parts(pose, colours, mode) for pose in read_keypoints(pose_kps)])),)
 
 
 class FollowBodies:
@@ -78,7 +76,7 @@ class FollowBodies:
         from ..core.poses.tracking import prompt_of, tracked
 
         named = {name.removesuffix(SUFFIX): size for name, size in sizes.items()}
-        found = tracked(poses_of(pose_kps), named, id_include)
+        found = tracked(read_keypoints(pose_kps), named, id_include)
         return found, prompt_of(found)  # type: ignore[return-value]
 
 

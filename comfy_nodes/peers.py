@@ -8,7 +8,7 @@ from ..core.poses.model import Pose
 from . import inputs
 from .annotators import OLDER
 from .annotators import drop_ins as named_drop_ins
-from .poses import RenderPoses, SavePoses, keypoints, poses_of
+from .poses import SavePoses, draw_poses, read_keypoints, to_keypoints
 from .tools import Fit, PixelPerfect, Sheet, first
 
 if TYPE_CHECKING:
@@ -160,12 +160,12 @@ class SizeOfLatent:
         return latent["samples"].shape[3] * 8, latent["samples"].shape[2] * 8
 
 
-class RenderPosesByPeer(RenderPoses):
+class RenderPosesByPeer:
     """Drawing of poses under the other pack's names."""
 
     TITLE = "Render Pose JSON (Human)"
     CATEGORY = OLDER
-    RETURN_NAMES = ("IMAGE",)
+    RETURN_TYPES, RETURN_NAMES, FUNCTION = ("IMAGE",), ("IMAGE",), "draw"
 
     @classmethod
     def INPUT_TYPES(cls) -> Inputs:
@@ -174,10 +174,10 @@ class RenderPosesByPeer(RenderPoses):
         parts = {"render_body": yes, "render_hand": yes, "render_face": yes}
         return {"required": {"kps": ("POSE_KEYPOINT", {}), **parts}}
 
-    def draw(self, kps: Any, render_body: bool, render_hand: bool, render_face: bool) -> tuple[Tensor]:  # type: ignore[override]
+    def draw(self, kps: Any, render_body: bool, render_hand: bool, render_face: bool) -> tuple[Tensor]:
         """Draw at the poses' own size; animals have a node of their own."""
-        people = (Pose(pose.people, pose.width, pose.height) for pose in poses_of(kps))
-        return super().draw(keypoints(people), body=render_body, hands=render_hand, face=render_face)
+        people = (Pose(pose.people, pose.width, pose.height) for pose in read_keypoints(kps))
+        return draw_poses(to_keypoints(people), body=render_body, hands=render_hand, face=render_face)
 
 
 class SavePosesByPeer(SavePoses):

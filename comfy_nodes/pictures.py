@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from ..core.errors import BadImage
 from ..core.images.convert import to_images
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
     from torch import Tensor
 
     from ..core.images.types import Images
+    from ..core.operation import Picture
 
 
 def arrays(image: Tensor) -> Images:
@@ -28,8 +32,16 @@ def mask_arrays(mask: Tensor) -> NDArray[np.float32]:
 
 
 def image(pixels: NDArray[Any]) -> Tensor:
-    """IMAGE, float32 on the processor, of uint8 [B, H, W, 3]."""
+    """IMAGE, float32 on the CPU, of uint8 [B, H, W, 3]."""
     return torch.from_numpy(np.ascontiguousarray(pixels)).to(torch.float32) / 255
+
+
+def batch(drawings: Sequence[Picture]) -> Tensor:
+    """IMAGE of pictures. Raises BadImage when there is none or they differ in size."""
+    if len({picture.pixels.shape for picture in drawings}) != 1:
+        what = f"{len(drawings)} poses without one common canvas size"
+        raise BadImage(what, fix="set a size, or draw them one by one")
+    return image(np.stack([picture.pixels for picture in drawings]))
 
 
 def numbers(values: NDArray[np.float32]) -> Tensor:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..core.images.geometry import Size, pixel_perfect
 from ..preprocessors import registry
 from . import host, inputs
-from .annotators import PREFIX, made
+from .annotators import PREFIX, annotate, run_annotator
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ..core.images.geometry import FitMode
-    from ..core.registry import AnnotatorType
 
     Inputs = dict[str, dict[str, inputs.Input]]
 
@@ -44,7 +43,7 @@ class AnyAnnotator:
         """Make the maps; a mask is left out where none is taken."""
         chosen = registry.resolve(annotator).annotator
         used = mask if chosen.spec.takes_mask else None
-        result = made(chosen, image, {}, 0 if match_input else resolution, used)
+        result = run_annotator(chosen, image, {}, 0 if match_input else resolution, used)
         return (first(result),)
 
 
@@ -62,25 +61,23 @@ class Sheet:
 
     def draw(self, image: Tensor, resolution: int = 512) -> tuple[Tensor]:
         """Draw the sheet; annotators that cannot run here are left out, and the log says why."""
+        from ..core.diagnostics.availability import unavailable
         from ..core.errors import UnderdrawingError
         from ..core.images.contact_sheet import sheet_of
         from . import pictures
-        from .running import run
 
-        shown, left_out = [("picture", pictures.arrays(image[:1])[0])], dict[str, str]()
-        tick = host.progress(len(registry))
+        maps, left_out = [("picture", pictures.arrays(image[:1])[0])], dict[str, str]()
         for annotator in registry:
-            name, reason = annotator.spec.id, why_not(annotator)
+            name, reason = annotator.spec.id, unavailable(annotator, has_mask=False)
             if not reason:
                 try:
-                    shown.append((name, run(annotator, image[:1], {}, resolution).images[0]))
+                    maps.append((name, annotate(annotator, image[:1], {}, resolution).images[0]))
                 except UnderdrawingError as error:
                     reason = str(error)
             if reason:
                 left_out[name] = reason
-            tick(1)
-        _tell(left_out)
-        return (pictures.image(sheet_of(shown)[None]),)
+        _log_left_out(left_out)
+        return (pictures.image(sheet_of(maps)[None]),)
 
 
 class PixelPerfect:
@@ -159,14 +156,7 @@ def first(result: Any) -> Any:
     return (result["result"] if isinstance(result, dict) else result)[0]
 
 
-def why_not(annotator: AnnotatorType) -> str:
-    """Why an annotator cannot run here without a mask; empty when it can."""
-    from ..core.diagnostics.availability import unavailable
-
-    return "it needs a mask" if annotator.spec.takes_mask else unavailable(annotator)
-
-
-def _tell(left_out: dict[str, str]) -> None:
+def _log_left_out(left_out: dict[str, str]) -> None:
     for name, reason in left_out.items():
         host.log.info("sheet: %s left out: %s", name, reason)
     if left_out:

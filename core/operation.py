@@ -158,10 +158,17 @@ class Job(msgspec.Struct, frozen=True):
             raise WriteFailed("exists already", where=path.name, fix="choose another name, or switch overwrite on")
 
 
+class Consent(msgspec.Struct, frozen=True):
+    """What a user agrees to. name: of the switch, in hosts where running a graph is no consent."""
+
+    name: str
+    help: str
+
+
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """id: group and verb, "lora.extract". hosts: where it is offered. names: what a host calls it instead of by its id.
 
-    consent: what the user of a host agrees to by running it, where running a graph is no consent; empty if nothing.
+    consent: what the user agrees to by running it; None if nothing. volatile: its answer changes by itself.
     added: parameters that came after others were stored in workflows, by position; such hosts show them last.
     old_names: earlier names of parameters, still accepted in this version.
     """
@@ -170,7 +177,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     hosts: tuple[Host, ...] = ("cli", "comfyui", "a1111")
     names: dict[Host, str] = {}
-    consent: str = ""
+    consent: Consent | None = None
+    volatile: bool = False
     added: tuple[str, ...] = ()
     old_names: dict[str, str] = {}
 

@@ -87,7 +87,7 @@ def _sources(package: str, group: str) -> Iterator[tuple[str, Callable[[], Opera
     rooms = sorted(room.name for room in pkgutil.iter_modules(root.__path__) if room.ispkg)
     for room in rooms:
         folder = importlib.util.find_spec(f"{package}.{room}.{FOLDER}")
-        for module in pkgutil.iter_modules(folder.submodule_search_locations if folder else []):
+        for module in pkgutil.iter_modules((folder and folder.submodule_search_locations) or []):
             if not module.name.startswith("_"):
                 name = f"{package}.{room}.{FOLDER}.{module.name}"
                 yield module.name.replace("_", ".", 1), lambda name=name: _from_module(name)

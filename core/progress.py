@@ -7,7 +7,7 @@
 >>> progress(1, 2)
 1/2
 >>> progress.cancel()
->>> progress(2, 2)
+>>> progress.check()
 Traceback (most recent call last):
 underdrawing.core.errors.Cancelled: cancelled
 """
@@ -31,8 +31,8 @@ class Progress:
 
     def __call__(self, done: int, total: int, message: str = "") -> None:
         """Say how many of how many units are done. Raises what `check` raises."""
-        self.check()
         self.show(done, total, message)
+        self.check()
 
     def cancel(self) -> None:
         """Let the run stop at its next step; may be called from another thread."""

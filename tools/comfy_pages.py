@@ -37,9 +37,9 @@ def nodes() -> Nodes:
         host = Host(Path(folder))
         host.enter()
         try:
-            from underdrawing.comfy_nodes.mappings import gathered
+            from underdrawing.comfy_nodes.mappings import collect_nodes
 
-            found = gathered(drop_ins=True)
+            found = collect_nodes(drop_ins=True)
             for node in found.values():
                 node.SHOWN = node.INPUT_TYPES()
         finally:

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from ..registry import AnnotatorType
 
 
-def unavailable(annotator: AnnotatorType) -> str:
-    """Why an annotator cannot run here with its default parameters; empty when it can."""
+def unavailable(annotator: AnnotatorType, *, has_mask: bool = True) -> str:
+    """Why an annotator cannot run here with default parameters; empty when it can. has_mask: whether it gets one."""
+    if annotator.spec.takes_mask and not has_mask:
+        return "it needs a mask"
     if missing := annotator.missing():
         return f"needs {', '.join(missing)}: {pip_install(missing)}"
     absent = [weight for weight in annotator.weights_for(annotator.params()) if store().find(weight) is None]

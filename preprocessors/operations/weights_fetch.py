@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from ...core.errors import BadParameter, UnderdrawingError, WeightsMissing
-from ...core.operation import Inputs, Job, Operation, Report, Spec, slot
+from ...core.operation import Consent, Inputs, Job, Operation, Report, Spec, slot
 from ...core.params import Params, about, items
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ class WeightsFetch(Operation[FetchInputs, FetchParams]):
         id="weights.fetch",
         title="Fetch weights",
         names={"comfyui": "UnderdrawingFetchWeights"},
-        consent="Download it, under its licence; off only shows the record",
+        consent=Consent("download", "Download it, under its licence; off only shows the record"),
+        volatile=True,
     )
 
     def run(self, inputs: FetchInputs, params: FetchParams, job: Job) -> Report:

@@ -23,7 +23,7 @@ class WeightsVerify(Operation[VerifyInputs, Params]):
     Without an id all are looked at, and those that were never fetched do not count. It fails when one does not match.
     """
 
-    spec = Spec(id="weights.verify", title="Verify weights")
+    spec = Spec(id="weights.verify", title="Verify weights", volatile=True)
 
     def run(self, inputs: VerifyInputs, params: Params, job: Job) -> Report:
         """Hash every file anew. Raises UnknownName."""

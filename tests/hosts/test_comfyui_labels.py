@@ -1,4 +1,4 @@
-"""Classes as a node hands them over: picture, names as JSON, numbers of the classes."""
+"""Classes as a node gives them: picture, names as JSON, numbers of the classes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from underdrawing.comfy_nodes.annotators import handed_over, outputs
+from underdrawing.comfy_nodes.annotators import outputs, outputs_of
 from underdrawing.core.annotator import ControlMap, Kind, Spec
 from underdrawing.core.segments import Classes
 
@@ -20,7 +20,7 @@ def test_classes_are_text_and_labels_are_numbers() -> None:
     labels = np.array([[[0, 0, 1, 0]], [[1, 1, 1, 1]]], np.uint8)
     segments = tuple(CLASSES.counted(one) for one in labels)
     images = np.zeros((2, 1, 4, 3), np.uint8)
-    found = handed_over(SPEC, ControlMap(images, labels.astype(np.float32), segments=segments))
+    found = outputs_of(SPEC, ControlMap(images, labels.astype(np.float32), segments=segments))
     assert [kind for kind, _, _ in outputs(SPEC)] == ["IMAGE", "STRING", "MASK"]
     image, text, numbers = found
     assert tuple(image.shape) == (2, 1, 4, 3)

@@ -235,7 +235,7 @@ def test_missing_weights_say_which_where_and_how(
         nodes[alias.name]().annotate(image=torch.rand(1, 32, 32, 3))
     for part in (weight.file, "underdrawing weights fetch", str(host.base / "models"), "Fetch weights"):
         assert part in str(caught.value)
-    report = outputs(nodes["UnderdrawingFetchWeights"]().fetch(weight.id, download=False))[0]
+    report = outputs(nodes["UnderdrawingFetchWeights"]().run(weights=weight.id, download=False))[0]
     assert "Not on this machine" in report
     assert weight.licence in report
 
@@ -245,23 +245,23 @@ def test_poses_are_drawn_edited_saved_and_read(nodes: dict[str, Any], host: Host
     name = next(named(a) for a in registry if a.spec.kind is Kind.POSE and a in runnable())
     drawn, poses = outputs(nodes[name]().annotate(image=image, resolution=256))
     assert poses[0]["people"]
-    (again,) = nodes["UnderdrawingPosesDraw"]().draw(poses)
+    (again,) = nodes["UnderdrawingPosesDraw"]().run(poses=poses)
     assert torch.equal(again, drawn)
     report = nodes["UnderdrawingPosesSave"]().save(poses, "some/poses")["ui"]["text"][0]
     (read,) = nodes["UnderdrawingPosesLoad"]().load(f"{report} [output]")
     assert read == poses
     edit = nodes["UnderdrawingPosesEdit"]()
-    (same,) = edit.edit(poses)
+    (same,) = edit.run(poses=poses)
     assert same == poses
-    (twice,) = edit.edit(edit.edit(poses, mirror=True)[0], mirror=True)
+    (twice,) = edit.run(poses=edit.run(poses=poses, mirror=True)[0], mirror=True)
     assert np.allclose(twice[0]["people"][0]["pose_keypoints_2d"], poses[0]["people"][0]["pose_keypoints_2d"])
-    (nobody,) = edit.edit(poses, people="9")
+    (nobody,) = edit.run(poses=poses, people="9")
     assert nobody[0]["people"] == []
-    (bare,) = edit.edit(poses, hands=False, face=False)
+    (bare,) = edit.run(poses=poses, hands=False, face=False)
     assert bare[0]["people"][0]["face_keypoints_2d"] is None
-    assert float(nodes["UnderdrawingPosesDraw"]().draw(nobody)[0].max()) == 0
+    assert float(nodes["UnderdrawingPosesDraw"]().run(poses=nobody)[0].max()) == 0
     with pytest.raises(Exception, match="list of people"):
-        edit.edit(poses, people="0; rm")
+        edit.run(poses=poses, people="0; rm")
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "missing.json", "/etc/hostname"])
@@ -325,21 +325,21 @@ def test_one_annotator_that_cannot_run_does_not_spoil_the_sheet(
 ) -> None:
     tools = importlib.import_module(nodes["UnderdrawingSheet"].__module__)
     package = tools.__name__.rpartition(".comfy_nodes")[0]
-    running = importlib.import_module(f"{package}.comfy_nodes.running")
+    availability = importlib.import_module(f"{package}.core.diagnostics.availability")
     errors = importlib.import_module(f"{package}.core.errors")
     light = [a for a in tools.registry if not a.spec.weights and not a.spec.takes_mask]
-    real = running.run
+    real = tools.annotate
 
     def moody(annotator: Any, *rest: Any) -> Any:
         if annotator is light[0]:
             raise errors.BadWeights("is damaged", where="x.pth", fix="fetch it again")
         return real(annotator, *rest)
 
-    def absent(annotator: Any) -> str:
+    def absent(annotator: Any, **_: Any) -> str:
         return "" if annotator in light[:3] else "weights missing"
 
-    monkeypatch.setattr(running, "run", moody)
-    monkeypatch.setattr(tools, "why_not", absent)
+    monkeypatch.setattr(tools, "annotate", moody)
+    monkeypatch.setattr(availability, "unavailable", absent)
     with caplog.at_level("INFO"):
         (sheet,) = nodes["UnderdrawingSheet"]().draw(tensor(photo(64, 64))[None], resolution=64)
     assert float(sheet.std()) > 0.1

@@ -15,7 +15,7 @@ from underdrawing.adapters.embeddings.load import load_embedding, save_embedding
 from underdrawing.adapters.prompts.chunks import Special, a1111_chunks
 from underdrawing.adapters.prompts.encoding import encode_a1111
 from underdrawing.adapters.prompts.prompt import parse_emphasis
-from underdrawing.comfy_nodes import embeddings
+from underdrawing.comfy_nodes import embeddings, operations
 from underdrawing.core.errors import BadParameter, UnknownName, WriteFailed
 
 if TYPE_CHECKING:
@@ -198,28 +198,28 @@ def test_other_text_encoders_are_refused(folder: Path) -> None:
 def test_any_embedding_becomes_a_file_the_core_reads(folder: Path) -> None:
     rows = torch.randn(2, 768)
     save_embedding(folder / "drawn.png", {"drawn": {"text_encoder": rows}})
-    node = embeddings.UnderdrawingSaveEmbedding()
+    node = operations.nodes()["UnderdrawingSaveEmbedding"]()
     assert node.INPUT_TYPES()["required"]["embedding"][0] == ["drawn.png"]
-    words, told = node.run("drawn.png", "")["result"]
+    words, report = node.run(embedding="drawn.png", filename="")["result"]
     assert words == "embedding:drawn"
-    assert "[2, 768]" in told
+    assert "text_encoder 2 x 768" in report
     assert torch.allclose(load_file(folder / "drawn.safetensors")["emb_params"], rows)
     with pytest.raises(WriteFailed, match="exists"):
-        node.run("drawn.png", "")
-    node.run("drawn.png", "drawn", overwrite=True)
+        node.run(embedding="drawn.png", filename="")
+    node.run(embedding="drawn.png", filename="drawn", overwrite=True)
 
 
 def test_several_tokens_become_several_files_or_none(folder: Path) -> None:
     rows = {"<s1>": torch.randn(1, 768), "<s2>": torch.randn(2, 768)}
     torch.save(rows, folder / "list.bin")
     (folder / "both-2.safetensors").write_bytes(b"mine")
-    node = embeddings.UnderdrawingSaveEmbedding()
+    node = operations.nodes()["UnderdrawingSaveEmbedding"]()
     with pytest.raises(WriteFailed, match="both-2"):
-        node.run("list.bin", "both")
+        node.run(embedding="list.bin", filename="both")
     assert not (folder / "both-1.safetensors").exists()
-    words, told = node.run("list.bin", "mine")["result"]
+    words, report = node.run(embedding="list.bin", filename="mine")["result"]
     assert words == "embedding:mine-1 embedding:mine-2"
-    assert "'<s2>'" in told
+    assert "in list.bin it is <s2>" in report
     assert torch.equal(load_embedding(folder / "mine-2.safetensors")["mine-2"]["text_encoder"], rows["<s2>"])
     with pytest.raises(BadParameter):
-        node.run("list.bin", "../both")
+        node.run(embedding="list.bin", filename="../both")

@@ -17,7 +17,7 @@ from tests.support.lora_host import Clip, LoRAAdapter, Patcher, calculate_weight
 from underdrawing.adapters import load_adapter
 from underdrawing.adapters.modules.spellings import ldm_name
 from underdrawing.adapters.prompts.block_weights import parse_blocks
-from underdrawing.comfy_nodes import lora, lora_tools
+from underdrawing.comfy_nodes import lora, operations
 from underdrawing.core.errors import BadParameter, BadWeights, UnderdrawingError, UnknownName, WriteFailed
 
 if TYPE_CHECKING:
@@ -55,6 +55,11 @@ def model(tables: tuple[dict[str, Tensor], dict[str, Tensor]]) -> Patcher:
 @pytest.fixture
 def clip(tables: tuple[dict[str, Tensor], dict[str, Tensor]]) -> Clip:
     return Clip(tables[1])
+
+
+def tool(name: str) -> Any:
+    """The node of an operation."""
+    return operations.nodes()[f"Underdrawing{name}"]()
 
 
 def both(seed: int = 2) -> dict[str, Tensor]:
@@ -341,30 +346,30 @@ def test_half_precision_is_cast_once(folder: Path, model: Patcher) -> None:
 
 def test_inspect_tells_text_and_json(folder: Path) -> None:
     save_file(both(), folder / "a.safetensors")
-    told, report = lora_tools.UnderdrawingLoraInspect().run("a.safetensors")["result"]
-    assert "dialect: kohya" in told
+    told, report = tool("LoraInspect").run(lora_name="a.safetensors")["result"]
+    assert "dialect      kohya" in told
     assert json.loads(report)["keys"] == len(both())
 
 
 def test_extract_from_two_live_models_gives_the_lora_back(folder: Path, model: Patcher) -> None:
     save_file(tiny.lora(tiny.SD15.modules(), "lora_unet_"), folder / "a.safetensors")
     tuned = lora.UnderdrawingLoraLoader().load(model, "a.safetensors", 1.0, 1.0)["result"][0]
-    node = lora_tools.UnderdrawingLoraExtract()
-    name, told = node.run(tuned, model, "got", rank=4, conv_rank=4, dtype="float32")["result"]
+    node = tool("LoraExtract")
+    name, told = node.run(tuned=tuned, base=model, filename="got", rank=4, conv_rank=4, dtype="float32")["result"]
     assert name == "got.safetensors"
     assert "modules" in told
     again = lora.UnderdrawingLoraLoader().load(model, name, 1.0, 1.0)["result"][0]
     one, two = again.result(), tuned.result()
     assert all(torch.allclose(one[key], two[key], atol=1e-4) for key in two)
     with pytest.raises(WriteFailed, match="exists"):
-        node.run(tuned, model, "got")
+        node.run(tuned=tuned, base=model, filename="got")
 
 
 def test_merge_does_what_the_stack_does(folder: Path, model: Patcher, clip: Clip) -> None:
     for number, name in enumerate("ab"):
         save_file(both(2 + 10 * number), folder / f"{name}.safetensors")
     tags = "<lora:a:0.3:0.8> <lora:b:-0.5>"
-    name = lora_tools.UnderdrawingLoraMerge().run(tags, "sub/ab", "concat")["result"][0]
+    name = tool("LoraMerge").run(loras=tags, filename="sub/ab", how="concat")["result"][0]
     assert Path(name) == Path("sub/ab.safetensors")
     one = lora.UnderdrawingLoraStack().load(model, clip, "<lora:sub/ab:1>")["result"]
     two = lora.UnderdrawingLoraStack().load(model, clip, tags)["result"]
@@ -372,26 +377,26 @@ def test_merge_does_what_the_stack_does(folder: Path, model: Patcher, clip: Clip
     assert agree(one[1].patcher.result(), two[1].patcher.result())
     for wrong in ("nothing", "<lora:a:1:start=0.5>", "<lora:a:1:lbw=INS>"):
         with pytest.raises(BadParameter):
-            lora_tools.UnderdrawingLoraMerge().run(wrong, "other", "concat")
+            tool("LoraMerge").run(loras=wrong, filename="other", how="concat")
 
 
 def test_convert_writes_other_names_and_never_its_input(folder: Path) -> None:
     save_file(both(), folder / "a.safetensors")
     before = (folder / "a.safetensors").read_bytes()
-    node = lora_tools.UnderdrawingLoraConvert()
-    node.run("a.safetensors", "b", "diffusers")
+    node = tool("LoraConvert")
+    node.run(lora_name="a.safetensors", filename="b", naming="diffusers")
     assert any(".lora_A." in key or ".lora.down" in key for key in load_file(folder / "b.safetensors"))
-    node.run("a.safetensors", "p", "peft")
+    node.run(lora_name="a.safetensors", filename="p", naming="peft")
     assert list((folder / "p").rglob("adapter_config.json"))
     with pytest.raises(WriteFailed):
-        node.run("a.safetensors", "b", "kohya")
-    node.run("a.safetensors", "b", "kohya", overwrite=True)
+        node.run(lora_name="a.safetensors", filename="b", naming="kohya")
+    node.run(lora_name="a.safetensors", filename="b", naming="kohya", overwrite=True)
     assert load_file(folder / "b.safetensors").keys() == both().keys()
     for wrong in ("../b", "", "/b"):
         with pytest.raises(BadParameter):
-            node.run("a.safetensors", wrong, "kohya")
+            node.run(lora_name="a.safetensors", filename=wrong, naming="kohya")
     with pytest.raises(BadParameter, match="one of the inputs"):
-        node.run("a.safetensors", "a", "kohya", overwrite=True)
+        node.run(lora_name="a.safetensors", filename="a", naming="kohya", overwrite=True)
     assert (folder / "a.safetensors").read_bytes() == before
 
 

@@ -87,10 +87,10 @@ class Host:
     def _bar(self, total: int) -> Any:
         self.ticks.append(0)
 
-        def update(count: int) -> None:
-            self.ticks[-1] += count
+        def update_absolute(value: int, total: int | None = None) -> None:
+            self.ticks[-1] = value
 
-        return SimpleNamespace(update=update, total=total)
+        return SimpleNamespace(update_absolute=update_absolute, total=total)
 
     def _patcher(self, model: Any, load_device: Any, offload_device: Any) -> Any:
         self.owned.append(model)

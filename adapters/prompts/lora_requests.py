@@ -1,0 +1,98 @@
+"""From the tags of a prompt to LoRAs that are to be applied, for every host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ...core.errors import BadParameter, UnderdrawingError
+from ...core.operation import WeightedLora
+from .requests import changes_in_time, find_adapter, first_ranks, read_presets, timeline
+from .tags import ADAPTERS, adapter_call, read_tags, split_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from ..adapter import Adapter
+    from .block_weights import BlockWeights
+    from .tags import AdapterCall, Tag
+
+    Read = Callable[[Path], Adapter]
+
+
+@dataclass(frozen=True)
+class LoraRequest:
+    """One adapter to apply. timed: what makes its strengths change while sampling; they are then shares of 1."""
+
+    adapter: Adapter
+    unet: float
+    encoder: float
+    blocks: BlockWeights | None = None
+    timed: AdapterCall | None = None
+
+
+@dataclass
+class PromptRequests:
+    """What a prompt asks for. text: the prompt without tags. notes: what became of tags, line by line."""
+
+    text: str
+    requests: list[LoraRequest] = field(default_factory=list[LoraRequest])
+    notes: list[str] = field(default_factory=list[str])
+
+
+def read_requests(
+    prompt: str, folders: Sequence[Path], read: Read, *, presets: str = "", steps: int = 0, skip: bool = False
+) -> PromptRequests:
+    """Find and read the adapters that the tags of a positive prompt name.
+
+    folders: where LoRAs lie. read: loads a file, so that a host can keep it. presets: own `lbw=` presets, NAME:values
+    lines. steps: of the sampler, 0 when not known. skip: a tag that cannot be applied becomes a note, otherwise it
+    raises BadParameter, UnknownName or what reading raises.
+    """
+    text, tags = split_tags(prompt)
+    found, own = PromptRequests(text), read_presets(presets)
+    for tag in tags:
+        try:
+            if (request := _request(tag, folders, read, own, steps, found.notes)) is not None:
+                found.requests.append(request)
+        except UnderdrawingError as error:
+            if not skip:
+                raise
+            found.notes.append(f"skipped {tag.text}: {error}")
+    return found
+
+
+def _request(
+    tag: Tag, folders: Sequence[Path], read: Read, presets: Mapping[str, str], steps: int, notes: list[str]
+) -> LoraRequest | None:
+    if tag.kind == "hypernet":
+        raise BadParameter("hypernetworks are not supported", where=tag.text, fix="take the tag out")
+    if tag.kind not in ADAPTERS:
+        notes.append(f"removed {tag.text}: it is none of the tags that are read here")
+        return None
+    call = adapter_call(tag, presets)
+    adapter = first_ranks(read(find_adapter(call.name, folders)), call.dyn)
+    notes += [f"{tag.text}: {word} is not read" for word in call.ignored]
+    if (call.hires_te, call.hires_unet) != (None, None):
+        notes.append(f"{tag.text}: there is no second pass here, hr is not read")
+    if not changes_in_time(call):
+        _, encoder, unet = timeline(call)[0]
+        return LoraRequest(adapter, unet, encoder, call.block_weights)
+    stages = [f"{begin:.0%} te {te:g} unet {unet:g}" for begin, te, unet in timeline(call, steps)]
+    notes.append(f"{tag.text}: strengths by share of the sampling: {', '.join(stages)}")
+    return LoraRequest(adapter, 1.0, 1.0, call.block_weights, call)
+
+
+def weighted_loras(text: str, folders: Sequence[Path]) -> tuple[WeightedLora, ...]:
+    """LoRAs that tags name with their strengths, for operations on files. Raises BadParameter, UnknownName."""
+    calls = read_tags(text).adapters
+    if not calls:
+        raise BadParameter("no LoRA is named", where="loras", fix="write tags such as <lora:name:0.8>")
+    if timed := [call for call in calls if changes_in_time(call)]:
+        raise BadParameter("a file has no steps", where=str(timed[0]), fix="take the starts, stops and curves out")
+    strengths = [timeline(call)[0] for call in calls]
+    return tuple(
+        WeightedLora(find_adapter(call.name, folders), unet, encoder, str(call.block_weights or ""), call.dyn)
+        for call, (_, encoder, unet) in zip(calls, strengths, strict=True)
+    )

@@ -1,0 +1,209 @@
+"""Nodes made of operations: one mapping from slots, targets and fields to ComfyUI's inputs and outputs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..core.operation import Job, run
+from ..core.operation_registry import group_title, operations
+from . import host, inputs
+from .annotators import PREFIX, camel, disabled_node
+
+if TYPE_CHECKING:
+    from ..core.operation import Operation, Report, Slot
+    from ..core.operation_registry import OperationType
+    from ..core.params import Value
+
+NAMES = {"lora": "lora_name", "checkpoint": "ckpt_name"}
+"""Kind of slot → what ComfyUI's own nodes call such an input; others have the slot's name."""
+IN_MEMORY = {"poses": ("POSE_KEYPOINT", "poses"), "pictures": ("IMAGE", "map")}
+"""Kinds of results that are handed to the next node in place of being written."""
+NOTHING = "none"
+
+
+class OperationNode:
+    """Base of the generated nodes."""
+
+    operation: ClassVar[OperationType]
+    FUNCTION = "run"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, dict[str, inputs.Input]]:
+        """Slots and the new file's name, then parameters; those that workflows have not stored yet stand last."""
+        operation, added = cls.operation, cls.operation.spec.added
+        target, fields = operation.target(), {f.name: inputs.of_field(f, f.default) for f in operation.fields()}
+        required = {input_name(slot): _slot_input(slot) for slot in operation.slots()}
+        overwrite: dict[str, inputs.Input] = {}
+        if target is not None and target.kind not in IN_MEMORY:
+            text = f"Name of the new file in the first {host.FOLDERS[target.kind]} folder, sub-folder/name too"
+            required["filename"] = inputs.text("", text + ("; empty: as the input" if target.unnamed else ""))
+            overwrite = {"overwrite": ("BOOLEAN", {"default": False, "tooltip": "Replace a file of that name"})}
+        if consent := operation.spec.consent:
+            required[consent.name] = ("BOOLEAN", {"default": False, "tooltip": consent.help})
+        first = {name: field for name, field in fields.items() if name not in added}
+        last = {name: field for name, field in fields.items() if name in added}
+        return {"required": required, "optional": first | overwrite | last}
+
+    @classmethod
+    def IS_CHANGED(cls, **_: Any) -> float | str:
+        """Run every time where the answer lies outside the graph."""
+        return float("nan") if cls.operation.spec.volatile else ""
+
+    def run(self, **given: Any) -> Any:
+        """Run the operation; raises what it raises."""
+        operation = self.operation
+        values: dict[str, Value] = {f.name: given[f.name] for f in operation.fields() if f.name in given}
+        chosen: dict[str, Any] = {slot.name: _slot_value(slot, given[input_name(slot)]) for slot in operation.slots()}
+        consent, overwrite = operation.spec.consent, bool(given.get("overwrite"))
+        job = Job(host.HOOKS, consent=not consent or bool(given.get(consent.name)), overwrite=overwrite)
+        target = operation.target()
+        if target is not None:
+            chosen[target.name] = _target_path(operation, given, values, job)
+        report = run(operation, chosen, values, job)
+        for note in report.notes:
+            host.HOOKS.note(f"{operation.spec.title}: {note}")
+        if report.errors:
+            raise report.errors[0]
+        return _outputs(operation, report)
+
+
+def input_name(slot: Slot) -> str:
+    """Name of a slot's input."""
+    return slot.name if slot.live else NAMES.get(slot.kind, slot.name)
+
+
+def _slot_input(slot: Slot) -> inputs.Input:
+    """The widget or socket of a slot."""
+    match slot.kind:
+        case "checkpoint" if slot.live:
+            return "MODEL", {"tooltip": slot.help}
+        case "lora" | "checkpoint":
+            files = host.paths().get_filename_list(host.FOLDERS[slot.kind])
+            return inputs.choice(files, slot.help)
+        case "embedding":
+            return inputs.choice(_embeddings_names(), slot.help)
+        case "weights":
+            from ..preprocessors.weights.catalogue import records
+
+            names = [weight.id for weight in records().values() if weight.repo]
+            return inputs.choice([*names, NOTHING] if slot.optional else names, slot.help)
+        case "poses":
+            return "POSE_KEYPOINT", {"tooltip": slot.help}
+        case "loras":
+            return inputs.text("", f"{slot.help}, as tags: <lora:a:0.8> <lora:b:0.5:1>", multiline=True)
+        case "text" | "file":
+            return inputs.text("", slot.help, multiline=True)
+
+
+def _slot_value(slot: Slot, given: Any) -> Any:
+    """What the operation takes in place of what the graph holds."""
+    match slot.kind:
+        case "checkpoint" if slot.live:
+            from .adapting import Live
+
+            return Live(slot.name, given)
+        case "lora" | "checkpoint":
+            return Path(host.paths().get_full_path_or_raise(host.FOLDERS[slot.kind], given))
+        case "embedding":
+            from .embeddings import library
+
+            return library().find(given)
+        case "weights":
+            return () if given == NOTHING else (given,)
+        case "poses":
+            from ..core.poses.files import PoseFile
+            from .poses import read_keypoints
+
+            return PoseFile(tuple(read_keypoints(given)), listed=True)
+        case "loras":
+            from ..adapters.prompts.lora_requests import weighted_loras
+
+            return weighted_loras(given, host.HOOKS.folders("lora"))
+        case "text" | "file":
+            return given
+
+
+def _embeddings_names() -> list[str]:
+    from .embeddings import library
+
+    return [f"{entry.relative}{entry.path.suffix}" for entry in library().entries]
+
+
+def _target_path(operation: OperationType, given: dict[str, Any], values: dict[str, Value], job: Job) -> Path:
+    """Where the new file goes: into the host's first folder of its kind. Raises BadParameter, WriteFailed."""
+    from ..adapters.prompts.library import check_name
+
+    target = operation.target()
+    if target is None or target.kind in IN_MEMORY:
+        return Path()
+    suffix = operation().suffix(operation.params(**values))
+    name = str(given.get("filename", "")).strip()
+    if not name and target.unnamed:
+        name = str(given[input_name(operation.slots()[0])]).rpartition(".")[0]
+    path = job.host.folders(target.kind)[0] / f"{check_name(name.removesuffix(suffix))}{suffix}"
+    job.check_free(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _outputs(operation: type[Operation[Any, Any]], report: Report) -> Any:
+    """Outputs of the node, and what its face shows."""
+    target = operation.target()
+    if target is not None and target.kind == "poses":
+        return (list(report.poses or ()),)
+    if target is not None and target.kind == "pictures":
+        from . import pictures
+
+        return (pictures.batch(report.pictures),)
+    text = "\n".join(filter(None, [report.text, *report.notes]))
+    data = json.dumps(report.data, indent=2, ensure_ascii=False)
+    outputs = (text, data) if target is None else (_host_names(target.kind, report.files), text)
+    return {"ui": {"text": [text], "receipt": [report.data]}, "result": outputs}
+
+
+def _host_names(kind: str, files: tuple[Path, ...]) -> str:
+    """New files by the names that the host's lists and prompts have for them."""
+    folder = host.paths().get_folder_paths(host.FOLDERS[kind])[0]
+    names = [path.relative_to(folder) for path in files]
+    if kind == "embedding":
+        return " ".join(f"embedding:{name.with_suffix('').as_posix()}" for name in names)
+    return ", ".join(map(str, names))
+
+
+def _node(operation: OperationType) -> type[OperationNode]:
+    spec, target = operation.spec, operation.target()
+    kind = target.kind if target else ""
+    first = {"lora": "lora_name", "checkpoint": "ckpt_name", "embedding": "words"}.get(kind)
+    names = (first, "report") if first else ("report", "json")
+    types = ("STRING", "STRING")
+    if kind in IN_MEMORY:
+        types, names = ((IN_MEMORY[kind][0],), (IN_MEMORY[kind][1],))
+    body: dict[str, Any] = {
+        "operation": operation,
+        "TITLE": f"{spec.title} ({PREFIX})",
+        "CATEGORY": f"{PREFIX}/{group_title(spec.group)}",
+        "DESCRIPTION": " ".join((operation.__doc__ or "").split()),
+        "RETURN_TYPES": types,
+        "RETURN_NAMES": names,
+        "OUTPUT_NODE": kind not in IN_MEMORY,
+        "SEARCH_ALIASES": [f"{spec.group} {spec.verb}"],
+        "__doc__": operation.__doc__,
+        "__module__": __name__,
+    }
+    return type(class_name(operation), (OperationNode,), body)
+
+
+def class_name(operation: OperationType) -> str:
+    """Class name of an operation's node."""
+    return operation.spec.names.get("comfyui") or camel(operation.spec.id.replace(".", "_"))
+
+
+def nodes() -> dict[str, type]:
+    """Class name → node; an operation that could not be imported is there too, with the reason."""
+    found = {class_name(operation): _node(operation) for operation in operations().of_host("comfyui")}
+    for name, reason in operations().broken.items():
+        label = camel(name.replace(".", "_"))
+        found[label] = disabled_node(label, name, reason)  # type: ignore[assignment]
+    return dict(found)

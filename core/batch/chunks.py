@@ -1,0 +1,87 @@
+"""An annotator over a batch of pictures inside a host: chunks, progress, interruption, notes. Imported lazily."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..annotator import ControlMap
+from ..errors import WeightsMissing
+from ..images.geometry import Size, target_size
+from ..networks.batching import chunk_length
+from ..segments import joined
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from ..annotator import Annotator
+    from ..hooks import HostHooks
+    from ..images.types import Images, Masks
+    from ..params import Value
+    from ..registry import AnnotatorType
+
+
+def annotate_batch(
+    annotator: AnnotatorType,
+    images: Images,
+    values: dict[str, Value],
+    host: HostHooks,
+    *,
+    resolution: int,
+    masks: Masks | NDArray[np.float32] | None = None,
+    note: str = "",
+) -> ControlMap:
+    """Maps of pictures uint8 [B, H, W, 3]; the host can interrupt after every picture (every stack, on GPUs).
+
+    masks: float32 [B or 1, H, W, 1], one for all or one for each. note: goes with the maps, and to the host.
+    Raises what `core.annotator.Annotator` raises; missing weights say what the host's user can do.
+    """
+    try:
+        ready = _load(annotator, values, host)
+        return _join(list(_parts(ready, images, masks, resolution, host)), note, host)
+    except WeightsMissing as error:
+        raise host.explain_missing(error) from error
+
+
+def _load(annotator: AnnotatorType, values: dict[str, Value], host: HostHooks) -> Annotator[Any]:
+    if not annotator.spec.weights:
+        return annotator.ready(annotator.params(**values))
+    host.adopt_networks()
+    return annotator.ready(annotator.params(**values), device=host.device())
+
+
+def _parts(
+    annotator: Annotator[Any],
+    images: Images,
+    masks: Masks | NDArray[np.float32] | None,
+    resolution: int,
+    host: HostHooks,
+) -> Iterator[ControlMap]:
+    length = chunk_length(annotator.placement, *target_size(Size(*images.shape[1:3]), resolution))
+    with host.progress(annotator.spec.id, len(images), "pictures") as progress:
+        for start in range(0, len(images), length):
+            progress(start, len(images))
+            chunk = images[start : start + length]
+            own = masks if masks is None or len(masks) == 1 else masks[start : start + length]
+            part = annotator(chunk, resolution=resolution, masks=own)
+            for note in part.notes:
+                host.note(f"{annotator.spec.id}, from picture {start + 1} of {len(images)}: {note}")
+            yield part
+        progress(len(images), len(images))
+
+
+def _join(parts: list[ControlMap], note: str, host: HostHooks) -> ControlMap:
+    if note:
+        host.note(note)
+    notes = [*([note] if note else []), *(text for part in parts for text in part.notes)]
+    values = [part.values for part in parts if part.values is not None]
+    return ControlMap(
+        np.concatenate([part.images for part in parts]),
+        np.concatenate(values) if values else None,
+        None if parts[0].poses is None else tuple(pose for part in parts for pose in part.poses or ()),
+        joined([part.segments for part in parts]),
+        notes=tuple(dict.fromkeys(notes)),
+    )
