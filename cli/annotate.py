@@ -81,7 +81,7 @@ def _section(ctx: click.Context, formatter: click.HelpFormatter, title: str, par
 
 
 def _about(annotator: AnnotatorType) -> Iterator[str]:
-    from .listing import unavailable
+    from ..core.diagnostics.availability import unavailable
 
     spec = annotator.spec
     yield inspect.cleandoc(annotator.__doc__ or spec.title)
@@ -261,7 +261,7 @@ def _every(asked: Asked) -> list[str]:
 
 
 def _why_not(annotator: AnnotatorType, asked: Asked) -> str:
-    from .listing import unavailable
+    from ..core.diagnostics.availability import unavailable
 
     return unavailable(annotator, has_mask=bool(asked.mask or asked.mask_from))
 

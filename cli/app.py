@@ -16,9 +16,9 @@ COMMANDS = {
     "annotate": ("annotate", "Turn pictures into control maps."),
     "annotators": ("listing", "List annotators, their parameters, names and licences."),
     "doctor": ("doctor", "Look for what would make things fail, and say how to mend it."),
-    "install": ("install", "Add the nodes to a ComfyUI."),
-    "uninstall": ("install", "Take them away again."),
-    "docs": ("reference", "Write the reference as Markdown."),
+    "install": ("install", "Install the nodes into ComfyUI."),
+    "uninstall": ("install", "Remove them again."),
+    "docs": ("listing", "Write the reference as Markdown."),
 }
 WIDTH = 100
 

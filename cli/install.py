@@ -1,72 +1,29 @@
-"""``underdrawing install`` and ``uninstall``: our folder in a host, and nothing else of the host."""
+"""``underdrawing install`` and ``uninstall``."""
 
 from __future__ import annotations
 
-import json
-import shutil
-from contextlib import suppress
-from hashlib import sha256 as sha256_bytes
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
 
 import click
 
-from .. import __version__
-from ..core.errors import BadParameter, WriteFailed
-from ..core.files import atomic_write, sha256_file, writing
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-PACKAGE = Path(__file__).parents[1]
-NAME = "underdrawing"
-"""Our folder in the host."""
-RECORD = ".underdrawing-install.json"
-"""List of the files we wrote, with their hashes; what is not in it is not ours."""
-BESIDE = ("locales", "example_workflows")
-"""Folders that ComfyUI only looks for in the folder it loads."""
-LEFT_OUT = {"tests", "benchmarks", "tools", "docs", "examples", "build", "dist", "__pycache__"}
-STUB = '''"""Underdrawing's nodes, from the installed package; written by `underdrawing install comfyui`."""
-
-from underdrawing import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS, WEB_DIRECTORY
-
-__all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS", "WEB_DIRECTORY"]
-'''
-
-
-class Host(NamedTuple):
-    """Where a host keeps its extensions, and how it is known."""
-
-    folder: str
-    sign: str
-    title: str
-
-
-HOSTS = {"comfyui": Host("custom_nodes", "nodes.py", "ComfyUI")}
+from ..core.installation import HOSTS, install_into, uninstall_from
 
 host_argument = click.argument("host", type=click.Choice(tuple(HOSTS)))
 path_argument = click.argument("path", type=click.Path(path_type=Path))
 
 
-@click.command(short_help="Add the nodes to a ComfyUI.")
+@click.command(short_help="Install the nodes into ComfyUI.")
 @host_argument
 @path_argument
 @click.option("--link", "how", flag_value="link", help="Link this folder, for development.")
 @click.option("--copy", "how", flag_value="copy", help="Copy everything, so that the host needs no installed package.")
 def install(host: str, path: Path, how: str | None) -> None:
-    """Add our nodes to the HOST at PATH.
+    """Install our nodes into the HOST at PATH.
 
     By default a small folder is written that imports the installed package: the host's Python must have it. Nothing
     else of the host is touched; its weights stay where they are.
     """
-    place = extensions(host, path) / NAME
-    if place.is_symlink() or place.exists():
-        what = "is there already"
-        raise WriteFailed(what, where=str(place), fix=f"run `underdrawing uninstall {host} {path}` first")
-    if how == "link":
-        linked(place)
-    else:
-        written(place, dict(whole() if how == "copy" else stub()))
+    place = install_into(host, path, how or "stub")
     click.echo(f"{place}: {'linked' if how == 'link' else 'written'}. Start {HOSTS[host].title} again.")
     if how is None:
         click.echo(f"{HOSTS[host].title}'s Python must have the package: `python -c 'import underdrawing'` must work.")
@@ -75,119 +32,12 @@ def install(host: str, path: Path, how: str | None) -> None:
     click.echo("If `import cv2` fails there: python -m pip install opencv-python-headless")
 
 
-@click.command(short_help="Take the nodes away again.")
+@click.command(short_help="Remove the nodes again.")
 @host_argument
 @path_argument
 def uninstall(host: str, path: Path) -> None:
-    """Take away what install put into the HOST at PATH; files of yours in our folder stay."""
-    place = extensions(host, path) / NAME
-    if place.is_symlink():
-        if place.resolve() != PACKAGE.resolve():
-            raise BadParameter("is a link to somewhere else", where=str(place), fix="remove it by hand if it is to go")
-        with writing(place):
-            place.unlink()
-        click.echo(f"{place}: link removed")
-        return
-    if not place.exists():
-        raise BadParameter("is not there, nothing to take away", where=str(place))
-    kept = removed(place)
-    click.echo(f"{place}: {'removed' if not kept else 'removed but for files that are yours or changed:'}")
-    for name in kept:
+    """Remove what install put into the HOST at PATH; files of yours in our folder stay."""
+    place, left = uninstall_from(host, path)
+    click.echo(f"{place}: {'removed' if not left else 'removed but for files that are yours or changed:'}")
+    for name in left:
         click.echo(f"  {name}")
-
-
-def extensions(host: str, path: Path) -> Path:
-    """Folder of extensions of a host, given that folder or the host's. Raises BadParameter."""
-    settings, path = HOSTS[host], path.expanduser().absolute()
-    if path.name == settings.folder and path.is_dir():
-        return path
-    if (path / settings.folder).is_dir():
-        return path / settings.folder
-    below = path / settings.title / settings.folder
-    hint = f"{below.parent} looks right" if below.is_dir() else f"name the folder that holds {settings.folder}"
-    raise BadParameter(f"is no folder of {settings.title}", where=str(path), fix=hint)
-
-
-def linked(place: Path) -> None:
-    """Link our own folder. Raises WriteFailed."""
-    with writing(place):
-        place.symlink_to(PACKAGE, target_is_directory=True)
-
-
-def stub() -> Iterator[tuple[str, Path | bytes]]:
-    """Files of the folder that imports the package."""
-    yield "__init__.py", STUB.encode()
-    yield from below(BESIDE)
-
-
-def whole() -> Iterator[tuple[str, Path | bytes]]:
-    """Files of the package itself."""
-    packages = [p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").is_file()]
-    for name in ("__init__.py", "py.typed", "LICENSE", "requirements.txt", "pyproject.toml"):
-        if (PACKAGE / name).is_file():
-            yield name, PACKAGE / name
-    yield from below((*BESIDE, *(name for name in sorted(packages) if name not in LEFT_OUT)))
-
-
-def below(folders: tuple[str, ...]) -> Iterator[tuple[str, Path | bytes]]:
-    """Every file of some of our folders, by its name relative to the package."""
-    for folder in folders:
-        for path in sorted((PACKAGE / folder).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                yield path.relative_to(PACKAGE).as_posix(), path
-
-
-def written(place: Path, files: dict[str, Path | bytes]) -> None:
-    """Write the record first, so that what a broken run leaves can be taken away. Raises WriteFailed."""
-    record = {"version": __version__, "files": {name: digest(source) for name, source in files.items()}}
-    atomic_write(place / RECORD, json.dumps(record, indent=1).encode())
-    for name, source in files.items():
-        target = place / PurePosixPath(name)
-        if isinstance(source, bytes):
-            atomic_write(target, source)
-            continue
-        with writing(target, source.stat().st_size):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
-
-
-def digest(source: Path | bytes) -> str:
-    """sha256 of a file or of bytes."""
-    return sha256_bytes(source).hexdigest() if isinstance(source, bytes) else sha256_file(source)
-
-
-def removed(place: Path) -> list[str]:
-    """Remove what the record lists and is unchanged, and folders that are empty then; names of what is left.
-
-    Raises BadParameter when there is no record of ours, WriteFailed.
-    """
-    with writing(place):
-        for name, wanted in recorded(place).items():
-            target = place / name
-            if target.is_file() and not target.is_symlink() and sha256_file(target) == wanted:
-                target.unlink()
-                for compiled in target.parent.glob(f"__pycache__/{target.stem}.*.pyc"):
-                    compiled.unlink()
-        left = [path.relative_to(place).as_posix() for path in sorted(place.rglob("*")) if not path.is_dir()]
-        if left == [RECORD]:
-            (place / RECORD).unlink()
-        for folder in sorted((path for path in place.rglob("*") if path.is_dir()), reverse=True):
-            with suppress(OSError):  # it holds something of the user's
-                folder.rmdir()
-        if left == [RECORD]:
-            place.rmdir()
-    return [name for name in left if name != RECORD]
-
-
-def recorded(place: Path) -> dict[str, str]:
-    """Name → sha256 of the files we wrote. Raises BadParameter."""
-    try:
-        files = json.loads((place / RECORD).read_text("utf-8"))["files"]
-        names = {str(name): str(wanted) for name, wanted in files.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        what = "was not made by `underdrawing install`"
-        raise BadParameter(what, where=str(place), fix="remove it by hand if it is to go") from error
-    inside = [name for name in names if ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute()]
-    if inside or any("\\" in name or ":" in name for name in names):
-        raise BadParameter("its record leads out of the folder", where=str(place), fix="remove it by hand")
-    return names

@@ -1,71 +1,20 @@
-"""``underdrawing annotators``: what there is, straight from the declarations."""
+"""``underdrawing annotators`` and ``underdrawing docs``: what there is, straight from the declarations."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import textwrap
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
 
 import click
 import msgspec
 
-from ..core.diagnostics.availability import unavailable
-from ..core.weights.store import store
 from ..preprocessors import registry
+from ..preprocessors.reference.describe import annotator_lines, describe, describe_broken
+from ..preprocessors.reference.names import names_lines, rows
+from ..preprocessors.reference.pages import PARTS
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..core.params import Value
-    from ..core.registry import AnnotatorType
-
-
-INDENT = 20
-"""Column at which the text of a listed annotator begins."""
-
-
-def describe(annotator: AnnotatorType) -> dict[str, Any]:
-    """Everything about an annotator that needs no run, JSON-serialisable."""
-    spec, reason = annotator.spec, unavailable(annotator)
-    return {
-        "id": spec.id,
-        "title": spec.title,
-        "kind": spec.kind.value,
-        "help": summary(annotator),
-        "aliases": list(dict.fromkeys(alias.name for alias in spec.aliases)),
-        "names": [msgspec.to_builtins(alias) for alias in spec.aliases],
-        "params": [msgspec.to_builtins(field) for field in annotator.fields()],
-        "weights": [
-            {"id": w.id, **msgspec.to_builtins(store().shown(w)), "pinned": store().pinned(w)} for w in spec.weights
-        ],
-        "consumers": list(spec.consumers),
-        "licence": spec.licence,
-        "commercial": spec.commercial,
-        "version": spec.version,
-        "available": not reason,
-        "reason": reason,
-    }
-
-
-def summary(annotator: AnnotatorType) -> str:
-    """First line of its docstring."""
-    return (annotator.__doc__ or "").strip().partition("\n")[0]
-
-
-def broken() -> list[dict[str, Any]]:
-    """Annotators that could not be imported, in the same shape."""
-    empty: dict[str, Any] = {
-        "title": "",
-        "kind": "",
-        "help": "",
-        "aliases": [],
-        "names": [],
-        "params": [],
-        "weights": [],
-    }
-    rest: dict[str, Any] = {"consumers": [], "licence": "", "commercial": False, "version": 0, "available": False}
-    return [{"id": name, **empty, **rest, "reason": reason} for name, reason in registry.broken.items()]
+WIDTH = 100
 
 
 @click.command(short_help="List annotators.")
@@ -74,43 +23,22 @@ def broken() -> list[dict[str, Any]]:
 def annotators(as_json: bool, names: bool) -> None:
     """List annotators: what they make, the names users know them by, licence, and whether they can run here."""
     if names:
-        from .names import as_text, rows
-
-        click.echo(
-            json.dumps([msgspec.to_builtins(row) for row in rows()], indent=2) if as_json else "\n".join(as_text())
-        )
+        table = [msgspec.to_builtins(row) for row in rows()] if as_json else []
+        click.echo(json.dumps(table, indent=2) if as_json else "\n".join(names_lines()))
         return
-    entries = [describe(annotator) for annotator in registry] + broken()
+    entries = [describe(annotator) for annotator in registry] + describe_broken()
     if as_json:
         click.echo(json.dumps(entries, indent=2))
         return
-    width = min(shutil.get_terminal_size().columns, 100)
-    click.echo("\n".join(line for entry in entries for line in _listed(entry, width)))
+    width = min(shutil.get_terminal_size().columns, WIDTH)
+    click.echo("\n".join(line for entry in entries for line in annotator_lines(entry, width)))
 
 
-def _listed(entry: dict[str, Any], width: int) -> Iterator[str]:
-    """Lines of one annotator: id and help, then what it takes and is called, wrapped under the help."""
-    params = ", ".join(f"{p['name']}={shown(p['default'])}" for p in entry["params"])
-    details = {
-        "": entry["help"] or "could not be imported",
-        "parameters: ": params,
-        "also: ": ", ".join(entry["aliases"]),
-        "read by: ": "; ".join(entry["consumers"]),
-        "licence: ": entry["licence"]
-        + ("" if entry["commercial"] or not entry["licence"] else ", not for commercial use"),
-        "not available: ": entry["reason"],
-    }
-    texts = [label + text for label, text in details.items() if text]
-    for number, text in enumerate(texts):
-        first = entry["id"] if number == 0 else ""
-        wrapped = textwrap.wrap(
-            text, width - INDENT, subsequent_indent="" if number == 0 else "  ", break_on_hyphens=False
-        )
-        for line in wrapped:
-            yield f"{first:<{INDENT - 1}} {line}".rstrip()
-            first = ""
+@click.command(short_help="Write the reference as Markdown.")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--part", type=click.Choice(list(PARTS)), default="annotators", show_default=True, help="Which page.")
+def docs(file: Path, part: str) -> None:
+    """Write a page of the reference to FILE, as Markdown made from the declarations."""
+    from ..core.files import atomic_write
 
-
-def shown(value: Value) -> str:
-    """Value as it is written on the command line."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    atomic_write(file, PARTS[part]().encode())

@@ -8,6 +8,7 @@ from ..core.annotator import Kind
 from ..core.registry import meaning
 from ..preprocessors import registry
 from . import host, inputs
+from .inputs import OLDER, PREFIX
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from ..core.annotator import Alias, ControlMap, Spec
     from ..core.params import Field, Value
     from ..core.registry import AnnotatorType
-
-PREFIX = "Underdrawing"
-OLDER = f"{PREFIX}/Names of older workflows"
 
 
 class AnnotatorNode:

@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from ..core.params import Field, Value
 
 Input = tuple[Any, dict[str, Any]]
+Inputs = dict[str, dict[str, Input]]
+PREFIX = "Underdrawing"
+OLDER = f"{PREFIX}/Names of older workflows"
+"""Category of the nodes that bear another pack's names."""
 MOST_STEPS = 1000
 """A slider with more steps cannot be set by hand; a number field is shown instead."""
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..core.operation import Job, run
 from ..core.operation_registry import group_title, operations
 from . import host, inputs
-from .annotators import PREFIX, camel, disabled_node
+from .annotators import camel, disabled_node
+from .inputs import PREFIX
 
 if TYPE_CHECKING:
     from ..core.operation import Operation, Report, Slot

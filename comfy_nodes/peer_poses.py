@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.poses.face_regions import COLOURS
 from ..core.poses.tracking import PARTS, SIZES
 from . import inputs
-from .annotators import OLDER
+from .inputs import OLDER
 from .poses import POSES, draw_poses, read_keypoints
 
 if TYPE_CHECKING:

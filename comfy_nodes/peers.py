@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..core.poses.model import Pose
 from . import inputs
-from .annotators import OLDER
 from .annotators import drop_ins as named_drop_ins
+from .inputs import OLDER
 from .poses import SavePoses, draw_poses, read_keypoints, to_keypoints
 from .tools import Fit, PixelPerfect, Sheet, first
 

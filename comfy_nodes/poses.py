@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..core.errors import BadImage
 from . import host, inputs
-from .annotators import PREFIX
+from .inputs import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..core.images.geometry import Size, pixel_perfect
 from ..preprocessors import registry
 from . import host, inputs
-from .annotators import PREFIX, annotate, run_annotator
+from .annotators import annotate, run_annotator
+from .inputs import PREFIX
 
 if TYPE_CHECKING:
     from torch import Tensor

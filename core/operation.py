@@ -1,25 +1,20 @@
 """Operations: what a user can run that is no annotator. One declaration each; every host derives its surface from it.
 
-An operation is one class in a file of its own in an `operations` folder of its room. Its inputs are a struct whose
-fields are slots, its parameters a `Params` struct, its docstring is the help:
-
->>> class Inputs_(Inputs):
-...     file: Annotated[Path, slot("lora", "File to look into")]
->>> [(s.name, s.kind, s.repeat) for s in slots(Inputs_)]
-[('file', 'lora', 'one')]
+An operation is one class in a file of its own in an `operations` folder of its room: inputs are a struct of slots,
+parameters a `Params` struct, the docstring is the help.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, get_args
 
 import msgspec
 
 from .errors import WriteFailed
 from .params import Field, Params, Value, fields, make
+from .slots import Inputs, Slot, Target, WeightedLora, slot, slots, target, target_of
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -28,88 +23,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .errors import UnderdrawingError
-    from .hooks import FileKind, HostHooks
+    from .hooks import HostHooks
     from .progress import Progress
 
-SlotKind = Literal["lora", "loras", "checkpoint", "embedding", "poses", "text", "weights", "file"]
-"""What a slot takes. Each host maps a kind to what means the same there: a checkpoint is a file or a loaded model,
-poses are a JSON file or a list in memory, several LoRAs with strengths are files with options or tags in a text."""
-Repeat = Literal["one", "each", "all"]
-"""one: takes one. each: a host may give several, and the operation runs once for each. all: takes a list at once."""
+__all__ = [
+    "Consent",
+    "Inputs",
+    "Job",
+    "Operation",
+    "Picture",
+    "Report",
+    "Spec",
+    "WeightedLora",
+    "run",
+    "slot",
+    "target",
+]
+
 Host = Literal["cli", "comfyui", "a1111"]
-
-
-class Slot(msgspec.Struct, frozen=True):
-    """An input. live: a checkpoint may also be a model that the host has loaded. name: filled in from the field."""
-
-    kind: SlotKind
-    help: str
-    repeat: Repeat = "one"
-    live: bool = False
-    optional: bool = False
-    name: str = ""
-
-
-class Target(msgspec.Struct, frozen=True):
-    """What an operation writes, or gives back where the host keeps such things in memory.
-
-    suffix: of the file; empty for a folder. last: on a command line it is the last argument in place of an option.
-    unnamed: a host that asks for a name may be given none, which means that of the input.
-    """
-
-    kind: FileKind
-    help: str
-    suffix: str = ".safetensors"
-    last: bool = False
-    unnamed: bool = False
-    name: str = ""
-
-
-class Inputs(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of every set of inputs. Fields are ``Annotated[type, slot(...) or target(...)]``."""
-
-
-def slot(kind: SlotKind, text: str, *, repeat: Repeat = "one", live: bool = False, optional: bool = False) -> Slot:
-    """Declare an input; text is its help."""
-    return Slot(kind, text, repeat, live, optional)
-
-
-def target(
-    kind: FileKind, text: str, *, suffix: str = ".safetensors", last: bool = False, unnamed: bool = False
-) -> Target:
-    """Declare what is written; text is its help."""
-    return Target(kind, text, suffix, last, unnamed)
-
-
-@cache
-def slots(inputs: type[Inputs]) -> tuple[Slot, ...]:
-    """Inputs of an operation in order of declaration."""
-    return tuple(d for d in _declarations(inputs) if isinstance(d, Slot))
-
-
-@cache
-def target_of(inputs: type[Inputs]) -> Target | None:
-    """What an operation writes; None when it only reports."""
-    return next((d for d in _declarations(inputs) if isinstance(d, Target)), None)
-
-
-def _declarations(inputs: type[Inputs]) -> list[Slot | Target]:
-    hints = get_type_hints(inputs, include_extras=True)
-    found = ((f.name, meta) for f in msgspec.structs.fields(inputs) for meta in get_args(hints[f.name])[1:])
-    return [msgspec.structs.replace(d, name=name) for name, d in found if isinstance(d, (Slot, Target))]
-
-
-class WeightedLora(msgspec.Struct, frozen=True):
-    """A LoRA file with the strengths it is wanted at. blocks: block weights or a preset as in ``lbw=``, or empty.
-
-    ranks: only so many of the first ranks count (``dyn=``); None for all.
-    """
-
-    path: Path
-    unet: float = 1.0
-    text_encoder: float = 1.0
-    blocks: str = ""
-    ranks: int | None = None
 
 
 class Picture(msgspec.Struct, frozen=True):

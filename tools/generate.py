@@ -27,7 +27,7 @@ FOLDERS = (comfy_pages.DOCS, comfy_workflows.FOLDER)
 
 def generated_files(japanese: comfy_pages.Japanese | None = None) -> dict[Path, str]:
     """Every generated file and its content."""
-    from underdrawing.cli.reference import PARTS
+    from underdrawing.preprocessors.reference.pages import PARTS
 
     reference = {DOCS / f"{PAGE_NAMES.get(part, part)}.md": make() for part, make in PARTS.items()}
     nodes = comfy_pages.files(comfy_pages.nodes(), japanese or comfy_pages.Japanese())
@@ -52,8 +52,9 @@ def breaking_changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 
 def _continues(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    same = new["required"] == old["required"]
-    return same and all(new[part][: len(old[part])] == old[part] for part in ("optional", "outputs"))
+    before, after = (node["required"] + node["optional"] for node in (old, new))
+    needed = all(name in old["required"] for name in new["required"])
+    return needed and after[: len(before)] == before and new["outputs"][: len(old["outputs"])] == old["outputs"]
 
 
 def refused(files: dict[Path, str]) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 from tests.support.command_line import Run
 from tests.support.fake_host import Host
 
-from underdrawing.cli import install
+from underdrawing.core import installation
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -91,7 +91,7 @@ def test_files_of_the_user_stay(host: Host, run: Run) -> None:
     done = run("uninstall", "comfyui", str(host.base))
     assert done.code == 0
     assert "notes.txt" in done.out
-    assert set(tree(place)) == {"notes.txt", "__init__.py", install.RECORD}
+    assert set(tree(place)) == {"notes.txt", "__init__.py", installation.RECORD}
 
 
 @pytest.mark.parametrize("name", ["../../../victim", "/victim", "C:\\victim"])
@@ -100,7 +100,7 @@ def test_a_forged_record_leads_nowhere(name: str, host: Host, run: Run, tmp_path
     place.mkdir()
     victim = tmp_path / "victim"
     victim.write_bytes(b"")
-    (place / install.RECORD).write_text(json.dumps({"files": {name: install.digest(b"")}}))
+    (place / installation.RECORD).write_text(json.dumps({"files": {name: installation._digest(b"")}}))
     assert run("uninstall", "comfyui", str(host.base)).code != 0
     assert victim.exists()
 

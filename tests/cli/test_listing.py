@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from underdrawing.cli import listing
 from underdrawing.core.annotator import Annotator
+from underdrawing.core.diagnostics.availability import unavailable
+from underdrawing.core.weights.store import store
 from underdrawing.preprocessors import registry
 
 if TYPE_CHECKING:
@@ -42,17 +43,17 @@ def test_missing_modules_and_weights_are_reasons(run: Run, monkeypatch: pytest.M
     def find(_: object, weight: object) -> None:
         del weight
 
-    monkeypatch.setattr(type(listing.store()), "find", find)
-    assert "install it again" in listing.unavailable(hed)
+    monkeypatch.setattr(type(store()), "find", find)
+    assert "install it again" in unavailable(hed)
     fetched = tuple(weight for weight in hed.spec.weights if weight.repo)
 
     def of_the_hub(_: object) -> tuple[Weight, ...]:
         return fetched
 
     monkeypatch.setattr(hed, "weights_for", of_the_hub)
-    assert f"underdrawing weights fetch {fetched[0].id}" in listing.unavailable(hed)
+    assert f"underdrawing weights fetch {fetched[0].id}" in unavailable(hed)
     monkeypatch.setattr(Annotator, "missing", classmethod(lambda cls: ["a_module"]))
-    assert listing.unavailable(hed) == "needs a_module: pip install a_module"
+    assert unavailable(hed) == "needs a_module: pip install a_module"
     assert not any(entry["available"] for entry in json.loads(run("annotators", "--json").out))
     assert "not available: needs a_module" in run("annotators").out
 

@@ -17,9 +17,6 @@ DELIBERATE = {"underdrawing.core.annotator": {"underdrawing.core.execute"}}
 FOUND: Graph = {
     # to be cut by their owners; empty when the house is in order
     "underdrawing.core.networks.cache": {"underdrawing.core.networks.openvino"},
-    "underdrawing.comfy_nodes.poses": {"underdrawing.comfy_nodes.annotators"},
-    "underdrawing.comfy_nodes.lora": {"underdrawing.comfy_nodes.lora_tools"},
-    "underdrawing.cli.listing": {"underdrawing.cli.names"},
 }
 
 

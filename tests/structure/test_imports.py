@@ -33,8 +33,8 @@ def test_listing_loads_nothing_heavy() -> None:
 
 
 def test_listing_as_json_loads_only_the_command_line() -> None:
-    code = "from underdrawing.cli import listing\nfrom underdrawing.preprocessors import registry"
-    code += "\nassert [listing.describe(a) for a in registry]"
+    code = "from underdrawing.preprocessors.reference import describe\nfrom underdrawing.preprocessors import registry"
+    code += "\nassert [describe.describe(a) for a in registry]"
     assert loaded_after(code) <= {"click"}
 
 

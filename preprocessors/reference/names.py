@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..preprocessors import registry
-from .listing import shown
+from .. import registry
+from .describe import show_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ..core.params import Value
+    from ...core.params import Value
 
 HOSTS = {
     "": "Everywhere",
@@ -66,20 +66,20 @@ def _absent() -> Iterator[Row]:
 
 def preset_text(presets: Mapping[str, Value]) -> str:
     """Parameters as they are written on the command line."""
-    return " ".join(f"{name}={shown(value)}" for name, value in presets.items())
+    return " ".join(f"{name}={show_value(value)}" for name, value in presets.items())
 
 
-def as_text() -> Iterator[str]:
+def names_lines() -> Iterator[str]:
     """Lines for a terminal: each name, then what runs and who reads it."""
     for host, label in HOSTS.items():
         yield f"{label}:"
         for row in rows():
             if row.host == host:
                 yield f"  {row.name}"
-                yield from (f"      {line}" for line in _told(row))
+                yield from (f"      {line}" for line in _row_lines(row))
 
 
-def _told(row: Row) -> Iterator[str]:
+def _row_lines(row: Row) -> Iterator[str]:
     if not row.annotator:
         yield f"not offered: {row.reason}; use {row.use}"
         return
@@ -92,7 +92,7 @@ def _told(row: Row) -> Iterator[str]:
         yield f"read by {'; '.join(row.consumers)}"
 
 
-def as_markdown() -> str:
+def names_page() -> str:
     """Page of the table."""
     lines = [
         "# Names\n",

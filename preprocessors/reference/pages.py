@@ -1,53 +1,28 @@
-"""``underdrawing docs``: the reference pages, as Markdown made from the declarations."""
+"""The reference pages, as Markdown made from the declarations."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from ..core.settings import describe_variables
-from ..core.weights.pins import UNPINNED
-from ..preprocessors import registry
-from .listing import shown
+from ...core.settings import describe_variables
+from ...core.weights.pins import UNPINNED
+from .. import registry
+from .describe import field_row
+from .names import names_page
+from .operations import operations_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..core.params import Field
-    from ..core.registry import AnnotatorType
-    from ..core.weights.record import Weight
+    from ...core.registry import AnnotatorType
+    from ...core.weights.record import Weight
 
 DO_NOT_EDIT = "Written by `make docs` from the declarations; do not edit."
-
-
-@click.command(short_help="Write the reference as Markdown.")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option(
-    "--part",
-    type=click.Choice(["annotators", "names", "weights", "environment"]),
-    default="annotators",
-    show_default=True,
-    help="Annotators and their parameters, names of hosts and packs, weights files, or environment variables.",
-)
-def docs(file: Path, part: str) -> None:
-    """Write a page of the reference to FILE, as Markdown made from the declarations."""
-    from ..core.files import atomic_write
-
-    atomic_write(file, PARTS[part]().encode())
 
 
 def annotators_page() -> str:
     """Every annotator: what it does, names, consumers, weights, parameters."""
     return "\n".join([f"# Annotators\n\n{DO_NOT_EDIT}\n", *(_page(annotator) for annotator in registry)])
-
-
-def names_page() -> str:
-    """Every name of hosts and packs."""
-    from .names import as_markdown
-
-    return as_markdown()
 
 
 def weights_page() -> str:
@@ -89,13 +64,14 @@ PARTS: dict[str, Callable[[], str]] = {
     "names": names_page,
     "weights": weights_page,
     "environment": environment_page,
+    "operations": operations_page,
 }
 
 
 def _page(annotator: AnnotatorType) -> str:
     spec = annotator.spec
     names = ", ".join(f"`{a.name}` ({a.host}{_presets(a.presets, a.instead)})" for a in spec.aliases) or "none"
-    rows = [_row(field) for field in annotator.fields()]
+    rows = [field_row(field) for field in annotator.fields()]
     table = ["| parameter | default | values | meaning |", "|---|---|---|---|", *rows] if rows else ["No parameters."]
     weights = [
         f"* `{w.id}`, {w.megabytes}, {w.licence}"
@@ -115,16 +91,3 @@ def _page(annotator: AnnotatorType) -> str:
 def _presets(presets: dict[str, Any], instead: str) -> str:
     given = "".join(f", {name}={value}" for name, value in presets.items())
     return f"{given}, stands in for {instead}" if instead else given
-
-
-def _row(field: Field) -> str:
-    match field.kind:
-        case "choice":
-            values = ", ".join(field.choices)
-        case "int" | "float":
-            values = f"{field.low:g} to {field.high:g}" if field.low is not None and field.high is not None else "any"
-        case "bool":
-            values = "true, false"
-        case "text":
-            values = "text"
-    return f"| `{field.name}` | {shown(field.default)} | {values} | {field.help} |"

@@ -1,0 +1,97 @@
+"""Inputs of operations: slots that every host fills with what means the same there, and what is written.
+
+>>> class OneLora(Inputs):
+...     lora: Annotated[Path, slot("lora", "File to look into")]
+>>> [(s.name, s.kind, s.repeat) for s in slots(OneLora)]
+[('lora', 'lora', 'one')]
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args, get_type_hints
+
+import msgspec
+
+if TYPE_CHECKING:
+    from .hooks import FileKind
+
+SlotKind = Literal["lora", "loras", "checkpoint", "embedding", "poses", "text", "weights", "file"]
+"""What a slot takes. Each host maps a kind to what means the same there: a checkpoint is a file or a loaded model,
+poses are a JSON file or a list in memory, several LoRAs with strengths are files with options or tags in a text."""
+Repeat = Literal["one", "each", "all"]
+"""one: takes one. each: a host may give several, and the operation runs once for each. all: takes a list at once."""
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """An input. live: a checkpoint may also be a model that the host has loaded. name: filled in from the field."""
+
+    kind: SlotKind
+    help: str
+    repeat: Repeat = "one"
+    live: bool = False
+    optional: bool = False
+    name: str = ""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What an operation writes, or gives back where the host keeps such things in memory.
+
+    suffix: of the file; empty for a folder. last: on a command line it is the last argument in place of an option.
+    unnamed: a host that asks for a name may be given none, which means that of the input.
+    """
+
+    kind: FileKind
+    help: str
+    suffix: str = ".safetensors"
+    last: bool = False
+    unnamed: bool = False
+    name: str = ""
+
+
+class Inputs(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every set of inputs. Fields are ``Annotated[type, slot(...) or target(...)]``."""
+
+
+def slot(kind: SlotKind, text: str, *, repeat: Repeat = "one", live: bool = False, optional: bool = False) -> Slot:
+    """Declare an input; text is its help."""
+    return Slot(kind, text, repeat, live, optional)
+
+
+def target(
+    kind: FileKind, text: str, *, suffix: str = ".safetensors", last: bool = False, unnamed: bool = False
+) -> Target:
+    """Declare what is written; text is its help."""
+    return Target(kind, text, suffix, last, unnamed)
+
+
+@cache
+def slots(inputs: type[Inputs]) -> tuple[Slot, ...]:
+    """Inputs of an operation in order of declaration."""
+    return tuple(d for d in _declarations(inputs) if isinstance(d, Slot))
+
+
+@cache
+def target_of(inputs: type[Inputs]) -> Target | None:
+    """What an operation writes; None when it only reports."""
+    return next((d for d in _declarations(inputs) if isinstance(d, Target)), None)
+
+
+def _declarations(inputs: type[Inputs]) -> list[Slot | Target]:
+    hints = get_type_hints(inputs, include_extras=True)
+    found = ((f.name, meta) for f in msgspec.structs.fields(inputs) for meta in get_args(hints[f.name])[1:])
+    return [msgspec.structs.replace(d, name=name) for name, d in found if isinstance(d, (Slot, Target))]
+
+
+class WeightedLora(msgspec.Struct, frozen=True):
+    """A LoRA file with the strengths it is wanted at. blocks: block weights or a preset as in ``lbw=``, or empty.
+
+    ranks: only so many of the first ranks count (``dyn=``); None for all.
+    """
+
+    path: Path
+    unet: float = 1.0
+    text_encoder: float = 1.0
+    blocks: str = ""
+    ranks: int | None = None

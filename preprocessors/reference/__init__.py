@@ -1,0 +1,1 @@
+"""The reference: what there is, as tables, pages and JSON, made from the declarations."""

@@ -1,0 +1,66 @@
+"""The page of operations: their inputs, what they write, parameters, and where they are offered."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+from ...core.operation_registry import group_help, operations
+from .describe import field_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ...core.operation_registry import OperationType
+    from ...core.slots import Slot
+
+HOSTS = {"cli": "command line", "comfyui": "ComfyUI", "a1111": "A1111 and Forge"}
+REPEATS = {"one": "one", "each": "one or several, one after the other", "all": "several at once"}
+KINDS = {
+    "lora": "LoRA file",
+    "loras": "LoRA files with strengths: --strength, --te-strength, --blocks; in ComfyUI tags in a text",
+    "checkpoint": "checkpoint file",
+    "embedding": "embedding file",
+    "poses": "OpenPose JSON; in ComfyUI POSE_KEYPOINT",
+    "text": "text",
+    "weights": "ids of weights files",
+    "file": "file",
+}
+
+
+def operations_page() -> str:
+    """Every operation, by group."""
+    lines = [
+        "# Operations\n",
+        "Written by `make docs` from the declarations; do not edit. Each is a command, `underdrawing GROUP VERB`, with",
+        "`--json` for its report, and a node in ComfyUI unless it says otherwise. Parameters have the same names,",
+        "bounds and help everywhere.\n",
+    ]
+    for group in dict.fromkeys(operation.spec.group for operation in operations()):
+        lines += [f"## {group}\n", f"{group_help(group)}\n"]
+        for operation in operations():
+            lines += _page(operation) if operation.spec.group == group else ()
+    return "\n".join(lines)
+
+
+def _page(operation: OperationType) -> Iterator[str]:
+    spec, target = operation.spec, operation.target()
+    yield f"### {spec.group} {spec.verb}\n"
+    yield f"**{spec.title}.** {inspect.cleandoc(operation.__doc__ or '')}\n"
+    for slot in operation.slots():
+        how = REPEATS[slot.repeat] + (", optional" if slot.optional else "")
+        yield f"* input `{slot.name}`: {slot.help} ({_kind(slot)}; {how})"
+    if target is not None:
+        yield f"* writes `{target.name}`: {target.help}"
+    if absent := [label for host, label in HOSTS.items() if host not in spec.hosts]:
+        yield f"* not offered in {', '.join(absent)}"
+    if spec.old_names:
+        old = ", ".join(f"`{old}` for `{new}`" for old, new in spec.old_names.items())
+        yield f"* old names, still taken in this version: {old}"
+    yield ""
+    rows = [field_row(field) for field in operation.fields()]
+    yield from ["| parameter | default | values | meaning |", "|---|---|---|---|", *rows, ""] if rows else ()
+
+
+def _kind(slot: Slot) -> str:
+    return KINDS[slot.kind] + ("; in ComfyUI a loaded MODEL" if slot.live else "")
