@@ -128,7 +128,7 @@ def annotate(
     from ..core.batch.chunks import annotate_batch
     from . import pictures
 
-    masks = None if mask is None else pictures.mask_arrays(mask)
+    masks: Any = None if mask is None else pictures.mask_arrays(mask)
     images = pictures.arrays(image)
     return annotate_batch(annotator, images, values, host.HOOKS, resolution=resolution, masks=masks, note=note)
 

@@ -102,7 +102,7 @@ def _field(name: str, hint: Any, default: Value) -> Field:
     if get_origin(kind) is Literal:
         return Field(name=name, kind="choice", default=default, help=meta.description, choices=get_args(kind))
     names: dict[Any, FieldKind] = {int: "int", float: "float", bool: "bool", str: "text"}
-    extra = {"step": None, "many": False, **(meta.extra or {})}
+    extra: dict[str, Any] = {"step": None, "many": False, **(meta.extra or {})}
     return Field(
         name=name, kind=names[kind], default=default, help=meta.description, low=meta.ge, high=meta.le, **extra
     )

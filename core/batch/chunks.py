@@ -13,9 +13,7 @@ from ..networks.batching import chunk_length
 from ..segments import joined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
+    from collections.abc import Iterator, Sequence
 
     from ..annotator import Annotator
     from ..hooks import HostHooks
@@ -31,12 +29,12 @@ def annotate_batch(
     host: HostHooks,
     *,
     resolution: int,
-    masks: Masks | NDArray[np.float32] | None = None,
+    masks: Masks | Sequence[Any] | None = None,
     note: str = "",
 ) -> ControlMap:
     """Maps of pictures uint8 [B, H, W, 3]; the host can interrupt after every picture (every stack, on GPUs).
 
-    masks: float32 [B or 1, H, W, 1], one for all or one for each. note: goes with the maps, and to the host.
+    masks: bool or float32 [B or 1, H, W, 1], one for all or one for each. note: goes with the maps, and to the host.
     Raises what `core.annotator.Annotator` raises; missing weights say what the host's user can do.
     """
     try:
@@ -56,7 +54,7 @@ def _load(annotator: AnnotatorType, values: dict[str, Value], host: HostHooks) -
 def _parts(
     annotator: Annotator[Any],
     images: Images,
-    masks: Masks | NDArray[np.float32] | None,
+    masks: Masks | Sequence[Any] | None,
     resolution: int,
     host: HostHooks,
 ) -> Iterator[ControlMap]:
