@@ -1,7 +1,8 @@
 # make demo  set up and turn two photographs into every control map: build/demo/sheet.png
 # make test  set up and run all tests, in two processes (WORKERS=4: in four, WORKERS=0: in this one)
 # make docs  write everything that is generated
-# make lint  format, types, import layers, structure
+# make format  correct the code's layout
+# make lint  layout, types, import layers, structure
 # make weights  fetch every checkpoint and confirm that each makes the map it should
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
@@ -11,7 +12,7 @@ LINK := .dev/underdrawing
 WORKERS ?= 2
 BENCHMARKS := annotators poses rtmpose loading lora memory
 
-.PHONY: demo test weights lint bench docs pictures clean
+.PHONY: demo test weights format lint bench docs pictures clean
 
 # torch first and alone, so that nothing else decides which build is taken
 .venv/torch:
@@ -42,6 +43,10 @@ test: .venv/dev
 # fetches every checkpoint (many gigabytes: your consent to their licences) and looks at the maps they make
 weights: .venv/dev
 	UNDERDRAWING_DOWNLOAD=always $(PY) -m pytest -q tests/weights -rs
+
+format: .venv/dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 lint: .venv/dev
 	$(BIN)/ruff check .

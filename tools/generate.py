@@ -1,6 +1,6 @@
 """Writes every generated file of the project, without hosts and without network: `make docs`.
 
-python tools/generate.py              text: docs/, comfy_nodes/web/docs/, locales/, example_workflows/, golden nodes
+python tools/generate.py              text: docs/, README's table, ComfyUI's pages, locales and inputs, workflows
 python tools/generate.py --check      write nothing; exit code 1 when a file is stale
 python tools/generate.py --breaking   also when saved ComfyUI workflows would break: inputs removed or moved
 python tools/generate.py --pictures   thumbnails of the workflows instead, whose bytes depend on the encoder
@@ -18,7 +18,19 @@ sys.path[:0] = [str(ROOT / ".dev"), str(ROOT)]
 
 from tools import comfy_pages, comfy_workflows  # noqa: E402
 
-DOCS = ROOT / "docs"
+DOCS, README = ROOT / "docs", ROOT / "README.md"
+TABLE = ("<!-- written by make docs -->\n", "<!-- end -->\n")
+"""Around the table of annotators in README.md."""
+ROWS = {
+    "edges, soft edges": ("edges", "soft edges"),
+    "lines": ("lines",),
+    "scribble": ("scribble",),
+    "depth, normals": ("depth", "normals"),
+    "segments": ("segmentation",),
+    "poses, faces": ("pose", "face"),
+}
+"""Rows of that table: label → kinds of maps."""
+OTHERS = "the picture itself, masks"
 PAGE_NAMES = {"weights": "checkpoints"}
 """Parts of the reference whose page has another name."""
 FOLDERS = (comfy_pages.DOCS, comfy_workflows.FOLDER)
@@ -31,7 +43,21 @@ def generated_files(japanese: comfy_pages.Japanese | None = None) -> dict[Path, 
 
     reference = {DOCS / f"{PAGE_NAMES.get(part, part)}.md": make() for part, make in PARTS.items()}
     nodes = comfy_pages.files(comfy_pages.nodes(), japanese or comfy_pages.Japanese())
-    return reference | nodes | comfy_workflows.files()
+    return reference | nodes | comfy_workflows.files() | {README: readme(README.read_text("utf-8"))}
+
+
+def readme(text: str) -> str:
+    """README with the table of what there is now."""
+    from underdrawing.preprocessors import registry
+
+    ids: dict[str, list[str]] = {label: [] for label in (*ROWS, OTHERS)}
+    for annotator in registry:
+        label = next((label for label, kinds in ROWS.items() if annotator.spec.kind.value in kinds), OTHERS)
+        ids[label].append(f"`{annotator.spec.id}`")
+    rows = [f"| {label} | {' '.join(names)} |" for label, names in ids.items()]
+    table = "\n".join(["| maps | annotators |", "|---|---|", *rows, ""])
+    before, _, rest = text.partition(TABLE[0])
+    return before + TABLE[0] + table + TABLE[1] + rest.partition(TABLE[1])[2]
 
 
 def stale(files: dict[Path, str]) -> list[Path]:
