@@ -18,15 +18,6 @@ LARGE: set[str] = {
     "adapters/tools/combine.py",
     "adapters/tools/convert.py",
     "cli/annotate.py",
-    "cli/lora.py",
-    "comfy_nodes/embeddings.py",
-    "core/annotator.py",
-    "core/batch/run.py",
-    "core/images/reading.py",
-    "core/tensor_files/pickle_allowlist.py",
-    "core/tensor_files/pickle_interpreter.py",
-    "core/tensor_files/torch_files.py",
-    "core/weights/store.py",
 }
 IN_BUDGET = [p for p in package_files() if not p.as_posix().startswith(NETWORKS) and p.as_posix() not in LARGE]
 
