@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from ..adapters.modules.architectures import ARCHITECTURES, CLIPS
-from ..core.errors import BadParameter, UnderdrawingError, UnknownName
+from ..core.errors import BadParameter
 from . import host
 from .inputs import Input, choice, number, text
 
@@ -18,18 +17,16 @@ if TYPE_CHECKING:
 
     from ..adapters.prompts.chunks import Chunk, Special
     from ..adapters.prompts.emphasis import Fragment
-    from ..adapters.prompts.library import Library
+    from ..adapters.prompts.encoding import A1111Emphasis
 
     Inputs = dict[str, dict[str, Input]]
     Tokens = dict[str, dict[str, Tensor]]
 
-PICTURES = (".png", ".webp", ".avif")
 MODELS = {
     tuple(sorted(encoder.clip for encoder in architecture.encoders.values())): name
     for name, architecture in ARCHITECTURES.items()
 }
 """Names of a CLIP's tokenizers → base model."""
-_NAMED = re.compile(r"(?<!\w)embedding:\s*(?P<name>[^\s,<\[]+)")
 
 
 class UnderdrawingEncodeA1111:
@@ -65,84 +62,26 @@ class UnderdrawingEncodeA1111:
         self, clip: Any, text: str, emphasis: str = "original", backtrack: int = 20, bare_names: bool = True
     ) -> tuple[Any]:
         """Encode; what the host puts beside a conditioning, such as hooks, stays."""
+        from ..adapters.prompts.encoding import weight_encoders
+        from ..adapters.prompts.prompt_embeddings import EmbeddingFolder, plain_fragments
+
         tokenizers, architecture = _tokenizers(clip)
-        fragments, vectors = _embeddings(_fragments(text), _learned(clip), architecture, bare=bare_names)
+        held = EmbeddingFolder(host.HOOKS.folders("embedding"), _learned(clip))
+        fragments, vectors, notes = held.resolve(plain_fragments(text), architecture, bare=bare_names)
+        for note in notes:
+            host.HOOKS.note(f"underdrawing: {note}")
         chunks = {name: _chunks(t, fragments, vectors[CLIPS[name]], backtrack) for name, t in tokenizers.items()}
         chunks = _as_many(chunks, tokenizers)
-        asked = {name.removeprefix("clip_"): _windows(own, vectors[CLIPS[name]]) for name, own in chunks.items()}
-        told = clip.encode_from_tokens_scheduled(asked)
-        return ([[_weighted(hidden, chunks, _width(clip, "clip_l"), emphasis), extras] for hidden, extras in told],)
-
-
-def library(extensions: Sequence[str] = ()) -> Library:
-    """What the embeddings folders hold: files with these endings, else of every kind."""
-    from ..adapters.prompts.library import EXTENSIONS, Library
-
-    return Library.scan(host.HOOKS.folders("embedding"), extensions=extensions or (*EXTENSIONS, *PICTURES))
-
-
-def _fragments(text: str) -> list[Fragment]:
-    from ..adapters.prompts.prompt import compose, parse_emphasis, schedule
-
-    parts = compose(text)
-    if len(parts) > 1 or parts[0][1] != 1:
-        fix = "encode the parts with nodes of their own and combine the conditionings"
-        raise BadParameter("AND and a weight after the last colon are not read here", where="text", fix=fix)
-    changes = schedule(parts[0][0], 100)
-    if len(changes) > 1:
-        fix = "encode the texts with nodes of their own and set their time steps"
-        raise BadParameter("a prompt that changes over the steps is not read here", where="text", fix=fix)
-    return parse_emphasis(changes[0][1])
-
-
-def _embeddings(
-    fragments: list[Fragment], learned: Tokens, architecture: str, *, bare: bool
-) -> tuple[list[Fragment], dict[str, dict[str, Tensor]]]:
-    """Fragments with bare names only; text encoder → name → vectors of what they may mean.
-
-    An embedding that is asked for by `embedding:` must exist and fit; one that only shares its name with a word is left
-    out with a line in the log.
-    """
-    from ..adapters.embeddings.load import fits
-    from ..adapters.prompts.library import EXTENSIONS
-
-    held = library(EXTENSIONS)
-    asked = {match["name"] for fragment in fragments for match in _NAMED.finditer(fragment.text)}
-    bared = [fragment._replace(text=_NAMED.sub(r"\g<name>", fragment.text)) for fragment in fragments]
-    whole = "\n".join(fragment.text for fragment in bared).casefold()
-    stems = [entry.stem for entry in held.entries] if bare else []
-    found: dict[str, dict[str, Tensor]] = {part: {} for part in CLIPS.values()}
-    for name in dict.fromkeys([*asked, *(word for word in (*learned, *stems) if word.casefold() in whole)]):
-        try:
-            encoders = learned[name] if name in learned else _named(name, held)
-            if why := fits(encoders, architecture):
-                raise BadParameter(f"the embedding {why}", where=name, fix="use one made for this base model")
-        except UnderdrawingError as error:
-            if name in asked:
-                raise
-            host.log.warning("underdrawing: a word that is also an embedding's name stays a word: %s", error)
-            continue
-        for part, vectors in encoders.items():
-            found[part][name] = vectors
-    return bared, found
-
-
-def _named(name: str, held: Library) -> dict[str, Tensor]:
-    """The one token of a file; pictures are looked at when no other file has the name."""
-    from ..adapters.embeddings.load import load_embedding
-
-    try:
-        path = held.find(name)
-    except UnknownName as error:
-        try:
-            path = library(PICTURES).find(name)
-        except UnknownName:
-            raise error from None
-    tokens = load_embedding(path)
-    if len(tokens) > 1:
-        what = f"holds {len(tokens)} tokens, so its name means none of them"
-        raise BadParameter(what, where=path.name, fix="make one file of each with the node that saves embeddings")
-    return next(iter(tokens.values()))
+        windows = {name.removeprefix("clip_"): _windows(own, vectors[CLIPS[name]]) for name, own in chunks.items()}
+        results = clip.encode_from_tokens_scheduled(windows)
+        width, order = _width(clip, "clip_l"), sorted(chunks, key=lambda name: name != "clip_l")
+        rows = [chunks[name] for name in order]
+        return (
+            [
+                [weight_encoders(hidden, rows, width, cast("A1111Emphasis", emphasis)), extras]
+                for hidden, extras in results
+            ],
+        )
 
 
 def _learned(clip: Any) -> Tokens:
@@ -209,22 +148,6 @@ def _width(clip: Any, name: str) -> int:
     key = f"{name}.transformer.text_model.embeddings.token_embedding.weight"
     table = clip.patcher.model_state_dict()
     return int(table[key].shape[1]) if key in table else 0
-
-
-def _weighted(hidden: Tensor, chunks: Mapping[str, Sequence[Chunk]], first: int, emphasis: str) -> Tensor:
-    """hidden [1, 77 n, D] with every encoder's share weighted by itself, window by window; CLIP-L stands first."""
-    import torch
-
-    from ..adapters.prompts.encoding import A1111Emphasis, weight_a1111
-
-    parts = [hidden] if len(chunks) == 1 else [hidden[..., :first], hidden[..., first:]]
-    names = sorted(chunks, key=lambda name: name != "clip_l")
-    mode = cast("A1111Emphasis", emphasis)
-    done: list[Tensor] = []
-    for name, part in zip(names, parts, strict=True):
-        windows = zip(part.contiguous().split(77, dim=1), chunks[name], strict=True)
-        done.append(torch.cat([weight_a1111(w, torch.tensor([c.weights]), mode) for w, c in windows], dim=1))
-    return torch.cat(done, dim=-1)
 
 
 def nodes() -> dict[str, type]:

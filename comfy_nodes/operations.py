@@ -13,6 +13,7 @@ from .annotators import camel, disabled_node
 from .inputs import PREFIX
 
 if TYPE_CHECKING:
+    from ..adapters.prompts.library import Library
     from ..core.operation import Operation, Report, Slot
     from ..core.operation_registry import OperationType
     from ..core.params import Value
@@ -84,7 +85,7 @@ def _slot_input(slot: Slot) -> inputs.Input:
             files = host.paths().get_filename_list(host.FOLDERS[slot.kind])
             return inputs.choice(files, slot.help)
         case "embedding":
-            return inputs.choice(_embeddings_names(), slot.help)
+            return inputs.choice([f"{e.relative}{e.path.suffix}" for e in _embedding_library().entries], slot.help)
         case "weights":
             from ..preprocessors.weights.catalogue import records
 
@@ -108,9 +109,7 @@ def _slot_value(slot: Slot, given: Any) -> Any:
         case "lora" | "checkpoint":
             return Path(host.paths().get_full_path_or_raise(host.FOLDERS[slot.kind], given))
         case "embedding":
-            from .embeddings import library
-
-            return library().find(given)
+            return _embedding_library().find(given)
         case "weights":
             return () if given == NOTHING else (given,)
         case "poses":
@@ -126,10 +125,12 @@ def _slot_value(slot: Slot, given: Any) -> Any:
             return given
 
 
-def _embeddings_names() -> list[str]:
-    from .embeddings import library
+def _embedding_library() -> Library:
+    """Files of every kind in the embeddings folders."""
+    from ..adapters.prompts.library import EXTENSIONS, Library
+    from ..adapters.prompts.prompt_embeddings import PICTURES
 
-    return [f"{entry.relative}{entry.path.suffix}" for entry in library().entries]
+    return Library.scan(host.HOOKS.folders("embedding"), extensions=(*EXTENSIONS, *PICTURES))
 
 
 def _target_path(operation: OperationType, given: dict[str, Any], values: dict[str, Value], job: Job) -> Path:

@@ -45,6 +45,23 @@ def weight_comfyui(hidden: Tensor, empty: Tensor, weights: Tensor) -> Tensor:
     return torch.where(factor == 1, hidden, (hidden - empty) * factor + empty)
 
 
+def weight_encoders(
+    hidden: Tensor, encoders: Sequence[Sequence[Chunk]], width: int, emphasis: A1111Emphasis = "original"
+) -> Tensor:
+    """Conditioning [1, 77 n, D] with every encoder's share of D weighted by itself, window by window.
+
+    encoders: windows of each text encoder, CLIP-L first. width: of the first one's share.
+    """
+    import torch
+
+    shares = [hidden] if len(encoders) == 1 else [hidden[..., :width], hidden[..., width:]]
+    results: list[Tensor] = []
+    for chunks, share in zip(encoders, shares, strict=True):
+        windows = zip(share.contiguous().split(77, dim=1), chunks, strict=True)
+        results.append(torch.cat([weight_a1111(w, torch.tensor([c.weights]), emphasis) for w, c in windows], dim=1))
+    return torch.cat(results, dim=-1)
+
+
 def encode_a1111(
     prompts: Sequence[Sequence[Chunk]],
     encoder: Encoder,

@@ -1,0 +1,100 @@
+"""Embeddings that a prompt names, for hosts that encode it: files in folders, or tokens that came with a LoRA."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...core.errors import BadParameter, UnderdrawingError, UnknownName
+from ..modules.architectures import CLIPS
+from .library import EXTENSIONS, Library
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from .emphasis import Fragment
+
+    Encoders = dict[str, Tensor]
+    Tokens = dict[str, Encoders]
+
+PICTURES = (".png", ".webp", ".avif")
+_NAMED = re.compile(r"(?<!\w)embedding:\s*(?P<name>[^\s,<\[]+)")
+
+
+class PromptEmbeddings(NamedTuple):
+    """fragments: with bare names only. vectors: text encoder → name → vectors of what may be meant. notes: left out."""
+
+    fragments: list[Fragment]
+    vectors: dict[str, Encoders]
+    notes: list[str]
+
+
+def plain_fragments(text: str) -> list[Fragment]:
+    """Weighted texts of a prompt that is one text for all steps. Raises BadParameter for AND and for schedules."""
+    from .prompt import compose, parse_emphasis, schedule
+
+    parts = compose(text)
+    if len(parts) > 1 or parts[0][1] != 1:
+        fix = "encode the parts with nodes of their own and combine the conditionings"
+        raise BadParameter("AND and a weight after the last colon are not read here", where="text", fix=fix)
+    changes = schedule(parts[0][0], 100)
+    if len(changes) > 1:
+        fix = "encode the texts with nodes of their own and set their time steps"
+        raise BadParameter("a prompt that changes over the steps is not read here", where="text", fix=fix)
+    return parse_emphasis(changes[0][1])
+
+
+class EmbeddingFolder:
+    """What names in a prompt can mean. learned: tokens that came with LoRA files."""
+
+    def __init__(self, folders: Sequence[Path], learned: Tokens) -> None:
+        self._folders, self._learned = folders, learned
+        self._held = Library.scan(folders, extensions=EXTENSIONS)
+
+    def resolve(self, fragments: list[Fragment], architecture: str, *, bare: bool) -> PromptEmbeddings:
+        """Vectors of the names in the fragments. bare: whether a file's name alone means its embedding, as in A1111.
+
+        An embedding that is asked for by `embedding:` must exist and fit; one that only shares its name with a word is
+        left out with a note. Raises BadParameter, UnknownName, BadWeights.
+        """
+        from ..embeddings.load import fits
+
+        called = {match["name"] for fragment in fragments for match in _NAMED.finditer(fragment.text)}
+        plain = [fragment._replace(text=_NAMED.sub(r"\g<name>", fragment.text)) for fragment in fragments]
+        whole = "\n".join(fragment.text for fragment in plain).casefold()
+        stems = [entry.stem for entry in self._held.entries] if bare else []
+        words = [word for word in (*self._learned, *stems) if word.casefold() in whole]
+        result = PromptEmbeddings(plain, {part: {} for part in CLIPS.values()}, [])
+        for name in dict.fromkeys([*called, *words]):
+            try:
+                encoders = self._learned[name] if name in self._learned else self._load(name)
+                if why := fits(encoders, architecture):
+                    raise BadParameter(f"the embedding {why}", where=name, fix="use one made for this base model")
+            except UnderdrawingError as error:
+                if name in called:
+                    raise
+                result.notes.append(f"a word that is also an embedding's name stays a word: {error}")
+                continue
+            for part, vectors in encoders.items():
+                result.vectors[part][name] = vectors
+        return result
+
+    def _load(self, name: str) -> Encoders:
+        """The one token of a file; pictures are looked at when no other file has the name."""
+        from ..embeddings.load import load_embedding
+
+        try:
+            path = self._held.find(name)
+        except UnknownName as error:
+            try:
+                path = Library.scan(self._folders, extensions=PICTURES).find(name)
+            except UnknownName:
+                raise error from None
+        tokens = load_embedding(path)
+        if len(tokens) > 1:
+            what = f"holds {len(tokens)} tokens, so its name means none of them"
+            raise BadParameter(what, where=path.name, fix="convert it into one file for each token")
+        return next(iter(tokens.values()))
