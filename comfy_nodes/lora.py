@@ -158,7 +158,7 @@ class UnderdrawingLoraBlocks(UnderdrawingLoraLoader):
     @classmethod
     def INPUT_TYPES(cls) -> Inputs:
         """As the loader, and the weights."""
-        from ..adapters.prompts.block_weights import ELEMENT_PRESETS, PRESETS
+        from ..adapters.prompts.block_presets import ELEMENT_PRESETS, PRESETS
 
         shared = super().INPUT_TYPES()
         blocks = text("ALL", f"Values with commas, a block (IN04), a range (IN04-OUT05), or {', '.join(PRESETS)}")

@@ -17,25 +17,21 @@ import torch
 from torch import Tensor
 
 from ...core.errors import BadWeights
-from ..modules.architectures import ARCHITECTURES, SDXL_PAIR, SUPPORTED
-from ..modules.parts import TEXT_ENCODER, TEXT_ENCODER_2
+from ..modules.architectures import SDXL_PAIR
+from ..modules.parts import TEXT_ENCODER_2
 from ..reading.bundled_tokens import CLONEOFSIMO_MARK, PREFIX, Learned, learned_token
 from ..reading.dialects.base import ModuleKey, find_dialects, split_key
 from ..reading.files import RawFile
 from ..reading.foreign import KINDS
+from .vectors import assign_encoder, bad_key, read_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
 Tokens = dict[str, "dict[str, Tensor]"]
-WIDTHS = {
-    encoder.width: part for architecture in ARCHITECTURES.values() for part, encoder in architecture.encoders.items()
-}
-"""Text encoder by width: CLIP-L, OpenCLIP-H (SD2), OpenCLIP-bigG."""
 NAMELESS = frozenset({"*", "emb_params", "embedding", "embeddings", "weight", "vectors"})
-FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
-MOST_VECTORS, MOST_WIDTH, MOST_TOKENS, LONGEST_NAME = 1024, 8192, 1000, 512
+MOST_TOKENS, LONGEST_NAME = 1000, 512
 
 
 @dataclass(frozen=True)
@@ -77,39 +73,13 @@ def understand(source: Source) -> Found:
     return found
 
 
-def vectors(value: Any, key: str, path: Path) -> Tensor:
-    """A value of the file as [n, d] fp32 in memory of its own; not checked for NaN."""
-    if not isinstance(value, Tensor):
-        raise _bad("is no tensor", key, path)
-    if value.dtype not in FLOATS:
-        raise _bad(f"is {str(value.dtype).removeprefix('torch.')}, and vectors are floating-point", key, path)
-    if value.ndim not in (1, 2):
-        raise _bad(f"has the shape {list(value.shape)[:8]}, and vectors are [n, d] or [d]", key, path)
-    rows = value[None] if value.ndim == 1 else value
-    if not 1 <= rows.shape[0] <= MOST_VECTORS or not 1 <= rows.shape[1] <= MOST_WIDTH:
-        limit = f"1 to {MOST_VECTORS} vectors of 1 to {MOST_WIDTH} numbers"
-        raise _bad(f"has the shape {list(value.shape)}; an embedding has {limit}", key, path)
-    return rows.detach().to(torch.float32, copy=True).contiguous()
-
-
-def _bad(what: str, key: str, path: Path) -> BadWeights:
-    return BadWeights(what, where=f"{path}, key {key[:80]!r}", fix="export the embedding again")
-
-
 def _unwrapped(content: Any) -> Any:
     inner = content.get("state_dict") if isinstance(content, dict) else None
     return inner if isinstance(inner, dict) else content
 
 
-def by_width(name: str, rows: Tensor) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Vectors under the text encoder they are wide enough for; another width goes to the first, with a note."""
-    width = rows.shape[1]
-    known = f"{width} wide, which no text encoder of {SUPPORTED} is; taken for the first"
-    return {WIDTHS.get(width, TEXT_ENCODER): rows}, () if width in WIDTHS else (f"{name[:80]!r} is {known}",)
-
-
 def _single(source: Source, name: str, key: str, value: Any, layout: str) -> Found:
-    encoders, notes = by_width(name, vectors(value, key, source.path))
+    encoders, notes = assign_encoder(name, read_vectors(value, key, source.path))
     return Found(layout, {name: encoders}, notes)
 
 
@@ -125,7 +95,7 @@ def _params(source: Source) -> Found:
     """A1111: `string_to_param` holds the vectors under "*"."""
     params = source.table["string_to_param"]
     if not isinstance(params, Mapping) or not params or len(params) > MOST_TOKENS:
-        raise _bad("is no table of vectors", "string_to_param", source.path)
+        raise bad_key("is no table of vectors", "string_to_param", source.path)
     parts = [
         _single(source, source.name if len(params) == 1 or key == "*" else _name(key, source), str(key), value, "")
         for key, value in params.items()
@@ -136,7 +106,7 @@ def _params(source: Source) -> Found:
 def _pair(source: Source) -> Found:
     """SDXL: one tensor per text encoder."""
     table = source.table
-    encoders = {part: vectors(table[key], key, source.path) for key, part in SDXL_PAIR.items() if key in table}
+    encoders = {part: read_vectors(table[key], key, source.path) for key, part in SDXL_PAIR.items() if key in table}
     rest = [key for key in source.table if key not in SDXL_PAIR and isinstance(source.table[key], Tensor)]
     notes = [f"{len(rest)} other tensors are ignored: {', '.join(str(key)[:40] for key in rest[:4])}"] if rest else []
     counts = {part: rows.shape[0] for part, rows in encoders.items()}
@@ -159,7 +129,7 @@ def _list(source: Source) -> Found:
     notes: list[str] = []
     for number, table in enumerate(source.content):
         for key, value in table.items():
-            encoders, told = by_width(str(key), vectors(value, f"{number}.{key}", source.path))
+            encoders, told = assign_encoder(str(key), read_vectors(value, f"{number}.{key}", source.path))
             notes += told
             for part, rows in encoders.items():
                 parts[part].append(rows)
@@ -171,8 +141,8 @@ def _list(source: Source) -> Found:
 def _joined(rows: list[Tensor], part: str, source: Source) -> Tensor:
     if len({one.shape[1] for one in rows}) > 1:
         widths = sorted({one.shape[1] for one in rows})
-        raise _bad(f"has vectors of different widths in one list: {widths}", part, source.path)
-    return vectors(torch.cat(rows), part, source.path)
+        raise bad_key(f"has vectors of different widths in one list: {widths}", part, source.path)
+    return read_vectors(torch.cat(rows), part, source.path)
 
 
 def _bundled(source: Source) -> Found:
@@ -183,7 +153,9 @@ def _bundled(source: Source) -> Found:
     for key, value in file.tensors.items():
         learned = learned_token(key, file)
         if isinstance(learned, Learned):
-            parts.append(Found("", {_name(learned.token, source): {learned.encoder: vectors(value, key, source.path)}}))
+            parts.append(
+                Found("", {_name(learned.token, source): {learned.encoder: read_vectors(value, key, source.path)}})
+            )
             mark = mark if key.startswith(PREFIX) else "cloneofsimo"
     rest = len(file.tensors) - len(parts)
     return _together(mark, parts, (f"{rest} other tensors belong to the LoRA",) if rest else ())
@@ -205,7 +177,7 @@ def _named(source: Source) -> Found:
 
 def _name(token: Any, source: Source) -> str:
     if not isinstance(token, str) or not token.strip() or len(token) > LONGEST_NAME:
-        raise _bad(f"is no name of 1 to {LONGEST_NAME} characters", ascii(token), source.path)
+        raise bad_key(f"is no name of 1 to {LONGEST_NAME} characters", ascii(token), source.path)
     return token
 
 

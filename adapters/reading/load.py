@@ -11,7 +11,7 @@ from ...core.errors import BadWeights
 from ..adapter import Adapter, Embeddings
 from ..deltas.build import build
 from ..deltas.parts import finite
-from ..embeddings.formats import vectors
+from ..embeddings.vectors import read_vectors
 from .bundled_tokens import Learned, learned_token
 from .dialects.base import Dialect, ModuleKey, Rejection, find_dialects
 from .files import RawFile, part_folders, read_raw
@@ -114,7 +114,7 @@ def _embeddings(file: RawFile, found: _Sorted, used: dict[str, str]) -> Embeddin
     embeddings: Embeddings = defaultdict(dict)
     for learned, key in found.tokens.items():
         try:
-            rows = vectors(file.tensors[key], key, file.path)
+            rows = read_vectors(file.tensors[key], key, file.path)
         except BadWeights as error:
             found.unused[key] = error.what
             continue

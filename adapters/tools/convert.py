@@ -14,25 +14,22 @@ import torch
 from ...core.errors import BadParameter, BadWeights
 from ...core.files import atomic_write, sha256_file
 from ...core.tensor_files.safetensors_io import write_safetensors
-from ..deltas.base import wide
 from ..deltas.dora import Dora
 from ..deltas.lowrank import LowRank
 from ..deltas.products import Hadamard
 from ..modules.architectures import SDXL_PAIR
-from ..modules.parts import PARTS, TEXT_ENCODER, part_of
+from ..modules.parts import TEXT_ENCODER, part_of
 from ..reading.base_model import base_of
 from ..reading.dialects.peft import PREFIX
 from ..reading.metadata import HEADER
-from .export_names import dotted_name
 from .kohya_form import kohya_tensors
+from .peft_form import peft_config, peft_tensors
 from .save import ToolReport, dense_change, factor_tensors, is_linear, not_an_input, provenance, ranks_of, save_kohya
 from .svd import RankRule, balanced, leading
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
-
-    from torch import Tensor
 
     from ..adapter import Adapter
     from ..deltas.base import Delta
@@ -180,74 +177,17 @@ def _save_peft(
         part, _, rest = name.partition(".")
         parts.setdefault(part, {})[rest] = delta
     if naming == "diffusers":
-        tensors = {key: t for part, own in parts.items() for key, t in _named(own, part, f"{part}.").items()}
-        told = {f"{part}.{key}": value for part, own in parts.items() for key, value in _config(own, part).items()}
+        tensors = {key: t for part, own in parts.items() for key, t in peft_tensors(own, part, f"{part}.").items()}
+        told = {f"{part}.{key}": value for part, own in parts.items() for key, value in peft_config(own, part).items()}
         metadata = {HEADER: json.dumps(told, sort_keys=True), "format": "pt", **provenance(step)}
         result.files.append(write_safetensors(path, tensors, metadata))
         return
     for part, own in parts.items():
         folder = path / part if len(parts) > 1 else path
-        tensors, config = _named(own, part, PREFIX), json.dumps(_config(own, part), indent=2, sort_keys=True)
+        tensors, config = peft_tensors(own, part, PREFIX), json.dumps(peft_config(own, part), indent=2, sort_keys=True)
         metadata = {"format": "pt", **provenance(step)}
         result.files.append(write_safetensors(folder / "adapter_model.safetensors", tensors, metadata))
         result.files.append(atomic_write(folder / "adapter_config.json", f"{config}\n".encode()))
-
-
-def _named(own: Mapping[str, Delta], part: str, prefix: str) -> dict[str, Tensor]:
-    tensors: dict[str, Tensor] = {}
-    for name, delta in own.items():
-        stem = f"{prefix}{dotted_name(f'{part}.{name}').partition('.')[2]}"
-        tensors |= {f"{stem}.{suffix}": tensor.contiguous() for suffix, tensor in _suffixes(delta).items()}
-    return tensors
-
-
-def _suffixes(delta: Delta) -> dict[str, Tensor]:
-    if isinstance(delta, Hadamard):
-        return {suffix: tensor for suffix, tensor in kohya_tensors(delta).items() if suffix != "alpha"}
-    inner = delta.inner if isinstance(delta, Dora) else delta
-    assert isinstance(inner, LowRank)
-    tensors = {"lora_A.weight": inner.down, "lora_B.weight": inner.up}
-    if delta.bias is not None:
-        tensors["lora_B.bias"] = wide(delta.bias) / inner.scale
-    if isinstance(delta, Dora):
-        shape = (1, -1, *(1,) * (inner.down.ndim - 2)) if inner.down.ndim > 2 else (-1,)
-        tensors["lora_magnitude_vector"] = delta.magnitude.reshape(shape)
-    return tensors
-
-
-def _config(own: Mapping[str, Delta], part: str) -> dict[str, Any]:
-    """PEFT's adapter_config.json: the commonest rank and alpha, and patterns for the modules that differ."""
-    ranks = {name: delta.rank or 1 for name, delta in own.items()}
-    alphas = {name: _scale(delta) * ranks[name] for name, delta in own.items()}
-    rank, alpha = (Counter(values.values()).most_common(1)[0][0] for values in (ranks, alphas))
-    loha = any(isinstance(delta, Hadamard) for delta in own.values())
-    common = {
-        "peft_type": "LOHA" if loha else "LORA",
-        "r": rank,
-        "alpha" if loha else "lora_alpha": _plain(alpha),
-        "rank_pattern": {name: other for name, other in ranks.items() if other != rank},
-        "alpha_pattern": {name: _plain(other) for name, other in alphas.items() if other != alpha},
-        "target_modules": sorted(own),
-        "auto_mapping": {"base_model_class": PARTS[part].model_class},
-        "inference_mode": True,
-    }
-    if loha:
-        return {
-            **common,
-            "use_effective_conv2d": any(isinstance(d, Hadamard) and d.t1 is not None for d in own.values()),
-        }
-    own_bias, dora = any(d.bias is not None for d in own.values()), any(isinstance(d, Dora) for d in own.values())
-    return {**common, "use_rslora": False, "use_dora": dora, "lora_bias": own_bias, "bias": "none"}
-
-
-def _scale(delta: Delta) -> float:
-    inner = delta.inner if isinstance(delta, Dora) else delta
-    assert isinstance(inner, (LowRank, Hadamard))
-    return inner.scale
-
-
-def _plain(value: float) -> float | int:
-    return int(value) if value == int(value) else value
 
 
 def _save_tokens(folder: Path, stem: str, adapter: Adapter, result: _Result) -> None:

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.official import key_list
 
-from underdrawing.adapters.prompts.block_weights import BLOCKS, LAYOUTS, PRESETS, block_of, parse_blocks, parse_rules
+from underdrawing.adapters.prompts.block_presets import BLOCKS, LAYOUTS, PRESETS
+from underdrawing.adapters.prompts.block_weights import block_of, parse_blocks, parse_rules
 from underdrawing.adapters.prompts.numbers import Moment, active
 from underdrawing.core.errors import BadParameter
 

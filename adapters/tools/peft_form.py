@@ -1,0 +1,79 @@
+"""Deltas as PEFT and diffusers store them, and what stands beside them in adapter_config.json."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from ..deltas.base import wide
+from ..deltas.dora import Dora
+from ..deltas.lowrank import LowRank
+from ..deltas.products import Hadamard
+from ..modules.parts import PARTS
+from .export_names import dotted_name
+from .kohya_form import kohya_tensors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from ..deltas.base import Delta
+
+
+def peft_tensors(own: Mapping[str, Delta], part: str, prefix: str) -> dict[str, Tensor]:
+    """Key → tensor of one part's deltas; prefix: in front of every module's name."""
+    tensors: dict[str, Tensor] = {}
+    for name, delta in own.items():
+        stem = f"{prefix}{dotted_name(f'{part}.{name}').partition('.')[2]}"
+        tensors |= {f"{stem}.{suffix}": tensor.contiguous() for suffix, tensor in _suffixes(delta).items()}
+    return tensors
+
+
+def _suffixes(delta: Delta) -> dict[str, Tensor]:
+    if isinstance(delta, Hadamard):
+        return {suffix: tensor for suffix, tensor in kohya_tensors(delta).items() if suffix != "alpha"}
+    inner = delta.inner if isinstance(delta, Dora) else delta
+    assert isinstance(inner, LowRank)
+    tensors = {"lora_A.weight": inner.down, "lora_B.weight": inner.up}
+    if delta.bias is not None:
+        tensors["lora_B.bias"] = wide(delta.bias) / inner.scale
+    if isinstance(delta, Dora):
+        shape = (1, -1, *(1,) * (inner.down.ndim - 2)) if inner.down.ndim > 2 else (-1,)
+        tensors["lora_magnitude_vector"] = delta.magnitude.reshape(shape)
+    return tensors
+
+
+def peft_config(own: Mapping[str, Delta], part: str) -> dict[str, Any]:
+    """PEFT's adapter_config.json: the commonest rank and alpha, and patterns for the modules that differ."""
+    ranks = {name: delta.rank or 1 for name, delta in own.items()}
+    alphas = {name: _scale(delta) * ranks[name] for name, delta in own.items()}
+    rank, alpha = (Counter(values.values()).most_common(1)[0][0] for values in (ranks, alphas))
+    loha = any(isinstance(delta, Hadamard) for delta in own.values())
+    common = {
+        "peft_type": "LOHA" if loha else "LORA",
+        "r": rank,
+        "alpha" if loha else "lora_alpha": _plain(alpha),
+        "rank_pattern": {name: other for name, other in ranks.items() if other != rank},
+        "alpha_pattern": {name: _plain(other) for name, other in alphas.items() if other != alpha},
+        "target_modules": sorted(own),
+        "auto_mapping": {"base_model_class": PARTS[part].model_class},
+        "inference_mode": True,
+    }
+    if loha:
+        return {
+            **common,
+            "use_effective_conv2d": any(isinstance(d, Hadamard) and d.t1 is not None for d in own.values()),
+        }
+    own_bias, dora = any(d.bias is not None for d in own.values()), any(isinstance(d, Dora) for d in own.values())
+    return {**common, "use_rslora": False, "use_dora": dora, "lora_bias": own_bias, "bias": "none"}
+
+
+def _scale(delta: Delta) -> float:
+    inner = delta.inner if isinstance(delta, Dora) else delta
+    assert isinstance(inner, (LowRank, Hadamard))
+    return inner.scale
+
+
+def _plain(value: float) -> float | int:
+    return int(value) if value == int(value) else value
