@@ -28,6 +28,16 @@ def test_every_folder_with_python_is_a_package() -> None:
     assert {".".join(["underdrawing", *folder.parts]) for folder in inside} == packages()
 
 
+def test_the_documented_layout_is_the_tree() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    block = page.partition("## Layout")[2].split("```")[1]
+    listed = set(re.findall(r"(\w+)/", block))
+    folders = {path.parent.name for path in package_files() if path.parent.name}
+    assert folders - listed == set(), "add it to the layout in CONTRIBUTING.md"
+    tops = [p for p in ROOT.iterdir() if p.is_dir() and not p.name.startswith(".") and p.name not in ("build", "dist")]
+    assert listed - {p.name for top in tops for p in (top, *top.rglob("*")) if p.is_dir()} == set(), "no such folder"
+
+
 def test_the_root_holds_no_other_module() -> None:
     assert {p.name for p in ROOT.glob("*.py")} == {"__init__.py", "install.py"}, "install.py is the hosts' hook"
 
