@@ -56,7 +56,7 @@ class Bench:
     def ours(self, name: str, placement: Placement) -> cache.Network:
         """Our network on these weights."""
         module = RECIPES[name](self.tensors[name], {}, "random")
-        return cache._run_by(cache._ready(module, placement), placement)
+        return cache._wrap(cache._prepare(module, placement), placement)
 
     def network(self, name: str, side: int) -> None:
         """Compare the networks alone."""

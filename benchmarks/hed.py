@@ -22,8 +22,8 @@ import peer_hed
 import torch
 from interleave import Timing, all_threads, interleave, load, matmul_peak, processor, set_threads, table
 
-from underdrawing.core.networks.cache import network, unload
-from underdrawing.core.networks.placement import Placement, cpu_bf16_unit
+from underdrawing.core.networks.cache import load_network, unload
+from underdrawing.core.networks.placement import Placement, find_cpu_bf16_unit
 from underdrawing.preprocessors import registry
 from underdrawing.preprocessors.maps import edges
 from underdrawing.preprocessors.nets import hed
@@ -53,7 +53,7 @@ def gflop(side: int) -> float:
 def placements() -> dict[str, Placement]:
     """Every way our network runs on this machine's processor."""
     ways = {"torch float32": Placement()}
-    short = "bfloat16" if cpu_bf16_unit() else ""
+    short = "bfloat16" if find_cpu_bf16_unit() else ""
     if short:
         ways["torch bfloat16"] = Placement(dtype="bfloat16")
     if find_spec("openvino") is not None:
@@ -88,7 +88,7 @@ class Bench:
         if self.peer:
             runs[THEIRS] = lambda: peer_hed.sides(self.peer[0], x) if self.peer else None
         for name, placement in placements().items():
-            net = network(WEIGHTS["bsds500"], hed.build, placement)
+            net = load_network(WEIGHTS["bsds500"], hed.build, placement)
             runs[f"ours, {name}"] = lambda net=net: net(x)
         timings = interleave(runs, self.rounds)
         rate = {name: gflop(side) / timing.figure(self.threads) for name, timing in timings.items()}

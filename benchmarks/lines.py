@@ -26,7 +26,7 @@ from tests.golden.lines import synthetic
 from tests.support.random_weights import tensors
 from torch.utils.flop_counter import FlopCounterMode
 
-from underdrawing.core.networks.cache import network, unload
+from underdrawing.core.networks.cache import load_network, unload
 from underdrawing.core.weights.record import Weight
 from underdrawing.preprocessors.maps import mlsd_lines
 from underdrawing.preprocessors.nets import mlsd, pidinet
@@ -72,11 +72,11 @@ def _saved(path: Path, content: Any) -> Weight:
 
 def _our_mlsd(placement: Placement) -> Any:
     weight = mlsd.WEIGHTS["large"]
-    return network(weight, mlsd.build_large, placement, mlsd.converter("large", weight.id))
+    return load_network(weight, mlsd.build_large, placement, mlsd.converter("large", weight.id))
 
 
 def _our_pidinet(placement: Placement) -> Any:
-    return network(pidinet.WEIGHT, pidinet.build, placement, pidinet.convert)
+    return load_network(pidinet.WEIGHT, pidinet.build, placement, pidinet.convert)
 
 
 def _mlsd_alone(detector: Any, x: torch.Tensor) -> Any:
@@ -127,7 +127,8 @@ class Bench:
 
         def ours() -> Any:
             found = [
-                mlsd_lines.decode(tensor, 0.1, 0.1) for _ in mlsd.chunks(image[None], next(iter(placements().values())))
+                mlsd_lines.decode(tensor, 0.1, 0.1)
+                for _ in mlsd.iter_chunks(image[None], next(iter(placements().values())))
             ]
             return mlsd_lines.maps(found[0], mlsd.Size(side, side))[0]
 

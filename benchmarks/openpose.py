@@ -152,7 +152,7 @@ class Bench:
                 theirs = peer_openpose.filled(name, weights_of(name))
                 runs[f"{THEIRS}, eager float32"] = no_grad(theirs, x / 256 - 0.5)
             for way, placement in placements().items():
-                net = cache.network(weight, build, placement)
+                net = cache.load_network(weight, build, placement)
                 runs[f"ours, {way}"] = lambda net=net, x=x: net(x)
             self.table(f"{name} network, {size[0]} x {size[1]}", interleave(runs, self.rounds))
             cache.unload()
@@ -241,7 +241,7 @@ def answering(module: Any, maps: Callable[[int], F32], *, really: bool = False) 
 
         return answer
 
-    with patch.object(module, "network", replaced):
+    with patch.object(module, "load_network", replaced):
         yield
 
 

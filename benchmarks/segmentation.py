@@ -29,7 +29,7 @@ from torch.nn.functional import interpolate
 from underdrawing.core.images.geometry import Size
 from underdrawing.core.networks import cache
 from underdrawing.core.networks.network import Network
-from underdrawing.core.networks.placement import Placement, cpu_bf16_unit
+from underdrawing.core.networks.placement import Placement, find_cpu_bf16_unit
 from underdrawing.preprocessors.maps import labels, palettes
 from underdrawing.preprocessors.nets import segmentation
 
@@ -89,10 +89,10 @@ def whole(name: str, side: int, rounds: int, threads: int) -> None:
     size = seen(name, image)
     peer = Documented(name, theirs, size)
     places = {"torch float32": Placement()}
-    if cpu_bf16_unit():
+    if find_cpu_bf16_unit():
         places["torch bfloat16, on request"] = Placement(dtype="bfloat16")
     ways = {
-        way: Network(cache._ready(recipe.load(dict(tensors), {}, name), placement), placement)
+        way: Network(cache._prepare(recipe.load(dict(tensors), {}, name), placement), placement)
         for way, placement in places.items()
     }
 

@@ -46,13 +46,13 @@ def management() -> Any:
 
 def settle() -> None:
     """Register our folder for weights, look for weights where this host keeps them, and never ask on its terminal."""
-    from ..core.weights.search_paths import make_known
-    from ..core.weights.store import store
+    from ..core.weights.search_paths import register_host
+    from ..core.weights.store import get_store
 
     folders = paths()
     folders.add_model_folder_path(FOLDER, str(Path(folders.models_dir) / FOLDER))
-    make_known(Path(folders.base_path), map(Path, folders.get_folder_paths(FOLDER)))
-    store().asks = False
+    register_host(Path(folders.base_path), map(Path, folders.get_folder_paths(FOLDER)))
+    get_store().may_ask = False
 
 
 def peer_is_here() -> bool:
@@ -106,9 +106,9 @@ class ComfyHooks(HostHooks):
 
     def adopt_networks(self) -> None:
         """ComfyUI's memory management owns our networks."""
-        from ..core.networks.network import keep_with
+        from ..core.networks.network import set_keeper
 
-        keep_with(_own)
+        set_keeper(_own)
 
     def explain_missing(self, error: WeightsMissing) -> WeightsMissing:
         """Name the folder and the node."""

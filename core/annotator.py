@@ -182,14 +182,14 @@ class Annotator(ABC, Generic[P]):
 
         Raises BadParameter for a device that is not there, MissingExtra, WeightsMissing.
         """
-        from .networks.placement import check_name, place
+        from .networks.placement import check_device_name, resolve_placement
 
         if missing := cls.missing():
             raise MissingExtra(f"needs {', '.join(missing)}", where=cls.spec.id, fix=pip_install(missing))
         if cls.spec.weights:
-            placement = place(device, dtype, backend, bf16=cls.spec.bf16)
+            placement = resolve_placement(device, dtype, backend, bf16=cls.spec.bf16)
         else:
-            check_name(device)
+            check_device_name(device)
             placement = Placement(why="no network involved")
         annotator = cls(placement, defaults)
         annotator.load(defaults)
@@ -211,9 +211,9 @@ class Annotator(ABC, Generic[P]):
 
     def load(self, params: P) -> None:
         """Make sure the weights are here. Raises WeightsMissing, FetchFailed or BadWeights."""
-        from .weights.store import store
+        from .weights.store import get_store
 
-        store().require_each(self.weights_for(params))
+        get_store().require_each(self.weights_for(params))
 
     def __call__(
         self,

@@ -14,7 +14,7 @@ from .errors import BadImage, BadParameter
 from .images.convert import to_images, to_masks
 from .images.geometry import Size, padded_size, target_size
 from .images.resize import pad, resize_images, resize_masks
-from .weights.store import store
+from .weights.store import get_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,6 +88,6 @@ def _info(annotator: Annotator[Any], params: Params, resolution: int) -> dict[st
         "version": annotator.spec.version,
         "resolution": resolution,
         "params": msgspec.to_builtins(params),
-        "weights": {weight.id: store().known(weight).sha256 for weight in annotator.weights_for(params)},
+        "weights": {weight.id: get_store().complete(weight).sha256 for weight in annotator.weights_for(params)},
         "device": str(annotator.placement),
     }

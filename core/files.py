@@ -47,31 +47,31 @@ def atomic_stream(path: str | os.PathLike[str], *, size: int = 0) -> Generator[B
     size: bytes that will be written, if known: checked against the free space first. Raises WriteFailed.
     """
     target = Path(path)
-    with writing(target, size):
+    with report_write_errors(target, size):
         target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(target)
-        need_room(target.parent, size)
-        temporary = target.with_name(f"{_prefix(target)}{process_tag()}.part")
-        with _removed_on_error(temporary):
+        _remove_leftovers(target)
+        check_free_space(target.parent, size)
+        temporary = target.with_name(f"{_make_prefix(target)}{make_process_tag()}.part")
+        with _remove_on_error(temporary):
             with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | _BINARY, 0o666), "wb") as stream:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-            move(temporary, target)
+            replace_file(temporary, target)
 
 
 _BINARY = getattr(os, "O_BINARY", 0)
 
 
 @contextmanager
-def writing(target: Path, size: int = 0) -> Generator[None]:
+def report_write_errors(target: Path, size: int = 0) -> Generator[None]:
     """Turn an OSError of the block into WriteFailed; a full disk is told with needed and free bytes."""
     try:
         yield
     except OSError as error:
         if error.errno in FULL:
             raise WriteFailed(
-                no_room(target.parent, size), where=str(target), fix="free some space and try again"
+                describe_full_disk(target.parent, size), where=str(target), fix="free some space and try again"
             ) from error
         what = f"cannot be written ({error.strerror or error})"
         fix = "check the path and its permissions, or choose another"
@@ -79,18 +79,18 @@ def writing(target: Path, size: int = 0) -> Generator[None]:
 
 
 @contextmanager
-def _removed_on_error(temporary: Path) -> Generator[None]:
+def _remove_on_error(temporary: Path) -> Generator[None]:
     try:
         yield
     except WriteFailed:
-        raise  # `move` keeps the complete file on purpose and has said where it lies
+        raise  # `replace_file` keeps the complete file on purpose and has said where it lies
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
 
 
-def move(temporary: Path, target: Path) -> None:
+def replace_file(temporary: Path, target: Path) -> None:
     """Rename onto target, waiting a while for programs that hold it open. Raises WriteFailed; temporary then stays."""
     for delay in (*RENAME_DELAYS, None):
         try:
@@ -116,34 +116,34 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def existing(folder: Path) -> Path:
+def find_existing_folder(folder: Path) -> Path:
     """Nearest folder upwards that exists."""
     return next((place for place in (folder, *folder.absolute().parents) if place.is_dir()), Path.cwd())
 
 
-def need_room(folder: Path, size: int) -> None:
+def check_free_space(folder: Path, size: int) -> None:
     """Raise OSError (ENOSPC) when fewer than size bytes are free."""
-    if size and shutil.disk_usage(existing(folder)).free < size:
+    if size and shutil.disk_usage(find_existing_folder(folder)).free < size:
         raise OSError(errno.ENOSPC, "no space left")
 
 
-def no_room(folder: Path, size: int) -> str:
+def describe_full_disk(folder: Path, size: int) -> str:
     """Sentence that tells needed and free bytes."""
     needed = f"{size} bytes needed, " if size else ""
-    return f"the disk is full: {needed}{shutil.disk_usage(existing(folder)).free} bytes free"
+    return f"the disk is full: {needed}{shutil.disk_usage(find_existing_folder(folder)).free} bytes free"
 
 
-def process_tag() -> str:
+def make_process_tag() -> str:
     """Name of this process that other processes can judge: host, process id and a random part."""
-    return f"{_host()}-{os.getpid()}-{secrets.token_hex(4)}"
+    return f"{_hash_host()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
-def is_dead(tag: str) -> bool:
+def is_process_dead(tag: str) -> bool:
     """Whether the process that made the tag has ended; False where that cannot be known (another host)."""
     host, _, rest = tag.partition("-")
     number = rest.partition("-")[0]
     if (
-        host != _host() or not number.isdigit() or sys.platform == "win32"
+        host != _hash_host() or not number.isdigit() or sys.platform == "win32"
     ):  # on Windows a signal 0 would end the process
         return False
     try:
@@ -155,23 +155,23 @@ def is_dead(tag: str) -> bool:
     return False
 
 
-def _host() -> str:
+def _hash_host() -> str:
     return f"{zlib.crc32(platform.node().encode()):08x}"
 
 
-def _prefix(target: Path) -> str:
+def _make_prefix(target: Path) -> str:
     return f".ud-{zlib.crc32(target.name.encode('utf-8', 'surrogateescape')):08x}-"
 
 
-def _sweep(target: Path) -> None:
-    prefix = _prefix(target)
+def _remove_leftovers(target: Path) -> None:
+    prefix = _make_prefix(target)
     for leaving in target.parent.glob(f"{prefix}*.part"):
-        if is_dead(leaving.name[len(prefix) :]) or _released(leaving):
+        if is_process_dead(leaving.name[len(prefix) :]) or _is_abandoned(leaving):
             with suppress(OSError):
                 leaving.unlink()
 
 
-def _released(leaving: Path) -> bool:
+def _is_abandoned(leaving: Path) -> bool:
     """On Windows an open file cannot be removed, so an old one that can be is nobody's."""
     if sys.platform != "win32":
         return False
@@ -180,13 +180,13 @@ def _released(leaving: Path) -> bool:
     return False
 
 
-def sha256_file(path: str | os.PathLike[str], progress: Callable[[int], None] | None = None) -> str:
+def hash_file(path: str | os.PathLike[str], progress: Callable[[int], None] | None = None) -> str:
     """Hash a file's bytes; progress is told how many have been read. Raises OSError."""
     with Path(path).open("rb") as stream:
-        return sha256_stream(stream, progress)
+        return hash_stream(stream, progress)
 
 
-def sha256_stream(stream: BinaryIO, progress: Callable[[int], None] | None = None) -> str:
+def hash_stream(stream: BinaryIO, progress: Callable[[int], None] | None = None) -> str:
     """Hash what is left of a stream."""
     digest, buffer, done = hashlib.sha256(), bytearray(1 << 20), 0
     view = memoryview(buffer)

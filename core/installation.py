@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import __version__
 from .errors import BadParameter, WriteFailed
-from .files import atomic_write, sha256_file, writing
+from .files import atomic_write, hash_file, report_write_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ def install_into(host: str, path: Path, how: str = "stub") -> Path:
         what = "is there already"
         raise WriteFailed(what, where=str(place), fix=f"run `underdrawing uninstall {host} {path}` first")
     if how == "link":
-        with writing(place):
+        with report_write_errors(place):
             place.symlink_to(PACKAGE, target_is_directory=True)
     else:
         _write(place, dict(_package_files() if how == "copy" else _stub_files()))
@@ -69,7 +69,7 @@ def uninstall_from(host: str, path: Path) -> tuple[Path, list[str]]:
     if place.is_symlink():
         if place.resolve() != PACKAGE.resolve():
             raise BadParameter("is a link to somewhere else", where=str(place), fix="remove it by hand if it is to go")
-        with writing(place):
+        with report_write_errors(place):
             place.unlink()
         return place, []
     if not place.exists():
@@ -121,14 +121,14 @@ def _write(place: Path, files: dict[str, Path | bytes]) -> None:
         if isinstance(source, bytes):
             atomic_write(target, source)
             continue
-        with writing(target, source.stat().st_size):
+        with report_write_errors(target, source.stat().st_size):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
 
 
 def _digest(source: Path | bytes) -> str:
     """sha256 of a file or of bytes."""
-    return sha256_bytes(source).hexdigest() if isinstance(source, bytes) else sha256_file(source)
+    return sha256_bytes(source).hexdigest() if isinstance(source, bytes) else hash_file(source)
 
 
 def _remove(place: Path) -> list[str]:
@@ -136,10 +136,10 @@ def _remove(place: Path) -> list[str]:
 
     Raises BadParameter when there is no record of ours, WriteFailed.
     """
-    with writing(place):
+    with report_write_errors(place):
         for name, wanted in _read_record(place).items():
             target = place / name
-            if target.is_file() and not target.is_symlink() and sha256_file(target) == wanted:
+            if target.is_file() and not target.is_symlink() and hash_file(target) == wanted:
                 target.unlink()
                 for compiled in target.parent.glob(f"__pycache__/{target.stem}.*.pyc"):
                     compiled.unlink()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from ...core.errors import BadParameter, BadWeights
-from ...core.files import sha256_file
+from ...core.files import hash_file
 from ..deltas.lowrank import LowRank
 from ..reading.base_model import base_of
 from .module_sums import ModuleSum, sum_modules
@@ -121,7 +121,7 @@ def resize(
         _add_module(result, total, "svd", rule)
         if progress is not None:
             progress(done, len(sums))
-    source = {"name": adapter.name, "sha256": sha256_file(adapter.path)}
+    source = {"name": adapter.name, "sha256": hash_file(adapter.path)}
     step = {"tool": "resize", "adapters": [source], "rule": rule.kind, "most": rule.most, "value": rule.value}
     return _finish(path, result, [(adapter, 1.0, 1.0)], step)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from ...core.errors import BadParameter, BadWeights
-from ...core.files import atomic_write, sha256_file
+from ...core.files import atomic_write, hash_file
 from ...core.tensor_files.safetensors_io import write_safetensors
 from ..deltas.dora import Dora
 from ..deltas.lowrank import LowRank
@@ -73,7 +73,7 @@ def convert(
         raise BadParameter("holds the input, which stays as it is", where=str(path), fix="choose another folder")
     result, base = _Result(), base_of(adapter.modules)
     modules = _fitted(adapter, naming, dense, result, progress)
-    step = {"tool": "convert", "from": adapter.dialect, "name": adapter.name, "sha256": sha256_file(adapter.path)}
+    step = {"tool": "convert", "from": adapter.dialect, "name": adapter.name, "sha256": hash_file(adapter.path)}
     if modules and naming == "kohya":
         tables = {name: kohya_tensors(delta) for name, delta in modules.items()}
         result.files.append(save_kohya(path, tables, base, step))

@@ -13,7 +13,7 @@ import torch
 
 from ... import __version__
 from ...core.errors import BadParameter, BadWeights
-from ...core.files import sha256_file
+from ...core.files import hash_file
 from ...core.tensor_files.safetensors_io import write_safetensors
 from ..deltas.dense import Summed
 from ..modules.architectures import ARCHITECTURES
@@ -148,7 +148,7 @@ def provenance(step: Mapping[str, Any], before: Mapping[str, str] | None = None)
 
 def source_entry(adapter: Adapter, unet: float, encoder: float) -> dict[str, Any]:
     """An adapter with its strengths on UNet and text encoders, for a step of the provenance."""
-    return {"name": adapter.name, "sha256": sha256_file(adapter.path), UNET: unet, TEXT_ENCODER: encoder}
+    return {"name": adapter.name, "sha256": hash_file(adapter.path), UNET: unet, TEXT_ENCODER: encoder}
 
 
 def ranks_of(modules: Mapping[str, Mapping[str, Tensor]]) -> dict[int, int]:

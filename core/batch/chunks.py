@@ -9,7 +9,7 @@ import numpy as np
 from ..annotator import ControlMap
 from ..errors import WeightsMissing
 from ..images.geometry import Size, target_size
-from ..networks.batching import chunk_length
+from ..networks.batching import find_chunk_length
 from ..segments import joined
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _parts(
     resolution: int,
     host: HostHooks,
 ) -> Iterator[ControlMap]:
-    length = chunk_length(annotator.placement, *target_size(Size(*images.shape[1:3]), resolution))
+    length = find_chunk_length(annotator.placement, *target_size(Size(*images.shape[1:3]), resolution))
     with host.progress(annotator.spec.id, len(images), "pictures") as progress:
         for start in range(0, len(images), length):
             progress(start, len(images))

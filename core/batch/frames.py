@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ..errors import BadImage
-from ..files import sha256_file
+from ..files import hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -49,7 +49,7 @@ def hash_input(path: Path) -> str:
     try:
         if path.exists() and not path.is_file():
             raise BadImage("this is no regular file", where=str(path), fix="name a picture file")
-        return sha256_file(path)
+        return hash_file(path)
     except FileNotFoundError as error:
         raise BadImage("there is no such file", where=str(path), fix="check the name") from error
     except (OSError, ValueError) as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadImage, WriteFailed
-from ..files import atomic_write, writing
+from ..files import atomic_write, report_write_errors
 
 Entry = dict[str, Any]
 Place = tuple[int, int, int]
@@ -49,7 +49,7 @@ class Manifest:
     def add(self, entry: Entry, place: Place) -> None:
         """Record a result at once. Raises WriteFailed."""
         self._new[_key(entry)] = (place, entry)
-        with writing(self.path), self.path.open("ab") as stream:
+        with report_write_errors(self.path), self.path.open("ab") as stream:
             stream.write(_line(entry))
 
     def maps_of(self, source: Path) -> dict[str, Path]:
@@ -65,7 +65,7 @@ class Manifest:
 
         Raises WriteFailed.
         """
-        with writing(self.folder):
+        with report_write_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         if self.path.is_file():
             self._write(self._old.values())
@@ -109,7 +109,7 @@ def _line(entry: Entry) -> bytes:
 def _lines(path: Path) -> list[Entry]:
     if not path.is_file():
         return []
-    with writing(path):
+    with report_write_errors(path):
         text = path.read_bytes().decode("utf-8", "replace")
     if text.strip() and not text.startswith(START[: len(text)]):
         raise WriteFailed("this is not a record of ours, it stays as it is", where=str(path), fix="choose another -o")

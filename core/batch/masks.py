@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..errors import BadImage
-from ..files import sha256_file
+from ..files import hash_file
 
 if TYPE_CHECKING:
     from ..annotator import Annotator
@@ -76,4 +76,4 @@ def _digest(path: Path) -> str:
 
 @lru_cache(maxsize=64)
 def _remembered(path: Path, _modified: int, _size: int) -> str:
-    return sha256_file(path)
+    return hash_file(path)

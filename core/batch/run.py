@@ -10,7 +10,7 @@ import msgspec
 
 from ..errors import BadImage
 from ..images.geometry import Size, pixel_perfect
-from ..weights.store import store
+from ..weights.store import get_store
 from .frames import Frame, hash_input, iter_groups, iter_pictures
 from .masks import MaskSource
 from .outputs import Outputs, safe_name
@@ -115,7 +115,7 @@ class Batch:
             "annotator": annotator.spec.id,
             "version": annotator.spec.version,
             "params": msgspec.to_builtins(annotator.defaults),
-            "weights": {w.id: store().known(w).sha256 for w in annotator.weights_for(annotator.defaults)},
+            "weights": {w.id: get_store().complete(w).sha256 for w in annotator.weights_for(annotator.defaults)},
             "resolution": wanted.resolution,
             "device": str(annotator.placement),
             "also": [kind for kind in ("values", "poses") if getattr(wanted, kind)],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..annotator import pip_install
-from ..weights.store import store
+from ..weights.store import get_store
 
 if TYPE_CHECKING:
     from ..registry import AnnotatorType
@@ -17,7 +17,7 @@ def unavailable(annotator: AnnotatorType, *, has_mask: bool = True) -> str:
         return "it needs a mask"
     if missing := annotator.missing():
         return f"needs {', '.join(missing)}: {pip_install(missing)}"
-    absent = [weight for weight in annotator.weights_for(annotator.params()) if store().find(weight) is None]
+    absent = [weight for weight in annotator.weights_for(annotator.params()) if get_store().find(weight) is None]
     if lost := [weight.id for weight in absent if not weight.repo]:
         return f"{', '.join(lost)} of this package gone or changed: install it again"
     return f"weights missing: underdrawing weights fetch {' '.join(weight.id for weight in absent)}" if absent else ""

@@ -17,8 +17,8 @@ import msgspec
 from .. import settings
 from ..annotator import pip_install
 from ..errors import BadParameter, BadWeights
-from ..files import existing, sha256_file
-from ..networks.placement import place
+from ..files import find_existing_folder, hash_file
+from ..networks.placement import resolve_placement
 from ..weights.search_paths import has_identity
 from .packages import Finding, check_packages, installed
 
@@ -61,7 +61,9 @@ def diagnose(registry: Registry, store: Store, environ: Mapping[str, str] | None
         *check_variables(settings.environment() if environ is None else environ),
         *check_cache(store.cache, [weight for weight in records if not weight.bundled]),
         *check_weights(store, records),
-        *check_paths([place.path for weight in records for place in store.where(weight) if place.source == "cache"]),
+        *check_paths(
+            [place.path for weight in records for place in store.list_locations(weight) if place.source == "cache"]
+        ),
     ]
     return Report(facts=_facts(have, device, store.cache, registry), findings=tuple(findings))
 
@@ -74,7 +76,7 @@ def _facts(have: Mapping[str, str], device: Mapping[str, str], cache: Path, regi
         "packages": {**{name: have[name] for name in SHOWN if name in have}, **opencv},
         "device": dict(device),
         "cache": str(cache),
-        "free_bytes": shutil.disk_usage(existing(cache)).free,
+        "free_bytes": shutil.disk_usage(find_existing_folder(cache)).free,
         "annotators": len(registry),
     }
 
@@ -84,7 +86,7 @@ def check_device() -> tuple[dict[str, str], list[Finding]]:
     if find_spec("torch") is None:
         return {}, []  # missing packages are told elsewhere
     try:
-        fast, plain = place(bf16=True), place(bf16=False)
+        fast, plain = resolve_placement(bf16=True), resolve_placement(bf16=False)
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         what = f"torch is installed but cannot be imported ({type(error).__name__}: {error})"
         return {}, [Finding(level="wrong", topic="torch", what=what, fix="pip install --force-reinstall torch")]
@@ -113,7 +115,7 @@ def check_variables(environ: Mapping[str, str]) -> Iterator[Finding]:
 def check_cache(cache: Path, fetched: Sequence[Weight]) -> Iterator[Finding]:
     """Find a cache folder that cannot be written, or a disk without room for the largest file to be fetched."""
     fix = "set UNDERDRAWING_CACHE to a folder of yours"
-    parent = existing(cache)
+    parent = find_existing_folder(cache)
     blocking = next((path for path in (cache, *cache.absolute().parents) if path.exists() and not path.is_dir()), None)
     if blocking is not None:
         what = f"the cache folder {cache} cannot be made: {blocking} is a file"
@@ -131,7 +133,7 @@ def check_weights(store: Store, records: Sequence[Weight]) -> Iterator[Finding]:
     """Find files of the wrong size, bundled files with the wrong hash, and records and pins that are damaged."""
     for stated in records:
         try:
-            weight = store.known(stated)
+            weight = store.complete(stated)
         except BadWeights as error:
             yield Finding(level="wrong", topic="weights", what=f"{stated.id}: {error.what}", fix=error.fix)
             continue
@@ -139,14 +141,14 @@ def check_weights(store: Store, records: Sequence[Weight]) -> Iterator[Finding]:
             yield Finding(level="wrong", topic="weights", what=f"the record of {weight.id} pins no hash and size")
             continue
         there = False
-        for source, path in store.where(weight):
+        for source, path in store.list_locations(weight):
             fault = _fault(path, weight, source)
             there = there or (fault == "" and path.is_file())
             if fault and not weight.unpinned and source in ("explicit", "bundled", "cache"):
                 fix = "install the package again" if source == "bundled" else f"remove that file; {_fetch(weight)}"
                 yield Finding(level="wrong", topic="weights", what=f"{path} ({weight.id}) {fault}", fix=fix)
         if not there and weight.repo:
-            pinned = f"; {store.pinned(stated)}" if stated.unpinned else ""
+            pinned = f"; {store.describe_pin(stated)}" if stated.unpinned else ""
             what = f"{weight.id} is not on this machine ({weight.megabytes}, {weight.licence}{pinned})"
             yield Finding(level="note", topic="weights", what=what, fix=_fetch(weight))
 
@@ -164,7 +166,7 @@ def _fault(path: Path, weight: Weight, source: str) -> str:
             return "is not declared"
         if weight.size and path.stat().st_size != weight.size:
             return f"has {path.stat().st_size} bytes, the record says {weight.size}"
-        if source == "bundled" and sha256_file(path) != weight.sha256:
+        if source == "bundled" and hash_file(path) != weight.sha256:
             return "has another sha256 than its record"
     except OSError as error:
         return f"cannot be read ({error.strerror or error})"

@@ -23,18 +23,18 @@ STACK_PIXELS = {"cuda": 2**22, "mps": 2**21}
 """Pixels of one stack, by kind of device: 16 maps of 512 x 512 on CUDA, 8 on MPS."""
 
 
-def chunk_length(placement: Placement, height: int, width: int) -> int:
+def find_chunk_length(placement: Placement, height: int, width: int) -> int:
     """How many pictures of this size go through a network together, at least 1."""
     return max(1, STACK_PIXELS.get(placement.device.partition(":")[0], 0) // (height * width))
 
 
-def chunks(images: Images, placement: Placement) -> Iterator[Tensor]:
+def iter_chunks(images: Images, placement: Placement) -> Iterator[Tensor]:
     """Cut pictures uint8 [B, H, W, 3] into tensors float32 [b, 3, H, W] in 0..255, as long as the device likes them."""
-    length = chunk_length(placement, *images.shape[1:3])
+    length = find_chunk_length(placement, *images.shape[1:3])
     for start in range(0, len(images), length):
         yield torch.tensor(images[start : start + length]).permute(0, 3, 1, 2).float()
 
 
-def in_chunks(network: Callable[[Tensor], Tensor], images: Images, placement: Placement) -> Values:
+def run_in_chunks(network: Callable[[Tensor], Tensor], images: Images, placement: Placement) -> Values:
     """Run a network over pictures and join what it returns as float32 [B, ...]."""
-    return np.concatenate([network(chunk).float().cpu().numpy() for chunk in chunks(images, placement)])
+    return np.concatenate([network(chunk).float().cpu().numpy() for chunk in iter_chunks(images, placement)])

@@ -34,9 +34,9 @@ class Network:
         if self.prepare is not None:
             self.prepare()
         with torch.inference_mode():
-            return self.module(*(self._moved(value) for value in inputs))
+            return self.module(*(self._move(value) for value in inputs))
 
-    def _moved(self, value: Any) -> Any:
+    def _move(self, value: Any) -> Any:
         if not isinstance(value, torch.Tensor):
             return value
         moved = value.to(self.placement.device, self.dtype if value.is_floating_point() else value.dtype)
@@ -46,7 +46,7 @@ class Network:
 _keepers: list[Keeper] = []
 
 
-def keep_with(keeper: Keeper) -> None:
+def set_keeper(keeper: Keeper) -> None:
     """Let a host's memory management own the networks that are built from now on.
 
     keeper: given a new module on its device; what it returns is called before every run and brings the module back

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import BadParameter, BadWeights, MissingExtra, UnsafeFile
-from ..weights.store import store
+from ..weights.store import get_store
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +50,7 @@ class OnnxNetwork:
         missing = length - len(piece) if self._fixed else 0
         filled = np.concatenate([piece, np.zeros((missing, *piece.shape[1:]), piece.dtype)]) if missing else piece
         outputs = self._session.run(None, {self._input: filled})
-        return [_plain(output)[: len(piece)] for output in outputs]
+        return [_to_float32(output)[: len(piece)] for output in outputs]
 
 
 class _Key(NamedTuple):
@@ -59,37 +59,37 @@ class _Key(NamedTuple):
     device: str
 
 
-_loaded: dict[_Key, OnnxNetwork] = {}
+_networks: dict[_Key, OnnxNetwork] = {}
 _lock = RLock()
 
 
-def onnx_network(weight: Weight, placement: Placement) -> OnnxNetwork:
-    """Network of an ONNX file, cached until `forget`.
+def load_onnx_network(weight: Weight, placement: Placement) -> OnnxNetwork:
+    """Network of an ONNX file, cached until `unload`.
 
     Raises MissingExtra without ONNX Runtime, BadWeights for a damaged file, UnsafeFile for TorchScript, BadParameter
     for a number format or backend that these files have not, and what `core.weights.store.Store.require` raises.
     """
     _check(weight, placement)
-    key = _Key(weight.id, store().known(weight).sha256, placement.device)
+    key = _Key(weight.id, get_store().complete(weight).sha256, placement.device)
     with _lock:
-        if key not in _loaded:
-            _loaded[key] = opened(weight, placement)
-        return _loaded[key]
+        if key not in _networks:
+            _networks[key] = open_network(weight, placement)
+        return _networks[key]
 
 
-def forget() -> None:
+def unload() -> None:
     """Give the memory of every network back."""
     with _lock:
-        _loaded.clear()
+        _networks.clear()
 
 
-def opened(weight: Weight, placement: Placement) -> OnnxNetwork:
+def open_network(weight: Weight, placement: Placement) -> OnnxNetwork:
     """Open a file anew."""
-    runtime, path = load_runtime(weight.id), store().require(weight)
-    wanted, note = _providers(placement, runtime.get_available_providers())
+    runtime, path = load_runtime(weight.id), get_store().require(weight)
+    wanted, note = _choose_providers(placement, runtime.get_available_providers())
     try:
-        session = runtime.InferenceSession(str(path), _options(runtime), providers=wanted)
-    except _faults(runtime) as error:
+        session = runtime.InferenceSession(str(path), _build_options(runtime), providers=wanted)
+    except _list_errors(runtime) as error:
         what = f"ONNX Runtime cannot read it ({str(error).strip().splitlines()[-1][:200]})"
         raise BadWeights(what, where=weight.id, fix="run `underdrawing weights verify`") from error
     if len(wanted) > 1 and CUDA not in session.get_providers():
@@ -97,7 +97,7 @@ def opened(weight: Weight, placement: Placement) -> OnnxNetwork:
     return OnnxNetwork(session, weight.id, note)
 
 
-def _faults(runtime: Any) -> tuple[type[Exception], ...]:
+def _list_errors(runtime: Any) -> tuple[type[Exception], ...]:
     """Errors of the runtime, which have no base of their own."""
     known = vars(runtime.capi.onnxruntime_pybind11_state).values()
     return tuple(kind for kind in known if isinstance(kind, type) and issubclass(kind, Exception))
@@ -130,7 +130,7 @@ def _check(weight: Weight, placement: Placement) -> None:
         raise BadParameter(what, where=weight.id, fix=f"leave --dtype at auto, {OTHERWISE}")
 
 
-def _providers(placement: Placement, available: list[str]) -> tuple[list[Any], str]:
+def _choose_providers(placement: Placement, available: list[str]) -> tuple[list[Any], str]:
     """What runs the network, in order of preference, and what the user should know of that."""
     if placement.device == "cpu":
         return [CPU], ""
@@ -141,7 +141,7 @@ def _providers(placement: Placement, available: list[str]) -> tuple[list[Any], s
     return [CPU], f"this ONNX Runtime does not run on {kind}, its networks ran on the processor{hint}"
 
 
-def _options(runtime: Any) -> Any:
+def _build_options(runtime: Any) -> Any:
     import torch
 
     options = runtime.SessionOptions()
@@ -151,5 +151,5 @@ def _options(runtime: Any) -> Any:
     return options
 
 
-def _plain(output: Array) -> Array:
+def _to_float32(output: Array) -> Array:
     return output.astype(np.float32) if output.dtype == np.float16 else output

@@ -59,8 +59,8 @@ class OpenVinoNetwork(Network):
         with torch.inference_mode(mode=False), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # tracing warns of fixed branches and of its own age
             model = self._openvino.convert_model(self.module, example_input=example, input=[-1, channels, -1, -1])
-        compiled = self._openvino.Core().compile_model(model, "CPU", _settings(self.placement))
-        _check_format(self.placement, compiled)
+        compiled = self._openvino.Core().compile_model(model, "CPU", _build_settings(self.placement))
+        _check_dtype(self.placement, compiled)
         return compiled
 
 
@@ -68,14 +68,14 @@ def load_openvino() -> Any:
     """Import OpenVINO without its telemetry, which would call out at import. Raises MissingExtra."""
     if find_spec("openvino") is None:
         raise MissingExtra("the OpenVINO backend needs the package openvino", fix="pip install 'openvino>=2024.4'")
-    with _blocked("openvino_telemetry"):
+    with _block_import("openvino_telemetry"):
         import openvino
 
     return openvino
 
 
 @contextmanager
-def _blocked(name: str) -> Generator[None, None, None]:
+def _block_import(name: str) -> Generator[None, None, None]:
     """Make a module look absent for a while, unless it has been imported already."""
     if name in sys.modules:
         yield
@@ -87,7 +87,7 @@ def _blocked(name: str) -> Generator[None, None, None]:
         del sys.modules[name]
 
 
-def _settings(placement: Placement) -> dict[str, Any]:
+def _build_settings(placement: Placement) -> dict[str, Any]:
     return {
         "INFERENCE_PRECISION_HINT": HINTS[placement.dtype],
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
@@ -95,7 +95,7 @@ def _settings(placement: Placement) -> dict[str, Any]:
     }
 
 
-def _check_format(placement: Placement, compiled: Any) -> None:
+def _check_dtype(placement: Placement, compiled: Any) -> None:
     """Hold OpenVINO to the format asked for; it replaces one the processor lacks without a word."""
     granted = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
     ours = {hint: dtype for dtype, hint in HINTS.items()}.get(granted, granted)

@@ -11,7 +11,7 @@ from ..errors import BadParameter
 
 Backend = Literal["torch", "openvino"]
 DType = Literal["auto", "float32", "bfloat16", "float16"]
-SHORT = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+SHORT_DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 """Names that hosts give to number formats."""
 
 
@@ -28,28 +28,30 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.device}, {self.dtype}, {self.backend}" + (f" ({self.why})" if self.why else "")
 
 
-def place(device: str = "auto", dtype: str = "auto", backend: str = "torch", *, bf16: bool = False) -> Placement:
+def resolve_placement(
+    device: str = "auto", dtype: str = "auto", backend: str = "torch", *, bf16: bool = False
+) -> Placement:
     """Resolve a user's wishes. dtype: also as torch prints it, or short. bf16: the map is unchanged in bfloat16.
 
     Raises BadParameter when the device or format does not exist on this machine: an explicit wish is never replaced.
     """
     dtype = dtype.removeprefix("torch.")
-    dtype = SHORT.get(dtype, dtype)
+    dtype = SHORT_DTYPES.get(dtype, dtype)
     if dtype not in get_args(DType) or backend not in get_args(Backend):
         allowed = f"dtype {', '.join(get_args(DType))}; backend {', '.join(get_args(Backend))}"
         raise BadParameter(f"dtype {dtype!r} or backend {backend!r} is not offered", fix=f"choose {allowed}")
-    where = "cpu" if backend == "openvino" and device == "auto" else _device(device)
-    chosen, why = _format(where, bf16) if dtype == "auto" else (dtype, "as asked")
+    where = "cpu" if backend == "openvino" and device == "auto" else _resolve_device(device)
+    chosen, why = _choose_dtype(where, bf16) if dtype == "auto" else (dtype, "as asked")
     return Placement(device=where, dtype=chosen, backend=backend, why=why)  # type: ignore[arg-type]
 
 
-def check_name(device: str) -> None:
+def check_device_name(device: str) -> None:
     """Raise BadParameter when no machine has a device of that name (torch is not imported)."""
     if re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device) is None:
         raise BadParameter(f"there is no device called {device!r}", fix="choose auto, cpu, cuda, cuda:1, ... or mps")
 
 
-def _device(wish: str) -> str:
+def _resolve_device(wish: str) -> str:
     import torch
 
     if wish == "auto":
@@ -64,7 +66,7 @@ def _device(wish: str) -> str:
     return wish
 
 
-def _format(device: str, bf16: bool) -> tuple[str, str]:
+def _choose_dtype(device: str, bf16: bool) -> tuple[str, str]:
     if not bf16:
         return "float32", "this annotator runs in float32"
     if device.startswith("cuda"):
@@ -75,11 +77,11 @@ def _format(device: str, bf16: bool) -> tuple[str, str]:
             if torch.cuda.is_bf16_supported()
             else ("float32", "CUDA without bfloat16")
         )
-    unit = cpu_bf16_unit() if device == "cpu" else ""
+    unit = find_cpu_bf16_unit() if device == "cpu" else ""
     return ("bfloat16", unit) if unit else ("float32", f"{device} without bfloat16 units")
 
 
-def cpu_bf16_unit() -> str:
+def find_cpu_bf16_unit() -> str:
     """Name of the processor's bfloat16 unit ("AMX", "AVX512-BF16"), or an empty string."""
     import torch
 

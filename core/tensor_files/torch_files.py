@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import BadWeights, UnsafeFile
-from ..files import sha256_stream
+from ..files import hash_stream
 from .pickle_allowlist import PLAIN
 from .pickle_machine import NOTHING_RAN, describe_value
 from .pickle_values import FETCH_AGAIN
@@ -51,7 +51,7 @@ def read(path: str | os.PathLike[str], *, sha256: str = "") -> Any:
     where = str(path)
     try:
         with Path(path).open("rb") as stream:
-            if sha256 and (found := sha256_stream(stream)) != sha256:
+            if sha256 and (found := hash_stream(stream)) != sha256:
                 raise BadWeights(f"has the sha256 {found}, its record says {sha256}", where=where, fix=FETCH_AGAIN)
             value = _read(stream, where)
     except (*_ZIP_FAULTS, OSError, EOFError) as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import BadWeights, FetchFailed, WeightsMissing
-from ..files import atomic_stream, sha256_file
+from ..files import atomic_stream, hash_file
 from .search_paths import has_identity
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def inspect_file(path: str | os.PathLike[str]) -> tuple[Path, str, int]:
         raise BadWeights("is not a file", where=str(source), fix="check the name")
     if not source.stat().st_size:
         raise BadWeights("is empty", where=str(source), fix="get it again")
-    return source, sha256_file(source), source.stat().st_size
+    return source, hash_file(source), source.stat().st_size
 
 
 def has_bytes(record: Weight, digest: str, size: int) -> bool:
@@ -48,7 +48,7 @@ def find_fault(path: Path, weight: Weight) -> str:
             return "absent"
         if weight.size and (size := path.stat().st_size) != weight.size:
             return f"has {size} bytes, the record says {weight.size}"
-        found = sha256_file(path)
+        found = hash_file(path)
     except OSError as error:
         return f"cannot be read ({error.strerror or error})"
     return "" if found == weight.sha256 else f"has the sha256 {found}, the record says {weight.sha256}"

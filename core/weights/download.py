@@ -16,8 +16,16 @@ from typing import TYPE_CHECKING
 
 from .. import settings
 from ..errors import FetchFailed, WriteFailed
-from ..files import existing, is_dead, move, need_room, process_tag, sha256_file, writing
-from .http import Busy, Transfer
+from ..files import (
+    check_free_space,
+    find_existing_folder,
+    hash_file,
+    is_process_dead,
+    make_process_tag,
+    replace_file,
+    report_write_errors,
+)
+from .http import TemporaryFailure, Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -35,29 +43,29 @@ STALE = 60.0
 
 def download(weight: Weight, target: Path, parts: Path, progress: Progress | None = None) -> Path:
     """Fetch weight to target. parts: folder of unfinished downloads, kept by hash. Raises FetchFailed."""
-    with _full_disk(weight, target):
+    with _report_full_disk(weight, target):
         parts.mkdir(parents=True, exist_ok=True)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _claimed(parts / f"{weight.sha256}.claim") as claim:
-            if not _here(target, weight):
-                _download(weight, target, parts, _Told(claim, weight.size, progress))
+        with _hold_claim(parts / f"{weight.sha256}.claim") as claim:
+            if not _is_downloaded(target, weight):
+                _download(weight, target, parts, _Reporter(claim, weight.size, progress))
     return target
 
 
 @contextmanager
-def _full_disk(weight: Weight, target: Path) -> Generator[None]:
+def _report_full_disk(weight: Weight, target: Path) -> Generator[None]:
     try:
-        with writing(target, weight.size):
+        with report_write_errors(target, weight.size):
             yield
     except WriteFailed as error:
         raise FetchFailed(error.what, where=weight.id, fix=error.fix) from error
 
 
-def _here(target: Path, weight: Weight) -> bool:
-    return target.is_file() and target.stat().st_size == weight.size and sha256_file(target) == weight.sha256
+def _is_downloaded(target: Path, weight: Weight) -> bool:
+    return target.is_file() and target.stat().st_size == weight.size and hash_file(target) == weight.sha256
 
 
-class _Told:
+class _Reporter:
     """Tells the caller how far a download is, and other processes that it lives."""
 
     def __init__(self, claim: Path, size: int, progress: Progress | None) -> None:
@@ -76,94 +84,94 @@ class _Told:
                 os.utime(self._claim)
 
 
-def _download(weight: Weight, target: Path, parts: Path, told: _Told) -> None:
-    own = parts / f"{weight.sha256}.{process_tag()}.part"
-    _adopt(weight, parts, own)
+def _download(weight: Weight, target: Path, parts: Path, reporter: _Reporter) -> None:
+    own = parts / f"{weight.sha256}.{make_process_tag()}.part"
+    _resume_leftover(weight, parts, own)
     try:
-        resumed = _complete(weight, own, told)
-        found = sha256_file(own, lambda _: told.alive())
+        resumed = _transfer(weight, own, reporter)
+        found = hash_file(own, lambda _: reporter.alive())
         if found != weight.sha256 and resumed:
             own.unlink()  # what an earlier run left may have been damaged: once more from the start
-            _complete(weight, own, told)
-            found = sha256_file(own, lambda _: told.alive())
-        _settle(weight, own, target, found)
+            _transfer(weight, own, reporter)
+            found = hash_file(own, lambda _: reporter.alive())
+        _finish(weight, own, target, found)
     finally:
-        _park(own, parts / f"{weight.sha256}.part")
-    for leaving in _leavings(weight, parts):
+        _keep_for_later(own, parts / f"{weight.sha256}.part")
+    for leaving in _list_leftovers(weight, parts):
         with suppress(OSError):
             leaving.unlink()
 
 
-def _complete(weight: Weight, own: Path, told: _Told) -> bool:
+def _transfer(weight: Weight, own: Path, reporter: _Reporter) -> bool:
     """Fill own to the record's size; returns whether bytes of an earlier run are in it."""
     resumed = have = own.stat().st_size if own.exists() else 0
-    need_room(existing(own.parent), weight.size - have)
+    check_free_space(find_existing_folder(own.parent), weight.size - have)
     transfer = Transfer(weight, settings.TIMEOUT.read())
     silent = 0
     for last in [False] * (10 * ROUNDS - 1) + [True]:
         before = own.stat().st_size if own.exists() else 0
         try:
-            transfer.run(own, told)
+            transfer.run(own, reporter)
             break
-        except Busy as busy:
+        except TemporaryFailure as busy:
             grown = own.exists() and own.stat().st_size > before
             silent = 0 if grown else silent + 1
             if silent >= ROUNDS or last:
                 raise FetchFailed(f"{busy.what}, again and again", where=weight.id, fix=busy.fix) from busy
-            told.alive()
+            reporter.alive()
             pause(busy, silent)
     return bool(resumed)
 
 
-def pause(busy: Busy, silent: int) -> None:
+def pause(busy: TemporaryFailure, silent: int) -> None:
     """Wait as long as the server asks for, or longer after each attempt in vain, at most 30 seconds."""
     patience = min(1.0, settings.TIMEOUT.read() / 30)
     time.sleep(min(30.0, busy.after if busy.after is not None else 0.5 * 2**silent * patience))
 
 
-def _settle(weight: Weight, own: Path, target: Path, found: str) -> None:
+def _finish(weight: Weight, own: Path, target: Path, found: str) -> None:
     """Give verified bytes their name; put others aside and say so."""
     if found != weight.sha256:
         aside = own.with_name(f"{weight.sha256}.bad")
-        move(own, aside)
+        replace_file(own, aside)
         what = f"what arrived has the sha256 {found}, the record says {weight.sha256}; it was put aside as {aside}"
         fix = f"check {'' if weight.url else 'HF_ENDPOINT and '}proxies, then try again; never use that file"
         raise FetchFailed(what, where=weight.id, fix=fix)
     with own.open("rb+") as stream:
         os.fsync(stream.fileno())
     try:
-        move(own, target)
+        replace_file(own, target)
     except WriteFailed as error:
         kept = own.with_name(f"{weight.sha256}.part")
         what = f"the verified download cannot take its name, {target} is held open; it is kept in {kept}"
         raise FetchFailed(what, where=weight.id, fix="close the program that holds it, then fetch again") from error
 
 
-def _leavings(weight: Weight, parts: Path) -> list[Path]:
+def _list_leftovers(weight: Weight, parts: Path) -> list[Path]:
     """Unfinished downloads of this file that no living process works on, largest first."""
     start = f"{weight.sha256}."
     found: list[tuple[int, Path]] = []
     for part in parts.glob(f"{start}*part"):
         with suppress(OSError):
             status, tag = part.stat(), part.name[len(start) :]
-            if tag == "part" or is_dead(tag) or _quiet(status.st_mtime):
+            if tag == "part" or is_process_dead(tag) or _is_stale(status.st_mtime):
                 found.append((status.st_size, part))
     return [part for _, part in sorted(found, reverse=True)]
 
 
-def _quiet(changed: float) -> bool:
+def _is_stale(changed: float) -> bool:
     return time.time() - changed > max(STALE, 3 * settings.TIMEOUT.read())
 
 
-def _adopt(weight: Weight, parts: Path, own: Path) -> None:
-    for leaving in _leavings(weight, parts):
+def _resume_leftover(weight: Weight, parts: Path, own: Path) -> None:
+    for leaving in _list_leftovers(weight, parts):
         with suppress(OSError):  # another process was quicker
             if leaving.stat().st_size <= weight.size:
                 leaving.rename(own)
                 return
 
 
-def _park(own: Path, parked: Path) -> None:
+def _keep_for_later(own: Path, parked: Path) -> None:
     """Leave what has arrived for the next run."""
     with suppress(OSError):
         if own.exists() and own.stat().st_size:
@@ -173,21 +181,21 @@ def _park(own: Path, parked: Path) -> None:
 
 
 @contextmanager
-def _claimed(claim: Path) -> Generator[Path]:
+def _hold_claim(claim: Path) -> Generator[Path]:
     """Hold the claim; wait as long as another process that is alive holds it."""
-    tag = process_tag()
-    while not _take(claim, tag):
+    tag = make_process_tag()
+    while not _try_claim(claim, tag):
         _break_stale(claim, tag)
         time.sleep(POLL)
     try:
         yield claim
     finally:
-        if _holder(claim) == tag:
+        if _read_holder(claim) == tag:
             with suppress(OSError):
                 claim.unlink()
 
 
-def _take(claim: Path, tag: str) -> bool:
+def _try_claim(claim: Path, tag: str) -> bool:
     try:
         handle = os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     except (FileExistsError, PermissionError):  # Windows: the name of a file being deleted is not permitted
@@ -199,7 +207,7 @@ def _take(claim: Path, tag: str) -> bool:
     return True
 
 
-def _holder(claim: Path) -> str:
+def _read_holder(claim: Path) -> str:
     with suppress(OSError, UnicodeDecodeError):
         return claim.read_text("utf-8")
     return ""
@@ -207,7 +215,7 @@ def _holder(claim: Path) -> str:
 
 def _break_stale(claim: Path, tag: str) -> None:
     with suppress(OSError):
-        if is_dead(_holder(claim)) or _quiet(claim.stat().st_mtime):
+        if is_process_dead(_read_holder(claim)) or _is_stale(claim.stat().st_mtime):
             aside = claim.with_name(f"{claim.name}.{tag}")
             claim.rename(aside)
             aside.unlink()

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from ..errors import WriteFailed
-from ..files import atomic_write, sha256_file
+from ..files import atomic_write, hash_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ class HashMemory:
         known = self._read().get(key)
         if known is not None and known[:2] == stamp:
             return known[2]
-        digest = sha256_file(path)
+        digest = hash_file(path)
         self._write(key, (*stamp, digest))
         return digest
 

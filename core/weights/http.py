@@ -27,7 +27,7 @@ SLOW = 1024
 RETRIED = (408, 425, 429, 500, 502, 503, 504)
 
 
-class Busy(UnderdrawingError):
+class TemporaryFailure(UnderdrawingError):
     """The attempt failed in a way that another one may not. after: seconds the server asked to wait."""
 
     after: float | None = None
@@ -38,45 +38,45 @@ class Transfer:
 
     def __init__(self, weight: Weight, timeout: float) -> None:
         self._weight, self._timeout = weight, timeout
-        self._url = address(weight)
+        self._url = build_url(weight)
         self._restarted = False
 
-    def run(self, path: Path, told: Callable[[int], None]) -> None:
+    def run(self, path: Path, report: Callable[[int], None]) -> None:
         """Append to path until it has the record's size."""
         have = path.stat().st_size if path.exists() else 0
         if have == self._weight.size:
             return
         try:
-            with self._session() as session, self._request(session, have) as response:
-                start = self._start(response, have)
+            with self._open_session() as session, self._request(session, have) as response:
+                start = self._find_start(response, have)
                 if start is None:
                     path.unlink(missing_ok=True)
-                    raise self._busy("refused to go on with a download begun earlier", after=0.0)
-                self._save(response, path, start, told)
+                    raise self._build_temporary("refused to go on with a download begun earlier", after=0.0)
+                self._save(response, path, start, report)
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
-            raise self._busy(f"sent nothing for {self._timeout:g} seconds") from error
+            raise self._build_temporary(f"sent nothing for {self._timeout:g} seconds") from error
         except requests.exceptions.ProxyError as error:
-            raise self._proxy(str(error)) from error
+            raise self._build_proxy_error(str(error)) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise self._busy(f"broke the connection ({_short(error)})") from error
+            raise self._build_temporary(f"broke the connection ({_shorten(error)})") from error
 
-    def _session(self) -> requests.Session:
+    def _open_session(self) -> requests.Session:
         session = requests.Session()
         session.headers["Accept-Encoding"] = "identity"
-        session.auth = _Bearer(None if self._weight.url else _token())
+        session.auth = _Bearer(None if self._weight.url else _read_token())
         return session
 
     def _request(self, session: requests.Session, have: int) -> requests.Response:
         headers = {"Range": f"bytes={have}-"} if have else {}
         return session.get(self._url, headers=headers, stream=True, timeout=self._timeout)
 
-    def _start(self, response: requests.Response, have: int) -> int | None:
+    def _find_start(self, response: requests.Response, have: int) -> int | None:
         """Byte at which the answer's body begins; None when the part must be given up. Raises for refusals."""
         status = response.status_code
         if status == 416:
             return self._restart("the server refuses the range asked for (416)", have)
         if status not in (200, 206):
-            raise self._refusal(response)
+            raise self._build_refusal(response)
         start = 0
         if status == 206:
             match = re.match(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
@@ -89,32 +89,32 @@ class Transfer:
     def _restart(self, what: str, have: int) -> None:
         """Give the part up, once."""
         if self._restarted or not have:
-            raise self._failed(what, "try again later or use another HF_ENDPOINT")
+            raise self._build_failure(what, "try again later or use another HF_ENDPOINT")
         self._restarted = True
 
     def _check_length(self, response: requests.Response, start: int) -> None:
         length = response.headers.get("Content-Length", "")
         if length.isdigit() and start + int(length) != self._weight.size:
             what = f"the server offers {start + int(length)} bytes, the record says {self._weight.size}"
-            raise self._failed(what, "check HF_ENDPOINT; update this package if the file was replaced")
+            raise self._build_failure(what, "check HF_ENDPOINT; update this package if the file was replaced")
 
-    def _save(self, response: requests.Response, path: Path, start: int, told: Callable[[int], None]) -> None:
+    def _save(self, response: requests.Response, path: Path, start: int, report: Callable[[int], None]) -> None:
         done = start
         with path.open("r+b" if start else "wb") as stream:
             stream.seek(start)
-            for piece in self._pieces(response):
+            for piece in self._iter_pieces(response):
                 done += len(piece)
                 if done > self._weight.size:
                     stream.truncate(0)
-                    raise self._failed(
+                    raise self._build_failure(
                         f"the server sent more than the {self._weight.size} bytes of the record", "check HF_ENDPOINT"
                     )
                 stream.write(piece)
-                told(done)
+                report(done)
         if done < self._weight.size:
-            raise self._busy(f"ended after {done} of {self._weight.size} bytes")
+            raise self._build_temporary(f"ended after {done} of {self._weight.size} bytes")
 
-    def _pieces(self, response: requests.Response) -> Iterator[bytes]:
+    def _iter_pieces(self, response: requests.Response) -> Iterator[bytes]:
         """Bytes as they come; a trickle counts as a stall."""
         raw: Any = response.raw
         read: Callable[[int], bytes] = getattr(raw, "read1", None) or (lambda _: raw.read(SLOW * 16))
@@ -123,54 +123,56 @@ class Transfer:
             got += len(piece)
             if time.monotonic() - since > self._timeout:
                 if got < SLOW:
-                    raise self._busy(f"sent only {got} bytes in {self._timeout:g} seconds")
+                    raise self._build_temporary(f"sent only {got} bytes in {self._timeout:g} seconds")
                 since, got = time.monotonic(), 0
             yield piece
 
-    def _refusal(self, response: requests.Response) -> UnderdrawingError:
+    def _build_refusal(self, response: requests.Response) -> UnderdrawingError:
         status, host = response.status_code, urlsplit(response.url).netloc
         if status in RETRIED:
             wait = response.headers.get("Retry-After", "")
-            return self._busy(f"answered {status} ({response.reason})", after=float(wait) if wait.isdigit() else None)
+            return self._build_temporary(
+                f"answered {status} ({response.reason})", after=float(wait) if wait.isdigit() else None
+            )
         if status == 407:
-            return self._proxy("407")
+            return self._build_proxy_error("407")
         if status in (401, 403):
-            return self._failed(
+            return self._build_failure(
                 f"{host} refuses access ({status})", "accept the terms on the repository's page and set HF_TOKEN"
             )
         if status in (404, 410):
-            return self._failed(
+            return self._build_failure(
                 f"{host} does not have this file ({status})", "check HF_ENDPOINT, or update this package"
             )
-        return self._failed(
+        return self._build_failure(
             f"{host} answered {status} ({response.reason})", "try again later or use another HF_ENDPOINT"
         )
 
-    def _proxy(self, reason: str) -> UnderdrawingError:
+    def _build_proxy_error(self, reason: str) -> UnderdrawingError:
         if "407" in reason:
             fix = "put user and password into http_proxy / https_proxy"
             return FetchFailed("the proxy asks for a user and a password (407)", where=self._weight.id, fix=fix)
-        return self._busy("proxy did not answer")
+        return self._build_temporary("proxy did not answer")
 
-    def _busy(self, what: str, after: float | None = None) -> Busy:
+    def _build_temporary(self, what: str, after: float | None = None) -> TemporaryFailure:
         host = urlsplit(self._url).netloc
-        busy = Busy(
+        busy = TemporaryFailure(
             f"{host} {what}",
             where=self._weight.id,
-            fix=f"try again later: what has arrived is kept; or {self._other_way()}",
+            fix=f"try again later: what has arrived is kept; or {self._suggest_alternative()}",
         )
         busy.after = after
         return busy
 
-    def _failed(self, what: str, fix: str) -> FetchFailed:
+    def _build_failure(self, what: str, fix: str) -> FetchFailed:
         """Failure whose remedy is about the hub, or for a file with an address of its own another one."""
-        return FetchFailed(what, where=self._weight.id, fix=self._other_way() if self._weight.url else fix)
+        return FetchFailed(what, where=self._weight.id, fix=self._suggest_alternative() if self._weight.url else fix)
 
-    def _other_way(self) -> str:
-        return by_hand(self._weight) if self._weight.url else "set HF_ENDPOINT"
+    def _suggest_alternative(self) -> str:
+        return suggest_manual_download(self._weight) if self._weight.url else "set HF_ENDPOINT"
 
 
-def by_hand(weight: Weight) -> str:
+def suggest_manual_download(weight: Weight) -> str:
     """What to do about a file that cannot be fetched."""
     known_by = f" --as {weight.id}" if weight.unpinned else ""
     return f"get {weight.url or 'the file'} yourself, then `underdrawing weights import FILE{known_by}`"
@@ -188,7 +190,7 @@ class _Bearer(AuthBase):
         return r
 
 
-def address(weight: Weight) -> str:
+def build_url(weight: Weight) -> str:
     """Where the hub, or the mirror in HF_ENDPOINT, keeps the file, or its own address."""
     if weight.url:
         return weight.url
@@ -202,11 +204,11 @@ def address(weight: Weight) -> str:
         raise FetchFailed(f"the record names no valid repository ({error})", where=weight.id) from error
 
 
-def _token() -> str | None:
+def _read_token() -> str | None:
     from huggingface_hub import get_token
 
     return get_token()
 
 
-def _short(error: Exception) -> str:
+def _shorten(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error)[:160]}"

@@ -23,20 +23,20 @@ WRAPPERS = ("state_dict", "model", "params", "depth_model")
 """Keys under which checkpoints keep the table of tensors; tried in this order, again inside what they hold."""
 
 
-def opened(path: Path, weight: Weight, converted: Path) -> Content:
+def read_weights(path: Path, weight: Weight, cache: Path) -> Content:
     """Tensors and metadata of the file at path, which has the record's bytes.
 
-    converted: folder for the safetensors made of pickled files, named by hash. Raises BadWeights or UnsafeFile.
+    cache: folder for the safetensors made of pickled files, named by hash. Raises BadWeights or UnsafeFile.
     """
     suffix = Path(weight.file).suffix.lower()
     if suffix == ".safetensors":
         return _read(path)
     if suffix in PICKLED:
-        return _converted(weight, path, converted / f"{weight.sha256}.safetensors")
+        return _convert_once(weight, path, cache / f"{weight.sha256}.safetensors")
     raise BadWeights(f"files ending in {suffix!r} hold no tensors this can read", where=weight.id)
 
 
-def _converted(weight: Weight, path: Path, target: Path) -> Content:
+def _convert_once(weight: Weight, path: Path, target: Path) -> Content:
     from ..tensor_files.safetensors_io import write_safetensors
 
     if target.is_file():
@@ -46,7 +46,7 @@ def _converted(weight: Weight, path: Path, target: Path) -> Content:
             tensors, metadata = {}, {}
         if metadata.get("source_sha256") == weight.sha256:
             return tensors, metadata
-    tensors, metadata = _unpickled(weight, path)
+    tensors, metadata = _read_pickle(weight, path)
     with suppress(WriteFailed):  # a read-only cache: the file is read again next time
         write_safetensors(target, tensors, metadata)
     return tensors, metadata
@@ -58,7 +58,7 @@ def _read(path: Path) -> Content:
     return read_safetensors(path), check(path).metadata
 
 
-def _unpickled(weight: Weight, path: Path) -> Content:
+def _read_pickle(weight: Weight, path: Path) -> Content:
     import torch
 
     from ..tensor_files.torch_files import read, state_dict

@@ -16,8 +16,8 @@ from .. import settings
 from ..errors import FetchFailed
 from ..files import EMPTY_SHA256
 from .download import ROUNDS, download, pause
-from .http import Busy, Transfer, by_hand
-from .pins import Pin, completed
+from .http import TemporaryFailure, Transfer, suggest_manual_download
+from .pins import Pin, complete_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ MOVES = 5
 """Redirects on the same host that are followed."""
 
 
-class Stated(NamedTuple):
+class HubMetadata(NamedTuple):
     """What a hub says of a file before sending it; sha256 is empty when it says none."""
 
     commit: str
@@ -40,58 +40,58 @@ class Stated(NamedTuple):
     size: int
 
 
-class Question(Transfer):
+class MetadataRequest(Transfer):
     """Asks for a file's headers only. The hub's own answer counts, not that of the storage it sends us on to.
 
     Of a file with an address of its own, whoever answers in the end is meant.
     """
 
-    def ask(self) -> Stated:
+    def ask(self) -> HubMetadata:
         """Commit, hash and size. Raises Busy or FetchFailed."""
         try:
-            with self._session() as session:
+            with self._open_session() as session:
                 return self._stated(self._answer(session, self._url))
         except requests.Timeout as error:
-            raise self._busy(f"sent nothing for {self._timeout:g} seconds") from error
+            raise self._build_temporary(f"sent nothing for {self._timeout:g} seconds") from error
         except requests.exceptions.ProxyError as error:
-            raise self._proxy(str(error)) from error
+            raise self._build_proxy_error(str(error)) from error
         except requests.RequestException as error:
-            raise self._busy(f"broke the connection ({type(error).__name__})") from error
+            raise self._build_temporary(f"broke the connection ({type(error).__name__})") from error
 
     def _answer(self, session: requests.Session, url: str, moves: int = MOVES) -> requests.Response:
         response = session.head(url, allow_redirects=False, timeout=self._timeout)
         onward = urljoin(url, response.headers.get("Location", ""))
-        followed = _same_host(url, onward) or self._weight.url  # a hub sends us on to a storage that knows nothing
+        followed = _is_same_host(url, onward) or self._weight.url  # a hub sends us on to a storage that knows nothing
         moved = response.is_redirect and "X-Linked-Etag" not in response.headers and followed
         if moved and moves:  # the repository has another name now
             return self._answer(session, onward, moves - 1)
         if response.status_code != 200 and not response.is_redirect:
-            raise self._refusal(response)
+            raise self._build_refusal(response)
         return response
 
-    def _stated(self, response: requests.Response) -> Stated:
-        told = response.headers
-        digest = told.get("X-Linked-Etag", "").removeprefix("W/").strip('"').lower()
-        size = told.get("X-Linked-Size", "") or ("" if response.is_redirect else told.get("Content-Length", ""))
+    def _stated(self, response: requests.Response) -> HubMetadata:
+        headers = response.headers
+        digest = headers.get("X-Linked-Etag", "").removeprefix("W/").strip('"').lower()
+        size = headers.get("X-Linked-Size", "") or ("" if response.is_redirect else headers.get("Content-Length", ""))
         known = re.fullmatch("[0-9a-f]{64}", digest) and digest != EMPTY_SHA256
-        commit = told.get("X-Repo-Commit", "")
-        return Stated(
+        commit = headers.get("X-Repo-Commit", "")
+        return HubMetadata(
             commit if re.fullmatch("[0-9a-f]{40}", commit) else "",
             digest if known else "",
             int(size) if size.isdigit() else 0,
         )
 
 
-def fetch(weight: Weight, pins: Pins, target: Path, parts: Path, progress: Progress | None = None) -> Path:
+def download_unpinned(weight: Weight, pins: Pins, target: Path, parts: Path, progress: Progress | None = None) -> Path:
     """Fetch a weight whose record states no hash, or a hash and no size. Raises FetchFailed, BadWeights."""
     if not weight.unpinned:
-        return download(_sized(weight), target, parts, progress)
+        return download(_add_size(weight), target, parts, progress)
     held = pins.get(weight)
     if held is not None:
-        return _held_to(weight, held, pins, lambda record: download(record, target, parts, progress))
-    pin = _pinned(weight, pins)
+        return _download_pinned(weight, held, pins, lambda record: download(record, target, parts, progress))
+    pin = _pin_first_use(weight, pins)
     try:
-        download(completed(weight, pin), target, parts, progress)
+        download(complete_record(weight, pin), target, parts, progress)
     except FetchFailed:
         if not target.is_file():
             pins.drop(weight)  # nothing came, so this was no use
@@ -100,68 +100,68 @@ def fetch(weight: Weight, pins: Pins, target: Path, parts: Path, progress: Progr
     return target
 
 
-def _pinned(weight: Weight, pins: Pins) -> Pin:
-    stated = state(weight)
+def _pin_first_use(weight: Weight, pins: Pins) -> Pin:
+    stated = ask_hub(weight)
     if not stated.sha256 or not stated.size:
         whose = "its server" if weight.url else "the hub"
         what = f"{whose} states no sha256 and size for it and this project pins none, so nothing could be verified"
-        raise FetchFailed(what, where=weight.id, fix=by_hand(weight))
-    pin = Pin(sha256=stated.sha256, size=stated.size, revision=_commit(weight, stated), origin="hub")
+        raise FetchFailed(what, where=weight.id, fix=suggest_manual_download(weight))
+    pin = Pin(sha256=stated.sha256, size=stated.size, revision=_choose_commit(weight, stated), origin="hub")
     held = pins.add(weight, pin)
     if held.sha256 != pin.sha256:
-        raise _changed(weight, held, stated, pins)
+        raise _build_error(weight, held, stated, pins)
     return held
 
 
-def _held_to(weight: Weight, held: Pin, pins: Pins, get: Callable[[Weight], Path]) -> Path:
+def _download_pinned(weight: Weight, held: Pin, pins: Pins, get: Callable[[Weight], Path]) -> Path:
     """Fetch what was pinned earlier; when that fails, see whether the hub now states another file."""
     try:
-        return get(completed(weight, held))
+        return get(complete_record(weight, held))
     except FetchFailed as failed:
         try:
-            stated = state(weight)
+            stated = ask_hub(weight)
         except FetchFailed:
             raise failed from None
         if stated.sha256 in ("", held.sha256):
             raise
-        raise _changed(weight, held, stated, pins) from failed
+        raise _build_error(weight, held, stated, pins) from failed
 
 
-def _changed(weight: Weight, held: Pin, stated: Stated, pins: Pins) -> FetchFailed:
+def _build_error(weight: Weight, held: Pin, stated: HubMetadata, pins: Pins) -> FetchFailed:
     what = f"the hub states the sha256 {stated.sha256} now, but {held.sha256} was pinned on first use"
     fix = f"find out why it changed; remove {pins.path(weight)} only if you trust the new file"
     return FetchFailed(what, where=weight.id, fix=fix)
 
 
-def _sized(weight: Weight) -> Weight:
+def _add_size(weight: Weight) -> Weight:
     """Record with the size the hub states. Raises FetchFailed when the hub states another hash than the record."""
-    stated = state(weight)
+    stated = ask_hub(weight)
     if stated.sha256 not in ("", weight.sha256):
         what = f"the hub states the sha256 {stated.sha256}, the record says {weight.sha256}"
         raise FetchFailed(what, where=weight.id, fix="check HF_ENDPOINT; update this package if the file was replaced")
     if not stated.size:
-        raise FetchFailed("its server states no size for it", where=weight.id, fix=by_hand(weight))
-    return msgspec.structs.replace(weight, size=stated.size, revision=_commit(weight, stated))
+        raise FetchFailed("its server states no size for it", where=weight.id, fix=suggest_manual_download(weight))
+    return msgspec.structs.replace(weight, size=stated.size, revision=_choose_commit(weight, stated))
 
 
-def _commit(weight: Weight, stated: Stated) -> str:
+def _choose_commit(weight: Weight, stated: HubMetadata) -> str:
     """Commit to fetch from: the record's own, else the one the hub resolved its name to."""
     return weight.revision if re.fullmatch("[0-9a-f]{40}", weight.revision) else stated.commit or weight.revision
 
 
-def state(weight: Weight) -> Stated:
+def ask_hub(weight: Weight) -> HubMetadata:
     """Ask the hub what it says of a file, a few times if need be. Raises FetchFailed."""
-    question = Question(weight, settings.TIMEOUT.read())
+    question = MetadataRequest(weight, settings.TIMEOUT.read())
     for attempt in range(ROUNDS - 1):
         try:
             return question.ask()
-        except Busy as busy:
+        except TemporaryFailure as busy:
             pause(busy, attempt)
     try:
         return question.ask()
-    except Busy as busy:
+    except TemporaryFailure as busy:
         raise FetchFailed(f"{busy.what}, again and again", where=weight.id, fix=busy.fix) from busy
 
 
-def _same_host(one: str, other: str) -> bool:
+def _is_same_host(one: str, other: str) -> bool:
     return urlsplit(one)[:2] == urlsplit(other)[:2]

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from ..errors import BadWeights
-from ..files import EMPTY_SHA256, atomic_write, process_tag, writing
-from .search_paths import inner
+from ..files import EMPTY_SHA256, atomic_write, make_process_tag, report_write_errors
+from .search_paths import check_relative_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Origin = Literal["hub", "user"]
 UNPINNED = "not pinned by this project"
-TOLD: dict[Origin, str] = {
+ORIGINS: dict[Origin, str] = {
     "hub": f"{UNPINNED}: hash as the hub stated it on first use",
     "user": f"{UNPINNED}: hash of the file that was declared to be it",
 }
@@ -48,7 +48,7 @@ class Pins:
 
     def path(self, weight: Weight) -> Path:
         """File of a weight's pin, whether it is there or not."""
-        file = self._cache / "pins" / inner(weight.repo) / inner(weight.file)
+        file = self._cache / "pins" / check_relative_path(weight.repo) / check_relative_path(weight.file)
         return file.with_name(f"{file.name}.json")
 
     def get(self, weight: Weight) -> Pin | None:
@@ -59,9 +59,9 @@ class Pins:
         except FileNotFoundError:
             return None
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise _damaged(path, weight) from error
+            raise _build_error(path, weight) from error
         if not re.fullmatch("[0-9a-f]{64}", pin.sha256) or pin.sha256 == EMPTY_SHA256 or pin.size <= 0:
-            raise _damaged(path, weight)
+            raise _build_error(path, weight)
         return pin
 
     def add(self, weight: Weight, pin: Pin) -> Pin:
@@ -70,9 +70,9 @@ class Pins:
         if (held := self.get(weight)) is not None:
             return held
         data = json.dumps(msgspec.to_builtins(pin), indent=1).encode()
-        with writing(path):
+        with report_write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        new = atomic_write(path.with_name(f"{path.name}.{process_tag()}"), data)
+        new = atomic_write(path.with_name(f"{path.name}.{make_process_tag()}"), data)
         try:
             os.link(new, path)  # fails when another process was quicker, which a rename would not
         except FileExistsError:
@@ -90,11 +90,11 @@ class Pins:
             self.path(weight).unlink()
 
 
-def completed(weight: Weight, pin: Pin) -> Weight:
+def complete_record(weight: Weight, pin: Pin) -> Weight:
     """Record of a weight with what its pin states."""
     return msgspec.structs.replace(weight, sha256=pin.sha256, size=pin.size, revision=pin.revision or weight.revision)
 
 
-def _damaged(path: Path, weight: Weight) -> BadWeights:
+def _build_error(path: Path, weight: Weight) -> BadWeights:
     fix = "remove that file and fetch or import the weights again"
     return BadWeights(f"the pin of its first use is damaged: {path}", where=weight.id, fix=fix)

@@ -34,24 +34,24 @@ HOST_PATTERNS = (
 )
 """Folders below a host's root (ComfyUI, A1111, Forge, the original ControlNet) where annotator weights are kept."""
 
-_known_roots: list[Path] = []
-_known_folders: list[Path] = []
+_host_roots: list[Path] = []
+_host_folders: list[Path] = []
 
 
-def make_known(root: Path, folders: Iterable[Path]) -> None:
+def register_host(root: Path, folders: Iterable[Path]) -> None:
     """Let the host this runs in say where it lies and in which folders its users keep our weights."""
-    _known_roots.append(root)
-    _known_folders.extend(folders)
+    _host_roots.append(root)
+    _host_folders.extend(folders)
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """One path where a file may lie. source: "explicit", "bundled", "cache", "hub" or "host"."""
 
     source: str
     path: Path
 
 
-def cache_folder() -> Path:
+def find_cache_folder() -> Path:
     """Our own cache: UNDERDRAWING_CACHE, or the user's cache folder."""
     if (folder := settings.CACHE.read()) is not None:
         return folder
@@ -60,12 +60,12 @@ def cache_folder() -> Path:
     return Path(user_cache_dir("underdrawing", appauthor=False))
 
 
-def cached_path(cache: Path, weight: Weight) -> Path:
+def find_cached_path(cache: Path, weight: Weight) -> Path:
     """Path of a weight in our cache. Raises BadWeights when the record's names lead out of it."""
-    return cache / "weights" / inner(weight.repo) / inner(weight.file)
+    return cache / "weights" / check_relative_path(weight.repo) / check_relative_path(weight.file)
 
 
-def inner(name: str) -> PurePosixPath:
+def check_relative_path(name: str) -> PurePosixPath:
     """Relative path of a record, checked on every system's terms. Raises BadWeights."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or any(c in '\\:*?"<>|' or ord(c) < 32 for c in name):
@@ -83,57 +83,64 @@ def has_identity(weight: Weight) -> bool:
     )
 
 
-def places(weight: Weight, cache: Path) -> Iterator[Place]:
+def iter_locations(weight: Weight, cache: Path) -> Iterator[Location]:
     """Every path to look at, in order of preference; most of them do not exist."""
-    for folder in (*settings.WEIGHTS.read(), *_known_folders):
-        yield from _in_folder("explicit", folder, weight)
+    for folder in (*settings.WEIGHTS.read(), *_host_folders):
+        yield from _iter_folder("explicit", folder, weight)
     if weight.bundled:
-        yield Place("bundled", PACKAGE / "preprocessors" / "bundled" / inner(weight.bundled))
-    yield Place("cache", cached_path(cache, weight))
-    yield from _hub(weight)
+        yield Location("bundled", PACKAGE / "preprocessors" / "bundled" / check_relative_path(weight.bundled))
+    yield Location("cache", find_cached_path(cache, weight))
+    yield from _iter_hub(weight)
     for folder in settings.AUX_WEIGHTS.read():
-        yield from _in_folder("host", folder, weight)
-    for root in host_roots():
+        yield from _iter_folder("host", folder, weight)
+    for root in list_host_roots():
         for pattern in HOST_PATTERNS:
-            for folder in sorted(root.glob(pattern.format(repo=_literal(inner(weight.repo.removeprefix(SPACES)))))):
-                yield from (Place("host", folder / name) for name in _names(weight))
+            for folder in sorted(
+                root.glob(pattern.format(repo=_escape_glob(check_relative_path(weight.repo.removeprefix(SPACES)))))
+            ):
+                yield from (Location("host", folder / name) for name in _list_names(weight))
 
 
-def host_roots() -> list[Path]:
+def list_host_roots() -> list[Path]:
     """Roots of hosts: UNDERDRAWING_HOSTS, those made known, and the host this package is cloned into."""
-    roots = [*settings.HOSTS.read(), *_known_roots]
+    roots = [*settings.HOSTS.read(), *_host_roots]
     for start in (PACKAGE.absolute(), PACKAGE.resolve()):
         roots += [parent.parent for parent in start.parents if parent.name in ("custom_nodes", "extensions")]
     return list(dict.fromkeys(roots))
 
 
-def _literal(path: PurePosixPath) -> str:
+def _escape_glob(path: PurePosixPath) -> str:
     return str(path).replace("[", "[[]") if path.parts else "-"
 
 
-def _names(weight: Weight) -> Iterable[PurePosixPath]:
+def _list_names(weight: Weight) -> Iterable[PurePosixPath]:
     return dict.fromkeys(
-        PurePosixPath(name) for name in (inner(weight.file), inner(weight.file).name, *map(inner, weight.known_as))
+        PurePosixPath(name)
+        for name in (
+            check_relative_path(weight.file),
+            check_relative_path(weight.file).name,
+            *map(check_relative_path, weight.known_as),
+        )
     )
 
 
-def _in_folder(source: str, folder: Path, weight: Weight) -> Iterator[Place]:
-    yield Place(source, folder / inner(weight.repo) / inner(weight.file))
-    for name in _names(weight):
-        yield Place(source, folder / name)
+def _iter_folder(source: str, folder: Path, weight: Weight) -> Iterator[Location]:
+    yield Location(source, folder / check_relative_path(weight.repo) / check_relative_path(weight.file))
+    for name in _list_names(weight):
+        yield Location(source, folder / name)
 
 
-def _hub(weight: Weight) -> Iterator[Place]:
+def _iter_hub(weight: Weight) -> Iterator[Location]:
     if not weight.repo:
         return
     kind = "" if weight.repo.startswith(SPACES) else "models/"
-    repo = hub_cache() / f"{kind}{weight.repo}".replace("/", "--")
+    repo = find_hub_cache() / f"{kind}{weight.repo}".replace("/", "--")
     named = repo / "refs" / weight.revision
     revision = named.read_text(encoding="utf-8").strip() if named.is_file() else weight.revision
-    yield Place("hub", repo / "snapshots" / inner(revision) / inner(weight.file))
+    yield Location("hub", repo / "snapshots" / check_relative_path(revision) / check_relative_path(weight.file))
 
 
-def hub_cache() -> Path:
+def find_hub_cache() -> Path:
     """Folder of the hub's own cache, by its variables; its client is not imported, it costs a listing too much."""
     user = settings.USER_CACHE.read() or Path("~/.cache").expanduser()
     return settings.HUB_CACHE.read() or (settings.HUB_HOME.read() or user / "huggingface") / "hub"

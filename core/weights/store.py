@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import settings
 from ..errors import BadWeights, WeightsMissing
-from ..files import sha256_file
+from ..files import hash_file
 from .checks import check_fetchable, copy_file, find_fault, has_bytes, inspect_file
 from .consent import ask, describe_missing
 from .hashes import HashMemory
-from .pins import TOLD, UNPINNED, Pin, Pins, completed
-from .search_paths import Place, cache_folder, cached_path, has_identity, places
+from .pins import ORIGINS, UNPINNED, Pin, Pins, complete_record
+from .search_paths import Location, find_cache_folder, find_cached_path, has_identity, iter_locations
 
 if TYPE_CHECKING:
     import os
@@ -43,7 +43,7 @@ class Store:
     asks: whether the user may be asked on a terminal; a host's server turns it off.
     """
 
-    asks = True
+    may_ask = True
 
     def __init__(self, cache: Path | None = None, *, remember: bool = True) -> None:
         self._cache, self._remember = cache, remember
@@ -52,26 +52,26 @@ class Store:
     @property
     def cache(self) -> Path:
         """Our own folder; read from the environment each time unless given."""
-        return self._cache or cache_folder()
+        return self._cache or find_cache_folder()
 
     @property
     def pins(self) -> Pins:
         """Hashes of files whose records state none."""
         return Pins(self.cache)
 
-    def known(self, weight: Weight) -> Weight:
+    def complete(self, weight: Weight) -> Weight:
         """Record of a weight, with the hash of its pin if it states none itself. Raises BadWeights (damaged pin)."""
         pin = self.pins.get(weight) if weight.unpinned else None
-        return weight if pin is None else completed(weight, pin)
+        return weight if pin is None else complete_record(weight, pin)
 
-    def shown(self, weight: Weight) -> Weight:
+    def try_complete(self, weight: Weight) -> Weight:
         """Same for looking only: a damaged pin counts as none, whoever needs the file is told."""
         try:
-            return self.known(weight)
+            return self.complete(weight)
         except BadWeights:
             return weight
 
-    def pinned(self, weight: Weight) -> str:
+    def describe_pin(self, weight: Weight) -> str:
         """Who says which bytes a weight has, in words; empty when its record does."""
         if not weight.unpinned:
             return ""
@@ -79,33 +79,33 @@ class Store:
             pin = self.pins.get(weight)
         except BadWeights as error:
             return f"{UNPINNED}; {error.what}"
-        return TOLD[pin.origin] if pin else f"{UNPINNED}: the hash that the hub states is trusted on first use"
+        return ORIGINS[pin.origin] if pin else f"{UNPINNED}: the hash that the hub states is trusted on first use"
 
     def find(self, weight: Weight) -> Path | None:
         """File with exactly the record's bytes, wherever it lies; None if there is none or nothing pins it yet.
 
         Order: UNDERDRAWING_WEIGHTS, bundled, our cache, the hub's cache, folders of hosts and packs.
         """
-        record = self.shown(weight)
+        record = self.try_complete(weight)
         if not has_identity(record):
             return None
-        return next((place.path for place in self.where(record) if self._is(place.path, record)), None)
+        return next((place.path for place in self.list_locations(record) if self._matches(place.path, record)), None)
 
-    def where(self, weight: Weight) -> tuple[Place, ...]:
+    def list_locations(self, weight: Weight) -> tuple[Location, ...]:
         """Every path at which the file is looked for, in order."""
-        return tuple(dict.fromkeys(places(weight, self.cache)))
+        return tuple(dict.fromkeys(iter_locations(weight, self.cache)))
 
     def verify(self, weight: Weight) -> Verdict:
         """Hash the file anew and say what is found."""
-        pin = self.pinned(weight)
+        pin = self.describe_pin(weight)
         try:
-            weight = self.known(weight)
+            weight = self.complete(weight)
         except BadWeights as error:
             return Verdict(ok=False, path=None, reason=error.what)
         if weight.unpinned or not has_identity(weight):
             return Verdict(ok=False, path=None, reason=ABSENT if weight.unpinned else "the record has no hash")
         faults: list[str] = []
-        for place in self.where(weight):
+        for place in self.list_locations(weight):
             fault = find_fault(place.path, weight)
             if not fault:
                 source = f"{place.source}; {pin}" if pin else place.source
@@ -121,9 +121,9 @@ class Store:
         """
         if (path := self.find(weight)) is not None:
             return path
-        self.known(weight)
+        self.complete(weight)
         if not self._is_allowed(weight):
-            raise self._missing(weight)
+            raise self._build_error(weight)
         return self.fetch(weight, progress)
 
     def require_each(self, weights: Sequence[Weight]) -> None:
@@ -135,7 +135,7 @@ class Store:
                 others = [other for other in weights[index + 1 :] if self.find(other) is None]
                 if not others:
                     raise
-                sizes = ", ".join(f"{other.id} ({self.shown(other).megabytes})" for other in others)
+                sizes = ", ".join(f"{other.id} ({self.try_complete(other).megabytes})" for other in others)
                 command = " ".join(one.id for one in (weight, *others))
                 fix = f"{error.fix}; all at once: `underdrawing weights fetch {command}`"
                 raise WeightsMissing(f"{error.what}; missing too: {sizes}", where=error.where, fix=fix) from error
@@ -150,11 +150,11 @@ class Store:
             return path
         check_fetchable(weight)
         self._check_online(weight)
-        target, parts = cached_path(self.cache, weight), self.cache / "parts"
+        target, parts = find_cached_path(self.cache, weight), self.cache / "parts"
         if not weight.size:
-            from .pin_on_first_use import fetch
+            from .pin_on_first_use import download_unpinned
 
-            return fetch(weight, self.pins, target, parts, progress)
+            return download_unpinned(weight, self.pins, target, parts, progress)
         from .download import download
 
         return download(weight, target, parts, progress)
@@ -162,12 +162,12 @@ class Store:
     def import_file(self, path: str | os.PathLike[str], records: Iterable[Weight]) -> Weight:
         """Copy a file into our cache if one of the records knows its bytes. Raises BadWeights, WriteFailed."""
         source, digest, size = inspect_file(path)
-        known = next((w for w in records if has_bytes(self.known(w), digest, size)), None)
+        known = next((w for w in records if has_bytes(self.complete(w), digest, size)), None)
         if known is None:
             what = f"is none of the weights known here (sha256 {digest}, {size} bytes)"
             fix = "see `underdrawing weights list` for the files that are; one that is not pinned needs --as ID"
             raise BadWeights(what, where=str(source), fix=fix)
-        copy_file(source, cached_path(self.cache, known), self.known(known))
+        copy_file(source, find_cached_path(self.cache, known), self.complete(known))
         return known
 
     def import_as(self, path: str | os.PathLike[str], weight: Weight) -> Weight:
@@ -176,15 +176,15 @@ class Store:
         Raises BadWeights when the record, or an earlier pin, says other bytes; WriteFailed.
         """
         source, digest, size = inspect_file(path)
-        record = self.known(weight)
+        record = self.complete(weight)
         if record.unpinned:
             pin = Pin(sha256=digest, size=size, revision=weight.revision, origin="user")
-            record = completed(weight, self.pins.add(weight, pin))
+            record = complete_record(weight, self.pins.add(weight, pin))
         if not has_bytes(record, digest, size):
             what = f"has the sha256 {digest}, {weight.id} has {record.sha256}"
             pinned = f"; if you trust this file, remove {self.pins.path(weight)} first" if weight.unpinned else ""
             raise BadWeights(what, where=str(source), fix=f"get the right file{pinned}")
-        copy_file(source, cached_path(self.cache, record), record)
+        copy_file(source, find_cached_path(self.cache, record), record)
         return weight
 
     def read_tensors(self, weight: Weight) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -193,22 +193,22 @@ class Store:
         A pickled file is read by `torch_files` only while its bytes match the record, stepped into WRAPPERS, and
         converted once into our cache; what was not a tensor is named in metadata "dropped".
         """
-        from .load import opened
+        from .load import read_weights
 
         path = self.require(weight)
-        return opened(path, self.known(weight), self.cache / "converted")
+        return read_weights(path, self.complete(weight), self.cache / "converted")
 
-    def _is(self, path: Path, weight: Weight) -> bool:
+    def _matches(self, path: Path, weight: Weight) -> bool:
         try:
             if not path.is_file() or path.stat().st_size != (weight.size or path.stat().st_size):
                 return False
-            return self._sha256(path) == weight.sha256
+            return self._hash(path) == weight.sha256
         except OSError:
             return False
 
-    def _sha256(self, path: Path) -> str:
+    def _hash(self, path: Path) -> str:
         if not self._remember:
-            return sha256_file(path)
+            return hash_file(path)
         if self._memory is None or self._memory.path.parent != self.cache:
             self._memory = HashMemory(self.cache / "hashes.json")
         return self._memory.sha256(path)
@@ -218,16 +218,16 @@ class Store:
         consent = settings.DOWNLOAD.read()
         check_fetchable(weight)
         self._check_online(weight)
-        if consent == "ask" and self.asks:
+        if consent == "ask" and self.may_ask:
             return ask(f"{self._describe(weight)}\nIt would be kept in {self.cache}. Fetch it now?")
         return consent == "always"
 
     def _check_online(self, weight: Weight) -> None:
         if settings.OFFLINE.read():
-            raise self._missing(weight, "HF_HUB_OFFLINE is set, so nothing is fetched; unset it and ")
+            raise self._build_error(weight, "HF_HUB_OFFLINE is set, so nothing is fetched; unset it and ")
 
-    def _missing(self, weight: Weight, before: str = "") -> WeightsMissing:
-        folder = cached_path(self.cache, weight).parent
+    def _build_error(self, weight: Weight, before: str = "") -> WeightsMissing:
+        folder = find_cached_path(self.cache, weight).parent
         command = f"{before}run `underdrawing weights fetch {weight.id}` (goes to {folder})"
         option = f" --as {weight.id}" if weight.unpinned else ""
         fix = f"{command}, or `underdrawing weights import {self._find_candidate(weight) or 'FILE'}{option}`"
@@ -235,15 +235,15 @@ class Store:
 
     def _find_candidate(self, weight: Weight) -> str:
         """File under the name of a weight that nothing pins: there, but never used without being asked for."""
-        if not weight.unpinned or not self.shown(weight).unpinned:
+        if not weight.unpinned or not self.try_complete(weight).unpinned:
             return ""
-        return next((f"'{place.path}'" for place in self.where(weight) if place.path.is_file()), "")
+        return next((f"'{place.path}'" for place in self.list_locations(weight) if place.path.is_file()), "")
 
     def _describe(self, weight: Weight) -> str:
-        return describe_missing(self.shown(weight), self.pinned(weight))
+        return describe_missing(self.try_complete(weight), self.describe_pin(weight))
 
 
 @lru_cache(maxsize=1)
-def store() -> Store:
+def get_store() -> Store:
     """Store of this process."""
     return Store()

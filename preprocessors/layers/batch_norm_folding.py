@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from ...core.networks.cache import compare
+from ...core.networks.cache import check_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -110,7 +110,7 @@ def published_shapes(module: nn.Module) -> Shapes:
 
 def check_tensors(tensors: Mapping[str, Tensor], shapes: Shapes, where: str) -> None:
     """Raise BadWeights unless a file's tensors have exactly these keys and shapes."""
-    compare(shapes, {name: tuple(value.shape) for name, value in tensors.items()}, where)
+    check_shapes(shapes, {name: tuple(value.shape) for name, value in tensors.items()}, where)
 
 
 def fold_by_index(tensors: Mapping[str, Tensor], module: nn.Module) -> Tensors:

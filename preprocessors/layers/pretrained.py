@@ -14,7 +14,7 @@ import transformers
 from transformers.utils import logging as talk
 
 from ...core.errors import BadParameter, BadWeights, MissingExtra
-from ...core.networks.cache import assembled
+from ...core.networks.cache import load_assembled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Pretrained(NamedTuple):
-    """How a model of transformers is put together; hand it to `core.networks.cache.assembled`.
+    """How a model of transformers is put together; hand it to `core.networks.cache.load_assembled`.
 
     model: name of its class. config: makes its configuration (ours, so that no config.json is needed). unused:
     beginnings of keys in the published file that the model does without. convert: turns the tensors of a file that is
@@ -94,7 +94,7 @@ def torch_network(weight: Weight, load: Pretrained, placement: Placement) -> Net
     if placement.backend != "torch":
         what = f"the backend {placement.backend} does not run its networks, which are built for one size of picture"
         raise BadParameter(what, where=weight.id, fix="leave --backend at torch")
-    return assembled(weight, load, placement)
+    return load_assembled(weight, load, placement)
 
 
 @contextmanager

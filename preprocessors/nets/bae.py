@@ -20,8 +20,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...core.networks.batching import in_chunks
-from ...core.networks.cache import network
+from ...core.networks.batching import run_in_chunks
+from ...core.networks.cache import load_network
 from ..layers.batch_norm_folding import fold_by_name
 from ..layers.imagenet import standardised
 from ..layers.key_renaming import renamed, without_prefix
@@ -322,8 +322,8 @@ def normals(images: Images, placement: Placement) -> Values:
 
     Components x, y, z in -1..1: along the picture's left, up, and towards the viewer.
     """
-    net = network(SCANNET, build, placement, convert)
-    values = in_chunks(lambda x: net(standardised(x)), images, placement)
+    net = load_network(SCANNET, build, placement, convert)
+    values = run_in_chunks(lambda x: net(standardised(x)), images, placement)
     return np.ascontiguousarray(values.transpose(0, 2, 3, 1))
 
 

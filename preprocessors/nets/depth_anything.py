@@ -18,8 +18,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from ...core.images.geometry import Size
-from ...core.networks.batching import chunk_length
-from ...core.networks.cache import assembled
+from ...core.networks.batching import find_chunk_length
+from ...core.networks.cache import load_assembled
 from ..layers.imagenet import standardised
 from ..layers.key_renaming import Renaming
 from ..layers.pretrained import Pretrained
@@ -217,8 +217,8 @@ def version_2(images: Images, size: Size, model: DepthAnything2, form: Form, sid
 
 def _values(images: Images, size: Size, weight: Weight, load: Pretrained, side: int, placement: Placement) -> Values:
     seen = seen_size(Size(*images.shape[1:3]), side)
-    net = assembled(weight, load, placement)
-    length = chunk_length(placement, *seen)
+    net = load_assembled(weight, load, placement)
+    length = find_chunk_length(placement, *seen)
     made: list[Values] = []
     for start in range(0, len(images), length):
         raw = net(standardised(_resized(images[start : start + length], seen)))[:, None]

@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from ...core.images.geometry import Size, padded_size
 from ...core.images.resize import pad
-from ...core.networks.batching import in_chunks
-from ...core.networks.cache import assembled
+from ...core.networks.batching import run_in_chunks
+from ...core.networks.cache import load_assembled
 from ..layers.key_renaming import Renaming
 from ..layers.pretrained import Pretrained
 from ..weights.depth_files import MIDAS
@@ -184,7 +184,7 @@ def disparity(images: Images, form: Form, placement: Placement) -> Values:
 
     The network sees the pictures edge-padded to multiples of 64, as in A1111, and the padding is cropped away again.
     """
-    net = assembled(MIDAS[form], RECIPES[form], placement)
+    net = load_assembled(MIDAS[form], RECIPES[form], placement)
     size = Size(*images.shape[1:3])
-    values = in_chunks(lambda chunk: net(chunk / 127.5 - 1), pad(images, padded_size(size, MULTIPLE)), placement)
+    values = run_in_chunks(lambda chunk: net(chunk / 127.5 - 1), pad(images, padded_size(size, MULTIPLE)), placement)
     return np.ascontiguousarray(values[:, : size.height, : size.width])

@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from ...core.images.geometry import Size, padded_size
 from ...core.images.resize import pad
-from ...core.networks.batching import in_chunks
-from ...core.networks.cache import network
+from ...core.networks.batching import run_in_chunks
+from ...core.networks.cache import load_network
 from ..weights.hed_files import WEIGHTS
 
 if TYPE_CHECKING:
@@ -83,5 +83,5 @@ def edge_probability(images: Images, model: Model, placement: Placement) -> Valu
     """
     size = Size(*images.shape[1:3])
     padded = pad(images, padded_size(size, MULTIPLE))
-    values = in_chunks(network(WEIGHTS[model], build, placement), padded, placement)
+    values = run_in_chunks(load_network(WEIGHTS[model], build, placement), padded, placement)
     return np.ascontiguousarray(values[:, : size.height, : size.width])

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from ...core.images.geometry import Size, padded_size
 from ...core.images.resize import pad
-from ...core.networks.batching import in_chunks
-from ...core.networks.cache import network
+from ...core.networks.batching import run_in_chunks
+from ...core.networks.cache import load_network
 from ..layers.batch_norm_folding import fold_by_name
 from ..layers.imagenet import standardised
 from ..layers.key_renaming import renamed, without_prefix
@@ -180,9 +180,9 @@ def distance(images: Images, placement: Placement, *, parity: bool = False) -> V
     The network sees the pictures edge-padded to multiples of 32. parity: as other packs feed it, see `standardised`.
     """
     size = Size(*images.shape[1:3])
-    net = network(RES101, build, placement, convert)
+    net = load_network(RES101, build, placement, convert)
     padded = pad(images, padded_size(size, MULTIPLE))
-    values = in_chunks(lambda x: net(standardised(x, parity=parity)), padded, placement)
+    values = run_in_chunks(lambda x: net(standardised(x, parity=parity)), padded, placement)
     return np.ascontiguousarray(values[:, : size.height, : size.width])
 
 

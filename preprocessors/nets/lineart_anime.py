@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from ...core.images.geometry import Size, padded_size
 from ...core.images.resize import pad
-from ...core.networks.batching import in_chunks
-from ...core.networks.cache import network
+from ...core.networks.batching import run_in_chunks
+from ...core.networks.cache import load_network
 from ..layers.key_renaming import without_prefix
 from ..layers.norms import instance_norm
 from ..weights.lineart_files import ANIME
@@ -126,7 +126,7 @@ def drawing(images: Images, fit: Fit, placement: Placement) -> Values:
     size = Size(*images.shape[1:3])
     seen = padded_size(size, MULTIPLE)
     fitted = pad(images, seen) if fit == "pad" else _resized(images, seen)
-    values = in_chunks(network(ANIME, build, placement, convert), fitted, placement)
+    values = run_in_chunks(load_network(ANIME, build, placement, convert), fitted, placement)
     if fit == "pad":
         return np.ascontiguousarray(values[:, : size.height, : size.width])
     return np.clip(_resized(values, size), 0, 1)

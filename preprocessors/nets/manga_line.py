@@ -19,8 +19,8 @@ from torch.nn import functional as F
 
 from ...core.images.geometry import Size, padded_size
 from ...core.images.resize import pad
-from ...core.networks.batching import in_chunks
-from ...core.networks.cache import network
+from ...core.networks.batching import run_in_chunks
+from ...core.networks.cache import load_network
 from ..layers.batch_norm_folding import fold_by_name
 from ..layers.key_renaming import without_prefix
 from ..layers.norms import leaky_affine
@@ -173,6 +173,6 @@ def ink(images: Images, placement: Placement) -> Values:
     size = Size(*images.shape[1:3])
     grey = np.stack([cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images])[..., None]
     padded = pad(grey, padded_size(size, MULTIPLE))
-    values = in_chunks(network(MANGA, build, placement, convert), padded, placement)
+    values = run_in_chunks(load_network(MANGA, build, placement, convert), padded, placement)
     shown = values[:, : size.height, : size.width]
     return np.clip(np.float32(1) - shown / np.float32(255), 0, 1)

@@ -18,8 +18,8 @@ from torch.nn import functional as F
 
 from ...core.images.geometry import Size, padded_size
 from ...core.images.resize import pad
-from ...core.networks.batching import chunks
-from ...core.networks.cache import network
+from ...core.networks.batching import iter_chunks
+from ...core.networks.cache import load_network
 from ..layers.batch_norm_folding import FoldedConv2d, check_tensors, fold_by_index, published_shapes
 from ..layers.row_tiling import in_bands
 from ..maps.mlsd_lines import decode
@@ -255,5 +255,5 @@ def segments(images: Images, model: Model, score: float, distance: float, placem
     """
     padded = pad(images, padded_size(Size(*images.shape[1:3]), MULTIPLE))
     weight = WEIGHTS[model]
-    net = network(weight, BUILD[model], placement, converter(model, weight.id))
-    return [lines for chunk in chunks(padded, placement) for lines in decode(net(chunk), score, distance)]
+    net = load_network(weight, BUILD[model], placement, converter(model, weight.id))
+    return [lines for chunk in iter_chunks(padded, placement) for lines in decode(net(chunk), score, distance)]

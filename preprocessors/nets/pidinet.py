@@ -19,8 +19,8 @@ from torch.nn import functional as F
 
 from ...core.images.geometry import Size, padded_size
 from ...core.images.resize import pad
-from ...core.networks.batching import in_chunks
-from ...core.networks.cache import network
+from ...core.networks.batching import run_in_chunks
+from ...core.networks.cache import load_network
 from ..layers.batch_norm_folding import check_tensors
 from ..layers.key_renaming import without_prefix
 from ..layers.row_tiling import eager, in_bands
@@ -282,5 +282,5 @@ def edge_probability(images: Images, placement: Placement) -> Values:
     """
     size = Size(*images.shape[1:3])
     padded = pad(images, padded_size(size, MULTIPLE))
-    values = in_chunks(network(WEIGHT, build, placement, convert), padded, placement)
+    values = run_in_chunks(load_network(WEIGHT, build, placement, convert), padded, placement)
     return np.ascontiguousarray(values[:, : size.height, : size.width])

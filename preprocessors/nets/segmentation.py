@@ -16,8 +16,8 @@ from torch import nn
 from ...core.annotator import ControlMap
 from ...core.errors import BadParameter
 from ...core.images.geometry import Size
-from ...core.networks.batching import chunk_length
-from ...core.networks.cache import assembled
+from ...core.networks.batching import find_chunk_length
+from ...core.networks.cache import load_assembled
 from ..layers.imagenet import standardised
 from ..layers.pretrained import Pretrained, model_class
 from ..maps import labels, palettes
@@ -264,9 +264,9 @@ def label_maps(images: Images, size: Size, recipe: Recipe, weight: Weight, place
     """
     if placement.backend == "openvino" and not recipe.traced:
         raise BadParameter(f"OpenVINO cannot run {recipe.load.model}", fix="leave the backend at torch")
-    network = assembled(weight, recipe.load, placement)
+    network = load_assembled(weight, recipe.load, placement)
     side = seen_size(Size(*images.shape[1:3]), recipe.short, recipe.longest)
-    length = chunk_length(placement, *side)
+    length = find_chunk_length(placement, *side)
     parts: list[Labels] = []
     for start in range(0, len(images), length):
         scores = network(pixel_values(images[start : start + length], side, placement.device))

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...core.networks.cache import network
+from ...core.networks.cache import load_network
 from .csp import Pyramid, Unit, fold_batch_norms
 
 if TYPE_CHECKING:
@@ -188,5 +188,5 @@ def load_yolox(weight: Weight, placement: Placement) -> Callable[[Image], Array]
 
     Raises as `core.networks.cache`.
     """
-    net = network(weight, build, placement, convert)
+    net = load_network(weight, build, placement, convert)
     return lambda pictures: net(torch.tensor(pictures).float()).float().cpu().numpy()

@@ -15,8 +15,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from ...core.images.geometry import Size
-from ...core.networks.batching import chunks
-from ...core.networks.cache import assembled
+from ...core.networks.batching import iter_chunks
+from ...core.networks.cache import load_assembled
 from ..layers.key_renaming import Renaming
 from ..layers.pretrained import Pretrained
 from ..weights.depth_files import ZOE_ORIGINAL
@@ -165,10 +165,10 @@ def seen_size(size: Size, native: Size) -> Size:
 
 def metres(images: Images, model: Zoe, weight: Weight, placement: Placement) -> Values:
     """Distance float32 [B, H, W] of uint8 [B, H, W, 3], the mean of the picture's and its mirror image's."""
-    net = assembled(weight, recipe(model, "original" if weight is ZOE_ORIGINAL else "transformers"), placement)
+    net = load_assembled(weight, recipe(model, "original" if weight is ZOE_ORIGINAL else "transformers"), placement)
     native = NATIVE[model]
     made: list[Values] = []
-    for chunk in chunks(images, placement):
+    for chunk in iter_chunks(images, placement):
         both = _padded(net, chunk, native) + _padded(net, chunk.flip(3), native).flip(3)
         made.append((both / 2)[:, 0].cpu().numpy())
     return np.concatenate(made)

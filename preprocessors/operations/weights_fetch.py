@@ -78,16 +78,16 @@ class WeightsFetch(Operation[FetchInputs, FetchParams]):
 
 
 def _find_or_fetch(weight: Weight, job: Job) -> Path | None:
-    from ...core.weights.store import store
+    from ...core.weights.store import get_store
     from ..weights.catalogue import terms
 
-    path = store().find(weight)
+    path = get_store().find(weight)
     if path is not None or not job.consent:
         return path
     _check_allowed(weight)
     job.host.note(f"{weight.id}: {terms(weight)}")
-    with job.progress("fetch", store().shown(weight).size, "bytes") as progress:
-        return store().fetch(weight, progress)
+    with job.progress("fetch", get_store().try_complete(weight).size, "bytes") as progress:
+        return get_store().fetch(weight, progress)
 
 
 def _check_allowed(weight: Weight) -> None:

@@ -33,7 +33,7 @@ class WeightsImport(Operation[ImportInputs, ImportParams]):
 
     def run(self, inputs: ImportInputs, params: ImportParams, job: Job) -> Report:
         """Recognise and copy; one failure does not stop the others. Raises BadParameter, UnknownName."""
-        from ...core.weights.store import store
+        from ...core.weights.store import get_store
         from ..weights.catalogue import find_records, records
 
         if params.as_ and len(inputs.files) != 1:
@@ -44,7 +44,9 @@ class WeightsImport(Operation[ImportInputs, ImportParams]):
         for file in inputs.files:
             try:
                 weight = (
-                    store().import_as(file, declared[0]) if declared else store().import_file(file, records().values())
+                    get_store().import_as(file, declared[0])
+                    if declared
+                    else get_store().import_file(file, records().values())
                 )
                 found[str(file)] = weight.id
             except UnderdrawingError as error:

@@ -33,9 +33,18 @@ class WeightsList(Operation[Inputs, Params]):
 
 
 def _entry(weight: Weight) -> dict[str, Any]:
-    from ...core.weights.store import store
+    from ...core.weights.store import get_store
     from ..weights.catalogue import users
 
-    path = store().find(weight)
-    place = {"available": path is not None, "path": str(path) if path else None, "pinned": store().pinned(weight)}
-    return {"id": weight.id, **msgspec.to_builtins(store().shown(weight)), "annotators": users(weight), **place}
+    path = get_store().find(weight)
+    place = {
+        "available": path is not None,
+        "path": str(path) if path else None,
+        "pinned": get_store().describe_pin(weight),
+    }
+    return {
+        "id": weight.id,
+        **msgspec.to_builtins(get_store().try_complete(weight)),
+        "annotators": users(weight),
+        **place,
+    }

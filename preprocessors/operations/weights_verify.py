@@ -27,7 +27,7 @@ class WeightsVerify(Operation[VerifyInputs, Params]):
 
     def run(self, inputs: VerifyInputs, params: Params, job: Job) -> Report:
         """Hash every file anew. Raises UnknownName."""
-        from ...core.weights.store import ABSENT, store
+        from ...core.weights.store import ABSENT, get_store
         from ..weights.catalogue import find_records, records
 
         lines: list[str] = []
@@ -36,7 +36,7 @@ class WeightsVerify(Operation[VerifyInputs, Params]):
         chosen = find_records(inputs.weights) or list(records().values())
         with job.progress("verify", len(chosen), "files") as progress:
             for number, weight in enumerate(chosen, start=1):
-                verdict = store().verify(weight)
+                verdict = get_store().verify(weight)
                 wrong = not verdict.ok and (bool(inputs.weights) or verdict.reason != ABSENT)
                 state = "ok" if verdict.ok else "WRONG" if wrong else "absent"
                 lines.append(f"{state:<7}{weight.id}  {verdict.path or ''}  {verdict.reason}")

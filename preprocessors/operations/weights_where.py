@@ -23,16 +23,16 @@ class WeightsWhere(Operation[WhereInputs, Params]):
 
     def run(self, inputs: WhereInputs, params: Params, job: Job) -> Report:
         """Look at every place. Raises UnknownName."""
-        from ...core.weights.store import ABSENT, store
+        from ...core.weights.store import ABSENT, get_store
         from ..weights.catalogue import find_records
 
-        lines = [] if inputs.weights else [str(store().cache)]
+        lines = [] if inputs.weights else [str(get_store().cache)]
         data: list[dict[str, Any]] = []
         for weight in find_records(inputs.weights):
-            found = store().find(weight)
+            found = get_store().find(weight)
             lines.append(f"{weight.id}: {found or ABSENT}")
-            for place in store().where(weight):
+            for place in get_store().list_locations(weight):
                 state = "used" if place.path == found else "there" if place.path.is_file() else "-"
                 lines.append(f"  {state:<6}{place.source:<10}{place.path}")
                 data.append({"id": weight.id, "state": state, "source": place.source, "path": str(place.path)})
-        return Report(text="\n".join(lines), data={"cache": str(store().cache), "places": data})
+        return Report(text="\n".join(lines), data={"cache": str(get_store().cache), "places": data})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...core.networks.onnx import onnx_network
+from ...core.networks.onnx import load_onnx_network
 from ..weights.inference_backend import is_onnx
 from ..weights.yolo_files import RTDETR, YOLOX
 from . import yolo
@@ -45,7 +45,7 @@ def detect_boxes(
         return rtdetr.detect_boxes(image, placement, classes, min_confidence=min_confidence)
     fitted = yolo.letterbox(image)
     if is_onnx(detector) and detector != YOLOX:
-        outputs = onnx_network(detector, placement)(fitted.pixels)
+        outputs = load_onnx_network(detector, placement)(fitted.pixels)
         return yolo.decode_yolo_nas(outputs, fitted.scale, classes, min_confidence=min_confidence).corners
     pixels = fitted.pixels if reference_compat else np.ascontiguousarray(fitted.pixels[:, ::-1])
     output = _run_yolox(pixels, detector, placement)
@@ -56,7 +56,7 @@ def detect_boxes(
 
 def _run_yolox(pixels: Image, detector: Weight, placement: Placement) -> Array:
     if is_onnx(detector):
-        return onnx_network(detector, placement)(pixels)[0][0]
+        return load_onnx_network(detector, placement)(pixels)[0][0]
     from ..nets.yolox import load_yolox
 
     return load_yolox(detector, placement)(pixels)[0]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...core.networks.onnx import onnx_network
+from ...core.networks.onnx import load_onnx_network
 from ...core.poses.drawing import draw_pose
 from ..weights.inference_backend import is_onnx
 from ..weights.rtmpose_files import AP10K, WHOLE_BODY, WHOLE_BODY_TORCH
@@ -34,7 +34,7 @@ def draw_poses(
 
 def device_fallback_notes(weights: Iterable[Weight], placement: Placement) -> tuple[str, ...]:
     """Notes on ONNX files that run on another device than the one asked for, and on what would run there."""
-    fallbacks = {weight: onnx_network(weight, placement).note for weight in weights if is_onnx(weight)}
+    fallbacks = {weight: load_onnx_network(weight, placement).note for weight in weights if is_onnx(weight)}
     hint = "; or set runtime to torch"
     notes = (f"{note}{hint if weight in ALSO_FOR_TORCH else ''}" for weight, note in fallbacks.items() if note)
     return tuple(dict.fromkeys(notes))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ...core.networks.onnx import onnx_network
+from ...core.networks.onnx import load_onnx_network
 from ..weights.inference_backend import is_onnx
 from ..weights.rtmpose_files import SIMCC_SPLIT
 from .crops import Regions, split_batches
@@ -50,7 +50,7 @@ def estimate_keypoints(
 
 def _load_network(weight: Weight, placement: Placement) -> Network:
     if is_onnx(weight):
-        return onnx_network(weight, placement)
+        return load_onnx_network(weight, placement)
     from ..nets.rtmpose import load_rtmpose
 
     return load_rtmpose(weight, placement)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ...core.diagnostics.availability import unavailable
-from ...core.weights.store import store
+from ...core.weights.store import get_store
 from .. import registry
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def describe(annotator: AnnotatorType) -> dict[str, Any]:
         "names": [msgspec.to_builtins(alias) for alias in spec.aliases],
         "params": [msgspec.to_builtins(field) for field in annotator.fields()],
         "weights": [
-            {"id": w.id, **msgspec.to_builtins(store().shown(w)), "pinned": store().pinned(w)} for w in spec.weights
+            {"id": w.id, **msgspec.to_builtins(get_store().try_complete(w)), "pinned": get_store().describe_pin(w)}
+            for w in spec.weights
         ],
         "consumers": list(spec.consumers),
         "licence": spec.licence,

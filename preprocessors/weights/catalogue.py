@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...core.errors import UnknownName
-from ...core.weights.store import store
+from ...core.weights.store import get_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,6 +59,6 @@ def needed_by(names: Iterable[str]) -> list[Weight]:
 def terms(weight: Weight) -> str:
     """Size and licence in words."""
     use = "commercial use allowed" if weight.commercial else "not for commercial use"
-    pinned = store().pinned(weight)
-    size = store().shown(weight).megabytes
+    pinned = get_store().describe_pin(weight)
+    size = get_store().try_complete(weight).megabytes
     return f"{size}, {weight.licence}, {use}{'; ' + pinned if pinned else ''}"

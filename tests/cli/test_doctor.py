@@ -92,7 +92,7 @@ def test_torch_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(**_: object) -> None:
         raise OSError("libgomp is missing")
 
-    monkeypatch.setattr(checks, "place", fail)
+    monkeypatch.setattr(checks, "resolve_placement", fail)
     facts, findings = checks.check_device()
     assert facts == {}
     assert "libgomp is missing" in wrong(findings)["torch"].what

@@ -10,7 +10,7 @@ import pytest
 
 from underdrawing.core.annotator import Annotator
 from underdrawing.core.diagnostics.availability import unavailable
-from underdrawing.core.weights.store import store
+from underdrawing.core.weights.store import get_store
 from underdrawing.preprocessors import registry
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def test_missing_modules_and_weights_are_reasons(run: Run, monkeypatch: pytest.M
     def find(_: object, weight: object) -> None:
         del weight
 
-    monkeypatch.setattr(type(store()), "find", find)
+    monkeypatch.setattr(type(get_store()), "find", find)
     assert "install it again" in unavailable(hed)
     fetched = tuple(weight for weight in hed.spec.weights if weight.repo)
 

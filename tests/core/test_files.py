@@ -18,7 +18,7 @@ import pytest
 
 from underdrawing.core import files
 from underdrawing.core.errors import WriteFailed
-from underdrawing.core.files import atomic_stream, atomic_write, process_tag, sha256_file
+from underdrawing.core.files import atomic_stream, atomic_write, hash_file, make_process_tag
 
 ROOT = Path(__file__).resolve().parents[2]
 OLD, NEW = b"old" * 1000, b"new!" * 1000
@@ -40,7 +40,7 @@ def test_writes_and_makes_folders(tmp_path: Path) -> None:
     path = atomic_write(tmp_path / "a" / "b" / "c.bin", NEW)
     assert path.read_bytes() == NEW
     assert alone(path)
-    assert sha256_file(path) == hashlib.sha256(NEW).hexdigest()
+    assert hash_file(path) == hashlib.sha256(NEW).hexdigest()
 
 
 def test_names_of_any_length_and_script(tmp_path: Path) -> None:
@@ -129,14 +129,14 @@ def test_kill_at_any_moment_leaves_the_old_or_the_new_file(target: Path) -> None
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are told apart by age there")
 def test_only_leavings_of_dead_processes_for_this_file_are_swept(target: Path) -> None:
-    folder, prefix = target.parent, files._prefix(target)
+    folder, prefix = target.parent, files._make_prefix(target)
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    dead = f"{files._host()}-{ended.pid}-00000000"
+    dead = f"{files._hash_host()}-{ended.pid}-00000000"
     kept = [
-        folder / f"{prefix}{process_tag()}.part",
+        folder / f"{prefix}{make_process_tag()}.part",
         folder / f"{prefix}00000000-{ended.pid}-00000000.part",
-        folder / f"{files._prefix(folder / 'other.bin')}{dead}.part",
+        folder / f"{files._make_prefix(folder / 'other.bin')}{dead}.part",
         folder / f"{prefix}nonsense.part",
         folder / "foreign.part",
     ]
@@ -216,6 +216,6 @@ def test_threads_writing_the_same_file(target: Path) -> None:
 def test_hashing_tells_progress(tmp_path: Path) -> None:
     path, seen = tmp_path / "x", list[int]()
     path.write_bytes(bytes(3_000_000))
-    assert sha256_file(path, seen.append) == hashlib.sha256(bytes(3_000_000)).hexdigest()
+    assert hash_file(path, seen.append) == hashlib.sha256(bytes(3_000_000)).hexdigest()
     assert seen[-1] == 3_000_000
     assert len(seen) == 3

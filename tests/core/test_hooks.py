@@ -27,7 +27,7 @@ def test_a_keeper_is_asked_before_every_run(monkeypatch: pytest.MonkeyPatch) -> 
         return lambda: runs.append(len(runs))
 
     plain = networks.Network(torch.nn.Identity(), Placement())
-    networks.keep_with(keeper)
+    networks.set_keeper(keeper)
     module = torch.nn.Identity()
     owned = networks.Network(module, Placement())
     for network in (plain, owned, owned):
@@ -37,12 +37,12 @@ def test_a_keeper_is_asked_before_every_run(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_hosts_folders_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_paths, "_known_roots", [])
-    monkeypatch.setattr(search_paths, "_known_folders", [])
+    monkeypatch.setattr(search_paths, "_host_roots", [])
+    monkeypatch.setattr(search_paths, "_host_folders", [])
     weight = Weight(file="a.pth", sha256="0" * 64, size=1, licence="none", commercial=True, repo="x/y")
     folder, root = tmp_path / "mine", tmp_path / "host"
-    before = {place.path for place in search_paths.places(weight, tmp_path / "cache")}
+    before = {place.path for place in search_paths.iter_locations(weight, tmp_path / "cache")}
     (root / "models" / "ControlNet").mkdir(parents=True)
-    search_paths.make_known(root, [folder])
-    new = {place.path for place in search_paths.places(weight, tmp_path / "cache")} - before
+    search_paths.register_host(root, [folder])
+    new = {place.path for place in search_paths.iter_locations(weight, tmp_path / "cache")} - before
     assert {folder / "a.pth", root / "models" / "ControlNet" / "a.pth"} <= new

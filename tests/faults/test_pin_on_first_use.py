@@ -21,7 +21,7 @@ from underdrawing.core.tensor_files.safetensors_io import write_safetensors
 from underdrawing.core.weights import pin_on_first_use
 from underdrawing.core.weights.pins import Pin
 from underdrawing.core.weights.record import Weight
-from underdrawing.core.weights.search_paths import cached_path
+from underdrawing.core.weights.search_paths import find_cached_path
 from underdrawing.core.weights.store import ABSENT, Store
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def test_the_first_fetch_pins_what_the_hub_states(store: Store, hub: ToyHub) -> 
     assert [path for path, _ in hub.asked] == [at("main")]
     assert [path for path, _ in hub.requests] == [at(FIRST)], "fetched at the commit that was stated"
     assert store.find(WEIGHT) == path
-    assert store.known(WEIGHT).sha256 == DIGEST
+    assert store.complete(WEIGHT).sha256 == DIGEST
     assert store.fetch(WEIGHT) == store.require(WEIGHT) == path
     assert len(hub.requests) == len(hub.asked) == 1
     assert "not pinned by this project: hash as the hub stated it on first use" in store.verify(WEIGHT).reason
@@ -197,7 +197,7 @@ def test_a_changed_file_on_this_machine_is_not_used(store: Store, hub: ToyHub) -
 def test_files_without_a_pin_are_never_picked_up(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lying = [
         tmp_path / "given" / FILE,
-        cached_path(store.cache, WEIGHT),
+        find_cached_path(store.cache, WEIGHT),
         tmp_path / f"hub/hub/models--{REPO.replace('/', '--')}/snapshots/main" / FILE,
         tmp_path / "host/models/ControlNetPreprocessor" / FILE,
     ]
@@ -226,7 +226,7 @@ def test_importing_declares_a_file(store: Store, tmp_path: Path) -> None:
     with pytest.raises(BadWeights, match=r"none of the weights known here.*--as ID"):
         store.import_file(mine, [WEIGHT])
     assert store.import_as(mine, WEIGHT) == WEIGHT
-    assert store.find(WEIGHT) == cached_path(store.cache, WEIGHT)
+    assert store.find(WEIGHT) == find_cached_path(store.cache, WEIGHT)
     assert "declared" in store.verify(WEIGHT).reason
     assert store.import_as(mine, WEIGHT) == store.import_file(mine, [WEIGHT]) == WEIGHT
     with pytest.raises(BadWeights, match=f"has the sha256 {OTHER_DIGEST}.*{DIGEST}") as caught:
@@ -244,7 +244,7 @@ def test_a_damaged_pin_is_told_and_not_forgotten(store: Store, hub: ToyHub) -> N
         pin_file(store).write_text(text)
         assert store.find(WEIGHT) is None
         assert "damaged" in store.verify(WEIGHT).reason
-        assert "damaged" in store.pinned(WEIGHT)
+        assert "damaged" in store.describe_pin(WEIGHT)
         for ask in (store.fetch, store.require, store.read_tensors):
             with pytest.raises(BadWeights, match=r"pin of its first use is damaged.*net\.safetensors\.json"):
                 ask(WEIGHT)
@@ -260,7 +260,7 @@ def test_a_hash_without_a_size_is_pinned_all_the_same(store: Store, hub: ToyHub)
     assert path.read_bytes() == DATA
     assert not (store.cache / "pins").exists()
     assert store.find(weight) == path
-    assert store.pinned(weight) == ""
+    assert store.describe_pin(weight) == ""
     path.write_bytes(DATA + b"x")
     assert store.find(weight) is None
     assert not store.verify(weight).ok
@@ -276,7 +276,7 @@ def test_what_the_file_holds_is_still_checked(store: Store, tmp_path: Path) -> N
     store.pins.drop(weight)
     store.import_as(tmp_path / "good.pth", weight)
     assert set(store.read_tensors(weight)[0]) == {"a"}
-    digest = store.known(weight).sha256
+    digest = store.complete(weight).sha256
     assert (store.cache / "converted" / f"{digest}.safetensors").is_file()
 
 
@@ -292,9 +292,9 @@ def test_maps_tell_the_real_hash(store: Store, tmp_path: Path, monkeypatch: pyte
         return (WEIGHT,)
 
     monkeypatch.setattr(hed, "weights_for", staticmethod(this))
-    monkeypatch.setattr(execute, "store", lambda: store)
+    monkeypatch.setattr(execute, "get_store", lambda: store)
     annotator = hed(placement=None, defaults=hed.params())  # type: ignore[arg-type]
-    assert execute._info(annotator, hed.params(), 64)["weights"] == {WEIGHT.id: store.known(WEIGHT).sha256}
+    assert execute._info(annotator, hed.params(), 64)["weights"] == {WEIGHT.id: store.complete(WEIGHT).sha256}
 
 
 def test_of_two_first_uses_one_holds(store: Store) -> None:
@@ -340,8 +340,8 @@ def children(cache: Path, count: int) -> list[tuple[str, str]]:
 def test_processes_that_use_it_first_at_once_agree(store: Store, hub: ToyHub) -> None:
     hub.script[:] = ["slow"] * 2
     assert [error for _, error in children(store.cache, 2)] == [""] * 2
-    assert store.find(WEIGHT) == cached_path(store.cache, WEIGHT)
-    assert store.known(WEIGHT).sha256 == DIGEST
+    assert store.find(WEIGHT) == find_cached_path(store.cache, WEIGHT)
+    assert store.complete(WEIGHT).sha256 == DIGEST
 
 
 def test_another_process_that_was_told_another_hash_comes_first(
@@ -349,11 +349,11 @@ def test_another_process_that_was_told_another_hash_comes_first(
 ) -> None:
     other = Pin(sha256=OTHER_DIGEST, size=len(OTHER), revision=SECOND, origin="hub")
 
-    def told(weight: Weight) -> pin_on_first_use.Stated:
+    def told(weight: Weight) -> pin_on_first_use.HubMetadata:
         Store(store.cache).pins.add(weight, other)
-        return pin_on_first_use.Stated(FIRST, DIGEST, len(DATA))
+        return pin_on_first_use.HubMetadata(FIRST, DIGEST, len(DATA))
 
-    monkeypatch.setattr(pin_on_first_use, "state", told)
+    monkeypatch.setattr(pin_on_first_use, "ask_hub", told)
     with pytest.raises(FetchFailed, match=f"states the sha256 {DIGEST} now, but {OTHER_DIGEST} was pinned"):
         store.fetch(WEIGHT)
     assert store.pins.get(WEIGHT) == other

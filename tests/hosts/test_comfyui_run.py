@@ -18,7 +18,7 @@ from tests.support.pictures import noise, photo
 import underdrawing
 from underdrawing.core.annotator import Kind
 from underdrawing.core.images.writing import read_info
-from underdrawing.core.weights.store import store
+from underdrawing.core.weights.store import get_store
 from underdrawing.preprocessors import registry
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def check_more(annotator: type[Annotator[Any]], node: Any, result: Any, wanted: 
 def test_the_other_packs_names_give_the_same_map(annotator: type[Annotator[Any]], nodes: dict[str, Any]) -> None:
     for alias in annotator.spec.aliases:
         needed = annotator.weights_for(annotator.params(**alias.presets))
-        if alias.host != "comfyui" or not all(store().find(weight) for weight in needed):
+        if alias.host != "comfyui" or not all(get_store().find(weight) for weight in needed):
             continue
         picture, masks = photo(96, 112), np.zeros((1, 96, 112), bool)
         masks[:, 20:50, 20:50] = True

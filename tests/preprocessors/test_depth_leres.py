@@ -142,7 +142,7 @@ def test_the_official_file_loads_strictly(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(tensors) == 712
     content = {"depth_model": {f"module.{key}": tensor for key, tensor in tensors.items()}}
     weight = surfaces.saved(tmp_path, monkeypatch, "res101.pth", content)
-    loaded = cache.network(weight, leres.build, Placement(), leres.convert).module.state_dict()
+    loaded = cache.load_network(weight, leres.build, Placement(), leres.convert).module.state_dict()
     cache.unload()
     block = "depth_model.encoder_modules.encoder.layer3.22."
     gain, shift, mean, variance = (

@@ -131,8 +131,8 @@ def official_keys() -> dict[str, tuple[int, ...]]:
 
 def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tensors: dict[str, torch.Tensor]) -> Weight:
     """Record of a pickled checkpoint that lies where a user put it."""
-    monkeypatch.setattr(store, "store", lambda: store.Store(tmp_path / "cache"))
-    monkeypatch.setattr(cache, "store", store.store)
+    monkeypatch.setattr(store, "get_store", lambda: store.Store(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "get_store", store.get_store)
     folder = tmp_path / "mine"
     folder.mkdir()
     monkeypatch.setenv("UNDERDRAWING_WEIGHTS", str(folder))
@@ -151,7 +151,7 @@ def random_tensors() -> dict[str, torch.Tensor]:
 def test_the_official_keys_load_strictly_from_a_pickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tensors = random_tensors()
     assert len(tensors) == 37
-    network = cache.network(saved(tmp_path, monkeypatch, tensors), hed.build, Placement())
+    network = cache.load_network(saved(tmp_path, monkeypatch, tensors), hed.build, Placement())
     loaded = network.module.state_dict()
     assert {k: tuple(v.shape) for k, v in loaded.items()} == official_keys()
     assert all(torch.equal(loaded[k], v.float()) for k, v in tensors.items())
@@ -168,4 +168,4 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path: Path, monkeypatch: pytest
     else:
         tensors["norm"] = torch.zeros(1, 1, 1, 1)
     with pytest.raises(BadWeights, match=fault):
-        cache.network(saved(tmp_path, monkeypatch, tensors), hed.build, Placement())
+        cache.load_network(saved(tmp_path, monkeypatch, tensors), hed.build, Placement())

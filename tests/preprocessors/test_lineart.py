@@ -306,9 +306,9 @@ def test_a_file_that_does_not_fit_is_refused(golden: dict[str, NDArray[Any]], na
     convert = getattr(NETWORKS[name], "convert", dict)
     with torch.device("meta"):
         module = NETWORKS[name].build({})
-    found, expected = (cache._shapes(one) for one in (convert(table), module.state_dict()))
+    found, expected = (cache._list_shapes(one) for one in (convert(table), module.state_dict()))
     with pytest.raises(BadWeights, match=fault):
-        cache.compare(expected, found, name)
+        cache.check_shapes(expected, found, name)
 
 
 @pytest.mark.parametrize("part", ["weight", "bias", "running_mean", "running_var"])
@@ -318,9 +318,9 @@ def test_a_batch_norm_that_lacks_a_part_is_not_folded(golden: dict[str, NDArray[
     del table[lost]
     with torch.device("meta"):
         module = manga_line.build({})
-    found, expected = (cache._shapes(one) for one in (manga_line.convert(table), module.state_dict()))
+    found, expected = (cache._list_shapes(one) for one in (manga_line.convert(table), module.state_dict()))
     with pytest.raises(BadWeights, match="unexpected"):
-        cache.compare(expected, found, "manga")
+        cache.check_shapes(expected, found, "manga")
 
 
 def test_numbers_of_tensors_are_the_published_ones(golden: dict[str, NDArray[Any]]) -> None:
@@ -339,8 +339,8 @@ def _numbers(table: dict[str, tuple[int, ...]]) -> int:
 def test_a_pickled_file_loads_strictly(
     golden: dict[str, NDArray[Any]], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "store", lambda: store.Store(tmp_path / "cache"))
-    monkeypatch.setattr(cache, "store", store.store)
+    monkeypatch.setattr(store, "get_store", lambda: store.Store(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "get_store", store.get_store)
     monkeypatch.setenv("UNDERDRAWING_WEIGHTS", str(tmp_path))
     tensors = {key: tensor.half() for key, tensor in official(golden, name).items()}
     path = tmp_path / "mine.pth"
@@ -348,7 +348,7 @@ def test_a_pickled_file_loads_strictly(
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     size = path.stat().st_size
     record = Weight(repo="a/b", file=path.name, sha256=digest, size=size, licence="none", commercial=True)
-    loaded = cache.network(record, NETWORKS[name].build, Placement()).module.state_dict()
+    loaded = cache.load_network(record, NETWORKS[name].build, Placement()).module.state_dict()
     assert {key: tuple(value.shape) for key, value in loaded.items()} == shapes(golden, name)
     assert all(torch.equal(loaded[key], tensor.float()) for key, tensor in tensors.items())
 

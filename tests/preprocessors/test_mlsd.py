@@ -56,8 +56,8 @@ def published(keys: NDArray[np.uint8]) -> dict[str, tuple[int, ...]]:
 
 def saved(folder: Path, patch: pytest.MonkeyPatch, content: Any) -> Weight:
     """Record of a pickled checkpoint that lies where a user put it."""
-    patch.setattr(store, "store", lambda: store.Store(folder / "cache"))
-    patch.setattr(cache, "store", store.store)
+    patch.setattr(store, "get_store", lambda: store.Store(folder / "cache"))
+    patch.setattr(cache, "get_store", store.get_store)
     mine = folder / "mine"
     mine.mkdir(exist_ok=True)
     patch.setenv("UNDERDRAWING_WEIGHTS", str(mine))
@@ -69,7 +69,7 @@ def saved(folder: Path, patch: pytest.MonkeyPatch, content: Any) -> Weight:
 
 
 def loaded(model: Model, weight: Weight, placement: Placement | None = None) -> cache.Network:
-    return cache.network(weight, mlsd.BUILD[model], placement or Placement(), mlsd.converter(model, weight.id))
+    return cache.load_network(weight, mlsd.BUILD[model], placement or Placement(), mlsd.converter(model, weight.id))
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -138,7 +138,7 @@ def test_the_official_file_loads_strictly(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(tensors) == 936
     content = {"model": {f"module.{key}": tensor for key, tensor in tensors.items()}}
     weight = surfaces.saved(tmp_path, monkeypatch, "scannet.pt", content)
-    loaded = cache.network(weight, bae.build, Placement(), bae.convert).module.state_dict()
+    loaded = cache.load_network(weight, bae.build, Placement(), bae.convert).module.state_dict()
     cache.unload()
     block = "encoder.original_model.blocks.3.6."
     gain, variance = (tensors[f"{block}bn2.{part}"].double() for part in ("weight", "running_var"))

@@ -50,8 +50,8 @@ def _one_thread() -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
 
 def saved(folder: Path, patch: pytest.MonkeyPatch, table: dict[str, torch.Tensor]) -> Weight:
     """Record of a checkpoint as the authors saved theirs, lying where a user put it."""
-    patch.setattr(store, "store", lambda: store.Store(folder / "cache"))
-    patch.setattr(cache, "store", store.store)
+    patch.setattr(store, "get_store", lambda: store.Store(folder / "cache"))
+    patch.setattr(cache, "get_store", store.get_store)
     mine = folder / "mine"
     mine.mkdir()
     patch.setenv("UNDERDRAWING_WEIGHTS", str(mine))
@@ -63,7 +63,7 @@ def saved(folder: Path, patch: pytest.MonkeyPatch, table: dict[str, torch.Tensor
 
 
 def loaded(weight: Weight) -> cache.Network:
-    return cache.network(weight, pidinet.build, Placement(), pidinet.convert)
+    return cache.load_network(weight, pidinet.build, Placement(), pidinet.convert)
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_a_grey_level_leaves_no_trace_in_bfloat16() -> None:
 def test_bfloat16_leaves_the_map_unchanged(name: str, params: dict[str, Any], photo_name: str) -> None:
     """Asked of the trained weights, where they are on this machine: random ones amplify any rounding."""
     kind = registry.resolve(name).annotator
-    if any(store.store().find(weight) is None for weight in kind.spec.weights):
+    if any(store.get_store().find(weight) is None for weight in kind.spec.weights):
         pytest.skip("needs table5_pidinet.pth")
     maps = [
         kind.ready(kind.params(**params), device="cpu", dtype=dtype)(photograph(photo_name)).images[0, ..., 0]

@@ -83,10 +83,10 @@ def sessions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sessions]:
     def opened(weight: Weight, placement: Placement) -> OnnxNetwork:
         return OnnxNetwork(next(one for name, one in made.items() if weight.file.startswith(name)), weight.id)
 
-    monkeypatch.setattr(onnx, "opened", opened)
-    onnx.forget()
+    monkeypatch.setattr(onnx, "open_network", opened)
+    onnx.unload()
     yield made
-    onnx.forget()
+    onnx.unload()
 
 
 def run(*pictures: NDArray[np.uint8], size: Size | None = None, **params: Any) -> ControlMap:

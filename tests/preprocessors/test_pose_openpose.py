@@ -105,8 +105,8 @@ def test_the_keys_are_the_published_ones(name: str, some: tuple[str, ...]) -> No
 
 def recorded(tmp_path: Path, patch: pytest.MonkeyPatch, tensors: Table) -> Weight:
     """Record of a pickled checkpoint that lies where a user put it."""
-    patch.setattr(store, "store", lambda: store.Store(tmp_path / "cache"))
-    patch.setattr(cache, "store", store.store)
+    patch.setattr(store, "get_store", lambda: store.Store(tmp_path / "cache"))
+    patch.setattr(cache, "get_store", store.get_store)
     folder = tmp_path / "mine"
     folder.mkdir()
     patch.setenv("UNDERDRAWING_WEIGHTS", str(folder))
@@ -119,7 +119,7 @@ def recorded(tmp_path: Path, patch: pytest.MonkeyPatch, tensors: Table) -> Weigh
 
 def test_the_official_file_loads_strictly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tensors = {key: value.half() for key, value in random_weights.tensors(shapes("hand")).items()}
-    loaded = cache.network(recorded(tmp_path, monkeypatch, tensors), network.build_hand, Placement()).module
+    loaded = cache.load_network(recorded(tmp_path, monkeypatch, tensors), network.build_hand, Placement()).module
     assert all(torch.equal(loaded.state_dict()[key], value.float()) for key, value in tensors.items())
     cache.unload()
 
@@ -134,7 +134,7 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path: Path, monkeypatch: pytest
     else:
         tensors["conv6_2_CPM.bias"] = torch.zeros(71)  # a face's
     with pytest.raises(BadWeights, match=fault):
-        cache.network(recorded(tmp_path, monkeypatch, tensors), network.build_hand, Placement())
+        cache.load_network(recorded(tmp_path, monkeypatch, tensors), network.build_hand, Placement())
 
 
 # Bodies.
@@ -301,7 +301,7 @@ def stub(monkeypatch: pytest.MonkeyPatch, where: Any, count: int, seed: int) -> 
     def network(weight: Weight, build: object, placement: Placement) -> Any:
         return answer
 
-    monkeypatch.setattr(where, "network", network)
+    monkeypatch.setattr(where, "load_network", network)
     return calls
 
 
@@ -359,8 +359,8 @@ def test_the_heavier_part_wins_over_the_higher_one() -> None:
 
 
 def test_nothing_to_look_for_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hands, "network", None)
-    monkeypatch.setattr(faces, "network", None)
+    monkeypatch.setattr(hands, "load_network", None)
+    monkeypatch.setattr(faces, "load_network", None)
     assert hands.find_hands([], Placement()) == []
     assert faces.find_faces([], Placement()) == []
 
@@ -482,8 +482,8 @@ def test_hands_lie_at_the_wrists_whatever_is_cut(crops: str) -> None:
 
 @pytest.mark.usefixtures("four")
 def test_what_is_not_wanted_is_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hands, "network", None)
-    monkeypatch.setattr(faces, "network", None)
+    monkeypatch.setattr(hands, "load_network", None)
+    monkeypatch.setattr(faces, "load_network", None)
     result = annotator(hands=False, face=False)(picture(200, 300), resolution=0)
     assert result.poses is not None
     assert all(p.face is p.left_hand is p.right_hand is None for p in result.poses[0].people)

@@ -87,7 +87,7 @@ def _telling(words: set[str]) -> set[str]:
 
 
 def test_bundled_files_are_recorded_small_and_noticed() -> None:
-    from underdrawing.core.files import sha256_file
+    from underdrawing.core.files import hash_file
     from underdrawing.preprocessors import registry
 
     folder = ROOT / "preprocessors" / "bundled"
@@ -96,7 +96,7 @@ def test_bundled_files_are_recorded_small_and_noticed() -> None:
     assert set(files) == set(records)
     assert sum(p.stat().st_size for p in files.values()) <= 50_000_000
     for name, path in files.items():
-        assert (records[name].size, records[name].sha256) == (path.stat().st_size, sha256_file(path))
+        assert (records[name].size, records[name].sha256) == (path.stat().st_size, hash_file(path))
     assert list(folder.glob("NOTICE-*"))
 
 

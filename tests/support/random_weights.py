@@ -61,13 +61,13 @@ def stand_in(patch: Any) -> Generator[None, None, None]:
     patch: pytest's MonkeyPatch. Models of transformers are shrunk as tiny_*.py here say, ONNX files are those of
     tests/support/onnx_stand_ins.py.
     """
-    find, strict, whole, file = Store.find, cache._strict, cache._assembled, onnx.opened
+    find, strict, whole, file = Store.find, cache._build_strictly, cache._build_assembled, onnx.open_network
 
     def require(self: Store, weight: Weight, progress: Any = None) -> Path:
         return find(self, weight) or Path("random")
 
     def absent(weight: Weight) -> bool:
-        return find(cache.store(), weight) is None
+        return find(cache.get_store(), weight) is None
 
     def built(weight: Weight, build: Any, placement: Any, convert: Any) -> nn.Module:
         return fill(lighter(build)({})) if absent(weight) else strict(weight, build, placement, convert)
@@ -79,9 +79,9 @@ def stand_in(patch: Any) -> Generator[None, None, None]:
         return session(weight) if absent(weight) else file(weight, placement)
 
     patch.setattr(Store, "require", require)
-    patch.setattr(cache, "_strict", built)
-    patch.setattr(cache, "_assembled", assembled)
-    patch.setattr(onnx, "opened", opened)
+    patch.setattr(cache, "_build_strictly", built)
+    patch.setattr(cache, "_build_assembled", assembled)
+    patch.setattr(onnx, "open_network", opened)
     cache.unload()
     yield
     cache.unload()
@@ -119,5 +119,5 @@ def session(weight: Weight) -> onnx.OnnxNetwork:
             f"there is no small {weight.file}", where="tests/support/onnx_stand_ins.py", fix="add it there"
         )
     runtime = onnx.load_runtime(weight.id)
-    made = runtime.InferenceSession(content, onnx._options(runtime), providers=[onnx.CPU])
+    made = runtime.InferenceSession(content, onnx._build_options(runtime), providers=[onnx.CPU])
     return onnx.OnnxNetwork(made, weight.id)

@@ -77,8 +77,8 @@ def constants(name: str) -> Tensors:
 
 def saved(tmp_path: Path, patch: pytest.MonkeyPatch, file: str, content: dict[str, Any]) -> Weight:
     """Record of a pickled checkpoint that lies where a user put it."""
-    patch.setattr(store, "store", lambda: store.Store(tmp_path / "cache"))
-    patch.setattr(cache, "store", store.store)
+    patch.setattr(store, "get_store", lambda: store.Store(tmp_path / "cache"))
+    patch.setattr(cache, "get_store", store.get_store)
     patch.setattr(store.Store, "require", REQUIRE)
     patch.setattr(store.Store, "read_tensors", TENSORS)
     folder = tmp_path / "mine"
@@ -104,7 +104,7 @@ def refusal(module: Any, name: str, fault: str, key: str) -> None:
     with torch.device("meta"):
         empty = module.build({}).state_dict()
     found = module.convert(tensors)
-    cache.compare(_table(empty), _table(found), "file")
+    cache.check_shapes(_table(empty), _table(found), "file")
 
 
 def _table(tensors: Tensors) -> dict[str, tuple[int, ...]]:

@@ -17,7 +17,7 @@ GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "lineart" / "lineart.n
 
 
 def test_edge_probability_equals_the_peers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Store, "asks", False)
+    monkeypatch.setattr(Store, "may_ask", False)
     with np.load(GOLDEN) as arrays:
         image, expected = arrays["image"], arrays["mteed"] / 65535
     try:

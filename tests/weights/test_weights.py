@@ -48,7 +48,7 @@ NO_PEOPLE = ("pose_animal",)
 
 @pytest.fixture(autouse=True)
 def never_ask(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Store, "asks", False)
+    monkeypatch.setattr(Store, "may_ask", False)
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +58,7 @@ def forget() -> Iterator[None]:
     from underdrawing.core.networks import cache as models
     from underdrawing.core.networks import onnx
 
-    if models._loaded or onnx._loaded:
+    if models._networks or onnx._networks:
         models.unload()
 
 

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import torch
 
-from ....core.networks.cache import network
+from ....core.networks.cache import load_network
 from .detection import Detections, anchors, decode, suppress
 from .graph import Graph
 from .regions import crop, to_picture
@@ -34,7 +34,7 @@ class Net:
 
     def __init__(self, weight: Weight, placement: Placement, *, low: int = 0) -> None:
         exact = msgspec.structs.replace(placement, backend="torch")
-        self.network, self.low = network(weight, Graph, exact), low
+        self.network, self.low = load_network(weight, Graph, exact), low
         self.size: tuple[int, int] = cast(Graph, self.network.module).size
 
     def __call__(self, image: Image, regions: Sequence[Region]) -> dict[str, Array]:

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from ....core.images.geometry import Size
-from ....core.networks.batching import in_chunks
-from ....core.networks.cache import network
+from ....core.networks.batching import run_in_chunks
+from ....core.networks.cache import load_network
 from ...weights import openpose_files
 from .assembly import assemble
 from .axes import View, axes, view
@@ -45,7 +45,7 @@ def find_bodies(images: Images, placement: Placement) -> list[list[Joints]]:
     """People of each picture uint8 [B, H, W, 3] RGB."""
     plan = view(Size(*images.shape[1:3]))
     seen = np.stack([shown(image, plan) for image in images])
-    maps = in_chunks(network(openpose_files.BODY, build_body, placement), seen, placement)
+    maps = run_in_chunks(load_network(openpose_files.BODY, build_body, placement), seen, placement)
     return [decode(one, plan) for one in maps]
 
 

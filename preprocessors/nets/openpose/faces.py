@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from torch.nn import functional as F
 
-from ....core.networks.cache import network
+from ....core.networks.cache import load_network
 from ...weights import openpose_files
 from .network import FACE_MAPS, build_face
 from .parts import Spot, maps_of, squares
@@ -42,7 +42,7 @@ def find_faces(crops: Sequence[NDArray[np.uint8]], placement: Placement) -> list
     """Landmarks of faces in BGR crops of any sizes, None for those that are not seen."""
     if not crops:
         return []
-    net = network(openpose_files.FACE, build_face, placement)
+    net = load_network(openpose_files.FACE, build_face, placement)
     maps = maps_of(net, squares(crops, SIDE), placement)
     return [decode(one, *crop.shape[:2]) for one, crop in zip(maps, crops, strict=True)]
 

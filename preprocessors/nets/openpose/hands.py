@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import torch
 
-from ....core.networks.cache import network
+from ....core.networks.cache import load_network
 from ...weights import openpose_files
 from .axes import blurred, resizing
 from .network import HAND_MAPS, STRIDE, build_hand
@@ -55,7 +55,7 @@ def find_hands(crops: Sequence[NDArray[np.uint8]], placement: Placement) -> list
 
 def average(crops: Sequence[NDArray[np.uint8]], placement: Placement) -> Tensor:
     """Mean of the four sizes' maps [n, 21, 128, 128]."""
-    net = network(openpose_files.HAND, build_hand, placement)
+    net = load_network(openpose_files.HAND, build_hand, placement)
     soft = [np.asarray(cv2.GaussianBlur(crop, (0, 0), CROP_BLUR), np.uint8) for crop in crops]
     total: Tensor | None = None
     for side in SIDES:

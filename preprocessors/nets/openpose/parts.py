@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from ....core.networks.batching import chunks
+from ....core.networks.batching import iter_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,5 +42,5 @@ def _square(crop: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 def maps_of(network: Network, pictures: NDArray[np.uint8], placement: Placement) -> Iterator[Tensor]:
     """Maps [maps, cells, cells] of each picture [n, side, side, 3], float32 on the network's device."""
-    for chunk in chunks(pictures, placement):
+    for chunk in iter_chunks(pictures, placement):
         yield from network(chunk).float()

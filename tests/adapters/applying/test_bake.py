@@ -17,7 +17,7 @@ from underdrawing.adapters.applying.bake import bake
 from underdrawing.adapters.modules.targets import slots
 from underdrawing.adapters.prompts.block_weights import parse_blocks
 from underdrawing.core.errors import BadParameter, BadWeights
-from underdrawing.core.files import sha256_file
+from underdrawing.core.files import hash_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,7 +78,7 @@ def test_provenance(adapter: Adapter, tmp_path: Path) -> None:
     assert metadata["modelspec.title"] == "base"
     first, second = json.loads(metadata["underdrawing"])["steps"]
     assert first["adapters"] == [
-        {"name": "style", "sha256": sha256_file(adapter.path), "unet": 0.5, "text_encoder": 0.25, "blocks": "lbw=MID"}
+        {"name": "style", "sha256": hash_file(adapter.path), "unet": 0.5, "text_encoder": 0.25, "blocks": "lbw=MID"}
     ]
     assert first["checkpoint"] == "base.safetensors"
     assert second["adapters"][0]["unet"] == -0.5

@@ -15,7 +15,7 @@ from torch import nn
 
 from underdrawing.core.errors import BadWeights
 from underdrawing.core.networks import cache
-from underdrawing.core.networks.cache import network, unload
+from underdrawing.core.networks.cache import load_network, unload
 from underdrawing.core.networks.placement import Placement
 from underdrawing.core.tensor_files.safetensors_io import write_safetensors
 from underdrawing.core.weights.record import Weight
@@ -51,7 +51,7 @@ def clean() -> Iterator[None]:
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     store = Store(tmp_path / "cache")
     monkeypatch.setenv("UNDERDRAWING_WEIGHTS", str(tmp_path / "given"))
-    monkeypatch.setattr(cache, "store", lambda: store)
+    monkeypatch.setattr(cache, "get_store", lambda: store)
     return store
 
 
@@ -69,7 +69,7 @@ def reference() -> Net:
 
 def test_the_network_computes_what_the_module_computes(store: Store, tmp_path: Path) -> None:
     net, x = reference(), torch.rand(2, 3, 8, 8)
-    run = network(keep(tmp_path, net.state_dict()), build, CPU)
+    run = load_network(keep(tmp_path, net.state_dict()), build, CPU)
     result = run(x)
     assert torch.allclose(result, net(x), atol=1e-5)
     assert result.is_inference()
@@ -83,11 +83,11 @@ def test_the_network_computes_what_the_module_computes(store: Store, tmp_path: P
 def test_half_precision_files_are_cast_to_the_placement(store: Store, tmp_path: Path) -> None:
     net = reference()
     weight = keep(tmp_path, {name: t.half() if t.is_floating_point() else t for name, t in net.state_dict().items()})
-    module: Any = network(weight, build, CPU).module  # type: ignore[attr-defined]
+    module: Any = load_network(weight, build, CPU).module  # type: ignore[attr-defined]
     assert module.conv.weight.dtype == torch.float32
     assert torch.equal(module.conv.weight, net.conv.weight.half().float())
     assert module.norm.num_batches_tracked.dtype == torch.int64
-    other = network(weight, build, Placement(dtype="bfloat16"))
+    other = load_network(weight, build, Placement(dtype="bfloat16"))
     assert other(torch.rand(1, 3, 8, 8)).dtype == torch.bfloat16
 
 
@@ -98,18 +98,18 @@ def test_each_network_is_built_once_per_place_format_and_builder(store: Store, t
         built.append(metadata)
         return Net()
 
-    first = network(weight, counted, CPU)
+    first = load_network(weight, counted, CPU)
     calls = len(built)
-    assert network(weight, counted, CPU) is first
-    assert network(weight, counted, Placement(why="other words")) is first
+    assert load_network(weight, counted, CPU) is first
+    assert load_network(weight, counted, Placement(why="other words")) is first
     assert len(built) == calls
-    assert network(weight, counted, Placement(dtype="bfloat16")) is not first
-    assert network(weight, build, CPU) is not first
+    assert load_network(weight, counted, Placement(dtype="bfloat16")) is not first
+    assert load_network(weight, build, CPU) is not first
 
 
 def test_the_builder_is_told_the_metadata(store: Store, tmp_path: Path) -> None:
     weight = keep(tmp_path, nn.Linear(5, 2).state_dict(), {"width": "5"})
-    run = network(weight, lambda metadata: nn.Linear(int(metadata["width"]), 2), CPU)
+    run = load_network(weight, lambda metadata: nn.Linear(int(metadata["width"]), 2), CPU)
     assert run(torch.ones(1, 5)).shape == (1, 2)
 
 
@@ -119,7 +119,7 @@ def test_files_that_do_not_fit_are_told_key_by_key(store: Store, tmp_path: Path)
     del tensors["conv.bias"]
     tensors |= {f"extra.{n}": torch.zeros(1) for n in range(5)}
     with pytest.raises(BadWeights) as caught:
-        network(keep(tmp_path, tensors), build, CPU)
+        load_network(keep(tmp_path, tensors), build, CPU)
     says = str(caught.value)
     assert "1 missing: conv.bias" in says
     assert "5 unexpected: extra.0, extra.1, extra.2 and 2 more" in says
@@ -128,13 +128,13 @@ def test_files_that_do_not_fit_are_told_key_by_key(store: Store, tmp_path: Path)
 
 def test_old_files_without_counters_load(store: Store, tmp_path: Path) -> None:
     tensors = {name: t for name, t in reference().state_dict().items() if "num_batches" not in name}
-    assert network(keep(tmp_path, tensors), build, CPU)(torch.rand(1, 3, 8, 8)).shape == (1, 4, 6, 6)
+    assert load_network(keep(tmp_path, tensors), build, CPU)(torch.rand(1, 3, 8, 8)).shape == (1, 4, 6, 6)
 
 
 def test_the_network_does_not_depend_on_the_file_any_more(store: Store, tmp_path: Path) -> None:
     net = reference()
     weight = keep(tmp_path, net.state_dict())
-    run = network(weight, build, CPU)
+    run = load_network(weight, build, CPU)
     path = tmp_path / "given" / "net.safetensors"
     with path.open("r+b") as stream:
         stream.write(bytes(path.stat().st_size))
@@ -144,7 +144,7 @@ def test_the_network_does_not_depend_on_the_file_any_more(store: Store, tmp_path
 
 
 def test_unload_frees_the_network(store: Store, tmp_path: Path) -> None:
-    run: Any = network(keep(tmp_path, reference().state_dict()), build, CPU)
+    run: Any = load_network(keep(tmp_path, reference().state_dict()), build, CPU)
     module = weakref.ref(run.module)
     del run
     gc.collect()
@@ -167,6 +167,6 @@ class ChannelsFirst(nn.Module):
 
 def test_a_module_may_keep_its_channels_first(tmp_path: Path, store: Store) -> None:
     weight = keep(tmp_path, {name: tensor.clone() for name, tensor in ChannelsFirst().state_dict().items()})
-    net = network(weight, lambda metadata: ChannelsFirst(), CPU)
+    net = load_network(weight, lambda metadata: ChannelsFirst(), CPU)
     assert net.module.conv.weight.is_contiguous()  # type: ignore[union-attr]
     net(torch.zeros(1, 3, 8, 8).to(memory_format=torch.channels_last))

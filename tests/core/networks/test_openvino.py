@@ -15,7 +15,7 @@ from tests.support.similarity import NAMES, photograph, ssim
 from underdrawing.core.errors import BadParameter, MissingExtra
 from underdrawing.core.networks import openvino
 from underdrawing.core.networks.openvino import OpenVinoNetwork
-from underdrawing.core.networks.placement import Placement, place
+from underdrawing.core.networks.placement import Placement, resolve_placement
 from underdrawing.preprocessors.hed import Hed
 
 needed = pytest.mark.skipif(find_spec("openvino") is None, reason="the extra openvino is not installed")
@@ -77,8 +77,8 @@ def test_every_size_and_several_outputs() -> None:
 def test_a_format_the_processor_lacks_is_refused() -> None:
     network = OpenVinoNetwork(Halves(), Placement(backend="openvino", dtype="float16"))
     with pytest.raises(BadParameter, match="it would run in"):
-        openvino._check_format(network.placement, Granted("bf16"))
-    openvino._check_format(network.placement, Granted("f16"))
+        openvino._check_dtype(network.placement, Granted("bf16"))
+    openvino._check_dtype(network.placement, Granted("f16"))
 
 
 @needed
@@ -89,7 +89,7 @@ def test_only_the_processor() -> None:
 
 def test_auto_means_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert place(backend="openvino").device == "cpu"
+    assert resolve_placement(backend="openvino").device == "cpu"
 
 
 def test_without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:

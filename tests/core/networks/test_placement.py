@@ -10,20 +10,20 @@ import torch
 
 import underdrawing
 from underdrawing.core.errors import BadParameter
-from underdrawing.core.networks.placement import place
+from underdrawing.core.networks.placement import resolve_placement
 
 PICTURE = np.zeros((30, 40, 3), np.uint8)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "bf16", "torch.bfloat16"])
 def test_names_of_number_formats(dtype: str) -> None:
-    assert place("cpu", dtype).dtype == "bfloat16"
+    assert resolve_placement("cpu", dtype).dtype == "bfloat16"
 
 
 @pytest.mark.parametrize("dtype", ["int8", "torch.int8", "torch."])
 def test_other_formats_are_refused(dtype: str) -> None:
     with pytest.raises(BadParameter, match="not offered"):
-        place("cpu", dtype)
+        resolve_placement("cpu", dtype)
 
 
 @pytest.mark.parametrize("name", ["canny", "hed"])

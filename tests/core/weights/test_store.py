@@ -12,7 +12,7 @@ import torch
 from tests.support.toy_hub import FILE, REPO, REVISION, record
 
 from underdrawing.core.errors import BadParameter, BadWeights, FetchFailed, UnsafeFile, WeightsMissing
-from underdrawing.core.files import EMPTY_SHA256, sha256_file
+from underdrawing.core.files import EMPTY_SHA256, hash_file
 from underdrawing.core.tensor_files.safetensors_io import write_safetensors
 from underdrawing.core.weights import download, hashes, search_paths
 from underdrawing.core.weights import store as store_module
@@ -98,7 +98,7 @@ def test_the_order_of_places(store: Store, tmp_path: Path, monkeypatch: pytest.M
         put(tmp_path / "aux" / REPO / "sub/net.pth"),
         put(tmp_path / "host/custom_nodes/pack/ckpts" / REPO / "sub/net.pth"),
     ]
-    sources = [place.source for place in store.where(weight)]
+    sources = [place.source for place in store.list_locations(weight)]
     assert list(dict.fromkeys(sources)) == ["explicit", "bundled", "cache", "hub", "host"]
     for path in paths:
         assert store.find(weight) == path
@@ -112,9 +112,9 @@ def test_each_file_is_hashed_once_and_again_when_it_changes(tmp_path: Path, monk
 
     def counted(file: Path) -> str:
         hashed.append(file)
-        return sha256_file(file)
+        return hash_file(file)
 
-    monkeypatch.setattr(hashes, "sha256_file", counted)
+    monkeypatch.setattr(hashes, "hash_file", counted)
     for _ in range(3):
         assert Store(tmp_path / "cache").find(WEIGHT) == path
     assert len(hashed) == 1
@@ -139,7 +139,7 @@ def test_a_store_that_does_not_remember_writes_nothing(tmp_path: Path, monkeypat
 @pytest.mark.parametrize("sha256", ["1", EMPTY_SHA256, "x" * 64])
 def test_a_record_that_pins_nothing_finds_nothing(store: Store, sha256: str) -> None:
     weight = record(b"", sha256=sha256)
-    put(search_paths.cached_path(store.cache, weight), b"")
+    put(search_paths.find_cached_path(store.cache, weight), b"")
     assert store.find(weight) is None
     assert not store.verify(weight).ok
     with pytest.raises(FetchFailed, match="no hash"):
@@ -174,7 +174,7 @@ def test_missing_weights_tell_what_to_do(store: Store, monkeypatch: pytest.Monke
 
 def test_every_missing_file_is_named_at_once(store: Store) -> None:
     here, lost, more = record(DATA), record(b"lost", file="lost.bin"), record(b"more", file="more.bin", size=2_500_000)
-    put(search_paths.cached_path(store.cache, here), DATA)
+    put(search_paths.find_cached_path(store.cache, here), DATA)
     store.require_each([here])
     with pytest.raises(WeightsMissing) as one:
         store.require_each([here, more])
@@ -199,7 +199,7 @@ def test_a_terminal_is_asked(store: Store, monkeypatch: pytest.MonkeyPatch, answ
     monkeypatch.setattr(sys, "stderr", shown)
     monkeypatch.setattr(download, "download", pretended)
     if fetched:
-        assert store.require(WEIGHT) == search_paths.cached_path(store.cache, WEIGHT)
+        assert store.require(WEIGHT) == search_paths.find_cached_path(store.cache, WEIGHT)
     else:
         with pytest.raises(WeightsMissing):
             store.require(WEIGHT)
@@ -219,7 +219,7 @@ def test_bundled_weights_that_are_gone(store: Store) -> None:
 
 
 def test_verify_names_the_fault(store: Store) -> None:
-    path = search_paths.cached_path(store.cache, WEIGHT)
+    path = search_paths.find_cached_path(store.cache, WEIGHT)
     assert store.verify(WEIGHT).reason == "not on this machine"
     put(path, DATA[:-1])
     assert f"has {len(DATA) - 1} bytes" in store.verify(WEIGHT).reason
@@ -235,7 +235,7 @@ def test_import_recognises_by_content(store: Store, tmp_path: Path) -> None:
     source = put(tmp_path / "downloads" / "whatever.bin")
     other = record(b"other", file="b.pth")
     assert store.import_file(source, [other, WEIGHT]) == WEIGHT
-    assert store.find(WEIGHT) == search_paths.cached_path(store.cache, WEIGHT)
+    assert store.find(WEIGHT) == search_paths.find_cached_path(store.cache, WEIGHT)
     assert source.read_bytes() == DATA
     put(source, b"unknown")
     with pytest.raises(BadWeights, match=r"none of the weights known here \(sha256 [0-9a-f]{64}, 7 bytes\)"):
@@ -246,7 +246,7 @@ def test_import_recognises_by_content(store: Store, tmp_path: Path) -> None:
 
 def kept(store: Store, path: Path, file: str) -> Weight:
     weight = record(path.read_bytes(), file=file)
-    put(search_paths.cached_path(store.cache, weight), path.read_bytes())
+    put(search_paths.find_cached_path(store.cache, weight), path.read_bytes())
     return weight
 
 
@@ -303,7 +303,7 @@ def test_the_process_has_one_store_that_follows_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UNDERDRAWING_CACHE", str(tmp_path / "elsewhere"))
-    assert store_module.store() is store_module.store()
-    assert store_module.store().cache == tmp_path / "elsewhere"
+    assert store_module.get_store() is store_module.get_store()
+    assert store_module.get_store().cache == tmp_path / "elsewhere"
     monkeypatch.delenv("UNDERDRAWING_CACHE")
-    assert store_module.store().cache.name == "underdrawing"
+    assert store_module.get_store().cache.name == "underdrawing"

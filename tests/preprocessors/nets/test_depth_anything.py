@@ -150,8 +150,8 @@ def test_metric_models_give_metres() -> None:
 
 def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: dict[str, Any]) -> Weight:
     """Record of a pickled checkpoint that lies where a user put it."""
-    monkeypatch.setattr(store, "store", lambda: store.Store(tmp_path / "cache"))
-    monkeypatch.setattr(models, "store", store.store)
+    monkeypatch.setattr(store, "get_store", lambda: store.Store(tmp_path / "cache"))
+    monkeypatch.setattr(models, "get_store", store.get_store)
     folder = tmp_path / "mine"
     folder.mkdir()
     monkeypatch.setenv("UNDERDRAWING_WEIGHTS", str(folder))
@@ -165,7 +165,7 @@ def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: dict[str, An
 def test_a_checkpoint_of_half_precision_in_a_wrapper_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = CASES["depth_anything_2"]
     half = {name: tensor.half() for name, tensor in tensors(case).items()}
-    network = models.assembled(saved(tmp_path, monkeypatch, {"model": half}), case.load, Placement())
+    network = models.load_assembled(saved(tmp_path, monkeypatch, {"model": half}), case.load, Placement())
     loaded = network.module.state_dict()["model.neck.convs.0.weight"]
     assert loaded.dtype == torch.float32
     assert torch.equal(loaded, half["depth_head.scratch.layer1_rn.weight"].float())
@@ -258,7 +258,7 @@ def test_zoedepths_padding_and_mirror_are_its_authors(monkeypatch: pytest.Monkey
     def network(weight: Weight, load: Pretrained, placement: Placement) -> Callable[[torch.Tensor], torch.Tensor]:
         return lambda seen: seen.mean(1, keepdim=True)
 
-    monkeypatch.setattr(zoedepth, "assembled", network)
+    monkeypatch.setattr(zoedepth, "load_assembled", network)
     found = zoedepth.metres(golden()["picture"][None], "nyu", zoedepth.ZOE_ORIGINAL, Placement())[0]
     assert np.abs(found - golden()["mirrored"]).max() <= TOLERANCE
 

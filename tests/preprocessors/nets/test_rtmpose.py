@@ -207,7 +207,7 @@ def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: dict[str, An
 
 def loaded(name: str, weight: Weight) -> models.Network:
     case = CASES[name]
-    return models.network(weight, lambda metadata: case.narrow(), Placement(), case.convert)
+    return models.load_network(weight, lambda metadata: case.narrow(), Placement(), case.convert)
 
 
 def wrapped(name: str, table: Tensors) -> dict[str, Any]:
@@ -275,7 +275,7 @@ def test_each_file_has_its_network_and_few_crops_go_together(monkeypatch: pytest
         built.append((weight, build, convert))
         return answer
 
-    monkeypatch.setattr(rtmpose, "network", network)
+    monkeypatch.setattr(rtmpose, "load_network", network)
     crops = np.arange(rtmpose.CPU_BATCH + 1, dtype=np.float32)[:, None, None, None]
     across, down = rtmpose.load_rtmpose(AP10K_TORCH, Placement())(crops)
     rtmpose.load_rtmpose(WHOLE_BODY_TORCH["dw-ll_ucoco_384"], Placement())

@@ -237,14 +237,14 @@ def test_a_pickled_file_is_read_without_running_it(
     golden: dict[str, NDArray[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = stores.Store(tmp_path / "cache")
-    monkeypatch.setattr(cache, "store", lambda: store)
+    monkeypatch.setattr(cache, "get_store", lambda: store)
     monkeypatch.setenv("UNDERDRAWING_WEIGHTS", str(tmp_path))
     path = tmp_path / "pytorch_model.bin"
     torch.save(published(golden, "segformer_b0"), path)
     data = path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     weight = Weight(repo="a/b", file=path.name, sha256=digest, size=len(data), licence="none", commercial=True)
-    scores = cache.assembled(weight, narrow("segformer_b0"), Placement())(x_of(golden))
+    scores = cache.load_assembled(weight, narrow("segformer_b0"), Placement())(x_of(golden))
     expected = scores_of(golden, "segformer_b0")
     assert (scores - expected).abs().max() <= 1e-4 * expected.abs().max()
     cache.unload()
@@ -298,7 +298,7 @@ def test_maps_equal_transformers_pipeline(
     def assembled(*given: Any) -> Any:
         return torch.inference_mode()(network)
 
-    monkeypatch.setattr(segmentation, "assembled", assembled)
+    monkeypatch.setattr(segmentation, "load_assembled", assembled)
     weight = SEGFORMER["b0"]
     seen = segmentation.seen_size(Size(120, 150), 96, 2048)
     assert seen == (96, 128)

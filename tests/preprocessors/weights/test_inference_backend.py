@@ -166,20 +166,20 @@ def test_torch_needs_no_onnx_runtime(monkeypatch: pytest.MonkeyPatch, annotator:
 @with_onnx
 @both
 def test_only_onnx_files_can_run_elsewhere(monkeypatch: pytest.MonkeyPatch, annotator: type[Annotator[Any]]) -> None:
-    opened = onnx.opened
+    opened = onnx.open_network
 
     def aside(weight: Any, placement: Placement) -> Any:
         network = opened(weight, placement)
         network.note = "this ONNX Runtime does not run on cuda"
         return network
 
-    monkeypatch.setattr(onnx, "opened", aside)
-    onnx.forget()
+    monkeypatch.setattr(onnx, "open_network", aside)
+    onnx.unload()
     assert run(annotator, runtime="onnxruntime").notes == (
         "this ONNX Runtime does not run on cuda; or set runtime to torch",
     )
     assert run(annotator, runtime="torch").notes == ()
-    onnx.forget()
+    onnx.unload()
 
 
 @both
@@ -206,7 +206,7 @@ def test_torch_detector_sees_bgr(monkeypatch: pytest.MonkeyPatch) -> None:
     def network(*args: Any) -> Any:
         return answer
 
-    monkeypatch.setattr(yolox, "network", network)
+    monkeypatch.setattr(yolox, "load_network", network)
     picture = np.zeros((640, 640, 3), np.uint8)
     picture[...] = 200, 100, 50
     for parity in (False, True):

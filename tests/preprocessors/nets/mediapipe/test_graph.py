@@ -13,9 +13,9 @@ from tests.golden.mediapipe.crops import LOW, crops, sample
 from torch.nn import functional
 
 from underdrawing.core.errors import BadWeights
-from underdrawing.core.networks.cache import network
+from underdrawing.core.networks.cache import load_network
 from underdrawing.core.networks.placement import Placement
-from underdrawing.core.weights.store import store
+from underdrawing.core.weights.store import get_store
 from underdrawing.preprocessors.nets.mediapipe.graph import Graph, Resize, Sparse
 from underdrawing.preprocessors.weights import mediapipe_files
 
@@ -29,7 +29,7 @@ def record(name: str) -> Any:
 
 def outputs(name: str) -> dict[str, torch.Tensor]:
     pictures = torch.from_numpy(crops()[name]).permute(0, 3, 1, 2).float()
-    return network(record(name), Graph, Placement())(pictures / 127.5 - 1 if LOW.get(name) else pictures / 255)
+    return load_network(record(name), Graph, Placement())(pictures / 127.5 - 1 if LOW.get(name) else pictures / 255)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -45,7 +45,7 @@ def test_networks_agree_with_litert(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_files_fit_strictly_and_say_where_they_come_from(name: str) -> None:
-    tensors, metadata = store().read_tensors(record(name))
+    tensors, metadata = get_store().read_tensors(record(name))
     result = Graph(metadata).load_state_dict(tensors, strict=True)
     assert not result.missing_keys
     assert not result.unexpected_keys
