@@ -68,10 +68,10 @@ PAIRS = {
     "teed": Pair("teed", AUX, by_aux(peer_lineart.teed, safe_steps=0), {"safe_steps": 0}),
     "mlsd": Pair("mlsd", AUX, by_aux(peer_lines.mlsd_pair), drawn=True),
     "pidinet": Pair("pidinet", AUX, by_aux(peer_lines.pidinet_pair), drawn=True),
-    "leres": Pair("depth_leres", AUX, by_aux(peer_surfaces.leres), {"parity": True}),
+    "leres": Pair("depth_leres", AUX, by_aux(peer_surfaces.leres), {"reference_compat": True}),
     "bae": Pair("normal_bae", AUX, by_aux(peer_surfaces.bae)),
-    "dav2": Pair("depth_dav2", TRANSFORMERS, peer_depth.depth_anything_maps, {"form": "original"}),
-    "midas": Pair("depth_midas", AUX, by_aux(peer_depth.midas_pair), {"form": "original"}),
+    "dav2": Pair("depth_dav2", TRANSFORMERS, peer_depth.depth_anything_maps, {"variant": "original"}),
+    "midas": Pair("depth_midas", AUX, by_aux(peer_depth.midas_pair), {"variant": "original"}),
     "segformer": Pair("seg_segformer", "transformers, as documented", peer_segmentation.segformer_maps, drawn=True),
 }
 

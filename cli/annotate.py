@@ -11,6 +11,7 @@ import click
 
 from ..core.annotator import Kind
 from ..core.errors import UnknownName
+from ..core.params import current_values
 from ..preprocessors import load_annotator, registry
 from .options import FIELD, FieldOption, Named, chosen, options, spell_out_flags
 from .shared import GROUPS, Asked, SharedOption, shared_options
@@ -232,7 +233,10 @@ def _wanted(names: Sequence[str], asked: Asked, own: dict[str, Any]) -> Wanted:
 
 
 def _ready(name: str, asked: Asked, own: dict[str, Any]) -> Annotator[Any]:
-    values = chosen(Named(name, registry.resolve(name)), own)
+    resolved = registry.resolve(name)
+    values, notes = current_values(resolved.annotator.params_type, chosen(Named(name, resolved), own), where=name)
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
     return load_annotator(name, device=asked.device, dtype=asked.dtype, backend=asked.backend, **values)
 
 

@@ -17,6 +17,8 @@ FIELD = "field_"
 """Start of the names under which click hands field values over."""
 YES = frozenset(("true", "yes", "on", "1", "enable"))
 NO = frozenset(("false", "no", "off", "0", "disable"))
+EARLIER = "earlier"
+"""Owner, in identifiers, of parameters under their earlier names."""
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -36,12 +38,35 @@ class Named(msgspec.Struct, frozen=True):
         plain = self.resolved.annotator.fields()
         return tuple(msgspec.structs.replace(f, default=presets.get(f.name, f.default)) for f in plain)
 
+    def earlier_fields(self) -> tuple[Field, ...]:
+        """Parameters under their earlier names."""
+        present = {field.name: field for field in self.fields()}
+        names = self.resolved.annotator.params_type.old_names
+        return tuple(msgspec.structs.replace(present[new], name=old) for old, new in names.items())
+
+    def type_of(self, field: Field) -> click.ParamType[Any]:
+        """Type of a field's option, which takes earlier choices too."""
+        params = self.resolved.annotator.params_type
+        earlier = params.old_choices.get(params.old_names.get(field.name, field.name))
+        return ChoiceOrEarlier(field.choices, earlier) if earlier else field_type(field)
+
+
+class ChoiceOrEarlier(click.Choice[str]):
+    """Choice that also takes values that are not offered any more."""
+
+    def __init__(self, choices: Sequence[str], earlier: Iterable[str]) -> None:
+        super().__init__(choices)
+        self.earlier = frozenset(earlier)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Pass an earlier value on as it is."""
+        return value if value in self.earlier else super().convert(value, param, ctx)
+
 
 class FieldOption(click.Option):
     """Option made of a field. of: name of the annotator whose help shows it; empty for one that is not shown."""
 
-    def __init__(self, field: Field, declarations: list[str], of: str, *, loose: bool = False) -> None:
-        kind = click.STRING if loose else field_type(field)
+    def __init__(self, field: Field, declarations: list[str], of: str, kind: click.ParamType[Any]) -> None:
         super().__init__(declarations, type=kind, help=field.help, metavar=metavar(field), hidden=not of)
         self.field, self.of = field, of
 
@@ -119,33 +144,55 @@ def options(named: Sequence[Named], taken: set[str], extra: Sequence[Named] = ()
     made: dict[str, click.Option] = {}
     for one in named:
         for field in one.fields():
-            shown = one.name if len(named) == 1 else ""
+            title = one.name if len(named) == 1 else ""
             if not taken & set(spellings(field.name)) and identifier(field.name) not in made:
-                made[identifier(field.name)] = _shared(field, named, shown)
+                made[identifier(field.name)] = _shared(one, field, named, title)
     for one in (*named, *extra):
         for owner in dict.fromkeys((one.name, one.id)):
             for field in one.fields():
                 hidden = owner != one.name or (identifier(field.name) in made and len(named) == 1)
                 key = identifier(field.name, owner)
                 declarations = [*spellings(field.name, owner), key]
-                made.setdefault(key, FieldOption(field, declarations, "" if hidden else one.name))
-    return list(made.values())
+                made.setdefault(key, FieldOption(field, declarations, "" if hidden else one.name, one.type_of(field)))
+    return [*made.values(), *_earlier_options(named, taken, extra)]
 
 
-def _shared(field: Field, named: Iterable[Named], shown: str) -> click.Option:
+def _shared(one: Named, field: Field, named: Iterable[Named], title: str) -> click.Option:
     others = [other for one in named for other in one.fields() if other.name == field.name]
     same = all(field_type(other).to_info_dict() == field_type(field).to_info_dict() for other in others)
-    return FieldOption(field, [*spellings(field.name), identifier(field.name)], shown, loose=not same)
+    kind = one.type_of(field) if same else click.STRING
+    return FieldOption(field, [*spellings(field.name), identifier(field.name)], title, kind)
+
+
+def _earlier_options(named: Sequence[Named], taken: set[str], extra: Sequence[Named]) -> list[click.Option]:
+    """Hidden options of earlier names; one that is a parameter's present name elsewhere is reached by --NAME.field."""
+    result: dict[str, click.Option] = {}
+    free = _unshared_earlier(named)
+    for one in (*named, *extra):
+        for field in one.earlier_fields():
+            shared = one in named and field.name in free and not taken & set(spellings(field.name))
+            for owner in (*([""] if shared else []), one.name, one.id):
+                key = identifier(field.name, owner or EARLIER)
+                declarations = [*spellings(field.name, owner), key]
+                result.setdefault(key, FieldOption(field, declarations, "", one.type_of(field)))
+    return list(result.values())
+
+
+def _unshared_earlier(named: Iterable[Named]) -> set[str]:
+    """Earlier names that are no present name of any of these annotators."""
+    named = list(named)
+    present = {field.name for one in named for field in one.fields()}
+    return {field.name for one in named for field in one.earlier_fields()} - present
 
 
 def chosen(one: Named, values: dict[str, Any]) -> dict[str, Value]:
-    """What the user asked of this annotator; the more exact spelling wins."""
+    """What the user asked of this annotator, under the names they used; the more exact spelling wins."""
     picked: dict[str, Value] = {}
-    for field in one.fields():
-        for owner in ("", one.id, one.name):
+    for field, general in (*((f, "") for f in one.fields()), *((f, EARLIER) for f in one.earlier_fields())):
+        for owner in (general, one.id, one.name):
             value = values.get(identifier(field.name, owner))
             if value is not None:
-                picked[field.name] = field_type(field).convert(value, None, None)
+                picked[field.name] = one.type_of(field).convert(value, None, None)
     return picked
 
 
@@ -181,8 +228,10 @@ def _switches(named: Iterable[Named]) -> set[str]:
 
 
 def _each_switch(named: Iterable[Named]) -> Iterator[str]:
+    named = list(named)
+    general = {field.name for one in named for field in one.fields()} | _unshared_earlier(named)
     for one in named:
-        for field in one.fields():
+        for field in (*one.fields(), *one.earlier_fields()):
             if field.kind == "bool":
-                for owner in ("", one.id, one.name):
+                for owner in ("", one.id, one.name) if field.name in general else (one.id, one.name):
                     yield from spellings(field.name, owner)

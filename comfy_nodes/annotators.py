@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..core.annotator import Kind
 from ..core.registry import meaning
 from ..preprocessors import registry
-from . import host, inputs
+from . import earlier_names, host, inputs
 from .inputs import OLDER, PREFIX
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ class AnnotatorNode:
         """Picture, mask where one is taken, size, parameters."""
         fields = {field.name: inputs.of_field(field, field.default) for field in cls.annotator.fields()}
         size = {"resolution": inputs.RESOLUTION, "match_input": inputs.MATCH_INPUT}
-        return {"required": required_inputs(cls.annotator), "optional": size | fields}
+        more = earlier_names.hidden_inputs(cls.annotator)
+        return {"required": required_inputs(cls.annotator), "optional": size | fields, **more}
 
     def annotate(
         self,
@@ -41,7 +42,8 @@ class AnnotatorNode:
         **values: Value,
     ) -> Any:
         """Make the maps; an input that a workflow leaves out has the default of its widget."""
-        return run_annotator(self.annotator, image, values, 0 if match_input else resolution, mask)
+        values, notes = earlier_names.read_inputs(self.annotator, values, type(self).__name__)
+        return run_annotator(self.annotator, image, values, 0 if match_input else resolution, mask, "; ".join(notes))
 
 
 class DropInNode(AnnotatorNode):
@@ -58,7 +60,8 @@ class DropInNode(AnnotatorNode):
         presets, set_by_widgets = cls.alias.presets, {name for w in cls.alias.widgets for name in w.fields}
         new = [field for field in fields if field.name not in set_by_widgets]
         more = {field.name: inputs.of_field(field, presets.get(field.name, field.default)) for field in new}
-        return {"required": required_inputs(cls.annotator), "optional": named | more}
+        hidden = earlier_names.hidden_inputs(cls.annotator)
+        return {"required": required_inputs(cls.annotator), "optional": named | more, **hidden}
 
     def annotate(
         self, image: Tensor, mask: Tensor | None = None, resolution: int = 0, match_input: bool = False, **values: Value
@@ -70,7 +73,8 @@ class DropInNode(AnnotatorNode):
                 resolution = resolution or int(widget.default)
             else:
                 meant |= widget.values(values.pop(widget.name, widget.default))
-        note = meaning(self.annotator, self.alias)
+        values, notes = earlier_names.read_inputs(self.annotator, values, type(self).__name__)
+        note = "; ".join(note for note in (meaning(self.annotator, self.alias), *notes) if note)
         return run_annotator(
             self.annotator, image, clamp_values(self.annotator, meant | values), resolution, mask, note
         )
@@ -184,6 +188,10 @@ def drop_ins() -> dict[str, type[DropInNode]]:
     }
 
 
+def _check_inputs(cls: type[AnnotatorNode], **values: Any) -> bool | str:
+    return earlier_names.check_inputs(cls.INPUT_TYPES(), cls.annotator, values)
+
+
 def _node(base: Any, name: str, annotator: AnnotatorType, title: str, **more: Any) -> Any:
     spec, given = annotator.spec, outputs(annotator.spec)
     own = not more
@@ -199,6 +207,7 @@ def _node(base: Any, name: str, annotator: AnnotatorType, title: str, **more: An
         "SEARCH_ALIASES": list(dict.fromkeys(names)) if own else [],
         "__doc__": annotator.__doc__,
         "__module__": __name__,
+        **({"VALIDATE_INPUTS": classmethod(_check_inputs)} if annotator.params_type.old_choices else {}),
         **more,
     }
     return type(name, (base,), body)

@@ -162,8 +162,8 @@ class Annotator(ABC, Generic[P]):
 
     spec: ClassVar[Spec]
     params_type: ClassVar[type[Params]] = Params
-    told: tuple[str, ...] = ()
-    """Notes that go with every map, because of the name this was asked for by."""
+    notes: tuple[str, ...] = ()
+    """Notes that go with every map, because of the names that the annotator or its parameters were asked for by."""
 
     def __init_subclass__(cls) -> None:
         """Read the parameter type from ``Annotator[MyParams]``."""

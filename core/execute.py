@@ -45,7 +45,7 @@ def annotate_images(
     result = _run(annotator, pictures, checked, params, size)
     if result.images.shape != (len(pictures), *size, 3) or result.images.dtype != np.uint8:
         raise TypeError(f"{annotator.spec.id} returned {result.images.dtype} {result.images.shape} for size {size}")
-    return replace(result, info=_info(annotator, params, resolution), notes=(*annotator.told, *result.notes))
+    return replace(result, info=_info(annotator, params, resolution), notes=(*annotator.notes, *result.notes))
 
 
 def _pixels(resolution: Any) -> int:

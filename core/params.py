@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -21,7 +21,14 @@ Value = int | float | bool | str
 
 
 class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every parameter set. Fields are ``Annotated[type, between(...) or about(...)] = default``."""
+    """Base of every parameter set. Fields are ``Annotated[type, between(...) or about(...)] = default``.
+
+    old_names: earlier names of fields, old_choices: earlier values of a field's choices; both are accepted for one
+    version, with a note (`current_values`).
+    """
+
+    old_names: ClassVar[dict[str, str]] = {}
+    old_choices: ClassVar[dict[str, dict[str, str]]] = {}
 
 
 P = TypeVar("P", bound=Params)
@@ -66,15 +73,37 @@ def items(text: str, *, commas: bool = False) -> list[str]:
 @cache
 def fields(params: type[Params]) -> tuple[Field, ...]:
     """Describe the fields of a parameter set in order of declaration."""
-    hints = get_type_hints(params, include_extras=True)
+    hints, names = get_type_hints(params, include_extras=True), {f.name for f in msgspec.structs.fields(params)}
+    if lost := ({*params.old_names.values(), *params.old_choices} - names) | (set(params.old_names) & names):
+        raise TypeError(f"earlier names of {params.__name__} do not fit its fields: {', '.join(sorted(lost))}")
     return tuple(_field(f.name, hints[f.name], f.default) for f in msgspec.structs.fields(params))
 
 
+def current_values(params: type[Params], values: dict[str, Any], *, where: str) -> tuple[dict[str, Any], list[str]]:
+    """Values under their present names, and a note for each earlier name or choice among them.
+
+    Raises BadParameter where one parameter is given under both names.
+    """
+    result: dict[str, Any] = {}
+    notes: list[str] = []
+    for given, value in values.items():
+        name = params.old_names.get(given, given)
+        if name in result or (name != given and name in values):
+            raise BadParameter(f"{given} and {name} are the same parameter", where=where, fix=f"give {name} only")
+        if name != given:
+            notes.append(f"{where}: {given} is now called {name}; the old name goes away with the next version")
+        result[name] = params.old_choices.get(name, {}).get(value, value) if isinstance(value, str) else value
+        if result[name] is not value:
+            notes.append(f"{where}: {name} {value} is now called {result[name]}; the old one goes away likewise")
+    return result, notes
+
+
 def make(params: type[P], values: dict[str, Any], *, where: str) -> P:
-    """Validate values from any surface into params.
+    """Validate values from any surface into params; earlier names and choices are accepted.
 
     Raises BadParameter for an unknown name, a wrong type or a value out of bounds.
     """
+    values, _ = current_values(params, values, where=where)
     known = {f.name for f in fields(params)}
     if unknown := sorted(set(values) - known):
         has = f"it has {', '.join(sorted(known))}" if known else "it has no parameters"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..core.params import current_values
 from ..core.registry import Registry
 from ._absent import ABSENT
 
@@ -30,15 +31,17 @@ def load_annotator(
     """Make an annotator ready for use: ``load_annotator("softedge_hed")(image, resolution=768)``.
 
     name: an id or any alias users know from A1111, ComfyUI or controlnet_aux; an alias brings its parameters along.
-    params: replace the defaults of later calls. A name that means another network elsewhere says so in every map's
-    notes.
+    params: replace the defaults of later calls. Every map has a note where the name means another network elsewhere,
+    and where a parameter is given under an earlier name.
 
     Raises UnknownName, BadParameter, MissingExtra, WeightsMissing.
     """
     resolved = registry.resolve(name)
-    defaults: Params = resolved.annotator.params(**{**resolved.presets, **params})
+    kind, where = resolved.annotator.params_type, resolved.annotator.spec.id
+    values, notes = current_values(kind, params, where=where)
+    defaults: Params = resolved.annotator.params(**{**resolved.presets, **values})
     annotator = resolved.annotator.ready(defaults, device=str(device), dtype=str(dtype), backend=backend)
-    annotator.told = (resolved.note,) if resolved.note else ()
+    annotator.notes = (*([resolved.note] if resolved.note else []), *notes)
     return annotator
 
 

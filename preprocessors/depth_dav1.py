@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, Widget
 from ..core.params import Params, about, between
-from .weights.depth_files import CONSUMERS, DEPTH_ANYTHING_1, FORM_HELP, SIDE_HELP, DepthAnything1, Form
+from .weights.depth_files import CONSUMERS, DEPTH_ANYTHING_1, INPUT_SIZE_HELP, VARIANT_HELP, DepthAnything1, Variant
 
 if TYPE_CHECKING:
     from ..core.weights.record import Weight
@@ -27,9 +27,11 @@ WIDGETS = (
 class DepthDav1Params(Params, frozen=True):
     """Choices of Depth Anything v1."""
 
+    old_names: ClassVar[dict[str, str]] = {"form": "variant", "side": "input_size"}
+
     model: Annotated[DepthAnything1, about("Size of the trunk, ViT-S, ViT-B or ViT-L")] = "small"
-    form: Annotated[Form, about(FORM_HELP)] = "transformers"
-    side: Annotated[int, between(126, 1036, SIDE_HELP, step=14)] = 518
+    variant: Annotated[Variant, about(VARIANT_HELP)] = "transformers"
+    input_size: Annotated[int, between(126, 1036, INPUT_SIZE_HELP, step=14)] = 518
 
 
 class DepthDav1(Annotator[DepthDav1Params]):
@@ -47,7 +49,7 @@ class DepthDav1(Annotator[DepthDav1Params]):
         commercial=True,
         source="Yang et al. 2024, arXiv:2401.10891; LiheYoung/Depth-Anything",
         aliases=(
-            Alias("depth_anything", "a1111", {"model": "large", "form": "original"}),
+            Alias("depth_anything", "a1111", {"model": "large", "variant": "original"}),
             Alias("DepthAnythingPreprocessor", "comfyui", {"model": "large"}, "Depth Anything", WIDGETS),
         ),
         consumers=CONSUMERS,
@@ -60,8 +62,8 @@ class DepthDav1(Annotator[DepthDav1Params]):
 
     @classmethod
     def weights_for(cls, params: DepthDav1Params) -> tuple[Weight, ...]:
-        """Return the file of the chosen model and form."""
-        return (DEPTH_ANYTHING_1[params.model, params.form],)
+        """Return the file of the chosen model and variant."""
+        return (DEPTH_ANYTHING_1[params.model, params.variant],)
 
     def run(self, request: Request[DepthDav1Params]) -> ControlMap:
         """Return the disparity as values, and brought to black..white."""
@@ -70,7 +72,7 @@ class DepthDav1(Annotator[DepthDav1Params]):
 
         params = request.params
         values = depth_anything.version_1(
-            request.images, request.size, params.model, params.form, params.side, self.placement
+            request.images, request.size, params.model, params.variant, params.input_size, self.placement
         )
         shown = depth.of_disparity(values)
         return ControlMap(shown.images, shown.values, notes=shown.notes)

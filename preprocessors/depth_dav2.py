@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, Widget
 from ..core.params import Params, about, between
-from .weights.depth_files import CONSUMERS, DEPTH_ANYTHING_2, FORM_HELP, METRES, SIDE_HELP, DepthAnything2, Form
+from .weights.depth_files import (
+    CONSUMERS,
+    DEPTH_ANYTHING_2,
+    INPUT_SIZE_HELP,
+    METRES,
+    VARIANT_HELP,
+    DepthAnything2,
+    Variant,
+)
 
 if TYPE_CHECKING:
     from ..core.weights.record import Weight
@@ -33,9 +41,11 @@ MODEL_HELP = "Size of the trunk; small_indoor and small_outdoor give metres; bas
 class DepthDav2Params(Params, frozen=True):
     """Choices of Depth Anything v2."""
 
+    old_names: ClassVar[dict[str, str]] = {"form": "variant", "side": "input_size"}
+
     model: Annotated[DepthAnything2, about(MODEL_HELP)] = "small"
-    form: Annotated[Form, about(FORM_HELP)] = "transformers"
-    side: Annotated[int, between(126, 1036, SIDE_HELP, step=14)] = 518
+    variant: Annotated[Variant, about(VARIANT_HELP)] = "transformers"
+    input_size: Annotated[int, between(126, 1036, INPUT_SIZE_HELP, step=14)] = 518
 
 
 class DepthDav2(Annotator[DepthDav2Params]):
@@ -54,11 +64,11 @@ class DepthDav2(Annotator[DepthDav2Params]):
         commercial=True,
         source="Yang et al. 2024, arXiv:2406.09414; DepthAnything/Depth-Anything-V2",
         aliases=(
-            Alias("depth_anything_v2", "a1111", {"model": "large", "form": "original"}),
+            Alias("depth_anything_v2", "a1111", {"model": "large", "variant": "original"}),
             Alias(
                 "DepthAnythingV2Preprocessor",
                 "comfyui",
-                {"model": "large", "form": "original"},
+                {"model": "large", "variant": "original"},
                 "Depth Anything V2 - Relative",
                 WIDGETS,
             ),
@@ -73,8 +83,8 @@ class DepthDav2(Annotator[DepthDav2Params]):
 
     @classmethod
     def weights_for(cls, params: DepthDav2Params) -> tuple[Weight, ...]:
-        """Return the file of the chosen model and form."""
-        return (DEPTH_ANYTHING_2[params.model, params.form],)
+        """Return the file of the chosen model and variant."""
+        return (DEPTH_ANYTHING_2[params.model, params.variant],)
 
     def run(self, request: Request[DepthDav2Params]) -> ControlMap:
         """Return the disparity or the metres as values, and brought to black..white."""
@@ -83,7 +93,7 @@ class DepthDav2(Annotator[DepthDav2Params]):
 
         params = request.params
         values = depth_anything.version_2(
-            request.images, request.size, params.model, params.form, params.side, self.placement
+            request.images, request.size, params.model, params.variant, params.input_size, self.placement
         )
         shown = (depth.of_distance if params.model in METRES else depth.of_disparity)(values)
         return ControlMap(shown.images, shown.values, notes=shown.notes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, number, switch
@@ -25,12 +25,14 @@ BOOSTED = "LeReS++ (LeReS merged from patches by a second network)"
 class LeresParams(Params, frozen=True):
     """Choices of LeReS depth."""
 
+    old_names: ClassVar[dict[str, str]] = {"parity": "reference_compat"}
+
     remove_near: Annotated[float, between(0, 100, "Nearest percent of the depth range that turn white", step=0.1)] = 0.0
     remove_background: Annotated[
         float, between(0, 100, "Farthest percent of the depth range that turn black", step=0.1)
     ] = 0.0
-    parity: Annotated[
-        bool, about("Feed the network as A1111 and ComfyUI do: red and blue swapped, 0..255 not divided")
+    reference_compat: Annotated[
+        bool, about("As A1111 and ComfyUI: the network gets red and blue swapped and 0..255 not divided by 255")
     ] = False
 
 
@@ -38,9 +40,9 @@ class DepthLeres(Annotator[LeresParams]):
     """Depth of the scene, near things bright, from LeReS.
 
     Strong on interiors and on large shapes. The picture is fed as the network was trained; other packs swap its
-    channels and leave out a division by 255, which `parity` gives back. Boosting (`depth_leres++`) is not offered: it
-    needs a second network, for academic use only; its names give LeReS without boosting. Values are distances of
-    unknown scale and shift, larger is farther.
+    channels and leave out a division by 255, which `reference_compat` repeats. Boosting (`depth_leres++`) is not
+    offered: it needs a second network, for academic use only; its names give LeReS without boosting. Values are
+    distances of unknown scale and shift, larger is farther.
     """
 
     spec = Spec(
@@ -81,7 +83,7 @@ class DepthLeres(Annotator[LeresParams]):
         from .nets import leres
 
         params = request.params
-        values = leres.distance(request.images, self.placement, parity=params.parity)
+        values = leres.distance(request.images, self.placement, reference_compat=params.reference_compat)
         maps = np.stack([leres.nearness(one, params.remove_near, params.remove_background) for one in values])
         flat = [index for index, one in enumerate(values) if depth.is_flat(one)]
         return ControlMap(edges.grey(maps), values, notes=depth.flat_notes(flat))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from math import pi
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, number
 from ..core.params import Params, about
-from .weights.depth_files import CONSUMERS, FORM_HELP, MIDAS, Form
+from .weights.depth_files import CONSUMERS, MIDAS, VARIANT_HELP, Variant
 
 if TYPE_CHECKING:
     from ..core.weights.record import Weight
@@ -20,7 +20,9 @@ WIDGETS = (number("a", 2 * pi, 0.0, 5 * pi, step=0.01), number("bg_threshold", 0
 class DepthMidasParams(Params, frozen=True):
     """Choices of MiDaS depth."""
 
-    form: Annotated[Form, about(FORM_HELP)] = "original"
+    old_names: ClassVar[dict[str, str]] = {"form": "variant"}
+
+    variant: Annotated[Variant, about(VARIANT_HELP)] = "original"
 
 
 class DepthMidas(Annotator[DepthMidasParams]):
@@ -40,7 +42,7 @@ class DepthMidas(Annotator[DepthMidasParams]):
         source="Ranftl et al. 2021, arXiv:2103.13413; isl-org/MiDaS",
         aliases=(
             Alias("depth", "a1111"),
-            Alias("MiDaS-DepthMapPreprocessor", "comfyui", {"form": "transformers"}, "MiDaS Depth Map", WIDGETS),
+            Alias("MiDaS-DepthMapPreprocessor", "comfyui", {"variant": "transformers"}, "MiDaS Depth Map", WIDGETS),
             Alias("MidasDetector", "controlnet_aux"),
         ),
         consumers=CONSUMERS,
@@ -51,13 +53,13 @@ class DepthMidas(Annotator[DepthMidasParams]):
 
     @classmethod
     def weights_for(cls, params: DepthMidasParams) -> tuple[Weight, ...]:
-        """Return the file of the chosen form."""
-        return (MIDAS[params.form],)
+        """Return the file of the chosen variant."""
+        return (MIDAS[params.variant],)
 
     def run(self, request: Request[DepthMidasParams]) -> ControlMap:
         """Return the disparity as values, and brought to black..white."""
         from .maps import depth
         from .nets import dpt_hybrid
 
-        shown = depth.of_disparity(dpt_hybrid.disparity(request.images, request.params.form, self.placement))
+        shown = depth.of_disparity(dpt_hybrid.disparity(request.images, request.params.variant, self.placement))
         return ControlMap(shown.images, shown.values, notes=shown.notes)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, Widget
 from ..core.params import Params, about
-from .weights.depth_files import CONSUMERS, FORM_HELP, ZOE, ZOE_ORIGINAL, Form, Zoe
+from .weights.depth_files import CONSUMERS, VARIANT_HELP, ZOE, ZOE_ORIGINAL, Variant, Zoe
 
 if TYPE_CHECKING:
     from ..core.weights.record import Weight
@@ -25,9 +25,11 @@ MODEL_HELP = "What it was trained on: nyu indoors to 10 m, kitti on roads to 80 
 class DepthZoeParams(Params, frozen=True):
     """Choices of ZoeDepth."""
 
+    old_names: ClassVar[dict[str, str]] = {"form": "variant", "gamma": "gamma_corrected"}
+
     model: Annotated[Zoe, about(MODEL_HELP)] = "nyu"
-    form: Annotated[Form, about(f"{FORM_HELP}; only nyu has both")] = "original"
-    gamma: Annotated[bool, about("Darken the middle: brightness to the power of 2.2")] = False
+    variant: Annotated[Variant, about(f"{VARIANT_HELP}; only nyu has both")] = "original"
+    gamma_corrected: Annotated[bool, about("Darken the middle: brightness to the power of 2.2")] = False
 
 
 class DepthZoe(Annotator[DepthZoeParams]):
@@ -49,14 +51,14 @@ class DepthZoe(Annotator[DepthZoeParams]):
             Alias(
                 "Zoe-DepthMapPreprocessor",
                 "comfyui",
-                {"model": "nyu_kitti", "form": "transformers"},
+                {"model": "nyu_kitti", "variant": "transformers"},
                 "Zoe Depth Map",
                 (RESOLUTION,),
             ),
             Alias(
                 "Zoe_DepthAnythingPreprocessor",
                 "comfyui",
-                {"form": "transformers"},
+                {"variant": "transformers"},
                 "Zoe Depth Anything",
                 (ENVIRONMENT, RESOLUTION),
                 instead=ANYTHING,
@@ -71,8 +73,8 @@ class DepthZoe(Annotator[DepthZoeParams]):
 
     @classmethod
     def weights_for(cls, params: DepthZoeParams) -> tuple[Weight, ...]:
-        """Return the file of the chosen model and form."""
-        return (ZOE_ORIGINAL if (params.model, params.form) == ("nyu", "original") else ZOE[params.model],)
+        """Return the file of the chosen model and variant."""
+        return (ZOE_ORIGINAL if (params.model, params.variant) == ("nyu", "original") else ZOE[params.model],)
 
     def run(self, request: Request[DepthZoeParams]) -> ControlMap:
         """Return metres as values, and white to black between two percentiles of them."""
@@ -81,5 +83,5 @@ class DepthZoe(Annotator[DepthZoeParams]):
 
         params = request.params
         values = zoedepth.metres(request.images, params.model, self.weights_for(params)[0], self.placement)
-        shown = depth.of_distance_by_percentile(values, gamma=params.gamma)
+        shown = depth.of_distance_by_percentile(values, gamma_corrected=params.gamma_corrected)
         return ControlMap(shown.images, shown.values, notes=shown.notes)

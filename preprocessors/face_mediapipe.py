@@ -24,8 +24,8 @@ WIDGETS = (
 class FaceParams(Params, frozen=True):
     """Which faces are drawn."""
 
-    max_faces: Annotated[int, between(1, 50, "At most so many faces, surest first")] = 10
-    min_confidence: Annotated[float, between(0.01, 1, "How sure the detector must be", step=0.01)] = 0.5
+    max_faces: Annotated[int, between(1, 50, "Maximum number of faces, by confidence")] = 10
+    min_confidence: Annotated[float, between(0.01, 1, "Minimum detection confidence", step=0.01)] = 0.5
     min_size: Annotated[int, between(0, 1024, "Faces smaller than this on the map, in pixels, are left out")] = 64
 
 

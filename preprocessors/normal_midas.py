@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from math import pi
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, number
 from ..core.params import Params, about, between
-from .weights.depth_files import FORM_HELP, MIDAS, Form
+from .weights.depth_files import MIDAS, VARIANT_HELP, Variant
 
 if TYPE_CHECKING:
     from ..core.weights.record import Weight
 
 WIDGETS = (
-    number("a", 2 * pi, 0.0, 5 * pi, "a", step=0.01),
-    number("bg_threshold", 0.1, 0, 1, "background", step=0.01),
+    number("a", 2 * pi, 0.0, 5 * pi, "strength", step=0.01),
+    number("bg_threshold", 0.1, 0, 1, "background_threshold", step=0.01),
     RESOLUTION,
 )
 
@@ -23,18 +23,22 @@ WIDGETS = (
 class NormalMidasParams(Params, frozen=True):
     """Choices of normals from MiDaS."""
 
-    background: Annotated[
+    old_names: ClassVar[dict[str, str]] = {"a": "strength", "background": "background_threshold", "form": "variant"}
+
+    background_threshold: Annotated[
         float, between(0, 1, "Depth, from 0 (furthest) to 1, below which the map is flat background", step=0.01)
     ] = 0.4
-    a: Annotated[float, between(0, 15.71, "Length of the part towards the viewer: less is steeper", step=0.01)] = 2 * pi
-    form: Annotated[Form, about(FORM_HELP)] = "original"
+    strength: Annotated[
+        float, between(0, 15.71, "Length of the component towards the viewer: less is steeper", step=0.01)
+    ] = 2 * pi
+    variant: Annotated[Variant, about(VARIANT_HELP)] = "original"
 
 
 class NormalMidas(Annotator[NormalMidasParams]):
     """Which way surfaces face, from the slope of MiDaS's depth, for the ControlNet 1.0 for normals.
 
     Red is towards the viewer, green up, blue left: the order that ControlNet learnt. ControlNets 1.1 for normals want
-    `normal_bae`. The slope is that of the raw disparity, so `a` belongs to this network's scale.
+    `normal_bae`. The slope is that of the raw disparity, so `strength` belongs to this network's scale.
     """
 
     spec = Spec(
@@ -49,7 +53,7 @@ class NormalMidas(Annotator[NormalMidasParams]):
             Alias(
                 "MiDaS-NormalMapPreprocessor",
                 "comfyui",
-                {"background": 0.1, "form": "transformers"},
+                {"background_threshold": 0.1, "variant": "transformers"},
                 "MiDaS Normal Map",
                 WIDGETS,
             ),
@@ -62,8 +66,8 @@ class NormalMidas(Annotator[NormalMidasParams]):
 
     @classmethod
     def weights_for(cls, params: NormalMidasParams) -> tuple[Weight, ...]:
-        """Return the file of the chosen form."""
-        return (MIDAS[params.form],)
+        """Return the file of the chosen variant."""
+        return (MIDAS[params.variant],)
 
     def run(self, request: Request[NormalMidasParams]) -> ControlMap:
         """Return unit normals (x left, y up, z to the viewer) as values, and their colours."""
@@ -71,6 +75,6 @@ class NormalMidas(Annotator[NormalMidasParams]):
         from .nets import dpt_hybrid
 
         params = request.params
-        disparity = dpt_hybrid.disparity(request.images, params.form, self.placement)
-        vectors = depth.normals(disparity, params.a, params.background)
+        disparity = dpt_hybrid.disparity(request.images, params.variant, self.placement)
+        vectors = depth.normals(disparity, params.strength, params.background_threshold)
         return ControlMap(depth.normals_map(vectors), vectors, notes=depth.level_notes(disparity))

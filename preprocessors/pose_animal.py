@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, Widget
@@ -28,16 +28,22 @@ WIDGETS = (
 class AnimalParams(Params, frozen=True):
     """What to look for, and with what."""
 
+    old_names: ClassVar[dict[str, str]] = {
+        "min_point": "min_keypoint_confidence",
+        "parity": "reference_compat",
+        "runtime": "inference_backend",
+    }
+
     detector: Annotated[Detector, about(DETECTOR_HELP)] = "yolox_l"
-    min_confidence: Annotated[float, between(0.05, 1, "How sure an animal must be", step=0.05)] = 0.3
-    min_point: Annotated[
-        float, between(0, 1, "How sure a point must be; 0 draws all, as the ControlNet was taught", step=0.05)
+    min_confidence: Annotated[float, between(0.05, 1, "Minimum detection confidence", step=0.05)] = 0.3
+    min_keypoint_confidence: Annotated[
+        float, between(0, 1, "Minimum keypoint confidence; 0 draws all, as the ControlNet was trained with", step=0.05)
     ] = 0
-    max_animals: Annotated[int, between(1, 100, "At most so many animals, surest first")] = 50
-    parity: Annotated[
-        bool, about("As A1111 and ComfyUI: yolox gets swapped colours, what looks like two species is drawn twice")
+    max_animals: Annotated[int, between(1, 100, "Maximum number of animals, by confidence")] = 50
+    reference_compat: Annotated[
+        bool, about("As A1111 and ComfyUI: yolox gets RGB, and an animal that looks like two species is drawn twice")
     ] = False
-    runtime: Annotated[InferenceBackend, about(INFERENCE_BACKEND_HELP)] = "auto"
+    inference_backend: Annotated[InferenceBackend, about(INFERENCE_BACKEND_HELP)] = "auto"
 
 
 class PoseAnimal(Annotator[AnimalParams]):
@@ -45,7 +51,7 @@ class PoseAnimal(Annotator[AnimalParams]):
 
     YOLOX finds birds, cats, dogs, horses, sheep, cows, elephants, bears, zebras and giraffes, RTMPose their points, as
     taught on AP-10K. Where the package onnxruntime is installed it runs their ONNX files, elsewhere torch runs those
-    made for it; `runtime` decides otherwise. The number format and the OpenVINO backend can be chosen with torch only.
+    made for it; `inference_backend` chooses otherwise. dtype and the OpenVINO backend apply to torch only.
     `yolo_nas` needs onnxruntime, `rtdetr` needs transformers and has no OpenVINO. The picture is searched at its own
     size and drawn at the map's. Where no animal is found the map is black, and a note says so.
     """
@@ -70,7 +76,7 @@ class PoseAnimal(Annotator[AnimalParams]):
 
     @classmethod
     def weights_for(cls, params: AnimalParams) -> tuple[Weight, ...]:
-        """Return the chosen files. Raises BadParameter for one that the runtime cannot run."""
+        """Return the chosen files. Raises BadParameter for one that the inference backend cannot run."""
         detector, estimator = _files(params)
         return (estimator,) if detector is None else (detector, estimator)
 
@@ -97,13 +103,18 @@ class PoseAnimal(Annotator[AnimalParams]):
 
         (height, width), (detector, estimator) = image.shape[:2], _files(p)
         boxes = detect_boxes(
-            image, detector, self.placement, ANIMALS, min_confidence=p.min_confidence, reference_compat=p.parity
+            image,
+            detector,
+            self.placement,
+            ANIMALS,
+            min_confidence=p.min_confidence,
+            reference_compat=p.reference_compat,
         )
         if not len(boxes):
             return Pose((), width, height)
         keypoints = rtmpose.estimate_keypoints(image, boxes[: p.max_animals], estimator, self.placement, AP10K_CROP)
         animals = (
-            tuple(Point(x, y, min(c, 1.0)) if c > 0 and c >= p.min_point else None for x, y, c in rows)
+            tuple(Point(x, y, min(c, 1.0)) if c > 0 and c >= p.min_keypoint_confidence else None for x, y, c in rows)
             for rows in keypoints.tolist()
         )
         return Pose((), width, height, tuple(animal for animal in animals if any(animal)))
@@ -111,4 +122,4 @@ class PoseAnimal(Annotator[AnimalParams]):
 
 def _files(p: AnimalParams) -> tuple[Weight | None, Weight]:
     where = PoseAnimal.spec.id
-    return choose_detector(p.detector, p.runtime, where), choose_animal_estimator(p.runtime, where)
+    return choose_detector(p.detector, p.inference_backend, where), choose_animal_estimator(p.inference_backend, where)

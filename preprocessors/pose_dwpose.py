@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, switch
@@ -42,26 +42,34 @@ WIDGETS = (
 class DwposeParams(Params, frozen=True):
     """What to look for, with what, and how to draw it."""
 
+    old_names: ClassVar[dict[str, str]] = {
+        "min_point": "min_keypoint_confidence",
+        "parity": "reference_compat",
+        "runtime": "inference_backend",
+    }
+
     body: Annotated[bool, about("Draw bodies")] = True
     hands: Annotated[bool, about("Draw hands")] = True
     face: Annotated[bool, about("Draw faces")] = True
     detector: Annotated[Detector, about(DETECTOR_HELP)] = "yolox_l"
     estimator: Annotated[Estimator, about(ESTIMATOR_HELP)] = "dw-ll_ucoco_384"
-    min_confidence: Annotated[float, between(0.05, 1, "How sure a person must be", step=0.05)] = 0.3
-    min_point: Annotated[float, between(0, 1, "How sure a point must be", step=0.05)] = 0.3
-    max_people: Annotated[int, between(1, 100, "At most so many people, surest first")] = 50
-    whole_picture: Annotated[bool, about("Where nobody is found, take the whole picture for one person")] = False
-    sticks: Annotated[Sticks, about(STICKS_HELP)] = "plain"
-    parity: Annotated[bool, about("Hand yolox swapped colours, as A1111 and ComfyUI do")] = False
-    runtime: Annotated[InferenceBackend, about(INFERENCE_BACKEND_HELP)] = "auto"
+    min_confidence: Annotated[float, between(0.05, 1, "Minimum detection confidence", step=0.05)] = 0.3
+    min_keypoint_confidence: Annotated[float, between(0, 1, "Minimum keypoint confidence", step=0.05)] = 0.3
+    max_people: Annotated[int, between(1, 100, "Maximum number of people, by confidence")] = 50
+    whole_picture: Annotated[bool, about("Where nobody is detected, use the whole picture as one bounding box")] = False
+    sticks: Annotated[Sticks, about(f"Limb width scaling. {STICKS_HELP}")] = "plain"
+    reference_compat: Annotated[bool, about("As A1111 and ComfyUI: yolox gets RGB, although it was trained on BGR")] = (
+        False
+    )
+    inference_backend: Annotated[InferenceBackend, about(INFERENCE_BACKEND_HELP)] = "auto"
 
 
 class PoseDwpose(Annotator[DwposeParams]):
     """People as coloured sticks with hands and faces, found by DWPose.
 
     YOLOX finds people, a network of 133 points finds their joints, fingers and faces. Where the package onnxruntime is
-    installed it runs their ONNX files, elsewhere torch runs those made for it; `runtime` decides otherwise. The number
-    format and the OpenVINO backend can be chosen with torch only. `yolo_nas` and `dw-ll_ucoco` need onnxruntime,
+    installed it runs their ONNX files, elsewhere torch runs those made for it; `inference_backend` chooses otherwise.
+    dtype and the OpenVINO backend apply to torch only. `yolo_nas` and `dw-ll_ucoco` need onnxruntime,
     `rtdetr` needs transformers and has no OpenVINO. The files may be used commercially; the data that the second was
     taught with (COCO-WholeBody) was published for research. The picture is searched at its own size and drawn at the
     map's. TorchScript files, which ComfyUI also offers, are programs and are refused; another file of the same network
@@ -95,7 +103,7 @@ class PoseDwpose(Annotator[DwposeParams]):
 
     @classmethod
     def weights_for(cls, params: DwposeParams) -> tuple[Weight, ...]:
-        """Return the chosen files. Raises BadParameter for one that the runtime cannot run."""
+        """Return the chosen files. Raises BadParameter for one that the inference backend cannot run."""
         detector, estimator = _files(params)
         return (estimator,) if detector is None else (detector, estimator)
 
@@ -124,7 +132,12 @@ class PoseDwpose(Annotator[DwposeParams]):
 
         detector, estimator = _files(p)
         boxes = detect_boxes(
-            image, detector, self.placement, PERSON, min_confidence=p.min_confidence, reference_compat=p.parity
+            image,
+            detector,
+            self.placement,
+            PERSON,
+            min_confidence=p.min_confidence,
+            reference_compat=p.reference_compat,
         )
         if not len(boxes) and p.whole_picture:
             boxes = whole_image(image)
@@ -133,10 +146,12 @@ class PoseDwpose(Annotator[DwposeParams]):
             return Pose((), width, height)
         crop = CROPS[p.estimator]
         keypoints = rtmpose.estimate_keypoints(image, boxes[: p.max_people], estimator, self.placement, crop)
-        people = people_from_keypoints(keypoints, p.min_point, body=p.body, hands=p.hands, face=p.face)
+        people = people_from_keypoints(keypoints, p.min_keypoint_confidence, body=p.body, hands=p.hands, face=p.face)
         return Pose(people, width, height)
 
 
 def _files(p: DwposeParams) -> tuple[Weight | None, Weight]:
     where = PoseDwpose.spec.id
-    return choose_detector(p.detector, p.runtime, where), choose_estimator(p.estimator, p.runtime, where)
+    return choose_detector(p.detector, p.inference_backend, where), choose_estimator(
+        p.estimator, p.inference_backend, where
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from ..core.annotator import Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, about, between
@@ -20,21 +20,24 @@ FACE = (mediapipe_files.FACE_DETECTION_SHORT_RANGE, mediapipe_files.FACE_LANDMAR
 class PoseParams(Params, frozen=True):
     """What to look for, and how to draw it."""
 
+    old_names: ClassVar[dict[str, str]] = {"search": "search_levels"}
+
     body: Annotated[bool, about("Draw bodies")] = True
     hands: Annotated[bool, about("Find and draw hands")] = True
     face: Annotated[bool, about("Find and draw faces")] = True
-    max_people: Annotated[int, between(1, 100, "At most so many people, surest first")] = 10
-    min_confidence: Annotated[float, between(0.1, 1, "How sure a body must be", step=0.05)] = 0.6
-    search: Annotated[int, between(1, 4, "1 looks at the whole picture, higher also at ever smaller tiles")] = 3
-    sticks: Annotated[Sticks, about(STICKS_HELP)] = "plain"
+    max_people: Annotated[int, between(1, 100, "Maximum number of people, by confidence")] = 10
+    min_confidence: Annotated[float, between(0.1, 1, "Minimum detection confidence", step=0.05)] = 0.6
+    search_levels: Annotated[int, between(1, 4, "1 searches the whole picture, higher also ever smaller tiles")] = 3
+    sticks: Annotated[Sticks, about(f"Limb width scaling. {STICKS_HELP}")] = "plain"
 
 
 class PoseMediapipe(Annotator[PoseParams]):
     """People as coloured sticks with hands and faces, in the colours and order of OpenPose.
 
     All networks come with the package and may be used commercially. Several people are found; small ones need
-    `search` of 2 or more, which takes longer. A hand or face that belongs to no body is drawn by itself. The picture is
-    searched at its own size and drawn at the map's. Where nobody is found the map is black, and a note says so.
+    `search_levels` of 2 or more, which takes longer. A hand or face that belongs to no body is drawn by itself. The
+    picture is searched at its own size and drawn at the map's. Where nobody is found the map is black, and a note says
+    so.
     """
 
     spec = Spec(
@@ -68,7 +71,7 @@ class PoseMediapipe(Annotator[PoseParams]):
         from .people.pose_maps import draw_poses, empty_map_notes
 
         p = request.params
-        options = SearchOptions(p.body, p.hands, p.face, p.max_people, p.min_confidence, p.search)
+        options = SearchOptions(p.body, p.hands, p.face, p.max_people, p.min_confidence, p.search_levels)
         finder = PeopleFinder(self.placement, options)
         poses = tuple(scaled(finder(image), request.size) for image in request.images)
         images = draw_poses(poses, body=p.body, hands=p.hands, face=p.face, sticks=p.sticks)

@@ -37,7 +37,7 @@ class OpenposeParams(Params, frozen=True):
     body: Annotated[bool, about("Draw bodies")] = True
     hands: Annotated[bool, about("Find and draw hands")] = True
     face: Annotated[bool, about("Find and draw faces")] = True
-    sticks: Annotated[Sticks, about(STICKS_HELP)] = "plain"
+    sticks: Annotated[Sticks, about(f"Limb width scaling. {STICKS_HELP}")] = "plain"
     crops: Annotated[
         Literal["picture", "map"],
         about("picture: hands and faces are looked for in the picture as it is; map: in the map's size, as hosts do"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from ..core.annotator import Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, about, between
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 class VitposeParams(Params, frozen=True):
     """What to look for, and how to draw it."""
 
-    min_confidence: Annotated[float, between(0.05, 1, "How sure a person must be", step=0.05)] = 0.3
-    min_point: Annotated[float, between(0, 1, "How sure a point must be", step=0.05)] = 0.3
-    max_people: Annotated[int, between(1, 100, "At most so many people, surest first")] = 50
-    sticks: Annotated[Sticks, about(STICKS_HELP)] = "plain"
+    old_names: ClassVar[dict[str, str]] = {"min_point": "min_keypoint_confidence"}
+
+    min_confidence: Annotated[float, between(0.05, 1, "Minimum detection confidence", step=0.05)] = 0.3
+    min_keypoint_confidence: Annotated[float, between(0, 1, "Minimum keypoint confidence", step=0.05)] = 0.3
+    max_people: Annotated[int, between(1, 100, "Maximum number of people, by confidence")] = 50
+    sticks: Annotated[Sticks, about(f"Limb width scaling. {STICKS_HELP}")] = "plain"
 
 
 class PoseVitpose(Annotator[VitposeParams]):
@@ -67,5 +69,5 @@ class PoseVitpose(Annotator[VitposeParams]):
 
         boxes = rtdetr.detect_boxes(image, self.placement, (rtdetr.PERSON,), min_confidence=p.min_confidence)
         keypoints = vitpose.estimate_keypoints(image, boxes[: p.max_people], self.placement)
-        people = people_from_keypoints(keypoints, p.min_point, hands=False, face=False)
+        people = people_from_keypoints(keypoints, p.min_keypoint_confidence, hands=False, face=False)
         return Pose(people, image.shape[1], image.shape[0])

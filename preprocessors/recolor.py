@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, number
@@ -21,19 +21,23 @@ WIDGETS = (number("gamma_correction", 1.0, 0.1, 2, "gamma", step=0.001), RESOLUT
 class RecolorParams(Params, frozen=True):
     """Which brightness, and on what curve."""
 
+    old_names: ClassVar[dict[str, str]] = {"parity": "reference_compat"}
+
     channel: Annotated[
         Literal["luminance", "intensity"],
         about("Lightness as the eye sees it (CIE L*), or the largest channel (HSV value)"),
     ] = "luminance"
     gamma: Annotated[float, between(0.1, 2, "Exponent of the brightness; below 1 brightens", step=0.001)] = 1.0
-    parity: Annotated[bool, about("Take red for blue in the luminance, as A1111 and ComfyUI do")] = False
+    reference_compat: Annotated[
+        bool, about("As A1111 and ComfyUI: red and blue are swapped when the luminance is computed")
+    ] = False
 
 
 class Recolor(Annotator[RecolorParams]):
     """Black and white version of a picture, from which a model chooses new colours.
 
-    `values` is the brightness behind it, float32 [B, H, W], 0..1. The peers read red as blue when they compute the
-    luminance, which `parity` repeats; here pure red has L* 53 and pure blue 32, as CIELAB says.
+    `values` is the brightness behind it, float32 [B, H, W], 0..1. A1111 and ComfyUI swap red and blue when they compute
+    the luminance, which `reference_compat` repeats; here pure red has L* 53 and pure blue 32, as CIELAB says.
     """
 
     spec = Spec(
@@ -61,8 +65,8 @@ class Recolor(Annotator[RecolorParams]):
         from .maps.filters import each
 
         brightness = _lightness if request.params.channel == "luminance" else _largest
-        seen = request.images[..., ::-1] if request.params.parity else request.images
-        values = each(seen, brightness) ** np.float32(request.params.gamma)
+        images = request.images[..., ::-1] if request.params.reference_compat else request.images
+        values = each(images, brightness) ** np.float32(request.params.gamma)
         return ControlMap(grey(np.rint(values * 255).astype(np.uint8)), values)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, switch
@@ -21,8 +21,10 @@ WIDGETS = (switch("safe", "enable"), RESOLUTION)
 class ScribblePidinetParams(Params, frozen=True):
     """Choices of scribbles from PiDiNet."""
 
-    parity: Annotated[
-        bool, about("Draw ComfyUI's fat blobs: edges quantised before, and the strokes made into strokes again")
+    old_names: ClassVar[dict[str, str]] = {"parity": "reference_compat"}
+
+    reference_compat: Annotated[
+        bool, about("As ComfyUI: edges are quantised before, and strokes thickened twice, which makes fat blobs")
     ] = False
 
 
@@ -30,7 +32,8 @@ class ScribblePidinet(Annotator[ScribblePidinetParams]):
     """Hand-drawn looking strokes of even width, white on black, along PiDiNet's edges.
 
     The ridges of the soft edges, thickened once, without quantising them before, as A1111 does. ComfyUI's node
-    quantises by default and thickens twice, so that neighbouring strokes grow together; `parity` repeats that.
+    quantises by default and thickens twice, so that neighbouring strokes grow together; `reference_compat` repeats
+    that.
     """
 
     spec = Spec(
@@ -65,7 +68,7 @@ class ScribblePidinet(Annotator[ScribblePidinetParams]):
         from .nets import pidinet
 
         def strokes(soft: NDArray[np.float32]) -> NDArray[np.uint8]:
-            if not request.params.parity:
+            if not request.params.reference_compat:
                 return edges.scribble(edges.to_bytes(soft))
             return edges.scribble(edges.scribble(edges.to_bytes(edges.safe_step(soft))))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, number
@@ -23,18 +23,20 @@ WIDGETS = (number("threshold", 32, 1, 64, "threshold"), RESOLUTION)
 class XdogParams(Params, frozen=True):
     """Strength of a stroke is how many levels (0..255) it is darker than its surroundings."""
 
+    old_names: ClassVar[dict[str, str]] = {"parity": "reference_compat"}
+
     threshold: Annotated[int, between(1, 64, "Twice the strength above which a stroke is drawn; lower draws more")] = 32
-    parity: Annotated[bool, about("Lose strokes of strength 128 to 144 as A1111 and ComfyUI do (8-bit overflow)")] = (
-        False
-    )
+    reference_compat: Annotated[
+        bool, about("As A1111 and ComfyUI: strokes of strength 128 to 144 are lost (8-bit overflow)")
+    ] = False
 
 
 class ScribbleXdog(Annotator[XdogParams]):
     """Broad white strokes along the dark lines of a picture or drawing.
 
     A stroke lies where the picture blurred with sigma 0.5 is darker in every channel than blurred with sigma 5.
-    The peers double the strength in 8 bits, so that 128 counts as 0: strong strokes get holes. Here they do not, unless
-    `parity` asks for it to repeat an old result.
+    A1111 and ComfyUI double the strength in 8 bits, so that 128 counts as 0 and strong strokes get holes;
+    `reference_compat` repeats that.
     """
 
     spec = Spec(
@@ -67,8 +69,8 @@ class ScribbleXdog(Annotator[XdogParams]):
         def strokes(picture: NDArray[Any]) -> NDArray[Any]:
             exact = picture.astype(np.float32)
             strength = darkness(gaussian(exact, FINE), gaussian(exact, COARSE))
-            levels = np.ceil(strength if params.parity else strength - ROUNDING).astype(np.int32)
-            doubled = 2 * levels % 256 if params.parity else 2 * levels
+            levels = np.ceil(strength if params.reference_compat else strength - ROUNDING).astype(np.int32)
+            doubled = 2 * levels % 256 if params.reference_compat else 2 * levels
             return np.where(doubled > params.threshold, np.uint8(255), np.uint8(0))
 
         return ControlMap(grey(each(request.images, strokes)))

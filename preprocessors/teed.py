@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, number
@@ -18,10 +18,12 @@ WIDGETS = (number("safe_steps", 2, 0, 10, "safe_steps"), RESOLUTION)
 class TeedParams(Params, frozen=True):
     """Choices of TEED soft edges."""
 
+    old_choices: ClassVar[dict[str, dict[str, str]]] = {"model": {"7": "default", "5": "controlnet_aux"}}
+
     safe_steps: Annotated[
         int, between(0, 10, "Levels above black that the map is quantised to; 0 leaves it smooth")
     ] = 2
-    model: Annotated[Model, about(MODEL_HELP)] = "7"
+    model: Annotated[Model, about(MODEL_HELP)] = "default"
 
 
 class Teed(Annotator[TeedParams]):
@@ -41,7 +43,7 @@ class Teed(Annotator[TeedParams]):
             Alias("softedge_teed", "a1111"),
             Alias("te_hed", "a1111"),
             Alias("TEEDPreprocessor", "comfyui", {}, "TEEDPreprocessor", WIDGETS),
-            Alias("TEEDdetector", "controlnet_aux", {"model": "5"}),
+            Alias("TEEDdetector", "controlnet_aux", {"model": "controlnet_aux"}),
         ),
         consumers=("control_v11p_sd15_softedge", "control_sd15_hed", "SDXL union, type 2"),
         weights=tuple(WEIGHTS.values()),

@@ -116,10 +116,10 @@ def weights(node: Any) -> list[str]:
 
 
 def needed(node: Any) -> tuple[Weight, ...]:
-    """Files of a node that nobody touched; where the runtime can be chosen those for torch, which this host has."""
+    """Files of a node with its defaults; those for torch, which this host has, where there is a choice."""
     params = defaults(node)
-    if hasattr(params, "runtime"):
-        params = msgspec.structs.replace(params, runtime="torch")
+    if hasattr(params, "inference_backend"):
+        params = msgspec.structs.replace(params, inference_backend="torch")
     return node.annotator.weights_for(params)
 
 

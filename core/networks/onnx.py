@@ -24,7 +24,7 @@ CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 FORMATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 """What a file may take, and numpy's name for it."""
 INSTALL = "pip install 'onnxruntime>=1.17'"
-OTHERWISE = "or set runtime to torch where the annotator has it"
+OTHERWISE = "or set inference_backend to torch where the annotator has it"
 
 
 class OnnxNetwork:

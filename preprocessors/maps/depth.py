@@ -43,22 +43,22 @@ def of_distance(values: Values) -> Shown:
     return _shown(values, [_inverted(_relative(plane)) for plane in _finite(values)])
 
 
-def of_distance_by_percentile(values: Values, *, gamma: bool = False) -> Shown:
+def of_distance_by_percentile(values: Values, *, gamma_corrected: bool = False) -> Shown:
     """Show metres as ZoeDepth's authors do: white up to the 2nd percentile, black from the 85th on.
 
-    gamma: raise the brightness to the power of 2.2, as controlnet_aux's "gamma_corrected".
+    gamma_corrected: raise the brightness to the power of 2.2, as controlnet_aux's option of that name.
     """
     planes = [_inverted(_between(plane)) for plane in _finite(values)]
-    return _shown(values, [plane if plane is None or not gamma else plane**2.2 for plane in planes])
+    return _shown(values, [plane if plane is None or not gamma_corrected else plane**2.2 for plane in planes])
 
 
-def normals(disparity: Values, a: float, background: float) -> Values:
+def normals(disparity: Values, strength: float, background_threshold: float) -> Values:
     """Unit normals float32 [B, H, W, 3], x left, y up, z to the viewer, of disparities [B, H, W] as they are.
 
-    n = (Sobel across, Sobel down, a), normalised: the smaller a, the steeper. Sobel's 3 x 3 kernel gives 8 times the
-    slope. Where the disparity, brought to 0..1, is below `background`, the normal is (0, 0, 1).
+    n = (Sobel x, Sobel y, strength), normalised: the smaller the strength, the steeper. Sobel's 3 x 3 kernel gives 8
+    times the slope. Where the disparity, scaled to 0..1, is below the threshold, the normal is (0, 0, 1).
     """
-    return np.stack([_normal(plane, a, background) for plane in _finite(disparity)])
+    return np.stack([_normal(plane, strength, background_threshold) for plane in _finite(disparity)])
 
 
 def normals_map(vectors: Values) -> Images:
@@ -119,14 +119,14 @@ def _shown(values: Values, planes: list[NDArray[np.float32] | None]) -> Shown:
     return Shown(grey(levels.clip(0, 255).astype(np.uint8)), finite, notes)
 
 
-def _normal(plane: NDArray[np.float32], a: float, background: float) -> NDArray[np.float32]:
+def _normal(plane: NDArray[np.float32], strength: float, background_threshold: float) -> NDArray[np.float32]:
     across, down = (cv2.Sobel(plane, cv2.CV_32F, *order, ksize=3) for order in ((1, 0), (0, 1)))
-    vector = np.stack([across.reshape(plane.shape), down.reshape(plane.shape), np.full_like(plane, a)], axis=-1)
+    vector = np.stack([across.reshape(plane.shape), down.reshape(plane.shape), np.full_like(plane, strength)], axis=-1)
     relative = _relative(plane)
     if relative is None:
         vector[..., :2] = 0
     else:
-        vector[relative < background, :2] = 0
+        vector[relative < background_threshold, :2] = 0
     length = np.linalg.norm(vector, axis=-1, keepdims=True)
     upright = np.array([0, 0, 1], np.float32)
     return np.where(length > 0, vector / np.where(length > 0, length, 1), upright).astype(np.float32)

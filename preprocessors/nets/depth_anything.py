@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ...core.images.types import Images, Values
     from ...core.networks.placement import Placement
     from ...core.weights.record import Weight
-    from ..weights.depth_files import DepthAnything1, DepthAnything2, Form
+    from ..weights.depth_files import DepthAnything1, DepthAnything2, Variant
 
 PATCH = 14
 GRID = 37
@@ -181,9 +181,9 @@ def _cubic(count: Any, side: int, offset: Tensor) -> Tensor:
     return torch.where(distance <= 1, near, torch.where(distance < 2, far, torch.zeros_like(far)))
 
 
-def recipe(version: int, model: str, form: Form) -> Pretrained:
+def recipe(version: int, model: str, variant: Variant) -> Pretrained:
     """How a model is put together from one of its files."""
-    convert = ORIGINAL if form == "original" else None
+    convert = ORIGINAL if variant == "original" else None
     return Pretrained(
         "DepthAnythingForDepthEstimation", partial(config, version, model), convert=convert, wrap=DepthAnything
     )
@@ -205,18 +205,24 @@ def _multiple(length: float, floor: int) -> int:
     return nearest if nearest >= floor else math.ceil(max(length, floor) / PATCH) * PATCH
 
 
-def version_1(images: Images, size: Size, model: DepthAnything1, form: Form, side: int, placement: Placement) -> Values:
+def version_1(
+    images: Images, size: Size, model: DepthAnything1, variant: Variant, input_size: int, placement: Placement
+) -> Values:
     """Disparity float32 [B, *size] of uint8 [B, H, W, 3] by v1."""
-    return _values(images, size, DEPTH_ANYTHING_1[model, form], recipe(1, model, form), side, placement)
+    return _values(images, size, DEPTH_ANYTHING_1[model, variant], recipe(1, model, variant), input_size, placement)
 
 
-def version_2(images: Images, size: Size, model: DepthAnything2, form: Form, side: int, placement: Placement) -> Values:
+def version_2(
+    images: Images, size: Size, model: DepthAnything2, variant: Variant, input_size: int, placement: Placement
+) -> Values:
     """Disparity, or metres where the model is one of METRES, float32 [B, *size] of uint8 [B, H, W, 3] by v2."""
-    return _values(images, size, DEPTH_ANYTHING_2[model, form], recipe(2, model, form), side, placement)
+    return _values(images, size, DEPTH_ANYTHING_2[model, variant], recipe(2, model, variant), input_size, placement)
 
 
-def _values(images: Images, size: Size, weight: Weight, load: Pretrained, side: int, placement: Placement) -> Values:
-    seen = seen_size(Size(*images.shape[1:3]), side)
+def _values(
+    images: Images, size: Size, weight: Weight, load: Pretrained, input_size: int, placement: Placement
+) -> Values:
+    seen = seen_size(Size(*images.shape[1:3]), input_size)
     net = load_assembled(weight, load, placement)
     length = find_chunk_length(placement, *seen)
     made: list[Values] = []

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from ...core.images.types import Images, Values
     from ...core.networks.placement import Placement
-    from ..weights.depth_files import Form
+    from ..weights.depth_files import Variant
 
 PATCH = 16
 MULTIPLE = 64
@@ -173,18 +173,18 @@ def _positions(table: Tensor, rows: Any, columns: Any) -> Tensor:
     return torch.cat((table[:, :1], sampled.flatten(2).transpose(1, 2)), dim=1)
 
 
-RECIPES: dict[Form, Pretrained] = {
+RECIPES: dict[Variant, Pretrained] = {
     "transformers": Pretrained("DPTForDepthEstimation", config, wrap=DptHybrid),
     "original": Pretrained("DPTForDepthEstimation", config, convert=ORIGINAL, wrap=DptHybrid),
 }
 
 
-def disparity(images: Images, form: Form, placement: Placement) -> Values:
+def disparity(images: Images, variant: Variant, placement: Placement) -> Values:
     """Disparity float32 [B, H, W], in the thousands, of uint8 [B, H, W, 3].
 
     The network sees the pictures edge-padded to multiples of 64, as in A1111, and the padding is cropped away again.
     """
-    net = load_assembled(MIDAS[form], RECIPES[form], placement)
+    net = load_assembled(MIDAS[variant], RECIPES[variant], placement)
     size = Size(*images.shape[1:3])
     values = run_in_chunks(lambda chunk: net(chunk / 127.5 - 1), pad(images, padded_size(size, MULTIPLE)), placement)
     return np.ascontiguousarray(values[:, : size.height, : size.width])

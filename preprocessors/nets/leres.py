@@ -174,15 +174,15 @@ def convert(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return fold_by_name(renamed(without_prefix(tensors), RULES), PARTNERS, eps=1e-5)
 
 
-def distance(images: Images, placement: Placement, *, parity: bool = False) -> Values:
+def distance(images: Images, placement: Placement, *, reference_compat: bool = False) -> Values:
     """Distance float32 [B, H, W], larger is farther, of uint8 [B, H, W, 3].
 
-    The network sees the pictures edge-padded to multiples of 32. parity: as other packs feed it, see `standardised`.
+    The network sees the pictures edge-padded to multiples of 32. reference_compat: see `normalise`.
     """
     size = Size(*images.shape[1:3])
     net = load_network(RES101, build, placement, convert)
     padded = pad(images, padded_size(size, MULTIPLE))
-    values = run_in_chunks(lambda x: net(standardised(x, parity=parity)), padded, placement)
+    values = run_in_chunks(lambda x: net(standardised(x, reference_compat=reference_compat)), padded, placement)
     return np.ascontiguousarray(values[:, : size.height, : size.width])
 
 

@@ -1,8 +1,9 @@
 """RTMPose's network: CSPNeXt and a SimCC head, two curves a keypoint. Needs torch.
 
 RTMPose: Jiang et al. 2023, arXiv:2303.07399; the gated attention of its head: Hua et al. 2022, arXiv:2202.10447;
-DWPose: Yang et al. 2023, arXiv:2307.15880. https://github.com/open-mmlab/mmpose, https://github.com/IDEA-Research/DWPose
-(Apache-2.0). Keys: mmpose's, in a table called state_dict; batch norms are folded while the file is loaded.
+DWPose: Yang et al. 2023, arXiv:2307.15880. https://github.com/open-mmlab/mmpose,
+https://github.com/IDEA-Research/DWPose (Apache-2.0). Keys: mmpose's, in a table called state_dict; batch norms are
+folded while the file is loaded.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ...core.networks.network import Network
     from ...core.networks.placement import Placement
     from ...core.weights.record import Weight
-    from ..weights.depth_files import Form, Zoe
+    from ..weights.depth_files import Variant, Zoe
 
 NATIVE: dict[Zoe, Size] = {"nyu": Size(384, 512), "kitti": Size(384, 768), "nyu_kitti": Size(384, 512)}
 MULTIPLE = 32
@@ -149,9 +149,9 @@ class ZoeDepth(nn.Module):
         return self.model(x).predicted_depth[:, None].float()
 
 
-def recipe(model: Zoe, form: Form) -> Pretrained:
+def recipe(model: Zoe, variant: Variant) -> Pretrained:
     """How a model is put together from one of its files."""
-    convert = ORIGINAL if form == "original" else None
+    convert = ORIGINAL if variant == "original" else None
     return Pretrained("ZoeDepthForDepthEstimation", partial(config, model), convert=convert, wrap=ZoeDepth)
 
 

@@ -35,7 +35,7 @@ def draw_poses(
 def device_fallback_notes(weights: Iterable[Weight], placement: Placement) -> tuple[str, ...]:
     """Notes on ONNX files that run on another device than the one asked for, and on what would run there."""
     fallbacks = {weight: load_onnx_network(weight, placement).note for weight in weights if is_onnx(weight)}
-    hint = "; or set runtime to torch"
+    hint = "; or set inference_backend to torch"
     notes = (f"{note}{hint if weight in ALSO_FOR_TORCH else ''}" for weight, note in fallbacks.items() if note)
     return tuple(dict.fromkeys(notes))
 

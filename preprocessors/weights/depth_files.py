@@ -7,10 +7,10 @@ from typing import Literal
 from ...core.weights.record import Weight
 from .annotators_repo import collected
 
-Form = Literal["transformers", "original"]
-"""The same network as transformers publishes it (safetensors) or as its authors do (.pth, .pt)."""
+Variant = Literal["transformers", "original"]
+"""The same weights as transformers publishes them (safetensors) or as the authors do (.pth, .pt)."""
 
-FORM_HELP = "File form of the same weights: transformers' own, or the authors', which A1111 and ComfyUI keep"
+VARIANT_HELP = "Which file of the same weights: transformers' own, or the authors', which A1111 and ComfyUI keep"
 
 DepthAnything1 = Literal["small", "base", "large"]
 DepthAnything2 = Literal["small", "base", "large", "small_indoor", "small_outdoor"]
@@ -19,7 +19,7 @@ Zoe = Literal["nyu", "kitti", "nyu_kitti"]
 METRES = ("small_indoor", "small_outdoor")
 """Models whose output is a distance in metres, not a disparity."""
 
-SIDE_HELP = "Length of the shorter side as the network sees it, in pixels; trained at 518"
+INPUT_SIZE_HELP = "Shorter side of the network's input in pixels; it was trained at 518"
 
 CONSUMERS = ("control_v11f1p_sd15_depth", "control_sd15_depth", "SDXL depth", "SDXL union, type 1")
 
@@ -43,7 +43,7 @@ def _mit(repo: str, file: str, sha256: str = "", size: int = 0, revision: str = 
     return Weight(repo=repo, revision=revision, file=file, sha256=sha256, size=size, licence="MIT", commercial=True)
 
 
-DEPTH_ANYTHING_1: dict[tuple[DepthAnything1, Form], Weight] = {
+DEPTH_ANYTHING_1: dict[tuple[DepthAnything1, Variant], Weight] = {
     ("small", "transformers"): _apache(
         "LiheYoung/depth-anything-small-hf", "model.safetensors", revision="25216a913fa218ccb7d58cce818d52b728b6c1f6"
     ),
@@ -69,7 +69,7 @@ DEPTH_ANYTHING_1: dict[tuple[DepthAnything1, Form], Weight] = {
     ),
 }
 
-DEPTH_ANYTHING_2: dict[tuple[DepthAnything2, Form], Weight] = {
+DEPTH_ANYTHING_2: dict[tuple[DepthAnything2, Variant], Weight] = {
     ("small", "transformers"): _apache(
         f"{V2}-Small-hf",
         "model.safetensors",
@@ -126,7 +126,7 @@ DEPTH_ANYTHING_2: dict[tuple[DepthAnything2, Form], Weight] = {
     ),
 }
 
-MIDAS: dict[Form, Weight] = {
+MIDAS: dict[Variant, Weight] = {
     "transformers": Weight(
         repo="Intel/dpt-hybrid-midas",
         revision="main",

@@ -26,8 +26,8 @@ def choose_file(backend: InferenceBackend, onnx: Weight, torch: Weight | None, w
     `torch`.
     """
     if torch is None and backend == "torch":
-        what = f"{onnx.file} is published for ONNX Runtime only, which runtime torch rules out"
-        fix = "set runtime to auto, or choose another detector or estimator"
+        what = f"{onnx.file} is published for ONNX Runtime only, which inference_backend torch rules out"
+        fix = "set inference_backend to auto, or choose another detector or estimator"
         raise BadParameter(what, where=where, fix=fix)
     if torch is None or backend == "onnxruntime":
         return onnx

@@ -71,11 +71,12 @@ AP10K_BY_COMFYUI = ("rtmpose-m_ap10k_256_bs5.torchscript.pt", "rtmpose-m_ap10k_2
 AP10K_CROP = (256, 256)
 
 
-def choose_estimator(estimator: Estimator, runtime: InferenceBackend, where: str) -> Weight:
-    """File of an estimator for what runs it; where: who asks. Raises BadParameter if there is none."""
-    return choose_file(runtime, WHOLE_BODY[estimator], WHOLE_BODY_TORCH.get(estimator), where)
+def choose_estimator(estimator: Estimator, backend: InferenceBackend, where: str) -> Weight:
+    """File of an estimator for an inference backend; where: the annotator that needs it. Raises BadParameter if
+    none."""
+    return choose_file(backend, WHOLE_BODY[estimator], WHOLE_BODY_TORCH.get(estimator), where)
 
 
-def choose_animal_estimator(runtime: InferenceBackend, where: str) -> Weight:
+def choose_animal_estimator(backend: InferenceBackend, where: str) -> Weight:
     """Likewise for animals."""
-    return choose_file(runtime, AP10K, AP10K_TORCH, where)
+    return choose_file(backend, AP10K, AP10K_TORCH, where)

@@ -6,13 +6,13 @@ from typing import Literal
 
 from ...core.weights.record import Weight
 
-Model = Literal["7", "5"]
-"""7: the file A1111 and ComfyUI use. 5: the one controlnet_aux's users are pointed to."""
+Model = Literal["default", "controlnet_aux"]
+"""default: the file A1111 and ComfyUI use. controlnet_aux: the one that pack's users are pointed to."""
 
-MODEL_HELP = "Training state: 7 is what A1111 and ComfyUI use, 5 what controlnet_aux uses"
+MODEL_HELP = "Checkpoint: default is what A1111 and ComfyUI use (epoch 7), controlnet_aux what that pack uses (epoch 5)"
 
 WEIGHTS: dict[Model, Weight] = {
-    "7": Weight(
+    "default": Weight(
         repo="bdsqlsz/qinglong_controlnet-lllite",
         file="Annotators/7_model.pth",
         sha256="b9037964149c55156c6adbffdfbd7e8ca7d2ef2a4d90573520efa7f3a1aacf06",
@@ -20,7 +20,7 @@ WEIGHTS: dict[Model, Weight] = {
         licence="MIT",
         commercial=True,
     ),
-    "5": Weight(
+    "controlnet_aux": Weight(
         repo="fal-ai/teed",
         file="5_model.pth",
         sha256="",

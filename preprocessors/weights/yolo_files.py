@@ -67,16 +67,16 @@ BY_COMFYUI: dict[str, Detector] = {
 """ComfyUI's choice → ours. A TorchScript file is a program; another file of the same network runs in its place."""
 
 
-def choose_detector(detector: Detector, runtime: InferenceBackend, where: str) -> Weight | None:
-    """File of a detector for what runs it, None without one; where: who asks.
+def choose_detector(detector: Detector, backend: InferenceBackend, where: str) -> Weight | None:
+    """File of a detector for an inference backend, None without one; where: the annotator that needs it.
 
-    RT-DETR runs on torch, whatever the runtime. Raises BadParameter if there is no such file.
+    RT-DETR runs on torch, whatever the inference backend. Raises BadParameter if there is no such file.
     """
     if detector == "none":
         return None
     if detector == "rtdetr":
         return RTDETR
-    return choose_file(runtime, DETECTORS[detector], YOLOX_TORCH if detector == "yolox_l" else None, where)
+    return choose_file(backend, DETECTORS[detector], YOLOX_TORCH if detector == "yolox_l" else None, where)
 
 
 def comfyui_choice(name: str, default: str, field: str, ours: Mapping[str, str]) -> Widget:

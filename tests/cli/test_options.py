@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import click
 import pytest
@@ -180,3 +180,60 @@ def test_every_parameter_of_every_annotator_is_an_option(run: Run, tmp_path: Pat
     assert done.code == 0, done.err
     expected = {f.name: resolved.presets.get(f.name, f.default) for f in resolved.annotator.fields()}
     assert entries(tmp_path / "out")[0]["params"] == expected
+
+
+class RenamedParams(Params, frozen=True):
+    """Fields that had other names, one of which a neighbour has."""
+
+    old_names: ClassVar[dict[str, str]] = {"size": "strength", "compat": "reference_compat"}
+    old_choices: ClassVar[dict[str, dict[str, str]]] = {"model": {"7": "default"}}
+    strength: Annotated[int, between(0, 9, "How strong")] = 3
+    reference_compat: Annotated[bool, about("As the reference")] = False
+    model: Annotated[Literal["default", "other"], about("Which")] = "default"
+
+
+class RenamedAnnotator(Annotator[RenamedParams]):
+    """Has renamed parameters."""
+
+    spec = Spec(id="renamed", title="Renamed", kind=Kind.TILE, licence="none", commercial=True, source="test")
+
+    def run(self, request: Request[RenamedParams]) -> ControlMap:
+        return ControlMap(request.images)
+
+
+RENAMED = Named("renamed", Resolved(RenamedAnnotator, {}))
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (["--size", "4"], {"size": 4}),
+        (["--renamed.size", "4"], {"size": 4}),
+        (["--compat"], {"compat": True}),
+        (["--no-compat"], {"compat": False}),
+        (["--model", "7"], {"model": "7"}),
+    ],
+)
+def test_earlier_names_are_options_too(args: list[str], expected: dict[str, Any]) -> None:
+    assert parsed(args, RENAMED)["renamed"] == expected
+
+
+def test_an_earlier_name_does_not_take_a_neighbours_option() -> None:
+    values = parsed(["--size", "0.5", "--renamed.size", "4"], EVERY, RENAMED)
+    assert (values["every"], values["renamed"]) == ({"size": 0.5}, {"size": 4})
+    assert parsed(["--size", "0.5"], RENAMED, EVERY)["renamed"] == {}
+
+
+def test_help_shows_present_names_only() -> None:
+    assert {option.name for option in options([RENAMED], set()) if not option.hidden} == {
+        "field_strength",
+        "field_reference_compat",
+        "field_model",
+    }
+
+
+def test_an_earlier_name_is_noted(run: Run, tmp_path: Path) -> None:
+    result = run("annotate", "recolor", picture(tmp_path / "a.png"), "-o", tmp_path / "maps", "--parity")
+    assert result.code == 0
+    assert result.err.count("note: recolor: parity is now called reference_compat") == 1
+    assert entries(tmp_path / "maps")[0]["params"]["reference_compat"] is True

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from underdrawing.core.errors import BadParameter
-from underdrawing.core.params import Params, about, between, fields, make
+from underdrawing.core.params import Params, about, between, current_values, fields, make
 
 
 class Sample(Params, frozen=True):
@@ -70,3 +70,35 @@ def test_a_field_without_help_or_default_is_a_mistake_of_ours() -> None:
     for wrong in (Bare, Open):
         with pytest.raises(TypeError, match="size"):
             fields(wrong)
+
+
+class Renamed(Params, frozen=True):
+    old_names: ClassVar[dict[str, str]] = {"a": "strength"}
+    old_choices: ClassVar[dict[str, dict[str, str]]] = {"model": {"7": "default"}}
+    strength: Annotated[int, between(0, 9, "How strong")] = 3
+    model: Annotated[Literal["default", "other"], about("Which")] = "default"
+
+
+def test_earlier_names_and_choices_are_accepted_with_a_note() -> None:
+    values, notes = current_values(Renamed, {"a": 4, "model": "7"}, where="sample")
+    assert values == {"strength": 4, "model": "default"}
+    assert [note.split(";")[0] for note in notes] == [
+        "sample: a is now called strength",
+        "sample: model 7 is now called default",
+    ]
+    assert make(Renamed, {"a": 4, "model": "7"}, where="sample") == Renamed(strength=4)
+    assert current_values(Renamed, {"strength": 4}, where="sample") == ({"strength": 4}, [])
+
+
+def test_both_names_of_a_parameter_are_refused() -> None:
+    for values in ({"a": 4, "strength": 4}, {"strength": 4, "a": 4}):
+        with pytest.raises(BadParameter, match="a and strength are the same parameter"):
+            make(Renamed, values, where="sample")
+
+
+def test_earlier_names_must_fit_the_fields() -> None:
+    class Lost(Params, frozen=True):
+        old_names: ClassVar[dict[str, str]] = {"a": "gone"}
+
+    with pytest.raises(TypeError, match="gone"):
+        fields(Lost)

@@ -386,3 +386,24 @@ def test_missing_weights_are_told_with_what_helps_in_this_host(
     assert ("or put the file into" in str(caught.value)) == pinned
     assert ("not pinned by this project" in str(caught.value)) != pinned
     assert (f"--as {record.id}" in str(caught.value)) != pinned
+
+
+def test_a_prompt_with_an_earlier_name_runs_as_it_did(nodes: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    """ComfyUI drops inputs that a node does not declare, so the node reads its own entry of the prompt."""
+    node, image = nodes["UnderdrawingRecolor"], tensor(photo(64))
+    assert node.INPUT_TYPES()["hidden"] == {"prompt": "PROMPT", "unique_id": "UNIQUE_ID"}
+    prompt = {"5": {"class_type": "UnderdrawingRecolor", "inputs": {"image": ["1", 0], "parity": True}}}
+    with caplog.at_level("WARNING"):
+        earlier = node().annotate(image, resolution=0, prompt=prompt, unique_id="5")[0]
+    assert "parity is now called reference_compat" in caplog.text
+    assert torch.equal(earlier, node().annotate(image, resolution=0, reference_compat=True)[0])
+    assert not torch.equal(earlier, node().annotate(image, resolution=0)[0])
+
+
+def test_a_stored_choice_of_an_earlier_name_is_accepted(nodes: dict[str, Any]) -> None:
+    for name in ("UnderdrawingTeed", "TEEDPreprocessor"):
+        check = nodes[name].VALIDATE_INPUTS
+        assert check(model="7", safe_steps=2) is True
+        assert check(model="default") is True
+        assert "model" in check(model="8")
+        assert "safe_steps" in check(safe_steps=11)

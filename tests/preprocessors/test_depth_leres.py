@@ -43,7 +43,7 @@ def annotator(dtype: str = "float32", **params: Any) -> DepthLeres:
 
 @pytest.mark.parametrize(("name", "parity"), [("distance", False), ("parity", True)])
 def test_distance_equals_the_reference(golden: dict[str, NDArray[Any]], name: str, parity: bool) -> None:
-    values = annotator(parity=parity)(golden["image"][None], resolution=0).values
+    values = annotator(reference_compat=parity)(golden["image"][None], resolution=0).values
     assert values is not None
     expected = golden[name]
     assert np.abs(values[0] - expected).max() <= 1e-4 * np.ptp(expected)
@@ -56,7 +56,7 @@ def test_distance_equals_the_reference(golden: dict[str, NDArray[Any]], name: st
 def test_the_peers_map_comes_back_with_parity(
     golden: dict[str, NDArray[Any]], name: str, removed: dict[str, Any]
 ) -> None:
-    images = annotator(parity=True, **removed)(golden["image"][None], resolution=0).images[0]
+    images = annotator(reference_compat=True, **removed)(golden["image"][None], resolution=0).images[0]
     assert (images == images[..., :1]).all()
     different = images[..., 0] != golden[name]
     assert different.mean() <= 0.001  # a distance within rounding of a level may fall on its other side
@@ -64,7 +64,9 @@ def test_the_peers_map_comes_back_with_parity(
 
 
 def test_parity_changes_the_map(golden: dict[str, NDArray[Any]]) -> None:
-    right, wrong = (annotator(parity=parity)(golden["image"][None], resolution=0).images for parity in (False, True))
+    right, wrong = (
+        annotator(reference_compat=parity)(golden["image"][None], resolution=0).images for parity in (False, True)
+    )
     assert np.abs(right.astype(int) - wrong).mean() > 1
 
 
@@ -112,7 +114,7 @@ def test_any_distances_make_a_map(distance: NDArray[np.float32], near: float, ba
 
 
 def test_the_same_depth_everywhere_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def wall(images: NDArray[np.uint8], placement: Placement, *, parity: bool) -> NDArray[np.float32]:
+    def wall(images: NDArray[np.uint8], placement: Placement, *, reference_compat: bool) -> NDArray[np.float32]:
         return np.full(images.shape[:3], 3, np.float32)
 
     monkeypatch.setattr(leres, "distance", wall)

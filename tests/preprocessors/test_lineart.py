@@ -132,7 +132,7 @@ def test_manga_equals_the_original(golden: dict[str, NDArray[Any]]) -> None:
 
 
 def test_teed_equals_the_peers(golden: dict[str, NDArray[Any]]) -> None:
-    for model in ("7", "5"):
+    for model in ("default", "controlnet_aux"):
         assert np.abs(values(run("teed", golden["image"][None], model=model)) - golden["teed"] / 65535).max() <= 2e-5
 
 
@@ -273,7 +273,7 @@ def test_the_anime_map_lies_on_the_picture_either_way() -> None:
     ("Manga2Anime_LineArt_Preprocessor", "lineart_manga", {}),
     ("softedge_teed", "teed", {}),
     ("TEEDPreprocessor", "teed", {}),
-    ("TEEDdetector", "teed", {"model": "5"}),
+    ("TEEDdetector", "teed", {"model": "controlnet_aux"}),
     ("softedge_anyline", "anyline", {}),
     ("AnyLineArtPreprocessor_aux", "anyline", {}),
 ])  # fmt: skip

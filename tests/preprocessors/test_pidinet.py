@@ -114,7 +114,7 @@ def test_maps_equal_the_peers(
 
 @pytest.mark.usefixtures("random_file")
 def test_parity_quantises_and_draws_twice(golden: dict[str, NDArray[Any]]) -> None:
-    images = run("scribble_pidinet", golden["image"], parity=True).images[0]
+    images = run("scribble_pidinet", golden["image"], reference_compat=True).images[0]
     once = edges.scribble(golden["safe"])
     assert (images != edges.scribble(once)[..., None]).mean() <= 0.001
     assert (once != edges.scribble(once)).any()

@@ -68,7 +68,7 @@ def test_no_animal_is_black_and_told() -> None:
 
 def test_how_many_and_how_sure() -> None:
     assert [len(first(live(max_animals=count)).animals) for count in (1, 2, 9)] == [1, 2, 2]
-    every, sure = (first(live(min_point=share)).animals[0] for share in (0.0, 0.97))
+    every, sure = (first(live(min_keypoint_confidence=share)).animals[0] for share in (0.0, 0.97))
     assert sum(point is not None for point in sure) < sum(point is not None for point in every)
     assert all(point is None or point.confidence <= 1 for point in every)
 

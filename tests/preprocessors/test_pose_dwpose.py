@@ -161,7 +161,7 @@ def test_the_detector_sees_bgr_and_the_pose_network_rgb(sessions: Sessions) -> N
     assert sessions["yolox_l"].given[0][0, :, 10, 10].tolist() == [50, 100, 200]
     middle = sessions["dw-ll"].given[0][0, :, 192, 144]
     assert middle == pytest.approx((np.array([200, 100, 50]) - rtmpose.MEAN) / rtmpose.STD)
-    run(picture, parity=True)
+    run(picture, reference_compat=True)
     assert sessions["yolox_l"].given[1][0, :, 10, 10].tolist() == [200, 100, 50]
 
 

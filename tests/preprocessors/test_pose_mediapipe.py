@@ -108,7 +108,7 @@ def test_points_are_drawn_at_the_map_s_size() -> None:
 
 
 def test_a_mirrored_picture_swaps_left_and_right() -> None:
-    mirrored = run(np.ascontiguousarray(photo("astronaut")[:, ::-1]), hands=False, search=2)
+    mirrored = run(np.ascontiguousarray(photo("astronaut")[:, ::-1]), hands=False, search_levels=2)
     (person,) = people(mirrored)
     for slot, twin in ((RIGHT_EYE, LEFT_EYE), (RIGHT_SHOULDER, LEFT_SHOULDER), (NOSE, NOSE)):
         x, y = WOMAN[twin]
@@ -131,14 +131,14 @@ def test_people_of_different_sizes_side_by_side_are_all_found() -> None:
 
 
 def test_nobody_gives_a_black_map_and_a_note() -> None:
-    result = run(np.full((96, 128, 3), 90, np.uint8), search=1)
+    result = run(np.full((96, 128, 3), 90, np.uint8), search_levels=1)
     assert not result.images.any()
     assert people(result) == ()
     assert any("black" in note for note in result.notes)
 
 
 def test_what_is_not_wanted_is_neither_sought_nor_drawn() -> None:
-    result = run(photo("astronaut"), body=False, hands=False, search=1)
+    result = run(photo("astronaut"), body=False, hands=False, search_levels=1)
     (person,) = people(result)
     assert not any(person.body)
     assert person.left_hand is None

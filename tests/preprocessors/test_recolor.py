@@ -61,7 +61,7 @@ def test_luminance_of_greys_rises_without_a_step() -> None:
 
 def test_parity_takes_red_for_blue_as_the_peers_do() -> None:
     read: Any = cv2.cvtColor(photo(), cv2.COLOR_BGR2LAB)
-    shown = map_of(Recolor, photo(), parity=True).images[0, ..., 0]
+    shown = map_of(Recolor, photo(), reference_compat=True).images[0, ..., 0]
     assert np.abs(shown.astype(int) - read[..., 0]).max() <= 1
     assert np.abs(map_of(Recolor, photo()).images[0, ..., 0].astype(int) - read[..., 0]).max() > 5
 

@@ -42,7 +42,7 @@ def test_strong_strokes_stay_unless_parity_is_asked_for() -> None:
     assert lost.any()
     for threshold, last in ((32, 144), (64, 160)):
         whole = map_of(ScribbleXdog, grey(page), threshold=threshold).images[0, ..., 0]
-        holed = map_of(ScribbleXdog, grey(page), threshold=threshold, parity=True).images[0, ..., 0]
+        holed = map_of(ScribbleXdog, grey(page), threshold=threshold, reference_compat=True).images[0, ..., 0]
         assert (whole[lost] == 255).all()
         assert (holed[lost] == 0).all()
         levels = np.ceil(np.clip(exact, 0, 255))

@@ -143,7 +143,7 @@ def test_zoedepths_percentiles() -> None:
     found = depth.of_distance_by_percentile(metres).images[..., 0]
     assert np.abs(found - np.floor(expected)).max() <= 1
     assert (found == np.floor(expected)).mean() > 0.99
-    darker = depth.of_distance_by_percentile(metres, gamma=True).images[..., 0]
+    darker = depth.of_distance_by_percentile(metres, gamma_corrected=True).images[..., 0]
     assert np.abs(darker - np.floor((expected / 255) ** 2.2 * 255)).max() <= 1
 
 
@@ -187,12 +187,12 @@ def test_a_mirrored_depth_gives_a_mirrored_map(values: Plane) -> None:
 
 
 @pytest.mark.parametrize(("name", "owner", "expected", "file"), [
-    ("depth", "depth_midas", {"form": "original"}, MIDAS["original"]),
-    ("depth_midas", "depth_midas", {"form": "original"}, MIDAS["original"]),
-    ("MiDaS-DepthMapPreprocessor", "depth_midas", {"form": "transformers"}, MIDAS["transformers"]),
-    ("normal_map", "normal_midas", {"background": 0.4, "form": "original"}, MIDAS["original"]),
-    ("normal_midas", "normal_midas", {"background": 0.4}, MIDAS["original"]),
-    ("MiDaS-NormalMapPreprocessor", "normal_midas", {"background": 0.1}, MIDAS["transformers"]),
+    ("depth", "depth_midas", {"variant": "original"}, MIDAS["original"]),
+    ("depth_midas", "depth_midas", {"variant": "original"}, MIDAS["original"]),
+    ("MiDaS-DepthMapPreprocessor", "depth_midas", {"variant": "transformers"}, MIDAS["transformers"]),
+    ("normal_map", "normal_midas", {"background_threshold": 0.4, "variant": "original"}, MIDAS["original"]),
+    ("normal_midas", "normal_midas", {"background_threshold": 0.4}, MIDAS["original"]),
+    ("MiDaS-NormalMapPreprocessor", "normal_midas", {"background_threshold": 0.1}, MIDAS["transformers"]),
     ("depth_zoe", "depth_zoe", {"model": "nyu"}, ZOE_ORIGINAL),
     ("Zoe-DepthMapPreprocessor", "depth_zoe", {"model": "nyu_kitti"}, ZOE["nyu_kitti"]),
     ("Zoe_DepthAnythingPreprocessor", "depth_zoe", {"model": "nyu"}, ZOE["nyu"]),

@@ -80,7 +80,7 @@ def test_the_runtime_chooses_the_files(
     monkeypatch: pytest.MonkeyPatch, runtime: Any, installed: bool, torch_runs: bool
 ) -> None:
     having(monkeypatch, *(() if installed else ("onnxruntime",)))
-    people, animals = PoseDwpose.params(runtime=runtime), PoseAnimal.params(runtime=runtime)
+    people, animals = PoseDwpose.params(inference_backend=runtime), PoseAnimal.params(inference_backend=runtime)
     assert PoseDwpose.weights_for(people) == ((YOLOX_TORCH, TORCH) if torch_runs else (YOLOX, ONNX))
     assert PoseAnimal.weights_for(animals) == ((YOLOX_TORCH, AP10K_TORCH) if torch_runs else (YOLOX, AP10K))
 
@@ -99,15 +99,15 @@ def test_what_is_published_for_onnx_runtime_only_stays_there(monkeypatch: pytest
     (PoseAnimal, {"detector": "yolo_nas_m"}),
 ])  # fmt: skip
 def test_torch_refuses_what_it_cannot_run(annotator: type[Annotator[Any]], params: dict[str, Any]) -> None:
-    with pytest.raises(BadParameter, match=r"ONNX Runtime only.*Next: set runtime to auto") as caught:
-        annotator.weights_for(annotator.params(runtime="torch", **params))
+    with pytest.raises(BadParameter, match=r"ONNX Runtime only.*Next: set inference_backend to auto") as caught:
+        annotator.weights_for(annotator.params(inference_backend="torch", **params))
     assert annotator.spec.id in str(caught.value)
 
 
 @both
 def test_rt_detr_runs_whatever_the_runtime(annotator: type[Annotator[Any]]) -> None:
     for runtime in ("auto", "onnxruntime", "torch"):
-        assert annotator.weights_for(annotator.params(detector="rtdetr", runtime=runtime))[0] == RTDETR
+        assert annotator.weights_for(annotator.params(detector="rtdetr", inference_backend=runtime))[0] == RTDETR
     assert set(ALL_DETECTORS) < set(annotator.spec.weights)
 
 
@@ -124,7 +124,7 @@ def test_a_missing_runtime_is_told_before_anything_is_fetched(
     monkeypatch: pytest.MonkeyPatch, annotator: type[Annotator[Any]]
 ) -> None:
     having(monkeypatch, "onnxruntime")
-    for params in ({"runtime": "onnxruntime"}, {"detector": "yolo_nas_l"}):
+    for params in ({"inference_backend": "onnxruntime"}, {"detector": "yolo_nas_l"}):
         with pytest.raises(MissingExtra, match=r"needs the package onnxruntime\. Next: pip install"):
             annotator.ready(annotator.params(**params), device="cpu")
     assert annotator.ready(annotator.params(), device="cpu").spec.id == annotator.spec.id
@@ -142,10 +142,10 @@ def test_rt_detr_without_transformers_is_told(monkeypatch: pytest.MonkeyPatch, a
 
 @with_onnx
 @both
-@pytest.mark.parametrize("params", [{}, {"parity": True}, {"detector": "none"}], ids=str)
+@pytest.mark.parametrize("params", [{}, {"reference_compat": True}, {"detector": "none"}], ids=str)
 def test_both_runtimes_give_the_same_poses(annotator: type[Annotator[Any]], params: dict[str, Any]) -> None:
     """The stand-ins answer alike, so what is left is rounding: bins are equal, confidences close."""
-    one, other = (run(annotator, runtime=runtime, **params) for runtime in ("onnxruntime", "torch"))
+    one, other = (run(annotator, inference_backend=runtime, **params) for runtime in ("onnxruntime", "torch"))
     first, second = rows(one), rows(other)
     assert len(first) >= 17
     assert np.array_equal(np.isnan(first), np.isnan(second))
@@ -160,7 +160,7 @@ def test_torch_needs_no_onnx_runtime(monkeypatch: pytest.MonkeyPatch, annotator:
     result = run(annotator)
     assert np.isfinite(rows(result)).any()
     assert result.notes == ()
-    assert np.array_equal(result.images, run(annotator, runtime="torch").images)
+    assert np.array_equal(result.images, run(annotator, inference_backend="torch").images)
 
 
 @with_onnx
@@ -175,25 +175,25 @@ def test_only_onnx_files_can_run_elsewhere(monkeypatch: pytest.MonkeyPatch, anno
 
     monkeypatch.setattr(onnx, "open_network", aside)
     onnx.unload()
-    assert run(annotator, runtime="onnxruntime").notes == (
-        "this ONNX Runtime does not run on cuda; or set runtime to torch",
+    assert run(annotator, inference_backend="onnxruntime").notes == (
+        "this ONNX Runtime does not run on cuda; or set inference_backend to torch",
     )
-    assert run(annotator, runtime="torch").notes == ()
+    assert run(annotator, inference_backend="torch").notes == ()
     onnx.unload()
 
 
 @both
 def test_torch_follows_the_number_format(annotator: type[Annotator[Any]]) -> None:
-    assert np.isfinite(rows(run(annotator, Placement(dtype="bfloat16"), runtime="torch"))).any()
+    assert np.isfinite(rows(run(annotator, Placement(dtype="bfloat16"), inference_backend="torch"))).any()
     with pytest.raises(BadParameter, match="bfloat16"):
-        run(annotator, Placement(dtype="bfloat16"), runtime="onnxruntime")
+        run(annotator, Placement(dtype="bfloat16"), inference_backend="onnxruntime")
 
 
 @both
 def test_rt_detr_finds_figures(annotator: type[Annotator[Any]]) -> None:
     """The small random network sees every class everywhere, three times."""
-    assert len(rows(run(annotator, detector="rtdetr", runtime="torch", min_confidence=0.05))) >= 17
-    assert not run(annotator, detector="rtdetr", runtime="torch", min_confidence=1.0).images.any()
+    assert len(rows(run(annotator, detector="rtdetr", inference_backend="torch", min_confidence=0.05))) >= 17
+    assert not run(annotator, detector="rtdetr", inference_backend="torch", min_confidence=1.0).images.any()
 
 
 def test_torch_detector_sees_bgr(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,7 +225,7 @@ def test_each_pose_network_gets_the_torch_file(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(rtmpose, "load_rtmpose", noted)
     for annotator in (PoseDwpose, PoseAnimal):
-        run(annotator, detector="none", runtime="torch")
+        run(annotator, detector="none", inference_backend="torch")
     assert asked == [TORCH, AP10K_TORCH]
 
 
