@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...core.networks.cache import network
+from ...core.networks.cache import load_network
 from ..weights.rtmpose_files import AP10K_TORCH, SIMCC_SPLIT
 from .csp import fold_batch_norms
 from .cspnext import STAGES, CspNext
@@ -139,7 +139,7 @@ def convert(tensors: Tensors) -> Tensors:
 
 def load_rtmpose(weight: Weight, placement: Placement) -> Callable[[Array], tuple[Array, Array]]:
     """Network of a published file: crops float32 [N, 3, H, W] -> both curves, float32. Raises as `networks.cache`."""
-    net = network(weight, build_animal if weight == AP10K_TORCH else build_whole_body, placement, convert)
+    net = load_network(weight, build_animal if weight == AP10K_TORCH else build_whole_body, placement, convert)
 
     def run(batch: Array) -> tuple[Array, Array]:
         length = CPU_BATCH if placement.device == "cpu" else len(batch)
