@@ -58,9 +58,38 @@ def command(operation: OperationType) -> click.Command:
         )
     params += [option for field in operation.fields() for option in _field_options(operation, field)]
     params.append(click.Option(["--json", JSON], is_flag=True, help="Print JSON."))
-    return click.Command(
-        operation.spec.verb, params=params, callback=callback, help=operation.__doc__, short_help=operation.summary()
-    )
+    summary = operation.summary()
+    made = OperationCommand(operation.spec.verb, params=params, callback=callback, help=operation.__doc__)
+    made.short_help, made.rows = summary.partition(":")[0].rstrip("."), _input_rows(operation)
+    return made
+
+
+class OperationCommand(click.Command):
+    """Shows what its arguments are."""
+
+    rows: tuple[tuple[str, str], ...] = ()
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the inputs, then the options."""
+        if self.rows:
+            with formatter.section("Inputs"):
+                formatter.write_dl(self.rows)
+        super().format_options(ctx, formatter)
+
+
+class ParameterOption(click.Option):
+    """Option of a parameter: its help with the bounds as every surface says them."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Spelling and help, without click's own bounds."""
+        record = super().get_help_record(ctx)
+        return None if record is None else (record[0], self.help or "")
+
+
+def _input_rows(operation: OperationType) -> tuple[tuple[str, str], ...]:
+    rows = [(slot.name.upper(), slot.help) for slot in operation.slots()]
+    target = operation.target()
+    return tuple([*rows, ("OUT", target.help)] if target is not None and target.last else rows)
 
 
 def _slot_params(slot: Slot) -> Iterator[click.Parameter]:
@@ -98,7 +127,7 @@ def _option(field: Field, name: str, text: str | None) -> click.Option:
     many = {"multiple": True} if field.many else {}
     check = _finite if field.kind == "float" else None
     shown = metavar(field) if field.kind != "bool" else None
-    return click.Option(
+    return ParameterOption(
         [spelling, name], type=kind, default=None, metavar=shown, help=text, hidden=text is None, callback=check, **many
     )
 

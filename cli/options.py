@@ -96,7 +96,9 @@ def bounds(field: Field) -> str:
             return f"default: {'on' if field.default else 'off'}"
         case "text":
             return f"default: {field.default or 'empty'}"
-        case "int" | "float" | "choice":
+        case "float":
+            return f"{allowed}default: {field.default:g}"
+        case "int" | "choice":
             return f"{allowed}default: {field.default}"
 
 

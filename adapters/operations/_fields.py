@@ -23,7 +23,8 @@ Cumulative = Annotated[
     float, between(0, 1, "Keep ranks until they make up this share of the sum of singular values; 0: off", step=0.01)
 ]
 Ratio = Annotated[
-    float, between(0, 1e9, "Keep ranks whose singular value is at least the largest divided by this; 0: off", step=0.1)
+    float,
+    between(0, 100_000, "Keep ranks whose singular value is at least the largest divided by this; 0: off", step=0.1),
 ]
 DType = Literal["float16", "bfloat16", "float32"]
 
