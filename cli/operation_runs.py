@@ -1,0 +1,159 @@
+"""One run of an operation from the command line: inputs read, results written and printed, errors told apart."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..core.errors import BadParameter, UnderdrawingError
+from ..core.operation import Job, WeightedLora, run
+from ..core.report_text import printable
+from .progress import CommandLine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..core.operation import Operation, Report
+    from ..core.operation_registry import OperationType
+    from ..core.params import Value
+    from ..core.slots import Slot
+
+OUTPUT, JSON = "output", "as_json"
+STRENGTHS = {
+    "strength": "Strength, for all LoRAs or once for each, in their order. Default: 1.",
+    "te_strength": "Strength on the text encoders, likewise. Default: as --strength.",
+    "blocks": "Block weights or preset, as in lbw=, likewise.",
+}
+"""Options of a slot of LoRAs with strengths."""
+
+
+def run_operation(operation: OperationType, values: dict[str, Any]) -> int:
+    """Run once, or once for each of several inputs. Returns the exit code."""
+    as_json, job = values.pop(JSON), Job(CommandLine())
+    inputs, each = _inputs(operation, values), next((s for s in operation.slots() if s.repeat == "each"), None)
+    params = _params(operation, values)
+    operation.params(**params)
+    reports: list[Report] = []
+    if each is None:
+        report = run(operation, _loaded(operation, inputs), params, job)
+        code = _finish(report, _write(operation, report, inputs), as_json)
+        _print(report.data, [report], as_json)
+        return code
+    code, files = 0, _distinct(operation, inputs, each)
+    for file in files:
+        one = {**inputs, each.name: file}
+        try:
+            report = run(operation, _loaded(operation, one), params, job)
+            code = max(code, _finish(report, _write(operation, report, one), as_json, file))
+            reports.append(report)
+        except UnderdrawingError as error:
+            click.echo(f"underdrawing: {printable(error, 600)}", err=True)
+            code = 1
+    if reports:
+        _print([report.data for report in reports] if len(files) > 1 else reports[0].data, reports, as_json)
+    return code
+
+
+def _params(operation: OperationType, values: dict[str, Any]) -> dict[str, Value]:
+    """Values that were given; an old name is taken with a note. Raises BadParameter where both names are given."""
+    given = {name: value for name, value in values.items() if value is not None and value != ()}
+    for old, new in operation.spec.old_names.items():
+        if old in given:
+            click.echo(f"note: --{old} is now called --{new.replace('_', '-')}; the old name goes away", err=True)
+            given.setdefault(new, given.pop(old))
+    return {name: "\n".join(value) if isinstance(value, tuple) else value for name, value in given.items()}
+
+
+def _inputs(operation: OperationType, values: dict[str, Any]) -> dict[str, Any]:
+    """Take the inputs out of what click gives."""
+    inputs = {slot.name: values.pop(slot.name) for slot in operation.slots()}
+    for slot in operation.slots():
+        if slot.kind == "loras":
+            given = [values.pop(option) for option in STRENGTHS]
+            inputs[slot.name] = _weighted(inputs[slot.name], *given)
+    if operation.target() is not None:
+        inputs[OUTPUT] = values.pop(OUTPUT)
+    return inputs
+
+
+def _weighted(
+    files: Sequence[Path], unet: Sequence[float], encoder: Sequence[float], blocks: Sequence[str]
+) -> tuple[WeightedLora, ...]:
+    """Files with the strengths meant for them. Raises click.UsageError for a wrong number of strengths."""
+    unet = _spread(unet or (1.0,), len(files), "--strength")
+    encoder = _spread(encoder or unet, len(files), "--te-strength")
+    weights = _spread(blocks or ("",), len(files), "--blocks")
+    return tuple(map(WeightedLora, files, unet, encoder, weights))
+
+
+def _spread(values: Sequence[Any], count: int, option: str) -> Sequence[Any]:
+    if len(values) not in (1, count):
+        what = f"{option} was given {len(values)} times for {count} files: once for all, or once for each"
+        raise click.UsageError(what)
+    return values if len(values) == count else [values[0]] * count
+
+
+def _loaded(operation: OperationType, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Inputs as the operation takes them: poses are read."""
+    from ..core.poses.files import read_poses
+
+    poses = {slot.name for slot in operation.slots() if slot.kind == "poses"}
+    return {name: read_poses(value) if name in poses else value for name, value in inputs.items()}
+
+
+def _distinct(operation: OperationType, inputs: dict[str, Any], slot: Slot) -> list[Path]:
+    """Files, without repetitions where each gives pictures. Raises BadParameter where two would have the same name."""
+    files: dict[str, Path] = {}
+    target = operation.target()
+    if target is None or target.kind != "pictures":
+        return list(inputs[slot.name])
+    for file in dict.fromkeys(inputs[slot.name]):
+        other = files.setdefault(file.stem.lower(), file)
+        if other != file:
+            raise BadParameter(f"{other} and {file} would give the same map", fix="write them into two folders")
+    return list(files.values())
+
+
+def _write(operation: type[Operation[Any, Any]], report: Report, inputs: dict[str, Any]) -> list[Path]:
+    """Write what the operation hands on, and never over an input. Raises BadParameter, WriteFailed."""
+    from ..core.files import atomic_write
+
+    sources = [value for value in inputs.values() if isinstance(value, Path) and value is not inputs.get(OUTPUT)]
+    files: dict[Path, bytes] = {}
+    if report.poses is not None:
+        documents: Any = list(report.poses) if report.batch else report.poses[0]
+        files[inputs[OUTPUT]] = json.dumps(documents, indent=1, allow_nan=False).encode() + b"\n"
+    for picture in report.pictures:
+        from ..core.images.writing import png_bytes
+
+        name = f"{sources[0].stem}{picture.ending}.png"
+        files[inputs[OUTPUT] / name] = png_bytes(picture.pixels, picture.info)
+    for path, content in files.items():
+        if path.exists() and any(source.exists() and path.samefile(source) for source in sources):
+            what = "is the file to read, which stays as it is"
+            raise BadParameter(what, where=str(path), fix="choose another name")
+        atomic_write(path, content)
+    return list(files)
+
+
+def _finish(report: Report, files: Sequence[Path], as_json: bool, source: Path | None = None) -> int:
+    """Say what was written, the notes and what went wrong."""
+    for path in () if as_json else files:
+        click.echo(path)
+    for note in report.notes:
+        click.echo(f"{printable(source)} {note}" if source else note, err=True)
+    for error in report.errors:
+        click.echo(f"underdrawing: {printable(error, 600)}", err=True)
+    return 0 if report.complete else 1
+
+
+def _print(data: Any, reports: Sequence[Report], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(data, indent=2))
+        return
+    for report in reports:
+        if report.text:
+            click.echo(report.text)
