@@ -74,19 +74,16 @@ def test_the_page_has_examples_with_tests() -> None:
     assert {"tests/" + re.sub(r"(\w+)\.py$", r"test_\1.py", name) for name in files - tests} == tests
 
 
-def test_the_examples_pass_their_own_tests(copy: Path) -> None:
-    tests = [name for name in examples() if name.startswith("tests/")]
-    assert "passed" in run(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
-
-
-@pytest.mark.parametrize(
-    ("suite", "folder"),
-    [("annotators", "preprocessors"), ("dialects", "adapters/reading/dialects"), ("operations", "adapters/operations")],
-)
-def test_the_examples_pass_the_contract_tests(copy: Path, suite: str, folder: str) -> None:
-    chosen = " or ".join(name.replace("_", ".", 1) if suite == "operations" else name for name in names(folder))
-    file = f"tests/contract/test_{suite}.py"
-    assert "passed" in run(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", file, "-k", chosen)
+def test_the_examples_pass_their_own_tests_and_every_suite(copy: Path) -> None:
+    own = [name for name in examples() if name.startswith("tests/")]
+    suites = [f"tests/contract/test_{suite}.py" for suite in ("annotators", "dialects", "operations")]
+    chosen = {name.rpartition("/")[2].removesuffix(".py") for name in examples()}
+    chosen |= {name.replace("_", ".", 1) for name in chosen} | {"circle", "folder"}
+    options = ("-q", "-p", "no:cacheprovider", "-k", " or ".join(sorted(chosen)))
+    output = run(copy, "-m", "pytest", *options, *own, *suites, "tests/structure")
+    passed = re.search(r"(\d+) passed", output)
+    assert passed is not None
+    assert int(passed[1]) > 80
 
 
 def test_the_host_of_the_page_runs_what_is_declared(copy: Path) -> None:
@@ -107,11 +104,6 @@ def test_one_command_documents_them(copy: Path) -> None:
     run(copy, "tools/generate.py", "--check")
     page = (copy / "docs" / "annotators.md").read_text(encoding="utf-8")
     assert all(f"## {name}\n" in page for name in names("preprocessors"))
-
-
-def test_they_keep_the_rules(copy: Path) -> None:
-    chosen = " or ".join((*(name.rpartition("/")[2].removesuffix(".py") for name in examples()), "circle", "folder"))
-    assert "passed" in run(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/structure", "-k", chosen)
 
 
 @pytest.mark.skipif(find_spec("ruff") is None, reason="ruff is not installed")
