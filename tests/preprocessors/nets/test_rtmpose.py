@@ -195,8 +195,8 @@ def published(name: str) -> Tensors:
 
 def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: dict[str, Any]) -> Weight:
     """Record of a pickled checkpoint that lies where a user put it."""
-    monkeypatch.setattr(store, "store", lambda: store.Store(tmp_path / "cache"))
-    monkeypatch.setattr(models, "store", store.store)
+    monkeypatch.setattr(store, "get_store", lambda: store.Store(tmp_path / "cache"))
+    monkeypatch.setattr(models, "get_store", store.get_store)
     monkeypatch.setenv("UNDERDRAWING_WEIGHTS", str(tmp_path))
     path = tmp_path / "net.pth"
     torch.save(content, path)
