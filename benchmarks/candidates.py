@@ -96,7 +96,7 @@ def ours(pair: Pair, placement: Placement) -> Run:
     """Our call for a batch [B, H, W, 3]."""
     annotator = registry.resolve(pair.annotator).annotator
     params = annotator.params(**pair.params)
-    made = annotator.ready(params, device="cpu", dtype=placement.dtype, backend=placement.backend)
+    made = annotator.create(params, device="cpu", dtype=placement.dtype, backend=placement.backend)
     return lambda images: made(images, resolution=0).images
 
 

@@ -108,7 +108,7 @@ class Bench:
                 runs[THEIRS] = lambda settings=settings: self.peer[0](image, **settings) if self.peer else None
             annotator = registry.resolve(name).annotator
             for way, placement in placements().items():
-                made = annotator.ready(annotator.params(), dtype=placement.dtype, backend=placement.backend)
+                made = annotator.create(annotator.params(), dtype=placement.dtype, backend=placement.backend)
                 runs[f"ours, {way}"] = lambda made=made: made(image[None], resolution=side)
             self.table(f"whole annotator {name}, {side} x {side}", interleave(runs, self.rounds))
 
@@ -130,7 +130,7 @@ class Bench:
         """Compare one call for a batch with one call per picture."""
         images = np.stack([picture(side)] * count)
         annotator = registry.resolve("hed").annotator
-        made = annotator.ready(annotator.params())
+        made = annotator.create(annotator.params())
         runs: Candidates = {
             f"{count} calls of 1": lambda: [made(images[i : i + 1], resolution=side) for i in range(count)],
             f"1 call of {count}": lambda: made(images, resolution=side),

@@ -42,7 +42,7 @@ def main() -> None:
     read = [cv2.imread(str(path), cv2.IMREAD_COLOR) for path in sorted(PHOTOS.glob("*.png"))]
     photos = [photo for photo in read if photo is not None]
     chosen = [registry.resolve(name).annotator for name in arguments.annotators]
-    made = [annotator.ready(annotator.params(), backend=arguments.backend) for annotator in chosen]
+    made = [annotator.create(annotator.params(), backend=arguments.backend) for annotator in chosen]
     random = np.random.default_rng(0)
     marks: dict[int, float] = {}
     begin = time.perf_counter()

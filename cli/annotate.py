@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..core.annotator import Annotator
     from ..core.batch.inputs import Inputs
     from ..core.batch.manifest import Manifest
-    from ..core.batch.run import Tally, Wanted
+    from ..core.batch.run import BatchOptions, BatchSummary
     from ..core.registry import AnnotatorType
 
 EVERY = "all"
@@ -82,13 +82,13 @@ def _section(ctx: click.Context, formatter: click.HelpFormatter, title: str, par
 
 
 def _about(annotator: AnnotatorType) -> Iterator[str]:
-    from ..core.diagnostics.availability import unavailable
+    from ..core.diagnostics.availability import explain_unavailable
 
     spec = annotator.spec
     yield inspect.cleandoc(annotator.__doc__ or spec.title)
     others = ", ".join(dict.fromkeys(alias.name for alias in spec.aliases))
     yield f"Also known as: {others or 'nothing else'}. Kind: {spec.kind.value}. Licence: {spec.licence}."
-    if reason := unavailable(annotator):
+    if reason := explain_unavailable(annotator):
         yield f"Not available here: {reason}."
 
 
@@ -150,13 +150,13 @@ annotate = AnnotateCommand(
 
 
 def _run(asked: Asked, own: dict[str, Any]) -> None:
-    from ..core.batch.inputs import expand
+    from ..core.batch.inputs import expand_inputs
     from ..core.batch.manifest import Manifest
 
     _check_together(asked)
     names = _names(asked)
     manifest = Manifest(asked.output)
-    found = expand(asked.inputs, recursive=asked.recursive, is_map=manifest.is_map, made=manifest.made)
+    found = expand_inputs(asked.inputs, recursive=asked.recursive, is_map=manifest.is_map, written=manifest.written)
     wanted = _wanted(names, asked, own)
     manifest.repair()
     for option in _idle(asked, wanted):
@@ -166,7 +166,7 @@ def _run(asked: Asked, own: dict[str, Any]) -> None:
     sys.exit(3 if tally.refused else 0)
 
 
-def _annotated(asked: Asked, wanted: Wanted, found: Inputs, manifest: Manifest) -> Tally:
+def _annotated(asked: Asked, wanted: BatchOptions, found: Inputs, manifest: Manifest) -> BatchSummary:
     from ..core.batch.run import Batch
     from .progress import CommandLine
 
@@ -182,10 +182,10 @@ def _annotated(asked: Asked, wanted: Wanted, found: Inputs, manifest: Manifest) 
     finally:
         manifest.close()
     if sheet:
-        from ..core.images.contact_sheet import contact_sheet
+        from ..core.images.contact_sheet import write_contact_sheet
 
-        rows = [(source.path, manifest.maps_of(source.path)) for source in found.sources]
-        click.echo(f"{sheet}{contact_sheet(rows, list(wanted.annotators), sheet)}", err=True)
+        rows = [(source.path, manifest.find_maps(source.path)) for source in found.sources]
+        click.echo(f"{sheet}{write_contact_sheet(rows, list(wanted.annotators), sheet)}", err=True)
     return tally
 
 
@@ -201,7 +201,7 @@ def _check_together(asked: Asked) -> None:
         raise click.UsageError("--mask and --mask-from exclude each other")
 
 
-def _idle(asked: Asked, wanted: Wanted) -> Iterator[str]:
+def _idle(asked: Asked, wanted: BatchOptions) -> Iterator[str]:
     """Options that are given but change nothing."""
     given = click.get_current_context().get_parameter_source("mode")
     if given == click.core.ParameterSource.COMMANDLINE and not asked.size:
@@ -215,11 +215,11 @@ def _idle(asked: Asked, wanted: Wanted) -> Iterator[str]:
         yield "--json has no effect, none of these annotators finds poses or classes"
 
 
-def _wanted(names: Sequence[str], asked: Asked, own: dict[str, Any]) -> Wanted:
+def _wanted(names: Sequence[str], asked: Asked, own: dict[str, Any]) -> BatchOptions:
     from ..core.batch.masks import MaskSource
-    from ..core.batch.run import Wanted
+    from ..core.batch.run import BatchOptions
 
-    return Wanted(
+    return BatchOptions(
         annotators={name: _ready(name, asked, own) for name in names},
         resolution=0 if asked.match_input else asked.resolution,
         target=asked.size,
@@ -265,12 +265,12 @@ def _every(asked: Asked) -> list[str]:
 
 
 def _why_not(annotator: AnnotatorType, asked: Asked) -> str:
-    from ..core.diagnostics.availability import unavailable
+    from ..core.diagnostics.availability import explain_unavailable
 
-    return unavailable(annotator, has_mask=bool(asked.mask or asked.mask_from))
+    return explain_unavailable(annotator, has_mask=bool(asked.mask or asked.mask_from))
 
 
-def _summary(asked: Asked, wanted: Wanted, found: Inputs, tally: Tally) -> None:
+def _summary(asked: Asked, wanted: BatchOptions, found: Inputs, tally: BatchSummary) -> None:
     _list("refused", tally.refused)
     _list("note", list(dict.fromkeys(tally.notes)))
     if found.left_out:
@@ -278,9 +278,9 @@ def _summary(asked: Asked, wanted: Wanted, found: Inputs, tally: Tally) -> None:
     for name, annotator in wanted.annotators.items():
         if annotator.spec.weights:
             click.echo(f"{name} ran on {annotator.placement}", err=True)
-    kept = f", {tally.kept} kept from an earlier run" if tally.kept else ""
+    kept = f", {tally.reused} kept from an earlier run" if tally.reused else ""
     refused = f", {len(tally.refused)} refused" if tally.refused else ""
-    click.echo(f"{tally.made} maps of {len(found.sources)} inputs in {asked.output}{kept}{refused}", err=True)
+    click.echo(f"{tally.written} maps of {len(found.sources)} inputs in {asked.output}{kept}{refused}", err=True)
 
 
 def _list(word: str, pairs: Sequence[tuple[str, str]]) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ..core.params import Field, Value
-    from ..core.registry import Resolved
+    from ..core.registry import NameMatch
 
 FIELD = "field_"
 """Start of the names under which click hands field values over."""
@@ -25,7 +25,7 @@ class Named(msgspec.Struct, frozen=True):
     """An annotator as the user named it: an id, or an alias with the values it stands for."""
 
     name: str
-    resolved: Resolved
+    resolved: NameMatch
 
     @property
     def id(self) -> str:

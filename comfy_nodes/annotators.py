@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..core.annotator import Kind
-from ..core.registry import meaning
+from ..core.registry import describe_difference
 from ..preprocessors import registry
 from . import earlier_names, host, inputs
 from .inputs import OLDER, PREFIX
@@ -74,7 +74,7 @@ class DropInNode(AnnotatorNode):
             else:
                 meant |= widget.values(values.pop(widget.name, widget.default))
         values, notes = earlier_names.read_inputs(self.annotator, values, type(self).__name__)
-        note = "; ".join(note for note in (meaning(self.annotator, self.alias), *notes) if note)
+        note = "; ".join(note for note in (describe_difference(self.annotator, self.alias), *notes) if note)
         return run_annotator(
             self.annotator, image, clamp_values(self.annotator, meant | values), resolution, mask, note
         )

@@ -51,10 +51,12 @@ class ColourFaceParts:
         """Paint the faces of every pose of the batch. Raises BadParameter for what is no colour."""
         import numpy as np
 
-        from ..core.poses.face_regions import face_parts
+        from ..core.poses.face_regions import draw_face_regions
         from . import pictures
 
-        return (pictures.image(np.stack([face_parts(pose, colours, mode) for pose in read_keypoints(pose_kps)])),)
+        return (
+            pictures.image(np.stack([draw_face_regions(pose, colours, mode) for pose in read_keypoints(pose_kps)])),
+        )
 
 
 class FollowBodies:
@@ -73,11 +75,11 @@ class FollowBodies:
 
     def convert(self, pose_kps: Any, id_include: str, **sizes: str) -> tuple[Tracking, str]:
         """Follow the parts. Raises BadParameter for what is no list of numbers."""
-        from ..core.poses.tracking import prompt_of, tracked
+        from ..core.poses.tracking import draft_prompt, track_parts
 
         named = {name.removesuffix(SUFFIX): size for name, size in sizes.items()}
-        found = tracked(read_keypoints(pose_kps), named, id_include)
-        return found, prompt_of(found)  # type: ignore[return-value]
+        found = track_parts(read_keypoints(pose_kps), named, id_include)
+        return found, draft_prompt(found)  # type: ignore[return-value]
 
 
 def nodes() -> dict[str, type]:

@@ -72,10 +72,10 @@ class WrittenByPeer:
 
     def execute(self, image: Tensor, text: str) -> tuple[Tensor]:
         """Write; letters the font lacks become question marks."""
-        from ..core.images.contact_sheet import written
+        from ..core.images.contact_sheet import draw_label
         from . import pictures
 
-        return (pictures.image(written(pictures.arrays(image[:1])[0], text)[None]),)
+        return (pictures.image(draw_label(pictures.arrays(image[:1])[0], text)[None]),)
 
 
 class SheetByPeer(Sheet):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..core.images.geometry import Size, pixel_perfect
+from ..core.images.geometry import Size, find_pixel_perfect
 from ..preprocessors import registry
 from . import host, inputs
 from .annotators import annotate, run_annotator
@@ -62,14 +62,14 @@ class Sheet:
 
     def draw(self, image: Tensor, resolution: int = 512) -> tuple[Tensor]:
         """Draw the sheet; annotators that cannot run here are left out, and the log says why."""
-        from ..core.diagnostics.availability import unavailable
+        from ..core.diagnostics.availability import explain_unavailable
         from ..core.errors import UnderdrawingError
-        from ..core.images.contact_sheet import sheet_of
+        from ..core.images.contact_sheet import draw_sheet
         from . import pictures
 
         maps, left_out = [("picture", pictures.arrays(image[:1])[0])], dict[str, str]()
         for annotator in registry:
-            name, reason = annotator.spec.id, unavailable(annotator, has_mask=False)
+            name, reason = annotator.spec.id, explain_unavailable(annotator, has_mask=False)
             if not reason:
                 try:
                     maps.append((name, annotate(annotator, image[:1], {}, resolution).images[0]))
@@ -78,7 +78,7 @@ class Sheet:
             if reason:
                 left_out[name] = reason
         _log_left_out(left_out)
-        return (pictures.image(sheet_of(maps)[None]),)
+        return (pictures.image(draw_sheet(maps)[None]),)
 
 
 class PixelPerfect:
@@ -103,7 +103,7 @@ class PixelPerfect:
 
     def measure(self, image: Tensor, width: int, height: int, mode: FitMode) -> tuple[int]:
         """Compute the resolution."""
-        return (pixel_perfect(Size(*image.shape[1:3]), Size(height, width), mode),)
+        return (find_pixel_perfect(Size(*image.shape[1:3]), Size(height, width), mode),)
 
 
 class Fit:

@@ -13,7 +13,7 @@ import msgspec
 from .aux_inputs import Widget
 from .errors import MissingExtra
 from .networks.placement import Placement
-from .params import Field, Params, Value, fields, make
+from .params import Field, Params, Value, describe_fields, make_params
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ _PACKAGES = {"cv2": "opencv-python-headless"}
 """Package to install for a module of another name."""
 
 
-def pip_install(modules: Iterable[str]) -> str:
+def build_pip_command(modules: Iterable[str]) -> str:
     """Command that installs these modules."""
     return f"pip install {' '.join(_PACKAGES.get(module, module) for module in modules)}"
 
@@ -138,7 +138,7 @@ class ControlMap:
     info: dict[str, Any] = field(default_factory=dict[str, Any])
     notes: tuple[str, ...] = ()
 
-    def cropped(self, size: Size) -> ControlMap:
+    def crop(self, size: Size) -> ControlMap:
         """Keep the top left size = (height, width), as arrays of their own."""
         import numpy as np
 
@@ -147,9 +147,9 @@ class ControlMap:
         values = None if self.values is None else np.ascontiguousarray(self.values[:, :height, :width])
         segments = self.segments
         if segments is not None and values is not None and images.shape != self.images.shape:
-            from .segments import recounted
+            from .segments import recount
 
-            segments = tuple(recounted(one, plane) for one, plane in zip(segments, values, strict=True))
+            segments = tuple(recount(one, plane) for one, plane in zip(segments, values, strict=True))
         return replace(self, images=images, values=values, segments=segments)
 
 
@@ -177,15 +177,15 @@ class Annotator(ABC, Generic[P]):
         self.placement, self.defaults = placement, defaults
 
     @classmethod
-    def ready(cls, defaults: P, *, device: str = "auto", dtype: str = "auto", backend: str = "torch") -> Annotator[P]:
+    def create(cls, defaults: P, *, device: str = "auto", dtype: str = "auto", backend: str = "torch") -> Annotator[P]:
         """Place and load; defaults are the parameters of calls that give none.
 
         Raises BadParameter for a device that is not there, MissingExtra, WeightsMissing.
         """
         from .networks.placement import check_device_name, resolve_placement
 
-        if missing := cls.missing():
-            raise MissingExtra(f"needs {', '.join(missing)}", where=cls.spec.id, fix=pip_install(missing))
+        if missing := cls.find_missing():
+            raise MissingExtra(f"needs {', '.join(missing)}", where=cls.spec.id, fix=build_pip_command(missing))
         if cls.spec.weights:
             placement = resolve_placement(device, dtype, backend, bf16=cls.spec.bf16)
         else:
@@ -196,7 +196,7 @@ class Annotator(ABC, Generic[P]):
         return annotator
 
     @classmethod
-    def missing(cls) -> list[str]:
+    def find_missing(cls) -> list[str]:
         """Required modules that cannot be found here (nothing is imported)."""
         return [module for module in cls.spec.requires if find_spec(module) is None]
 
@@ -235,9 +235,9 @@ class Annotator(ABC, Generic[P]):
     @classmethod
     def params(cls, **values: Value) -> P:
         """Validated parameters; raises BadParameter."""
-        return make(cls.params_type, values, where=cls.spec.id)  # type: ignore[return-value]
+        return make_params(cls.params_type, values, where=cls.spec.id)  # type: ignore[return-value]
 
     @classmethod
     def fields(cls) -> tuple[Field, ...]:
         """Describe the parameters."""
-        return fields(cls.params_type)
+        return describe_fields(cls.params_type)

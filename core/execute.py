@@ -12,8 +12,8 @@ import numpy as np
 from .annotator import Request
 from .errors import BadImage, BadParameter
 from .images.convert import to_images, to_masks
-from .images.geometry import Size, padded_size, target_size
-from .images.resize import pad, resize_images, resize_masks
+from .images.geometry import Size, find_padded_size, find_target_size
+from .images.resize import pad_batch, resize_images, resize_masks
 from .weights.store import get_store
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def annotate_images(
     """
     resolution = _pixels(resolution)
     pictures = to_images(images)
-    size = target_size(Size(*pictures.shape[1:3]), resolution)
+    size = find_target_size(Size(*pictures.shape[1:3]), resolution)
     checked = _masks(annotator, pictures, masks)
     annotator.load(params)
     result = _run(annotator, pictures, checked, params, size)
@@ -75,11 +75,11 @@ def _masks(annotator: Annotator[Any], pictures: Images, masks: Masks | Sequence[
 def _run(annotator: Annotator[Any], pictures: Images, masks: Masks | None, params: Params, size: Size) -> ControlMap:
     if annotator.spec.input_size == "original":
         return annotator.run(Request(pictures, params, size, masks))
-    padded = padded_size(size, annotator.spec.multiple)
-    fitted = pad(resize_images(pictures, size), padded)
+    padded = find_padded_size(size, annotator.spec.multiple)
+    fitted = pad_batch(resize_images(pictures, size), padded)
     if masks is not None:
-        masks = pad(resize_masks(masks, size), padded)
-    return annotator.run(Request(fitted, params, padded, masks)).cropped(size)
+        masks = pad_batch(resize_masks(masks, size), padded)
+    return annotator.run(Request(fitted, params, padded, masks)).crop(size)
 
 
 def _info(annotator: Annotator[Any], params: Params, resolution: int) -> dict[str, Any]:

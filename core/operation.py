@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, get_
 import msgspec
 
 from .errors import WriteFailed
-from .params import Field, Params, Value, fields, make
+from .params import Field, Params, Value, describe_fields, make_params
 from .slots import Inputs, Slot, Target, WeightedLora, slot, slots, target, target_of
 
 if TYPE_CHECKING:
@@ -155,12 +155,12 @@ class Operation(ABC, Generic[I, P]):
     @classmethod
     def params(cls, **values: Value) -> P:
         """Validated parameters; raises BadParameter."""
-        return make(cls.params_type, values, where=cls.spec.id)  # type: ignore[return-value]
+        return make_params(cls.params_type, values, where=cls.spec.id)  # type: ignore[return-value]
 
     @classmethod
     def fields(cls) -> tuple[Field, ...]:
         """Describe the parameters."""
-        return fields(cls.params_type)
+        return describe_fields(cls.params_type)
 
     @classmethod
     def slots(cls) -> tuple[Slot, ...]:

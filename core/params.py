@@ -2,7 +2,7 @@
 
 >>> class Demo(Params):
 ...     low: Annotated[int, between(0, 255, "Weak threshold")] = 100
->>> [(f.name, f.kind, f.default, f.low, f.high) for f in fields(Demo)]
+>>> [(f.name, f.kind, f.default, f.low, f.high) for f in describe_fields(Demo)]
 [('low', 'int', 100, 0, 255)]
 """
 
@@ -71,7 +71,7 @@ def items(text: str, *, commas: bool = False) -> list[str]:
 
 
 @cache
-def fields(params: type[Params]) -> tuple[Field, ...]:
+def describe_fields(params: type[Params]) -> tuple[Field, ...]:
     """Describe the fields of a parameter set in order of declaration."""
     hints, names = get_type_hints(params, include_extras=True), {f.name for f in msgspec.structs.fields(params)}
     if lost := ({*params.old_names.values(), *params.old_choices} - names) | (set(params.old_names) & names):
@@ -98,13 +98,13 @@ def current_values(params: type[Params], values: dict[str, Any], *, where: str) 
     return result, notes
 
 
-def make(params: type[P], values: dict[str, Any], *, where: str) -> P:
+def make_params(params: type[P], values: dict[str, Any], *, where: str) -> P:
     """Validate values from any surface into params; earlier names and choices are accepted.
 
     Raises BadParameter for an unknown name, a wrong type or a value out of bounds.
     """
     values, _ = current_values(params, values, where=where)
-    known = {f.name for f in fields(params)}
+    known = {f.name for f in describe_fields(params)}
     if unknown := sorted(set(values) - known):
         has = f"it has {', '.join(sorted(known))}" if known else "it has no parameters"
         raise BadParameter(f"unknown parameter {', '.join(unknown)}", where=where, fix=has)

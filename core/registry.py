@@ -13,7 +13,7 @@ import msgspec
 
 from .annotator import Annotator, Host
 from .errors import UnknownName
-from .params import Value, make
+from .params import Value, make_params
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +24,7 @@ GROUP = "underdrawing.annotators"
 AnnotatorType = type[Annotator[Any]]
 
 
-class Resolved(msgspec.Struct, frozen=True):
+class NameMatch(msgspec.Struct, frozen=True):
     """What a name stands for: an annotator and the parameter values the name implies.
 
     note: what to tell with every map when the name means another network elsewhere; empty when it does not.
@@ -35,7 +35,7 @@ class Resolved(msgspec.Struct, frozen=True):
     note: str = ""
 
 
-class Absent(msgspec.Struct, frozen=True):
+class MissingName(msgspec.Struct, frozen=True):
     """A name users know that nothing here answers to. reason: why it is not offered; use: what to use in its place."""
 
     name: str
@@ -50,7 +50,7 @@ class Registry:
     absent: names that are not offered, and what to use in their place.
     """
 
-    def __init__(self, package: str, group: str = GROUP, absent: Iterable[Absent] = ()) -> None:
+    def __init__(self, package: str, group: str = GROUP, absent: Iterable[MissingName] = ()) -> None:
         self._package, self._group, self._absent = package, group, tuple(absent)
 
     @cached_property
@@ -88,20 +88,20 @@ class Registry:
         return len(self._found[0])
 
     @cached_property
-    def names(self) -> dict[str, Resolved]:
+    def names(self) -> dict[str, NameMatch]:
         """Every accepted name: ids first, then aliases (an alias never hides an id)."""
-        names = {annotator.spec.id: Resolved(annotator, {}) for annotator in self}
+        names = {annotator.spec.id: NameMatch(annotator, {}) for annotator in self}
         for annotator in self:
             for alias in annotator.spec.aliases:
-                names.setdefault(alias.name, Resolved(annotator, alias.presets, meaning(annotator, alias)))
+                names.setdefault(alias.name, NameMatch(annotator, alias.presets, describe_difference(annotator, alias)))
         return names
 
     @cached_property
-    def absent(self) -> dict[str, Absent]:
+    def absent(self) -> dict[str, MissingName]:
         """Name → why it is not offered; a name that an annotator or a plug-in has is not among them."""
         return {absent.name: absent for absent in reversed(self._absent) if absent.name not in self.names}
 
-    def resolve(self, name: str) -> Resolved:
+    def resolve(self, name: str) -> NameMatch:
         """Find an annotator by id or alias; raises UnknownName with the nearest names or the reason it is missing."""
         if name in self.names:
             return self.names[name]
@@ -116,7 +116,7 @@ class Registry:
         raise UnknownName(f"there is no annotator called {name!r}", fix=hint)
 
 
-def meaning(annotator: AnnotatorType, alias: Alias) -> str:
+def describe_difference(annotator: AnnotatorType, alias: Alias) -> str:
     """Sentence that goes with every map made under a name that means something else where it comes from."""
     if not alias.instead:
         return ""
@@ -146,4 +146,4 @@ def _check(annotator: AnnotatorType, found: dict[str, AnnotatorType]) -> None:
         raise ValueError(f"the id {spec.id!r} is taken by {found[spec.id].__module__}")
     annotator.fields()
     for alias in spec.aliases:
-        make(annotator.params_type, alias.presets, where=f"{spec.id} alias {alias.name}")
+        make_params(annotator.params_type, alias.presets, where=f"{spec.id} alias {alias.name}")

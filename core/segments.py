@@ -44,7 +44,7 @@ class Classes(msgspec.Struct, frozen=True):
         red, green, blue = self.palette[3 * index : 3 * index + 3]
         return red, green, blue
 
-    def counted(self, labels: NDArray[np.integer[Any]]) -> Segments:
+    def count(self, labels: NDArray[np.integer[Any]]) -> Segments:
         """Classes that labels [H, W] (their indices) show."""
         import numpy as np
 
@@ -55,7 +55,7 @@ class Classes(msgspec.Struct, frozen=True):
         return Segments(self.dataset, tuple(found))
 
 
-def recounted(segments: Segments, values: NDArray[np.float32]) -> Segments:
+def recount(segments: Segments, values: NDArray[np.float32]) -> Segments:
     """Shares in a part of the map; values: class indices [H, W] of that part."""
     import numpy as np
 
@@ -71,6 +71,6 @@ def to_json(segments: Segments) -> dict[str, Any]:
     return msgspec.to_builtins(segments)
 
 
-def joined(parts: Sequence[tuple[Segments, ...] | None]) -> tuple[Segments, ...] | None:
+def join_segments(parts: Sequence[tuple[Segments, ...] | None]) -> tuple[Segments, ...] | None:
     """Segments of several runs as those of one, None where there are none."""
     return None if any(part is None for part in parts) else tuple(one for part in parts for one in part or ())

@@ -40,7 +40,7 @@ def load_annotator(
     kind, where = resolved.annotator.params_type, resolved.annotator.spec.id
     values, notes = current_values(kind, params, where=where)
     defaults: Params = resolved.annotator.params(**{**resolved.presets, **values})
-    annotator = resolved.annotator.ready(defaults, device=str(device), dtype=str(dtype), backend=backend)
+    annotator = resolved.annotator.create(defaults, device=str(device), dtype=str(dtype), backend=backend)
     annotator.notes = (*([resolved.note] if resolved.note else []), *notes)
     return annotator
 

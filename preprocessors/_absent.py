@@ -5,7 +5,7 @@ One table for every surface: the registry, the command line, the nodes and the r
 
 from __future__ import annotations
 
-from ..core.registry import Absent
+from ..core.registry import MissingName
 
 _EMBEDDING = "it makes an embedding for a model, not a picture to look at"
 _ADAPTER = "the loader nodes or the extension of the host you use"
@@ -14,12 +14,12 @@ _RESEARCH = "its weights are for research only, and a better licensed network do
 _NODE = "it is a tool and not an annotator"
 
 
-def _a1111(reason: str, use: str, *names: str) -> tuple[Absent, ...]:
-    return tuple(Absent(name, "a1111", reason, use) for name in names)
+def _a1111(reason: str, use: str, *names: str) -> tuple[MissingName, ...]:
+    return tuple(MissingName(name, "a1111", reason, use) for name in names)
 
 
-def _comfyui(reason: str, use: str, *names: str) -> tuple[Absent, ...]:
-    return tuple(Absent(name, "comfyui", reason, use) for name in names)
+def _comfyui(reason: str, use: str, *names: str) -> tuple[MissingName, ...]:
+    return tuple(MissingName(name, "comfyui", reason, use) for name in names)
 
 
 ABSENT = (
@@ -101,5 +101,5 @@ ABSENT = (
         "ImageGenResolutionFromImage",
         "ImageGenResolutionFromLatent",
     ),
-    Absent("SamDetector", "controlnet_aux", "pieces without names are no map a ControlNet reads", "seg_ofade20k"),
+    MissingName("SamDetector", "controlnet_aux", "pieces without names are no map a ControlNet reads", "seg_ofade20k"),
 )

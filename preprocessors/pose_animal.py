@@ -87,17 +87,17 @@ class PoseAnimal(Annotator[AnimalParams]):
 
     def run(self, request: Request[AnimalParams]) -> ControlMap:
         """Maps and one Pose per picture, both at the map's size."""
-        from ..core.poses.model import scaled
+        from ..core.poses.model import scale_pose
         from .people.pose_maps import device_fallback_notes, draw_poses, empty_map_notes
 
         p = request.params
-        poses = tuple(scaled(self._find_animals(image, p), request.size) for image in request.images)
+        poses = tuple(scale_pose(self._find_animals(image, p), request.size) for image in request.images)
         notes = empty_map_notes("no animal was found", [pose.animals for pose in poses])
         notes += device_fallback_notes(self.weights_for(p), self.placement)
         return ControlMap(draw_poses(poses), poses=poses, notes=notes)
 
     def _find_animals(self, image: Image, p: AnimalParams) -> Pose:
-        from ..core.poses.model import Point, Pose
+        from ..core.poses.model import Keypoint, Pose
         from .people import rtmpose
         from .people.detection import detect_boxes
 
@@ -114,7 +114,7 @@ class PoseAnimal(Annotator[AnimalParams]):
             return Pose((), width, height)
         keypoints = rtmpose.estimate_keypoints(image, boxes[: p.max_animals], estimator, self.placement, AP10K_CROP)
         animals = (
-            tuple(Point(x, y, min(c, 1.0)) if c > 0 and c >= p.min_keypoint_confidence else None for x, y, c in rows)
+            tuple(Keypoint(x, y, min(c, 1.0)) if c > 0 and c >= p.min_keypoint_confidence else None for x, y, c in rows)
             for rows in keypoints.tolist()
         )
         return Pose((), width, height, tuple(animal for animal in animals if any(animal)))

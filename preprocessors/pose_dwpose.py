@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, switch
 from ..core.params import Params, about, between
-from ..core.poses.names import STICKS_HELP, Sticks
+from ..core.poses.names import LIMB_SCALING_HELP, LimbScaling
 from .weights.inference_backend import INFERENCE_BACKEND_HELP, InferenceBackend, check_packages
 from .weights.rtmpose_files import (
     BY_COMFYUI,
@@ -57,7 +57,7 @@ class DwposeParams(Params, frozen=True):
     min_keypoint_confidence: Annotated[float, between(0, 1, "Minimum keypoint confidence", step=0.05)] = 0.3
     max_people: Annotated[int, between(1, 100, "Maximum number of people, by confidence")] = 50
     whole_picture: Annotated[bool, about("Where nobody is detected, use the whole picture as one bounding box")] = False
-    sticks: Annotated[Sticks, about(f"Limb width scaling. {STICKS_HELP}")] = "plain"
+    sticks: Annotated[LimbScaling, about(f"Limb width scaling. {LIMB_SCALING_HELP}")] = "plain"
     reference_compat: Annotated[bool, about("As A1111 and ComfyUI: yolox gets RGB, although it was trained on BGR")] = (
         False
     )
@@ -114,11 +114,11 @@ class PoseDwpose(Annotator[DwposeParams]):
 
     def run(self, request: Request[DwposeParams]) -> ControlMap:
         """Maps and one Pose per picture, both at the map's size."""
-        from ..core.poses.model import scaled
+        from ..core.poses.model import scale_pose
         from .people.pose_maps import device_fallback_notes, draw_poses, empty_map_notes
 
         p = request.params
-        poses = tuple(scaled(self._find_people(image, p), request.size) for image in request.images)
+        poses = tuple(scale_pose(self._find_people(image, p), request.size) for image in request.images)
         images = draw_poses(poses, body=p.body, hands=p.hands, face=p.face, sticks=p.sticks)
         notes = empty_map_notes("nobody was found", [pose.people for pose in poses])
         notes += device_fallback_notes(self.weights_for(p), self.placement)

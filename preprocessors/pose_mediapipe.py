@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from ..core.annotator import Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, about, between
-from ..core.poses.names import STICKS_HELP, Sticks
+from ..core.poses.names import LIMB_SCALING_HELP, LimbScaling
 from .weights import mediapipe_files
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class PoseParams(Params, frozen=True):
     max_people: Annotated[int, between(1, 100, "Maximum number of people, by confidence")] = 10
     min_confidence: Annotated[float, between(0.1, 1, "Minimum detection confidence", step=0.05)] = 0.6
     search_levels: Annotated[int, between(1, 4, "1 searches the whole picture, higher also ever smaller tiles")] = 3
-    sticks: Annotated[Sticks, about(f"Limb width scaling. {STICKS_HELP}")] = "plain"
+    sticks: Annotated[LimbScaling, about(f"Limb width scaling. {LIMB_SCALING_HELP}")] = "plain"
 
 
 class PoseMediapipe(Annotator[PoseParams]):
@@ -66,14 +66,14 @@ class PoseMediapipe(Annotator[PoseParams]):
 
     def run(self, request: Request[PoseParams]) -> ControlMap:
         """Maps and one Pose per picture, both at the map's size."""
-        from ..core.poses.model import scaled
+        from ..core.poses.model import scale_pose
         from .nets.mediapipe.people import PeopleFinder, SearchOptions
         from .people.pose_maps import draw_poses, empty_map_notes
 
         p = request.params
         options = SearchOptions(p.body, p.hands, p.face, p.max_people, p.min_confidence, p.search_levels)
         finder = PeopleFinder(self.placement, options)
-        poses = tuple(scaled(finder(image), request.size) for image in request.images)
+        poses = tuple(scale_pose(finder(image), request.size) for image in request.images)
         images = draw_poses(poses, body=p.body, hands=p.hands, face=p.face, sticks=p.sticks)
         notes = empty_map_notes("nobody was found", [pose.people for pose in poses])
         return ControlMap(images, poses=poses, notes=notes)

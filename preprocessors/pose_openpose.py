@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, Widget, switch
 from ..core.params import Params, Value, about
-from ..core.poses.names import STICKS_HELP, Sticks
+from ..core.poses.names import LIMB_SCALING_HELP, LimbScaling
 from .weights import openpose_files
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class OpenposeParams(Params, frozen=True):
     body: Annotated[bool, about("Draw bodies")] = True
     hands: Annotated[bool, about("Find and draw hands")] = True
     face: Annotated[bool, about("Find and draw faces")] = True
-    sticks: Annotated[Sticks, about(f"Limb width scaling. {STICKS_HELP}")] = "plain"
+    sticks: Annotated[LimbScaling, about(f"Limb width scaling. {LIMB_SCALING_HELP}")] = "plain"
     crops: Annotated[
         Literal["picture", "map"],
         about("picture: hands and faces are looked for in the picture as it is; map: in the map's size, as hosts do"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from ..core.annotator import Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, about, between
-from ..core.poses.names import STICKS_HELP, Sticks
+from ..core.poses.names import LIMB_SCALING_HELP, LimbScaling
 from .weights.rtdetr_files import RTDETR
 from .weights.vitpose_files import VITPOSE
 
@@ -23,7 +23,7 @@ class VitposeParams(Params, frozen=True):
     min_confidence: Annotated[float, between(0.05, 1, "Minimum detection confidence", step=0.05)] = 0.3
     min_keypoint_confidence: Annotated[float, between(0, 1, "Minimum keypoint confidence", step=0.05)] = 0.3
     max_people: Annotated[int, between(1, 100, "Maximum number of people, by confidence")] = 50
-    sticks: Annotated[Sticks, about(f"Limb width scaling. {STICKS_HELP}")] = "plain"
+    sticks: Annotated[LimbScaling, about(f"Limb width scaling. {LIMB_SCALING_HELP}")] = "plain"
 
 
 class PoseVitpose(Annotator[VitposeParams]):
@@ -54,11 +54,11 @@ class PoseVitpose(Annotator[VitposeParams]):
 
     def run(self, request: Request[VitposeParams]) -> ControlMap:
         """Maps and one Pose per picture, both at the map's size."""
-        from ..core.poses.model import scaled
+        from ..core.poses.model import scale_pose
         from .people.pose_maps import draw_poses, empty_map_notes
 
         p = request.params
-        poses = tuple(scaled(self._find_people(image, p), request.size) for image in request.images)
+        poses = tuple(scale_pose(self._find_people(image, p), request.size) for image in request.images)
         notes = empty_map_notes("nobody was found", [pose.people for pose in poses])
         return ControlMap(draw_poses(poses, sticks=p.sticks), poses=poses, notes=notes)
 

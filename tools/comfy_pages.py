@@ -89,10 +89,10 @@ def facts(node: Any) -> list[str]:
     """Licence, names and readers of an annotator."""
     if not hasattr(node, "annotator"):
         return []
-    from underdrawing.core.registry import meaning
+    from underdrawing.core.registry import describe_difference
 
     spec = node.annotator.spec
-    note = meaning(node.annotator, node.alias) if hasattr(node, "alias") else ""
+    note = describe_difference(node.annotator, node.alias) if hasattr(node, "alias") else ""
     packages = ", ".join(module for module in spec.requires if module not in ("cv2", "torch"))
     names = ", ".join(dict.fromkeys(alias.name for alias in spec.aliases)) or "none"
     commercial = "yes" if spec.commercial else "no"

@@ -21,7 +21,7 @@ import torch
 
 from ...core.errors import BadImage, BadWeights
 from ...core.files import atomic_write
-from ...core.images.headers import PNG_SIGNATURE, png_chunks
+from ...core.images.headers import PNG_SIGNATURE, iter_png_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +88,7 @@ def _png_text(path: Path) -> bytes | None:
     with path.open("rb") as file:
         if file.read(len(PNG_SIGNATURE)) != PNG_SIGNATURE:
             return None
-        for kind, data in png_chunks(file, (b"tEXt", b"zTXt", b"iTXt"), where=str(path)):
+        for kind, data in iter_png_chunks(file, (b"tEXt", b"zTXt", b"iTXt"), where=str(path)):
             if data.startswith(KEYWORD + b"\0"):
                 return _text(kind, data[len(KEYWORD) + 1 :], str(path))
     return None
@@ -143,9 +143,9 @@ def _with_tensors(table: dict[str, Any]) -> Any:
 
 
 def _pixels(path: Path) -> NDArray[np.uint8]:
-    from ...core.images.reading import read
+    from ...core.images.reading import read_pictures
 
-    return read(path)[0].pixels
+    return read_pictures(path)[0].pixels
 
 
 def _from_pixels(pixels: NDArray[np.uint8], where: str) -> bytes:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from ...core.errors import BadParameter, BadWeights, UnknownName
-from ...core.images.headers import sniff
+from ...core.images.headers import detect_format
 from ...core.tensor_files.safetensors_io import check, read_safetensors, write_safetensors
 from ..modules.architectures import ARCHITECTURES, SDXL_PAIR
 from ..modules.parts import TEXT_ENCODER, TEXT_ENCODER_2
@@ -117,7 +117,7 @@ def _opened(path: Path) -> tuple[Source, str]:
 
 def _is_picture(path: Path) -> bool:
     with path.open("rb") as file:
-        return bool(sniff(file.read(32)))
+        return bool(detect_format(file.read(32)))
 
 
 def fits(encoders: Mapping[str, Tensor], architecture: str) -> str | None:

@@ -8,9 +8,9 @@ import numpy as np
 
 from ..annotator import ControlMap
 from ..errors import WeightsMissing
-from ..images.geometry import Size, target_size
+from ..images.geometry import Size, find_target_size
 from ..networks.batching import find_chunk_length
-from ..segments import joined
+from ..segments import join_segments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,9 +46,9 @@ def annotate_batch(
 
 def _load(annotator: AnnotatorType, values: dict[str, Value], host: HostHooks) -> Annotator[Any]:
     if not annotator.spec.weights:
-        return annotator.ready(annotator.params(**values))
+        return annotator.create(annotator.params(**values))
     host.adopt_networks()
-    return annotator.ready(annotator.params(**values), device=host.device())
+    return annotator.create(annotator.params(**values), device=host.device())
 
 
 def _parts(
@@ -58,7 +58,7 @@ def _parts(
     resolution: int,
     host: HostHooks,
 ) -> Iterator[ControlMap]:
-    length = find_chunk_length(annotator.placement, *target_size(Size(*images.shape[1:3]), resolution))
+    length = find_chunk_length(annotator.placement, *find_target_size(Size(*images.shape[1:3]), resolution))
     with host.progress(annotator.spec.id, len(images), "pictures") as progress:
         for start in range(0, len(images), length):
             progress(start, len(images))
@@ -80,6 +80,6 @@ def _join(parts: list[ControlMap], note: str, host: HostHooks) -> ControlMap:
         np.concatenate([part.images for part in parts]),
         np.concatenate(values) if values else None,
         None if parts[0].poses is None else tuple(pose for part in parts for pose in part.poses or ()),
-        joined([part.segments for part in parts]),
+        join_segments([part.segments for part in parts]),
         notes=tuple(dict.fromkeys(notes)),
     )

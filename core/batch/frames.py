@@ -31,12 +31,12 @@ class Frame:
 
 def iter_pictures(path: Path, *, every: bool) -> Generator[tuple[Picture, bool]]:
     """Pictures of a file, and whether there are several. Raises BadImage."""
-    from ..images.reading import frames, read
+    from ..images.reading import iter_frames, read_pictures
 
     if not every:
-        yield read(path)[0], False
+        yield read_pictures(path)[0], False
         return
-    source = iter(frames(path))
+    source = iter(iter_frames(path))
     waiting, following = next(source, None), next(source, None)
     many = following is not None
     while waiting is not None:

@@ -30,8 +30,8 @@ class Inputs(msgspec.Struct, frozen=True):
     left_out: int = 0
 
 
-def expand(
-    inputs: tuple[str, ...], *, recursive: bool, is_map: Callable[[Path], bool], made: dict[Path, Path]
+def expand_inputs(
+    inputs: tuple[str, ...], *, recursive: bool, is_map: Callable[[Path], bool], written: dict[Path, Path]
 ) -> Inputs:
     """Find the files of inputs; folders and globs sorted.
 
@@ -44,23 +44,23 @@ def expand(
     left_out = 0
     for text in inputs:
         taken = 0
-        sources, outright = _one(text, recursive=recursive)
+        sources, outright = _expand_one(text, recursive=recursive)
         for source in sources:
-            if _left_out(source.path, outright, is_map, made, named):
+            if _is_left_out(source.path, outright, is_map, written, named):
                 left_out += 1
             else:
                 found.setdefault(_absolute(source.path), source)
                 taken += 1
         if not taken and not outright:
-            found.setdefault(_absolute(text), Source(Path(text), problem=_nothing(text, len(sources))))
+            found.setdefault(_absolute(text), Source(Path(text), problem=_describe_no_match(text, len(sources))))
     return Inputs(list(found.values()), left_out)
 
 
-def _left_out(
-    path: Path, outright: bool, is_map: Callable[[Path], bool], made: dict[Path, Path], named: set[str]
+def _is_left_out(
+    path: Path, outright: bool, is_map: Callable[[Path], bool], written: dict[Path, Path], named: set[str]
 ) -> bool:
     if outright:
-        return _absolute(made.get(path.resolve(), Path())) in named and path.resolve() in made
+        return _absolute(written.get(path.resolve(), Path())) in named and path.resolve() in written
     return is_map(path)
 
 
@@ -68,22 +68,22 @@ def _absolute(path: str | Path) -> str:
     return os.path.abspath(path)  # noqa: PTH100 - links stay what they are
 
 
-def _nothing(text: str, maps: int) -> str:
+def _describe_no_match(text: str, maps: int) -> str:
     besides = f" besides {maps} maps of an earlier run" if maps else ""
     return f"the folder holds no picture{besides}" if os.path.isdir(text) else f"no file matches{besides}"  # noqa: PTH112
 
 
-def _one(text: str, *, recursive: bool) -> tuple[list[Source], bool]:
+def _expand_one(text: str, *, recursive: bool) -> tuple[list[Source], bool]:
     """Files that one argument stands for, and whether it names a file outright."""
     if os.path.isdir(text):  # noqa: PTH112 - never raises
-        return _folder(Path(text), recursive=recursive), False
+        return _expand_folder(Path(text), recursive=recursive), False
     if os.path.lexists(text) or not any(letter in text for letter in "*?["):
         return [Source(Path(text))], True
     matches = [Path(match) for match in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207 - absolute patterns
     return [Source(match) for match in matches if match.is_file()], False
 
 
-def _folder(folder: Path, *, recursive: bool) -> list[Source]:
+def _expand_folder(folder: Path, *, recursive: bool) -> list[Source]:
     try:
         walk = sorted(folder.rglob("*") if recursive else folder.iterdir())
     except OSError as error:

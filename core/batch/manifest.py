@@ -11,7 +11,7 @@ from ..errors import BadImage, WriteFailed
 from ..files import atomic_write, report_write_errors
 
 Entry = dict[str, Any]
-Place = tuple[int, int, int]
+Position = tuple[int, int, int]
 """Where an entry stands among those of its run: number of the input, of its frame, of the annotator."""
 START = '{"input": '
 """How every line begins."""
@@ -22,40 +22,40 @@ class Manifest:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.path = folder, folder / "manifest.jsonl"
-        self._old = {_key(entry): entry for entry in _lines(self.path)}
-        self._new: dict[str, tuple[Place, Entry]] = {}
+        self._old = {_build_key(entry): entry for entry in _read_entries(self.path)}
+        self._new: dict[str, tuple[Position, Entry]] = {}
 
     @cached_property
-    def made(self) -> dict[Path, Path]:
+    def written(self) -> dict[Path, Path]:
         """Files that earlier runs wrote into this folder → the inputs they were made of."""
         return {(self.folder / n).resolve(): Path(e["input"]) for e in self._old.values() for n in e.get("files", ())}
 
     def is_map(self, path: Path) -> bool:
         """Whether a file in this folder is ours: recorded, or marked as ours because a killed run did not record it."""
         place = path.resolve()
-        return place in self.made or (self.folder.resolve() in place.parents and _is_marked(path))
+        return place in self.written or (self.folder.resolve() in place.parents and _is_marked(path))
 
-    def done(self, entry: Entry) -> bool:
+    def is_done(self, entry: Entry) -> bool:
         """Whether an earlier run made exactly this, and its files are still there."""
-        old = self._old.get(_key(entry))
+        old = self._old.get(_build_key(entry))
         if old is None or old.get("status") != "done" or any(old.get(key) != value for key, value in entry.items()):
             return False
         return all((self.folder / name).is_file() for name in old["files"])
 
-    def keep(self, entry: Entry, place: Place) -> None:
+    def reuse(self, entry: Entry, place: Position) -> None:
         """Take an entry of an earlier run over."""
-        self._new[_key(entry)] = (place, self._old[_key(entry)])
+        self._new[_build_key(entry)] = (place, self._old[_build_key(entry)])
 
-    def add(self, entry: Entry, place: Place) -> None:
+    def add(self, entry: Entry, place: Position) -> None:
         """Record a result at once. Raises WriteFailed."""
-        self._new[_key(entry)] = (place, entry)
+        self._new[_build_key(entry)] = (place, entry)
         with report_write_errors(self.path), self.path.open("ab") as stream:
-            stream.write(_line(entry))
+            stream.write(_encode(entry))
 
-    def maps_of(self, source: Path) -> dict[str, Path]:
+    def find_maps(self, source: Path) -> dict[str, Path]:
         """Annotator name → finished map of an input of this run (its first frame)."""
         maps: dict[str, Path] = {}
-        for entry in self._ordered():
+        for entry in self._sort_entries():
             if entry["input"] == source.as_posix() and entry["status"] == "done":
                 maps.setdefault(entry["name"], self.folder / entry["output"])
         return maps
@@ -74,13 +74,13 @@ class Manifest:
         """Write the record in order: what earlier runs did elsewhere, then this run's entries. Raises WriteFailed."""
         tried = {entry["input"] for _, entry in self._new.values()}
         kept = [old for key, old in self._old.items() if key not in self._new]
-        self._write([*(e for e in kept if e["status"] != "refused" or e["input"] not in tried), *self._ordered()])
+        self._write([*(e for e in kept if e["status"] != "refused" or e["input"] not in tried), *self._sort_entries()])
 
-    def _ordered(self) -> list[Entry]:
+    def _sort_entries(self) -> list[Entry]:
         return [entry for _, entry in sorted(self._new.values(), key=lambda pair: pair[0])]
 
     def _write(self, entries: Any) -> None:
-        atomic_write(self.path, b"".join(_line(entry) for entry in entries))
+        atomic_write(self.path, b"".join(_encode(entry) for entry in entries))
 
 
 def _is_marked(path: Path) -> bool:
@@ -94,11 +94,11 @@ def _is_marked(path: Path) -> bool:
         return False
 
 
-def _key(entry: Entry) -> str:
+def _build_key(entry: Entry) -> str:
     return entry.get("output") or f"{entry.get('input')} {entry.get('name')}"
 
 
-def _line(entry: Entry) -> bytes:
+def _encode(entry: Entry) -> bytes:
     """UTF-8; a file name that is no UTF-8 is escaped, so that the line stays readable for everyone."""
     try:
         return f"{json.dumps(entry, ensure_ascii=False)}\n".encode()
@@ -106,7 +106,7 @@ def _line(entry: Entry) -> bytes:
         return f"{json.dumps(entry)}\n".encode()
 
 
-def _lines(path: Path) -> list[Entry]:
+def _read_entries(path: Path) -> list[Entry]:
     if not path.is_file():
         return []
     with report_write_errors(path):

@@ -27,7 +27,7 @@ class MaskSource:
     def __init__(self, given: Path | Annotator[Any] | None = None) -> None:
         self.given = given
 
-    def file(self, source: Source) -> Path | None:
+    def find_file(self, source: Source) -> Path | None:
         """Mask file of an input, None when there is none."""
         if not isinstance(self.given, Path):
             return None
@@ -36,18 +36,18 @@ class MaskSource:
         found = sorted(path for path in self.given.iterdir() if path.stem == source.path.stem and path.is_file())
         return found[0] if found else None
 
-    def record(self, source: Source) -> dict[str, Any]:
+    def describe(self, source: Source) -> dict[str, Any]:
         """What decides the mask's bytes, for the manifest."""
         if self.given is None:
             return {"from": "transparency"}
         if isinstance(self.given, Path):
-            path = self.file(source)
-            return {"from": path.as_posix() if path else "", "sha256": _digest(path) if path else ""}
+            path = self.find_file(source)
+            return {"from": path.as_posix() if path else "", "sha256": _hash(path) if path else ""}
         spec = self.given.spec
         params = msgspec.to_builtins(self.given.defaults)
         return {"from": spec.id, "version": spec.version, "params": params, "device": str(self.given.placement)}
 
-    def of(self, source: Source, picture: Picture) -> Masks | None:
+    def load(self, source: Source, picture: Picture) -> Masks | None:
         """Mask as bool [1, H, W] at the picture's size; None for a picture without transparency. Raises BadImage."""
         from ..images.convert import to_masks
         from ..images.geometry import Size
@@ -57,7 +57,7 @@ class MaskSource:
             return None if picture.alpha is None else (picture.alpha < TRANSPARENT_BELOW)[None]
         if not isinstance(self.given, Path):
             return to_masks(self.given(picture.pixels, resolution=0).images, 1, size)
-        path = self.file(source)
+        path = self.find_file(source)
         if path is None:
             fix = "add one, or leave --mask out"
             raise BadImage(
@@ -66,14 +66,14 @@ class MaskSource:
         return to_masks(path, 1, size)
 
 
-def _digest(path: Path) -> str:
+def _hash(path: Path) -> str:
     try:
         status = path.stat()
-        return _remembered(path, status.st_mtime_ns, status.st_size)
+        return _hash_cached(path, status.st_mtime_ns, status.st_size)
     except OSError:
         return ""  # the attempt to read it tells the reason
 
 
 @lru_cache(maxsize=64)
-def _remembered(path: Path, _modified: int, _size: int) -> str:
+def _hash_cached(path: Path, _modified: int, _size: int) -> str:
     return hash_file(path)

@@ -20,7 +20,7 @@ LONGEST = 255
 """Bytes that a file name may have on the usual file systems."""
 
 
-def safe_name(name: str) -> str:
+def to_safe_name(name: str) -> str:
     """Part of a file name that every system takes; ids stay as they are."""
     return re.sub(r"[^A-Za-z0-9._+-]+", "_", name).strip("_.")
 
@@ -59,7 +59,7 @@ class Outputs:
                 what = "its map would overwrite that of an input whose name differs in case or accents only"
                 raise BadImage(what, where=str(name), fix="rename one of them")
 
-    def written(self, output: str) -> None:
+    def add(self, output: str) -> None:
         """Remember a file of this run."""
         if identity := _identity(self.folder / output):
             self._written.add(identity)

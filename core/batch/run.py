@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..errors import BadImage
-from ..images.geometry import Size, pixel_perfect
+from ..images.geometry import Size, find_pixel_perfect
 from ..weights.store import get_store
 from .frames import Frame, hash_input, iter_groups, iter_pictures
 from .masks import MaskSource
-from .outputs import Outputs, safe_name
+from .outputs import Outputs, to_safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from ..images.geometry import FitMode
     from ..images.types import Masks
     from .inputs import Source
-    from .manifest import Entry, Manifest, Place
+    from .manifest import Entry, Manifest, Position
 
 
 @dataclass(frozen=True)
-class Wanted:
+class BatchOptions:
     """What is made of every picture.
 
     annotators: name as the user gave it → annotator. target: size every map is fitted to by mode, or None.
@@ -44,11 +44,11 @@ class Wanted:
 
 
 @dataclass
-class Tally:
+class BatchSummary:
     """What a run did; refused holds (input, reason), notes (output or input, note)."""
 
-    made: int = 0
-    kept: int = 0
+    written: int = 0
+    reused: int = 0
     refused: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     notes: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
@@ -56,33 +56,35 @@ class Tally:
 class Batch:
     """One run over a list of sources. step is called when a source is finished."""
 
-    def __init__(self, wanted: Wanted, sources: list[Source], manifest: Manifest, step: Callable[[], None]) -> None:
+    def __init__(
+        self, wanted: BatchOptions, sources: list[Source], manifest: Manifest, step: Callable[[], None]
+    ) -> None:
         self.wanted, self.sources, self.manifest, self.step = wanted, sources, manifest, step
-        masks = [path for source in sources if (path := wanted.mask.file(source))]
+        masks = [path for source in sources if (path := wanted.mask.find_file(source))]
         self.outputs = Outputs(manifest.folder, [*(source.path for source in sources), *masks])
-        self.tally = Tally()
+        self.tally = BatchSummary()
 
-    def run(self) -> Tally:
+    def run(self) -> BatchSummary:
         """Annotate every source; raises only what no other picture would survive either."""
-        frames = (frame for number, source in enumerate(self.sources) for frame in self._frames(number, source))
+        frames = (frame for number, source in enumerate(self.sources) for frame in self._iter_frames(number, source))
         for group in iter_groups(frames, self.wanted.batch):
             for order, name in enumerate(self.wanted.annotators):
                 self._annotate(order, name, group)
         return self.tally
 
-    def _frames(self, number: int, source: Source) -> Iterator[Frame]:
+    def _iter_frames(self, number: int, source: Source) -> Iterator[Frame]:
         try:
-            yield from self._decoded(number, source)
+            yield from self._decode(number, source)
         except BadImage as error:
             self._refuse(source, "", error, (number, -1, -1))
         self.step()
 
-    def _decoded(self, number: int, source: Source) -> Iterator[Frame]:
+    def _decode(self, number: int, source: Source) -> Iterator[Frame]:
         if source.problem:
             raise BadImage(source.problem, where=str(source.path))
         output = self.outputs.claim(source, source.path.stem)
         digest = hash_input(source.path)
-        if not self.wanted.all_frames and self._all_kept(number, source, digest, output):
+        if not self.wanted.all_frames and self._reuse_all(number, source, digest, output):
             return
         with closing(iter_pictures(source.path, every=self.wanted.all_frames)) as pictures:
             for index, (picture, many) in enumerate(pictures):
@@ -91,27 +93,27 @@ class Batch:
                 place = self.outputs.claim(source, f"{source.path.stem}.{index:04d}") if many else output
                 yield Frame(number, index, source, digest, place, picture)
 
-    def _all_kept(self, number: int, source: Source, digest: str, output: str) -> bool:
-        entries = [self._entry(name, source, digest, output) for name in self.wanted.annotators]
-        if not all(self.manifest.done(entry) for entry in entries):
+    def _reuse_all(self, number: int, source: Source, digest: str, output: str) -> bool:
+        entries = [self._build_entry(name, source, digest, output) for name in self.wanted.annotators]
+        if not all(self.manifest.is_done(entry) for entry in entries):
             return False
         for order, entry in enumerate(entries):
-            self._keep(entry, (number, 0, order))
+            self._reuse(entry, (number, 0, order))
         return True
 
-    def _keep(self, entry: Entry, place: Place) -> None:
-        self.manifest.keep(entry, place)
-        self.outputs.written(entry["output"])
-        self.tally.kept += 1
+    def _reuse(self, entry: Entry, place: Position) -> None:
+        self.manifest.reuse(entry, place)
+        self.outputs.add(entry["output"])
+        self.tally.reused += 1
 
-    def _entry(self, name: str, source: Source, digest: str, output: str) -> Entry:
+    def _build_entry(self, name: str, source: Source, digest: str, output: str) -> Entry:
         """Everything that decides the bytes of a map, so that a rerun knows whether it has them already."""
         annotator, wanted = self.wanted.annotators[name], self.wanted
         entry: Entry = {
             "input": source.path.as_posix(),
             "sha256": digest,
             "name": name,
-            "output": f"{output}.{safe_name(name)}.png",
+            "output": f"{output}.{to_safe_name(name)}.png",
             "annotator": annotator.spec.id,
             "version": annotator.spec.version,
             "params": msgspec.to_builtins(annotator.defaults),
@@ -122,61 +124,63 @@ class Batch:
         }
         if wanted.target:
             entry |= {"resolution": "pixel perfect", "size": list(wanted.target), "mode": wanted.mode}
-        return entry | ({"mask": wanted.mask.record(source)} if annotator.spec.takes_mask else {})
+        return entry | ({"mask": wanted.mask.describe(source)} if annotator.spec.takes_mask else {})
 
     def _annotate(self, order: int, name: str, frames: list[Frame]) -> None:
-        todo: list[tuple[Frame, Entry, Place]] = []
+        todo: list[tuple[Frame, Entry, Position]] = []
         for frame in frames:
-            entry = self._entry(name, frame.source, frame.digest, frame.output)
+            entry = self._build_entry(name, frame.source, frame.digest, frame.output)
             place = (frame.number, frame.index, order)
-            if self.manifest.done(entry):
-                self._keep(entry, place)
+            if self.manifest.is_done(entry):
+                self._reuse(entry, place)
             else:
                 todo.append((frame, entry, place))
         if todo:
-            self._make(name, todo)
+            self._annotate_together(name, todo)
 
-    def _make(self, name: str, todo: list[tuple[Frame, Entry, Place]]) -> None:
+    def _annotate_together(self, name: str, todo: list[tuple[Frame, Entry, Position]]) -> None:
         """Make maps together; if that fails, one by one, so that only the culprit is refused."""
         try:
             for _, entry, _ in todo:
                 self.outputs.check(entry["output"])
-            result = self._map(self.wanted.annotators[name], [frame for frame, _, _ in todo])
+            result = self._run_annotator(self.wanted.annotators[name], [frame for frame, _, _ in todo])
         except BadImage as error:
             if len(todo) == 1:
                 frame, _, place = todo[0]
                 self._refuse(frame.source, name, error, place)
                 return
             for one in todo:
-                self._make(name, [one])
+                self._annotate_together(name, [one])
             return
         for index, (_, entry, place) in enumerate(todo):
             self._write(result, index, entry, place)
 
-    def _map(self, annotator: Annotator[Any], frames: list[Frame]) -> ControlMap:
+    def _run_annotator(self, annotator: Annotator[Any], frames: list[Frame]) -> ControlMap:
         import numpy as np
 
         pixels = np.stack([frame.picture.pixels for frame in frames])
-        masks = self._masks(frames) if annotator.spec.takes_mask else None
+        masks = self._stack_masks(frames) if annotator.spec.takes_mask else None
         target, mode = self.wanted.target, self.wanted.mode
         try:
             if target is None:
                 return annotator(pixels, resolution=self.wanted.resolution, masks=masks)
-            resolution = max(1, pixel_perfect(Size(*pixels.shape[1:3]), target, mode))
-            return _fitted(annotator(pixels, resolution=resolution, masks=masks), target, mode, annotator.spec.smooth)
+            resolution = max(1, find_pixel_perfect(Size(*pixels.shape[1:3]), target, mode))
+            return _fit_images(
+                annotator(pixels, resolution=resolution, masks=masks), target, mode, annotator.spec.smooth
+            )
         except MemoryError as error:
             raise BadImage("there is not enough memory for it", fix="choose a smaller --resolution") from error
 
-    def _masks(self, frames: list[Frame]) -> Masks | None:
+    def _stack_masks(self, frames: list[Frame]) -> Masks | None:
         import numpy as np
 
-        masks = [self.wanted.mask.of(frame.source, frame.picture) for frame in frames]
+        masks = [self.wanted.mask.load(frame.source, frame.picture) for frame in frames]
         there = [mask for mask in masks if mask is not None]
         if there and len(there) < len(masks):
             raise BadImage("some of these pictures have no mask")  # each is tried alone then
         return np.concatenate(there) if there else None
 
-    def _write(self, result: ControlMap, index: int, entry: Entry, place: Place) -> None:
+    def _write(self, result: ControlMap, index: int, entry: Entry, place: Position) -> None:
         from ..images.writing import write_map
 
         folder = self.manifest.folder
@@ -185,23 +189,23 @@ class Batch:
         files = write_map(result, index, output.parent, stem, values=self.wanted.values, json=self.wanted.poses)
         names = [path.relative_to(folder).as_posix() for path in files]
         self.manifest.add({**entry, "status": "done", "files": names, "notes": list(result.notes)}, place)
-        self.outputs.written(entry["output"])
-        self.tally.made += 1
+        self.outputs.add(entry["output"])
+        self.tally.written += 1
         self.tally.notes.extend((entry["output"], note) for note in result.notes)
 
-    def _refuse(self, source: Source, name: str, error: BadImage, place: Place) -> None:
-        path, reason = source.path.as_posix(), _reason(error, source)
+    def _refuse(self, source: Source, name: str, error: BadImage, place: Position) -> None:
+        path, reason = source.path.as_posix(), _describe_refusal(error, source)
         self.manifest.add({"input": path, "name": name, "status": "refused", "reason": reason}, place)
         self.tally.refused.append((path, reason))
 
 
-def _reason(error: BadImage, source: Source) -> str:
+def _describe_refusal(error: BadImage, source: Source) -> str:
     """Say why, without the input's own name, which stands beside it."""
     own = error.where in ("", str(source.path))
     return str(BadImage(error.what, where="" if own else error.where, fix=error.fix))
 
 
-def _fitted(result: ControlMap, target: Size, mode: FitMode, smooth: bool) -> ControlMap:
+def _fit_images(result: ControlMap, target: Size, mode: FitMode, smooth: bool) -> ControlMap:
     """Fit the pictures of a map; its raw values and poses keep the size they were made at."""
     from dataclasses import replace
 

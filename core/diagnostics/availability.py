@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..annotator import pip_install
+from ..annotator import build_pip_command
 from ..weights.store import get_store
 
 if TYPE_CHECKING:
     from ..registry import AnnotatorType
 
 
-def unavailable(annotator: AnnotatorType, *, has_mask: bool = True) -> str:
+def explain_unavailable(annotator: AnnotatorType, *, has_mask: bool = True) -> str:
     """Why an annotator cannot run here with default parameters; empty when it can. has_mask: whether it gets one."""
     if annotator.spec.takes_mask and not has_mask:
         return "it needs a mask"
-    if missing := annotator.missing():
-        return f"needs {', '.join(missing)}: {pip_install(missing)}"
+    if missing := annotator.find_missing():
+        return f"needs {', '.join(missing)}: {build_pip_command(missing)}"
     absent = [weight for weight in annotator.weights_for(annotator.params()) if get_store().find(weight) is None]
     if lost := [weight.id for weight in absent if not weight.repo]:
         return f"{', '.join(lost)} of this package gone or changed: install it again"

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from .. import settings
-from ..annotator import pip_install
+from ..annotator import build_pip_command
 from ..errors import BadParameter, BadWeights
 from ..files import find_existing_folder, hash_file
 from ..networks.placement import resolve_placement
 from ..weights.search_paths import has_identity
-from .packages import Finding, check_packages, installed
+from .packages import Finding, check_packages, list_installed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..weights.record import Weight
     from ..weights.store import Store
 
-SHOWN = (
+PACKAGES = (
     *("torch", "transformers", "numpy", "pillow", "safetensors", "huggingface-hub", "msgspec"),
     *("openvino", "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "controlnet-aux"),
 )
@@ -51,7 +51,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def diagnose(registry: Registry, store: Store, environ: Mapping[str, str] | None = None) -> Report:
     """Look at everything. store should be one that remembers nothing, so that no file is written."""
-    have = installed()
+    have = list_installed()
     records = list({weight.id: weight for annotator in registry for weight in annotator.spec.weights}.values())
     device, findings = check_device()
     findings = [
@@ -73,7 +73,7 @@ def _facts(have: Mapping[str, str], device: Mapping[str, str], cache: Path, regi
     return {
         "python": f"{platform.python_version()} ({sys.executable})",
         "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "packages": {**{name: have[name] for name in SHOWN if name in have}, **opencv},
+        "packages": {**{name: have[name] for name in PACKAGES if name in have}, **opencv},
         "device": dict(device),
         "cache": str(cache),
         "free_bytes": shutil.disk_usage(find_existing_folder(cache)).free,
@@ -101,9 +101,9 @@ def check_annotators(registry: Registry) -> Iterator[Finding]:
         fix = "install what it names, or remove the file or package it comes from"
         yield Finding(level="wrong", topic="annotators", what=f"{name} could not be imported ({reason})", fix=fix)
     for annotator in registry:
-        if missing := annotator.missing():
+        if missing := annotator.find_missing():
             what = f"{annotator.spec.id} cannot run: {', '.join(missing)} missing"
-            yield Finding(level="wrong", topic="annotators", what=what, fix=pip_install(missing))
+            yield Finding(level="wrong", topic="annotators", what=what, fix=build_pip_command(missing))
 
 
 def check_variables(environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -31,7 +31,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     fix: str = ""
 
 
-def installed() -> dict[str, str]:
+def list_installed() -> dict[str, str]:
     """Distribution → version, by normalised name; of two copies the first on the path counts, as for imports."""
     found: dict[str, str] = {}
     for distribution in importlib.metadata.distributions():
@@ -41,7 +41,7 @@ def installed() -> dict[str, str]:
     return found
 
 
-def number(version: str) -> tuple[int, ...]:
+def parse_version(version: str) -> tuple[int, ...]:
     """Leading numbers of a version: ``2.13.0+cpu`` → (2, 13, 0)."""
     match = re.match(r"\d+(\.\d+)*", version)
     return tuple(int(part) for part in match[0].split(".")) if match else ()
@@ -59,7 +59,7 @@ def check_packages(have: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding(level="note", topic="extras", what=what, fix=f"pip install 'underdrawing[{extra}]'")
 
 
-def requirements() -> list[tuple[str, str]]:
+def read_requirements() -> list[tuple[str, str]]:
     """Our requirements as (package, least version): of the installed metadata, or of the files beside a clone."""
     lines: list[str] = []
     for name in ("requirements.txt", "requirements-standalone.txt"):
@@ -75,11 +75,11 @@ def requirements() -> list[tuple[str, str]]:
 
 
 def _floors(have: Mapping[str, str]) -> Iterator[Finding]:
-    for package, least in requirements():
+    for package, least in read_requirements():
         if package in OPENCV:
             continue
         found = have.get(package, "")
-        if not found or number(found) < number(least):
+        if not found or parse_version(found) < parse_version(least):
             what = f"{package} {found} is too old, {least} is needed" if found else f"{package} is not installed"
             yield Finding(level="wrong", topic="packages", what=what, fix=f"pip install '{package}>={least}'")
 
@@ -114,16 +114,16 @@ def _winner() -> str:
 
 def _numpy_2(have: Mapping[str, str]) -> Iterator[Finding]:
     numpy = have.get("numpy", "")
-    if number(numpy) < (2,):
+    if parse_version(numpy) < (2,):
         return
     for package, ready in READY_FOR_NUMPY_2.items():
-        if package in have and number(have[package]) < ready:
+        if package in have and parse_version(have[package]) < ready:
             what = f"{package} {have[package]} was built for numpy 1 and does not work with numpy {numpy}"
             fix = f"pip install -U '{package}>={'.'.join(map(str, ready))}', or pip install 'numpy<2'"
             yield Finding(level="wrong", topic="abi", what=what, fix=fix)
 
 
 def _mediapipe(have: Mapping[str, str]) -> Iterator[Finding]:
-    if "controlnet-aux" in have and number(have.get("mediapipe", "")) >= (1,):
+    if "controlnet-aux" in have and parse_version(have.get("mediapipe", "")) >= (1,):
         what = f"controlnet-aux {have['controlnet-aux']} cannot be imported beside mediapipe {have['mediapipe']}"
         yield Finding(level="wrong", topic="extras", what=what, fix="pip install 'mediapipe<1.0'")

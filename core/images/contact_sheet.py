@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ..errors import BadImage
 from ..files import atomic_write
 from .geometry import Size
-from .reading import read
+from .reading import read_pictures
 from .resize import resize_image
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Cell(NamedTuple):
     picture: Image.Image
 
 
-def contact_sheet(rows: Sequence[tuple[Path, Mapping[str, Path]]], names: Sequence[str], to: Path) -> str:
+def write_contact_sheet(rows: Sequence[tuple[Path, Mapping[str, Path]]], names: Sequence[str], to: Path) -> str:
     """Draw each input and its maps, every cell labelled, at most COLUMNS a line, and write the sheet as PNG.
 
     rows: input → {annotator name: map}. At most MOST_ROWS inputs are shown; returns a note when some are left out, or
@@ -49,13 +49,13 @@ def contact_sheet(rows: Sequence[tuple[Path, Mapping[str, Path]]], names: Sequen
     return f" (the first {MOST_ROWS} of {len(there)} inputs)" if len(there) > MOST_ROWS else ""
 
 
-def sheet_of(pictures: Sequence[tuple[str, NDArray[np.uint8]]]) -> NDArray[np.uint8]:
+def draw_sheet(pictures: Sequence[tuple[str, NDArray[np.uint8]]]) -> NDArray[np.uint8]:
     """Draw labelled pictures [H, W, 3] as one sheet, at most COLUMNS a line."""
     cells = (Cell(label, _shrunk(pixels)) for label, pixels in pictures)
     return np.array(_drawn([_lines(cells)]))
 
 
-def written(picture: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
+def draw_label(picture: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
     """Picture [H, W, 3] with a line of green text in its upper left corner."""
     drawn = Image.fromarray(np.ascontiguousarray(picture))
     font = _font(max(TEXT, min(40, picture.shape[0] // 8)))
@@ -80,7 +80,7 @@ def _lines(cells: Iterator[Cell]) -> list[list[Cell]]:
 def _small(path: Path) -> Image.Image:
     """Shrink or enlarge a picture into a cell; a crossed box stands for one that cannot be read any more."""
     try:
-        pixels = read(path)[0].pixels
+        pixels = read_pictures(path)[0].pixels
     except BadImage:
         box = Image.new("RGB", (CELL, CELL), PAPER)
         ImageDraw.Draw(box).line((0, 0, CELL, CELL), fill=SOFT)
@@ -153,6 +153,6 @@ def _printable(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) ->
 
 
 def _png(sheet: Image.Image) -> bytes:
-    from .writing import png_bytes
+    from .writing import encode_png
 
-    return png_bytes(np.asarray(sheet), {"contact sheet": True})
+    return encode_png(np.asarray(sheet), {"contact sheet": True})

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import BadImage
 from .geometry import Size
-from .pixels import check_unit, luminance, over_white, to_8bit
+from .pixels import check_unit_range, compute_luminance, lay_over_white, to_8bit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,7 +39,7 @@ def to_images(x: Any) -> Images:
     stored = _channels_last(_array(x))
     pixels = to_8bit(stored)
     if pixels.shape[3] == 4:
-        pixels = over_white(pixels[..., :3], pixels[..., 3])
+        pixels = lay_over_white(pixels[..., :3], pixels[..., 3])
     elif pixels.shape[3] == 1:
         pixels = np.repeat(pixels, 3, axis=3)
     return np.ascontiguousarray(pixels)
@@ -82,13 +82,13 @@ def _join(parts: list[Images]) -> Images:
 def _picture(x: Any) -> Picture | None:
     """Read a path, or decode a Pillow picture; None for arrays."""
     if isinstance(x, (str, Path)):
-        from .reading import read
+        from .reading import read_pictures
 
-        return read(x)[0]
+        return read_pictures(x)[0]
     if hasattr(x, "getbands") and hasattr(x, "convert"):
-        from .reading import picture_of
+        from .reading import decode_pillow
 
-        return picture_of(x)
+        return decode_pillow(x)
     return None
 
 
@@ -125,7 +125,7 @@ def _mask_array(x: Any) -> Masks:
     """One mask or batch of masks as bool [B, H, W] at its own size."""
     if (picture := _picture(x)) is not None:
         # transparent parts of `pixels` are already white; they do not count, since alpha does
-        return (picture.alpha if picture.alpha is not None else luminance(picture.pixels))[None] > 127
+        return (picture.alpha if picture.alpha is not None else compute_luminance(picture.pixels))[None] > 127
     array = _array(x)
     if array.ndim == 3 and array.shape[-1] not in _CHANNELS:
         array = array[..., None]
@@ -137,11 +137,11 @@ def _mask_array(x: Any) -> Masks:
     pixels = to_8bit(array)
     if pixels.shape[3] == 4 and not bool((pixels[..., 3] == 255).all()):
         return pixels[..., 3] > 127
-    return luminance(pixels) > 127
+    return compute_luminance(pixels) > 127
 
 
 def _halved(array: NDArray[Any]) -> Masks:
     if array.dtype.kind == "f":
-        check_unit(array)
+        check_unit_range(array)
         return array >= 0.5
     return to_8bit(array) > 127

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import BadImage
-from .pixels import check_unit, oriented, over_white, stretch, to_8bit
+from .pixels import apply_orientation, check_unit_range, lay_over_white, stretch_range, to_8bit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,8 +54,8 @@ def decode(image: Image, *, deep: NDArray[np.uint16] | None = None, where: str =
         pixels, alpha = _refined(pixels, alpha, deep)
     if alpha is not None and bool((alpha == 255).all()):
         alpha = None
-    upright = np.ascontiguousarray(oriented(over_white(pixels, alpha), orientation))
-    turned = None if alpha is None else np.ascontiguousarray(oriented(alpha, orientation))
+    upright = np.ascontiguousarray(apply_orientation(lay_over_white(pixels, alpha), orientation))
+    turned = None if alpha is None else np.ascontiguousarray(apply_orientation(alpha, orientation))
     return Picture(upright, turned, tuple(notes))
 
 
@@ -95,9 +95,9 @@ def deep_to_8bit(values: NDArray[Any], notes: list[str], *, where: str = "") -> 
     if values.dtype.kind == "f" and low >= 0 and high <= 1:
         return to_8bit(values)
     if not (np.isfinite(low) and np.isfinite(high)):
-        check_unit(values, where=where)
+        check_unit_range(values, where=where)
     notes.append(f"values from {low:g} to {high:g} were stretched to the full range")
-    return to_8bit(stretch(values))
+    return to_8bit(stretch_range(values))
 
 
 def _has_alpha(image: Image) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from .geometry import FitMode, Size, fit
+from .geometry import FitMode, Size, plan_fit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +38,7 @@ def fit_map(image: U8, target: Size, mode: FitMode, *, smooth: bool = True) -> U
 
     smooth: whether the map may be interpolated (Spec.smooth). Bars are filled with the median of the map's border.
     """
-    scaled_size, top, left = fit(Size(*image.shape[:2]), target, mode)
+    scaled_size, top, left = plan_fit(Size(*image.shape[:2]), target, mode)
     scaled = resize_map(image, scaled_size, smooth=smooth)
     if mode == "fill" and scaled_size != target:
         canvas = np.empty((*target, 3), np.uint8)

@@ -25,7 +25,7 @@ FitMode = Literal["just", "crop", "fill"]
 """A1111's "Just Resize", "Crop and Resize" and "Resize and Fill"."""
 
 
-def target_size(size: Size, resolution: int) -> Size:
+def find_target_size(size: Size, resolution: int) -> Size:
     """Size of the map of a picture: shorter side = resolution, aspect kept, each side round(side * k), at least 1.
 
     resolution 0 is the picture's own size. Raises BadImage when the map would exceed MAX_MAP_PIXELS.
@@ -47,12 +47,12 @@ def target_size(size: Size, resolution: int) -> Size:
     return target
 
 
-def padded_size(size: Size, multiple: int) -> Size:
+def find_padded_size(size: Size, multiple: int) -> Size:
     """Next larger size whose sides are multiples."""
     return Size(-(-size.height // multiple) * multiple, -(-size.width // multiple) * multiple)
 
 
-def pixel_perfect(source: Size, target: Size, mode: FitMode) -> int:
+def find_pixel_perfect(source: Size, target: Size, mode: FitMode) -> int:
     """Resolution at which a map of source has just the detail that target shows (A1111's "Pixel Perfect").
 
     target is the generation size; A1111 floors it to multiples of 8 before. At least 1: 0 would mean the input's size.
@@ -62,7 +62,7 @@ def pixel_perfect(source: Size, target: Size, mode: FitMode) -> int:
     return max(1, round(k * min(source)))
 
 
-class Fit(NamedTuple):
+class FitPlan(NamedTuple):
     """How a map is brought to a target: scale it to `scaled`, then place it at (top, left) of the target.
 
     Offsets are negative where the scaled map is larger than the target and is cropped.
@@ -73,13 +73,13 @@ class Fit(NamedTuple):
     left: int
 
 
-def fit(source: Size, target: Size, mode: FitMode) -> Fit:
+def plan_fit(source: Size, target: Size, mode: FitMode) -> FitPlan:
     """Plan A1111's resize modes: stretch ("just"), cover and centre-crop ("crop"), contain and centre ("fill")."""
     if mode == "just":
-        return Fit(target, 0, 0)
+        return FitPlan(target, 0, 0)
     scales = (target.height / source.height, target.width / source.width)
     k = min(scales) if mode == "fill" else max(scales)
     scaled = Size(max(1, round(source.height * k)), max(1, round(source.width * k)))
     if mode == "fill":
-        return Fit(scaled, max(0, (target.height - scaled.height) // 2), max(0, (target.width - scaled.width) // 2))
-    return Fit(scaled, -max(0, (scaled.height - target.height) // 2), -max(0, (scaled.width - target.width) // 2))
+        return FitPlan(scaled, max(0, (target.height - scaled.height) // 2), max(0, (target.width - scaled.width) // 2))
+    return FitPlan(scaled, -max(0, (scaled.height - target.height) // 2), -max(0, (scaled.width - target.width) // 2))

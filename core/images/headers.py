@@ -50,7 +50,7 @@ class PngHeader(NamedTuple):
     key: bytes
 
 
-def sniff(head: bytes) -> str:
+def detect_format(head: bytes) -> str:
     """Format of a file by its first 32 bytes ("PNG", "JPEG", ..., "HEIF"), or an empty string."""
     if head.startswith(PNG_SIGNATURE):
         return "PNG"
@@ -62,7 +62,7 @@ def sniff(head: bytes) -> str:
     return next((name for start, name in _SIGNATURES if head.startswith(start)), "")
 
 
-def describe(head: bytes) -> str:
+def describe_unknown(head: bytes) -> str:
     """Say what a file that is no picture of ours seems to be, from its first bytes."""
     if not head:
         return "the file is empty (0 bytes)"
@@ -94,7 +94,7 @@ def check_size(size: Size, *, where: str) -> None:
         )
 
 
-def webp_size(head: bytes) -> Size | None:
+def read_webp_size(head: bytes) -> Size | None:
     """Canvas of a WebP file from its first 32 bytes; None when the header is of no known kind."""
     kind = head[12:16]
     if len(head) < 30:
@@ -110,7 +110,7 @@ def webp_size(head: bytes) -> Size | None:
     return None
 
 
-def png_chunks(file: BinaryIO, keep: Container[bytes], *, where: str) -> Iterator[tuple[bytes, bytes]]:
+def iter_png_chunks(file: BinaryIO, keep: Container[bytes], *, where: str) -> Iterator[tuple[bytes, bytes]]:
     """Walk a PNG from its first chunk to IEND, checking every checksum; yields kind and data (empty unless kept).
 
     Reads in blocks, so that memory stays flat. Raises BadImage where the file ends early or a checksum is wrong.
@@ -146,7 +146,7 @@ def _name(kind: bytes) -> str:
 def check_png(file: BinaryIO, *, where: str) -> PngHeader:
     """Check size and checksums of a whole PNG. Raises BadImage."""
     size, bits, key = Size(0, 0), 8, b""
-    for index, (kind, data) in enumerate(png_chunks(file, (b"IHDR", b"tRNS"), where=where)):
+    for index, (kind, data) in enumerate(iter_png_chunks(file, (b"IHDR", b"tRNS"), where=where)):
         if index == 0:
             if kind != b"IHDR" or len(data) != 13:
                 raise BadImage("the PNG does not begin with its header", where=where, fix=AGAIN)

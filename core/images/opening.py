@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadImage
 from .geometry import Size
-from .headers import AGAIN, PngHeader, check_png, check_size, describe, webp_size
+from .headers import AGAIN, PngHeader, check_png, check_size, describe_unknown, read_webp_size
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -101,8 +101,8 @@ def report_faults(where: str, notes: list[str]) -> Generator[None]:
 def check_file(file: BinaryIO, head: bytes, kind: str, where: str) -> PngHeader | None:
     """Everything that can be refused without a decoder."""
     if not kind:
-        raise BadImage(describe(head), where=where, fix="give a PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF file")
-    if kind == "WEBP" and (size := webp_size(head)) is not None:
+        raise BadImage(describe_unknown(head), where=where, fix="give a PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF file")
+    if kind == "WEBP" and (size := read_webp_size(head)) is not None:
         check_size(size, where=where)
     png = check_png(file, where=where) if kind == "PNG" else None
     if kind == "JPEG":

@@ -33,7 +33,7 @@ def to_8bit(array: NDArray[Any], *, where: str = "") -> NDArray[np.uint8]:
     if array.dtype.kind == "u" and array.dtype.itemsize == 2:
         return _FROM_16[array]
     if array.dtype.kind == "f":
-        check_unit(array, where=where)
+        check_unit_range(array, where=where)
         scaled = np.clip(array, 0, 1).astype(np.float32) * np.float32(255)
         return np.rint(scaled).astype(np.uint8)
     raise BadImage(
@@ -43,7 +43,7 @@ def to_8bit(array: NDArray[Any], *, where: str = "") -> NDArray[np.uint8]:
     )
 
 
-def check_unit(array: NDArray[Any], *, where: str = "") -> None:
+def check_unit_range(array: NDArray[Any], *, where: str = "") -> None:
     """Raise BadImage unless a float array is finite and in 0..1 (give or take OVERSHOOT)."""
     low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
     if not (np.isfinite(low) and np.isfinite(high)):
@@ -56,14 +56,14 @@ def check_unit(array: NDArray[Any], *, where: str = "") -> None:
         )
 
 
-def stretch(array: NDArray[Any]) -> NDArray[np.float64]:
+def stretch_range(array: NDArray[Any]) -> NDArray[np.float64]:
     """Map minimum..maximum of finite numbers to 0..1; a flat array becomes 0."""
     low, high = float(array.min()), float(array.max())
     span = high - low
     return (array.astype(np.float64) - low) / span if span > 0 else np.zeros(array.shape)
 
 
-def over_white(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+def lay_over_white(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
     """Lay [..., 3] with alpha [...] over white, rounding to nearest."""
     if alpha is None:
         return pixels
@@ -71,13 +71,13 @@ def over_white(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | None) -> ND
     return ((pixels * cover + (255 - cover) * np.uint16(255) + np.uint16(127)) // np.uint16(255)).astype(np.uint8)
 
 
-def luminance(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def compute_luminance(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Grey [...] of RGB [..., 3] by ITU-R BT.601, as Pillow's mode L."""
     red, green, blue = (pixels[..., i].astype(np.uint32) for i in range(3))
     return ((red * 19595 + green * 38470 + blue * 7471 + 32768) >> 16).astype(np.uint8)
 
 
-def oriented(array: A, orientation: int) -> A:
+def apply_orientation(array: A, orientation: int) -> A:
     """Turn [H, W, ...] upright by its EXIF orientation 1-8; other numbers leave it as it is."""
     if orientation in (5, 6, 7, 8):
         array = array.swapaxes(0, 1)  # type: ignore[assignment]

@@ -15,7 +15,7 @@ from ..errors import BadImage
 from .decoding import Picture, decode
 from .deep_colour import read_deep_colour, read_tiff
 from .geometry import Size
-from .headers import AGAIN, check_size, sniff
+from .headers import AGAIN, check_size, detect_format
 from .opening import check_file, open_file, open_image, report_faults
 
 if TYPE_CHECKING:
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-__all__ = ["Picture", "frames", "read"]
+__all__ = ["Picture", "iter_frames", "read_pictures"]
 
 
-def read(path: str | Path, all_frames: bool = False) -> list[Picture]:
-    """Read a picture file: its first frame with a note, or all frames (see `frames`, which holds one at a time).
+def read_pictures(path: str | Path, all_frames: bool = False) -> list[Picture]:
+    """Read a picture file: its first frame with a note, or all frames (see `iter_frames`, which holds one at a time).
 
     Raises BadImage with the reason when the file is missing, unreadable, damaged, no picture, or too large; sizes are
     judged by the header, before anything is decoded.
     """
     if all_frames:
-        return list(frames(path))
+        return list(iter_frames(path))
     for picture in _frames(Path(path), every=False):
         return [picture]
     raise BadImage("the file holds no picture", where=str(path), fix=AGAIN)
 
 
-def frames(path: str | Path) -> Iterator[Picture]:
-    """Read every frame of a file, one after another, as a viewer would show them. Raises BadImage as `read`."""
+def iter_frames(path: str | Path) -> Iterator[Picture]:
+    """Read every frame of a file, one by one, as a viewer shows them. Raises BadImage as `read_pictures`."""
     return _frames(Path(path), every=True)
 
 
@@ -52,7 +52,7 @@ def _frames(path: Path, *, every: bool) -> Iterator[Picture]:
         notes: list[str] = []
         with report_faults(where, notes):
             head = file.read(32)
-            kind = sniff(head)
+            kind = detect_format(head)
             png = check_file(file, head, kind, where)
             image = open_image(file, kind, where)
             other = read_tiff(file, where) if image is None else None
@@ -90,7 +90,7 @@ def _seek(image: Image, index: int) -> bool:
     return True
 
 
-def picture_of(image: Image) -> Picture:
+def decode_pillow(image: Image) -> Picture:
     """Decode the current frame of an open Pillow picture, like a file. Raises BadImage."""
     where, notes = getattr(image, "filename", "") or "picture", list[str]()
     with report_faults(where, notes):

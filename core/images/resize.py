@@ -36,7 +36,7 @@ def resize_masks(masks: Masks, size: Size) -> Masks:
     return np.stack([resize_image(mask.astype(np.float32), size) >= 0.5 for mask in masks])
 
 
-def pad(batch: A, size: Size) -> A:
+def pad_batch(batch: A, size: Size) -> A:
     """Repeat the right and bottom edge of [B, H, W, ...] up to size."""
     height, width = batch.shape[1:3]
     if (height, width) == tuple(size):

@@ -11,8 +11,8 @@ import numpy as np
 
 from ..errors import BadImage
 from ..files import atomic_write
-from .headers import PNG_SIGNATURE, png_chunks
-from .pixels import stretch
+from .headers import PNG_SIGNATURE, iter_png_chunks
+from .pixels import stretch_range
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,14 +38,14 @@ def write_map(
         parts.update(_value_files(control_map.values[index], control_map.info, labels=labels))
     if json and (document := _document(control_map, index)) is not None:
         parts[".json"] = _dumps(document).encode() + b"\n"
-    parts[".png"] = png_bytes(control_map.images[index], control_map.info)
+    parts[".png"] = encode_png(control_map.images[index], control_map.info)
     paths = [folder / f"{stem}{suffix}" for suffix in parts]
     for path, data in zip(paths, parts.values(), strict=True):
         atomic_write(path, data)
     return (paths[-1], *paths[:-1])
 
 
-def png_bytes(pixels: NDArray[np.uint8] | NDArray[np.uint16], info: dict[str, Any]) -> bytes:
+def encode_png(pixels: NDArray[np.uint8] | NDArray[np.uint16], info: dict[str, Any]) -> bytes:
     """Encode uint8 [H, W, 3] as 8-bit RGB or uint16 [H, W] as 16-bit grey PNG, with info as JSON in a text chunk."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
@@ -66,16 +66,16 @@ def values_png(values: NDArray[np.float32], info: dict[str, Any]) -> bytes:
     finite = np.isfinite(values)
     known = values[finite]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
-    grey = np.rint(stretch(np.where(finite, values, low)) * 65535).astype(np.uint16)
+    grey = np.rint(stretch_range(np.where(finite, values, low)) * 65535).astype(np.uint16)
     extra: dict[str, Any] = {"range": [low, high]}
     if missing := int(values.size - known.size):
         extra["not_finite"] = missing
-    return png_bytes(grey, {**info, **extra})
+    return encode_png(grey, {**info, **extra})
 
 
 def labels_png(values: NDArray[np.float32], info: dict[str, Any]) -> bytes:
     """Encode [H, W] class indices 0..65535 as 16-bit grey, unchanged; `range` is that of `values_png`."""
-    return png_bytes(values.astype(np.uint16), {**info, "range": [0, 65535]})
+    return encode_png(values.astype(np.uint16), {**info, "range": [0, 65535]})
 
 
 def npy_bytes(values: NDArray[np.float32]) -> bytes:
@@ -92,7 +92,7 @@ def read_info(path: str | Path) -> dict[str, Any]:
         with Path(path).open("rb") as file:
             if file.read(len(PNG_SIGNATURE)) != PNG_SIGNATURE:
                 raise BadImage("this is no PNG, maps are", where=where, fix="name a map that was written here")
-            texts = [data for kind, data in png_chunks(file, (b"tEXt",), where=where) if kind == b"tEXt"]
+            texts = [data for kind, data in iter_png_chunks(file, (b"tEXt",), where=where) if kind == b"tEXt"]
     except (OSError, ValueError) as error:
         raise BadImage(f"the file cannot be opened ({error})", where=where, fix="check the name") from error
     return _info_of(texts, where)

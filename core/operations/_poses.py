@@ -65,15 +65,17 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
     def choose(self, pose: Pose) -> Pose:
         """Who and what stays. Raises BadParameter for a list of people that is none."""
-        from ..poses.edit import chosen, parts
+        from ..poses.edit import select_parts, select_people
 
-        return parts(chosen(pose, self.people), body=self.body, hands=self.hands, face=self.face, animals=self.animals)
+        return select_parts(
+            select_people(pose, self.people), body=self.body, hands=self.hands, face=self.face, animals=self.animals
+        )
 
     def fit(self, pose: Pose) -> Pose:
         """On the canvas."""
-        from ..poses.edit import retargeted
+        from ..poses.edit import retarget
 
-        return pose if self.size is None else retargeted(pose, self.size, self.mode)
+        return pose if self.size is None else retarget(pose, self.size, self.mode)
 
 
 def parse_size(text: str) -> Size | None:

@@ -65,14 +65,17 @@ class PoseEdit(Operation[EditInputs, EditParams]):
         from ..poses.model import to_openpose
 
         selection = Selection.of(params)
-        dropped, factors = names.places(params.drop), dict(map(names.limb, items(params.limb, commas=True)))
-        moves = [names.move(text) for text in items(params.move)]
+        dropped, factors = (
+            names.parse_selectors(params.drop),
+            dict(map(names.parse_limb, items(params.limb, commas=True))),
+        )
+        moves = [names.parse_move(text) for text in items(params.move)]
 
         def change(pose: Pose) -> Pose:
             chosen = selection.choose(pose)
-            turned = edit.dropped(edit.mirrored(chosen) if params.mirror else chosen, dropped)
-            placed = edit.put(edit.scaled_limbs(turned, factors), moves)
-            return selection.fit(edit.moved(placed, scale=params.scale, right=params.right, down=params.down))
+            turned = edit.drop_keypoints(edit.mirror(chosen) if params.mirror else chosen, dropped)
+            placed = edit.move_keypoints(edit.scale_limbs(turned, factors), moves)
+            return selection.fit(edit.move_people(placed, scale=params.scale, right=params.right, down=params.down))
 
         poses = tuple(map(change, inputs.poses.poses))
         documents = tuple(to_openpose(pose, confidences=params.confidences) for pose in poses)

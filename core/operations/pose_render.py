@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ..operation import Inputs, Job, Operation, Picture, Report, Spec, slot, target
 from ..params import Params, about, between
 from ..poses.files import PoseFile
-from ..poses.names import STICKS_HELP, Sticks
+from ..poses.names import LIMB_SCALING_HELP, LimbScaling
 from ._poses import ANIMALS, MODE, PEOPLE, POSES, SIZE, FitMode, Selection
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class RenderParams(Params, frozen=True):
     body: Annotated[bool, about("Draw bodies")] = True
     hands: Annotated[bool, about("Draw hands")] = True
     face: Annotated[bool, about("Draw faces")] = True
-    sticks: Annotated[Sticks, about(f"Limb width scaling. {STICKS_HELP}")] = "plain"
+    sticks: Annotated[LimbScaling, about(f"Limb width scaling. {LIMB_SCALING_HELP}")] = "plain"
     resolution: Annotated[int, between(0, 16384, "Shorter side of the map in pixels; 0: that of the poses", step=8)] = 0
     animals: Annotated[bool, about(ANIMALS)] = True
     people: Annotated[str, about(PEOPLE)] = ""
@@ -53,7 +53,7 @@ class PoseRender(Operation[RenderInputs, RenderParams]):
     def run(self, inputs: RenderInputs, params: RenderParams, job: Job) -> Report:
         """Draw every pose. Raises BadImage for a canvas that is too large, BadParameter."""
         from ..poses.drawing import draw_pose
-        from ..poses.files import map_info
+        from ..poses.files import build_map_info
         from ..poses.model import to_openpose
 
         selection = Selection.of(params)
@@ -63,14 +63,14 @@ class PoseRender(Operation[RenderInputs, RenderParams]):
             final = _resize(selection.fit(selection.choose(pose)), params.resolution)
             ending = f"_{number:05}" if inputs.poses.listed else ""
             pixels = draw_pose(final, sticks=params.sticks)
-            pictures.append(Picture(pixels, map_info(final, sticks=params.sticks), ending))
+            pictures.append(Picture(pixels, build_map_info(final, sticks=params.sticks), ending))
             documents.append(to_openpose(final))
         notes = () if pictures else ("holds no poses",)
         return Report(data=documents, pictures=tuple(pictures), notes=notes)
 
 
 def _resize(pose: Pose, resolution: int) -> Pose:
-    from ..images.geometry import Size, target_size
-    from ..poses.model import scaled
+    from ..images.geometry import Size, find_target_size
+    from ..poses.model import scale_pose
 
-    return scaled(pose, target_size(Size(pose.height, pose.width), resolution))
+    return scale_pose(pose, find_target_size(Size(pose.height, pose.width), resolution))

@@ -17,8 +17,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .model import Point, Pose, Slots
-    from .names import Sticks
+    from .model import Keypoint, Keypoints, Pose
+    from .names import LimbScaling
 
     Canvas = NDArray[np.uint8]
 
@@ -103,7 +103,7 @@ class Style(NamedTuple):
     joint: int = JOINT_RADIUS
 
 
-def style(height: int, width: int, sticks: Sticks) -> Style:
+def choose_style(height: int, width: int, sticks: LimbScaling) -> Style:
     """Stick sizes for a map of this size."""
     if sticks == "plain":
         return Style()
@@ -119,11 +119,11 @@ def draw_pose(
     hands: bool = True,
     face: bool = True,
     animals: bool = True,
-    sticks: Sticks = "plain",
+    sticks: LimbScaling = "plain",
 ) -> Canvas:
     """Paint everybody on black: uint8 [pose.height, pose.width, 3] RGB. A later one covers an earlier one."""
     canvas: Canvas = np.zeros((pose.height, pose.width, 3), np.uint8)
-    look = style(pose.height, pose.width, sticks)
+    look = choose_style(pose.height, pose.width, sticks)
     for person in pose.people:
         if body:
             draw_body(canvas, person.body, look)
@@ -137,7 +137,7 @@ def draw_pose(
     return canvas
 
 
-def draw_body(canvas: Canvas, slots: Slots, look: Style) -> None:
+def draw_body(canvas: Canvas, slots: Keypoints, look: Style) -> None:
     """Limbs as filled ellipses, then joints."""
     for (first, second), colour in zip(LIMBS, COLOURS, strict=False):
         start, end = slots[first], slots[second]
@@ -153,7 +153,7 @@ def _dimmed(colour: Colour) -> Colour:
     return red, green, blue
 
 
-def _limb(canvas: Canvas, start: Point, end: Point, stick: int, colour: Colour) -> None:
+def _limb(canvas: Canvas, start: Keypoint, end: Keypoint, stick: int, colour: Colour) -> None:
     (x0, y0), (x1, y1) = ((min(point.x, FARTHEST), min(point.y, FARTHEST)) for point in (start, end))
     middle = (int((x0 + x1) / 2), int((y0 + y1) / 2))
     across, down = x0 - x1, y0 - y1
@@ -162,7 +162,7 @@ def _limb(canvas: Canvas, start: Point, end: Point, stick: int, colour: Colour) 
     cv2.fillConvexPoly(canvas, np.asarray(outline), colour)
 
 
-def draw_hand(canvas: Canvas, slots: Slots | None) -> None:
+def draw_hand(canvas: Canvas, slots: Keypoints | None) -> None:
     """Bones in the colours of the rainbow, then blue joints."""
     if slots is None:
         return
@@ -174,13 +174,13 @@ def draw_hand(canvas: Canvas, slots: Slots | None) -> None:
     _dots(canvas, slots, 4, HAND_JOINT)
 
 
-def draw_face(canvas: Canvas, slots: Slots | None) -> None:
+def draw_face(canvas: Canvas, slots: Keypoints | None) -> None:
     """White dots."""
     if slots is not None:
         _dots(canvas, slots, 3, FACE_DOT)
 
 
-def draw_animal(canvas: Canvas, slots: Slots) -> None:
+def draw_animal(canvas: Canvas, slots: Keypoints) -> None:
     """Limbs as lines, each in its colour."""
     for (first, second), colour in zip(ANIMAL_LIMBS, ANIMAL_COLOURS, strict=True):
         start, end = slots[first], slots[second]
@@ -188,15 +188,15 @@ def draw_animal(canvas: Canvas, slots: Slots) -> None:
             cv2.line(canvas, _pixel(start), _pixel(end), colour, thickness=ANIMAL_STICK)
 
 
-def _dots(canvas: Canvas, slots: Slots, radius: int, colour: Colour) -> None:
+def _dots(canvas: Canvas, slots: Keypoints, radius: int, colour: Colour) -> None:
     for point in slots:
         if point is not None and _drawn(point):
             cv2.circle(canvas, _pixel(point), radius, colour, thickness=-1)
 
 
-def _drawn(point: Point) -> bool:
+def _drawn(point: Keypoint) -> bool:
     return point.x > MARGIN and point.y > MARGIN
 
 
-def _pixel(point: Point) -> tuple[int, int]:
+def _pixel(point: Keypoint) -> tuple[int, int]:
     return int(min(point.x, FARTHEST)), int(min(point.y, FARTHEST))

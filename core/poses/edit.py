@@ -9,21 +9,21 @@ import re
 from typing import TYPE_CHECKING
 
 from ..errors import BadParameter
-from ..images.geometry import Size, fit
-from .model import ANIMAL, BODY, FACE, Person, Point, Pose, Slots, mapped, parts_of
+from ..images.geometry import Size, plan_fit
+from .model import ANIMAL, BODY, FACE, Keypoint, Keypoints, Person, Pose, list_parts, map_keypoints
 from .names import LIMBS, PARENTS, SLOTS, Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from ..images.geometry import FitMode
-    from .names import Move, Place
+    from .names import KeypointSelector, Move
 
-    Change = Callable[[Slots], Slots]
+    Change = Callable[[Keypoints], Keypoints]
     Shift = tuple[float, float]
 
 
-def chosen(pose: Pose, people: str) -> Pose:
+def select_people(pose: Pose, people: str) -> Pose:
     """Keep the people of a list such as "1, 3" (counted from 1, in that order); an empty list keeps everybody.
 
     Numbers beyond the last person are passed over; animals stay. Raises BadParameter.
@@ -36,7 +36,7 @@ def chosen(pose: Pose, people: str) -> Pose:
     return _peopled(pose, (pose.people[n] for n in numbers if n < len(pose.people)))
 
 
-def parts(pose: Pose, *, body: bool = True, hands: bool = True, face: bool = True, animals: bool = True) -> Pose:
+def select_parts(pose: Pose, *, body: bool = True, hands: bool = True, face: bool = True, animals: bool = True) -> Pose:
     """Drop what is not wanted."""
 
     def kept(person: Person) -> Person:
@@ -46,37 +46,37 @@ def parts(pose: Pose, *, body: bool = True, hands: bool = True, face: bool = Tru
     return _peopled(pose, map(kept, pose.people), pose.animals if animals else ())
 
 
-def moved(pose: Pose, *, scale: float = 1.0, right: float = 0.0, down: float = 0.0) -> Pose:
+def move_people(pose: Pose, *, scale: float = 1.0, right: float = 0.0, down: float = 0.0) -> Pose:
     """Scale everybody about the middle of the canvas, then move them by shares of its width and height."""
     if (scale, right, down) == (1, 0, 0):
         return pose  # the sums below would round
     x0, y0 = pose.width / 2, pose.height / 2
 
-    def move(point: Point) -> Point:
+    def move(point: Keypoint) -> Keypoint:
         x = (point.x - x0) * scale + x0 + right * pose.width
-        return Point(x, (point.y - y0) * scale + y0 + down * pose.height, point.confidence)
+        return Keypoint(x, (point.y - y0) * scale + y0 + down * pose.height, point.confidence)
 
-    return mapped(pose, move, Size(pose.height, pose.width))
+    return map_keypoints(pose, move, Size(pose.height, pose.width))
 
 
-def retargeted(pose: Pose, size: Size, mode: FitMode = "just") -> Pose:
-    """Bring everybody onto a canvas of another size as `core.images.geometry.fit` brings a map there.
+def retarget(pose: Pose, size: Size, mode: FitMode = "just") -> Pose:
+    """Bring everybody onto a canvas of another size as `core.images.geometry.plan_fit` brings a map there.
 
     mode: stretch ("just"), fill and crop, or fit and leave room ("fill"). Points may come to lie outside.
     """
-    plan = fit(Size(pose.height, pose.width), size, mode)
+    plan = plan_fit(Size(pose.height, pose.width), size, mode)
     kx, ky = plan.scaled.width / pose.width, plan.scaled.height / pose.height
 
-    def move(point: Point) -> Point:
-        return Point(point.x * kx + plan.left, point.y * ky + plan.top, point.confidence)
+    def move(point: Keypoint) -> Keypoint:
+        return Keypoint(point.x * kx + plan.left, point.y * ky + plan.top, point.confidence)
 
-    return mapped(pose, move, size)
+    return map_keypoints(pose, move, size)
 
 
-def mirrored(pose: Pose) -> Pose:
+def mirror(pose: Pose) -> Pose:
     """Exchange left and right, so that a right hand becomes a left one."""
-    there = mapped(
-        pose, lambda point: Point(pose.width - point.x, point.y, point.confidence), Size(pose.height, pose.width)
+    there = map_keypoints(
+        pose, lambda point: Keypoint(pose.width - point.x, point.y, point.confidence), Size(pose.height, pose.width)
     )
 
     def turned(person: Person) -> Person:
@@ -87,28 +87,28 @@ def mirrored(pose: Pose) -> Pose:
     return _peopled(there, map(turned, there.people), animals)
 
 
-def dropped(pose: Pose, places: Iterable[Place]) -> Pose:
+def drop_keypoints(pose: Pose, places: Iterable[KeypointSelector]) -> Pose:
     """Make gaps of points; a whole face or hand is not there any more."""
     for place in places:
         pose = _changed(pose, place, lambda slots, slot=place.slot: _with(slots, slot, None))
     return pose
 
 
-def put(pose: Pose, moves: Iterable[Move]) -> Pose:
+def move_keypoints(pose: Pose, moves: Iterable[Move]) -> Pose:
     """Move points, in pixels; a gap that is put somewhere becomes a point of confidence 1.
 
     Raises BadParameter where several people would be put on one spot.
     """
     for move in moves:
-        number = len(pose.animals if move.place.part == "animal" else pose.people)
-        if not move.by and move.place.person is None and number > 1:
+        number = len(pose.animals if move.selector.part == "animal" else pose.people)
+        if not move.by and move.selector.person is None and number > 1:
             what = f"{number} of them would be put on one spot"
             raise BadParameter(what, where="move", fix="say whose point it is, as in 2:nose=120,80")
-        pose = _changed(pose, move.place, lambda slots, move=move: _shifted(slots, move))
+        pose = _changed(pose, move.selector, lambda slots, move=move: _shifted(slots, move))
     return pose
 
 
-def scaled_limbs(pose: Pose, factors: Mapping[str, float]) -> Pose:
+def scale_limbs(pose: Pose, factors: Mapping[str, float]) -> Pose:
     """Make limbs longer or shorter; what hangs on them goes along. factors: by name, see `core.poses.names.LIMBS`.
 
     A bone with a gap at one end keeps its length. Hands grow from the wrist, a face from the nose.
@@ -132,7 +132,7 @@ def _stretched(person: Person, factors: Mapping[str, float]) -> Person:
     )
 
 
-def _ways(body: Slots, bones: Mapping[int, float]) -> dict[int, Shift]:
+def _ways(body: Keypoints, bones: Mapping[int, float]) -> dict[int, Shift]:
     """How far each joint goes; a gap goes with the joint it hangs on."""
     ways: dict[int, Shift] = {1: (0.0, 0.0)}
     for child in sorted(PARENTS, key=_depth):
@@ -149,34 +149,34 @@ def _depth(joint: int) -> int:
     return 0 if joint == 1 else 1 + _depth(PARENTS[joint])
 
 
-def _grown(slots: Slots | None, root: Point | None, way: Shift, factor: float) -> Slots | None:
+def _grown(slots: Keypoints | None, root: Keypoint | None, way: Shift, factor: float) -> Keypoints | None:
     """Scale about a root (the first point there is, where none is given), then shift."""
     if slots is None:
         return None
-    about = root or next((point for point in slots if point is not None), Point(0, 0))
+    about = root or next((point for point in slots if point is not None), Keypoint(0, 0))
     grow = factor - 1
     return tuple(
         None if p is None else _by(p, (way[0] + grow * (p.x - about.x), way[1] + grow * (p.y - about.y))) for p in slots
     )
 
 
-def _by(point: Point, way: Shift) -> Point:
-    return Point(point.x + way[0], point.y + way[1], point.confidence)
+def _by(point: Keypoint, way: Shift) -> Keypoint:
+    return Keypoint(point.x + way[0], point.y + way[1], point.confidence)
 
 
-def _shifted(slots: Slots, move: Move) -> Slots:
+def _shifted(slots: Keypoints, move: Move) -> Keypoints:
     if not move.by:
-        return _with(slots, move.place.slot, Point(move.x, move.y))
-    wanted = range(len(slots)) if move.place.slot is None else (move.place.slot,)
+        return _with(slots, move.selector.slot, Keypoint(move.x, move.y))
+    wanted = range(len(slots)) if move.selector.slot is None else (move.selector.slot,)
     return tuple(_by(p, (move.x, move.y)) if p is not None and i in wanted else p for i, p in enumerate(slots))
 
 
-def _with(slots: Slots, slot: int | None, point: Point | None) -> Slots:
+def _with(slots: Keypoints, slot: int | None, point: Keypoint | None) -> Keypoints:
     """With another point in one slot, or in every slot."""
     return tuple(point if slot is None or i == slot else p for i, p in enumerate(slots))
 
 
-def _changed(pose: Pose, place: Place, change: Change) -> Pose:
+def _changed(pose: Pose, place: KeypointSelector, change: Change) -> Pose:
     """Change one part of one person or animal, or of all."""
 
     def meant(number: int) -> bool:
@@ -191,20 +191,20 @@ def _changed(pose: Pose, place: Place, change: Change) -> Pose:
 
 def _part_changed(person: Person, part: Part, change: Change) -> Person:
     names: tuple[Part, ...] = ("body", "face", "left_hand", "right_hand")
-    new: list[Slots | None] = []
-    for name, slots in zip(names, parts_of(person), strict=True):
+    new: list[Keypoints | None] = []
+    for name, slots in zip(names, list_parts(person), strict=True):
         there = slots if name != part else change(slots or (None,) * SLOTS[name])
         new.append(there if name == "body" or there is None or slots is there or any(there) else None)
     body, face, left, right = new
     return Person(body or (None,) * BODY, face, left, right)
 
 
-def _peopled(pose: Pose, people: Iterable[Person], animals: Iterable[Slots] | None = None) -> Pose:
+def _peopled(pose: Pose, people: Iterable[Person], animals: Iterable[Keypoints] | None = None) -> Pose:
     kept = pose.animals if animals is None else tuple(animals)
     return Pose(tuple(people), pose.width, pose.height, kept)
 
 
-def _ordered(slots: Slots, order: Iterable[int]) -> Slots:
+def _ordered(slots: Keypoints, order: Iterable[int]) -> Keypoints:
     return tuple(slots[index] for index in order)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import BadParameter
-from ..images.geometry import Size, target_size
+from ..images.geometry import Size, find_target_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,7 @@ COLOURS = {
 """Part → its default colour."""
 
 
-def face_parts(pose: Pose, colours: Mapping[str, str], mode: Mode = "polygon") -> NDArray[np.uint8]:
+def draw_face_regions(pose: Pose, colours: Mapping[str, str], mode: Mode = "polygon") -> NDArray[np.uint8]:
     """Paint every face on black: uint8 [pose.height, pose.width, 3] RGB; points that were not found are passed over.
 
     colours: part → CSS colour; parts without one keep the default. Raises BadParameter for what is no colour, BadImage
@@ -58,7 +58,7 @@ def face_parts(pose: Pose, colours: Mapping[str, str], mode: Mode = "polygon") -
 
     from .drawing import FARTHEST
 
-    canvas = np.zeros((*target_size(Size(pose.height, pose.width), 0), 3), np.uint8)
+    canvas = np.zeros((*find_target_size(Size(pose.height, pose.width), 0), 3), np.uint8)
     painted = {part: _rgb(part, colours.get(part, COLOURS[part])) for part in PARTS}
     for person in pose.people:
         for part, slots in PARTS.items() if person.face is not None else ():

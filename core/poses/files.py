@@ -27,7 +27,7 @@ class PoseFile(NamedTuple):
 
 
 def read_poses(path: str | Path) -> PoseFile:
-    """Read poses in either coordinate convention, also out of a map of `map_info`.
+    """Read poses in either coordinate convention, also out of a map of `build_map_info`.
 
     Raises BadImage, naming the document of a list that is at fault.
     """
@@ -47,8 +47,8 @@ def read_poses(path: str | Path) -> PoseFile:
     return PoseFile(tuple(poses), isinstance(data, list))
 
 
-def map_info(pose: Pose, **more: str) -> dict[str, Any]:
-    """Info of a map that holds its pose, for `core.images.writing.png_bytes`."""
+def build_map_info(pose: Pose, **more: str) -> dict[str, Any]:
+    """Info of a map that holds its pose, for `core.images.writing.encode_png`."""
     return {INSIDE: to_openpose(pose, confidences=True), **more}
 
 
@@ -70,7 +70,7 @@ def _pose(document: object, where: str) -> Pose:
         raise BadImage(error.what, where=place, fix=error.fix) from error
 
 
-def poses_bytes(file: PoseFile, *, confidences: bool = False) -> bytes:
+def encode_poses(file: PoseFile, *, confidences: bool = False) -> bytes:
     """JSON of poses, in pixels, one document or a list as they came. confidences: see `model.to_openpose`."""
     documents = [to_openpose(pose, confidences=confidences) for pose in file.poses]
     return json.dumps(documents if file.listed else documents[0], indent=1, allow_nan=False).encode() + b"\n"

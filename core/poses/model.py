@@ -27,7 +27,7 @@ ANIMALS = "ap10k"
 """What the JSON of animals calls itself."""
 
 
-class Point(NamedTuple):
+class Keypoint(NamedTuple):
     """Place in pixels of the map (0 is its left or upper edge) and confidence, above 0 up to 1."""
 
     x: float
@@ -35,17 +35,17 @@ class Point(NamedTuple):
     confidence: float = 1.0
 
 
-Slots = tuple[Point | None, ...]
+Keypoints = tuple[Keypoint | None, ...]
 """Points by slot; None is a gap (not seen)."""
 
 
 class Person(msgspec.Struct, frozen=True):
     """One person. body has 18 slots, face 70 and each hand 21; None where the part was not found at all."""
 
-    body: Slots = (None,) * BODY
-    face: Slots | None = None
-    left_hand: Slots | None = None
-    right_hand: Slots | None = None
+    body: Keypoints = (None,) * BODY
+    face: Keypoints | None = None
+    left_hand: Keypoints | None = None
+    right_hand: Keypoints | None = None
 
 
 class Pose(msgspec.Struct, frozen=True):
@@ -54,29 +54,29 @@ class Pose(msgspec.Struct, frozen=True):
     people: tuple[Person, ...]
     width: int
     height: int
-    animals: tuple[Slots, ...] = ()
+    animals: tuple[Keypoints, ...] = ()
 
 
-def parts_of(person: Person) -> tuple[Slots, Slots | None, Slots | None, Slots | None]:
+def list_parts(person: Person) -> tuple[Keypoints, Keypoints | None, Keypoints | None, Keypoints | None]:
     """Body, face, left hand, right hand: in the order in which `Person` takes them."""
     return person.body, person.face, person.left_hand, person.right_hand
 
 
-def mapped(pose: Pose, move: Callable[[Point], Point], size: Size) -> Pose:
+def map_keypoints(pose: Pose, move: Callable[[Keypoint], Keypoint], size: Size) -> Pose:
     """Move every point of everybody, onto a canvas of this size."""
 
-    def part(slots: Slots | None) -> Slots | None:
+    def part(slots: Keypoints | None) -> Keypoints | None:
         return None if slots is None else tuple(None if point is None else move(point) for point in slots)
 
-    people = tuple(Person(*map(part, parts_of(person))) for person in pose.people)  # type: ignore[arg-type]
+    people = tuple(Person(*map(part, list_parts(person))) for person in pose.people)  # type: ignore[arg-type]
     animals = tuple(tuple(None if p is None else move(p) for p in animal) for animal in pose.animals)
     return Pose(people, size.width, size.height, animals)
 
 
-def scaled(pose: Pose, size: Size) -> Pose:
+def scale_pose(pose: Pose, size: Size) -> Pose:
     """The same people on a canvas of another size."""
     kx, ky = size.width / pose.width, size.height / pose.height
-    return mapped(pose, lambda point: Point(point.x * kx, point.y * ky, point.confidence), size)
+    return map_keypoints(pose, lambda point: Keypoint(point.x * kx, point.y * ky, point.confidence), size)
 
 
 def to_openpose(pose: Pose, *, confidences: bool = False) -> dict[str, Any]:
@@ -87,10 +87,10 @@ def to_openpose(pose: Pose, *, confidences: bool = False) -> dict[str, Any]:
     is written relative to the canvas, because every reader takes such numbers for relative.
     """
 
-    def flat(slots: Slots | None) -> list[float] | None:
+    def flat(slots: Keypoints | None) -> list[float] | None:
         return None if slots is None else _flat(slots, (pose.width, pose.height), confidences)
 
-    people = [dict(zip(_KEYS, map(flat, parts_of(person)), strict=True)) for person in pose.people]
+    people = [dict(zip(_KEYS, map(flat, list_parts(person)), strict=True)) for person in pose.people]
     animals = {"version": ANIMALS, "animals": [flat(animal) for animal in pose.animals]} if pose.animals else {}
     return {"people": people, **animals, "canvas_height": pose.height, "canvas_width": pose.width}
 
@@ -98,7 +98,7 @@ def to_openpose(pose: Pose, *, confidences: bool = False) -> dict[str, Any]:
 _KEYS = ("pose_keypoints_2d", "face_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d")
 
 
-def _flat(slots: Slots, canvas: tuple[int, int], confidences: bool) -> list[float]:
+def _flat(slots: Keypoints, canvas: tuple[int, int], confidences: bool) -> list[float]:
     width, height = canvas if _relative(point for point in slots if point is not None) else (1, 1)
     gap = (0.0, 0.0, 0.0)
     triples = (
@@ -167,7 +167,7 @@ def _person(person: _PersonJson, canvas: tuple[int, int]) -> Person:
     )
 
 
-def _slots(given: _Numbers | None, counts: Sequence[int], canvas: tuple[int, int], name: str) -> Slots | None:
+def _slots(given: _Numbers | None, counts: Sequence[int], canvas: tuple[int, int], name: str) -> Keypoints | None:
     """An absent or empty list is a part that was not found."""
     if not given:
         return None
@@ -176,11 +176,11 @@ def _slots(given: _Numbers | None, counts: Sequence[int], canvas: tuple[int, int
         raise BadImage(f"{len(numbers)} numbers instead of {counts[0]} x 3", where=name, fix=_FORMAT)
     if not all(map(math.isfinite, numbers)):
         raise BadImage("a number is not finite", where=name, fix="save the poses again")
-    triples = [Point(*numbers[i : i + 3]) for i in range(0, len(numbers), 3)]
+    triples = [Keypoint(*numbers[i : i + 3]) for i in range(0, len(numbers), 3)]
     kx, ky = canvas if _relative(point for point in triples if point.confidence > 0) else (1, 1)
-    points = tuple(Point(x * kx, y * ky, c) if c > 0 else None for x, y, c in triples)
+    points = tuple(Keypoint(x * kx, y * ky, c) if c > 0 else None for x, y, c in triples)
     return points + (None,) * (counts[0] - len(points))
 
 
-def _relative(points: Iterable[Point]) -> bool:
+def _relative(points: Iterable[Keypoint]) -> bool:
     return all(abs(point.x) <= 1 and abs(point.y) <= 1 for point in points)

@@ -12,8 +12,8 @@ from .model import ANIMAL, BODY, FACE, HAND
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Sticks = Literal["plain", "xinsir", "comfyui"]
-STICKS_HELP = "xinsir: limbs and joints grow with the map; comfyui: limbs only"
+LimbScaling = Literal["plain", "xinsir", "comfyui"]
+LIMB_SCALING_HELP = "xinsir: limbs and joints grow with the map; comfyui: limbs only"
 Part = Literal["body", "face", "left_hand", "right_hand", "animal"]
 SLOTS: dict[Part, int] = {"body": BODY, "face": FACE, "left_hand": HAND, "right_hand": HAND, "animal": ANIMAL}
 """Number of slots of each part."""
@@ -48,7 +48,7 @@ LIMBS: dict[str, tuple[int, ...]] = {
 """Limb → the joints at the far ends of its bones. Hands and the face have a size and no bone."""
 
 
-class Place(NamedTuple):
+class KeypointSelector(NamedTuple):
     """Points of a pose. person: from 0, None for everybody (an animal where the part is one). slot: None for all."""
 
     person: int | None
@@ -59,13 +59,13 @@ class Place(NamedTuple):
 class Move(NamedTuple):
     """Where points go, in pixels; by: relative to where they are."""
 
-    place: Place
+    selector: KeypointSelector
     x: float
     y: float
     by: bool
 
 
-def place(text: str) -> Place:
+def parse_selector(text: str) -> KeypointSelector:
     """Read ``right_wrist``, ``face``, ``left_hand.4`` or, of the second person, ``2:nose``. Raises BadParameter."""
     match = re.fullmatch(r"(?:([1-9]\d{0,4}):)?([a-z_]+)(?:\.(\d{1,3}))?", text.strip())
     if match is None:
@@ -75,31 +75,31 @@ def place(text: str) -> Place:
     number, name, slot = match.groups()
     person = None if number is None else int(number) - 1
     if name in JOINTS and slot is None:
-        return Place(person, "body", JOINTS[name])
+        return KeypointSelector(person, "body", JOINTS[name])
     for part, count in SLOTS.items():
         if part == name:
-            return Place(person, part, _slot(text, slot, count))
+            return KeypointSelector(person, part, _slot(text, slot, count))
     raise BadParameter(f"no point or part is called {name!r}", fix=_near(name, [*JOINTS, *SLOTS]))
 
 
-def places(text: str) -> list[Place]:
+def parse_selectors(text: str) -> list[KeypointSelector]:
     """Read a list with commas. Raises BadParameter."""
-    return [place(one) for one in text.split(",")] if text.strip() else []
+    return [parse_selector(one) for one in text.split(",")] if text.strip() else []
 
 
-def move(text: str) -> Move:
+def parse_move(text: str) -> Move:
     """Read ``right_wrist=120,80`` (go there) or ``right_wrist=+10,-5`` (go by so much). Raises BadParameter."""
     name, _, target = text.partition("=")
     match = re.fullmatch(r"\s*([+-]?)(\d+(?:\.\d*)?)\s*,\s*([+-]?)(\d+(?:\.\d*)?)\s*", target)
     if match is None or bool(match[1]) != bool(match[3]):
         raise BadParameter(f"{text!r} is no move", fix="write NAME=X,Y for a place or NAME=+X,-Y for a way, in pixels")
-    where = place(name)
+    where = parse_selector(name)
     if where.slot is None and not match[1]:
         raise BadParameter(f"{text!r} would put a whole part on one spot", fix=f"write {name}=+X,-Y to shift it")
     return Move(where, float(match[1] + match[2]), float(match[3] + match[4]), bool(match[1]))
 
 
-def limb(text: str) -> tuple[str, float]:
+def parse_limb(text: str) -> tuple[str, float]:
     """Read ``legs=1.2``. Raises BadParameter."""
     name, _, factor = text.partition("=")
     if name.strip() not in LIMBS:

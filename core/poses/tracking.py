@@ -34,7 +34,7 @@ AWAY = float((2**31 - 1) // 2)
 """Coordinate of the box of a part that is not in a frame."""
 
 
-def tracked(poses: Sequence[Pose], sizes: Mapping[str, str], people: str = "") -> Tracking:
+def track_parts(poses: Sequence[Pose], sizes: Mapping[str, str], people: str = "") -> Tracking:
     """Follow parts: part → person → frame → (left, top, right, bottom, canvas width, canvas height).
 
     People are counted from 0, from left to right in each frame. sizes: part → "width, height" or "". people: which are
@@ -56,7 +56,7 @@ def tracked(poses: Sequence[Pose], sizes: Mapping[str, str], people: str = "") -
     }
 
 
-def prompt_of(tracking: Tracking) -> str:
+def draft_prompt(tracking: Tracking) -> str:
     """One line for each part of each person, to be filled in: ``"0.Head": "(head)",``."""
     return "".join(
         f'"{person}.{part}": "({re.sub("[LR]", "", part).lower()})",\n'

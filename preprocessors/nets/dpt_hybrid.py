@@ -15,8 +15,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...core.images.geometry import Size, padded_size
-from ...core.images.resize import pad
+from ...core.images.geometry import Size, find_padded_size
+from ...core.images.resize import pad_batch
 from ...core.networks.batching import run_in_chunks
 from ...core.networks.cache import load_assembled
 from ..layers.key_renaming import Renaming
@@ -186,5 +186,7 @@ def disparity(images: Images, variant: Variant, placement: Placement) -> Values:
     """
     net = load_assembled(MIDAS[variant], RECIPES[variant], placement)
     size = Size(*images.shape[1:3])
-    values = run_in_chunks(lambda chunk: net(chunk / 127.5 - 1), pad(images, padded_size(size, MULTIPLE)), placement)
+    values = run_in_chunks(
+        lambda chunk: net(chunk / 127.5 - 1), pad_batch(images, find_padded_size(size, MULTIPLE)), placement
+    )
     return np.ascontiguousarray(values[:, : size.height, : size.width])

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...core.images.geometry import Size, padded_size
-from ...core.images.resize import pad
+from ...core.images.geometry import Size, find_padded_size
+from ...core.images.resize import pad_batch
 from ...core.networks.batching import run_in_chunks
 from ...core.networks.cache import load_network
 from ..weights.hed_files import WEIGHTS
@@ -82,6 +82,6 @@ def edge_probability(images: Images, model: Model, placement: Placement) -> Valu
     The network sees the pictures edge-padded to multiples of 64, as in A1111, and the padding is cropped away again.
     """
     size = Size(*images.shape[1:3])
-    padded = pad(images, padded_size(size, MULTIPLE))
+    padded = pad_batch(images, find_padded_size(size, MULTIPLE))
     values = run_in_chunks(load_network(WEIGHTS[model], build, placement), padded, placement)
     return np.ascontiguousarray(values[:, : size.height, : size.width])

@@ -13,8 +13,8 @@ import numpy as np
 from torch import nn
 from torch.nn import functional as F
 
-from ...core.images.geometry import Size, padded_size
-from ...core.images.resize import pad
+from ...core.images.geometry import Size, find_padded_size
+from ...core.images.resize import pad_batch
 from ...core.networks.batching import run_in_chunks
 from ...core.networks.cache import load_network
 from ..layers.batch_norm_folding import fold_by_name
@@ -181,7 +181,7 @@ def distance(images: Images, placement: Placement, *, reference_compat: bool = F
     """
     size = Size(*images.shape[1:3])
     net = load_network(RES101, build, placement, convert)
-    padded = pad(images, padded_size(size, MULTIPLE))
+    padded = pad_batch(images, find_padded_size(size, MULTIPLE))
     values = run_in_chunks(lambda x: net(standardised(x, reference_compat=reference_compat)), padded, placement)
     return np.ascontiguousarray(values[:, : size.height, : size.width])
 

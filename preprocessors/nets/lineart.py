@@ -16,8 +16,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...core.images.geometry import Size, padded_size
-from ...core.images.resize import pad
+from ...core.images.geometry import Size, find_padded_size
+from ...core.images.resize import pad_batch
 from ...core.networks.batching import run_in_chunks
 from ...core.networks.cache import load_network
 from ..layers.norms import instance_norm
@@ -111,6 +111,6 @@ def build(metadata: Mapping[str, str]) -> Generator:
 def drawing(images: Images, detail: Detail, placement: Placement) -> Values:
     """Pencil drawing float32 [B, H, W] of uint8 [B, H, W, 3]: 1 = paper, 0 = ink."""
     size = Size(*images.shape[1:3])
-    padded = padded_size(Size(max(SMALLEST, size.height), max(SMALLEST, size.width)), MULTIPLE)
-    values = run_in_chunks(load_network(LINEART[detail], build, placement), pad(images, padded), placement)
+    padded = find_padded_size(Size(max(SMALLEST, size.height), max(SMALLEST, size.width)), MULTIPLE)
+    values = run_in_chunks(load_network(LINEART[detail], build, placement), pad_batch(images, padded), placement)
     return np.ascontiguousarray(values[:, : size.height, : size.width])

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...core.images.geometry import Size, padded_size
-from ...core.images.resize import pad
+from ...core.images.geometry import Size, find_padded_size
+from ...core.images.resize import pad_batch
 from ...core.networks.batching import run_in_chunks
 from ...core.networks.cache import load_network
 from ..layers.key_renaming import without_prefix
@@ -124,8 +124,8 @@ def drawing(images: Images, fit: Fit, placement: Placement) -> Values:
     fit: how the sides become multiples of 256. "stretch" resizes to them and the drawing back, corner on corner.
     """
     size = Size(*images.shape[1:3])
-    seen = padded_size(size, MULTIPLE)
-    fitted = pad(images, seen) if fit == "pad" else _resized(images, seen)
+    seen = find_padded_size(size, MULTIPLE)
+    fitted = pad_batch(images, seen) if fit == "pad" else _resized(images, seen)
     values = run_in_chunks(load_network(ANIME, build, placement, convert), fitted, placement)
     if fit == "pad":
         return np.ascontiguousarray(values[:, : size.height, : size.width])

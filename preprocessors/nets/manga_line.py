@@ -17,8 +17,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...core.images.geometry import Size, padded_size
-from ...core.images.resize import pad
+from ...core.images.geometry import Size, find_padded_size
+from ...core.images.resize import pad_batch
 from ...core.networks.batching import run_in_chunks
 from ...core.networks.cache import load_network
 from ..layers.batch_norm_folding import fold_by_name
@@ -172,7 +172,7 @@ def ink(images: Images, placement: Placement) -> Values:
     """
     size = Size(*images.shape[1:3])
     grey = np.stack([cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images])[..., None]
-    padded = pad(grey, padded_size(size, MULTIPLE))
+    padded = pad_batch(grey, find_padded_size(size, MULTIPLE))
     values = run_in_chunks(load_network(MANGA, build, placement, convert), padded, placement)
     shown = values[:, : size.height, : size.width]
     return np.clip(np.float32(1) - shown / np.float32(255), 0, 1)

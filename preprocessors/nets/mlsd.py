@@ -16,8 +16,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...core.images.geometry import Size, padded_size
-from ...core.images.resize import pad
+from ...core.images.geometry import Size, find_padded_size
+from ...core.images.resize import pad_batch
 from ...core.networks.batching import iter_chunks
 from ...core.networks.cache import load_network
 from ..layers.batch_norm_folding import FoldedConv2d, check_tensors, fold_by_index, published_shapes
@@ -253,7 +253,7 @@ def segments(images: Images, model: Model, score: float, distance: float, placem
 
     The network sees the pictures edge-padded to multiples of 64, as in A1111; segments may end in the padding.
     """
-    padded = pad(images, padded_size(Size(*images.shape[1:3]), MULTIPLE))
+    padded = pad_batch(images, find_padded_size(Size(*images.shape[1:3]), MULTIPLE))
     weight = WEIGHTS[model]
     net = load_network(weight, BUILD[model], placement, converter(model, weight.id))
     return [lines for chunk in iter_chunks(padded, placement) for lines in decode(net(chunk), score, distance)]

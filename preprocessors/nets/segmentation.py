@@ -253,7 +253,7 @@ def segformer(model: Segformer) -> Recipe:
 def control_map(request: Request[Any], recipe: Recipe, weight: Weight, placement: Placement) -> ControlMap:
     """Map of flat class colours; values are the classes' indices."""
     found = label_maps(request.images, request.size, recipe, weight, placement)
-    segments = tuple(recipe.classes.counted(one) for one in found)
+    segments = tuple(recipe.classes.count(one) for one in found)
     return ControlMap(labels.painted(found, recipe.classes), found.astype(np.float32), segments=segments)
 
 

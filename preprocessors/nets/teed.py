@@ -15,8 +15,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...core.images.geometry import Size, padded_size
-from ...core.images.resize import pad
+from ...core.images.geometry import Size, find_padded_size
+from ...core.images.resize import pad_batch
 from ...core.networks.batching import run_in_chunks
 from ...core.networks.cache import load_network
 from ..layers.norms import pieceable
@@ -164,5 +164,7 @@ def build(metadata: Mapping[str, str]) -> TED:
 def edge_probability(images: Images, weight: Weight, placement: Placement) -> Values:
     """Edge probability float32 [B, H, W] of uint8 [B, H, W, 3], edge-padded for the network and cropped again."""
     size = Size(*images.shape[1:3])
-    values = run_in_chunks(load_network(weight, build, placement), pad(images, padded_size(size, MULTIPLE)), placement)
+    values = run_in_chunks(
+        load_network(weight, build, placement), pad_batch(images, find_padded_size(size, MULTIPLE)), placement
+    )
     return np.ascontiguousarray(values[:, : size.height, : size.width])

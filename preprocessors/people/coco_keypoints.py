@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...core.poses.model import BODY, Person, Point
+from ...core.poses.model import BODY, Keypoint, Person
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ...core.poses.model import Slots
+    from ...core.poses.model import Keypoints
 
     Array = NDArray[np.float32]
 
@@ -47,21 +47,21 @@ def _person(rows: list[list[float]], min_confidence: float, *, body: bool, hands
     return Person(body_part, whole_face, left, right) if any(body_part) or whole_face or left or right else None
 
 
-def body_slots(rows: list[list[float]], min_confidence: float) -> Slots:
+def body_slots(rows: list[list[float]], min_confidence: float) -> Keypoints:
     """OpenPose's 18 keypoints; the neck is the middle of both shoulders where both are visible."""
     first, second = (_point(rows[number], min_confidence) for number in SHOULDERS)
     neck = None
     if first is not None and second is not None:
-        neck = Point((first.x + second.x) / 2, (first.y + second.y) / 2, min(first.confidence, second.confidence))
+        neck = Keypoint((first.x + second.x) / 2, (first.y + second.y) / 2, min(first.confidence, second.confidence))
     return tuple(neck if number is None else _point(rows[number], min_confidence) for number in BODY_ORDER)
 
 
-def _slots(rows: Iterable[list[float]], min_confidence: float) -> Slots | None:
+def _slots(rows: Iterable[list[float]], min_confidence: float) -> Keypoints | None:
     slots = tuple(_point(row, min_confidence) for row in rows)
     return slots if any(slots) else None
 
 
-def _point(row: list[float], min_confidence: float) -> Point | None:
+def _point(row: list[float], min_confidence: float) -> Keypoint | None:
     """A gap where the confidence is too low; SimCC's may exceed 1."""
     x, y, confidence = row
-    return Point(x, y, min(confidence, 1.0)) if confidence >= min_confidence and confidence > 0 else None
+    return Keypoint(x, y, min(confidence, 1.0)) if confidence >= min_confidence and confidence > 0 else None

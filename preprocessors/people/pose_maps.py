@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ...core.images.types import Images
     from ...core.networks.placement import Placement
     from ...core.poses.model import Pose
-    from ...core.poses.names import Sticks
+    from ...core.poses.names import LimbScaling
     from ...core.weights.record import Weight
 
 ALSO_FOR_TORCH = (YOLOX, AP10K, *(WHOLE_BODY[name] for name in WHOLE_BODY_TORCH))
@@ -26,7 +26,7 @@ ALSO_FOR_TORCH = (YOLOX, AP10K, *(WHOLE_BODY[name] for name in WHOLE_BODY_TORCH)
 
 
 def draw_poses(
-    poses: Iterable[Pose], *, body: bool = True, hands: bool = True, face: bool = True, sticks: Sticks = "plain"
+    poses: Iterable[Pose], *, body: bool = True, hands: bool = True, face: bool = True, sticks: LimbScaling = "plain"
 ) -> Images:
     """Maps of poses of one size, uint8 [B, H, W, 3]."""
     return np.stack([draw_pose(pose, body=body, hands=hands, face=face, sticks=sticks) for pose in poses])

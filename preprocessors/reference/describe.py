@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ...core.diagnostics.availability import unavailable
+from ...core.diagnostics.availability import explain_unavailable
 from ...core.weights.store import get_store
 from .. import registry
 
@@ -23,7 +23,7 @@ INDENT = 20
 
 def describe(annotator: AnnotatorType) -> dict[str, Any]:
     """Everything about an annotator that needs no run, JSON-serialisable."""
-    spec, reason = annotator.spec, unavailable(annotator)
+    spec, reason = annotator.spec, explain_unavailable(annotator)
     return {
         "id": spec.id,
         "title": spec.title,

@@ -77,13 +77,13 @@ def test_one_decode_serves_all(run: Run, tmp_path: Path, monkeypatch: pytest.Mon
     from underdrawing.core.images import reading
 
     seen: list[Path] = []
-    real = reading.read
+    real = reading.read_pictures
 
     def counting(path: Path, all_frames: bool = False) -> list[reading.Picture]:
         seen.append(path)
         return real(path, all_frames)
 
-    monkeypatch.setattr(reading, "read", counting)
+    monkeypatch.setattr(reading, "read_pictures", counting)
     photo = picture(tmp_path / "a.png")
     assert run("annotate", "canny,invert,tile", photo, "-o", tmp_path / "out").code == 0
     assert seen == [photo]

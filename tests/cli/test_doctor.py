@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from underdrawing.core.diagnostics.packages import Finding
 
 HEALTHY = {
-    **dict(packages.requirements()),
+    **dict(packages.read_requirements()),
     "torch": "2.13.0+cpu",
     "numpy": "2.4.0",
     "opencv-python-headless": "4.11.0.86",
@@ -114,7 +114,7 @@ def test_annotators_that_are_broken_or_lack_a_module(tmp_path: Path, monkeypatch
     found = list(checks.check_annotators(Registry(folder.name, group="underdrawing.test.none")))
     assert "a_module_that_does_not_exist" in found[0].what
     canny = registry.resolve("canny").annotator
-    monkeypatch.setattr(canny, "missing", lambda: ["cv2"])
+    monkeypatch.setattr(canny, "find_missing", lambda: ["cv2"])
     lacking = wrong(checks.check_annotators(registry))["annotators"]
     assert "canny cannot run: cv2 missing" in lacking.what
     assert lacking.fix == "pip install opencv-python-headless"

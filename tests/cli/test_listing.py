@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from underdrawing.core.annotator import Annotator
-from underdrawing.core.diagnostics.availability import unavailable
+from underdrawing.core.diagnostics.availability import explain_unavailable
 from underdrawing.core.weights.store import get_store
 from underdrawing.preprocessors import registry
 
@@ -44,16 +44,16 @@ def test_missing_modules_and_weights_are_reasons(run: Run, monkeypatch: pytest.M
         del weight
 
     monkeypatch.setattr(type(get_store()), "find", find)
-    assert "install it again" in unavailable(hed)
+    assert "install it again" in explain_unavailable(hed)
     fetched = tuple(weight for weight in hed.spec.weights if weight.repo)
 
     def of_the_hub(_: object) -> tuple[Weight, ...]:
         return fetched
 
     monkeypatch.setattr(hed, "weights_for", of_the_hub)
-    assert f"underdrawing weights fetch {fetched[0].id}" in unavailable(hed)
-    monkeypatch.setattr(Annotator, "missing", classmethod(lambda cls: ["a_module"]))
-    assert unavailable(hed) == "needs a_module: pip install a_module"
+    assert f"underdrawing weights fetch {fetched[0].id}" in explain_unavailable(hed)
+    monkeypatch.setattr(Annotator, "find_missing", classmethod(lambda cls: ["a_module"]))
+    assert explain_unavailable(hed) == "needs a_module: pip install a_module"
     assert not any(entry["available"] for entry in json.loads(run("annotators", "--json").out))
     assert "not available: needs a_module" in run("annotators").out
 

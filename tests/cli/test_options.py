@@ -14,7 +14,7 @@ from tests.support.command_line import entries, picture
 from underdrawing.cli.options import NO, YES, FieldOption, Named, chosen, options, spell_out_flags, spellings
 from underdrawing.core.annotator import Annotator, ControlMap, Kind, Request, Spec
 from underdrawing.core.params import Params, about, between
-from underdrawing.core.registry import Resolved
+from underdrawing.core.registry import NameMatch
 from underdrawing.preprocessors import registry
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ class Every(Annotator[EveryKind]):
         return ControlMap(request.images)
 
 
-EVERY = Named("every", Resolved(Every, {}))
-ALIAS = Named("An Alias+1", Resolved(Every, {"word": "two", "safe": True}))
+EVERY = Named("every", NameMatch(Every, {}))
+ALIAS = Named("An Alias+1", NameMatch(Every, {"word": "two", "safe": True}))
 
 
 def parsed(args: list[str], *named: Named, taken: set[str] | None = None) -> dict[str, Any]:
@@ -168,7 +168,12 @@ def test_words_that_are_no_switch_pass_unchanged(args: list[str]) -> None:
 def test_every_parameter_of_every_annotator_is_an_option(run: Run, tmp_path: Path, name: str) -> None:
     resolved = registry.resolve(name)
     needs = [w for w in resolved.annotator.weights_for(resolved.annotator.params(**resolved.presets)) if not w.bundled]
-    if needs or resolved.annotator.spec.takes_mask or resolved.annotator.missing() or resolved.annotator.spec.weights:
+    if (
+        needs
+        or resolved.annotator.spec.takes_mask
+        or resolved.annotator.find_missing()
+        or resolved.annotator.spec.weights
+    ):
         page = run("annotate", name, "--help")
         assert all(f"{f.name.replace('_', '-')}" in page.out for f in resolved.annotator.fields())
         return
@@ -201,7 +206,7 @@ class RenamedAnnotator(Annotator[RenamedParams]):
         return ControlMap(request.images)
 
 
-RENAMED = Named("renamed", Resolved(RenamedAnnotator, {}))
+RENAMED = Named("renamed", NameMatch(RenamedAnnotator, {}))
 
 
 @pytest.mark.parametrize(

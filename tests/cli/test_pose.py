@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from underdrawing.core.poses.drawing import COLOURS, draw_pose
-from underdrawing.core.poses.edit import mirrored
+from underdrawing.core.poses.edit import mirror
 from underdrawing.core.poses.files import read_poses
 from underdrawing.core.poses.model import from_openpose
 
@@ -99,7 +99,7 @@ def test_edits_are_written_in_pixels(run: Run, tmp_path: Path) -> None:
     assert (data["canvas_width"], data["canvas_height"]) == (200, 100)
     body = data["people"][0]["pose_keypoints_2d"]
     assert body[:6] == [0, 0, 0, 50, 60, 1]
-    wanted = mirrored(from_openpose(document())).people[0].body[4]
+    wanted = mirror(from_openpose(document())).people[0].body[4]
     assert wanted is not None
     assert body[12:15] == pytest.approx(list(wanted))
 

@@ -21,7 +21,7 @@ from tests.support.pictures import flat, mixed, photo
 from underdrawing import preprocessors
 from underdrawing.core.annotator import Annotator, ControlMap, Host, Kind, Request
 from underdrawing.core.errors import BadImage, BadParameter, MissingExtra, WeightsMissing
-from underdrawing.core.images.geometry import Size, target_size
+from underdrawing.core.images.geometry import Size, find_target_size
 from underdrawing.core.segments import Segments, to_json
 from underdrawing.preprocessors import registry
 
@@ -95,7 +95,7 @@ def _random_weights() -> Iterator[None]:  # pyright: ignore[reportUnusedFunction
 @cache
 def _ready(annotator: type[AnyAnnotator], presets: tuple[tuple[str, Value], ...]) -> AnyAnnotator | str:
     try:
-        return annotator.ready(annotator.params(**dict(presets)), device="cpu", dtype="float32")
+        return annotator.create(annotator.params(**dict(presets)), device="cpu", dtype="float32")
     except (MissingExtra, WeightsMissing) as error:
         return str(error)
 
@@ -261,7 +261,7 @@ def test_no_name_is_taken_twice() -> None:
 @pytest.mark.parametrize(("size", "resolution"), [((97, 65), 0), ((33, 120), 48), ((64, 64), 131)], ids=str)
 def test_the_map_has_the_promised_size(annotator: type[AnyAnnotator], size: tuple[int, int], resolution: int) -> None:
     result = run(ready(annotator), photo(*size)[None], resolution)
-    check(result, 1, target_size(Size(*size), resolution))
+    check(result, 1, find_target_size(Size(*size), resolution))
 
 
 @every
@@ -274,7 +274,7 @@ def test_any_size_at_any_resolution(annotator: type[AnyAnnotator]) -> None:
         long, short = max(height, width), min(height, width)
         resolution = min(resolution, short * 400 // long)
         result = run(made, photo(height, width)[None], resolution)
-        check(result, 1, target_size(Size(height, width), resolution))
+        check(result, 1, find_target_size(Size(height, width), resolution))
 
     holds()
 
@@ -316,7 +316,7 @@ def test_the_same_input_gives_the_same_bytes(annotator: type[AnyAnnotator]) -> N
 def test_a_batch_equals_its_pictures_alone(annotator: type[AnyAnnotator]) -> None:
     made, pictures = ready(annotator), mixed(72, 61)[: 3 if annotator.spec.weights else None]
     together = run(made, pictures, 64)
-    check(together, len(pictures), target_size(Size(72, 61), 64))
+    check(together, len(pictures), find_target_size(Size(72, 61), 64))
     for index in range(len(pictures)):
         alone = run(made, pictures[index : index + 1], 64)
         values = None if together.values is None else together.values[index : index + 1]
@@ -420,7 +420,7 @@ def test_every_setting_runs(annotator: type[AnyAnnotator], chosen: dict[str, Val
     made = ready(annotator, chosen)
     for height, width, resolution in ((70, 96, 64), (1, 1, 0), (3, 40, 0)):
         result = run(made, photo(height, width)[None], resolution)
-        check(result, 1, target_size(Size(height, width), resolution))
+        check(result, 1, find_target_size(Size(height, width), resolution))
 
 
 @every

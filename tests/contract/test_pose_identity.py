@@ -14,17 +14,17 @@ from tests.golden.poses import inputs
 
 from underdrawing.core.errors import BadImage
 from underdrawing.core.poses.drawing import ANIMAL_COLOURS, ANIMAL_LIMBS, FINGERS, draw_hand, draw_pose
-from underdrawing.core.poses.model import ANIMAL, BODY, FACE, HAND, Person, Point, Pose, from_openpose, to_openpose
+from underdrawing.core.poses.model import ANIMAL, BODY, FACE, HAND, Keypoint, Person, Pose, from_openpose, to_openpose
 
 if TYPE_CHECKING:
-    from underdrawing.core.poses.model import Slots
+    from underdrawing.core.poses.model import Keypoints
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "poses" / "poses.npz"
 places = st.one_of(st.floats(-3, 70), st.sampled_from([0.0, 0.01, 0.5, 0.99, 1.0, -1.0]), st.floats(-1e12, 1e12))
-point = st.builds(Point, places, places, st.floats(0.01, 1))
+point = st.builds(Keypoint, places, places, st.floats(0.01, 1))
 
 
-def slots(count: int) -> st.SearchStrategy[Slots]:
+def slots(count: int) -> st.SearchStrategy[Keypoints]:
     return st.lists(st.none() | point, min_size=count, max_size=count).map(tuple).filter(any)
 
 
@@ -51,7 +51,7 @@ def test_a_map_its_json_and_the_map_again(pose: Pose, confidences: bool) -> None
 @given(st.integers(1, 3000), st.floats(-1, 1), st.floats(-1, 1))
 def test_points_in_the_first_pixel_stay_there(side: int, x: float, y: float) -> None:
     """Numbers within -1 .. 1 are read as shares of the canvas, so that is how such points are written."""
-    hand = (Point(x, y), *[None] * (HAND - 1))
+    hand = (Keypoint(x, y), *[None] * (HAND - 1))
     back = from_openpose(to_openpose(Pose((Person(left_hand=hand),), side, side))).people[0].left_hand
     assert back is not None
     assert back[0] is not None
@@ -61,7 +61,7 @@ def test_points_in_the_first_pixel_stay_there(side: int, x: float, y: float) -> 
 
 def drawn(seeds: tuple[int, ...], count: int) -> list[Any]:
     found = [inputs.figure(seed, count, 200, 160) for seed in seeds]
-    return [tuple(None if p is None else Point(*p) for p in one) for one in found]
+    return [tuple(None if p is None else Keypoint(*p) for p in one) for one in found]
 
 
 def test_people_are_drawn_as_a1111_draws_them() -> None:
@@ -107,8 +107,8 @@ HAND_COLOURS = (
 @pytest.mark.parametrize("edge", range(20))
 def test_the_edges_of_hands_have_their_colours(edge: int) -> None:
     first, second = FINGERS[edge]
-    hand: list[Point | None] = [None] * HAND
-    hand[first], hand[second] = Point(10, 10), Point(50, 10)
+    hand: list[Keypoint | None] = [None] * HAND
+    hand[first], hand[second] = Keypoint(10, 10), Keypoint(50, 10)
     canvas = np.zeros((20, 60, 3), np.uint8)
     draw_hand(canvas, tuple(hand))
     assert tuple(canvas[10, 30].tolist()) == HAND_COLOURS[edge]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from underdrawing.core.errors import BadParameter
-from underdrawing.core.params import Params, about, between, current_values, fields, make
+from underdrawing.core.params import Params, about, between, current_values, describe_fields, make_params
 
 
 class Sample(Params, frozen=True):
@@ -21,7 +21,7 @@ class Sample(Params, frozen=True):
 
 
 def test_fields_describe_the_declaration() -> None:
-    described = {f.name: f for f in fields(Sample)}
+    described = {f.name: f for f in describe_fields(Sample)}
     assert [f.kind for f in described.values()] == ["int", "float", "bool", "choice", "text"]
     assert (described["sigma"].low, described["sigma"].high, described["sigma"].step) == (0.01, 64, 0.01)
     assert described["model"].choices == ("a", "b")
@@ -31,10 +31,10 @@ def test_fields_describe_the_declaration() -> None:
 @given(st.integers(-1000, 1000))
 def test_bounds_hold(value: int) -> None:
     if 0 <= value <= 255:
-        assert make(Sample, {"low": value}, where="x").low == value
+        assert make_params(Sample, {"low": value}, where="x").low == value
     else:
         with pytest.raises(BadParameter, match="low"):
-            make(Sample, {"low": value}, where="x")
+            make_params(Sample, {"low": value}, where="x")
 
 
 @pytest.mark.parametrize(
@@ -49,15 +49,15 @@ def test_bounds_hold(value: int) -> None:
 )
 def test_bad_values_are_named(values: dict[str, object], word: str) -> None:
     with pytest.raises(BadParameter, match=word):
-        make(Sample, values, where="sample")
+        make_params(Sample, values, where="sample")
 
 
 def test_numbers_of_numpy_and_torch_are_numbers() -> None:
-    made = make(Sample, {"low": np.int64(7), "sigma": np.float32(0.5), "safe": np.bool_(True)}, where="sample")
+    made = make_params(Sample, {"low": np.int64(7), "sigma": np.float32(0.5), "safe": np.bool_(True)}, where="sample")
     assert (made.low, made.sigma, made.safe) == (7, 0.5, True)
-    assert make(Sample, {"low": torch.tensor(7)}, where="sample").low == 7
+    assert make_params(Sample, {"low": torch.tensor(7)}, where="sample").low == 7
     with pytest.raises(BadParameter, match="low"):
-        make(Sample, {"low": np.zeros(3)}, where="sample")
+        make_params(Sample, {"low": np.zeros(3)}, where="sample")
 
 
 def test_a_field_without_help_or_default_is_a_mistake_of_ours() -> None:
@@ -69,7 +69,7 @@ def test_a_field_without_help_or_default_is_a_mistake_of_ours() -> None:
 
     for wrong in (Bare, Open):
         with pytest.raises(TypeError, match="size"):
-            fields(wrong)
+            describe_fields(wrong)
 
 
 class Renamed(Params, frozen=True):
@@ -86,14 +86,14 @@ def test_earlier_names_and_choices_are_accepted_with_a_note() -> None:
         "sample: a is now called strength",
         "sample: model 7 is now called default",
     ]
-    assert make(Renamed, {"a": 4, "model": "7"}, where="sample") == Renamed(strength=4)
+    assert make_params(Renamed, {"a": 4, "model": "7"}, where="sample") == Renamed(strength=4)
     assert current_values(Renamed, {"strength": 4}, where="sample") == ({"strength": 4}, [])
 
 
 def test_both_names_of_a_parameter_are_refused() -> None:
     for values in ({"a": 4, "strength": 4}, {"strength": 4, "a": 4}):
         with pytest.raises(BadParameter, match="a and strength are the same parameter"):
-            make(Renamed, values, where="sample")
+            make_params(Renamed, values, where="sample")
 
 
 def test_earlier_names_must_fit_the_fields() -> None:
@@ -101,4 +101,4 @@ def test_earlier_names_must_fit_the_fields() -> None:
         old_names: ClassVar[dict[str, str]] = {"a": "gone"}
 
     with pytest.raises(TypeError, match="gone"):
-        fields(Lost)
+        describe_fields(Lost)

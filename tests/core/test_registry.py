@@ -13,7 +13,7 @@ from underdrawing import preprocessors
 from underdrawing.core.annotator import Alias, Annotator, ControlMap, Kind, Spec
 from underdrawing.core.errors import UnknownName
 from underdrawing.core.params import Params, between
-from underdrawing.core.registry import Absent, Registry, meaning
+from underdrawing.core.registry import MissingName, Registry, describe_difference
 from underdrawing.preprocessors import _absent, registry
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ class Toy(Annotator[Words]):
 @pytest.fixture
 def toys(monkeypatch: pytest.MonkeyPatch) -> Registry:
     made = Registry(
-        "underdrawing.preprocessors", absent=[Absent("plain", "a1111", "no", "b"), Absent("c", "a1111", "d", "toy")]
+        "underdrawing.preprocessors",
+        absent=[MissingName("plain", "a1111", "no", "b"), MissingName("c", "a1111", "d", "toy")],
     )
     monkeypatch.setattr(made, "_sources", lambda: iter([("toy", lambda: Toy)]))
     monkeypatch.setattr(preprocessors, "registry", made)
@@ -86,7 +87,7 @@ def toys(monkeypatch: pytest.MonkeyPatch) -> Registry:
 
 def test_a_name_that_means_something_else_says_so_with_every_map(toys: Registry) -> None:
     note = "old_toy means Better Toy elsewhere; here it is Toy (toy)"
-    assert toys.resolve("old_toy").note == note == meaning(Toy, Toy.spec.aliases[0])
+    assert toys.resolve("old_toy").note == note == describe_difference(Toy, Toy.spec.aliases[0])
     assert toys.resolve("plain").note == toys.resolve("toy").note == ""
     picture = np.zeros((8, 8, 3), np.uint8)
     for name, notes in (("old_toy", (note, "seen")), ("plain", ("seen",)), ("toy", ("seen",))):

@@ -15,7 +15,7 @@ from PIL import Image
 from underdrawing.core.annotator import ControlMap
 from underdrawing.core.images.geometry import Size
 from underdrawing.core.images.writing import read_info, write_map
-from underdrawing.core.segments import Classes, joined, recounted, to_json
+from underdrawing.core.segments import Classes, join_segments, recount, to_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,11 +28,11 @@ LABELS = np.array([[0, 0, 2, 2], [0, 0, 2, 3]], np.uint8)
 
 def a_map(labels: NDArray[Any] = LABELS) -> ControlMap:
     images = np.zeros((1, *labels.shape, 3), np.uint8)
-    return ControlMap(images, labels[None].astype(np.float32), segments=(CLASSES.counted(labels),), info={"a": 1})
+    return ControlMap(images, labels[None].astype(np.float32), segments=(CLASSES.count(labels),), info={"a": 1})
 
 
 def test_classes_are_counted_largest_first() -> None:
-    found = to_json(CLASSES.counted(LABELS))
+    found = to_json(CLASSES.count(LABELS))
     assert json.loads(json.dumps(found)) == {
         "dataset": "test",
         "classes": [
@@ -45,23 +45,23 @@ def test_classes_are_counted_largest_first() -> None:
 
 @given(arrays(np.uint8, (5, 7), elements=st.integers(0, 3)), st.integers(1, 5), st.integers(1, 7))
 def test_a_cropped_map_counts_what_is_left(labels: NDArray[np.uint8], height: int, width: int) -> None:
-    cropped = a_map(labels).cropped(Size(height, width))
+    cropped = a_map(labels).crop(Size(height, width))
     assert cropped.segments is not None
-    assert cropped.segments == (CLASSES.counted(labels[:height, :width]),)
+    assert cropped.segments == (CLASSES.count(labels[:height, :width]),)
     assert sum(segment.share for segment in cropped.segments[0].classes) == pytest.approx(1)
 
 
 def test_an_uncropped_map_keeps_its_classes() -> None:
     made = a_map()
-    assert made.cropped(Size(2, 4)).segments == made.segments
+    assert made.crop(Size(2, 4)).segments == made.segments
     assert made.values is not None
-    assert made.segments == (recounted(CLASSES.counted(LABELS), made.values[0]),)
+    assert made.segments == (recount(CLASSES.count(LABELS), made.values[0]),)
 
 
 def test_parts_of_a_run_are_joined() -> None:
-    one, two = (CLASSES.counted(labels) for labels in (LABELS, LABELS[:1]))
-    assert joined([(one,), (two, one)]) == (one, two, one)
-    assert joined([None, None]) is None
+    one, two = (CLASSES.count(labels) for labels in (LABELS, LABELS[:1]))
+    assert join_segments([(one,), (two, one)]) == (one, two, one)
+    assert join_segments([None, None]) is None
 
 
 def test_labels_are_written_unscaled_and_classes_as_json(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_labels_are_written_unscaled_and_classes_as_json(tmp_path: Path) -> None
         "a": 1,
         "range": [0, 65535],
     }  # value = low + (high - low) * grey / 65535
-    assert json.loads((tmp_path / "x.json").read_text()) == json.loads(json.dumps(to_json(CLASSES.counted(LABELS))))
+    assert json.loads((tmp_path / "x.json").read_text()) == json.loads(json.dumps(to_json(CLASSES.count(LABELS))))
 
 
 def test_one_class_alone_keeps_its_index(tmp_path: Path) -> None:

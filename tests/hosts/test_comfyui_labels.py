@@ -18,7 +18,7 @@ SPEC = Spec(
 
 def test_classes_are_text_and_labels_are_numbers() -> None:
     labels = np.array([[[0, 0, 1, 0]], [[1, 1, 1, 1]]], np.uint8)
-    segments = tuple(CLASSES.counted(one) for one in labels)
+    segments = tuple(CLASSES.count(one) for one in labels)
     images = np.zeros((2, 1, 4, 3), np.uint8)
     found = outputs_of(SPEC, ControlMap(images, labels.astype(np.float32), segments=segments))
     assert [kind for kind, _, _ in outputs(SPEC)] == ["IMAGE", "STRING", "MASK"]

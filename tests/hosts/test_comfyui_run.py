@@ -339,7 +339,7 @@ def test_one_annotator_that_cannot_run_does_not_spoil_the_sheet(
         return "" if annotator in light[:3] else "weights missing"
 
     monkeypatch.setattr(tools, "annotate", moody)
-    monkeypatch.setattr(availability, "unavailable", absent)
+    monkeypatch.setattr(availability, "explain_unavailable", absent)
     with caplog.at_level("INFO"):
         (sheet,) = nodes["UnderdrawingSheet"]().draw(tensor(photo(64, 64))[None], resolution=64)
     assert float(sheet.std()) > 0.1

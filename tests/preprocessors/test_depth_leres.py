@@ -36,7 +36,7 @@ def golden() -> Iterator[dict[str, NDArray[Any]]]:
 
 
 def annotator(dtype: str = "float32", **params: Any) -> DepthLeres:
-    made = DepthLeres.ready(DepthLeres.params(**params), device="cpu", dtype=dtype)
+    made = DepthLeres.create(DepthLeres.params(**params), device="cpu", dtype=dtype)
     assert isinstance(made, DepthLeres)
     return made
 

@@ -39,7 +39,7 @@ def golden() -> dict[str, NDArray[Any]]:
 
 
 def annotator(dtype: str = "float32", **params: Any) -> Hed:
-    made = Hed.ready(Hed.params(**params), device="cpu", dtype=dtype)
+    made = Hed.create(Hed.params(**params), device="cpu", dtype=dtype)
     assert isinstance(made, Hed)
     return made
 

@@ -95,7 +95,7 @@ def _random_weights(golden: dict[str, NDArray[Any]]) -> Iterator[None]:  # pyrig
 
 def run(name: str, image: NDArray[np.uint8], dtype: str = "float32", **params: Any) -> ControlMap:
     found = registry.resolve(name)
-    made: Annotator[Any] = found.annotator.ready(found.annotator.params(**params), device="cpu", dtype=dtype)
+    made: Annotator[Any] = found.annotator.create(found.annotator.params(**params), device="cpu", dtype=dtype)
     return made(image, resolution=0)
 
 

@@ -157,7 +157,7 @@ def test_lines_are_drawn_a_pixel_wide_and_cut_off_at_the_border() -> None:
 
 def test_a_picture_without_a_line_is_black_and_said_so() -> None:
     with pytest.MonkeyPatch.context() as patch, stand_in(patch):
-        made = Mlsd.ready(Mlsd.params(score_threshold=1.0), device="cpu")
+        made = Mlsd.create(Mlsd.params(score_threshold=1.0), device="cpu")
         result = made(np.stack([photo(64, 96), flat(64, 96, 90)]), resolution=0)
     assert not result.images.any()
     assert result.notes == ("no line was found in picture 1, 2: the map is black",)
@@ -165,7 +165,7 @@ def test_a_picture_without_a_line_is_black_and_said_so() -> None:
 
 def test_lines_make_a_binary_map_without_a_note() -> None:
     with pytest.MonkeyPatch.context() as patch, stand_in(patch):
-        result = Mlsd.ready(Mlsd.params(), device="cpu")(photo(70, 96)[None], resolution=0)
+        result = Mlsd.create(Mlsd.params(), device="cpu")(photo(70, 96)[None], resolution=0)
     assert set(np.unique(result.images).tolist()) == {0, 255}
     assert result.notes == ()
 

@@ -34,7 +34,7 @@ def golden() -> Iterator[dict[str, NDArray[Any]]]:
 
 
 def annotator(dtype: str = "float32") -> NormalBae:
-    made = NormalBae.ready(NormalBae.params(), device="cpu", dtype=dtype)
+    made = NormalBae.create(NormalBae.params(), device="cpu", dtype=dtype)
     assert isinstance(made, NormalBae)
     return made
 

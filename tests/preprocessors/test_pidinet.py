@@ -82,7 +82,7 @@ def random_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Weight:
 
 def run(name: str, image: NDArray[np.uint8], **params: Any) -> Any:
     annotator = registry.resolve(name).annotator
-    return annotator.ready(annotator.params(**params), device="cpu", dtype="float32")(image[None], resolution=0)
+    return annotator.create(annotator.params(**params), device="cpu", dtype="float32")(image[None], resolution=0)
 
 
 def test_keys_are_the_published_ones(golden: dict[str, NDArray[Any]]) -> None:
@@ -175,7 +175,7 @@ def test_bfloat16_leaves_the_map_unchanged(name: str, params: dict[str, Any], ph
     if any(store.get_store().find(weight) is None for weight in kind.spec.weights):
         pytest.skip("needs table5_pidinet.pth")
     maps = [
-        kind.ready(kind.params(**params), device="cpu", dtype=dtype)(photograph(photo_name)).images[0, ..., 0]
+        kind.create(kind.params(**params), device="cpu", dtype=dtype)(photograph(photo_name)).images[0, ..., 0]
         for dtype in ("float32", "bfloat16")
     ]
     assert ssim(*maps) >= 0.99

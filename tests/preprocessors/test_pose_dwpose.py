@@ -19,7 +19,7 @@ from underdrawing.core.networks import onnx
 from underdrawing.core.networks.onnx import OnnxNetwork
 from underdrawing.core.networks.placement import Placement
 from underdrawing.core.poses.drawing import draw_pose
-from underdrawing.core.poses.model import parts_of
+from underdrawing.core.poses.model import list_parts
 from underdrawing.preprocessors import load_annotator, registry
 from underdrawing.preprocessors.people import coco_keypoints, rtmpose, yolo
 from underdrawing.preprocessors.pose_dwpose import PoseDwpose
@@ -101,7 +101,7 @@ def first(result: ControlMap) -> Pose:
 
 def rows(person: Person) -> NDArray[np.float64]:
     """Golden form of a person: [18 + 70 + 21 + 21, 3]."""
-    parts = zip(parts_of(person), (18, 70, 21, 21), strict=True)
+    parts = zip(list_parts(person), (18, 70, 21, 21), strict=True)
     every = [point for part, count in parts for point in part or (None,) * count]
     return np.array([(np.nan,) * 3 if point is None else point for point in every])
 

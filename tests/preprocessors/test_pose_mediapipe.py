@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from underdrawing.core.annotator import ControlMap
-    from underdrawing.core.poses.model import Person, Slots
+    from underdrawing.core.poses.model import Keypoints, Person
 
 NOSE, NECK, RIGHT_SHOULDER, LEFT_SHOULDER, RIGHT_EYE, LEFT_EYE = 0, 1, 2, 5, 14, 15
 WOMAN = {
@@ -60,7 +60,7 @@ def people(result: ControlMap) -> tuple[Person, ...]:
     return result.poses[0].people
 
 
-def place(slots: Slots | None, i: int) -> tuple[float, float]:
+def place(slots: Keypoints | None, i: int) -> tuple[float, float]:
     assert slots is not None
     point = slots[i]
     assert point is not None

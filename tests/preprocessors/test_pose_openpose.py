@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from underdrawing.core.poses.model import Slots
+    from underdrawing.core.poses.model import Keypoints
     from underdrawing.preprocessors.nets.openpose.axes import View
     from underdrawing.preprocessors.nets.openpose.body import Joint, Joints
     from underdrawing.preprocessors.nets.openpose.parts import Spots
@@ -425,7 +425,7 @@ def picture(height: int, width: int) -> NDArray[np.uint8]:
     return np.random.RandomState(1).randint(0, 256, (1, height, width, 3)).astype(np.uint8)
 
 
-def places(slots: Slots | None) -> list[tuple[float, float] | None]:
+def places(slots: Keypoints | None) -> list[tuple[float, float] | None]:
     assert slots is not None
     return [None if point is None else (point.x, point.y) for point in slots]
 

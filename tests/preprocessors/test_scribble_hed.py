@@ -22,7 +22,7 @@ GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "hed" / "hed.npz"
 
 
 def annotator(dtype: str = "float32") -> ScribbleHed:
-    made = ScribbleHed.ready(ScribbleHed.params(), device="cpu", dtype=dtype)
+    made = ScribbleHed.create(ScribbleHed.params(), device="cpu", dtype=dtype)
     assert isinstance(made, ScribbleHed)
     return made
 

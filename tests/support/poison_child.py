@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from underdrawing.core.errors import BadImage
-from underdrawing.core.images.reading import read
+from underdrawing.core.images.reading import read_pictures
 
 MEMORY = 512 << 20
 
@@ -32,13 +32,13 @@ def main(folder: Path, results: Path) -> None:
 def _warm(folder: Path) -> None:
     for path in (folder / "16-rgb.png", folder / "float-rgb.tif", folder / "profile-swapped.png", folder / "rgb.webp"):
         if path.exists():
-            read(path)
+            read_pictures(path)
 
 
 def _outcome(path: Path, results: Path) -> dict[str, object]:
     start = time.perf_counter()
     try:
-        picture = read(path)[0]
+        picture = read_pictures(path)[0]
     except BadImage as error:
         return {"name": path.name, "reason": str(error), "seconds": time.perf_counter() - start}
     seconds = time.perf_counter() - start

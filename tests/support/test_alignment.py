@@ -10,7 +10,7 @@ import pytest
 from tests.support import alignment
 
 from underdrawing.core.images.fit_map import fit_map
-from underdrawing.core.images.geometry import Size, target_size
+from underdrawing.core.images.geometry import Size, find_target_size
 from underdrawing.core.images.resize import resize_image
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ FILTERS: dict[str, Callable[[U8], U8]] = {
 @pytest.mark.parametrize("name", FILTERS)
 def test_aligned_filters_pass(name: str, resolution: int) -> None:
     chart = alignment.Chart()
-    size = target_size(Size(chart.height, chart.width), resolution)
+    size = find_target_size(Size(chart.height, chart.width), resolution)
     found = chart.offset(FILTERS[name](resize_image(chart.picture(), size)))
     assert found.worst <= 0.1
     assert found.bars >= 8

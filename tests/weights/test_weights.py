@@ -21,7 +21,7 @@ from tests.support.weights_cases import Case, cases, cases_of
 
 from underdrawing.core.annotator import Annotator, ControlMap, Kind
 from underdrawing.core.errors import MissingExtra, WeightsMissing
-from underdrawing.core.images.writing import png_bytes
+from underdrawing.core.images.writing import encode_png
 from underdrawing.core.weights.store import Store
 from underdrawing.preprocessors import registry
 
@@ -85,13 +85,13 @@ def test_trained_weights_make_the_map_they_should(case: Case) -> None:
 def made(case: Case, photo: Path) -> ControlMap:
     """Map of a photograph at its own size; skips with the command that helps when something is missing."""
     try:
-        ready = case.annotator.ready(case.annotator.params(**case.values), device="cpu", dtype="float32")
+        ready = case.annotator.create(case.annotator.params(**case.values), device="cpu", dtype="float32")
         result = ready(picture(photo), resolution=0)
     except (WeightsMissing, MissingExtra) as error:
         pytest.skip(str(error))
     SEEN.mkdir(parents=True, exist_ok=True)
     name = f"{case.name.replace('/', '_')}.{photo.stem}.png"
-    (SEEN / name).write_bytes(png_bytes(result.images[0], result.info))
+    (SEEN / name).write_bytes(encode_png(result.images[0], result.info))
     return result
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ....core.poses.model import BODY, Person, Point, Pose
+from ....core.poses.model import BODY, Keypoint, Person, Pose
 from .bodies import Bodies
 from .faces import Face, Faces, slots
 from .hands import Hand, Hands, handed
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ....core.networks.placement import Placement
-    from ....core.poses.model import Slots
+    from ....core.poses.model import Keypoints
     from .bodies import Body
 
     Array = NDArray[np.float32]
@@ -107,7 +107,7 @@ def _gap(body: Body, face: Face) -> float:
     return float(np.linalg.norm(body.points[0] - face.points[NOSE_TIP])) / max(face.size, 1e-6)
 
 
-def body_slots(body: Body, size: tuple[int, int]) -> Slots:
+def body_slots(body: Body, size: tuple[int, int]) -> Keypoints:
     """OpenPose's 18 points of a body; the neck is the middle of both shoulders where both are seen."""
     points = [None if i is None else _point(body.points[i], float(body.visible[i]), size) for i in BODY_SLOTS]
     if all(body.visible[i] >= VISIBLE for i in SHOULDERS):
@@ -116,18 +116,18 @@ def body_slots(body: Body, size: tuple[int, int]) -> Slots:
     return tuple(points)
 
 
-def face_slots(face: Face, size: tuple[int, int]) -> Slots:
+def face_slots(face: Face, size: tuple[int, int]) -> Keypoints:
     """OpenPose's 70 points of a face."""
     return tuple(_point(point, face.score, size) for point in slots(face))
 
 
-def hand_slots(hand: Hand | None, size: tuple[int, int]) -> Slots | None:
+def hand_slots(hand: Hand | None, size: tuple[int, int]) -> Keypoints | None:
     """The 21 points of a hand, which both schemes number alike."""
     return None if hand is None else tuple(_point(point, hand.score, size) for point in hand.points)
 
 
-def _point(place: Array, confidence: float, size: tuple[int, int]) -> Point | None:
+def _point(place: Array, confidence: float, size: tuple[int, int]) -> Keypoint | None:
     """None when it is not seen or lies outside the picture."""
     x, y = float(place[0]), float(place[1])
     inside = 0 <= x < size[1] and 0 <= y < size[0]
-    return Point(x, y, min(confidence, 1.0)) if inside and confidence >= VISIBLE else None
+    return Keypoint(x, y, min(confidence, 1.0)) if inside and confidence >= VISIBLE else None

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import torch
 
-from ....core.images.geometry import Size, padded_size
+from ....core.images.geometry import Size, find_padded_size
 from .network import STRIDE
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class View(NamedTuple):
     @property
     def padded(self) -> Size:
         """Size of the network's input."""
-        return padded_size(self.shown, STRIDE)
+        return find_padded_size(self.shown, STRIDE)
 
     @property
     def shrinks(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ....core.images.resize import resize_images
-from ....core.poses.model import Person, Point, Pose
+from ....core.poses.model import Keypoint, Person, Pose
 from .body import find_bodies
 from .boxes import LEFT_ARM, RIGHT_ARM, Box, cut, face_box, hand_box
 from .faces import find_faces
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ....core.images.geometry import Size
     from ....core.images.types import Images
     from ....core.networks.placement import Placement
-    from ....core.poses.model import Slots
+    from ....core.poses.model import Keypoints
     from .body import Joints
     from .parts import Spots
 
@@ -68,7 +68,7 @@ class _Search:
     def __init__(self, pictures: Images, size: Size, bodies: list[list[Joints]], placement: Placement) -> None:
         self.pictures, self.size, self.bodies, self.placement = pictures, size, bodies, placement
 
-    def parts(self, find: Find, where: Sequence[Where]) -> dict[tuple[int, int, int], Slots]:
+    def parts(self, find: Find, where: Sequence[Where]) -> dict[tuple[int, int, int], Keypoints]:
         """Points by number of the picture, of the person and of the place, all found in one go."""
         crops = {
             (picture, number, which): cut(self.pictures[picture], box, self.size)
@@ -78,16 +78,16 @@ class _Search:
             if (box := place(joints)) is not None
         }
         spots = find([crop.pixels for crop in crops.values()], self.placement)
-        found: dict[tuple[int, int, int], Slots] = {}
+        found: dict[tuple[int, int, int], Keypoints] = {}
         for (key, crop), some in zip(crops.items(), spots, strict=True):
             if any(some):
                 found[key] = tuple(None if s is None else _point(*crop.on_map(s.x, s.y), s.heat) for s in some)
         return found
 
 
-def _body(joints: Joints) -> Slots:
+def _body(joints: Joints) -> Keypoints:
     return tuple(None if joint is None else _point(joint.x, joint.y, joint.score) for joint in joints)
 
 
-def _point(x: float, y: float, heat: Any) -> Point:
-    return Point(float(x), float(y), min(max(float(heat), LEAST), 1.0))
+def _point(x: float, y: float, heat: Any) -> Keypoint:
+    return Keypoint(float(x), float(y), min(max(float(heat), LEAST), 1.0))

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.command_line import contents, entries, picture
 
-from underdrawing.core.batch.inputs import Source, expand
+from underdrawing.core.batch.inputs import Source, expand_inputs
 
 if TYPE_CHECKING:
     from tests.support.command_line import Run
 
 
 def found(*texts: str, recursive: bool = False) -> list[Source]:
-    return expand(texts, recursive=recursive, is_map=lambda path: False, made={}).sources
+    return expand_inputs(texts, recursive=recursive, is_map=lambda path: False, written={}).sources
 
 
 @pytest.fixture

@@ -36,12 +36,12 @@ def test_done_means_the_same_made_of_the_same_and_still_there(tmp_path: Path) ->
     manifest = Manifest(tmp_path)
     manifest.add(done(tmp_path, "a", sha256="1", params={"low": 1}), (0, 0, 0))
     again = Manifest(tmp_path)
-    assert again.done(entry("a", sha256="1", params={"low": 1}))
-    assert not again.done(entry("a", sha256="2", params={"low": 1}))
-    assert not again.done(entry("a", sha256="1", params={"low": 2}))
-    assert not again.done(entry("b"))
+    assert again.is_done(entry("a", sha256="1", params={"low": 1}))
+    assert not again.is_done(entry("a", sha256="2", params={"low": 1}))
+    assert not again.is_done(entry("a", sha256="1", params={"low": 2}))
+    assert not again.is_done(entry("b"))
     (tmp_path / "a.x.png").unlink()
-    assert not again.done(entry("a", sha256="1", params={"low": 1}))
+    assert not again.is_done(entry("a", sha256="1", params={"low": 1}))
 
 
 @pytest.mark.parametrize("cut", [1, 5, 20, 60])
@@ -97,4 +97,4 @@ def test_any_name_comes_back(tmp_path: Path) -> None:
     assert [json.loads(line)["input"] for line in manifest.path.read_bytes().decode().split("\n") if line] == [
         f"{n}.png" for n in names
     ]
-    assert all(Manifest(tmp_path).done(entry(name)) for name in names)
+    assert all(Manifest(tmp_path).is_done(entry(name)) for name in names)

@@ -32,7 +32,7 @@ def test_cells_stand_in_a_grid_below_their_labels(tmp_path: Path) -> None:
     maps = {
         name: flat(tmp_path / f"{name}.png", 50, 25, (0, 20 * number, 200)) for number, name in enumerate("bcdefgh")
     }
-    assert contact_sheet.contact_sheet([(source, maps)], list("bcdefgh"), tmp_path / "sheet.png") == ""
+    assert contact_sheet.write_contact_sheet([(source, maps)], list("bcdefgh"), tmp_path / "sheet.png") == ""
     pixels = drawn(tmp_path / "sheet.png")
     wide = 2 * contact_sheet.MARGIN + 4 * (contact_sheet.CELL + contact_sheet.GAP) - contact_sheet.GAP
     assert pixels.shape == (
@@ -56,25 +56,25 @@ def test_cells_stand_in_a_grid_below_their_labels(tmp_path: Path) -> None:
 def test_it_is_known_as_ours_and_the_same_twice(tmp_path: Path) -> None:
     source = flat(tmp_path / "a.png", 9, 200)
     for name in ("one.png", "two.png"):
-        contact_sheet.contact_sheet([(source, {"m": source})], ["m"], tmp_path / name)
+        contact_sheet.write_contact_sheet([(source, {"m": source})], ["m"], tmp_path / name)
     assert read_info(tmp_path / "one.png")
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
 
 
 def test_nothing_too_much_and_lost_files_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = flat(tmp_path / "a.png", 20, 20)
-    assert "no map" in contact_sheet.contact_sheet([(source, {})], ["m"], tmp_path / "sheet.png")
+    assert "no map" in contact_sheet.write_contact_sheet([(source, {})], ["m"], tmp_path / "sheet.png")
     assert not (tmp_path / "sheet.png").exists()
     monkeypatch.setattr(contact_sheet, "MOST_ROWS", 2)
     rows = [(source, {"m": tmp_path / "lost.png"})] * 3
-    assert contact_sheet.contact_sheet(rows, ["m"], tmp_path / "sheet.png") == " (the first 2 of 3 inputs)"
+    assert contact_sheet.write_contact_sheet(rows, ["m"], tmp_path / "sheet.png") == " (the first 2 of 3 inputs)"
     assert (tmp_path / "sheet.png").is_file()
 
 
 def test_labels_of_any_kind_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = flat(tmp_path / f"{'Ünï 日本 ' * 12}.png", 20, 20)
     rows = [(source, {"lone \udce9": source})]
-    contact_sheet.contact_sheet(rows, ["lone \udce9"], tmp_path / "sheet.png")
+    contact_sheet.write_contact_sheet(rows, ["lone \udce9"], tmp_path / "sheet.png")
     gap = drawn(tmp_path / "sheet.png")[
         :,
         contact_sheet.MARGIN + contact_sheet.CELL + 2 : contact_sheet.MARGIN
@@ -91,4 +91,4 @@ def test_labels_of_any_kind_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         return old
 
     monkeypatch.setattr(contact_sheet, "_font", bitmap)
-    assert contact_sheet.contact_sheet(rows, ["lone \udce9"], tmp_path / "old.png") == ""
+    assert contact_sheet.write_contact_sheet(rows, ["lone \udce9"], tmp_path / "old.png") == ""

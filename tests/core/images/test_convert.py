@@ -11,7 +11,7 @@ from PIL import Image
 from underdrawing.core.errors import BadImage
 from underdrawing.core.images.convert import to_images, to_masks
 from underdrawing.core.images.geometry import Size
-from underdrawing.core.images.pixels import luminance, over_white, to_8bit
+from underdrawing.core.images.pixels import compute_luminance, lay_over_white, to_8bit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +68,7 @@ def test_alpha_is_laid_over_white() -> None:
 
 def test_every_blend_of_colour_and_alpha_is_rounded_to_nearest() -> None:
     colour, alpha = (a.astype(np.uint8) for a in np.mgrid[0:256, 0:256])
-    got = over_white(three(colour), alpha)[..., 0].astype(int)
+    got = lay_over_white(three(colour), alpha)[..., 0].astype(int)
     numerator = colour.astype(int) * alpha + 255 * (255 - alpha.astype(int))
     assert np.abs(2 * (got * 255 - numerator)).max() <= 255
 
@@ -80,7 +80,7 @@ def test_sixteen_bits_round(value: int) -> None:
 
 
 def test_luminance_is_pillows() -> None:
-    assert np.array_equal(luminance(RGB), np.asarray(Image.fromarray(RGB).convert("L")))
+    assert np.array_equal(compute_luminance(RGB), np.asarray(Image.fromarray(RGB).convert("L")))
 
 
 @pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16", "uint8"])

@@ -11,10 +11,10 @@ from underdrawing.core.images.geometry import (
     MAX_MAP_PIXELS,
     FitMode,
     Size,
-    fit,
-    padded_size,
-    pixel_perfect,
-    target_size,
+    find_padded_size,
+    find_pixel_perfect,
+    find_target_size,
+    plan_fit,
 )
 
 side = st.integers(1, 2048)
@@ -35,7 +35,7 @@ def near(value: int, exact: Fraction) -> bool:
 def test_target_is_as_documented(size: Size, resolution: int) -> None:
     scale = Fraction(resolution, min(size))
     assume(size.height * size.width * scale * scale < MAX_MAP_PIXELS - 10**5)
-    target = target_size(size, resolution)
+    target = find_target_size(size, resolution)
     assert min(target) == resolution
     assert near(target.height, size.height * scale)
     assert near(target.width, size.width * scale)
@@ -44,16 +44,16 @@ def test_target_is_as_documented(size: Size, resolution: int) -> None:
 @many
 @given(sizes)
 def test_match_input_returns_the_input_size(size: Size) -> None:
-    assert target_size(size, 0) == size
-    assert target_size(size, min(size)) == size
+    assert find_target_size(size, 0) == size
+    assert find_target_size(size, min(size)) == size
 
 
 def test_published_sizes() -> None:
     """Rows of spec/users.md 1.4, right columns (aspect kept)."""
-    assert target_size(Size(480, 640), 480) == (480, 640)
-    assert target_size(Size(667, 1000), 667) == (667, 1000)
-    assert target_size(Size(480, 640), 512) == (512, 683)
-    assert target_size(Size(1080, 1920), 512) == (512, 910)
+    assert find_target_size(Size(480, 640), 480) == (480, 640)
+    assert find_target_size(Size(667, 1000), 667) == (667, 1000)
+    assert find_target_size(Size(480, 640), 512) == (512, 683)
+    assert find_target_size(Size(1080, 1920), 512) == (512, 910)
 
 
 @pytest.mark.parametrize(
@@ -61,13 +61,13 @@ def test_published_sizes() -> None:
 )
 def test_sizes_that_cannot_be(size: tuple[int, int], resolution: int) -> None:
     with pytest.raises(BadImage):
-        target_size(Size(*size), resolution)
+        find_target_size(Size(*size), resolution)
 
 
 @many
 @given(sizes, st.integers(1, 128))
 def test_padding(size: Size, multiple: int) -> None:
-    padded = padded_size(size, multiple)
+    padded = find_padded_size(size, multiple)
     for inner, outer in zip(size, padded, strict=True):
         assert outer % multiple == 0
         assert 0 <= outer - inner < multiple
@@ -79,21 +79,21 @@ def test_padding(size: Size, multiple: int) -> None:
 def test_pixel_perfect_against_exact_arithmetic(source: Size, target: Size, mode: FitMode) -> None:
     ratios = [Fraction(target.height, source.height), Fraction(target.width, source.width)]
     exact = (min(ratios) if mode == "fill" else max(ratios)) * min(source)
-    got = pixel_perfect(source, target, mode)
+    got = find_pixel_perfect(source, target, mode)
     assert got >= 1
     assert near(got, exact)
 
 
 def test_pixel_perfect_of_known_cases() -> None:
-    assert pixel_perfect(Size(1080, 1920), Size(512, 512), "crop") == 512
-    assert pixel_perfect(Size(1080, 1920), Size(512, 512), "fill") == 288
-    assert pixel_perfect(Size(600, 400), Size(768, 512), "just") == 512
+    assert find_pixel_perfect(Size(1080, 1920), Size(512, 512), "crop") == 512
+    assert find_pixel_perfect(Size(1080, 1920), Size(512, 512), "fill") == 288
+    assert find_pixel_perfect(Size(600, 400), Size(768, 512), "just") == 512
 
 
 @many
 @given(sizes, sizes)
 def test_crop_covers_and_centres(source: Size, target: Size) -> None:
-    plan = fit(source, target, "crop")
+    plan = plan_fit(source, target, "crop")
     for scaled, wanted, offset in zip(plan.scaled, target, (plan.top, plan.left), strict=True):
         assert offset <= 0
         assert scaled + offset >= wanted
@@ -104,7 +104,7 @@ def test_crop_covers_and_centres(source: Size, target: Size) -> None:
 @many
 @given(sizes, sizes)
 def test_fill_contains_and_centres(source: Size, target: Size) -> None:
-    plan = fit(source, target, "fill")
+    plan = plan_fit(source, target, "fill")
     for scaled, wanted, offset in zip(plan.scaled, target, (plan.top, plan.left), strict=True):
         assert offset >= 0
         assert scaled + offset <= wanted
@@ -115,7 +115,7 @@ def test_fill_contains_and_centres(source: Size, target: Size) -> None:
 @many
 @given(sizes, sizes, modes)
 def test_fit_keeps_the_aspect(source: Size, target: Size, mode: FitMode) -> None:
-    plan = fit(source, target, mode)
+    plan = plan_fit(source, target, mode)
     if mode == "just":
         assert plan == (target, 0, 0)
         return

@@ -15,7 +15,7 @@ from PIL import Image, ImageFile, features
 from tests.support import poison
 
 from underdrawing.core.errors import BadImage
-from underdrawing.core.images.reading import frames, picture_of, read
+from underdrawing.core.images.reading import decode_pillow, iter_frames, read_pictures
 
 CORPUS = {one.name: one for one in poison.corpus()}
 WHOLE = [one for one in CORPUS.values() if one.expected is not None and len(one.data) < 4000]
@@ -31,15 +31,15 @@ def put(folder: Path, name: str) -> Path:
     "name", ["16-grey.png", "16-grey.tif", "16-grey-big.tif", "16-rgb.png", "32-int.tif", "float.tif"]
 )
 def test_sixteen_bits_keep_their_levels(tmp_path: Path, name: str) -> None:
-    pixels = read(put(tmp_path, name))[0].pixels
+    pixels = read_pictures(put(tmp_path, name))[0].pixels
     assert len(np.unique(pixels[..., 0])) >= 255
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_orientation_gives_the_same_picture(tmp_path: Path, orientation: int) -> None:
-    assert np.array_equal(read(put(tmp_path, f"exif-{orientation}.png"))[0].pixels, poison.ramp())
-    assert np.array_equal(read(put(tmp_path, f"exif-{orientation}.webp"))[0].pixels, poison.ramp())
-    assert np.array_equal(read(put(tmp_path, f"exif-{orientation}.tiff"))[0].pixels, poison.ramp())
+    assert np.array_equal(read_pictures(put(tmp_path, f"exif-{orientation}.png"))[0].pixels, poison.ramp())
+    assert np.array_equal(read_pictures(put(tmp_path, f"exif-{orientation}.webp"))[0].pixels, poison.ramp())
+    assert np.array_equal(read_pictures(put(tmp_path, f"exif-{orientation}.tiff"))[0].pixels, poison.ramp())
 
 
 @pytest.mark.skipif("avif" not in features.get_supported(), reason="this Pillow has no AVIF")
@@ -49,7 +49,7 @@ def test_every_orientation_of_avif(tmp_path: Path, orientation: int) -> None:
     exif[0x0112] = orientation
     stored = np.ascontiguousarray(poison.TURNS[orientation](poison.ramp(48, 64)))
     Image.fromarray(stored).save(tmp_path / "a.avif", exif=exif, quality=95)
-    assert np.abs(read(tmp_path / "a.avif")[0].pixels.astype(int) - poison.ramp(48, 64)).max() <= 16
+    assert np.abs(read_pictures(tmp_path / "a.avif")[0].pixels.astype(int) - poison.ramp(48, 64)).max() <= 16
 
 
 def test_orientation_turns_the_alpha_too(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_orientation_turns_the_alpha_too(tmp_path: Path) -> None:
     exif[0x0112] = 6
     turned = np.rot90(np.dstack([poison.ramp(), alpha]))
     Image.fromarray(np.ascontiguousarray(turned)).save(tmp_path / "a.png", exif=exif)
-    got = read(tmp_path / "a.png")[0]
+    got = read_pictures(tmp_path / "a.png")[0]
     assert got.alpha is not None
     assert np.array_equal(got.alpha, alpha)
 
@@ -66,24 +66,24 @@ def test_orientation_turns_the_alpha_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["animated.gif", "animated.webp", "animated.png", "pages.tif", "two.mpo"])
 def test_all_frames(tmp_path: Path, name: str) -> None:
     path = put(tmp_path, name)
-    first, second = read(path, all_frames=True)
-    single = read(path)[0]
+    first, second = read_pictures(path, all_frames=True)
+    single = read_pictures(path)[0]
     assert np.array_equal(first.pixels, single.pixels)
     assert np.abs(second.pixels.astype(int) - poison.ramp()[::-1, ::-1]).max() <= (60 if name.endswith("gif") else 16)
     assert "several frames" in " ".join(single.notes)
     assert "several frames" not in " ".join(first.notes)
-    assert len(list(frames(path))) == 2
+    assert len(list(iter_frames(path))) == 2
 
 
 def test_a_profile_is_named_when_ignored(tmp_path: Path) -> None:
-    assert "profile was ignored" in read(put(tmp_path, "profile-broken.png"))[0].notes[0]
+    assert "profile was ignored" in read_pictures(put(tmp_path, "profile-broken.png"))[0].notes[0]
 
 
 def test_a_grey_picture_with_a_colour_profile_of_another_space(tmp_path: Path) -> None:
     cmyk = Image.new("CMYK", (4, 4), (0, 0, 0, 0))
     data = poison.encoded(cmyk, "TIFF", icc_profile=CORPUS_SRGB)
     (tmp_path / "x.tif").write_bytes(data)
-    notes = " ".join(read(tmp_path / "x.tif")[0].notes)
+    notes = " ".join(read_pictures(tmp_path / "x.tif")[0].notes)
     assert "the picture is CMYK" in notes
 
 
@@ -101,7 +101,7 @@ def test_pillow_pictures_decode_like_files(tmp_path: Path) -> None:
     ):
         path = put(tmp_path, name)
         with Image.open(path) as opened:
-            assert np.array_equal(picture_of(opened).pixels, read(path)[0].pixels)
+            assert np.array_equal(decode_pillow(opened).pixels, read_pictures(path)[0].pixels)
 
 
 @pytest.mark.parametrize("name", [n for n in CORPUS if n.startswith(("65", "20000", "2147"))])
@@ -109,7 +109,7 @@ def test_own_limit_without_pillows(tmp_path: Path, name: str, monkeypatch: pytes
     """Hosts switch Pillow's limit off."""
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     with pytest.raises(BadImage, match="more than 100 megapixels"):
-        read(put(tmp_path, name))
+        read_pictures(put(tmp_path, name))
 
 
 @pytest.mark.parametrize("name", ["cut.png", "cut.jpg", "cut-header.jpg"])
@@ -118,7 +118,7 @@ def test_truncated_is_refused_where_hosts_let_pillow_guess(
 ) -> None:
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     with pytest.raises(BadImage):
-        read(put(tmp_path, name))
+        read_pictures(put(tmp_path, name))
 
 
 def test_nothing_of_pillow_or_warnings_is_changed(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_nothing_of_pillow_or_warnings_is_changed(tmp_path: Path) -> None:
         inside = list(warnings.filters)
         for name in CORPUS:
             try:
-                read(put(tmp_path, name))
+                read_pictures(put(tmp_path, name))
             except BadImage:
                 continue
         assert list(warnings.filters) == inside
@@ -141,25 +141,25 @@ def test_between_our_limit_and_pillows_warning(tmp_path: Path) -> None:
     data = poison.raw_png((10001, 10000), 8, 2, bytes(31))
     (tmp_path / "a.png").write_bytes(data)
     with pytest.raises(BadImage, match="100 megapixels"):
-        read(tmp_path / "a.png")
+        read_pictures(tmp_path / "a.png")
 
 
 def test_places_that_hold_no_picture(tmp_path: Path) -> None:
     with pytest.raises(BadImage, match="folder"):
-        read(tmp_path)
+        read_pictures(tmp_path)
     with pytest.raises(BadImage, match="no such file"):
-        read(tmp_path / "missing.png")
+        read_pictures(tmp_path / "missing.png")
     with pytest.raises(BadImage, match=r"cannot be opened|no such file"):
-        read("nul\0byte.png")
+        read_pictures("nul\0byte.png")
     with pytest.raises(BadImage, match=r"cannot be opened|no such file"):
-        read(tmp_path / ("x" * 5000))
+        read_pictures(tmp_path / ("x" * 5000))
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX")
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(BadImage, match="no regular file"):
-        read(tmp_path / "pipe.png")
+        read_pictures(tmp_path / "pipe.png")
 
 
 def test_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +169,7 @@ def test_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = put(tmp_path, "rgb.png")
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(BadImage, match="may not be read"):
-        read(path)
+        read_pictures(path)
 
 
 def test_a_missing_decoder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +177,7 @@ def test_a_missing_decoder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.delitem(Image.OPEN, "AVIF", raising=False)
     (tmp_path / "a.avif").write_bytes(b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf" + bytes(64))
     with pytest.raises(BadImage, match=r"pillow>=11\.3"):
-        read(tmp_path / "a.avif")
+        read_pictures(tmp_path / "a.avif")
 
 
 def test_no_other_plug_in_is_reached() -> None:
@@ -207,7 +207,7 @@ def test_damaged_files_are_read_or_refused(
     path = tmp_path_factory.getbasetemp() / f"spoilt-{one.name}"
     path.write_bytes(spoilt)
     try:
-        pictures = read(path, all_frames=True)
+        pictures = read_pictures(path, all_frames=True)
     except BadImage:
         return
     assert all(picture.pixels.dtype == np.uint8 for picture in pictures)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from underdrawing.core.images.fit_map import border_colour, count_colours, fit_map, resize_map, thin
-from underdrawing.core.images.geometry import FitMode, Size, padded_size
-from underdrawing.core.images.resize import pad, resize_image, resize_images, resize_masks
+from underdrawing.core.images.geometry import FitMode, Size, find_padded_size
+from underdrawing.core.images.resize import pad_batch, resize_image, resize_images, resize_masks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,8 +37,8 @@ def circle(size: int = 200) -> U8:
 @given(sizes, st.integers(1, 70), st.integers(0, 9))
 def test_cropping_undoes_padding(size: Size, multiple: int, seed: int) -> None:
     batch = np.stack([noise(size, seed), noise(size, seed + 1)])
-    padded = pad(batch, padded_size(size, multiple))
-    assert padded.shape[1:3] == padded_size(size, multiple)
+    padded = pad_batch(batch, find_padded_size(size, multiple))
+    assert padded.shape[1:3] == find_padded_size(size, multiple)
     assert np.array_equal(padded[:, : size.height, : size.width], batch)
     assert np.array_equal(padded[:, -1, -1], batch[:, -1, -1])
     assert np.array_equal(

@@ -9,7 +9,7 @@ from PIL import Image
 
 from underdrawing.core.annotator import ControlMap
 from underdrawing.core.errors import BadImage, WriteFailed
-from underdrawing.core.images.writing import png_bytes, read_info, write_map
+from underdrawing.core.images.writing import encode_png, read_info, write_map
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,7 +119,7 @@ def test_info_of_other_files(tmp_path: Path) -> None:
     Image.new("RGB", (3, 3)).save(tmp_path / "other.png")
     assert read_info(tmp_path / "other.png") == {}
     Image.new("RGB", (3, 3)).save(tmp_path / "other.jpg")
-    whole = png_bytes(np.zeros((3, 3, 3), np.uint8), INFO)
+    whole = encode_png(np.zeros((3, 3, 3), np.uint8), INFO)
     (tmp_path / "cut.png").write_bytes(whole[:60])
     for name in ("other.jpg", "cut.png", "missing.png"):
         with pytest.raises(BadImage):

@@ -46,8 +46,8 @@ class Granted:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_map_is_the_same(name: str) -> None:
     photo = photograph(name)
-    plain = Hed.ready(Hed.params(), device="cpu", dtype="float32")(photo)
-    other = Hed.ready(Hed.params(), backend="openvino")
+    plain = Hed.create(Hed.params(), device="cpu", dtype="float32")(photo)
+    other = Hed.create(Hed.params(), backend="openvino")
     assert other.placement.backend == "openvino"
     assert ssim(plain.images[0, ..., 0], other(photo).images[0, ..., 0]) >= 0.99
 
@@ -55,8 +55,8 @@ def test_the_map_is_the_same(name: str) -> None:
 @needed
 def test_float32_is_float32() -> None:
     photo = photograph("astronaut", 192)
-    plain = Hed.ready(Hed.params(), device="cpu", dtype="float32")(photo, resolution=0).values
-    other = Hed.ready(Hed.params(), dtype="float32", backend="openvino")(photo, resolution=0)
+    plain = Hed.create(Hed.params(), device="cpu", dtype="float32")(photo, resolution=0).values
+    other = Hed.create(Hed.params(), dtype="float32", backend="openvino")(photo, resolution=0)
     assert plain is not None
     assert other.values is not None
     assert np.abs(plain - other.values).max() < 1e-5

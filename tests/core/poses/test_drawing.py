@@ -5,23 +5,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from underdrawing.core.poses.drawing import COLOURS, FINGERS, LIMBS, draw_pose, style
-from underdrawing.core.poses.model import Person, Point, Pose
+from underdrawing.core.poses.drawing import COLOURS, FINGERS, LIMBS, choose_style, draw_pose
+from underdrawing.core.poses.model import Keypoint, Person, Pose
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from underdrawing.core.poses.drawing import Sticks
+    from underdrawing.core.poses.drawing import LimbScaling
 
 
-def body(**places: tuple[float, float]) -> tuple[Point | None, ...]:
-    slots: list[Point | None] = [None] * 18
+def body(**places: tuple[float, float]) -> tuple[Keypoint | None, ...]:
+    slots: list[Keypoint | None] = [None] * 18
     for name, (x, y) in places.items():
-        slots[int(name[1:])] = Point(x, y)
+        slots[int(name[1:])] = Keypoint(x, y)
     return tuple(slots)
 
 
-def drawn(*people: Person, size: tuple[int, int] = (100, 120), sticks: Sticks = "plain") -> NDArray[np.uint8]:
+def drawn(*people: Person, size: tuple[int, int] = (100, 120), sticks: LimbScaling = "plain") -> NDArray[np.uint8]:
     return draw_pose(Pose(people, size[1], size[0]), sticks=sticks)
 
 
@@ -71,8 +71,8 @@ def test_a_later_person_covers_an_earlier_joint() -> None:
 def test_hands_are_rainbows_with_blue_joints() -> None:
     assert FINGERS[:5] == ((0, 1), (1, 2), (2, 3), (3, 4), (0, 5))
     assert len(FINGERS) == 20
-    slots: list[Point | None] = [None] * 21
-    slots[0], slots[1], slots[5] = Point(20, 20), Point(100, 20), Point(20, 90)
+    slots: list[Keypoint | None] = [None] * 21
+    slots[0], slots[1], slots[5] = Keypoint(20, 20), Keypoint(100, 20), Keypoint(20, 90)
     map_ = drawn(Person(left_hand=tuple(slots)))
     assert map_[20, 60].tolist() == [255, 0, 0]
     assert map_[55, 20].tolist() == [203, 255, 0]
@@ -81,14 +81,14 @@ def test_hands_are_rainbows_with_blue_joints() -> None:
 
 
 def test_faces_are_white_dots_of_radius_3() -> None:
-    map_ = drawn(Person(face=(Point(50, 50), *[None] * 69)))
+    map_ = drawn(Person(face=(Keypoint(50, 50), *[None] * 69)))
     assert {tuple(colour) for colour in map_.reshape(-1, 3).tolist()} == {(0, 0, 0), (255, 255, 255)}
     assert map_[50].any(-1).sum() == 7
 
 
 def test_parts_can_be_left_out() -> None:
-    hand = tuple(Point(30, 30) for _ in range(21))
-    person = Person(body(p0=(60, 60)), tuple(Point(90, 60) for _ in range(70)), hand, hand)
+    hand = tuple(Keypoint(30, 30) for _ in range(21))
+    person = Person(body(p0=(60, 60)), tuple(Keypoint(90, 60) for _ in range(70)), hand, hand)
     pose = Pose((person,), 120, 100)
     assert not draw_pose(pose, body=False, hands=False, face=False).any()
     assert draw_pose(pose, hands=False, face=False)[60, 60].tolist() == list(COLOURS[0])
@@ -101,9 +101,9 @@ def test_parts_can_be_left_out() -> None:
     ("longer", "ratio"), [(499, 1), (500, 2), (999, 2), (1000, 3), (1999, 3), (2000, 4), (5000, 7), (9000, 7)]
 )
 def test_sticks_grow_for_xinsir(longer: int, ratio: int) -> None:
-    assert tuple(style(longer, 10, "xinsir")) == (4 * ratio, 4 * ratio)
-    assert tuple(style(10, longer, "comfyui")) == (4 * ratio, 4)
-    assert tuple(style(longer, longer, "plain")) == (4, 4)
+    assert tuple(choose_style(longer, 10, "xinsir")) == (4 * ratio, 4 * ratio)
+    assert tuple(choose_style(10, longer, "comfyui")) == (4 * ratio, 4)
+    assert tuple(choose_style(longer, longer, "plain")) == (4, 4)
 
 
 def test_thick_sticks_are_drawn_thick() -> None:

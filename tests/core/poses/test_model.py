@@ -8,18 +8,28 @@ from hypothesis import strategies as st
 
 from underdrawing.core.errors import BadImage
 from underdrawing.core.images.geometry import Size
-from underdrawing.core.poses.model import BODY, FACE, HAND, Person, Point, Pose, from_openpose, scaled, to_openpose
+from underdrawing.core.poses.model import (
+    BODY,
+    FACE,
+    HAND,
+    Keypoint,
+    Person,
+    Pose,
+    from_openpose,
+    scale_pose,
+    to_openpose,
+)
 
 numbers = st.floats(1.5, 4000)
-point = st.builds(Point, numbers, numbers, st.floats(0.01, 1))
+point = st.builds(Keypoint, numbers, numbers, st.floats(0.01, 1))
 
 
-def slots(count: int) -> st.SearchStrategy[tuple[Point | None, ...]]:
+def slots(count: int) -> st.SearchStrategy[tuple[Keypoint | None, ...]]:
     """Mostly gaps, and at least one point: an empty part cannot be told from relative coordinates, nor need it be."""
     return st.lists(st.none() | point, min_size=count, max_size=count).map(tuple).filter(any)
 
 
-def parts(count: int) -> st.SearchStrategy[tuple[Point | None, ...] | None]:
+def parts(count: int) -> st.SearchStrategy[tuple[Keypoint | None, ...] | None]:
     return st.none() | slots(count)
 
 
@@ -44,9 +54,9 @@ def test_json_without_confidences_keeps_places_and_gaps(pose: Pose) -> None:
 
 @given(poses, st.integers(1, 3000), st.integers(1, 3000))
 def test_scaling_there_and_back(pose: Pose, height: int, width: int) -> None:
-    there = scaled(pose, Size(height, width))
+    there = scale_pose(pose, Size(height, width))
     assert (there.height, there.width) == (height, width)
-    back = scaled(there, Size(pose.height, pose.width))
+    back = scale_pose(there, Size(pose.height, pose.width))
     for person, other in zip(pose.people, back.people, strict=True):
         for p, q in zip(person.body, other.body, strict=True):
             assert (p is None) == (q is None)
@@ -55,8 +65,8 @@ def test_scaling_there_and_back(pose: Pose, height: int, width: int) -> None:
 
 
 def test_the_json_has_the_agreed_keys_and_lengths() -> None:
-    body = (Point(10, 20, 0.5), *[None] * 17)
-    data = to_openpose(Pose((Person(body, left_hand=(Point(1.5, 2, 0.25), *[None] * 20)),), 640, 480))
+    body = (Keypoint(10, 20, 0.5), *[None] * 17)
+    data = to_openpose(Pose((Person(body, left_hand=(Keypoint(1.5, 2, 0.25), *[None] * 20)),), 640, 480))
     assert list(data) == ["people", "canvas_height", "canvas_width"]
     assert (data["canvas_height"], data["canvas_width"]) == (480, 640)
     (person,) = data["people"]
@@ -87,11 +97,11 @@ def test_each_part_has_its_own_convention() -> None:
         "animals": [],
     }
     (person,) = from_openpose(data).people
-    assert person.body[0] == Point(100, 25, 1)
+    assert person.body[0] == Keypoint(100, 25, 1)
     assert person.body[1:] == (None,) * 17
     assert person.left_hand is not None
-    assert person.left_hand[0] == Point(100, 50, 1)
-    assert person.face == (*[Point(200, 100, 0.5)] * 68, None, None)
+    assert person.left_hand[0] == Keypoint(100, 50, 1)
+    assert person.face == (*[Keypoint(200, 100, 0.5)] * 68, None, None)
     assert person.right_hand is None
 
 

@@ -5,25 +5,32 @@ from __future__ import annotations
 import pytest
 
 from underdrawing.core.errors import BadParameter
-from underdrawing.core.poses.names import Move, Place, limb, move, place, places
+from underdrawing.core.poses.names import (
+    KeypointSelector,
+    Move,
+    parse_limb,
+    parse_move,
+    parse_selector,
+    parse_selectors,
+)
 
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("nose", Place(None, "body", 0)),
-        (" left_ear ", Place(None, "body", 17)),
-        ("2:right_wrist", Place(1, "body", 4)),
-        ("face", Place(None, "face", None)),
-        ("face.69", Place(None, "face", 69)),
-        ("3:left_hand.20", Place(2, "left_hand", 20)),
-        ("animal.0", Place(None, "animal", 0)),
-        ("body", Place(None, "body", None)),
-        ("body.17", Place(None, "body", 17)),
+        ("nose", KeypointSelector(None, "body", 0)),
+        (" left_ear ", KeypointSelector(None, "body", 17)),
+        ("2:right_wrist", KeypointSelector(1, "body", 4)),
+        ("face", KeypointSelector(None, "face", None)),
+        ("face.69", KeypointSelector(None, "face", 69)),
+        ("3:left_hand.20", KeypointSelector(2, "left_hand", 20)),
+        ("animal.0", KeypointSelector(None, "animal", 0)),
+        ("body", KeypointSelector(None, "body", None)),
+        ("body.17", KeypointSelector(None, "body", 17)),
     ],
 )
-def test_places(text: str, wanted: Place) -> None:
-    assert place(text) == wanted
+def test_places(text: str, wanted: KeypointSelector) -> None:
+    assert parse_selector(text) == wanted
 
 
 @pytest.mark.parametrize(
@@ -42,26 +49,26 @@ def test_places(text: str, wanted: Place) -> None:
 )
 def test_other_places_are_refused_with_what_there_is(text: str, hint: str) -> None:
     with pytest.raises(BadParameter, match=hint):
-        place(text)
+        parse_selector(text)
 
 
 def test_lists_of_places() -> None:
-    assert places("") == places("  ") == []
-    assert places("nose, 2:face") == [Place(None, "body", 0), Place(1, "face", None)]
+    assert parse_selectors("") == parse_selectors("  ") == []
+    assert parse_selectors("nose, 2:face") == [KeypointSelector(None, "body", 0), KeypointSelector(1, "face", None)]
     with pytest.raises(BadParameter):
-        places("nose,")
+        parse_selectors("nose,")
 
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("nose=120,80", Move(Place(None, "body", 0), 120, 80, by=False)),
-        ("2:nose = 1.5 , 0", Move(Place(1, "body", 0), 1.5, 0, by=False)),
-        ("face=+10,-5.25", Move(Place(None, "face", None), 10, -5.25, by=True)),
+        ("nose=120,80", Move(KeypointSelector(None, "body", 0), 120, 80, by=False)),
+        ("2:nose = 1.5 , 0", Move(KeypointSelector(1, "body", 0), 1.5, 0, by=False)),
+        ("face=+10,-5.25", Move(KeypointSelector(None, "face", None), 10, -5.25, by=True)),
     ],
 )
 def test_moves(text: str, wanted: Move) -> None:
-    assert move(text) == wanted
+    assert parse_move(text) == wanted
 
 
 @pytest.mark.parametrize(
@@ -69,12 +76,12 @@ def test_moves(text: str, wanted: Move) -> None:
 )
 def test_other_moves_are_refused(text: str) -> None:
     with pytest.raises(BadParameter, match="Next: write"):
-        move(text)
+        parse_move(text)
 
 
 @pytest.mark.parametrize(("text", "wanted"), [("legs=1.2", ("legs", 1.2)), ("left_forearm=.5", ("left_forearm", 0.5))])
 def test_limbs(text: str, wanted: tuple[str, float]) -> None:
-    assert limb(text) == wanted
+    assert parse_limb(text) == wanted
 
 
 @pytest.mark.parametrize(
@@ -82,4 +89,4 @@ def test_limbs(text: str, wanted: tuple[str, float]) -> None:
 )
 def test_other_limbs_are_refused(text: str) -> None:
     with pytest.raises(BadParameter, match="Next: "):
-        limb(text)
+        parse_limb(text)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import pytest
 
 from underdrawing.core.errors import BadImage, BadParameter
-from underdrawing.core.poses.model import BODY, Person, Point, Pose
-from underdrawing.core.poses.tracking import AWAY, SIZES, prompt_of, tracked
+from underdrawing.core.poses.model import BODY, Keypoint, Person, Pose
+from underdrawing.core.poses.tracking import AWAY, SIZES, draft_prompt, track_parts
 
 
 def person(x: float, *gaps: int) -> Person:
-    return Person(tuple(None if i in gaps else Point(x + i, 10.0 * i) for i in range(BODY)))
+    return Person(tuple(None if i in gaps else Keypoint(x + i, 10.0 * i) for i in range(BODY)))
 
 
 FRAMES = [Pose((person(200), person(50)), 400, 300), Pose((person(60, 3),), 400, 300)]
 
 
 def test_people_are_numbered_from_left_to_right() -> None:
-    found = tracked(FRAMES, {"Neck": "100, 40"})
+    found = track_parts(FRAMES, {"Neck": "100, 40"})
     assert list(found) == ["Neck"]
     assert found["Neck"][0][0] == (50.5 - 50, 5 - 20, 50.5 + 50, 5 + 20, 400, 300)
     assert found["Neck"][1][0] == (200.5 - 50, -15, 250.5, 25, 400, 300)
@@ -25,17 +25,17 @@ def test_people_are_numbered_from_left_to_right() -> None:
 
 
 def test_what_is_not_seen_is_away() -> None:
-    found = tracked(FRAMES, {"RArm": "10, 10", "LArm": "10,10"})
+    found = track_parts(FRAMES, {"RArm": "10, 10", "LArm": "10,10"})
     assert found["RArm"][0][1] == (AWAY,) * 4 + (400, 300)
     assert found["LArm"][0][1][0] != AWAY
     assert found["LArm"][1][1] == (AWAY,) * 4 + (400, 300)
 
 
 def test_who_and_what_is_followed() -> None:
-    assert list(tracked(FRAMES, SIZES)) == [part for part, size in SIZES.items() if size]
-    assert list(tracked(FRAMES, SIZES, " 1 ")["Head"]) == [1]
-    assert tracked(FRAMES, SIZES, "7")["Head"] == {}
-    assert prompt_of(tracked(FRAMES, {"RForearm": "9,9", "Torso": "8,8"}, "1")) == (
+    assert list(track_parts(FRAMES, SIZES)) == [part for part, size in SIZES.items() if size]
+    assert list(track_parts(FRAMES, SIZES, " 1 ")["Head"]) == [1]
+    assert track_parts(FRAMES, SIZES, "7")["Head"] == {}
+    assert draft_prompt(track_parts(FRAMES, {"RForearm": "9,9", "Torso": "8,8"}, "1")) == (
         '"1.Torso": "(torso)",\n"1.RForearm": "(forearm)",\n'
     )
 
@@ -43,8 +43,8 @@ def test_who_and_what_is_followed() -> None:
 def test_mistakes_are_named() -> None:
     for size in ("10", "10,0", "1,2,3", "a,b", "-1,2"):
         with pytest.raises(BadParameter, match="Head"):
-            tracked(FRAMES, {"Head": size})
+            track_parts(FRAMES, {"Head": size})
     with pytest.raises(BadParameter, match="id_include"):
-        tracked(FRAMES, SIZES, "all")
+        track_parts(FRAMES, SIZES, "all")
     with pytest.raises(BadImage, match="no pose"):
-        tracked([], SIZES)
+        track_parts([], SIZES)

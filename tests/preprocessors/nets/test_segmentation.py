@@ -131,7 +131,7 @@ def test_scores_become_exact_colours_and_names() -> None:
     assert np.array_equal(shown[0], expected)
     image = labels.painted(shown, palettes.ADE20K)[0]
     assert image[[0, 32, 63], 0].tolist() == [[6, 230, 230], [4, 200, 3], [140, 140, 140]]
-    found = palettes.ADE20K.counted(shown[0]).classes
+    found = palettes.ADE20K.count(shown[0]).classes
     assert [(one.name, one.share) for one in found] == [("sky", 0.5), ("tree", 0.25), ("road", 0.25)]
 
 
@@ -338,7 +338,7 @@ def test_pixel_values_equal_transformers(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("name", ["seg_upernet", "seg_segformer"])
 def test_a_map_is_flat_colours_with_their_names(name: str) -> None:
     annotator = registry.resolve(name).annotator
-    result = annotator.ready(annotator.params(), device="cpu")(photo(64, 96)[None], resolution=48)
+    result = annotator.create(annotator.params(), device="cpu")(photo(64, 96)[None], resolution=48)
     assert result.values is not None
     assert result.segments is not None
     shown = result.values[0].astype(int)
@@ -361,12 +361,12 @@ def test_openvino_runs_what_it_can_and_refuses_the_rest() -> None:
     picture = photo(64, 96)[None]
     for name in ("seg_segformer", "seg_mask2former"):
         annotator = registry.resolve(name).annotator
-        made = annotator.ready(annotator.params(), device="cpu", backend="openvino")
+        made = annotator.create(annotator.params(), device="cpu", backend="openvino")
         if name == "seg_mask2former":
             with pytest.raises(BadParameter, match="OpenVINO"):
                 made(picture)
         else:
-            expected = annotator.ready(annotator.params(), device="cpu", dtype="float32")(picture).values
+            expected = annotator.create(annotator.params(), device="cpu", dtype="float32")(picture).values
             assert (made(picture).values == expected).mean() >= 0.999
 
 

@@ -16,7 +16,7 @@ from underdrawing.core.errors import BadParameter, MissingExtra
 from underdrawing.core.images.geometry import Size
 from underdrawing.core.networks import onnx
 from underdrawing.core.networks.placement import Placement
-from underdrawing.core.poses.model import parts_of
+from underdrawing.core.poses.model import list_parts
 from underdrawing.preprocessors.nets import rtmpose, yolox
 from underdrawing.preprocessors.people import detection, rtdetr, yolo
 from underdrawing.preprocessors.pose_animal import PoseAnimal
@@ -61,7 +61,7 @@ def rows(result: ControlMap) -> np.ndarray[Any, Any]:
     """Every point of everybody: [points, 3], NaN where there is none."""
     assert result.poses is not None
     (pose,) = result.poses
-    parts = [part or () for person in pose.people for part in parts_of(person)] + list(pose.animals)
+    parts = [part or () for person in pose.people for part in list_parts(person)] + list(pose.animals)
     return np.array([(np.nan,) * 3 if point is None else point for part in parts for point in part])
 
 
@@ -126,15 +126,15 @@ def test_a_missing_runtime_is_told_before_anything_is_fetched(
     having(monkeypatch, "onnxruntime")
     for params in ({"inference_backend": "onnxruntime"}, {"detector": "yolo_nas_l"}):
         with pytest.raises(MissingExtra, match=r"needs the package onnxruntime\. Next: pip install"):
-            annotator.ready(annotator.params(**params), device="cpu")
-    assert annotator.ready(annotator.params(), device="cpu").spec.id == annotator.spec.id
+            annotator.create(annotator.params(**params), device="cpu")
+    assert annotator.create(annotator.params(), device="cpu").spec.id == annotator.spec.id
 
 
 @both
 def test_rt_detr_without_transformers_is_told(monkeypatch: pytest.MonkeyPatch, annotator: type[Annotator[Any]]) -> None:
     having(monkeypatch, "transformers", "onnxruntime")
     with pytest.raises(MissingExtra, match=r"needs the package transformers\. Next: pip install 'transformers"):
-        annotator.ready(annotator.params(detector="rtdetr"), device="cpu")
+        annotator.create(annotator.params(detector="rtdetr"), device="cpu")
 
 
 # The whole, either way.
