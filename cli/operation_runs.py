@@ -127,10 +127,10 @@ def _write(operation: type[Operation[Any, Any]], report: Report, inputs: dict[st
         documents: Any = list(report.poses) if report.batch else report.poses[0]
         files[inputs[OUTPUT]] = json.dumps(documents, indent=1, allow_nan=False).encode() + b"\n"
     for picture in report.pictures:
-        from ..core.images.writing import png_bytes
+        from ..core.images.writing import encode_png
 
         name = f"{sources[0].stem}{picture.ending}.png"
-        files[inputs[OUTPUT] / name] = png_bytes(picture.pixels, picture.info)
+        files[inputs[OUTPUT] / name] = encode_png(picture.pixels, picture.info)
     for path, content in files.items():
         if path.exists() and any(source.exists() and path.samefile(source) for source in sources):
             what = "is the file to read, which stays as it is"
