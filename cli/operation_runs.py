@@ -34,7 +34,7 @@ def run_operation(operation: OperationType, values: dict[str, Any]) -> int:
     """Run once, or once for each of several inputs. Returns the exit code."""
     as_json, job = values.pop(JSON), Job(CommandLine())
     inputs, each = _inputs(operation, values), next((s for s in operation.slots() if s.repeat == "each"), None)
-    params = _params(operation, values)
+    params = _params(values)
     operation.params(**params)
     reports: list[Report] = []
     if each is None:
@@ -57,13 +57,9 @@ def run_operation(operation: OperationType, values: dict[str, Any]) -> int:
     return code
 
 
-def _params(operation: OperationType, values: dict[str, Any]) -> dict[str, Value]:
-    """Values that were given; an old name is taken with a note. Raises BadParameter where both names are given."""
+def _params(values: dict[str, Any]) -> dict[str, Value]:
+    """Values of the options that were given."""
     given = {name: value for name, value in values.items() if value is not None and value != ()}
-    for old, new in operation.spec.old_names.items():
-        if old in given:
-            click.echo(f"note: --{old} is now called --{new.replace('_', '-')}; the old name goes away", err=True)
-            given.setdefault(new, given.pop(old))
     return {name: "\n".join(value) if isinstance(value, tuple) else value for name, value in given.items()}
 
 

@@ -104,7 +104,7 @@ def _slot_params(slot: Slot) -> Iterator[click.Parameter]:
 def _field_options(operation: OperationType, field: Field) -> Iterator[click.Option]:
     """The option of a field, and hidden ones under its old names."""
     yield _option(field, field.name, f"{field.help}  [{bounds(field)}]")
-    for old, new in operation.spec.old_names.items():
+    for old, new in operation.params_type.old_names.items():
         if new == field.name:
             yield _option(field, old, None)
 

@@ -50,8 +50,8 @@ def parts_of(model: Any, clip: Any) -> dict[str, Weights]:
     """The parts of a MODEL and a CLIP (either may be None) by our names."""
     sources = [(model, {UNET_PREFIX: UNET}), (clip.patcher if clip else None, CLIP_PREFIXES)]
     tensors = [(patcher.model_state_dict(), prefixes) for patcher, prefixes in sources if patcher is not None]
-    held = [Weights(prefix, part, table) for table, prefixes in tensors for prefix, part in prefixes.items()]
-    return {weights.part: weights for weights in held if weights.slots}
+    weights = [Weights(prefix, part, table) for table, prefixes in tensors for prefix, part in prefixes.items()]
+    return {part.part: part for part in weights if part.slots}
 
 
 def apply(
@@ -63,20 +63,20 @@ def apply(
     Raises BadWeights when one matches nothing, unless allow_empty; BadParameter.
     """
     parts = parts_of(model, clip)
-    weighted = [(request.adapter, request.unet, request.encoder, request.blocks) for request in requests]
-    work = plan(parts, weighted)
-    receipt = receipt_of(weighted, work)
+    changes = [(request.adapter, request.unet, request.encoder, request.blocks) for request in requests]
+    work = plan(parts, changes)
+    receipt = receipt_of(changes, work)
     check_receipt(receipt, allow_empty=allow_empty)
     timed = [number for number, request in enumerate(requests) if request.timed]
-    model, clip = _patched(model, clip, patches(parts, work, set(range(len(requests))) - set(timed)))
-    hooks = [h for n in timed for h in _hooks(patches(parts, work, {n}), requests[n], steps)]
+    model, clip = _clone_with_patches(model, clip, make_patches(parts, work, set(range(len(requests))) - set(timed)))
+    hooks = [h for n in timed for h in _hooks(make_patches(parts, work, {n}), requests[n], steps)]
     learned = {token: rows for request in requests for token, rows in request.adapter.embeddings.items()}
     if learned and clip is not None:
         clip.patcher.set_attachments(TOKENS, (clip.patcher.get_attachment(TOKENS) or {}) | learned)
-    return model, _hooked(clip, hooks) if hooks else clip, receipt
+    return model, _attach_hooks(clip, hooks) if hooks else clip, receipt
 
 
-def patches(parts: Mapping[str, Weights], work: Work, numbers: set[int]) -> tuple[dict[str, Any], dict[str, Any]]:
+def make_patches(parts: Mapping[str, Weights], work: Work, numbers: set[int]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Host key → patch, of the model and of the text encoders, for the adapters with these numbers."""
     found: dict[bool, dict[str, Any]] = defaultdict(dict)
     for (part, key), targets in work.targets.items():
@@ -108,10 +108,10 @@ def _difference(changes: list[Change], parameter: Parameter, base: Tensor) -> An
     if any(change.delta.uses_base for change in changes):
         what = f"a {changes[0].delta.algorithm} depends on the weights it meets, and this ComfyUI is too old for that"
         raise MissingExtra(what, fix="use ComfyUI 0.3.30 or newer")
-    return ("diff", (changed(torch.zeros(base.shape), parameter, changes),))
+    return ("diff", (apply_changes(torch.zeros(base.shape), parameter, changes),))
 
 
-def changed(base: Tensor, parameter: Parameter, changes: Sequence[Change], strength: float = 1.0) -> Tensor:
+def apply_changes(base: Tensor, parameter: Parameter, changes: Sequence[Change], strength: float = 1.0) -> Tensor:
     """base, float32, with all changes at strength times their own; not written."""
     total = base.clone()
     for change in changes:
@@ -131,26 +131,26 @@ def _kind(base: type) -> Any:
 
     def calculate(self: Any, weight: Tensor, key: str, strength: float, *_: Any, **__: Any) -> Tensor:
         parameter, changes = self.weights
-        return changed(weight.float(), parameter, changes, strength).to(weight.dtype) if strength else weight
+        return apply_changes(weight.float(), parameter, changes, strength).to(weight.dtype) if strength else weight
 
     return type(
         "UnderdrawingAdapter", (base,), {"name": "underdrawing", "__init__": init, "calculate_weight": calculate}
     )
 
 
-def _patched(model: Any, clip: Any, found: tuple[dict[str, Any], dict[str, Any]]) -> tuple[Any, Any]:
+def _clone_with_patches(model: Any, clip: Any, patches: tuple[dict[str, Any], dict[str, Any]]) -> tuple[Any, Any]:
     clones: list[Any] = [owner.clone() if owner is not None else None for owner in (model, clip)]
-    for clone, own in zip(clones, found, strict=True):
+    for clone, own in zip(clones, patches, strict=True):
         lost = set(own) - set(clone.add_patches(own)) if own else set[str]()
         if lost:
             raise BadWeights(f"ComfyUI refused {len(lost)} of {len(own)} patches", where=min(lost))
     return clones[0], clones[1]
 
 
-def _hooks(found: tuple[dict[str, Any], dict[str, Any]], request: LoraRequest, steps: int) -> Iterator[Any]:
+def _hooks(patches: tuple[dict[str, Any], dict[str, Any]], request: LoraRequest, steps: int) -> Iterator[Any]:
     """One hook for the UNet and one for the text encoders, whose strengths may run differently."""
     host = import_module("comfy.hooks")
-    for encoder, own in enumerate(found):
+    for encoder, own in enumerate(patches):
         if not own or request.timed is None:
             continue
         hook = host.WeightHook(strength_model=1.0, strength_clip=1.0)
@@ -163,7 +163,7 @@ def _hooks(found: tuple[dict[str, Any], dict[str, Any]], request: LoraRequest, s
         yield hook
 
 
-def _hooked(clip: Any, hooks: list[Any]) -> Any:
+def _attach_hooks(clip: Any, hooks: list[Any]) -> Any:
     """The clone of a CLIP whose conditionings carry the hooks, and whose own weights follow them."""
     if clip is None:
         what = "a start, a stop or a curve travels with the conditioning, so it needs the text encoder"

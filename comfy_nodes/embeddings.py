@@ -66,7 +66,7 @@ class UnderdrawingEncodeA1111:
         from ..adapters.prompts.prompt_embeddings import EmbeddingFolder, plain_fragments
 
         tokenizers, architecture = _tokenizers(clip)
-        held = EmbeddingFolder(host.HOOKS.folders("embedding"), _learned(clip))
+        held = EmbeddingFolder(host.HOOKS.folders("embedding"), _lora_tokens(clip))
         fragments, vectors, notes = held.resolve(plain_fragments(text), architecture, bare=bare_names)
         for note in notes:
             host.HOOKS.note(f"underdrawing: {note}")
@@ -84,7 +84,7 @@ class UnderdrawingEncodeA1111:
         )
 
 
-def _learned(clip: Any) -> Tokens:
+def _lora_tokens(clip: Any) -> Tokens:
     """Tokens that our LoRA nodes left on the CLIP."""
     from .adapting import TOKENS
 
@@ -134,13 +134,13 @@ def _as_many(chunks: dict[str, list[Chunk]], tokenizers: Mapping[str, Any]) -> d
 
 def _windows(chunks: Iterable[Chunk], vectors: Mapping[str, Tensor]) -> list[list[tuple[Any, float]]]:
     """The host's form: windows of (id or vector, weight), the weight 1 because A1111 weighs what comes out."""
-    made: list[list[tuple[Any, float]]] = []
+    windows: list[list[tuple[Any, float]]] = []
     for chunk in chunks:
         row: list[Any] = list(chunk.ids)
         for own in chunk.substitutions:
             row[own.position] = vectors[own.name][own.index]
-        made.append([(token, 1.0) for token in row])
-    return made
+        windows.append([(token, 1.0) for token in row])
+    return windows
 
 
 def _width(clip: Any, name: str) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, get_
 import msgspec
 
 from .errors import WriteFailed
-from .params import Field, Params, Value, describe_fields, make_params
+from .params import Field, Params, Value, current_values, describe_fields, make_params
 from .slots import Inputs, Slot, Target, WeightedLora, slot, slots, target, target_of
 
 if TYPE_CHECKING:
@@ -101,7 +101,6 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
 
     consent: what the user agrees to by running it; None if nothing. volatile: its answer changes by itself.
     added: parameters that came after others were stored in workflows, by position; such hosts show them last.
-    old_names: earlier names of parameters, still accepted in this version.
     """
 
     id: str
@@ -111,7 +110,6 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     consent: Consent | None = None
     volatile: bool = False
     added: tuple[str, ...] = ()
-    old_names: dict[str, str] = {}
 
     @property
     def group(self) -> str:
@@ -180,5 +178,7 @@ class Operation(ABC, Generic[I, P]):
 
 def run(operation: type[Operation[Any, Any]], inputs: dict[str, Any], values: dict[str, Value], job: Job) -> Report:
     """Run an operation with inputs and parameter values as a host has them. Raises BadParameter and what it raises."""
-    chosen = operation.params(**values)
-    return operation().run(operation.inputs_type(**inputs), chosen, job)
+    current, notes = current_values(operation.params_type, values, where=operation.spec.id)
+    for note in notes:
+        job.host.note(note)
+    return operation().run(operation.inputs_type(**inputs), operation.params(**current), job)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from ...core.operation import Inputs, Job, Operation, Report, Spec, slot, target
 from ...core.params import Params, about, between
@@ -21,6 +21,8 @@ class ConvertInputs(Inputs, frozen=True):
 class ConvertParams(Params, frozen=True):
     """The naming, and what to do with what it lacks."""
 
+    old_names: ClassVar[dict[str, str]] = {"to": "naming", "dense": "dense_rank"}
+
     naming: Annotated[Literal["kohya", "diffusers", "peft"], about("Names of the keys; peft writes a folder")] = "kohya"
     dense_rank: Annotated[
         int,
@@ -31,7 +33,7 @@ class ConvertParams(Params, frozen=True):
 class LoraConvert(Operation[ConvertInputs, ConvertParams]):
     """Write a LoRA of any dialect under other names with the same effect; tokens go to files beside it."""
 
-    spec = Spec(id="lora.convert", title="Convert LoRA", old_names={"to": "naming", "dense": "dense_rank"})
+    spec = Spec(id="lora.convert", title="Convert LoRA")
 
     def suffix(self, params: ConvertParams) -> str:
         """A folder for peft."""

@@ -54,8 +54,8 @@ def _page(operation: OperationType) -> Iterator[str]:
         yield f"* writes `{target.name}`: {target.help}"
     if absent := [label for host, label in HOSTS.items() if host not in spec.hosts]:
         yield f"* not offered in {', '.join(absent)}"
-    if spec.old_names:
-        old = ", ".join(f"`{old}` for `{new}`" for old, new in spec.old_names.items())
+    if old_names := operation.params_type.old_names:
+        old = ", ".join(f"`{old}` for `{new}`" for old, new in old_names.items())
         yield f"* old names, still taken in this version: {old}"
     yield ""
     rows = [field_row(field) for field in operation.fields()]

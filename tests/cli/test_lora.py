@@ -137,6 +137,20 @@ def test_resize_and_convert(run: Run, file: Path, tmp_path: Path) -> None:
     near(change(file), change(back))
 
 
+def test_earlier_names_of_options_are_taken_with_a_note(run: Run, file: Path, tmp_path: Path) -> None:
+    outputs = [tmp_path / f"{name}.safetensors" for name in ("old", "new")]
+    old = run("lora", "convert", file, "-o", outputs[0], "--to", "diffusers", "--dense", 4)
+    new = run("lora", "convert", file, "-o", outputs[1], "--naming", "diffusers", "--dense-rank", 4)
+    assert (old.code, new.code, new.err) == (0, 0, "")
+    assert "to is now called naming" in old.err
+    assert "dense is now called dense_rank" in old.err
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+    both = run("lora", "convert", file, "-o", outputs[0], "--to", "peft", "--naming", "kohya")
+    assert both.code == 2
+    assert "the same parameter" in both.err
+    assert "--to " not in run("lora", "convert", "--help").out
+
+
 def test_bake_and_extract_undo_each_other(run: Run, file: Path, tmp_path: Path) -> None:
     base, tuned, out = (tmp_path / f"{name}.safetensors" for name in ("base", "tuned", "out"))
     save_file({name: tensor.contiguous() for name, tensor in unet().state_dict().items()}, base)
