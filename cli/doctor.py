@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Look for what would make things fail.")
-@click.option("--json", "as_json", is_flag=True, help="Everything, as one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(as_json: bool) -> None:
-    """Look for what would make things fail on this machine, and print the command that mends it.
+    """Look for what would make things fail on this machine, and print the command that fixes it.
 
-    Only reads: nothing is written, downloaded or repaired. Exit code 0 when nothing is wrong, 1 otherwise; notes, such
+    Only reads: nothing is written, downloaded or repaired. Exit code 0 without errors, 1 otherwise; warnings, such
     as optional packages and weights that are not here yet, do not count.
     """
     sys.dont_write_bytecode = True
@@ -38,7 +38,7 @@ def doctor(as_json: bool) -> None:
 
 def _text(report: Report) -> Iterator[str]:
     yield from _facts(report.facts)
-    for level, title in (("wrong", "Wrong"), ("note", "Notes")):
+    for level, title in (("error", "Errors"), ("warning", "Warnings")):
         findings = [finding for finding in report.findings if finding.level == level]
         if findings:
             yield f"\n{title}:"
@@ -46,7 +46,7 @@ def _text(report: Report) -> Iterator[str]:
             yield f"  {finding.topic}: {finding.what}"
             if finding.fix:
                 yield f"      fix: {finding.fix}"
-    yield "\nNothing is wrong." if report.healthy else "\nMend what is listed under Wrong; nothing was changed."
+    yield "\nNo errors." if report.healthy else "\nFix what is listed under Errors; nothing was changed."
 
 
 def _facts(facts: Mapping[str, Any]) -> Iterator[str]:

@@ -1,5 +1,5 @@
-"""Looks for what would make things fail on this machine, and names the fix. It only reads: no file is written, no
-connection made, nothing repaired.
+"""Looks for what would make things fail on this machine, and names the fix. It only reads: no file is written and no
+connection opened.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ LONG_PATH = 259
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What was looked at and what was found."""
+    """Facts about this machine, and findings."""
 
     facts: dict[str, Any]
     findings: tuple[Finding, ...]
 
     @property
     def healthy(self) -> bool:
-        """Whether nothing is wrong; notes do not count."""
-        return all(finding.level != "wrong" for finding in self.findings)
+        """Whether there is no error; warnings do not count."""
+        return all(finding.level != "error" for finding in self.findings)
 
 
 def diagnose(registry: Registry, store: Store, environ: Mapping[str, str] | None = None) -> Report:
-    """Look at everything. store should be one that remembers nothing, so that no file is written."""
+    """Run all checks. store should be one that remembers nothing, so that no file is written."""
     have = list_installed()
     records = list({weight.id: weight for annotator in registry for weight in annotator.spec.weights}.values())
     device, findings = check_device()
@@ -65,10 +65,10 @@ def diagnose(registry: Registry, store: Store, environ: Mapping[str, str] | None
             [place.path for weight in records for place in store.list_locations(weight) if place.source == "cache"]
         ),
     ]
-    return Report(facts=_facts(have, device, store.cache, registry), findings=tuple(findings))
+    return Report(facts=_list_facts(have, device, store.cache, registry), findings=tuple(findings))
 
 
-def _facts(have: Mapping[str, str], device: Mapping[str, str], cache: Path, registry: Registry) -> dict[str, Any]:
+def _list_facts(have: Mapping[str, str], device: Mapping[str, str], cache: Path, registry: Registry) -> dict[str, Any]:
     opencv = {name: version for name, version in have.items() if name.startswith("opencv-")}
     return {
         "python": f"{platform.python_version()} ({sys.executable})",
@@ -84,14 +84,14 @@ def _facts(have: Mapping[str, str], device: Mapping[str, str], cache: Path, regi
 def check_device() -> tuple[dict[str, str], list[Finding]]:
     """Say what ``auto`` chooses for networks that may run in bfloat16 and for those that may not."""
     if find_spec("torch") is None:
-        return {}, []  # missing packages are told elsewhere
+        return {}, []  # missing packages are reported by check_packages
     try:
         fast, plain = resolve_placement(bf16=True), resolve_placement(bf16=False)
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         what = f"torch is installed but cannot be imported ({type(error).__name__}: {error})"
-        return {}, [Finding(level="wrong", topic="torch", what=what, fix="pip install --force-reinstall torch")]
+        return {}, [Finding(level="error", topic="torch", what=what, fix="pip install --force-reinstall torch")]
     except BadParameter as error:
-        return {}, [Finding(level="wrong", topic="torch", what=str(error))]
+        return {}, [Finding(level="error", topic="torch", what=str(error))]
     return {"auto": str(fast), "annotators without bfloat16": str(plain)}, []
 
 
@@ -99,17 +99,17 @@ def check_annotators(registry: Registry) -> Iterator[Finding]:
     """Find annotators that cannot be imported or lack a module."""
     for name, reason in registry.broken.items():
         fix = "install what it names, or remove the file or package it comes from"
-        yield Finding(level="wrong", topic="annotators", what=f"{name} could not be imported ({reason})", fix=fix)
+        yield Finding(level="error", topic="annotators", what=f"{name} could not be imported ({reason})", fix=fix)
     for annotator in registry:
         if missing := annotator.find_missing():
             what = f"{annotator.spec.id} cannot run: {', '.join(missing)} missing"
-            yield Finding(level="wrong", topic="annotators", what=what, fix=build_pip_command(missing))
+            yield Finding(level="error", topic="annotators", what=what, fix=build_pip_command(missing))
 
 
 def check_variables(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Find environment variables that have no effect or cannot be used."""
     for name, value, what, fix in settings.find_faults(environ):
-        yield Finding(level="wrong", topic="environment", what=f"{name}={value!r} {what}", fix=fix)
+        yield Finding(level="error", topic="environment", what=f"{name}={value!r} {what}", fix=fix)
 
 
 def check_cache(cache: Path, fetched: Sequence[Weight]) -> Iterator[Finding]:
@@ -118,46 +118,50 @@ def check_cache(cache: Path, fetched: Sequence[Weight]) -> Iterator[Finding]:
     parent = find_existing_folder(cache)
     blocking = next((path for path in (cache, *cache.absolute().parents) if path.exists() and not path.is_dir()), None)
     if blocking is not None:
-        what = f"the cache folder {cache} cannot be made: {blocking} is a file"
-        yield Finding(level="wrong", topic="cache", what=what, fix=fix)
+        what = f"the cache folder {cache} cannot be created: {blocking} is a file"
+        yield Finding(level="error", topic="cache", what=what, fix=fix)
     elif not os.access(parent, os.W_OK | os.X_OK):
         what = f"the cache folder {cache} cannot be written: no permission for {parent}"
-        yield Finding(level="wrong", topic="cache", what=what, fix=fix)
+        yield Finding(level="error", topic="cache", what=what, fix=fix)
     free, largest = shutil.disk_usage(parent).free, max((weight.size for weight in fetched), default=0)
     if free < largest:
         what = f"{free} bytes are free at {parent}, the largest weights file has {largest}"
-        yield Finding(level="wrong", topic="cache", what=what, fix=f"free some space, or {fix}")
+        yield Finding(level="error", topic="cache", what=what, fix=f"free some space, or {fix}")
 
 
 def check_weights(store: Store, records: Sequence[Weight]) -> Iterator[Finding]:
     """Find files of the wrong size, bundled files with the wrong hash, and records and pins that are damaged."""
-    for stated in records:
+    for record in records:
         try:
-            weight = store.complete(stated)
+            weight = store.complete(record)
         except BadWeights as error:
-            yield Finding(level="wrong", topic="weights", what=f"{stated.id}: {error.what}", fix=error.fix)
+            yield Finding(level="error", topic="weights", what=f"{record.id}: {error.what}", fix=error.fix)
             continue
         if not has_identity(weight) and not weight.unpinned:
-            yield Finding(level="wrong", topic="weights", what=f"the record of {weight.id} pins no hash and size")
+            yield Finding(level="error", topic="weights", what=f"the record of {weight.id} pins no hash and size")
             continue
-        there = False
+        is_here = False
         for source, path in store.list_locations(weight):
-            fault = _fault(path, weight, source)
-            there = there or (fault == "" and path.is_file())
+            fault = _find_fault(path, weight, source)
+            is_here = is_here or (fault == "" and path.is_file())
             if fault and not weight.unpinned and source in ("explicit", "bundled", "cache"):
-                fix = "install the package again" if source == "bundled" else f"remove that file; {_fetch(weight)}"
-                yield Finding(level="wrong", topic="weights", what=f"{path} ({weight.id}) {fault}", fix=fix)
-        if not there and weight.repo:
-            pinned = f"; {store.describe_pin(stated)}" if stated.unpinned else ""
+                fix = (
+                    "install the package again"
+                    if source == "bundled"
+                    else f"remove that file; {_build_command(weight)}"
+                )
+                yield Finding(level="error", topic="weights", what=f"{path} ({weight.id}) {fault}", fix=fix)
+        if not is_here and weight.repo:
+            pinned = f"; {store.describe_pin(record)}" if record.unpinned else ""
             what = f"{weight.id} is not on this machine ({weight.megabytes}, {weight.licence}{pinned})"
-            yield Finding(level="note", topic="weights", what=what, fix=_fetch(weight))
+            yield Finding(level="warning", topic="weights", what=what, fix=_build_command(weight))
 
 
-def _fetch(weight: Weight) -> str:
+def _build_command(weight: Weight) -> str:
     return f"underdrawing weights fetch {weight.id}"
 
 
-def _fault(path: Path, weight: Weight, source: str) -> str:
+def _find_fault(path: Path, weight: Weight, source: str) -> str:
     """Fault of the file at path; a file that is not there is one only in the package itself."""
     try:
         if not path.is_file():
@@ -176,14 +180,14 @@ def _fault(path: Path, weight: Weight, source: str) -> str:
 def check_paths(paths: Sequence[Path], system: str = sys.platform, allowed: bool | None = None) -> Iterator[Finding]:
     """Find files that Windows could not open because their path is too long. allowed: whether it takes long paths."""
     longest = max((str(path) for path in paths), key=len, default="")
-    if system != "win32" or len(longest) <= LONG_PATH or (_long_paths() if allowed is None else allowed):
+    if system != "win32" or len(longest) <= LONG_PATH or (_allows_long_paths() if allowed is None else allowed):
         return
     what = f"{longest} has {len(longest)} characters, Windows takes {LONG_PATH}"
     fix = "set UNDERDRAWING_CACHE to a short path, or enable long paths in Windows"
-    yield Finding(level="wrong", topic="paths", what=what, fix=fix)
+    yield Finding(level="error", topic="paths", what=what, fix=fix)
 
 
-def _long_paths() -> bool:
+def _allows_long_paths() -> bool:
     """Whether Windows is set to take long paths."""
     if sys.platform != "win32":
         return True

@@ -23,9 +23,9 @@ READY_FOR_NUMPY_2 = {"torch": (2, 3), **dict.fromkeys(OPENCV, (4, 10))}
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing found. level: "wrong" makes something fail, "note" does not. fix: a command or a step, never run."""
+    """One thing found. level: an error makes something fail, a warning does not. fix: a command or a step, never run."""
 
-    level: Literal["wrong", "note"]
+    level: Literal["error", "warning"]
     topic: str
     what: str
     fix: str = ""
@@ -49,14 +49,14 @@ def parse_version(version: str) -> tuple[int, ...]:
 
 def check_packages(have: Mapping[str, str]) -> Iterator[Finding]:
     """Find what is missing, too old, doubled, or does not fit together."""
-    yield from _floors(have)
-    yield from _opencv(have)
-    yield from _numpy_2(have)
-    yield from _mediapipe(have)
+    yield from _check_versions(have)
+    yield from _check_opencv(have)
+    yield from _check_numpy_2(have)
+    yield from _check_mediapipe(have)
     for package, extra in OPTIONAL.items():
         if package not in have:
             what = f"{package} is not installed (optional)"
-            yield Finding(level="note", topic="extras", what=what, fix=f"pip install 'underdrawing[{extra}]'")
+            yield Finding(level="warning", topic="extras", what=what, fix=f"pip install 'underdrawing[{extra}]'")
 
 
 def read_requirements() -> list[tuple[str, str]]:
@@ -74,32 +74,32 @@ def read_requirements() -> list[tuple[str, str]]:
     return [(match[1].lower(), match[2]) for match in matches if match]
 
 
-def _floors(have: Mapping[str, str]) -> Iterator[Finding]:
+def _check_versions(have: Mapping[str, str]) -> Iterator[Finding]:
     for package, least in read_requirements():
         if package in OPENCV:
             continue
         found = have.get(package, "")
         if not found or parse_version(found) < parse_version(least):
             what = f"{package} {found} is too old, {least} is needed" if found else f"{package} is not installed"
-            yield Finding(level="wrong", topic="packages", what=what, fix=f"pip install '{package}>={least}'")
+            yield Finding(level="error", topic="packages", what=what, fix=f"pip install '{package}>={least}'")
 
 
-def _opencv(have: Mapping[str, str]) -> Iterator[Finding]:
+def _check_opencv(have: Mapping[str, str]) -> Iterator[Finding]:
     there = [name for name in OPENCV if name in have]
     if not there and find_spec("cv2") is None:
         what, fix = "OpenCV (cv2) is not installed", "pip install opencv-python-headless"
-        yield Finding(level="wrong", topic="opencv", what=what, fix=fix)
+        yield Finding(level="error", topic="opencv", what=what, fix=fix)
     if len(there) > 1:
         named = " and ".join(f"{name} {have[name]}" for name in there)
-        what = f"{named} share one folder cv2 and overwrite each other{_winner()}"
+        what = f"{named} share one folder cv2 and overwrite each other{_describe_winner()}"
         keep = (
             "opencv-contrib-python-headless" if any("contrib" in name for name in there) else "opencv-python-headless"
         )
         fix = f"pip uninstall -y {' '.join(there)} && pip install {keep}"
-        yield Finding(level="wrong", topic="opencv", what=what, fix=fix)
+        yield Finding(level="error", topic="opencv", what=what, fix=fix)
 
 
-def _winner() -> str:
+def _describe_winner() -> str:
     """Say whose files lie in cv2 now, as its version file tells."""
     spec = find_spec("cv2")
     file = Path(spec.origin).with_name("version.py") if spec and spec.origin else None
@@ -112,7 +112,7 @@ def _winner() -> str:
     return f"; the files there now are those of {version[1]}{said}" if version else ""
 
 
-def _numpy_2(have: Mapping[str, str]) -> Iterator[Finding]:
+def _check_numpy_2(have: Mapping[str, str]) -> Iterator[Finding]:
     numpy = have.get("numpy", "")
     if parse_version(numpy) < (2,):
         return
@@ -120,10 +120,10 @@ def _numpy_2(have: Mapping[str, str]) -> Iterator[Finding]:
         if package in have and parse_version(have[package]) < ready:
             what = f"{package} {have[package]} was built for numpy 1 and does not work with numpy {numpy}"
             fix = f"pip install -U '{package}>={'.'.join(map(str, ready))}', or pip install 'numpy<2'"
-            yield Finding(level="wrong", topic="abi", what=what, fix=fix)
+            yield Finding(level="error", topic="abi", what=what, fix=fix)
 
 
-def _mediapipe(have: Mapping[str, str]) -> Iterator[Finding]:
+def _check_mediapipe(have: Mapping[str, str]) -> Iterator[Finding]:
     if "controlnet-aux" in have and parse_version(have.get("mediapipe", "")) >= (1,):
         what = f"controlnet-aux {have['controlnet-aux']} cannot be imported beside mediapipe {have['mediapipe']}"
-        yield Finding(level="wrong", topic="extras", what=what, fix="pip install 'mediapipe<1.0'")
+        yield Finding(level="error", topic="extras", what=what, fix="pip install 'mediapipe<1.0'")

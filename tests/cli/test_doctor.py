@@ -36,7 +36,7 @@ HEALTHY = {
 
 def wrong(findings: Iterable[Finding]) -> dict[str, Finding]:
     """What is wrong, by topic."""
-    return {finding.topic: finding for finding in findings if finding.level == "wrong"}
+    return {finding.topic: finding for finding in findings if finding.level == "error"}
 
 
 def test_a_healthy_set_of_packages_is_healthy() -> None:
@@ -84,7 +84,7 @@ def test_two_opencvs_on_the_path_are_seen_by_the_command(
 
 
 def test_optional_packages_are_notes_with_a_command() -> None:
-    notes = [f for f in packages.check_packages(HEALTHY) if f.level == "note"]
+    notes = [f for f in packages.check_packages(HEALTHY) if f.level == "warning"]
     assert {note.fix for note in notes} == {"pip install 'underdrawing[openvino]'", "pip install 'underdrawing[aux]'"}
 
 
@@ -183,7 +183,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_weights_of_the_wrong_size_or_without_a_hash(tmp_path: Path) -> None:
     store = Store(tmp_path, remember=False)
     missing = list(checks.check_weights(store, [weight(5)]))
-    assert [(f.level, f.fix) for f in missing] == [("note", "underdrawing weights fetch a/b/w.bin")]
+    assert [(f.level, f.fix) for f in missing] == [("warning", "underdrawing weights fetch a/b/w.bin")]
     path = tmp_path / "weights" / "a" / "b" / "w.bin"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"1234")
@@ -196,7 +196,7 @@ def test_weights_that_are_trusted_on_first_use(tmp_path: Path) -> None:
     store = Store(tmp_path, remember=False)
     record = Weight(file="w.bin", repo="a/b", sha256="", size=0, licence="MIT", commercial=True)
     found = list(checks.check_weights(store, [record]))
-    assert [f.level for f in found] == ["note"]
+    assert [f.level for f in found] == ["warning"]
     assert "not pinned by this project" in found[0].what
     (tmp_path / "w.bin").write_bytes(b"1234")
     store.import_as(tmp_path / "w.bin", record)
@@ -230,7 +230,7 @@ def test_long_paths_matter_on_windows_only() -> None:
 
 def test_text_and_json_and_exit_codes(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     fine = json.loads(run("doctor", "--json").out)
-    topics = [f["topic"] for f in fine["findings"] if f["level"] == "wrong"]
+    topics = [f["topic"] for f in fine["findings"] if f["level"] == "error"]
     assert fine["healthy"] == (not topics)
     assert fine["facts"].keys() >= {"python", "platform", "packages", "device", "cache"}
     monkeypatch.setenv("UNDERDRAWING_DOWNLOAD", "foo")
