@@ -112,9 +112,7 @@ def main(options: list[str]) -> int:
     broken = [] if "--breaking" in options else refused(files)
     if broken:
         del files[comfy_pages.INTERFACES]
-        print(
-            f"inputs removed or moved, which breaks saved workflows: {', '.join(broken)}. If that is meant: --breaking"
-        )
+        print(f"saved workflows break by inputs removed, moved or renamed: {', '.join(broken)}. If meant: --breaking")
     write(files)
     print(f"{len(files)} files, {len(changed)} changed; without Japanese: {len(japanese.missing)} texts")
     if japanese.unused:
