@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .modules.parts import part_of
+from .modules.parts import find_part
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,9 +56,9 @@ class Adapter:
     @property
     def base_model(self) -> str:
         """Architecture the file was most likely made for: "sd15", "sd21", "sdxl", "sdxl_refiner" or "unknown"."""
-        from .reading.base_model import base_model
+        from .reading.base_model import guess_base_model
 
-        return base_model(self)
+        return guess_base_model(self)
 
     def report(self) -> dict[str, Any]:
         """What `lora inspect` shows; JSON-serialisable. Metadata is summed up, never echoed whole."""
@@ -68,7 +68,7 @@ class Adapter:
             "base_model": self.base_model,
             "modules": self.algorithms,
             "ranks": {str(rank): count for rank, count in self.ranks.items()},
-            "parts": dict(Counter(map(part_of, self.modules))),
+            "parts": dict(Counter(map(find_part, self.modules))),
             "embeddings": {t: {e: list(v.shape) for e, v in vectors.items()} for t, vectors in self.embeddings.items()},
             "unused": self.unused,
             "rejected": self.rejected,

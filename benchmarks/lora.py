@@ -32,7 +32,7 @@ from underdrawing.adapters.modules.architectures import ARCHITECTURES, SD15
 from underdrawing.adapters.modules.layers import Module
 from underdrawing.adapters.modules.parts import UNET
 from underdrawing.adapters.tools.combine import merge
-from underdrawing.adapters.tools.svd import RankRule, balanced, leading, of_product
+from underdrawing.adapters.tools.svd import RankRule, balance, factor_product, find_leading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -300,10 +300,10 @@ def extraction(rank: int, rounds: int) -> None:
         change = difference(shape, rank)
         runs: dict[str, Callable[[], object]] = {
             "full": partial(torch.linalg.svd, change, full_matrices=False),
-            "ours": partial(leading, change, rank),
+            "ours": partial(find_leading, change, rank),
         }
         times = {name: statistics.median(timing.cpu) for name, timing in interleave(runs, rounds).items()}
-        up, down = balanced(leading(change, rank), rank)
+        up, down = balance(find_leading(change, rank), rank)
         best = torch.linalg.svdvals(change.double())[rank:].norm()
         error = float((change.double() - up.double() @ down.double()).norm() / best)
         total = [total[0] + count * times["full"], total[1] + count * times["ours"]]
@@ -343,11 +343,11 @@ def merging(folder: Path, rounds: int) -> None:
         up, down = torch.randn(shape[0], 128, generator=generator), torch.randn(128, shape[1], generator=generator)
         runs: dict[str, Callable[[], object]] = {
             "full": partial(full_svd, up, down),
-            "ours": partial(of_product, up, down),
+            "ours": partial(factor_product, up, down),
         }
         times = {name: statistics.median(timing.cpu) for name, timing in interleave(runs, rounds).items()}
         product = up.double() @ down.double()
-        small = balanced(of_product(up, down), 64)
+        small = balance(factor_product(up, down), 64)
         best = torch.linalg.svdvals(product)[64:].norm()
         error = float((product - small[0].double() @ small[1].double()).norm() / best)
         total = [total[0] + count * times["full"], total[1] + count * times["ours"]]

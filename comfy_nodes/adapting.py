@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..adapters.applying.checkpoint import Checkpoint
-from ..adapters.applying.plan import check_receipt, plan, receipt_of
-from ..adapters.applying.weight_access import DictHolder
+from ..adapters.applying.plan import check_receipt, make_plan, make_receipt
+from ..adapters.applying.weight_access import StateDictWeights
 from ..adapters.deltas.lowrank import LowRank
 from ..adapters.modules.architectures import CLIPS
 from ..adapters.modules.parts import UNET
-from ..adapters.prompts.requests import timeline
+from ..adapters.prompts.requests import make_timeline
 from ..core.errors import BadParameter, BadWeights, MissingExtra
 from ..core.tensor_files.safetensors_io import Entry
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ..adapters.applying.plan import Change, Work
+    from ..adapters.applying.plan import Change, Plan
     from ..adapters.applying.receipt import Receipt
     from ..adapters.modules.targets import Parameter
     from ..adapters.prompts.lora_requests import LoraRequest
@@ -34,7 +34,7 @@ TOKENS = "underdrawing_tokens"
 """Attachment of a CLIP: tokens that came with LoRA files, for the encode node."""
 
 
-class Weights(DictHolder):
+class Weights(StateDictWeights):
     """One part's weights without the host's prefix; a layer without a bias cannot be given one here."""
 
     def __init__(self, prefix: str, part: str, tensors: Mapping[str, Tensor]) -> None:
@@ -64,8 +64,8 @@ def apply(
     """
     parts = parts_of(model, clip)
     changes = [(request.adapter, request.unet, request.encoder, request.blocks) for request in requests]
-    work = plan(parts, changes)
-    receipt = receipt_of(changes, work)
+    work = make_plan(parts, changes)
+    receipt = make_receipt(changes, work)
     check_receipt(receipt, allow_empty=allow_empty)
     timed = [number for number, request in enumerate(requests) if request.timed]
     model, clip = _clone_with_patches(model, clip, make_patches(parts, work, set(range(len(requests))) - set(timed)))
@@ -76,7 +76,7 @@ def apply(
     return model, _attach_hooks(clip, hooks) if hooks else clip, receipt
 
 
-def make_patches(parts: Mapping[str, Weights], work: Work, numbers: set[int]) -> tuple[dict[str, Any], dict[str, Any]]:
+def make_patches(parts: Mapping[str, Weights], work: Plan, numbers: set[int]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Host key → patch, of the model and of the text encoders, for the adapters with these numbers."""
     found: dict[bool, dict[str, Any]] = defaultdict(dict)
     for (part, key), targets in work.targets.items():
@@ -157,7 +157,7 @@ def _hooks(patches: tuple[dict[str, Any], dict[str, Any]], request: LoraRequest,
         hook.weights, hook.weights_clip = ({}, own) if encoder else (own, {})
         hook.need_weight_init = False
         hook.hook_keyframe = host.HookKeyframeGroup()
-        for start, *strengths in timeline(request.timed, steps):
+        for start, *strengths in make_timeline(request.timed, steps):
             share = strengths[1 - encoder] / (request.encoder if encoder else request.unet)
             hook.hook_keyframe.add(host.HookKeyframe(strength=share, start_percent=start, guarantee_steps=0))
         yield hook

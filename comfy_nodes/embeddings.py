@@ -117,19 +117,19 @@ def _ids(tokenizer: Any, text: str) -> list[int]:
 def _chunks(
     tokenizer: Any, fragments: Sequence[Fragment], vectors: Mapping[str, Tensor], backtrack: int
 ) -> list[Chunk]:
-    from ..adapters.prompts.chunks import a1111_chunks
+    from ..adapters.prompts.chunks import split_a1111
 
     counts = {name: len(own) for name, own in vectors.items()}
     words = partial(_ids, tokenizer)
-    return a1111_chunks(fragments, words, _special(tokenizer), embeddings=counts, backtrack=backtrack)
+    return split_a1111(fragments, words, _special(tokenizer), embeddings=counts, backtrack=backtrack)
 
 
 def _as_many(chunks: dict[str, list[Chunk]], tokenizers: Mapping[str, Any]) -> dict[str, list[Chunk]]:
     """As many windows for every encoder."""
-    from ..adapters.prompts.chunks import equal_length
+    from ..adapters.prompts.chunks import pad_to_longest
 
     most = max(chunks.values(), key=len)
-    return {name: equal_length([own, most], _special(tokenizers[name]))[0] for name, own in chunks.items()}
+    return {name: pad_to_longest([own, most], _special(tokenizers[name]))[0] for name, own in chunks.items()}
 
 
 def _windows(chunks: Iterable[Chunk], vectors: Mapping[str, Tensor]) -> list[list[tuple[Any, float]]]:

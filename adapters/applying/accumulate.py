@@ -1,4 +1,4 @@
-"""Weight plus changes, computed in float32 in pieces that stay in the processor's cache, and cast once."""
+"""Weight plus changes, computed in float32 in pieces that stay in the CPU's cache, and cast once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from ..deltas.base import columns
+from ..deltas.base import count_columns
 from ..deltas.lowrank import LowRank
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ PIECE = 1 << 19
 """Elements of the float32 work space on a CPU, 2 MiB: less slows the matrix product, more leaves the cache."""
 
 
-class Ready(NamedTuple):
+class ComputedChange(NamedTuple):
     """A change at strength 1, float32: up [O, r] and down [r, I*k*k], or whole in the weight's shape without down."""
 
     up: Tensor
@@ -38,35 +38,37 @@ class Ready(NamedTuple):
             total.view(end - begin, -1).addmm_(self.up[begin:end], self.down, alpha=strength)
 
 
-def ready(delta: Delta, base: Tensor, parameter: Parameter) -> Ready:
+def compute_change(delta: Delta, base: Tensor, parameter: Parameter) -> ComputedChange:
     """A delta's change of this base in the smallest form that loses nothing; base in its own dtype."""
     if parameter == "bias":
         change = delta.bias_change(base)
-        return Ready(torch.zeros_like(base, dtype=torch.float32) if change is None else change.reshape(base.shape))
+        return ComputedChange(
+            torch.zeros_like(base, dtype=torch.float32) if change is None else change.reshape(base.shape)
+        )
     if isinstance(delta, LowRank) and base.numel() >= SMALL and delta.fits_whole(base.shape):
         up, down = delta.factors()
-        return Ready(up.to(base.device), down.to(base.device))
-    return Ready(delta.change(base.to(torch.float32)).reshape(base.shape))
+        return ComputedChange(up.to(base.device), down.to(base.device))
+    return ComputedChange(delta.change(base.to(torch.float32)).reshape(base.shape))
 
 
-class Space:
-    """Work space that is kept from one weight to the next."""
+class Workspace:
+    """A buffer that is reused from one weight to the next."""
 
     def __init__(self) -> None:
-        self._held: Tensor | None = None
+        self._buffer: Tensor | None = None
 
     def take(self, shape: Sequence[int], device: torch.device) -> Tensor:
         """An uninitialised float32 tensor of that shape, contiguous; valid until the next call."""
         count = math.prod(shape)
-        if self._held is None or self._held.numel() < count or self._held.device != device:
-            self._held = torch.empty(max(count, PIECE), device=device)
-        return self._held[:count].view(*shape)
+        if self._buffer is None or self._buffer.numel() < count or self._buffer.device != device:
+            self._buffer = torch.empty(max(count, PIECE), device=device)
+        return self._buffer[:count].view(*shape)
 
 
-def write_sum(into: Tensor, base: Tensor, changes: Sequence[tuple[Ready, float]], space: Space) -> None:
+def write_sum(into: Tensor, base: Tensor, changes: Sequence[tuple[ComputedChange, float]], space: Workspace) -> None:
     """into = base + sum of strength * change, in float32 with one cast; into and base have one shape, any strides."""
     direct = into.dtype == torch.float32 and into.is_contiguous()
-    rows, width = base.shape[0], max(1, columns(base.shape))
+    rows, width = base.shape[0], max(1, count_columns(base.shape))
     pieces = 1 if base.device.type != "cpu" else min(rows, -(-rows * width // PIECE))
     step = max(1, -(-rows // max(1, pieces)))
     for begin in range(0, rows, step):
@@ -79,7 +81,7 @@ def write_sum(into: Tensor, base: Tensor, changes: Sequence[tuple[Ready, float]]
             target.copy_(total)
 
 
-def write_in_turn(into: Tensor, base: Tensor, changes: Sequence[tuple[Delta, float]]) -> None:
+def write_sequential(into: Tensor, base: Tensor, changes: Sequence[tuple[Delta, float]]) -> None:
     """As write_sum, but every change sees the weight that the one before left."""
     value = base.to(torch.float32).clone()
     for delta, strength in changes:

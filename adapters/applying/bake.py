@@ -12,12 +12,12 @@ from ...core.errors import BadWeights
 from ...core.files import atomic_stream
 from ...core.tensor_files.safetensors_io import Entry, header_bytes, tensor_bytes
 from ..modules.parts import PARTS
-from ..tools.save import not_an_input, provenance, source_entry
-from .accumulate import Space, ready, write_in_turn, write_sum
+from ..tools.save import check_output, make_provenance, make_source_entry
+from .accumulate import Workspace, compute_change, write_sequential, write_sum
 from .checkpoint import Checkpoint, open_checkpoint
-from .patcher import in_turn
-from .plan import Change, check_receipt, plan, receipt_of
-from .weight_access import Holder
+from .patcher import is_sequential
+from .plan import Change, check_receipt, make_plan, make_receipt
+from .weight_access import WeightAccess
 
 if TYPE_CHECKING:
     import os
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
     from ..tools.save import Progress
     from .patcher import Order
-    from .plan import Wish, Work
+    from .plan import Plan, WeightedAdapter
     from .receipt import Receipt
     from .weight_access import Target
 
     Targets = dict[Target, list[Change]]
 
 
-class _FileHolder(Holder):
+class _FileWeights(WeightAccess):
     """The tensors of a checkpoint, by dtype and shape only."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
@@ -53,7 +53,7 @@ class _FileHolder(Holder):
 
 def bake(
     checkpoint: str | os.PathLike[str],
-    wishes: Sequence[Wish],
+    adapters: Sequence[WeightedAdapter],
     output: str | os.PathLike[str],
     *,
     order: Order = "base",
@@ -69,20 +69,20 @@ def bake(
     a result is NaN or infinite, BadParameter when output is an input; then nothing is written.
     """
     source = Path(checkpoint)
-    path = not_an_input(output, [source, *(wish[0].path for wish in wishes)])
+    path = check_output(output, [source, *(weighted[0].path for weighted in adapters)])
     with ExitStack() as stack:
-        opened = open_checkpoint(source, _stream(stack, source))
-        holder = _FileHolder(opened)
-        work = plan(dict.fromkeys(PARTS, holder), wishes)
-        receipt = receipt_of(wishes, work)
+        opened = open_checkpoint(source, _open_stream(stack, source))
+        weights = _FileWeights(opened)
+        work = make_plan(dict.fromkeys(PARTS, weights), adapters)
+        receipt = make_receipt(adapters, work)
         check_receipt(receipt, allow_empty=allow_empty)
-        metadata = {**opened.metadata, **provenance(_step(source, wishes, order), opened.metadata)}
+        metadata = {**opened.metadata, **make_provenance(_describe_step(source, adapters, order), opened.metadata)}
         with torch.no_grad():
-            _write(path, opened, holder, _by_key(work), metadata, order, progress)
+            _write(path, opened, weights, _group_by_key(work), metadata, order, progress)
     return receipt
 
 
-def _stream(stack: ExitStack, path: Path) -> BinaryIO:
+def _open_stream(stack: ExitStack, path: Path) -> BinaryIO:
     try:
         return stack.enter_context(path.open("rb"))
     except OSError as error:
@@ -91,42 +91,42 @@ def _stream(stack: ExitStack, path: Path) -> BinaryIO:
         ) from error
 
 
-def _by_key(work: Work) -> dict[str, Targets]:
+def _group_by_key(work: Plan) -> dict[str, Targets]:
     """Tensor key → changes; in a checkpoint every key belongs to one part."""
     return {key: targets for (_, key), targets in work.targets.items()}
 
 
-def _step(source: Path, wishes: Sequence[Wish], order: Order) -> dict[str, Any]:
-    adapters: list[dict[str, Any]] = []
-    for adapter, unet, encoder, *rest in wishes:
-        entry = source_entry(adapter, unet, encoder)
-        adapters.append(entry if not rest or rest[0] is None else {**entry, "blocks": str(rest[0])})
-    return {"tool": "bake", "checkpoint": source.name, "order": order, "adapters": adapters}
+def _describe_step(source: Path, adapters: Sequence[WeightedAdapter], order: Order) -> dict[str, Any]:
+    entries: list[dict[str, Any]] = []
+    for adapter, unet, encoder, *rest in adapters:
+        entry = make_source_entry(adapter, unet, encoder)
+        entries.append(entry if not rest or rest[0] is None else {**entry, "blocks": str(rest[0])})
+    return {"tool": "bake", "checkpoint": source.name, "order": order, "adapters": entries}
 
 
 def _write(
     path: Path,
     source: Checkpoint,
-    holder: _FileHolder,
+    weights: _FileWeights,
     work: dict[str, Targets],
     metadata: dict[str, str],
     order: Order,
     progress: Progress | None,
 ) -> None:
-    entries = {**source.entries, **_new_entries(source, work)}
+    entries = {**source.entries, **_add_biases(source, work)}
     head, end = header_bytes(entries, metadata), max(entry.end for entry in entries.values())
     with atomic_stream(path, size=len(head) + end) as stream:
         stream.write(head)
         for done, (key, entry) in enumerate(entries.items(), start=1):
-            for piece in _contents(source, holder, work.get(key), key, entry, order):
+            for piece in _read_pieces(source, weights, work.get(key), key, entry, order):
                 stream.write(piece)
             if progress is not None:
                 progress(done, len(entries))
 
 
-def _new_entries(source: Checkpoint, work: dict[str, Targets]) -> dict[str, Entry]:
+def _add_biases(source: Checkpoint, work: dict[str, Targets]) -> dict[str, Entry]:
     """Biases that adapters bring and layers lack, behind everything else, in the dtype of the layer's weight."""
-    made: dict[str, Entry] = {}
+    found: dict[str, Entry] = {}
     end = max(entry.end for entry in source.entries.values())
     for key, targets in work.items():
         if key not in source.entries:
@@ -134,13 +134,13 @@ def _new_entries(source: Checkpoint, work: dict[str, Targets]) -> dict[str, Entr
             rows = max(change.delta.bias.numel() for change in changes if change.delta.bias is not None)
             weight = source.empty(source.slots[module, "weight"].key)
             dtype = source.entries[source.slots[module, "weight"].key].dtype
-            made[key] = Entry(dtype, (rows,), end, end + rows * weight.element_size())
-            end = made[key].end
-    return made
+            found[key] = Entry(dtype, (rows,), end, end + rows * weight.element_size())
+            end = found[key].end
+    return found
 
 
-def _contents(
-    source: Checkpoint, holder: _FileHolder, targets: Targets | None, key: str, entry: Entry, order: Order
+def _read_pieces(
+    source: Checkpoint, weights: _FileWeights, targets: Targets | None, key: str, entry: Entry, order: Order
 ) -> Iterator[bytes | memoryview]:
     if targets is None:
         yield from source.raw(key)
@@ -152,15 +152,18 @@ def _contents(
         value = torch.zeros(entry.shape, dtype=source.empty(source.slots[module, "weight"].key).dtype)
     base = value.clone()
     for target, changes in targets.items():
-        slot = source.slots.get(target) or holder.bias_slot(target[0])
+        slot = source.slots.get(target) or weights.bias_slot(target[0])
         assert slot is not None
         part = slot.view(value)
         old = slot.view(base)
-        if in_turn(changes, target, order):
-            write_in_turn(part, old, [(change.delta, change.strength) for change in changes])
+        if is_sequential(changes, target, order):
+            write_sequential(part, old, [(change.delta, change.strength) for change in changes])
         else:
             write_sum(
-                part, old, [(ready(change.delta, old, target[1]), change.strength) for change in changes], Space()
+                part,
+                old,
+                [(compute_change(change.delta, old, target[1]), change.strength) for change in changes],
+                Workspace(),
             )
         if not bool(torch.isfinite(part.float()).all()):
             raise BadWeights(

@@ -15,8 +15,8 @@ from ...core.tensor_files.safetensors_io import Entry, check, dtype_names, tenso
 from ...core.tensor_files.torch_files import read, state_dict
 from ..modules.architectures import SUPPORTED
 from ..modules.parts import PARTS, UNET
-from ..modules.spellings import known_names
-from ..modules.targets import slots
+from ..modules.spellings import find_names
+from ..modules.targets import find_slots
 from ..reading.files import PICKLED, WRAPPERS
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ CHUNK = 1 << 22
 
 
 @cache
-def _dtypes() -> dict[str, torch.dtype]:
+def _list_dtypes() -> dict[str, torch.dtype]:
     return {name: dtype for dtype, name in dtype_names().items()}
 
 
@@ -46,8 +46,8 @@ class Checkpoint(ABC):
 
     def __init__(self, path: Path, entries: dict[str, Entry], metadata: dict[str, str]) -> None:
         self.path, self.entries, self.metadata = path, entries, metadata
-        self.part = _part(entries)
-        self.slots: dict[tuple[str, Parameter], Slot] = slots(entries, self.part)
+        self.part = _find_part(entries)
+        self.slots: dict[tuple[str, Parameter], Slot] = find_slots(entries, self.part)
         if not self.slots:
             raise BadWeights(
                 f"holds no module of {SUPPORTED}",
@@ -66,7 +66,7 @@ class Checkpoint(ABC):
     def empty(self, name: str) -> Tensor:
         """A tensor of the right dtype and shape without content."""
         entry = self.entries[name]
-        return torch.empty(entry.shape, dtype=_dtypes()[entry.dtype], device="meta")
+        return torch.empty(entry.shape, dtype=_list_dtypes()[entry.dtype], device="meta")
 
 
 class SafetensorsCheckpoint(Checkpoint):
@@ -75,13 +75,13 @@ class SafetensorsCheckpoint(Checkpoint):
     def __init__(self, path: Path, stream: BinaryIO) -> None:
         header = check(path)
         self._stream, self._data = stream, header.data
-        by_place = dict(sorted(header.tensors.items(), key=lambda item: (item[1].begin, item[1].end)))
-        super().__init__(path, by_place, header.metadata)
+        by_offset = dict(sorted(header.tensors.items(), key=lambda item: (item[1].begin, item[1].end)))
+        super().__init__(path, by_offset, header.metadata)
 
     def tensor(self, name: str) -> Tensor:
         """Read into memory of its own. Raises BadWeights when the file changes meanwhile."""
         entry = self.entries[name]
-        dtype = _dtypes().get(entry.dtype)
+        dtype = _list_dtypes().get(entry.dtype)
         if dtype is None:
             raise BadWeights(f"has the dtype {entry.dtype}, which this torch cannot read", where=f"{self.path}, {name}")
         if entry.begin == entry.end:
@@ -112,7 +112,7 @@ class PickledCheckpoint(Checkpoint):
         table = state_dict(read(path), unwrap=WRAPPERS, where=str(path))
         self._tensors = {name: value for name, value in table.items() if isinstance(value, torch.Tensor)}
         self.rest = tuple(name for name in table if name not in self._tensors)
-        super().__init__(path, dict(_laid_out(self._tensors, str(path))), {})
+        super().__init__(path, dict(_lay_out(self._tensors, str(path))), {})
 
     def tensor(self, name: str) -> Tensor:
         """The tensor in memory."""
@@ -123,7 +123,7 @@ class PickledCheckpoint(Checkpoint):
         yield tensor_bytes(self._tensors[name])
 
 
-def _laid_out(tensors: dict[str, Tensor], where: str) -> Iterator[tuple[str, Entry]]:
+def _lay_out(tensors: dict[str, Tensor], where: str) -> Iterator[tuple[str, Entry]]:
     names, end = dtype_names(), 0
     for name, tensor in sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0])):
         if tensor.dtype not in names:
@@ -132,13 +132,13 @@ def _laid_out(tensors: dict[str, Tensor], where: str) -> Iterator[tuple[str, Ent
         yield name, Entry(names[tensor.dtype], tuple(tensor.shape), begin, end)
 
 
-def _part(names: Iterable[str]) -> str | None:
+def _find_part(names: Iterable[str]) -> str | None:
     """None where keys carry a checkpoint's prefixes, else the part that knows most of the modules."""
     keys = list(names)
-    if slots(keys):
+    if find_slots(keys):
         return None
     modules = [key.rpartition(".")[0] for key in keys]
-    known = {part: sum(module in known_names(part) for module in modules) for part in PARTS}
+    known = {part: sum(module in find_names(part) for module in modules) for part in PARTS}
     best = max(known, key=lambda part: known[part])
     return best if known[best] else UNET
 

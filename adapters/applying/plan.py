@@ -1,4 +1,4 @@
-"""Which change goes to which tensor, and what of each adapter found no place."""
+"""Which change goes to which tensor, and which modules of an adapter the model refuses."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ...core.errors import BadWeights
 from ..modules.architectures import SD15, SDXL
-from ..modules.parts import UNET, part_of
-from .receipt import Receipt, account
+from ..modules.parts import UNET, find_part
+from .receipt import Receipt, account_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..adapter import Adapter
     from ..deltas.base import Delta
-    from .weight_access import Holder, Target
+    from .weight_access import Target, WeightAccess
 
-    Wish = tuple[Adapter, float, float] | tuple[Adapter, float, float, "Blocks | None"]
+    WeightedAdapter = tuple[Adapter, float, float] | tuple[Adapter, float, float, "Blocks | None"]
 
 _TOKEN = "is a learned token: the prompt encoder takes it"
 
@@ -32,7 +32,7 @@ class Blocks(Protocol):
 
 
 class Change(NamedTuple):
-    """One delta wanted on one module."""
+    """One delta on one module."""
 
     adapter: int
     delta: Delta
@@ -40,7 +40,7 @@ class Change(NamedTuple):
 
 
 @dataclass
-class Work:
+class Plan:
     """Plan of one call: (part, tensor key) → changes by target; modules in effect and refused ones, per adapter."""
 
     targets: dict[tuple[str, str], dict[Target, list[Change]]] = field(default_factory=lambda: defaultdict(dict))
@@ -48,80 +48,80 @@ class Work:
     refused: dict[int, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
 
 
-def plan(holders: Mapping[str, Holder], wishes: Sequence[Wish]) -> Work:
+def make_plan(parts: Mapping[str, WeightAccess], adapters: Sequence[WeightedAdapter]) -> Plan:
     """Match every module of every adapter with the tensors of the parts; forms no product."""
-    work = Work()
-    for number, wish in enumerate(wishes):
-        adapter, unet, encoder, blocks = _read(wish)
-        architecture = _architecture(holders, adapter) if blocks else SD15
+    plan = Plan()
+    for number, weighted in enumerate(adapters):
+        adapter, unet, encoder, blocks = _split_request(weighted)
+        architecture = _choose_architecture(parts, adapter) if blocks else SD15
         for module, delta in adapter.modules.items():
-            part = part_of(module)
+            part = find_part(module)
             strength = unet if part == UNET else encoder
             strength *= 1.0 if blocks is None else blocks.weight_of(module, architecture)
-            holder = holders.get(part)
-            if holder is not None:
-                _plan_module(work, holder, (part, module), Change(number, delta, strength))
-    return work
+            weights = parts.get(part)
+            if weights is not None:
+                _plan_module(plan, weights, (part, module), Change(number, delta, strength))
+    return plan
 
 
-def _architecture(holders: Mapping[str, Holder], adapter: Adapter) -> str:
+def _choose_architecture(parts: Mapping[str, WeightAccess], adapter: Adapter) -> str:
     """By the model's own modules; where there is no UNet, by what the file was made for."""
-    if UNET in holders:
-        return SDXL if (f"{UNET}.add_embedding.linear_1", "weight") in holders[UNET].slots else SD15
+    if UNET in parts:
+        return SDXL if (f"{UNET}.add_embedding.linear_1", "weight") in parts[UNET].slots else SD15
     return adapter.base_model
 
 
-def _read(wish: Sequence[Any]) -> tuple[Adapter, float, float, Blocks | None]:
-    adapter, unet, encoder, *rest = wish
+def _split_request(weighted: Sequence[Any]) -> tuple[Adapter, float, float, Blocks | None]:
+    adapter, unet, encoder, *rest = weighted
     return adapter, unet, encoder, rest[0] if rest else None
 
 
-def _plan_module(work: Work, holder: Holder, place: tuple[str, str], change: Change) -> None:
+def _plan_module(plan: Plan, weights: WeightAccess, place: tuple[str, str], change: Change) -> None:
     part, module = place
-    weight = holder.slots.get((module, "weight"))
-    base = holder.get(weight.key) if weight else None
+    weight = weights.slots.get((module, "weight"))
+    base = weights.get(weight.key) if weight else None
     if weight is None or base is None:
         return
-    bias = holder.slots.get((module, "bias")) or holder.bias_slot(module)
+    bias = weights.slots.get((module, "bias")) or weights.bias_slot(module)
     shape = weight.view(base.detach()).shape
     try:
         change.delta.check(shape)
-        if (fault := _bias_fault(change.delta, shape[0], homeless=bias is None)) is not None:
+        if (fault := _find_bias_fault(change.delta, shape[0], has_place=bias is not None)) is not None:
             raise BadWeights(fault)
     except BadWeights as error:
-        work.refused[change.adapter][module] = str(error)
+        plan.refused[change.adapter][module] = str(error)
         return
-    work.applied[change.adapter].add(module)
+    plan.applied[change.adapter].add(module)
     if change.strength and change.delta.changes_weight:
-        work.targets[part, weight.key].setdefault((module, "weight"), []).append(change)
-    has_bias = bias is not None and holder.get(bias.key) is not None
+        plan.targets[part, weight.key].setdefault((module, "weight"), []).append(change)
+    has_bias = bias is not None and weights.get(bias.key) is not None
     if (
         change.strength
         and change.delta.changes_bias
         and bias is not None
         and (has_bias or change.delta.bias is not None)
     ):
-        work.targets[part, bias.key].setdefault((module, "bias"), []).append(change)
+        plan.targets[part, bias.key].setdefault((module, "bias"), []).append(change)
 
 
-def _bias_fault(delta: Delta, rows: int, *, homeless: bool) -> str | None:
+def _find_bias_fault(delta: Delta, rows: int, *, has_place: bool) -> str | None:
     if delta.bias is None:
         return None
-    if homeless:
+    if not has_place:
         return "brings a bias, and its layer has no room for one"
     return None if delta.bias.numel() == rows else f"a bias of {delta.bias.numel()} does not fit {rows} outputs"
 
 
-def receipt_of(wishes: Sequence[Wish], work: Work) -> Receipt:
+def make_receipt(adapters: Sequence[WeightedAdapter], plan: Plan) -> Receipt:
     """Account of every key of every adapter."""
     entries = [
-        account(
-            wish[0],
-            work.applied[number],
-            {**dict.fromkeys(wish[0].embeddings, _TOKEN), **work.refused[number]},
-            wish[1:3],
+        account_for(
+            weighted[0],
+            plan.applied[number],
+            {**dict.fromkeys(weighted[0].embeddings, _TOKEN), **plan.refused[number]},
+            weighted[1:3],
         )
-        for number, wish in enumerate(wishes)
+        for number, weighted in enumerate(adapters)
     ]
     return Receipt(tuple(entries))
 

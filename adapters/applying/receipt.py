@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..modules.parts import part_of
+from ..modules.parts import find_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,10 +79,10 @@ class Receipt:
 
     def __str__(self) -> str:
         """Readable table: one line per adapter, one per reason."""
-        return "\n".join(_lines(self.adapters)) or "no adapters"
+        return "\n".join(_format_lines(self.adapters)) or "no adapters"
 
 
-def _lines(entries: Iterable[AdapterReceipt]) -> Iterable[str]:
+def _format_lines(entries: Iterable[AdapterReceipt]) -> Iterable[str]:
     for entry in entries:
         kinds = ", ".join(f"{count} {algorithm}" for algorithm, count in entry.algorithms.items())
         unet, encoder = entry.strengths
@@ -96,7 +96,7 @@ def _lines(entries: Iterable[AdapterReceipt]) -> Iterable[str]:
             yield f"  note: {note}"
 
 
-def account(
+def account_for(
     adapter: Adapter, applied: set[str], refused: dict[str, str], strengths: tuple[float, float]
 ) -> AdapterReceipt:
     """Turn what happened per module into an account per key.
@@ -104,8 +104,10 @@ def account(
     applied: modules and tokens that took effect. refused: module → reason. Anything else that was used by the file
     but not by the model is skipped because the model has no such module.
     """
-    done = {key: owner for key, owner in adapter.used.items() if owner in applied}
-    lost = {key: refused.get(owner, _nowhere(owner)) for key, owner in adapter.used.items() if owner not in applied}
+    applied_keys = {key: owner for key, owner in adapter.used.items() if owner in applied}
+    skipped_keys = {
+        key: refused.get(owner, _explain_absence(owner)) for key, owner in adapter.used.items() if owner not in applied
+    }
     return AdapterReceipt(
         name=adapter.name,
         dialect=adapter.dialect,
@@ -113,12 +115,12 @@ def account(
         algorithms=adapter.algorithms,
         strengths=strengths,
         modules=len(applied & set(adapter.modules)),
-        applied=done,
-        skipped={**adapter.unused, **lost},
+        applied=applied_keys,
+        skipped={**adapter.unused, **skipped_keys},
         notes=adapter.notes,
     )
 
 
-def _nowhere(owner: str) -> str:
-    part = part_of(owner)
+def _explain_absence(owner: str) -> str:
+    part = find_part(owner)
     return f"the model's {part} has no such module, or was not given"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from ..modules.targets import Parameter, Slot, slots
+from ..modules.targets import Parameter, Slot, find_slots
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 Target = tuple[str, Parameter]
 
 
-class Holder(ABC):
+class WeightAccess(ABC):
     """Named tensors of one model part that can be replaced and put back."""
 
     def __init__(self, part: str, keys: Iterable[str]) -> None:
-        self.slots = slots(keys, part)
+        self.slots = find_slots(keys, part)
         self.shares = Counter(slot.key for slot in self.slots.values())
         """Key → number of modules whose parameters lie in it (3 for fused q, k, v)."""
 
@@ -40,32 +40,32 @@ class Holder(ABC):
         return Slot(f"{weight.key.removesuffix('weight')}bias")
 
 
-class ModuleHolder(Holder):
+class ModuleWeights(WeightAccess):
     """A torch module; parameters are replaced as objects, their contents are never written."""
 
     def __init__(self, part: str, model: nn.Module) -> None:
         self._modules = dict(model.named_modules(remove_duplicate=False))
         super().__init__(part, [name for name, _ in model.named_parameters(remove_duplicate=False)])
 
-    def _place(self, key: str) -> tuple[dict[str, Any], str]:
+    def _find_parameter(self, key: str) -> tuple[dict[str, Any], str]:
         owner, _, name = key.rpartition(".")
         return self._modules[owner]._parameters, name
 
     def get(self, key: str) -> Tensor | None:
         """The parameter itself."""
-        parameters, name = self._place(key)
+        parameters, name = self._find_parameter(key)
         return parameters.get(name)
 
     def put(self, key: str, value: Tensor | None) -> None:
         """Replace the parameter object; a plain tensor becomes a parameter."""
-        parameters, name = self._place(key)
+        parameters, name = self._find_parameter(key)
         if value is None or isinstance(value, nn.Parameter):
             parameters[name] = value
         else:
             parameters[name] = nn.Parameter(value, requires_grad=False)
 
 
-class DictHolder(Holder):
+class StateDictWeights(WeightAccess):
     """A state dict of one part."""
 
     def __init__(self, part: str, tensors: dict[str, Tensor]) -> None:
@@ -84,10 +84,10 @@ class DictHolder(Holder):
             self._tensors[key] = value
 
 
-def hold(part: str, model: nn.Module | dict[str, Tensor] | Mapping[str, Tensor]) -> Holder:
-    """Holder of a module or a state dict; raises TypeError for anything else."""
+def access_weights(part: str, model: nn.Module | dict[str, Tensor] | Mapping[str, Tensor]) -> WeightAccess:
+    """Access to a module or a state dict; raises TypeError for anything else."""
     if isinstance(model, nn.Module):
-        return ModuleHolder(part, model)
+        return ModuleWeights(part, model)
     if isinstance(model, dict):
-        return DictHolder(part, model)
+        return StateDictWeights(part, model)
     raise TypeError(f"{part} is a {type(model).__name__}; give a torch module or a dict of tensors")

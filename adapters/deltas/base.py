@@ -104,7 +104,7 @@ class Delta(ABC):
         rows = None if base is None else base.numel()
         if rows is not None and rows != self.bias.numel():
             raise BadWeights(f"a bias of {self.bias.numel()} does not fit one of {rows}", fix="check the base model")
-        return wide(self.bias, base).reshape(-1)
+        return to_float32(self.bias, base).reshape(-1)
 
     def apply_bias(self, base: Tensor | None, strength: float = 1.0) -> Tensor | None:
         """The new bias; a layer without one gets one when the adapter brings it (as A1111 does)."""
@@ -115,7 +115,7 @@ class Delta(ABC):
             return change * strength
         if strength == 0:
             return base.detach().clone()
-        return torch.add(wide(base), change.reshape(base.shape), alpha=strength).to(base.dtype)
+        return torch.add(to_float32(base), change.reshape(base.shape), alpha=strength).to(base.dtype)
 
     def _added(self, base: Tensor, strength: float) -> Tensor:
         """Base plus strength times the change, float32, newly allocated; the shape was checked."""
@@ -137,12 +137,12 @@ class Delta(ABC):
         raise BadWeights(fault + place, fix="use it with the base model it was trained for")
 
 
-def wide(tensor: Tensor, like: Tensor | None = None) -> Tensor:
+def to_float32(tensor: Tensor, like: Tensor | None = None) -> Tensor:
     """The tensor as float32 without gradient, on like's device; the tensor itself where nothing is to be done."""
     return tensor.detach().to(device=tensor.device if like is None else like.device, dtype=torch.float32)
 
 
-def flat(tensor: Tensor) -> Tensor:
+def flatten_factor(tensor: Tensor) -> Tensor:
     """A factor as a matrix: everything after the first axis in one."""
     return tensor.reshape(tensor.shape[0], math.prod(tensor.shape[1:]))
 
@@ -152,12 +152,12 @@ def first(tensor: Tensor) -> int:
     return tensor.shape[0] if tensor.ndim else 0
 
 
-def columns(shape: Sequence[int]) -> int:
+def count_columns(shape: Sequence[int]) -> int:
     """Inputs times kernel of a weight's shape."""
     return math.prod(shape[1:])
 
 
-def alpha_scale(alpha: float | None, rank: int, *, stabilised: bool = False) -> float:
+def compute_scale(alpha: float | None, rank: int, *, stabilised: bool = False) -> float:
     """The factor of a delta: alpha / rank, 1 without alpha; stabilised (rsLoRA, 2312.03732): alpha / sqrt(rank)."""
     if alpha is None:
         return 1.0
@@ -178,7 +178,7 @@ def extent_fault(kind: str, extent: Extent, shape: Sequence[int]) -> str | None:
     if len(shape) < 2:
         return f"{kind} for {_size(extent)} does not fit a weight of shape {list(shape)}"
     kernel = tuple(shape[2:])
-    same = extent.rows == shape[0] and extent.cols == columns(shape)
+    same = extent.rows == shape[0] and extent.cols == count_columns(shape)
     if same and (not extent.kernel or _ones(extent.kernel) == _ones(kernel)):
         return None
     return f"{kind} for {_size(extent)} does not fit a weight of shape {list(shape)}{_guess(extent, shape)}"
@@ -204,7 +204,7 @@ def _size(extent: Extent) -> str:
 
 def _guess(extent: Extent, shape: Sequence[int]) -> str:
     """What a misfit looks like."""
-    rows, cols = shape[0], columns(shape)
+    rows, cols = shape[0], count_columns(shape)
     if (extent.rows, extent.cols) == (cols, rows):
         return "; it looks transposed"
     made, here = _TEXT_WIDTHS.get(extent.cols), _TEXT_WIDTHS.get(cols)

@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ...core.errors import BadWeights
-from .base import Delta, alpha_scale, wide
-from .dense import BiasOnly, Dense, Norm, SetWeight, Summed
+from .base import Delta, compute_scale, to_float32
+from .dense import BiasOnly, Dense, Norm, SetWeight, Sum
 from .dora import Dora
 from .lowrank import LowRank
-from .parts import Hints, Parts, bad
+from .parts import Hints, ModuleTensors, bad_module
 from .products import Hadamard, Kronecker
 from .rotations import BOFT, OFT, PeftBOFT, PeftOFT, RotationOFT
 from .scaling import IA3, GLoRA, PeftIA3
-from .suffixes import refusal
+from .suffixes import find_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _NO_HINTS = Hints()
 
 
-class Built(NamedTuple):
+class BuildResult(NamedTuple):
     """delta, or None when the module was refused; used and problems (suffix to reason) cover every suffix once."""
 
     delta: Delta | None
@@ -33,60 +33,60 @@ class Built(NamedTuple):
     problems: dict[str, str]
 
 
-def build(tensors: Mapping[str, Tensor], hints: Hints = _NO_HINTS, *, check_finite: bool = True) -> Built:
+def build(tensors: Mapping[str, Tensor], hints: Hints = _NO_HINTS, *, check_finite: bool = True) -> BuildResult:
     """Read one module: suffix (behind the module's name, without the dot) to tensor. Nothing is raised for bad files.
 
     A fault that would make the change wrong refuses the whole module; what merely does not take part is reported.
     """
-    parts = Parts(tensors, check_finite=check_finite)
-    named = {suffix: reason for suffix in tensors if (reason := refusal(suffix)) is not None}
+    parts = ModuleTensors(tensors, check_finite=check_finite)
+    refused = {suffix: reason for suffix in tensors if (reason := find_refusal(suffix)) is not None}
     try:
-        if named:
-            raise bad(next(iter(named.values())))
+        if refused:
+            raise bad_module(next(iter(refused.values())))
         hints.check()
-        delta = _assembled(parts, hints)
+        delta = _assemble(parts, hints)
     except BadWeights as error:
-        return Built(None, (), {suffix: named.get(suffix, error.what) for suffix in tensors})
-    problems = {s: _leftover(s, delta) for s in tensors if s not in parts.used}
-    return Built(delta, tuple(s for s in tensors if s in parts.used), problems)
+        return BuildResult(None, (), {suffix: refused.get(suffix, error.what) for suffix in tensors})
+    problems = {s: _explain_leftover(s, delta) for s in tensors if s not in parts.used}
+    return BuildResult(delta, tuple(s for s in tensors if s in parts.used), problems)
 
 
-def _leftover(suffix: str, delta: Delta) -> str:
+def _explain_leftover(suffix: str, delta: Delta) -> str:
     if suffix in ("alpha", "scale"):
         return f"has no part in a module of type {delta.algorithm}"
     return f"is not known beside a module of type {delta.algorithm}"
 
 
-def _assembled(parts: Parts, hints: Hints) -> Delta:
-    made = [delta for names, make in _MAKERS if any(n in parts for n in names) and (delta := make(parts, hints))]
-    if len([d for d in made if not isinstance(d, (Dense, Norm))]) > 1:
-        raise bad(f"the module mixes types: {', '.join(d.algorithm for d in made)}")
-    bias = _bias(parts, made[0] if made else None, hints)
-    if not made:
+def _assemble(parts: ModuleTensors, hints: Hints) -> Delta:
+    deltas = [delta for names, make in _BUILDERS if any(n in parts for n in names) and (delta := make(parts, hints))]
+    if len([d for d in deltas if not isinstance(d, (Dense, Norm))]) > 1:
+        raise bad_module(f"the module mixes types: {', '.join(d.algorithm for d in deltas)}")
+    bias = _bias(parts, deltas[0] if deltas else None, hints)
+    if not deltas:
         if bias is None:
-            raise bad("its suffixes belong to no known adapter type")
+            raise bad_module("its suffixes belong to no known adapter type")
         return BiasOnly(bias=bias)
-    return _with_bias(made[0] if len(made) == 1 else Summed(parts=tuple(made)), bias)
+    return _add_bias(deltas[0] if len(deltas) == 1 else Sum(parts=tuple(deltas)), bias)
 
 
-def _with_bias(delta: Delta, bias: Tensor | None) -> Delta:
+def _add_bias(delta: Delta, bias: Tensor | None) -> Delta:
     if bias is None:
         return delta
     return replace(delta, bias=bias)
 
 
-def _bias(parts: Parts, main: Delta | None, hints: Hints) -> Tensor | None:
+def _bias(parts: ModuleTensors, main: Delta | None, hints: Hints) -> Tensor | None:
     """diff_b or b_norm as they are; PEFT's lora_B.bias times the factor of its LoRA."""
     found = [bias for name in ("diff_b", "b_norm") if (bias := parts.take(name)) is not None]
     inner = main.inner if isinstance(main, Dora) else main
     if isinstance(inner, LowRank) and (bias := parts.take("up_bias")) is not None:
-        found.append(bias if inner.scale == 1 else wide(bias) * inner.scale)
+        found.append(bias if inner.scale == 1 else to_float32(bias) * inner.scale)
     if len(found) > 1:
-        raise bad("the module brings more than one bias")
+        raise bad_module("the module brings more than one bias")
     return found[0].reshape(-1) if found else None
 
 
-def _scale(parts: Parts, hints: Hints, rank: int | None) -> float:
+def _scale(parts: ModuleTensors, hints: Hints, rank: int | None) -> float:
     """A1111's scale if there is one, else alpha / rank with the metadata's alpha before the tensor's, else 1."""
     alpha, given = parts.number("alpha"), parts.number("scale")
     alpha = alpha if hints.alpha is None else hints.alpha
@@ -95,16 +95,16 @@ def _scale(parts: Parts, hints: Hints, rank: int | None) -> float:
     rank = hints.rank if rank is None else rank
     if not rank:
         return 1.0
-    return alpha_scale(alpha, rank, stabilised=hints.stabilised)
+    return compute_scale(alpha, rank, stabilised=hints.stabilised)
 
 
-def _factored(parts: Parts, delta: Delta, scale: float) -> Delta:
+def _wrap_factors(parts: ModuleTensors, delta: Delta, scale: float) -> Delta:
     """A product with what may stand beside it: A1111's weight-shaped bias (scaled too), and DoRA's magnitude."""
     extra = parts.take("bias")
     if extra is not None:
-        delta = Summed(parts=(delta, Dense(diff=extra, scale=scale)))
+        delta = Sum(parts=(delta, Dense(diff=extra, scale=scale)))
     if "magnitude" in parts and "dora_scale" in parts:
-        raise bad("the module has both dora_scale and lora_magnitude_vector")
+        raise bad_module("the module has both dora_scale and lora_magnitude_vector")
     if (vector := parts.take("magnitude")) is not None:
         return Dora(inner=delta, magnitude=vector, axis="out")
     if (magnitude := parts.take("dora_scale")) is not None:
@@ -123,24 +123,26 @@ def _axis(magnitude: Tensor, delta: Delta) -> Literal["out", "in"]:
     return "in" if inputs and extent.rows > 1 else "out"
 
 
-def _lora(parts: Parts, hints: Hints) -> Delta:
+def _lora(parts: ModuleTensors, hints: Hints) -> Delta:
     up, down, mid = parts.need("up"), parts.need("down"), parts.take("mid")
     if down.ndim < 2 or up.ndim < 2:
-        raise bad(f"its factors have shapes {list(up.shape)} and {list(down.shape)}; a sharded export looks like this")
+        raise bad_module(
+            f"its factors have shapes {list(up.shape)} and {list(down.shape)}; a sharded export looks like this"
+        )
     scale = _scale(parts, hints, down.shape[0])
-    return _factored(parts, LowRank(up=up, down=down, mid=mid, scale=scale), scale)
+    return _wrap_factors(parts, LowRank(up=up, down=down, mid=mid, scale=scale), scale)
 
 
-def _loha(parts: Parts, hints: Hints) -> Delta:
+def _loha(parts: ModuleTensors, hints: Hints) -> Delta:
     w1_a, w1_b, w2_a, w2_b = (parts.need(f"hada_{name}") for name in ("w1_a", "w1_b", "w2_a", "w2_b"))
     t1, t2 = parts.take("hada_t1"), parts.take("hada_t2")
     if (t1 is None) != (t2 is None):
-        raise bad("only one of hada_t1 and hada_t2 is there")
+        raise bad_module("only one of hada_t1 and hada_t2 is there")
     scale = _scale(parts, hints, w1_b.shape[0] if w1_b.ndim else None)
-    return _factored(parts, Hadamard(w1_a=w1_a, w1_b=w1_b, w2_a=w2_a, w2_b=w2_b, t1=t1, t2=t2, scale=scale), scale)
+    return _wrap_factors(parts, Hadamard(w1_a=w1_a, w1_b=w1_b, w2_a=w2_a, w2_b=w2_b, t1=t1, t2=t2, scale=scale), scale)
 
 
-def _lokr(parts: Parts, hints: Hints) -> Delta:
+def _lokr(parts: ModuleTensors, hints: Hints) -> Delta:
     w1, w2 = parts.take("lokr_w1"), parts.take("lokr_w2")
     w1_a, w1_b = (None, None) if w1 is not None else (parts.need("lokr_w1_a"), parts.need("lokr_w1_b"))
     w2_a, w2_b = (None, None) if w2 is not None else (parts.need("lokr_w2_a"), parts.need("lokr_w2_b"))
@@ -151,26 +153,26 @@ def _lokr(parts: Parts, hints: Hints) -> Delta:
     delta = Kronecker(
         w1=w1, w1_a=w1_a, w1_b=w1_b, w2=w2, w2_a=w2_a, w2_b=w2_b, t2=t2, scale=scale, always_scaled=always
     )
-    return _factored(parts, delta, delta.factor)
+    return _wrap_factors(parts, delta, delta.factor)
 
 
-def _full(parts: Parts, hints: Hints) -> Delta:
+def _full(parts: ModuleTensors, hints: Hints) -> Delta:
     diff = parts.need("diff")
     if any(name in parts for name in ("up", "hada_w1_a", "lokr_w1", "lokr_w1_a")):
         return Dense(diff=diff)
     scale = _scale(parts, hints, None)
-    return _factored(parts, Dense(diff=diff, scale=scale), scale)
+    return _wrap_factors(parts, Dense(diff=diff, scale=scale), scale)
 
 
-def _norm(parts: Parts, hints: Hints) -> Delta:
+def _norm(parts: ModuleTensors, hints: Hints) -> Delta:
     return Norm(diff=parts.need("w_norm"))
 
 
-def _set(parts: Parts, hints: Hints) -> Delta:
+def _set(parts: ModuleTensors, hints: Hints) -> Delta:
     return SetWeight(weight=parts.need("set_weight"))
 
 
-def _oft(parts: Parts, hints: Hints) -> Delta:
+def _oft(parts: ModuleTensors, hints: Hints) -> Delta:
     blocks, rescale = parts.need("oft_blocks"), parts.take("rescale")
     constraint = parts.number("alpha") or 0.0
     if blocks.ndim == 4:
@@ -178,39 +180,39 @@ def _oft(parts: Parts, hints: Hints) -> Delta:
     return OFT(blocks=blocks, constraint=constraint, rescale=rescale)
 
 
-def _oft_diag(parts: Parts, hints: Hints) -> Delta:
+def _oft_diag(parts: ModuleTensors, hints: Hints) -> Delta:
     parts.number("alpha")  # old LyCORIS stores one and does not use it
     return RotationOFT(oft_diag=parts.need("oft_diag"))
 
 
-def _ia3(parts: Parts, hints: Hints) -> Delta:
+def _ia3(parts: ModuleTensors, hints: Hints) -> Delta:
     on_input = parts.number("on_input")
     return IA3(weight=parts.need("weight"), on_input=bool(on_input))
 
 
-def _peft_ia3(parts: Parts, hints: Hints) -> Delta:
+def _peft_ia3(parts: ModuleTensors, hints: Hints) -> Delta:
     factor, side = parts.need("ia3_l"), hints.on_input
     if factor.ndim == 2 and factor.numel() > 1:
         side = factor.shape[0] == 1
     return PeftIA3(factor=factor, on_input=side)
 
 
-def _peft_oft(parts: Parts, hints: Hints) -> Delta:
+def _peft_oft(parts: ModuleTensors, hints: Hints) -> Delta:
     return PeftOFT(packed=parts.need("oft_R"), neumann=hints.neumann, limit=hints.limit)
 
 
-def _peft_boft(parts: Parts, hints: Hints) -> Delta:
+def _peft_boft(parts: ModuleTensors, hints: Hints) -> Delta:
     return PeftBOFT(blocks=parts.need("boft_R"), scale_s=parts.take("boft_s"))
 
 
-def _glora(parts: Parts, hints: Hints) -> Delta:
+def _glora(parts: ModuleTensors, hints: Hints) -> Delta:
     a1, a2, b1, b2 = (parts.need(f"{name}.weight") for name in ("a1", "a2", "b1", "b2"))
     if min(factor.ndim for factor in (a1, a2, b1, b2)) < 2:
-        raise bad("a factor of its GLoRA is no matrix")
+        raise bad_module("a factor of its GLoRA is no matrix")
     new = a1.shape[1] == a2.shape[0] == b1.shape[1] == b2.shape[0]
     old = a1.shape[0] == a2.shape[1] == b1.shape[0] == b2.shape[1]
     if not new and not old:
-        raise bad("its GLoRA factors share no rank in either layout")
+        raise bad_module("its GLoRA factors share no rank in either layout")
     if new and old:  # a square layer: inputs, outputs and rank can swap parts, and the rank is the smaller
         new = a1.shape[1] <= a1.shape[0]
     scale = _scale(parts, hints, a2.shape[0] if new else a1.shape[0])
@@ -218,7 +220,7 @@ def _glora(parts: Parts, hints: Hints) -> Delta:
     return GLoRA(a1=a1, a2=a2, b1=b1, b2=b2, bm=parts.take("bm.weight"), scale=scale, layout=layout)
 
 
-_MAKERS: tuple[tuple[tuple[str, ...], Callable[[Parts, Hints], Delta]], ...] = (
+_BUILDERS: tuple[tuple[tuple[str, ...], Callable[[ModuleTensors, Hints], Delta]], ...] = (
     (("up", "down"), _lora),
     (("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"), _loha),
     (("lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b"), _lokr),

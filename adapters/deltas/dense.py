@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from .base import Delta, Extent, dims_fault, extent_fault, first, wide
+from .base import Delta, Extent, dims_fault, extent_fault, first, to_float32
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ class Dense(Delta):
         return dims_fault("a difference", self.diff, 1, 2, 3, 4, 5) or extent_fault("a difference", self.extent, shape)
 
     def _change(self, base: Tensor) -> Tensor:
-        diff = wide(self.diff, base).reshape(base.shape)
+        diff = to_float32(self.diff, base).reshape(base.shape)
         return diff if self.scale == 1 else diff * self.scale
 
 
@@ -54,7 +54,7 @@ class Norm(Delta):
         return f"a norm of {self.diff.numel()} channels does not fit a weight of shape {list(shape)}"
 
     def _change(self, base: Tensor) -> Tensor:
-        return wide(self.diff, base).reshape(base.shape)
+        return to_float32(self.diff, base).reshape(base.shape)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -92,16 +92,16 @@ class SetWeight(Delta):
         return dims_fault("a weight", self.weight, 1, 2, 3, 4, 5) or extent_fault("a weight", extent, shape)
 
     def _change(self, base: Tensor) -> Tensor:
-        return wide(self.weight, base).reshape(base.shape) - base
+        return to_float32(self.weight, base).reshape(base.shape) - base
 
     def _added(self, base: Tensor, strength: float) -> Tensor:
         if strength == 1 and self._native(base.shape) == tuple(base.shape):
-            return wide(self.weight, base).reshape(base.shape).clone()
+            return to_float32(self.weight, base).reshape(base.shape).clone()
         return super()._added(base, strength)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Summed(Delta):
+class Sum(Delta):
     """Several changes of one weight in one module (factors beside diff or A1111's weight-shaped bias)."""
 
     algorithm: ClassVar[str] = "several"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 
-from .base import Delta, Extent, wide
+from .base import Delta, Extent, to_float32
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,5 +56,5 @@ class Dora(Delta):
         changed = base + self.inner._change(base)
         others = [axis for axis in range(base.ndim) if axis != kept]
         norm = torch.linalg.vector_norm(changed, dim=others, keepdim=True)
-        magnitude = wide(self.magnitude, base).reshape(norm.shape)
+        magnitude = to_float32(self.magnitude, base).reshape(norm.shape)
         return changed.mul_(magnitude / (norm + _EPS)).sub_(base)

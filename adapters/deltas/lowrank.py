@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from .base import Delta, Extent, columns, dims_fault, extent_fault, first, flat, rank_fault, wide
+from .base import Delta, Extent, count_columns, dims_fault, extent_fault, first, flatten_factor, rank_fault, to_float32
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,16 +49,16 @@ class LowRank(Delta):
 
         With mid its kernel is folded into down, exactly.
         """
-        up, down = flat(wide(self.up)), flat(wide(self.down))
+        up, down = flatten_factor(to_float32(self.up)), flatten_factor(to_float32(self.down))
         if self.mid is not None:
-            down = flat(torch.einsum("pq...,qi->pi...", wide(self.mid), down))
+            down = flatten_factor(torch.einsum("pq...,qi->pi...", to_float32(self.mid), down))
         if self.scale == 1:
             return up, down
         return (up * self.scale, down) if up.numel() <= down.numel() else (up, down * self.scale)
 
     def fits_whole(self, shape: Sequence[int]) -> bool:
         """Whether this changes all of a weight of that shape, which was checked, and not an inpainting model's part."""
-        return self.extent.cols == columns(shape)
+        return self.extent.cols == count_columns(shape)
 
     def _fault(self, shape: Sequence[int]) -> str | None:
         return (
@@ -88,10 +88,10 @@ class LowRank(Delta):
             super().add_to(total, base, strength)
             return
         up, down = (factor.to(total.device) for factor in self.factors())
-        flat(total).addmm_(up, down, alpha=strength)
+        flatten_factor(total).addmm_(up, down, alpha=strength)
 
     def _added(self, base: Tensor, strength: float) -> Tensor:
         if self._native(base.shape) != tuple(base.shape):
             return super()._added(base, strength)
         up, down = (factor.to(base.device) for factor in self.factors())
-        return torch.addmm(flat(base), up, down, alpha=strength).reshape(base.shape)
+        return torch.addmm(flatten_factor(base), up, down, alpha=strength).reshape(base.shape)

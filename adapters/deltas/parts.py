@@ -41,14 +41,14 @@ class Hints:
     def check(self) -> None:
         """Raise BadWeights for values no trainer writes."""
         if self.alpha is not None and not math.isfinite(self.alpha):
-            raise bad(f"the metadata's alpha is {self.alpha}")
+            raise bad_module(f"the metadata's alpha is {self.alpha}")
         if self.neumann is not None and not 0 < self.neumann <= MAX_TERMS:
-            raise bad(f"the metadata asks for {self.neumann} Cayley-Neumann terms, outside 1 to {MAX_TERMS}")
+            raise bad_module(f"the metadata asks for {self.neumann} Cayley-Neumann terms, outside 1 to {MAX_TERMS}")
         if self.limit is not None and not (math.isfinite(self.limit) and self.limit >= 0):
-            raise bad(f"the metadata's eps is {self.limit}")
+            raise bad_module(f"the metadata's eps is {self.limit}")
 
 
-class Parts:
+class ModuleTensors:
     """Suffix to tensor of one module; remembers what was taken. Raises BadWeights for unsound tensors."""
 
     def __init__(self, tensors: Mapping[str, Tensor], *, check_finite: bool = True) -> None:
@@ -70,9 +70,9 @@ class Parts:
             return None
         tensor = self._tensors[suffix]
         if not tensor.is_floating_point():
-            raise bad(f"{suffix} holds {_dtype(tensor)} where floating point is due")
-        if self._check_finite and not finite(tensor):
-            raise bad(f"{suffix} holds NaN or infinite values")
+            raise bad_module(f"{suffix} holds {_dtype(tensor)} where floating point is due")
+        if self._check_finite and not is_finite(tensor):
+            raise bad_module(f"{suffix} holds NaN or infinite values")
         self.used.add(suffix)
         return tensor
 
@@ -80,7 +80,7 @@ class Parts:
         """A floating point tensor that must be there."""
         tensor = self.take(name)
         if tensor is None:
-            raise bad(f"{ALIASES.get(name, (name,))[0]} is missing")
+            raise bad_module(f"{ALIASES.get(name, (name,))[0]} is missing")
         return tensor
 
     def number(self, name: str) -> float | None:
@@ -90,17 +90,17 @@ class Parts:
             return None
         tensor = self._tensors[suffix]
         if tensor.numel() != 1:
-            raise bad(f"{suffix} has shape {list(tensor.shape)} where one value is due")
+            raise bad_module(f"{suffix} has shape {list(tensor.shape)} where one value is due")
         if tensor.is_complex() or tensor.dtype == torch.bool:
-            raise bad(f"{suffix} holds {_dtype(tensor)} where a number is due")
+            raise bad_module(f"{suffix} holds {_dtype(tensor)} where a number is due")
         value = float(tensor.detach().to(torch.float64).reshape(()).item())
         if not math.isfinite(value):
-            raise bad(f"{suffix} is {value}")
+            raise bad_module(f"{suffix} is {value}")
         self.used.add(suffix)
         return value
 
 
-def finite(tensor: Tensor) -> bool:
+def is_finite(tensor: Tensor) -> bool:
     """Whether no element is NaN or infinite; reads in chunks, allocates no mask of the whole. Meta tensors: True."""
     if tensor.device.type == "meta" or not tensor.is_floating_point():
         return True
@@ -116,7 +116,7 @@ def _finite(chunk: Tensor) -> bool:
     return bool(torch.isfinite(chunk).all())
 
 
-def bad(what: str) -> BadWeights:
+def bad_module(what: str) -> BadWeights:
     """A fault of one module."""
     return BadWeights(what, fix="fetch or export the file again")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import torch
 
 from ...core.errors import BadWeights
-from .base import Delta, Extent, dims_fault, extent_fault, first, flat, rank_fault, wide
+from .base import Delta, Extent, dims_fault, extent_fault, first, flatten_factor, rank_fault, to_float32
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,12 +57,12 @@ class _Side(NamedTuple):
     def matrix(self, like: Tensor) -> Tensor:
         """The operand as [rows, columns], float32 on like's device; may alias a stored tensor if whole."""
         if self.whole is not None:
-            return flat(wide(self.whole, like))
-        a, b = (wide(factor, like) for factor in self.factors())
+            return flatten_factor(to_float32(self.whole, like))
+        a, b = (to_float32(factor, like) for factor in self.factors())
         if self.core is None:
             return a @ b
-        inner = torch.einsum("pq...,qi->pi...", wide(self.core, like), b)
-        return a.T @ flat(inner)
+        inner = torch.einsum("pq...,qi->pi...", to_float32(self.core, like), b)
+        return a.T @ flatten_factor(inner)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from .base import Delta, columns, dims_fault, flat, wide
+from .base import Delta, count_columns, dims_fault, flatten_factor, to_float32
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ def _turn(skew: Tensor) -> Tensor:
 
 def _skew(blocks: Tensor, constraint: float, rows: int, like: Tensor) -> Tensor:
     """B - B^T; with a constraint the norm over all blocks of the layer is at most constraint * rows."""
-    stored = wide(blocks, like)
+    stored = to_float32(blocks, like)
     skew = stored - stored.transpose(-1, -2)
     if constraint <= 0:
         return skew
@@ -53,7 +53,7 @@ def _rescaled(change: Tensor, base: Tensor, rescale: Tensor | None) -> Tensor:
     """rescale * (W + change) - W, without a difference of large numbers. Both [O, columns]."""
     if rescale is None:
         return change
-    rows = wide(rescale, base).reshape(-1, 1)
+    rows = to_float32(rescale, base).reshape(-1, 1)
     return torch.addcmul(change * rows, base, rows - 1)
 
 
@@ -77,9 +77,9 @@ class OFT(Delta):
 
     def _change(self, base: Tensor) -> Tensor:
         turn = _turn(_skew(self.blocks, self.constraint, base.shape[0], base))
-        rows = base.reshape(*turn.shape[:2], columns(base.shape))
-        change = (turn.transpose(1, 2) @ rows).reshape(base.shape[0], columns(base.shape))
-        return _rescaled(change, flat(base), self.rescale).reshape(base.shape)
+        rows = base.reshape(*turn.shape[:2], count_columns(base.shape))
+        change = (turn.transpose(1, 2) @ rows).reshape(base.shape[0], count_columns(base.shape))
+        return _rescaled(change, flatten_factor(base), self.rescale).reshape(base.shape)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -95,8 +95,8 @@ class RotationOFT(Delta):
         return _blocks_fault("OFT", self.oft_diag, 3, shape[0])
 
     def _change(self, base: Tensor) -> Tensor:
-        turns = wide(self.oft_diag, base)
-        rows = base.reshape(*turns.shape[:2], columns(base.shape))
+        turns = to_float32(self.oft_diag, base)
+        rows = base.reshape(*turns.shape[:2], count_columns(base.shape))
         return (turns.transpose(1, 2) @ rows).reshape(base.shape).sub_(base)
 
 
@@ -122,7 +122,7 @@ class BOFT(Delta):
 
     def _change(self, base: Tensor) -> Tensor:
         turns = _turn(_skew(self.blocks, self.constraint, base.shape[0], base))
-        before = after = flat(base)
+        before = after = flatten_factor(base)
         size = turns.shape[-1]
         for stage, turn in enumerate(turns):
             half = 2**stage * size // 2
@@ -168,7 +168,7 @@ class PeftOFT(Delta):
         fault = dims_fault("oft_R", self.packed, 2)
         if fault:
             return fault
-        count, size, cols = self.packed.shape[0], self.block, columns(shape)
+        count, size, cols = self.packed.shape[0], self.block, count_columns(shape)
         if not size:
             return f"oft_R packs {self.packed.shape[1]} values, which is no triangle"
         if len(shape) > 1 and (count * size == cols or (count == 1 and cols % size == 0)):
@@ -179,7 +179,7 @@ class PeftOFT(Delta):
         count, size = self.packed.shape[0], self.block
         row, col = torch.triu_indices(size, size, 1)
         skew = torch.zeros(count, size, size, device=like.device)
-        skew[:, row, col] = wide(self.packed, like)
+        skew[:, row, col] = to_float32(self.packed, like)
         skew = skew - skew.transpose(1, 2)
         if self.limit is None:
             return skew
@@ -223,13 +223,15 @@ class PeftBOFT(Delta):
     def _fault(self, shape: Sequence[int]) -> str | None:
         if len(shape) < 2:
             return f"PEFT's BOFT does not fit a weight of shape {list(shape)}"
-        fault = _blocks_fault("PEFT's BOFT", self.blocks, 4, columns(shape)) or _rescale_fault(self.scale_s, shape[0])
+        fault = _blocks_fault("PEFT's BOFT", self.blocks, 4, count_columns(shape)) or _rescale_fault(
+            self.scale_s, shape[0]
+        )
         return fault or _stages_fault(*self.blocks.shape[:3], even=self.blocks.shape[0] > 1)
 
     def _change(self, base: Tensor) -> Tensor:
-        stored = wide(self.blocks, base)
+        stored = to_float32(self.blocks, base)
         turns = _turn((stored.transpose(-1, -2) - stored) / 2)
-        before = after = flat(base).T
+        before = after = flatten_factor(base).T
         size, width = turns.shape[-1], before.shape[1]
         for stage, turn in enumerate(turns):
             deal = (-1, 2, 2**stage, size // 2) if stage else (-1, 1, 1, size)
@@ -237,4 +239,4 @@ class PeftBOFT(Delta):
             dealt = after.reshape(*deal, width).transpose(1, 2).reshape(-1, size, width)
             dealt = dealt + turn @ dealt
             after = dealt.reshape(*back, width).transpose(1, 2).reshape(before.shape)
-        return _rescaled((after - before).T, flat(base), self.scale_s).reshape(base.shape)
+        return _rescaled((after - before).T, flatten_factor(base), self.scale_s).reshape(base.shape)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 
-from .base import Delta, Extent, columns, dims_fault, extent_fault, first, flat, rank_fault, wide
+from .base import Delta, Extent, count_columns, dims_fault, extent_fault, first, flatten_factor, rank_fault, to_float32
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ def _along(vector: Tensor, on_input: bool, base: Tensor) -> Tensor:
     """A vector shaped to multiply the input or output axis of base."""
     shape = [1] * base.ndim
     shape[1 if on_input else 0] = vector.numel()
-    return wide(vector, base).reshape(shape)
+    return to_float32(vector, base).reshape(shape)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -82,7 +82,7 @@ class PeftIA3(Delta):
         given = super().bias_change(base)
         if base is None or self.on_input or self.factor.numel() != base.numel():
             return given
-        scaled = wide(base).reshape(-1) * (wide(self.factor, base).reshape(-1) - 1)
+        scaled = to_float32(base).reshape(-1) * (to_float32(self.factor, base).reshape(-1) - 1)
         return scaled if given is None else scaled + given
 
 
@@ -141,10 +141,10 @@ class GLoRA(Delta):
         return fault
 
     def _change(self, base: Tensor) -> Tensor:
-        left, right, up, down = (flat(wide(factor, base)) for factor in self._ordered())
+        left, right, up, down = (flatten_factor(to_float32(factor, base)) for factor in self._ordered())
         if self.bm is not None:
-            down = flat(torch.einsum("pq...,qi->pi...", wide(self.bm, base), down))
-        inputs = base.reshape(base.shape[0], base.shape[1], columns(base.shape) // base.shape[1])
+            down = flatten_factor(torch.einsum("pq...,qi->pi...", to_float32(self.bm, base), down))
+        inputs = base.reshape(base.shape[0], base.shape[1], count_columns(base.shape) // base.shape[1])
         turned = ((inputs.transpose(1, 2) @ left) @ right).transpose(1, 2)
         return torch.add(turned.reshape(base.shape), (up @ down).reshape(base.shape)).mul_(self.scale)
 

@@ -45,6 +45,6 @@ REFUSED: tuple[tuple[str, str], ...] = (
 
 
 @lru_cache(maxsize=4096)
-def refusal(suffix: str) -> str | None:
+def find_refusal(suffix: str) -> str | None:
     """Why a suffix makes its whole module unusable, or None."""
     return next((reason for pattern, reason in REFUSED if re.fullmatch(pattern, suffix)), None)

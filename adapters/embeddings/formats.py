@@ -19,7 +19,7 @@ from torch import Tensor
 from ...core.errors import BadWeights
 from ..modules.architectures import SDXL_PAIR
 from ..modules.parts import TEXT_ENCODER_2
-from ..reading.bundled_tokens import CLONEOFSIMO_MARK, PREFIX, Learned, learned_token
+from ..reading.bundled_tokens import CLONEOFSIMO_MARK, PREFIX, TokenKey, read_token_key
 from ..reading.dialects.base import ModuleKey, find_dialects, split_key
 from ..reading.files import RawFile
 from ..reading.foreign import KINDS
@@ -51,12 +51,12 @@ class Source:
     @property
     def name(self) -> str:
         """What the embedding of a file without tokens is called."""
-        told = self.table.get("name") if self.own_names else None
-        return told[:LONGEST_NAME] if isinstance(told, str) and told.strip() else self.path.stem
+        notes_here = self.table.get("name") if self.own_names else None
+        return notes_here[:LONGEST_NAME] if isinstance(notes_here, str) and notes_here.strip() else self.path.stem
 
 
 @dataclass(frozen=True)
-class Found:
+class TokenTable:
     """Tokens of a file, the layout they stood in, and what a user should know."""
 
     format: str
@@ -64,7 +64,7 @@ class Found:
     notes: tuple[str, ...] = ()
 
 
-def understand(source: Source) -> Found:
+def read_tokens(source: Source) -> TokenTable:
     """Tokens of a file's content, fp32 [n, d]. Raises BadWeights naming the key, or what kind of file it is."""
     source = replace(source, content=_unwrapped(source.content))
     found = next((read(source) for knows, read in LAYOUTS if knows(source)), None)
@@ -78,20 +78,20 @@ def _unwrapped(content: Any) -> Any:
     return inner if isinstance(inner, dict) else content
 
 
-def _single(source: Source, name: str, key: str, value: Any, layout: str) -> Found:
+def _single(source: Source, name: str, key: str, value: Any, layout: str) -> TokenTable:
     encoders, notes = assign_encoder(name, read_vectors(value, key, source.path))
-    return Found(layout, {name: encoders}, notes)
+    return TokenTable(layout, {name: encoders}, notes)
 
 
-def _together(layout: str, parts: list[Found], notes: tuple[str, ...] = ()) -> Found:
+def _together(layout: str, parts: list[TokenTable], notes: tuple[str, ...] = ()) -> TokenTable:
     tokens: Tokens = defaultdict(dict)
     for part in parts:
         for token, encoders in part.tokens.items():
             tokens[token] |= encoders
-    return Found(layout, dict(tokens), (*notes, *(note for part in parts for note in part.notes)))
+    return TokenTable(layout, dict(tokens), (*notes, *(note for part in parts for note in part.notes)))
 
 
-def _params(source: Source) -> Found:
+def _params(source: Source) -> TokenTable:
     """A1111: `string_to_param` holds the vectors under "*"."""
     params = source.table["string_to_param"]
     if not isinstance(params, Mapping) or not params or len(params) > MOST_TOKENS:
@@ -103,7 +103,7 @@ def _params(source: Source) -> Found:
     return _together("A1111", parts)
 
 
-def _pair(source: Source) -> Found:
+def _pair(source: Source) -> TokenTable:
     """SDXL: one tensor per text encoder."""
     table = source.table
     encoders = {part: read_vectors(table[key], key, source.path) for key, part in SDXL_PAIR.items() if key in table}
@@ -113,14 +113,14 @@ def _pair(source: Source) -> Found:
     if len(set(counts.values())) > 1:
         notes.append(f"the text encoders have different numbers of vectors: {counts}")
     layout = "SDXL" if len(encoders) == 2 else "SDXL, second encoder only" if TEXT_ENCODER_2 in encoders else "clip_l"
-    return Found(layout, {source.name: encoders}, tuple(notes))
+    return TokenTable(layout, {source.name: encoders}, tuple(notes))
 
 
-def _kohya(source: Source) -> Found:
+def _kohya(source: Source) -> TokenTable:
     return _single(source, source.name, "emb_params", source.table["emb_params"], "kohya")
 
 
-def _list(source: Source) -> Found:
+def _list(source: Source) -> TokenTable:
     """ComfyUI reads a list of tables: all vectors of one width, one after another."""
     if not all(isinstance(table, dict) for table in source.content) or len(source.content) > MOST_TOKENS:
         what = "is a bare list of tensors, as LoRA files of lora_diffusion are, not an embedding"
@@ -129,11 +129,11 @@ def _list(source: Source) -> Found:
     notes: list[str] = []
     for number, table in enumerate(source.content):
         for key, value in table.items():
-            encoders, told = assign_encoder(str(key), read_vectors(value, f"{number}.{key}", source.path))
-            notes += told
+            encoders, notes_here = assign_encoder(str(key), read_vectors(value, f"{number}.{key}", source.path))
+            notes += notes_here
             for part, rows in encoders.items():
                 parts[part].append(rows)
-    return Found(
+    return TokenTable(
         "list", {source.name: {part: _joined(rows, part, source) for part, rows in parts.items()}}, tuple(notes)
     )
 
@@ -145,23 +145,23 @@ def _joined(rows: list[Tensor], part: str, source: Source) -> Tensor:
     return read_vectors(torch.cat(rows), part, source.path)
 
 
-def _bundled(source: Source) -> Found:
+def _bundled(source: Source) -> TokenTable:
     """Tokens that travel in a LoRA file."""
     file = _raw(source)
-    parts: list[Found] = []
+    parts: list[TokenTable] = []
     mark = "LoRA file (bundled)"
     for key, value in file.tensors.items():
-        learned = learned_token(key, file)
-        if isinstance(learned, Learned):
+        learned = read_token_key(key, file)
+        if isinstance(learned, TokenKey):
             parts.append(
-                Found("", {_name(learned.token, source): {learned.encoder: read_vectors(value, key, source.path)}})
+                TokenTable("", {_name(learned.token, source): {learned.encoder: read_vectors(value, key, source.path)}})
             )
             mark = mark if key.startswith(PREFIX) else "cloneofsimo"
     rest = len(file.tensors) - len(parts)
     return _together(mark, parts, (f"{rest} other tensors belong to the LoRA",) if rest else ())
 
 
-def _named(source: Source) -> Found:
+def _named(source: Source) -> TokenTable:
     """diffusers and the like: every key is a token."""
     tensors = {str(key): value for key, value in source.table.items() if isinstance(value, Tensor)}
     _refuse(source, tensors)
@@ -217,7 +217,7 @@ def _holds(*keys: str) -> Callable[[Source], bool]:
     return lambda source: any(isinstance(source.table.get(key), Tensor | Mapping) for key in keys)
 
 
-LAYOUTS: tuple[tuple[Callable[[Source], bool], Callable[[Source], Found]], ...] = (
+LAYOUTS: tuple[tuple[Callable[[Source], bool], Callable[[Source], TokenTable]], ...] = (
     (lambda source: isinstance(source.content, list | tuple) and bool(source.content), _list),
     (lambda source: "string_to_param" in source.table, _params),
     (_carries_tokens, _bundled),
@@ -227,7 +227,7 @@ LAYOUTS: tuple[tuple[Callable[[Source], bool], Callable[[Source], Found]], ...] 
 )
 
 
-def texts(source: Source) -> Iterator[tuple[str, str | int]]:
+def read_notes(source: Source) -> Iterator[tuple[str, str | int]]:
     """What A1111 notes beside the vectors: name, step, sd_checkpoint (a hash) and sd_checkpoint_name."""
     for key in ("name", "sd_checkpoint", "sd_checkpoint_name"):
         if isinstance(value := source.table.get(key, source.metadata.get(key)), str) and value:

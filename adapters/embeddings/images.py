@@ -50,8 +50,8 @@ def read_image(path: Path) -> tuple[dict[str, Any], str]:
             raise BadWeights(f"is larger than {MOST_FILE} bytes", where=where, fix="check what kind of file it is")
         text = _png_text(path)
         if text is not None:
-            return _parsed(_decoded(text, where), where), "PNG text"
-        return _parsed(_from_pixels(_pixels(path), where), where), "pixels"
+            return _parse_json(_decode(text, where), where), "PNG text"
+        return _parse_json(_decode_pixels(_pixels(path), where), where), "pixels"
     except BadImage as error:
         raise BadWeights(error.what, where=error.where or where, fix=error.fix) from error
     except OSError as error:
@@ -66,8 +66,8 @@ def write_image(path: Path, content: Mapping[str, Any], rows: NDArray[np.float32
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
-    data = json.dumps(content, default=_encoded).encode()
-    picture, target = Image.fromarray(_painted(data, rows)), io.BytesIO()
+    data = json.dumps(content, default=_encode).encode()
+    picture, target = Image.fromarray(_paint(data, rows)), io.BytesIO()
     if path.suffix.lower() == ".png":
         info = PngInfo()
         info.add_text(KEYWORD.decode(), base64.b64encode(data).decode())
@@ -77,7 +77,7 @@ def write_image(path: Path, content: Mapping[str, Any], rows: NDArray[np.float32
     return atomic_write(path, target.getvalue())
 
 
-def _encoded(value: Any) -> Any:
+def _encode(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         return {TENSOR: value.detach().cpu().to(torch.float32).tolist()}
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
@@ -104,7 +104,7 @@ def _text(kind: bytes, rest: bytes, where: str) -> bytes:
     return unpack(text, where) if packed else text
 
 
-def _decoded(text: bytes, where: str) -> bytes:
+def _decode(text: bytes, where: str) -> bytes:
     try:
         data = base64.b64decode(text)
     except binascii.Error as error:
@@ -114,23 +114,23 @@ def _decoded(text: bytes, where: str) -> bytes:
 
 def unpack(data: bytes, where: str) -> bytes:
     """Unpack zlib data of at most MOST_JSON bytes; what follows its end is ignored. Raises BadWeights."""
-    machine = zlib.decompressobj()
+    inflater = zlib.decompressobj()
     try:
-        found = machine.decompress(data, MOST_JSON + 1)
+        found = inflater.decompress(data, MOST_JSON + 1)
     except zlib.error as error:
         raise BadWeights(f"its data cannot be unpacked ({error})", where=where, fix=_COPY) from error
     if len(found) > MOST_JSON:
         raise BadWeights(f"unpacks to more than {MOST_JSON} bytes; nothing was kept", where=where)
-    if not machine.eof:
+    if not inflater.eof:
         raise BadWeights("its data is cut off", where=where, fix=_COPY)
     return found
 
 
-def _parsed(data: bytes, where: str) -> dict[str, Any]:
+def _parse_json(data: bytes, where: str) -> dict[str, Any]:
     if len(data) > MOST_JSON:
         raise BadWeights(f"holds {len(data)} bytes of JSON, more than {MOST_JSON}", where=where)
     try:
-        content = json.loads(data, object_hook=_with_tensors)
+        content = json.loads(data, object_hook=_restore_tensor)
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise BadWeights(f"its JSON cannot be read ({type(error).__name__})", where=where, fix=_COPY) from error
     if not isinstance(content, dict):
@@ -138,7 +138,7 @@ def _parsed(data: bytes, where: str) -> dict[str, Any]:
     return content
 
 
-def _with_tensors(table: dict[str, Any]) -> Any:
+def _restore_tensor(table: dict[str, Any]) -> Any:
     return torch.from_numpy(np.array(table[TENSOR], dtype=np.float64)) if TENSOR in table else table
 
 
@@ -148,8 +148,8 @@ def _pixels(path: Path) -> NDArray[np.uint8]:
     return read_pictures(path)[0].pixels
 
 
-def _from_pixels(pixels: NDArray[np.uint8], where: str) -> bytes:
-    nibbles = _without_border(pixels) & 0x0F
+def _decode_pixels(pixels: NDArray[np.uint8], where: str) -> bytes:
+    nibbles = _cut_border(pixels) & 0x0F
     black = np.flatnonzero(~nibbles.any(axis=(0, 2)))
     if len(black) < 2 or black[0] == 0 or black[-1] == nibbles.shape[1] - 1:
         raise BadWeights("holds no embedding, neither as text nor in its pixels", where=where, fix=_COPY)
@@ -160,7 +160,7 @@ def _from_pixels(pixels: NDArray[np.uint8], where: str) -> bytes:
     return unpack(((right ^ key) << 4 | (left ^ key)).tobytes(), where)
 
 
-def _without_border(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _cut_border(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Cut to the rows and columns that hold a pixel without a 0 in any channel."""
     lit = pixels.min(axis=2) > 0
     rows, columns = np.flatnonzero(lit.any(axis=1)), np.flatnonzero(lit.any(axis=0))
@@ -180,11 +180,11 @@ def _key(count: int) -> NDArray[np.uint8]:
     return ((states[:count] % np.uint64(255)) & np.uint64(15)).astype(np.uint8)
 
 
-def _painted(data: bytes, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _paint(data: bytes, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Picture of strip, black column, the vectors as grey tiles, black column, strip."""
     packed = np.frombuffer(zlib.compress(data, 9), np.uint8)
     columns = -(-len(packed) // (SIDE * 3))
-    levels = _levels(rows)
+    levels = _grey_levels(rows)
     bright = 0x80 | levels[:, :1].repeat(columns, axis=1)[..., None].repeat(3, axis=2) & 0x70
     filled = np.resize(packed, (SIDE, columns, 3))
     key = _key(filled.size).reshape(filled.shape)
@@ -194,7 +194,7 @@ def _painted(data: bytes, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.concatenate([left, black, middle, black, right], axis=1).astype(np.uint8)
 
 
-def _levels(rows: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _grey_levels(rows: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Sizes of the numbers as SIDE x SIDE greys."""
     size = np.abs(rows)
     grey = size * (255 / max(float(size.max()), 1e-12))

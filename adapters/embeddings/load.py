@@ -1,8 +1,8 @@
-"""Textual Inversion embeddings: read from every layout in use, judged, handed to the prompt encoder, and written.
+"""Textual Inversion embeddings: read from every layout in use, checked, given to the prompt encoder, and written.
 
-No tokenizer is ever touched: `rows` gives the vectors of one text encoder by name; `chunks.a1111_chunks` finds names as
-A1111 does (by their tokens, longest first), `chunks.comfyui_chunks` as `embedding:NAME`, and `encoding` puts the
-vectors over the token embeddings.
+No tokenizer is ever touched: `select_rows` gives the vectors of one text encoder by name; `chunks.split_a1111` finds
+names as A1111 does (by their tokens, longest first), `chunks.split_comfyui` as `embedding:NAME`, and `encoding` puts
+the vectors over the token embeddings.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ...core.tensor_files.safetensors_io import check, read_safetensors, write_s
 from ..modules.architectures import ARCHITECTURES, SDXL_PAIR
 from ..modules.parts import TEXT_ENCODER, TEXT_ENCODER_2
 from ..reading.files import PICKLED
-from .formats import Source, Tokens, texts, understand
+from .formats import Source, Tokens, read_notes, read_tokens
 from .images import SUFFIXES, read_image, write_image
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ _PARTS = {part: key for key, part in SDXL_PAIR.items()}
 class Embedding:
     """An embedding file, understood.
 
-    tokens: token → text encoder → fp32 [n, d]. format: its layout. told: name, step, sd_checkpoint (a hash) and
+    tokens: token → text encoder → fp32 [n, d]. format: its layout. metadata: name, step, sd_checkpoint (a hash) and
     sd_checkpoint_name as far as the file has them. notes: what a user should know.
     """
 
     path: Path
     format: str
     tokens: Tokens
-    told: dict[str, str | int] = field(default_factory=dict[str, "str | int"])
+    metadata: dict[str, str | int] = field(default_factory=dict[str, "str | int"])
     notes: tuple[str, ...] = ()
 
     @property
@@ -52,9 +52,9 @@ class Embedding:
         parts = ((token, part, rows) for token, encoders in self.tokens.items() for part, rows in encoders.items())
         return {token: part for token, part, rows in parts if not bool(torch.isfinite(rows).all())}
 
-    def fits(self, architecture: str) -> str | None:
+    def explain_misfit(self, architecture: str) -> str | None:
         """Why not every token fits a base model; None when all do."""
-        verdicts = (fits(encoders, architecture) for encoders in self.tokens.values())
+        verdicts = (explain_misfit(encoders, architecture) for encoders in self.tokens.values())
         return next((verdict for verdict in verdicts if verdict), None)
 
     def report(self) -> dict[str, Any]:
@@ -65,10 +65,10 @@ class Embedding:
             "format": self.format,
             "tokens": shapes,
             "vectors": {token: max(shape[0] for shape in parts.values()) for token, parts in shapes.items()},
-            **{key: self.told.get(key) for key in ("name", "step", "sd_checkpoint", "sd_checkpoint_name")},
+            **{key: self.metadata.get(key) for key in ("name", "step", "sd_checkpoint", "sd_checkpoint_name")},
             "finite": not self.broken,
-            "base_models": [name for name in ARCHITECTURES if self.fits(name) is None],
-            "verdicts": {name: self.fits(name) or "fits" for name in ARCHITECTURES},
+            "base_models": [name for name in ARCHITECTURES if self.explain_misfit(name) is None],
+            "verdicts": {name: self.explain_misfit(name) or "fits" for name in ARCHITECTURES},
             "notes": list(self.notes),
         }
 
@@ -94,13 +94,13 @@ def inspect_embedding(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def read_embedding(path: str | os.PathLike[str]) -> Embedding:
     """A file with everything known about it; NaN is not refused here, see `Embedding.broken`."""
-    source, form = _opened(Path(path))
-    found = understand(source)
+    source, form = _open(Path(path))
+    found = read_tokens(source)
     layout = f"{found.format}, {form}" if form else found.format
-    return Embedding(source.path, layout, found.tokens, dict(texts(source)), found.notes)
+    return Embedding(source.path, layout, found.tokens, dict(read_notes(source)), found.notes)
 
 
-def _opened(path: Path) -> tuple[Source, str]:
+def _open(path: Path) -> tuple[Source, str]:
     """Content of a file and, for pictures, where it was found."""
     if not path.is_file():
         raise BadWeights("is not a file", where=str(path), fix="check the name")
@@ -120,7 +120,7 @@ def _is_picture(path: Path) -> bool:
         return bool(detect_format(file.read(32)))
 
 
-def fits(encoders: Mapping[str, Tensor], architecture: str) -> str | None:
+def explain_misfit(encoders: Mapping[str, Tensor], architecture: str) -> str | None:
     """Why an embedding does not fit a base model, an id of ARCHITECTURES; None when it does."""
     if architecture not in ARCHITECTURES:
         raise UnknownName(f"{architecture!r} is no base model", fix=f"use one of {', '.join(ARCHITECTURES)}")
@@ -136,14 +136,14 @@ def fits(encoders: Mapping[str, Tensor], architecture: str) -> str | None:
     return f"has different numbers of vectors for its text encoders: {sorted(counts)}" if len(counts) > 1 else None
 
 
-def rows(
+def select_rows(
     embeddings: Mapping[str, Mapping[str, Tensor]], architecture: str, encoder: str = TEXT_ENCODER
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Vectors of one text encoder by name, and the embeddings left out with the reason.
 
     The lengths of the vectors are what `chunks` asks for, the vectors what `encoding` asks for. Raises UnknownName.
     """
-    verdicts = {name: fits(encoders, architecture) for name, encoders in embeddings.items()}
+    verdicts = {name: explain_misfit(encoders, architecture) for name, encoders in embeddings.items()}
     fitting = {name: embeddings[name][encoder] for name, verdict in verdicts.items() if verdict is None}
     return fitting, {name: verdict for name, verdict in verdicts.items() if verdict is not None}
 
@@ -171,18 +171,18 @@ def save_embedding(
         fix = "write .safetensors, which every host reads, or .png for A1111"
         what = "pickles can run code and are not written" if suffix in PICKLED else f"{suffix!r} is no embedding file"
         raise BadParameter(what, where=str(target), fix=fix)
-    chosen = _auto(tokens) if layout == "auto" else layout
+    chosen = _choose_layout(tokens) if layout == "auto" else layout
     metadata = {"ss_steps": str(step)} if step is not None else {}
     return write_safetensors(target, _TABLES[chosen](tokens, str(target)), metadata)
 
 
-def _auto(tokens: Mapping[str, Mapping[str, Tensor]]) -> str:
+def _choose_layout(tokens: Mapping[str, Mapping[str, Tensor]]) -> str:
     if len(tokens) > 1:
         return "diffusers"
     return "sdxl" if any(TEXT_ENCODER_2 in encoders for encoders in tokens.values()) else "kohya"
 
 
-def _only(tokens: Mapping[str, Mapping[str, Tensor]], where: str) -> tuple[str, Mapping[str, Tensor]]:
+def _take_only_token(tokens: Mapping[str, Mapping[str, Tensor]], where: str) -> tuple[str, Mapping[str, Tensor]]:
     if len(tokens) != 1:
         fix = "pick one with --token, or use the layout diffusers"
         raise BadParameter(f"the layout holds one token, and there are {len(tokens)}", where=where, fix=fix)
@@ -190,21 +190,21 @@ def _only(tokens: Mapping[str, Mapping[str, Tensor]], where: str) -> tuple[str, 
 
 
 def _kohya(tokens: Mapping[str, Mapping[str, Tensor]], where: str) -> dict[str, Tensor]:
-    return {"emb_params": _one_encoder(*_only(tokens, where), where)}
+    return {"emb_params": _take_only_encoder(*_take_only_token(tokens, where), where)}
 
 
 def _diffusers(tokens: Mapping[str, Mapping[str, Tensor]], where: str) -> dict[str, Tensor]:
-    return {token: _one_encoder(token, encoders, where) for token, encoders in tokens.items()}
+    return {token: _take_only_encoder(token, encoders, where) for token, encoders in tokens.items()}
 
 
 def _sdxl(tokens: Mapping[str, Mapping[str, Tensor]], where: str) -> dict[str, Tensor]:
-    return {_PARTS[part]: rows for part, rows in _only(tokens, where)[1].items()}
+    return {_PARTS[part]: rows for part, rows in _take_only_token(tokens, where)[1].items()}
 
 
 _TABLES = {"kohya": _kohya, "diffusers": _diffusers, "sdxl": _sdxl}
 
 
-def _one_encoder(token: str, encoders: Mapping[str, Tensor], where: str) -> Tensor:
+def _take_only_encoder(token: str, encoders: Mapping[str, Tensor], where: str) -> Tensor:
     if len(encoders) != 1:
         what = f"{token[:80]!r} has vectors for {len(encoders)} text encoders, and the layout holds one"
         raise BadParameter(what, where=where, fix="use the layout sdxl")
@@ -215,7 +215,7 @@ def _save_picture(path: Path, tokens: Mapping[str, Mapping[str, Tensor]], layout
     """A1111's picture: the content of its .pt file, or of an SDXL file, as JSON."""
     if layout not in ("auto", "sdxl"):
         raise BadParameter(f"pictures have no layout {layout!r}", where=str(path), fix="leave the layout out")
-    token, encoders = _only(tokens, str(path))
+    token, encoders = _take_only_token(tokens, str(path))
     table: dict[str, Any] = {"name": token, "step": step, "sd_checkpoint": None, "sd_checkpoint_name": None}
     if set(encoders) == {TEXT_ENCODER} and layout == "auto":
         table |= {"string_to_token": {"*": 265}, "string_to_param": {"*": encoders[TEXT_ENCODER]}}
@@ -227,10 +227,10 @@ def _save_picture(path: Path, tokens: Mapping[str, Mapping[str, Tensor]], layout
 __all__ = [
     "Embedding",
     "Layout",
-    "fits",
+    "explain_misfit",
     "inspect_embedding",
     "load_embedding",
     "read_embedding",
-    "rows",
     "save_embedding",
+    "select_rows",
 ]

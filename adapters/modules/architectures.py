@@ -19,7 +19,7 @@ SD21 = "sd21"
 SDXL = "sdxl"
 SDXL_REFINER = "sdxl_refiner"
 UNKNOWN = "unknown"
-"""In place of an architecture that could not be told."""
+"""In place of an architecture that could not be found out."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ SDXL_PAIR: dict[str, str] = {encoder.clip: part for part, encoder in ARCHITECTUR
 
 
 @cache
-def modules(architecture: str) -> dict[str, Module]:
+def list_modules(architecture: str) -> dict[str, Module]:
     """Canonical name ("unet.…", "text_encoder.…", "text_encoder_2.…") → layer, by an id of ARCHITECTURES."""
     networks = ARCHITECTURES[architecture].networks.items()
     return {f"{part}.{name}": module for part, network in networks for name, module in network.modules().items()}

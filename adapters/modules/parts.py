@@ -85,12 +85,12 @@ PARTS: dict[str, Part] = {
 """By id, the network that is denoised with first."""
 
 
-def part_of(module: str) -> str:
+def find_part(module: str) -> str:
     """Part of a canonical module name: "unet.conv_in" → "unet"."""
     return module.partition(".")[0]
 
 
-def prefix_table(naming: Naming) -> dict[str, str]:
+def list_prefixes(naming: Naming) -> dict[str, str]:
     """Prefix → part id, the longest prefixes first, so that the first that fits is the right one."""
     pairs = [(prefix, part.id) for part in PARTS.values() for prefix in part.prefixes(naming)]
     return dict(sorted(pairs, key=lambda pair: -len(pair[0])))

@@ -51,7 +51,7 @@ LEVEL = 3
 """Blocks a level takes in the LDM numbering: two ResNets and a sampler down, three ResNets up."""
 
 
-def ldm_name(name: str, names: frozenset[str] | set[str]) -> str:
+def to_ldm_name(name: str, names: frozenset[str] | set[str]) -> str:
     """LDM spelling of a diffusers UNet module. names: all modules (an upsampler's number depends on them)."""
     if name in _STEM:
         return _STEM[name]
@@ -76,7 +76,7 @@ def _tail(kind: str, tail: list[str]) -> list[str]:
     return [_RESNET[".".join(tail)]] if kind == "resnets" else tail
 
 
-def openclip_name(name: str) -> str | None:
+def to_openclip_name(name: str) -> str | None:
     """OpenCLIP spelling of a transformers text encoder module; None for q, k, v, which are rows of one fused weight."""
     if name in _OPENCLIP_STEM:
         return _OPENCLIP_STEM[name]
@@ -86,42 +86,42 @@ def openclip_name(name: str) -> str | None:
     return f"transformer.resblocks.{found[1]}.{_OPENCLIP[found[2]]}"
 
 
-def spellings(part: str, name: str, names: frozenset[str] | set[str]) -> list[str]:
+def list_spellings(part: str, name: str, names: frozenset[str] | set[str]) -> list[str]:
     """Dotted spellings of a module inside its part ("unet", "text_encoder", ...), the canonical one first."""
     others = _unet_spellings(name, names) if part == UNET else _clip_spellings(part, name)
     return list(dict.fromkeys([name, *others]))
 
 
 def _unet_spellings(name: str, names: frozenset[str] | set[str]) -> list[str]:
-    return [ldm_name(name, names)]
+    return [to_ldm_name(name, names)]
 
 
 def _clip_spellings(part: str, name: str) -> list[str]:
-    native = openclip_name(name)
-    return [file_name(part, name), *([native] if native else [])]
+    native = to_openclip_name(name)
+    return [to_file_name(part, name), *([native] if native else [])]
 
 
-def file_name(part: str, name: str) -> str:
+def to_file_name(part: str, name: str) -> str:
     """A module as files on disk have it: a text encoder's behind `text_model.`, but for the text projection."""
     return name if part == UNET or name == "text_projection" else f"text_model.{name}"
 
 
-def index(part: str, names: Iterable[str]) -> dict[str, str]:
+def index_spellings(part: str, names: Iterable[str]) -> dict[str, str]:
     """Every dotted and underscored spelling → canonical name within the part."""
     known = frozenset(names)
     found: dict[str, str] = {}
     for name in known:
-        for spelling in spellings(part, name, known):
+        for spelling in list_spellings(part, name, known):
             found[spelling] = name
             found[spelling.replace(".", "_")] = name
     return found
 
 
 @cache
-def known_names(part: str) -> dict[str, str]:
+def find_names(part: str) -> dict[str, str]:
     """Spellings of all modules that any of the known architectures has in a part → name within the part."""
     found: dict[str, str] = {}
     for architecture in ARCHITECTURES.values():
         if part in architecture.networks:
-            found |= index(part, architecture.networks[part].modules())
+            found |= index_spellings(part, architecture.networks[part].modules())
     return found

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from .parts import prefix_table
-from .spellings import known_names
+from .parts import list_prefixes
+from .spellings import find_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Parameter = Literal["weight", "bias"]
 
-_PREFIXES = prefix_table("checkpoint")
+_PREFIXES = list_prefixes("checkpoint")
 FUSED: dict[str, Parameter] = {"attn.in_proj_weight": "weight", "attn.in_proj_bias": "bias"}
 PROJECTIONS = ("q_proj", "k_proj", "v_proj")
 
@@ -37,7 +37,7 @@ class Slot(NamedTuple):
         return tensor.T if self.transposed else tensor
 
 
-def slots(keys: Iterable[str], part: str | None = None) -> dict[tuple[str, Parameter], Slot]:
+def find_slots(keys: Iterable[str], part: str | None = None) -> dict[tuple[str, Parameter], Slot]:
     """(canonical module name, "weight" or "bias") → slot, for every key of a known module.
 
     part: the state dict is that part's own ("unet", "text_encoder", ...); None: a checkpoint with prefixes.
@@ -58,7 +58,7 @@ def _owner(key: str) -> tuple[str | None, str]:
 
 
 def _read(part: str, rest: str, key: str) -> list[tuple[tuple[str, Parameter], Slot]]:
-    names = known_names(part)
+    names = find_names(part)
     for ending, parameter in FUSED.items():
         if rest.endswith(f".{ending}"):
             layer = rest.removeprefix("transformer.resblocks.").partition(".")[0]

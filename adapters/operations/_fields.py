@@ -46,7 +46,7 @@ def rank_rule(rank: int, ratio: float, cumulative: float, frobenius: float) -> R
 
 def load_weighted(loras: Sequence[WeightedLora]) -> list[tuple[Adapter, float, float]]:
     """Adapters with their strengths on the UNet and on the text encoders. Raises as `load_adapter`."""
-    from ..prompts.requests import first_ranks
+    from ..prompts.requests import truncate_ranks
     from ..reading.load import load_adapter
 
-    return [(first_ranks(load_adapter(lora.path), lora.ranks), lora.unet, lora.text_encoder) for lora in loras]
+    return [(truncate_ranks(load_adapter(lora.path), lora.ranks), lora.unet, lora.text_encoder) for lora in loras]

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from ...core.errors import BadParameter
 from ..modules.architectures import ARCHITECTURES, SD15
-from ..modules.parts import UNET, part_of
+from ..modules.parts import UNET, find_part
 from .block_presets import BLOCKS, ELEMENT_PRESETS, LAYOUTS, PRESETS, SDXL_PRESETS
-from .numbers import finite, show
+from .numbers import format_number, parse_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,13 +26,13 @@ _UNET = re.compile(
 )
 
 
-def block_of(module: str) -> str:
+def find_block(module: str) -> str:
     """Block of a canonical module name: `unet.down_blocks.0.attentions.0...` -> "IN01", `text_encoder...` -> "BASE".
 
     "" for what lies in no block (time_embedding, add_embedding, conv_norm_out, conv_out): its weight is always 1, as
     in hako-mikan's script. The same rule holds for SD1.5, SD2.1, SDXL and its refiner: three layers per block.
     """
-    if part_of(module) != UNET:
+    if find_part(module) != UNET:
         return "BASE"
     if module.startswith(f"{UNET}.mid_block."):
         return "MID"
@@ -84,7 +84,7 @@ class BlockWeights:
         """Factor on the strength of one module, by its canonical name; the last rule that takes it wins over the
         list.
         """
-        block = block_of(module)
+        block = find_block(module)
         values = self.sdxl if architecture in _NUMBERED_AS_SDXL else self.sd
         taken = [rule.weight for rule in self.rules if rule.takes(module, block)]
         return taken[-1] if taken else values[BLOCKS.index(block)] if block in BLOCKS else 1.0
@@ -144,7 +144,7 @@ def _rule(line: str) -> ElementRule:
     for name in blocks[not_blocks:]:
         named |= _range(name) or _unknown_block(name)
     return ElementRule(
-        frozenset(named), not_blocks, tuple(words[not_words:]), not_words, finite(parts[2], where="lbwe")
+        frozenset(named), not_blocks, tuple(words[not_words:]), not_words, parse_number(parts[2], where="lbwe")
     )
 
 
@@ -193,8 +193,8 @@ def _value(text: str, dynamic: float) -> float:
             f"{text} asks for a random weight, which cannot be repeated", where="lbw", fix="write a number"
         )
     if text.startswith("X"):
-        return dynamic + (finite(text[1:], where="lbw") if text[1:] else 0.0)
-    return finite(text, where="lbw")
+        return dynamic + (parse_number(text[1:], where="lbw") if text[1:] else 0.0)
+    return parse_number(text, where="lbw")
 
 
 def _range(text: str) -> set[str]:
@@ -209,4 +209,4 @@ def _range(text: str) -> set[str]:
 def _canonical(text: str, dynamic: float, presets: Mapping[str, str]) -> str:
     """The list with its numbers written one way, X filled in; any other name is left as it is."""
     text = presets[text] if "X" in presets.get(text, "") else text
-    return ",".join(show(_value(v.strip(), dynamic)) for v in text.split(",")) if "," in text else text
+    return ",".join(format_number(_value(v.strip(), dynamic)) for v in text.split(",")) if "," in text else text

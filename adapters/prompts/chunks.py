@@ -78,12 +78,12 @@ def close_chunk(items: Sequence[_Item], special: Special) -> Chunk:
     return Chunk((*ids, *[special.pad] * rest), (*weights, *[1.0] * rest), rows)
 
 
-def empty_chunk(special: Special) -> Chunk:
+def make_empty_chunk(special: Special) -> Chunk:
     """The window of an empty prompt."""
     return close_chunk((), special)
 
 
-def a1111_chunks(
+def split_a1111(
     fragments: Sequence[Fragment],
     tokenize: Tokenize,
     special: Special = CLIP_L,
@@ -178,7 +178,7 @@ def _trigger_at(ids: list[int], place: int, triggers: list[tuple[list[int], str]
 _EMBEDDING = re.compile(r"(?:^|(?<=\s))embedding:\s*(?P<name>[^\s<\[]+)(?P<rest>(?:(?!\sembedding:).)*)", re.DOTALL)
 
 
-def comfyui_chunks(
+def split_comfyui(
     fragments: Sequence[Fragment],
     tokenize: Tokenize,
     special: Special = CLIP_L,
@@ -228,9 +228,9 @@ def _words(text: str, weight: float, tokenize: Tokenize) -> list[_Item]:
     return [_Item(token, weight) for token in tokenize(text)] if text else []
 
 
-def equal_length(prompts: Sequence[Sequence[Chunk]], special: Special = CLIP_L) -> list[list[Chunk]]:
+def pad_to_longest(prompts: Sequence[Sequence[Chunk]], special: Special = CLIP_L) -> list[list[Chunk]]:
     """All prompts of a batch with as many windows as the longest, filled up with empty ones (positive and negative
     alike).
     """
     longest = max((len(chunks) for chunks in prompts), default=0)
-    return [[*chunks, *[empty_chunk(special)] * (longest - len(chunks))] for chunks in prompts]
+    return [[*chunks, *[make_empty_chunk(special)] * (longest - len(chunks))] for chunks in prompts]

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from ...core.errors import BadParameter
-from .numbers import finite, show
+from .numbers import format_number, parse_number
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Curve:
         return low + (high - low) * (place - left) / (right - left)
 
     def __str__(self) -> str:
-        return ",".join(f"{show(weight)}@{show(position)}" for weight, position in self.points)
+        return ",".join(f"{format_number(weight)}@{format_number(position)}" for weight, position in self.points)
 
 
 Strength = float | Curve
@@ -46,20 +46,23 @@ def parse_strength(text: str, *, where: str) -> Strength:
     """
     pairs = [re.split("[@~]", part) for part in re.split("[,;]", text)]
     if len(pairs) == 1 and len(pairs[0]) == 1:
-        return finite(text, where=where)
+        return parse_number(text, where=where)
     if len(pairs[0]) == 1 or any(len(pair) > 2 for pair in pairs):
         raise BadParameter(
             f"{text!r} is neither a weight nor a curve", where=where, fix="write 0.8, or a curve as 0@0,1@0.5"
         )
-    points = [(finite(pair[0], where=where), finite(pair[1], where=where) if len(pair) == 2 else 1.0) for pair in pairs]
+    points = [
+        (parse_number(pair[0], where=where), parse_number(pair[1], where=where) if len(pair) == 2 else 1.0)
+        for pair in pairs
+    ]
     return Curve(tuple(sorted(points, key=lambda point: point[1])))
 
 
-def at(strength: Strength, step: int, steps: int) -> float:
+def strength_at(strength: Strength, step: int, steps: int) -> float:
     """Value of a strength in a step, counted from 1."""
     return strength.at(step, steps) if isinstance(strength, Curve) else strength
 
 
-def show_strength(strength: Strength) -> str:
+def format_strength(strength: Strength) -> str:
     """Text that reads back as the same strength."""
-    return str(strength) if isinstance(strength, Curve) else show(strength)
+    return str(strength) if isinstance(strength, Curve) else format_number(strength)

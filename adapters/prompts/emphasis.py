@@ -16,7 +16,7 @@ import re
 from typing import Literal, NamedTuple
 
 from ...core.errors import BadParameter
-from .numbers import finite
+from .numbers import parse_number
 
 Mode = Literal["a1111", "comfyui"]
 MAX_DEPTH = 200
@@ -52,10 +52,10 @@ def parse_emphasis(text: str, mode: Mode = "a1111") -> list[Fragment]:
     for
     brackets nested deeper than MAX_DEPTH.
     """
-    return _a1111(text) if mode == "a1111" else _comfyui(text)
+    return _parse_a1111(text) if mode == "a1111" else _parse_comfyui(text)
 
 
-class _Weighing:
+class _Reader:
     """Fragments read so far, and where each bracket was opened. The two kinds of bracket do not see one another."""
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class _Weighing:
         elif text in self.opened:
             self.open(text)
         elif kind == "weight" and self.opened["("]:
-            self.close("(", finite(found["weight"], where=text))
+            self.close("(", parse_number(found["weight"], where=text))
         elif text in _OPENS and self.opened[_OPENS[text]]:
             self.close(_OPENS[text], _FACTOR[_OPENS[text]])
         else:
@@ -90,17 +90,17 @@ def _words(text: str) -> list[Fragment]:
     return [piece for part in parts for piece in (BREAK, part)][1:]
 
 
-def _a1111(text: str) -> list[Fragment]:
-    state = _Weighing()
+def _parse_a1111(text: str) -> list[Fragment]:
+    state = _Reader()
     for found in _A1111.finditer(text):
         state.read(found)
     for mark in _FACTOR:
         while state.opened[mark]:
             state.close(mark, _FACTOR[mark])
-    return _joined(state.pieces or [Fragment("", 1.0)])
+    return _join(state.pieces or [Fragment("", 1.0)])
 
 
-def _joined(pieces: list[Fragment]) -> list[Fragment]:
+def _join(pieces: list[Fragment]) -> list[Fragment]:
     """Neighbours of equal weight in one, without a space between them."""
     joined: list[Fragment] = []
     for piece in pieces:
@@ -111,7 +111,7 @@ def _joined(pieces: list[Fragment]) -> list[Fragment]:
     return joined
 
 
-def _comfyui(text: str) -> list[Fragment]:
+def _parse_comfyui(text: str) -> list[Fragment]:
     fragments: list[Fragment] = []
     waiting: list[tuple[list[str], float, int | None]] = [(_COMFYUI.findall(text), 1.0, 0)]
     while waiting:
@@ -128,7 +128,7 @@ def _comfyui(text: str) -> list[Fragment]:
 def _item(group: list[str], weight: float, depth: int) -> tuple[list[str], float, int | None]:
     """A group with its own weight, still to be cut; or literal text, marked by None."""
     if len(group) >= 2 and group[0] == "(" and group[-1] == ")":
-        return (*_weighed(group[1:-1], weight), depth + 1)
+        return (*_split_weight(group[1:-1], weight), depth + 1)
     return group, weight, None
 
 
@@ -149,7 +149,7 @@ def _groups(marks: list[str]) -> list[list[str]]:
     return [group for group in groups if group]
 
 
-def _weighed(marks: list[str], weight: float) -> tuple[list[str], float]:
+def _split_weight(marks: list[str], weight: float) -> tuple[list[str], float]:
     """Content and weight of a group: what follows its last colon when that is a number, else 1.1 times the outer
     weight.
     """
@@ -163,7 +163,7 @@ def _number(text: str) -> float | None:
         float(text)
     except ValueError:
         return None
-    return finite(text, where=f":{text}")
+    return parse_number(text, where=f":{text}")
 
 
 def _too_deep() -> BadParameter:

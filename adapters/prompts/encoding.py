@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ...core.errors import BadParameter
-from .chunks import CLIP_L, Chunk, Special, empty_chunk, equal_length
+from .chunks import CLIP_L, Chunk, Special, make_empty_chunk, pad_to_longest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,7 +79,7 @@ def encode_a1111(
     """
     import torch
 
-    filled = equal_length(prompts, special)
+    filled = pad_to_longest(prompts, special)
     windows = [list(window) for window in zip(*filled, strict=True)]
     return torch.cat([weight_a1111(_run(w, encoder, vectors or {}), _weights(w), emphasis) for w in windows], dim=1)
 
@@ -97,7 +97,7 @@ def encode_comfyui(
     """
     weights = _weights(chunks)
     weighted = bool((weights != 1).any())
-    hidden = _run([*chunks, empty_chunk(special)] if weighted else chunks, encoder, vectors or {})
+    hidden = _run([*chunks, make_empty_chunk(special)] if weighted else chunks, encoder, vectors or {})
     own = weight_comfyui(hidden[:-1], hidden[-1], weights) if weighted else hidden
     return own.reshape(1, -1, own.shape[-1])
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ...core.errors import BadParameter, UnderdrawingError
 from ...core.operation import WeightedLora
-from .requests import changes_in_time, find_adapter, first_ranks, read_presets, timeline
-from .tags import ADAPTERS, adapter_call, read_tags, split_tags
+from .requests import find_adapter, is_timed, make_timeline, read_presets, truncate_ranks
+from .tags import ADAPTERS, read_call, read_tags, split_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -71,15 +71,15 @@ def _request(
     if tag.kind not in ADAPTERS:
         notes.append(f"removed {tag.text}: it is none of the tags that are read here")
         return None
-    call = adapter_call(tag, presets)
-    adapter = first_ranks(read(find_adapter(call.name, folders)), call.dyn)
+    call = read_call(tag, presets)
+    adapter = truncate_ranks(read(find_adapter(call.name, folders)), call.dyn)
     notes += [f"{tag.text}: {word} is not read" for word in call.ignored]
     if (call.hires_te, call.hires_unet) != (None, None):
         notes.append(f"{tag.text}: there is no second pass here, hr is not read")
-    if not changes_in_time(call):
-        _, encoder, unet = timeline(call)[0]
+    if not is_timed(call):
+        _, encoder, unet = make_timeline(call)[0]
         return LoraRequest(adapter, unet, encoder, call.block_weights)
-    stages = [f"{begin:.0%} te {te:g} unet {unet:g}" for begin, te, unet in timeline(call, steps)]
+    stages = [f"{begin:.0%} te {te:g} unet {unet:g}" for begin, te, unet in make_timeline(call, steps)]
     notes.append(f"{tag.text}: strengths by share of the sampling: {', '.join(stages)}")
     return LoraRequest(adapter, 1.0, 1.0, call.block_weights, call)
 
@@ -89,9 +89,9 @@ def weighted_loras(text: str, folders: Sequence[Path]) -> tuple[WeightedLora, ..
     calls = read_tags(text).adapters
     if not calls:
         raise BadParameter("no LoRA is named", where="loras", fix="write tags such as <lora:name:0.8>")
-    if timed := [call for call in calls if changes_in_time(call)]:
+    if timed := [call for call in calls if is_timed(call)]:
         raise BadParameter("a file has no steps", where=str(timed[0]), fix="take the starts, stops and curves out")
-    strengths = [timeline(call)[0] for call in calls]
+    strengths = [make_timeline(call)[0] for call in calls]
     return tuple(
         WeightedLora(find_adapter(call.name, folders), unet, encoder, str(call.block_weights or ""), call.dyn)
         for call, (_, encoder, unet) in zip(calls, strengths, strict=True)

@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from ...core.errors import BadParameter
 
 
-def finite(text: str, *, where: str) -> float:
+def parse_number(text: str, *, where: str) -> float:
     """A finite number. Raises BadParameter, also for inf and nan, which would spoil the picture without a word."""
     try:
         value = float(text)
@@ -22,7 +22,7 @@ def finite(text: str, *, where: str) -> float:
     return value
 
 
-def show(value: float) -> str:
+def format_number(value: float) -> str:
     """Shortest text that reads back as value, without an exponent: 1, 0.8, -0.25."""
     text = format(Decimal(repr(value)), "f")
     return text[:-2] if text.endswith(".0") else text
@@ -49,7 +49,7 @@ class Moment:
             raise BadParameter(
                 f"{text!r} is not a step", where=where, fix="write steps as 10, or a fraction of them as 0.5"
             )
-        return cls(finite(text, where=where), "." in text)
+        return cls(parse_number(text, where=where), "." in text)
 
     def step(self, steps: int) -> int:
         """Number of steps done when this moment comes, at most steps; 0 or less means from the start."""
@@ -60,7 +60,7 @@ class Moment:
         return text if self.fraction else text.removesuffix(".0")
 
 
-def active(step: int, steps: int, start: Moment | None, stop: Moment | None) -> bool:
+def is_active(step: int, steps: int, start: Moment | None, stop: Moment | None) -> bool:
     """Whether an adapter works in step (1 to steps): after `start` is done and until `stop` is done.
 
     As A1111 reads `[:x:5]` and `[x::5]`: start=5 begins with step 6, stop=5 ends with step 5.

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.errors import BadParameter
 from .emphasis import BREAK, Fragment, Mode, parse_emphasis
-from .numbers import finite
-from .schedule import Alternate, Body, Group, Schedule, parse_schedule, schedule
-from .tags import Tag, adapter_call, split_tags
+from .numbers import parse_number
+from .schedule import Alternate, Body, Group, Schedule, list_texts, parse_schedule
+from .tags import Tag, read_call, split_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,35 +25,35 @@ _EMBEDDING = re.compile(r"(?:^|(?<=\s))embedding:\s*(?P<name>[^\s<\[]+)")
 
 
 @dataclass(frozen=True)
-class Part:
+class Subprompt:
     """One of the prompts that `AND` joins: its weight in the composition, and its tree over the steps."""
 
     body: Body
     weight: float = 1.0
 
 
-def compose(text: str) -> list[tuple[str, float]]:
+def split_subprompts(text: str) -> list[tuple[str, float]]:
     """Split at the word AND; each part may end in `:weight`, which is also read when there is no AND ("cat :1.2").
 
     The picture follows uncond + sum of weight * cfg * (cond - uncond). Only positive prompts are composed. Blanks at
     the end of a part go. Raises BadParameter for a weight that is not finite.
     """
-    return [_weighted(part) for part in _AND.split(text)]
+    return [_split_weight(part) for part in _AND.split(text)]
 
 
-def _weighted(part: str) -> tuple[str, float]:
+def _split_weight(part: str) -> tuple[str, float]:
     text, colon, number = part.rpartition(":")
     if colon and _SUFFIX.fullmatch(number):
-        return text.rstrip(), finite(number, where=part)
+        return text.rstrip(), parse_number(number, where=part)
     return part.rstrip(), 1.0
 
 
-def parse_prompt(text: str) -> tuple[Part, ...]:
+def parse_prompt(text: str) -> tuple[Subprompt, ...]:
     """The tree of a whole positive prompt without tags; equal trees mean equal prompts. Raises BadParameter."""
-    return tuple(Part(parse_schedule(part), weight) for part, weight in compose(text))
+    return tuple(Subprompt(parse_schedule(part), weight) for part, weight in split_subprompts(text))
 
 
-def embeddings_named(text: str) -> list[str]:
+def find_embeddings(text: str) -> list[str]:
     """Names in ComfyUI's `embedding:name`, in order: at the start of a fragment or after a blank, to the next blank,
     `<` or `[`.
     """
@@ -76,7 +76,7 @@ def explain(prompt: str, steps: int = 20, *, hires_steps: int | None = None) -> 
         "a1111": a1111,
         "comfyui": comfyui,
         "errors": errors,
-        "differences": list(_differences(prompt, a1111)),
+        "differences": list(_list_differences(prompt, a1111)),
     }
 
 
@@ -87,36 +87,38 @@ def _explain_a1111(prompt: str, steps: int, hires_steps: int | None, errors: lis
         "text": text,
         "adapters": [read for tag in known if (read := _explain_tag(tag, errors))],
         "other_tags": [tag.text for tag in tags if tag not in known],
-        "subprompts": _attempt(lambda: _subprompts(text, steps, hires_steps), errors) or [],
+        "subprompts": _try(lambda: _explain_subprompts(text, steps, hires_steps), errors) or [],
     }
 
 
 def _explain_tag(tag: Tag, errors: list[str]) -> dict[str, Any] | None:
-    call = _attempt(lambda: adapter_call(tag), errors)
+    call = _try(lambda: read_call(tag), errors)
     if call is None:
         return None
     fields = ("name", "te", "unet", "dyn", "block_weights", "start", "stop", "hires_te", "hires_unet")
-    shown = {key: _plain(getattr(call, key)) for key in fields}
-    return {"tag": tag.text, "read_as": str(call), **shown, "ignored": list(call.ignored)}
+    values = {key: _to_plain(getattr(call, key)) for key in fields}
+    return {"tag": tag.text, "read_as": str(call), **values, "ignored": list(call.ignored)}
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     return value if value is None or isinstance(value, int | float) else str(value)
 
 
-def _subprompts(text: str, steps: int, hires_steps: int | None) -> list[dict[str, Any]]:
+def _explain_subprompts(text: str, steps: int, hires_steps: int | None) -> list[dict[str, Any]]:
     return [
-        {"text": part, "weight": weight, "schedule": _schedule(part, steps, hires_steps)}
-        for part, weight in compose(text)
+        {"text": part, "weight": weight, "schedule": _explain_schedule(part, steps, hires_steps)}
+        for part, weight in split_subprompts(text)
     ]
 
 
-def _schedule(part: str, steps: int, hires_steps: int | None) -> list[dict[str, Any]]:
-    entries = schedule(part, steps, hires_steps=hires_steps)
-    return [{"until": end, "text": text, "fragments": _fragments(parse_emphasis(text))} for end, text in entries]
+def _explain_schedule(part: str, steps: int, hires_steps: int | None) -> list[dict[str, Any]]:
+    entries = list_texts(part, steps, hires_steps=hires_steps)
+    return [
+        {"until": end, "text": text, "fragments": _explain_fragments(parse_emphasis(text))} for end, text in entries
+    ]
 
 
-def _fragments(fragments: list[Fragment]) -> list[dict[str, Any]]:
+def _explain_fragments(fragments: list[Fragment]) -> list[dict[str, Any]]:
     return [
         {"break": True} if fragment == BREAK else {"text": fragment.text, "weight": fragment.weight}
         for fragment in fragments
@@ -124,12 +126,12 @@ def _fragments(fragments: list[Fragment]) -> list[dict[str, Any]]:
 
 
 def _explain_comfyui(prompt: str, errors: list[str]) -> dict[str, Any]:
-    fragments = _attempt(lambda: parse_emphasis(prompt, "comfyui"), errors) or []
-    names = _attempt(lambda: embeddings_named(prompt), []) or []
+    fragments = _try(lambda: parse_emphasis(prompt, "comfyui"), errors) or []
+    names = _try(lambda: find_embeddings(prompt), []) or []
     return {"fragments": [{"text": f.text, "weight": f.weight} for f in fragments], "embeddings": names}
 
 
-def _attempt(read: Any, errors: list[str]) -> Any:
+def _try(read: Any, errors: list[str]) -> Any:
     try:
         return read()
     except BadParameter as error:
@@ -137,7 +139,7 @@ def _attempt(read: Any, errors: list[str]) -> Any:
         return None
 
 
-def _differences(prompt: str, a1111: dict[str, Any]) -> Iterator[str]:
+def _list_differences(prompt: str, a1111: dict[str, Any]) -> Iterator[str]:
     """What changes when this prompt moves between the hosts."""
     text = str(a1111["text"])
     if text != prompt:
@@ -158,7 +160,7 @@ def _differences(prompt: str, a1111: dict[str, Any]) -> Iterator[str]:
 
 def _weights(text: str, mode: Mode) -> list[tuple[str, float]]:
     """Weight of every letter and digit, so that how fragments are joined does not count."""
-    fragments = _attempt(lambda: parse_emphasis(text, mode), []) or []
+    fragments = _try(lambda: parse_emphasis(text, mode), []) or []
     return [(mark, round(fragment.weight, 6)) for fragment in fragments for mark in fragment.text if mark.isalnum()]
 
 
@@ -169,13 +171,13 @@ __all__ = [
     "Fragment",
     "Group",
     "Mode",
-    "Part",
     "Schedule",
-    "compose",
-    "embeddings_named",
+    "Subprompt",
     "explain",
+    "find_embeddings",
+    "list_texts",
     "parse_emphasis",
     "parse_prompt",
     "parse_schedule",
-    "schedule",
+    "split_subprompts",
 ]

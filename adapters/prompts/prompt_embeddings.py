@@ -34,13 +34,13 @@ class PromptEmbeddings(NamedTuple):
 
 def plain_fragments(text: str) -> list[Fragment]:
     """Weighted texts of a prompt that is one text for all steps. Raises BadParameter for AND and for schedules."""
-    from .prompt import compose, parse_emphasis, schedule
+    from .prompt import list_texts, parse_emphasis, split_subprompts
 
-    parts = compose(text)
+    parts = split_subprompts(text)
     if len(parts) > 1 or parts[0][1] != 1:
         fix = "encode the parts with nodes of their own and combine the conditionings"
         raise BadParameter("AND and a weight after the last colon are not read here", where="text", fix=fix)
-    changes = schedule(parts[0][0], 100)
+    changes = list_texts(parts[0][0], 100)
     if len(changes) > 1:
         fix = "encode the texts with nodes of their own and set their time steps"
         raise BadParameter("a prompt that changes over the steps is not read here", where="text", fix=fix)
@@ -60,7 +60,7 @@ class EmbeddingFolder:
         An embedding that is asked for by `embedding:` must exist and fit; one that only shares its name with a word is
         left out with a note. Raises BadParameter, UnknownName, BadWeights.
         """
-        from ..embeddings.load import fits
+        from ..embeddings.load import explain_misfit
 
         called = {match["name"] for fragment in fragments for match in _NAMED.finditer(fragment.text)}
         plain = [fragment._replace(text=_NAMED.sub(r"\g<name>", fragment.text)) for fragment in fragments]
@@ -71,7 +71,7 @@ class EmbeddingFolder:
         for name in dict.fromkeys([*called, *words]):
             try:
                 encoders = self._learned[name] if name in self._learned else self._load(name)
-                if why := fits(encoders, architecture):
+                if why := explain_misfit(encoders, architecture):
                     raise BadParameter(f"the embedding {why}", where=name, fix="use one made for this base model")
             except UnderdrawingError as error:
                 if name in called:

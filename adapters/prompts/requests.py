@@ -50,7 +50,7 @@ def read_presets(lines: str) -> dict[str, str]:
     return {name.strip(): values.strip() for name, _, values in found}
 
 
-def first_ranks(adapter: Adapter, ranks: int | None) -> Adapter:
+def truncate_ranks(adapter: Adapter, ranks: int | None) -> Adapter:
     """Only the first ranks of plain LoRAs, their scale unchanged: A1111's `dyn`. None: the adapter itself."""
     from ..deltas.lowrank import LowRank
 
@@ -63,16 +63,16 @@ def first_ranks(adapter: Adapter, ranks: int | None) -> Adapter:
     return replace(adapter, modules=modules)
 
 
-def changes_in_time(call: AdapterCall) -> bool:
+def is_timed(call: AdapterCall) -> bool:
     """Whether a tag's strengths change while sampling."""
     return bool(call.start or call.stop) or isinstance(call.unet, Curve) or isinstance(call.te, Curve)
 
 
-def timeline(call: AdapterCall, steps: int = 0) -> list[tuple[float, float, float]]:
+def make_timeline(call: AdapterCall, steps: int = 0) -> list[tuple[float, float, float]]:
     """(fraction of the sampling where it begins, text encoder strength, UNet strength), only where one changes.
 
     steps: 0 when their number is not known; fractions are then exact to 1/100, curves stand in 20 stairs.
-    Raises BadParameter for a place told in steps when their number is not known.
+    Raises BadParameter for a place given in steps when their number is not known.
     """
     curves = [strength for strength in (call.te, call.unet) if isinstance(strength, Curve)]
     moments = [moment for moment in (call.start, call.stop) if moment]

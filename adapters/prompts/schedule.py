@@ -99,7 +99,7 @@ def parse_schedule(text: str) -> Body:
         return (text,) if text else ()
 
 
-def schedule(text: str, steps: int, *, hires_steps: int | None = None, old: bool = False) -> list[tuple[int, str]]:
+def list_texts(text: str, steps: int, *, hires_steps: int | None = None, old: bool = False) -> list[tuple[int, str]]:
     """Texts of a prompt with the last step of each, steps counted from 1; an alternation gives one entry per step.
 
     hires_steps: read the prompt for the second pass of that many steps: fractions count from 1.0, steps from `steps`

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from ...core.errors import BadParameter
 from .block_weights import is_blocks, parse_blocks
-from .curves import Curve, at, parse_strength, show_strength
-from .numbers import Moment, active, finite, show
+from .curves import Curve, format_strength, parse_strength, strength_at
+from .numbers import Moment, format_number, is_active, parse_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,25 +65,25 @@ class AdapterCall:
     kind: str = "lora"
     ignored: tuple[str, ...] = ()
 
-    def active(self, step: int, steps: int) -> bool:
+    def is_active(self, step: int, steps: int) -> bool:
         """Whether it works in step, counted from 1 to steps."""
-        return active(step, steps, self.start, self.stop)
+        return is_active(step, steps, self.start, self.stop)
 
     def strengths(self, step: int, steps: int, *, hires: bool = False) -> tuple[float, float]:
         """Strength on the text encoders and on the UNet in step (1 to steps); 0 outside start and stop."""
-        if not self.active(step, steps):
+        if not self.is_active(step, steps):
             return 0.0, 0.0
         te = self.hires_te if hires and self.hires_te is not None else self.te
         unet = self.hires_unet if hires and self.hires_unet is not None else self.unet
-        return at(te, step, steps), at(unet, step, steps)
+        return strength_at(te, step, steps), strength_at(unet, step, steps)
 
     def __str__(self) -> str:
         options = {"dyn": self.dyn, "start": self.start, "stop": self.stop}
         hires = {"hrte": self.hires_te, "hrunet": self.hires_unet}
-        parts = [self.name, show_strength(self.te), show_strength(self.unet)]
+        parts = [self.name, format_strength(self.te), format_strength(self.unet)]
         parts += [f"{key}={value}" for key, value in options.items() if value is not None]
         parts += [str(self.block_weights)] if self.block_weights else []
-        parts += [f"{key}={show_strength(value)}" for key, value in hires.items() if value is not None]
+        parts += [f"{key}={format_strength(value)}" for key, value in hires.items() if value is not None]
         return f"<{self.kind}:{':'.join([*parts, *self.ignored])}>"
 
 
@@ -95,7 +95,7 @@ class HypernetCall:
     strength: float
 
     def __str__(self) -> str:
-        return f"<hypernet:{self.name}:{show(self.strength)}>"
+        return f"<hypernet:{self.name}:{format_number(self.strength)}>"
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,12 @@ def read_tags(prompt: str, presets: Mapping[str, str] | None = None) -> TaggedPr
     Raises BadParameter that names the tag.
     """
     text, tags = split_tags(prompt)
-    adapters = tuple(adapter_call(tag, presets) for tag in tags if tag.kind in ADAPTERS)
+    adapters = tuple(read_call(tag, presets) for tag in tags if tag.kind in ADAPTERS)
     hypernets = tuple(_hypernet(tag) for tag in tags if tag.kind == "hypernet")
     return TaggedPrompt(text, adapters, hypernets, tuple(t for t in tags if t.kind not in (*ADAPTERS, "hypernet")))
 
 
-def adapter_call(tag: Tag, presets: Mapping[str, str] | None = None) -> AdapterCall:
+def read_call(tag: Tag, presets: Mapping[str, str] | None = None) -> AdapterCall:
     """Understand a `lora`, `lyco` or `loractl` tag. Raises BadParameter that names the tag and the argument."""
     name = _name(tag)
     options, values, where = tag.options, list(tag.positional[1:]), tag.text
@@ -166,7 +166,7 @@ def _name(tag: Tag) -> str:
 
 
 def _hypernet(tag: Tag) -> HypernetCall:
-    return HypernetCall(_name(tag), finite(tag.positional[1], where=tag.text) if len(tag.positional) > 1 else 1.0)
+    return HypernetCall(_name(tag), parse_number(tag.positional[1], where=tag.text) if len(tag.positional) > 1 else 1.0)
 
 
 def _old_blocks(values: list[str], presets: Mapping[str, str] | None) -> str:
@@ -181,7 +181,9 @@ def _blocks(
     if not text and not elements:
         return None
     try:
-        return parse_blocks(text, elements, dynamic=finite(dynamic, where="x") if dynamic else 1.0, presets=presets)
+        return parse_blocks(
+            text, elements, dynamic=parse_number(dynamic, where="x") if dynamic else 1.0, presets=presets
+        )
     except BadParameter as error:
         raise BadParameter(f"{error.where}: {error.what}", where=where, fix=error.fix) from error
 
@@ -219,7 +221,7 @@ __all__ = [
     "HypernetCall",
     "Tag",
     "TaggedPrompt",
-    "adapter_call",
+    "read_call",
     "read_tags",
     "split_tags",
 ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from ..modules.architectures import ARCHITECTURES, CONTEXT_WIDTHS, SD21, SDXL, UNKNOWN, modules
-from ..modules.parts import TEXT_ENCODER_2, part_of
+from ..modules.architectures import ARCHITECTURES, CONTEXT_WIDTHS, SD21, SDXL, UNKNOWN, list_modules
+from ..modules.parts import TEXT_ENCODER_2, find_part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,17 +21,17 @@ _TRAINER_NAMES = sorted(
 """How trainers begin the name of a base model → architecture, the longest first."""
 
 
-def base_model(adapter: Adapter) -> str:
+def guess_base_model(adapter: Adapter) -> str:
     """Architecture by the width of the text encoding its cross attention reads; else by the modules it names.
 
     Where neither tells, what the trainer wrote into the metadata counts (kohya's ss_base_model_version, ss_v2 and
     modelspec.architecture).
     """
-    found = base_of(adapter.modules)
-    return _written(adapter.metadata) if found == UNKNOWN else found
+    found = guess_from_modules(adapter.modules)
+    return _read_metadata(adapter.metadata) if found == UNKNOWN else found
 
 
-def _written(metadata: Mapping[str, str]) -> str:
+def _read_metadata(metadata: Mapping[str, str]) -> str:
     for key in ("ss_base_model_version", "modelspec.architecture"):
         for start, name in _TRAINER_NAMES:
             if metadata.get(key, "").startswith(start):
@@ -39,7 +39,7 @@ def _written(metadata: Mapping[str, str]) -> str:
     return SD21 if metadata.get("ss_v2") == "True" else UNKNOWN
 
 
-def base_of(deltas: Mapping[str, Delta]) -> str:
+def guess_from_modules(deltas: Mapping[str, Delta]) -> str:
     """The same for deltas by canonical module name."""
     widths = Counter(
         extent.cols
@@ -50,7 +50,7 @@ def base_of(deltas: Mapping[str, Delta]) -> str:
         if width in CONTEXT_WIDTHS:
             return CONTEXT_WIDTHS[width]
     names = set(deltas)
-    fits = [name for name in ARCHITECTURES if names and names <= set(modules(name))]
-    if TEXT_ENCODER_2 in map(part_of, names) and SDXL in fits:
+    fits = [name for name in ARCHITECTURES if names and names <= set(list_modules(name))]
+    if TEXT_ENCODER_2 in map(find_part, names) and SDXL in fits:
         return SDXL
     return fits[0] if len(fits) == 1 else UNKNOWN

@@ -16,20 +16,20 @@ ENCODERS = {"string_to_param.*": TEXT_ENCODER, **SDXL_PAIR}
 CLONEOFSIMO_MARK = "<embed>"
 
 
-class Learned(NamedTuple):
+class TokenKey(NamedTuple):
     """Token and the text encoder its vectors are for."""
 
     token: str
     encoder: str
 
 
-def learned_token(key: str, file: RawFile) -> Learned | str | None:
+def read_token_key(key: str, file: RawFile) -> TokenKey | str | None:
     """What a key holds of a learned token; words when it is one that cannot be understood; None when it is none."""
     if file.metadata.get(key) == CLONEOFSIMO_MARK:
-        return Learned(key, TEXT_ENCODER)
+        return TokenKey(key, TEXT_ENCODER)
     if not key.startswith(PREFIX):
         return None
     for ending, encoder in ENCODERS.items():
         if key.endswith(f".{ending}"):
-            return Learned(key[len(PREFIX) : -len(ending) - 1], encoder)
+            return TokenKey(key[len(PREFIX) : -len(ending) - 1], encoder)
     return f"is a bundled embedding, but not {', '.join(ENCODERS)}"

@@ -41,7 +41,7 @@ class RawFile:
     config: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-def read_raw(path: str | os.PathLike[str]) -> RawFile:
+def read_file(path: str | os.PathLike[str]) -> RawFile:
     """Read a .safetensors or pickled file, or a folder written by PEFT's save_pretrained.
 
     Raises BadWeights for a damaged or missing file, UnsafeFile for one with more than tensors in plain containers.
@@ -53,7 +53,7 @@ def read_raw(path: str | os.PathLike[str]) -> RawFile:
     return RawFile(found, read_safetensors(found), metadata=dict(header.metadata), config=_config(found))
 
 
-def part_folders(path: Path) -> list[Path]:
+def find_part_folders(path: Path) -> list[Path]:
     """Folders of PEFT's inside a folder, one for each part of the model (`lora convert --to peft` writes such)."""
     if not path.is_dir() or _in_folder(path) is not None:
         return []

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from ...core.errors import BadWeights
 from ..adapter import Adapter, Embeddings
 from ..deltas.build import build
-from ..deltas.parts import finite
+from ..deltas.parts import is_finite
 from ..embeddings.vectors import read_vectors
-from .bundled_tokens import Learned, learned_token
+from .bundled_tokens import TokenKey, read_token_key
 from .dialects.base import Dialect, ModuleKey, Rejection, find_dialects
-from .files import RawFile, part_folders, read_raw
+from .files import RawFile, find_part_folders, read_file
 from .foreign import refuse_foreign
-from .metadata import Told
+from .metadata import FileMetadata
 
 if TYPE_CHECKING:
     import os
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class _Sorted:
+class _KeyGroups:
     """Keys by where they belong."""
 
     groups: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     """Module → {suffix: key}."""
-    tokens: dict[Learned, str] = field(default_factory=dict["Learned", str])
+    tokens: dict[TokenKey, str] = field(default_factory=dict["TokenKey", str])
     unused: dict[str, str] = field(default_factory=dict[str, str])
     dialects: Counter[str] = field(default_factory=Counter[str])
     rejected: dict[str, str] = field(default_factory=dict[str, str])
@@ -45,11 +45,11 @@ def load_adapter(path: str | os.PathLike[str]) -> Adapter:
     Raises BadWeights for a damaged file, a file of another kind (named) or one in which nothing is understood;
     UnsafeFile for a pickle that holds more than tensors.
     """
-    folders = part_folders(Path(path))
-    return _joined(Path(path), [_load(folder) for folder in folders]) if folders else _load(path)
+    folders = find_part_folders(Path(path))
+    return _join(Path(path), [_load(folder) for folder in folders]) if folders else _load(path)
 
 
-def _joined(path: Path, parts: list[Adapter]) -> Adapter:
+def _join(path: Path, parts: list[Adapter]) -> Adapter:
     """One adapter of the folders of a model's parts."""
 
     def under(part: Adapter, table: dict[str, str]) -> dict[str, str]:
@@ -82,17 +82,17 @@ def _joined(path: Path, parts: list[Adapter]) -> Adapter:
 
 
 def _load(path: str | os.PathLike[str]) -> Adapter:
-    file = read_raw(path)
+    file = read_file(path)
     for dialect in find_dialects():
         file = dialect.prepare(file)
     refuse_foreign(file)
-    found = _sort(file)
-    told = Told(file)
-    modules, used = _modules(file, found, told)
-    embeddings = _embeddings(file, found, used)
+    found = _group_keys(file)
+    metadata = FileMetadata(file)
+    modules, used = _build_modules(file, found, metadata)
+    embeddings = _read_embeddings(file, found, used)
     if not modules and not embeddings:
         raise BadWeights(
-            f"nothing in it is understood: {_why(found, file)}",
+            f"nothing in it is understood: {_explain(found, file)}",
             where=str(file.path),
             fix="check what kind of file it is",
         )
@@ -105,12 +105,12 @@ def _load(path: str | os.PathLike[str]) -> Adapter:
         used=used,
         unused={**found.unused, **dict.fromkeys(file.rest, "is no tensor")},
         rejected=found.rejected,
-        notes=told.notes(),
-        finite=all(finite(file.tensors[key]) for key in found.unused if key in file.tensors),
+        notes=metadata.notes(),
+        finite=all(is_finite(file.tensors[key]) for key in found.unused if key in file.tensors),
     )
 
 
-def _embeddings(file: RawFile, found: _Sorted, used: dict[str, str]) -> Embeddings:
+def _read_embeddings(file: RawFile, found: _KeyGroups, used: dict[str, str]) -> Embeddings:
     embeddings: Embeddings = defaultdict(dict)
     for learned, key in found.tokens.items():
         try:
@@ -118,7 +118,7 @@ def _embeddings(file: RawFile, found: _Sorted, used: dict[str, str]) -> Embeddin
         except BadWeights as error:
             found.unused[key] = error.what
             continue
-        if not finite(rows):
+        if not is_finite(rows):
             found.unused[key] = "holds NaN or infinite values"
             continue
         embeddings[learned.token][learned.encoder] = rows
@@ -126,26 +126,26 @@ def _embeddings(file: RawFile, found: _Sorted, used: dict[str, str]) -> Embeddin
     return dict(embeddings)
 
 
-def _sort(file: RawFile) -> _Sorted:
-    found, before = _Sorted(), find_dialects()
+def _group_keys(file: RawFile) -> _KeyGroups:
+    found, order = _KeyGroups(), find_dialects()
     for key in file.tensors:
-        learned = learned_token(key, file)
-        if isinstance(learned, Learned):
+        learned = read_token_key(key, file)
+        if isinstance(learned, TokenKey):
             found.tokens[learned] = key
         elif learned is not None:
             found.unused[key] = learned
         else:
-            before = _place(key, file, found, before)
+            order = _place_key(key, file, found, order)
     return found
 
 
-def _place(key: str, file: RawFile, found: _Sorted, order: tuple[Dialect, ...]) -> tuple[Dialect, ...]:
+def _place_key(key: str, file: RawFile, found: _KeyGroups, order: tuple[Dialect, ...]) -> tuple[Dialect, ...]:
     """Ask the dialects about a key; the one that knew it is asked first about the next."""
     rejections: dict[str, Rejection] = {}
     for dialect in order:
         place = dialect.locate(key, file)
         if isinstance(place, ModuleKey):
-            return _take(key, dialect, place, found, order)
+            return _add_key(key, dialect, place, found, order)
         rejections[dialect.id] = place
     near = next((rejection.reason for rejection in rejections.values() if not rejection.foreign), "")
     found.unused[key] = near or "no dialect knows this name"
@@ -154,8 +154,8 @@ def _place(key: str, file: RawFile, found: _Sorted, order: tuple[Dialect, ...]) 
     return order
 
 
-def _take(
-    key: str, dialect: Dialect, place: ModuleKey, found: _Sorted, order: tuple[Dialect, ...]
+def _add_key(
+    key: str, dialect: Dialect, place: ModuleKey, found: _KeyGroups, order: tuple[Dialect, ...]
 ) -> tuple[Dialect, ...]:
     group = found.groups[place.module]
     if place.suffix in group:
@@ -166,12 +166,12 @@ def _take(
     return order if order[0] is dialect else (dialect, *(other for other in order if other is not dialect))
 
 
-def _modules(file: RawFile, found: _Sorted, told: Told) -> tuple[dict[str, Delta], dict[str, str]]:
+def _build_modules(file: RawFile, found: _KeyGroups, metadata: FileMetadata) -> tuple[dict[str, Delta], dict[str, str]]:
     modules: dict[str, Delta] = {}
     used: dict[str, str] = {}
     for module, keys in found.groups.items():
         tensors: dict[str, Tensor] = {suffix: file.tensors[key] for suffix, key in keys.items()}
-        built = build(tensors, told.hints(module, tensors))
+        built = build(tensors, metadata.hints(module, tensors))
         if built.delta is not None:
             modules[module] = built.delta
         for suffix, key in keys.items():
@@ -182,7 +182,7 @@ def _modules(file: RawFile, found: _Sorted, told: Told) -> tuple[dict[str, Delta
     return modules, used
 
 
-def _why(found: _Sorted, file: RawFile) -> str:
+def _explain(found: _KeyGroups, file: RawFile) -> str:
     if not file.tensors:
         return "it holds no tensors"
     reasons = Counter(found.unused.values()).most_common(2)

@@ -14,79 +14,80 @@ if TYPE_CHECKING:
     from .files import RawFile
 
 HEADER = "lora_adapter_metadata"
-MOST = 1 << 20
+MAX_HEADER = 1 << 20
 """Longest header entry that is parsed, in characters."""
 
 
-class Told:
-    """Hints by module, and a note where a scale had to be taken as 1."""
+class FileMetadata:
+    """What a file's metadata says: hints by module, and a note where a scale had to be taken as 1."""
 
     def __init__(self, file: RawFile) -> None:
         self._config = file.config if any(key.startswith(PREFIX) for key in file.tensors) else {}
-        self._header = _header(file)
-        self._silent = 0
+        self._read_header = _read_header(file)
+        self._without_alpha = 0
 
     def hints(self, module: str, suffixes: Iterable[str]) -> Hints:
-        """What is told of a module with these suffixes."""
+        """What the metadata says of a module with these suffixes."""
         part, _, name = module.partition(".")
-        own = {k.removeprefix(f"{part}."): v for k, v in self._header.items() if k.startswith(f"{part}.")}
+        own = {k.removeprefix(f"{part}."): v for k, v in self._read_header.items() if k.startswith(f"{part}.")}
         config = own or self._config
         if not config:
             held = set(suffixes)
-            self._silent += "alpha" not in held and any(
+            self._without_alpha += "alpha" not in held and any(
                 s.startswith(("lora_A", "lora_down", "lora.down")) for s in held
             )
             return Hints()
-        return _hints(config, name)
+        return _make_hints(config, name)
 
     def notes(self) -> tuple[str, ...]:
         """What a user should know about scales."""
-        if not self._silent:
+        if not self._without_alpha:
             return ()
-        return (f"{self._silent} modules hold no alpha: their scale is 1 (a trainer may have kept alpha elsewhere)",)
+        where = "a trainer may have kept alpha elsewhere"
+        return (f"{self._without_alpha} modules hold no alpha: their scale is 1 ({where})",)
 
 
-def _hints(config: dict[str, Any], name: str) -> Hints:
-    alpha = _of(config, "alpha_pattern", name, config.get("lora_alpha", config.get("alpha")))
-    rank = _of(config, "rank_pattern", name, config.get("r"))
+def _make_hints(config: dict[str, Any], name: str) -> Hints:
+    alpha = _find_value(config, "alpha_pattern", name, config.get("lora_alpha", config.get("alpha")))
+    rank = _find_value(config, "rank_pattern", name, config.get("r"))
     forward = config.get("feedforward_modules")
     return Hints(
-        alpha=float(alpha) if _number(alpha) else None,
-        rank=int(rank) if _number(rank) else None,
+        alpha=float(alpha) if _is_number(alpha) else None,
+        rank=int(rank) if _is_number(rank) else None,
         stabilised=bool(config.get("use_rslora")),
         always_scaled=config.get("peft_type") == "LOKR",
-        neumann=_terms(config),
-        limit=float(config["eps"]) if config.get("coft") and _number(config.get("eps")) else None,
-        on_input=_ends(name, forward) if isinstance(forward, list) else None,
+        neumann=_count_terms(config),
+        limit=float(config["eps"]) if config.get("coft") and _is_number(config.get("eps")) else None,
+        on_input=_matches_end(name, forward) if isinstance(forward, list) else None,
     )
 
 
-def _terms(config: dict[str, Any]) -> int | None:
+def _count_terms(config: dict[str, Any]) -> int | None:
     if config.get("peft_type") == "OFT" and not config.get("use_cayley_neumann", True):
         return None
     terms = config.get("num_cayley_neumann_terms", 5)
-    return int(terms) if _number(terms) else 5
+    return int(terms) if _is_number(terms) else 5
 
 
-def _of(config: dict[str, Any], table: str, name: str, default: Any) -> Any:
+def _find_value(config: dict[str, Any], table: str, name: str, default: Any) -> Any:
     """PEFT's patterns: the end of a module's name → a value of its own."""
     patterns = config.get(table)
     if not isinstance(patterns, dict):
         return default
-    return next((value for pattern, value in patterns.items() if _ends(name, [pattern])), default)
+    return next((value for pattern, value in patterns.items() if _matches_end(name, [pattern])), default)
 
 
-def _ends(name: str, endings: list[Any]) -> bool:
+def _matches_end(name: str, endings: list[Any]) -> bool:
     return any(name == ending or name.endswith(f".{ending}") for ending in endings)
 
 
-def _number(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _header(file: RawFile) -> dict[str, Any]:
+def _read_header(file: RawFile) -> dict[str, Any]:
     text = file.metadata.get(HEADER, "")
-    if not text or len(text) > MOST:
+    if not text or len(text) > MAX_HEADER:
         return {}
     try:
         table = json.loads(text)

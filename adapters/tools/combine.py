@@ -12,19 +12,19 @@ import torch
 from ...core.errors import BadParameter, BadWeights
 from ...core.files import hash_file
 from ..deltas.lowrank import LowRank
-from ..reading.base_model import base_of
+from ..reading.base_model import guess_from_modules
 from .module_sums import ModuleSum, sum_modules
 from .save import (
     ToolReport,
-    dtype_of,
-    factor_tensors,
+    check_output,
+    count_ranks,
     is_linear,
-    not_an_input,
-    ranks_of,
+    make_factor_tensors,
+    make_source_entry,
+    parse_dtype,
     save_kohya,
-    source_entry,
 )
-from .svd import Factors, RankRule, balanced, leading, of_product
+from .svd import Factors, RankRule, balance, factor_product, find_leading
 
 if TYPE_CHECKING:
     import os
@@ -52,14 +52,14 @@ class _Output:
     def add_product(self, name: str, up: Tensor, down: Tensor, kernel: tuple[int, ...]) -> None:
         """Store two factors."""
         try:
-            self.modules[name].update(factor_tensors(up, down, kernel, self.dtype))
+            self.modules[name].update(make_factor_tensors(up, down, kernel, self.dtype))
         except BadWeights as error:
             raise BadWeights(error.what, where=name, fix=error.fix) from error
 
     def add_truncated(self, name: str, factors: Factors, rule: RankRule, kernel: tuple[int, ...]) -> None:
         """Store what a rule leaves of a spectrum."""
         rank = rule.rank(factors)
-        self.add_product(name, *balanced(factors, rank), kernel)
+        self.add_product(name, *balance(factors, rank), kernel)
         if error := factors.error(rank):
             self.errors[name] = error
 
@@ -89,16 +89,16 @@ def merge(
     """
     if how == "svd" and rule is None:
         raise BadParameter("a merge by SVD needs to know the rank", where="rank", fix="give a rank or a rule")
-    path = not_an_input(output, [source[0].path for source in sources])
+    path = check_output(output, [source[0].path for source in sources])
     triples = [(source[0], source[1], source[-1]) for source in sources]
-    _refuse([adapter for adapter, *_ in triples])
+    _refuse_nonlinear([adapter for adapter, *_ in triples])
     sums = sum_modules(triples)
-    result = _Output(dtype_of(dtype) if dtype else _choose_dtype(sums, how))
+    result = _Output(parse_dtype(dtype) if dtype else _choose_dtype(sums, how))
     for done, total in enumerate(sums.values(), start=1):
         _add_module(result, total, how, rule)
         if progress is not None:
             progress(done, len(sums))
-    adapters = [source_entry(*triple) for triple in triples]
+    adapters = [make_source_entry(*triple) for triple in triples]
     return _finish(path, result, triples, {"tool": "merge", "how": how, "adapters": adapters})
 
 
@@ -114,9 +114,9 @@ def resize(
 
     As merge by SVD with one source at strength 1; for LoRA and LoCon by QR of the factors and an SVD of the small core.
     """
-    path = not_an_input(output, [adapter.path])
-    _refuse([adapter])
-    result, sums = _Output(dtype_of(dtype)), sum_modules([(adapter, 1.0, 1.0)])
+    path = check_output(output, [adapter.path])
+    _refuse_nonlinear([adapter])
+    result, sums = _Output(parse_dtype(dtype)), sum_modules([(adapter, 1.0, 1.0)])
     for done, total in enumerate(sums.values(), start=1):
         _add_module(result, total, "svd", rule)
         if progress is not None:
@@ -126,7 +126,7 @@ def resize(
     return _finish(path, result, [(adapter, 1.0, 1.0)], step)
 
 
-def _refuse(adapters: Sequence[Adapter]) -> None:
+def _refuse_nonlinear(adapters: Sequence[Adapter]) -> None:
     for adapter in adapters:
         bad = Counter(delta.algorithm for delta in adapter.modules.values() if not is_linear(delta))
         if bad:
@@ -144,7 +144,7 @@ def _add_module(output: _Output, total: ModuleSum, how: How, rule: RankRule | No
     elif total.products:
         up, down = total.factors()
         if how == "svd" and rule is not None:
-            output.add_truncated(total.name, of_product(up, down), rule, total.kernel())
+            output.add_truncated(total.name, factor_product(up, down), rule, total.kernel())
         else:
             output.add_product(total.name, up, down, total.kernel())
     elif total.diffs:
@@ -161,7 +161,7 @@ def _truncate_dense(output: _Output, total: ModuleSum, rule: RankRule) -> None:
         output.add_whole(total.name, "diff", change)
         return
     matrix = change.flatten(1)
-    factors = leading(matrix, min(matrix.shape) if rule.whole else rule.most)
+    factors = find_leading(matrix, min(matrix.shape) if rule.whole else rule.most)
     output.add_truncated(total.name, factors, rule, tuple(change.shape[2:]))
     output.reduced.update({one.delta.algorithm for one in (*total.products, *total.diffs, *total.others)})
 
@@ -184,11 +184,11 @@ def _power_of_two(value: float) -> bool:
 def _finish(
     path: Any, result: _Output, triples: Sequence[tuple[Adapter, float, float]], step: dict[str, Any]
 ) -> ToolReport:
-    base = base_of({name: delta for adapter, *_ in triples for name, delta in adapter.modules.items()})
+    base = guess_from_modules({name: delta for adapter, *_ in triples for name, delta in adapter.modules.items()})
     notes = [f"{count} modules of type {kind} became LoRA" for kind, count in sorted(result.reduced.items())]
     tokens = sorted({token for adapter, *_ in triples for token in adapter.embeddings})
     if tokens:
         notes.append(f"learned tokens are not carried over: {', '.join(tokens)[:200]}")
     save_kohya(path, result.modules, base, step)
-    ranks = ranks_of(result.modules)
+    ranks = count_ranks(result.modules)
     return ToolReport(path, len(result.modules), base, ranks, result.errors, {}, tuple(notes), (path,))

@@ -18,14 +18,23 @@ from ..deltas.dora import Dora
 from ..deltas.lowrank import LowRank
 from ..deltas.products import Hadamard
 from ..modules.architectures import SDXL_PAIR
-from ..modules.parts import TEXT_ENCODER, part_of
-from ..reading.base_model import base_of
+from ..modules.parts import TEXT_ENCODER, find_part
+from ..reading.base_model import guess_from_modules
 from ..reading.dialects.peft import PREFIX
 from ..reading.metadata import HEADER
-from .kohya_form import kohya_tensors
-from .peft_form import peft_config, peft_tensors
-from .save import ToolReport, dense_change, factor_tensors, is_linear, not_an_input, provenance, ranks_of, save_kohya
-from .svd import RankRule, balanced, leading
+from .kohya_form import make_kohya_tensors
+from .peft_form import make_peft_config, make_peft_tensors
+from .save import (
+    ToolReport,
+    check_output,
+    compute_dense_change,
+    count_ranks,
+    is_linear,
+    make_factor_tensors,
+    make_provenance,
+    save_kohya,
+)
+from .svd import RankRule, balance, find_leading
 
 if TYPE_CHECKING:
     import os
@@ -68,16 +77,16 @@ def convert(
     """
     if naming not in NAMINGS:
         raise BadParameter(f"{naming!r} is no naming", where="to", fix=f"use one of {', '.join(NAMINGS)}")
-    path = Path(output) if naming == "peft" else not_an_input(output, [adapter.path])
+    path = Path(output) if naming == "peft" else check_output(output, [adapter.path])
     if naming == "peft" and path.resolve() == adapter.path.resolve().parent:
         raise BadParameter("holds the input, which stays as it is", where=str(path), fix="choose another folder")
-    result, base = _Result(), base_of(adapter.modules)
-    modules = _fitted(adapter, naming, dense, result, progress)
+    result, base = _Result(), guess_from_modules(adapter.modules)
+    modules = _fit_modules(adapter, naming, dense, result, progress)
     step = {"tool": "convert", "from": adapter.dialect, "name": adapter.name, "sha256": hash_file(adapter.path)}
     if modules and naming == "kohya":
-        tables = {name: kohya_tensors(delta) for name, delta in modules.items()}
+        tables = {name: make_kohya_tensors(delta) for name, delta in modules.items()}
         result.files.append(save_kohya(path, tables, base, step))
-        result.ranks.update(ranks_of(tables))
+        result.ranks.update(count_ranks(tables))
     elif modules:
         _save_peft(path, modules, naming, step, result)
     folder, stem = (path, adapter.name) if naming == "peft" else (path.parent, path.stem)
@@ -88,18 +97,18 @@ def convert(
     return ToolReport(path, len(modules), base, ranks, result.errors, {}, tuple(result.notes), tuple(result.files))
 
 
-def _fitted(
+def _fit_modules(
     adapter: Adapter, naming: Naming, dense: RankRule | None, result: _Result, progress: Progress | None
 ) -> dict[str, Delta]:
     """The deltas, those that the naming lacks approximated or refused."""
     modules: dict[str, Delta] = {}
     faults: dict[str, list[str]] = {}
     for done, (name, delta) in enumerate(adapter.modules.items(), start=1):
-        fault = _fault(delta, naming)
+        fault = _find_fault(delta, naming)
         if fault is None:
             modules[name] = delta
         elif dense is not None and is_linear(delta) and delta.bias is None:
-            modules[name] = _approximated(name, delta, dense, result)
+            modules[name] = _approximate(name, delta, dense, result)
         else:
             faults.setdefault(fault, []).append(name)
         if progress is not None:
@@ -113,14 +122,14 @@ def _fitted(
             else "keep the file as it is"
         )
         raise BadWeights(why, where=str(adapter.path), fix=fix)
-    return _uniform(modules, naming)
+    return _check_kinds(modules, naming)
 
 
-def _fault(delta: Delta, naming: Naming) -> str | None:
+def _find_fault(delta: Delta, naming: Naming) -> str | None:
     """Why a naming has no place for a delta."""
     if naming == "kohya":
         try:
-            kohya_tensors(delta)
+            make_kohya_tensors(delta)
         except BadWeights as error:
             return error.what
         return None
@@ -138,25 +147,25 @@ def _fault(delta: Delta, naming: Naming) -> str | None:
     return None
 
 
-def _approximated(name: str, delta: Delta, rule: RankRule, result: _Result) -> LowRank:
-    change = dense_change(name, delta)
+def _approximate(name: str, delta: Delta, rule: RankRule, result: _Result) -> LowRank:
+    change = compute_dense_change(name, delta)
     if change.ndim < 2:
         raise BadWeights(
             f"a {delta.algorithm} of one axis cannot become a LoRA", where=name, fix="keep the file as it is"
         )
     matrix = change.flatten(1)
-    factors = leading(matrix, min(matrix.shape) if rule.whole else rule.most)
+    factors = find_leading(matrix, min(matrix.shape) if rule.whole else rule.most)
     rank = rule.rank(factors)
-    table = factor_tensors(*balanced(factors, rank), tuple(change.shape[2:]), torch.float32)
+    table = make_factor_tensors(*balance(factors, rank), tuple(change.shape[2:]), torch.float32)
     result.errors[name] = factors.error(rank)
     return LowRank(up=table["lora_up.weight"], down=table["lora_down.weight"])
 
 
-def _uniform(modules: dict[str, Delta], naming: Naming) -> dict[str, Delta]:
+def _check_kinds(modules: dict[str, Delta], naming: Naming) -> dict[str, Delta]:
     """PEFT's form is of one kind per model; raises BadWeights for mixtures."""
     if naming == "kohya":
         return modules
-    for part in {part_of(name) for name in modules}:
+    for part in {find_part(name) for name in modules}:
         kinds = {_kind(delta) for name, delta in modules.items() if name.startswith(f"{part}.")}
         if len(kinds) > 1:
             raise BadWeights(
@@ -177,15 +186,20 @@ def _save_peft(
         part, _, rest = name.partition(".")
         parts.setdefault(part, {})[rest] = delta
     if naming == "diffusers":
-        tensors = {key: t for part, own in parts.items() for key, t in peft_tensors(own, part, f"{part}.").items()}
-        told = {f"{part}.{key}": value for part, own in parts.items() for key, value in peft_config(own, part).items()}
-        metadata = {HEADER: json.dumps(told, sort_keys=True), "format": "pt", **provenance(step)}
+        tensors = {key: t for part, own in parts.items() for key, t in make_peft_tensors(own, part, f"{part}.").items()}
+        table = {
+            f"{part}.{key}": value for part, own in parts.items() for key, value in make_peft_config(own, part).items()
+        }
+        metadata = {HEADER: json.dumps(table, sort_keys=True), "format": "pt", **make_provenance(step)}
         result.files.append(write_safetensors(path, tensors, metadata))
         return
     for part, own in parts.items():
         folder = path / part if len(parts) > 1 else path
-        tensors, config = peft_tensors(own, part, PREFIX), json.dumps(peft_config(own, part), indent=2, sort_keys=True)
-        metadata = {"format": "pt", **provenance(step)}
+        tensors, config = (
+            make_peft_tensors(own, part, PREFIX),
+            json.dumps(make_peft_config(own, part), indent=2, sort_keys=True),
+        )
+        metadata = {"format": "pt", **make_provenance(step)}
         result.files.append(write_safetensors(folder / "adapter_model.safetensors", tensors, metadata))
         result.files.append(atomic_write(folder / "adapter_config.json", f"{config}\n".encode()))
 

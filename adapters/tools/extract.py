@@ -12,9 +12,9 @@ import torch
 from ...core.errors import BadParameter, BadWeights
 from ..applying.checkpoint import Checkpoint, open_checkpoint
 from ..modules.architectures import CONTEXT_WIDTHS, SD15, SDXL, UNKNOWN
-from ..modules.parts import TEXT_ENCODER_2, UNET, part_of
-from .save import ToolReport, dtype_of, factor_tensors, not_an_input, ranks_of, save_kohya
-from .svd import Factors, RankRule, balanced, leading
+from ..modules.parts import TEXT_ENCODER_2, UNET, find_part
+from .save import ToolReport, check_output, count_ranks, make_factor_tensors, parse_dtype, save_kohya
+from .svd import Factors, RankRule, balance, find_leading
 
 if TYPE_CHECKING:
     import os
@@ -48,7 +48,7 @@ class Extraction:
 
 
 @dataclass
-class _Found:
+class _Extracted:
     """What came out so far."""
 
     modules: dict[str, dict[str, Tensor]] = field(default_factory=dict[str, "dict[str, Tensor]"])
@@ -68,13 +68,13 @@ def extract(
 ) -> ToolReport:
     """Write the LoRA (kohya's names) that turns base into tuned as nearly as the rank allows.
 
-    Per weight the leading singular triplets of tuned - base in float32 (see factorise.leading for the accuracy), their
+    Per weight the leading singular triplets of tuned - base in float32 (see svd.find_leading for the accuracy), their
     values shared evenly by both factors, alpha = rank. Norms, biases and embedding tables cannot be said by a LoRA;
     where they differ the report says so. Raises BadWeights when nothing differs or the files have nothing in common.
     """
-    path = not_an_input(output, [Path(tuned), Path(base)])
+    path = check_output(output, [Path(tuned), Path(base)])
     with ExitStack() as stack:
-        new, old = (_open(stack, Path(file)) for file in (tuned, base))
+        new, old = (_open_file(stack, Path(file)) for file in (tuned, base))
         return extract_between(new, old, path, how, progress=progress)
 
 
@@ -88,50 +88,52 @@ def extract_between(
 ) -> ToolReport:
     """As extract, of checkpoints that are open already, such as a host's live models."""
     how = how or Extraction()
-    path = not_an_input(output, [])
-    found, dtype = _Found(), dtype_of(how.dtype)
+    path = check_output(output, [])
+    found, dtype = _Extracted(), parse_dtype(how.dtype)
     names = sorted({module for module, kind in new.slots if kind == "weight"})
     if not set(new.slots) & set(old.slots):
         raise BadWeights(f"has no module in common with {old.path.name}", where=str(new.path))
     with torch.no_grad():
         for done, name in enumerate(names, start=1):
-            _module(found, name, new, old, how, dtype)
+            _extract_module(found, name, new, old, how, dtype)
             if progress is not None:
                 progress(done, len(names))
-    architecture = _architecture(new)
-    _drop_still_encoders(found, how.least)
+    architecture = _guess_architecture(new)
+    _drop_unchanged_encoders(found, how.least)
     if not found.modules:
         raise BadWeights(f"nothing in it differs from {old.path.name}", where=str(new.path), fix="check the two models")
-    step = {"tool": "extract", "tuned": new.path.name, "base": old.path.name, **_told(how)}
+    step = {"tool": "extract", "tuned": new.path.name, "base": old.path.name, **_describe(how)}
     save_kohya(path, found.modules, architecture, step)
     left = {name: reason for name, reason in found.dropped.items() if reason != _SAME}
     return ToolReport(
-        path, len(found.modules), architecture, ranks_of(found.modules), found.errors, left, files=(path,)
+        path, len(found.modules), architecture, count_ranks(found.modules), found.errors, left, files=(path,)
     )
 
 
-def _told(how: Extraction) -> dict[str, Any]:
+def _describe(how: Extraction) -> dict[str, Any]:
     rules = {"rule": how.rule.kind, "most": how.rule.most, "value": how.rule.value, "clamp": how.clamp}
     return rules if how.conv is None else {**rules, "conv": how.conv.kind, "conv_most": how.conv.most}
 
 
-def _open(stack: ExitStack, path: Path) -> Checkpoint:
+def _open_file(stack: ExitStack, path: Path) -> Checkpoint:
     try:
         return open_checkpoint(path, stack.enter_context(path.open("rb")))
     except OSError as error:
         raise BadWeights(f"cannot be read ({error.strerror or error})", where=str(path)) from error
 
 
-def _module(found: _Found, name: str, new: Checkpoint, old: Checkpoint, how: Extraction, dtype: torch.dtype) -> None:
-    part = part_of(name)
+def _extract_module(
+    found: _Extracted, name: str, new: Checkpoint, old: Checkpoint, how: Extraction, dtype: torch.dtype
+) -> None:
+    part = find_part(name)
     if part != UNET and not how.encoders:
         return
     if (name, "weight") not in old.slots:
         found.dropped[name] = "the base has no such module"
         return
-    if (name, "bias") in new.slots and _differs(_bias(name, new), _bias(name, old)):
+    if (name, "bias") in new.slots and _differs(_read_bias(name, new), _read_bias(name, old)):
         found.dropped[f"{name} (bias)"] = "a LoRA changes no biases"
-    one, two = (_weight(name, checkpoint) for checkpoint in (new, old))
+    one, two = (_read_weight(name, checkpoint) for checkpoint in (new, old))
     if one.shape != two.shape:
         found.dropped[name] = f"the shapes differ: {list(one.shape)} and {list(two.shape)}"
         return
@@ -148,15 +150,15 @@ def _module(found: _Found, name: str, new: Checkpoint, old: Checkpoint, how: Ext
         found.dropped[name] = "it is a convolution and no rank was given for these"
     else:
         found.largest[part] = max(found.largest.get(part, 0.0), largest)
-        _keep(found, name, change, rule, how.clamp, dtype)
+        _add_factors(found, name, change, rule, how.clamp, dtype)
 
 
-def _weight(name: str, checkpoint: Checkpoint) -> Tensor:
+def _read_weight(name: str, checkpoint: Checkpoint) -> Tensor:
     slot = checkpoint.slots[name, "weight"]
     return slot.view(checkpoint.tensor(slot.key))
 
 
-def _bias(name: str, checkpoint: Checkpoint) -> Tensor | None:
+def _read_bias(name: str, checkpoint: Checkpoint) -> Tensor | None:
     slot = checkpoint.slots.get((name, "bias"))
     return None if slot is None else slot.view(checkpoint.tensor(slot.key))
 
@@ -165,44 +167,46 @@ def _differs(one: Tensor | None, two: Tensor | None) -> bool:
     return one is None or two is None or one.shape != two.shape or not torch.equal(one.float(), two.float())
 
 
-def _keep(found: _Found, name: str, change: Tensor, rule: RankRule, clamp: float | None, dtype: torch.dtype) -> None:
+def _add_factors(
+    found: _Extracted, name: str, change: Tensor, rule: RankRule, clamp: float | None, dtype: torch.dtype
+) -> None:
     matrix = change.flatten(1)
-    factors: Factors = leading(matrix, min(matrix.shape) if rule.whole else rule.most)
+    factors: Factors = find_leading(matrix, min(matrix.shape) if rule.whole else rule.most)
     rank = rule.rank(factors)
-    up, down = balanced(factors, rank)
+    up, down = balance(factors, rank)
     if clamp is not None:
-        up, down = _clamped(up, down, clamp)
+        up, down = _clamp(up, down, clamp)
     found.errors[name] = factors.error(rank)
     try:
-        found.modules[name] = factor_tensors(up, down, tuple(change.shape[2:]), dtype)
+        found.modules[name] = make_factor_tensors(up, down, tuple(change.shape[2:]), dtype)
     except BadWeights as error:
         raise BadWeights(error.what, where=name, fix=error.fix) from error
 
 
-def _clamped(up: Tensor, down: Tensor, quantile: float) -> tuple[Tensor, Tensor]:
+def _clamp(up: Tensor, down: Tensor, quantile: float) -> tuple[Tensor, Tensor]:
     """Both factors within plus and minus the quantile of all their values (not of their sizes), as kohya cuts them."""
     values = torch.cat([up.flatten(), down.flatten()])
     bound = abs(float(values.kthvalue(max(1, round(quantile * values.numel()))).values))
     return up.clamp(-bound, bound), down.clamp(-bound, bound)
 
 
-def _drop_still_encoders(found: _Found, least: float) -> None:
-    still = {part for part, largest in found.largest.items() if part != UNET and largest <= least}
-    for name in [name for name in found.modules if part_of(name) in still]:
+def _drop_unchanged_encoders(found: _Extracted, least: float) -> None:
+    unchanged = {part for part, largest in found.largest.items() if part != UNET and largest <= least}
+    for name in [name for name in found.modules if find_part(name) in unchanged]:
         del found.modules[name]
         found.errors.pop(name, None)
         found.dropped[name] = f"no difference of its text encoder is larger than {least:g}"
 
 
-def _architecture(checkpoint: Checkpoint) -> str:
+def _guess_architecture(checkpoint: Checkpoint) -> str:
     """Base model by the width of the text encoding, else by which text encoders there are."""
     for (module, kind), slot in checkpoint.slots.items():
-        if kind == "weight" and part_of(module) == UNET and module.endswith(".attn2.to_k"):
+        if kind == "weight" and find_part(module) == UNET and module.endswith(".attn2.to_k"):
             width = checkpoint.entries[slot.key].shape[1]
             if width in CONTEXT_WIDTHS:
                 return CONTEXT_WIDTHS[width]
             break
     blocks = any(module.startswith(f"{UNET}.down_blocks.3.") for module, _ in checkpoint.slots)
-    second = any(part_of(module) == TEXT_ENCODER_2 for module, _ in checkpoint.slots)
+    second = any(find_part(module) == TEXT_ENCODER_2 for module, _ in checkpoint.slots)
     deep = any(".transformer_blocks.1." in module for module, _ in checkpoint.slots)
     return SDXL if second or (deep and not blocks) else UNKNOWN if deep else SD15

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from ...core.errors import BadWeights
-from ..deltas.base import wide
-from ..deltas.dense import BiasOnly, Dense, Norm, Summed
+from ..deltas.base import to_float32
+from ..deltas.dense import BiasOnly, Dense, Norm, Sum
 from ..deltas.lowrank import LowRank
-from ..modules.parts import UNET, part_of
-from .export_names import kernel_of
-from .save import dense_change
+from ..modules.parts import UNET, find_part
+from .export_names import find_kernel
+from .save import compute_dense_change
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ class WeightedDelta(NamedTuple):
 
     def dense(self, name: str) -> Tensor:
         """Its change as one tensor, for the module of that name."""
-        return self.strength * dense_change(name, self.delta)
+        return self.strength * compute_dense_change(name, self.delta)
 
 
 @dataclass
@@ -51,7 +51,7 @@ class ModuleSum:
         weighted = WeightedDelta(delta, strength)
         if delta.bias is not None:
             self.biases.append(weighted)
-        if isinstance(delta, Summed):
+        if isinstance(delta, Sum):
             for part in delta.parts:
                 self.add(part, strength)
         elif not isinstance(delta, BiasOnly):
@@ -77,7 +77,7 @@ class ModuleSum:
     def kernel(self) -> tuple[int, ...]:
         """Kernel of a convolution, from the factors or the architecture."""
         kernels = (tuple(extent.kernel) for delta, _ in self.products if (extent := delta.extent) is not None)
-        return next((kernel for kernel in kernels if kernel), kernel_of(self.name))
+        return next((kernel for kernel in kernels if kernel), find_kernel(self.name))
 
     def dense(self) -> Tensor:
         """Products, differences and other kinds as one change."""
@@ -92,7 +92,7 @@ class ModuleSum:
         changes: list[Tensor] = []
         for delta, strength in self.norms:
             assert isinstance(delta, Norm)
-            changes.append(strength * wide(delta.diff.reshape(-1)))
+            changes.append(strength * to_float32(delta.diff.reshape(-1)))
         return self._sum(changes)
 
     def bias(self) -> Tensor:
@@ -120,7 +120,7 @@ def sum_modules(sources: Sequence[tuple[Adapter, float, float]]) -> dict[str, Mo
     sums: dict[str, ModuleSum] = {}
     for adapter, unet, encoder in sources:
         for name, delta in adapter.modules.items():
-            strength = unet if part_of(name) == UNET else encoder
+            strength = unet if find_part(name) == UNET else encoder
             if strength:
                 sums.setdefault(name, ModuleSum(name)).add(delta, strength)
     if not sums:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from ..deltas.base import wide
+from ..deltas.base import to_float32
 from ..deltas.dora import Dora
 from ..deltas.lowrank import LowRank
 from ..deltas.products import Hadamard
 from ..modules.parts import PARTS
-from .export_names import dotted_name
-from .kohya_form import kohya_tensors
+from .export_names import make_dotted_name
+from .kohya_form import make_kohya_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,30 +21,30 @@ if TYPE_CHECKING:
     from ..deltas.base import Delta
 
 
-def peft_tensors(own: Mapping[str, Delta], part: str, prefix: str) -> dict[str, Tensor]:
+def make_peft_tensors(own: Mapping[str, Delta], part: str, prefix: str) -> dict[str, Tensor]:
     """Key → tensor of one part's deltas; prefix: in front of every module's name."""
     tensors: dict[str, Tensor] = {}
     for name, delta in own.items():
-        stem = f"{prefix}{dotted_name(f'{part}.{name}').partition('.')[2]}"
+        stem = f"{prefix}{make_dotted_name(f'{part}.{name}').partition('.')[2]}"
         tensors |= {f"{stem}.{suffix}": tensor.contiguous() for suffix, tensor in _suffixes(delta).items()}
     return tensors
 
 
 def _suffixes(delta: Delta) -> dict[str, Tensor]:
     if isinstance(delta, Hadamard):
-        return {suffix: tensor for suffix, tensor in kohya_tensors(delta).items() if suffix != "alpha"}
+        return {suffix: tensor for suffix, tensor in make_kohya_tensors(delta).items() if suffix != "alpha"}
     inner = delta.inner if isinstance(delta, Dora) else delta
     assert isinstance(inner, LowRank)
     tensors = {"lora_A.weight": inner.down, "lora_B.weight": inner.up}
     if delta.bias is not None:
-        tensors["lora_B.bias"] = wide(delta.bias) / inner.scale
+        tensors["lora_B.bias"] = to_float32(delta.bias) / inner.scale
     if isinstance(delta, Dora):
         shape = (1, -1, *(1,) * (inner.down.ndim - 2)) if inner.down.ndim > 2 else (-1,)
         tensors["lora_magnitude_vector"] = delta.magnitude.reshape(shape)
     return tensors
 
 
-def peft_config(own: Mapping[str, Delta], part: str) -> dict[str, Any]:
+def make_peft_config(own: Mapping[str, Delta], part: str) -> dict[str, Any]:
     """PEFT's adapter_config.json: the commonest rank and alpha, and patterns for the modules that differ."""
     ranks = {name: delta.rank or 1 for name, delta in own.items()}
     alphas = {name: _scale(delta) * ranks[name] for name, delta in own.items()}

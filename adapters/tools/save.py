@@ -15,10 +15,10 @@ from ... import __version__
 from ...core.errors import BadParameter, BadWeights
 from ...core.files import hash_file
 from ...core.tensor_files.safetensors_io import write_safetensors
-from ..deltas.dense import Summed
+from ..deltas.dense import Sum
 from ..modules.architectures import ARCHITECTURES
 from ..modules.parts import TEXT_ENCODER, UNET
-from .export_names import kernel_of, kohya_names
+from .export_names import find_kernel, make_kohya_names
 
 if TYPE_CHECKING:
     import os
@@ -76,14 +76,14 @@ class ToolReport:
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
 
-def dtype_of(name: str) -> torch.dtype:
+def parse_dtype(name: str) -> torch.dtype:
     """float16, bfloat16 or float32 by its name; raises BadParameter."""
     if name not in DTYPES:
         raise BadParameter(f"{name!r} is no dtype to save in", where="dtype", fix=f"use one of {', '.join(DTYPES)}")
     return DTYPES[name]
 
 
-def not_an_input(output: str | os.PathLike[str], inputs: Iterable[Path]) -> Path:
+def check_output(output: str | os.PathLike[str], inputs: Iterable[Path]) -> Path:
     """The output's path, if it is a safetensors file and none of the inputs; raises BadParameter."""
     path = Path(output)
     if path.suffix.lower() != ".safetensors":
@@ -94,7 +94,7 @@ def not_an_input(output: str | os.PathLike[str], inputs: Iterable[Path]) -> Path
     return path
 
 
-def factor_tensors(up: Tensor, down: Tensor, kernel: tuple[int, ...], dtype: torch.dtype) -> dict[str, Tensor]:
+def make_factor_tensors(up: Tensor, down: Tensor, kernel: tuple[int, ...], dtype: torch.dtype) -> dict[str, Tensor]:
     """kohya's tensors of up [O, r] @ down [r, I*k*k] at scale 1. Raises BadWeights for what the dtype cannot hold."""
     rank = down.shape[0]
     if kernel:
@@ -105,12 +105,12 @@ def factor_tensors(up: Tensor, down: Tensor, kernel: tuple[int, ...], dtype: tor
     return {**pair, "alpha": torch.tensor(float(rank))}
 
 
-def weight_shape(name: str, delta: Delta) -> tuple[int, ...]:
+def find_weight_shape(name: str, delta: Delta) -> tuple[int, ...]:
     """Shape of the weight a delta is for: rows, inputs and the kernel that factors or architecture show."""
     extent = delta.extent
     if extent is None:
         raise BadWeights(f"a {delta.algorithm} does not show the shape it was made for", where=name)
-    kernel = extent.kernel or kernel_of(name)
+    kernel = extent.kernel or find_kernel(name)
     area = math.prod(kernel)
     if extent.cols % area:
         kernel, area = (), 1
@@ -119,10 +119,10 @@ def weight_shape(name: str, delta: Delta) -> tuple[int, ...]:
 
 def is_linear(delta: Delta) -> bool:
     """Whether the change is the same whatever weight it meets."""
-    return all(is_linear(part) for part in delta.parts) if isinstance(delta, Summed) else not delta.uses_base
+    return all(is_linear(part) for part in delta.parts) if isinstance(delta, Sum) else not delta.uses_base
 
 
-def dense_change(name: str, delta: Delta) -> Tensor:
+def compute_dense_change(name: str, delta: Delta) -> Tensor:
     """The change at strength 1 of a delta that does not depend on the weight, float32 in the weight's shape."""
     if not is_linear(delta):
         raise BadWeights(
@@ -130,28 +130,28 @@ def dense_change(name: str, delta: Delta) -> Tensor:
             where=name,
             fix="bake it into a checkpoint and extract from that",
         )
-    return delta.change(torch.zeros(weight_shape(name, delta)))
+    return delta.change(torch.zeros(find_weight_shape(name, delta)))
 
 
-def provenance(step: Mapping[str, Any], before: Mapping[str, str] | None = None) -> dict[str, str]:
+def make_provenance(step: Mapping[str, Any], before: Mapping[str, str] | None = None) -> dict[str, str]:
     """The metadata entry `underdrawing`: JSON of all steps that led to a file, this one last."""
     steps: list[Any] = []
     try:
-        told = json.loads((before or {}).get("underdrawing", "{}")[: 1 << 20])
-        if isinstance(told, dict) and isinstance(told.get("steps"), list):
-            steps = told["steps"]
+        earlier = json.loads((before or {}).get("underdrawing", "{}")[: 1 << 20])
+        if isinstance(earlier, dict) and isinstance(earlier.get("steps"), list):
+            steps = earlier["steps"]
     except (ValueError, RecursionError):
         steps = []  # another program's entry, or a damaged one
-    told = {"steps": [*steps, {**step, "version": __version__}]}
-    return {"underdrawing": json.dumps(told, sort_keys=True)}
+    table = {"steps": [*steps, {**step, "version": __version__}]}
+    return {"underdrawing": json.dumps(table, sort_keys=True)}
 
 
-def source_entry(adapter: Adapter, unet: float, encoder: float) -> dict[str, Any]:
+def make_source_entry(adapter: Adapter, unet: float, encoder: float) -> dict[str, Any]:
     """An adapter with its strengths on UNet and text encoders, for a step of the provenance."""
     return {"name": adapter.name, "sha256": hash_file(adapter.path), UNET: unet, TEXT_ENCODER: encoder}
 
 
-def ranks_of(modules: Mapping[str, Mapping[str, Tensor]]) -> dict[int, int]:
+def count_ranks(modules: Mapping[str, Mapping[str, Tensor]]) -> dict[int, int]:
     """Rank → modules, of suffix tables in kohya's form."""
     found = Counter(
         int(table["lora_down.weight"].shape[0]) for table in modules.values() if "lora_down.weight" in table
@@ -163,11 +163,11 @@ def save_kohya(
     path: Path, modules: Mapping[str, Mapping[str, Tensor]], base_model: str, step: Mapping[str, Any]
 ) -> Path:
     """Write suffix → tensor tables of canonical modules under kohya's names, atomically."""
-    names = kohya_names(modules, base_model)
+    names = make_kohya_names(modules, base_model)
     tensors = {f"{names[m]}.{suffix}": tensor for m, table in modules.items() for suffix, tensor in table.items()}
-    ranks = ranks_of(modules)
+    ranks = count_ranks(modules)
     dim = {"ss_network_dim": str(max(ranks)), "ss_network_alpha": str(max(ranks))} if ranks else {}
     known = ARCHITECTURES[base_model].metadata if base_model in ARCHITECTURES else {}
     kind = {"ss_network_module": "networks.lora"} if ranks else {}
-    metadata = {**known, **dim, **kind, **provenance(step)}
+    metadata = {**known, **dim, **kind, **make_provenance(step)}
     return write_safetensors(path, {key: tensor.contiguous() for key, tensor in tensors.items()}, metadata)

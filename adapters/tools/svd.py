@@ -71,18 +71,18 @@ class RankRule:
         if self.kind == "ratio":
             count = int((values > values[0] / self.value).sum())
         elif self.kind == "cumulative":
-            count = _reach(values.cumsum(0) / values.sum(), self.value)
+            count = _count_until(values.cumsum(0) / values.sum(), self.value)
         else:
-            count = _reach(values.square().cumsum(0) / factors.energy, self.value**2)
+            count = _count_until(values.square().cumsum(0) / factors.energy, self.value**2)
         return max(1, min(limit, count))
 
 
-def _reach(shares: Tensor, wanted: float) -> int:
+def _count_until(shares: Tensor, wanted: float) -> int:
     """Number of entries until rising shares reach what is wanted, give or take rounding."""
     return int((shares < wanted - 1e-9).sum()) + 1
 
 
-def leading(matrix: Tensor, count: int) -> Factors:
+def find_leading(matrix: Tensor, count: int) -> Factors:
     """The first count singular triplets of a float32 matrix [m, n], or as many as it has.
 
     A block Krylov space (Musco and Musco, 1504.05477) with complete reorthogonalisation; the
@@ -95,20 +95,20 @@ def leading(matrix: Tensor, count: int) -> Factors:
     """
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     side = wide.shape[0]
-    if _space(count) >= WORTH * side:
-        left, values, right = _gram(wide, count)
+    if _space_size(count) >= WORTH * side:
+        left, values, right = _decompose_gram(wide, count)
     else:
-        left, values, right = _krylov(wide, count)
+        left, values, right = _decompose_krylov(wide, count)
     if wide is not matrix:
         left, right = right.T, left.T
     return Factors(left, values, right, float(torch.linalg.vector_norm(matrix, dtype=torch.float64)) ** 2)
 
 
-def _space(count: int) -> int:
+def _space_size(count: int) -> int:
     return BLOCK * math.ceil((SPAN * count + SPARE) / BLOCK)
 
 
-def _gram(wide: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+def _decompose_gram(wide: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
     double = wide.double()
     squares, vectors = torch.linalg.eigh(double @ double.T)
     values, vectors = squares.clamp_min(0).sqrt().flip(0)[:count], vectors.flip(1)[:, :count]
@@ -116,23 +116,23 @@ def _gram(wide: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
     return vectors.float(), values.float(), right.float()
 
 
-def _krylov(wide: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+def _decompose_krylov(wide: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
     side, generator = wide.shape[0], torch.Generator(wide.device).manual_seed(0)
-    steps = _space(count) // BLOCK
+    steps = _space_size(count) // BLOCK
     basis = wide.new_empty(steps * BLOCK, side)
     images = wide.new_empty(steps * BLOCK, wide.shape[1])
     start = torch.randn(wide.shape[1], BLOCK, generator=generator, device=wide.device, dtype=wide.dtype)
     block = wide @ start
     for step in range(steps):
         begin, end = step * BLOCK, (step + 1) * BLOCK
-        basis[begin:end] = _orthogonal(block, basis[:begin])
+        basis[begin:end] = _orthogonalise(block, basis[:begin])
         torch.mm(basis[begin:end], wide, out=images[begin:end])
         block = wide @ images[begin:end].T
-    turned, values, right = _gram(images, count)
+    turned, values, right = _decompose_gram(images, count)
     return basis.T @ turned, values, right
 
 
-def _orthogonal(block: Tensor, basis: Tensor) -> Tensor:
+def _orthogonalise(block: Tensor, basis: Tensor) -> Tensor:
     """Orthonormal rows that span the block's columns as far as the basis (rows) does not; twice, as rounding asks."""
     for _ in range(2):
         block = block - basis.T @ (basis @ block)
@@ -140,7 +140,7 @@ def _orthogonal(block: Tensor, basis: Tensor) -> Tensor:
     return (block - basis.T @ (basis @ block)).T
 
 
-def of_product(up: Tensor, down: Tensor) -> Factors:
+def factor_product(up: Tensor, down: Tensor) -> Factors:
     """All singular triplets of up [m, r] @ down [r, n]: QR of both and an SVD of the r x r core, not of the product."""
     if up.shape[1] >= min(up.shape[0], down.shape[1]):
         left, values, right = torch.linalg.svd(up @ down, full_matrices=False)
@@ -152,7 +152,7 @@ def of_product(up: Tensor, down: Tensor) -> Factors:
     return Factors(left, values, right, float(values.double().square().sum()))
 
 
-def balanced(factors: Factors, rank: int) -> tuple[Tensor, Tensor]:
+def balance(factors: Factors, rank: int) -> tuple[Tensor, Tensor]:
     """Up [m, rank] and down [rank, n] with the values' roots in both, so that neither leaves float16's range."""
     roots = factors.values[:rank].clamp_min(0).sqrt()
     return factors.left[:, :rank] * roots, factors.right[:rank] * roots[:, None]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from underdrawing.adapters.deltas.base import MAX_RANK, Delta, alpha_scale
-from underdrawing.adapters.deltas.dense import BiasOnly, Dense, Norm, SetWeight, Summed
+from underdrawing.adapters.deltas.base import MAX_RANK, Delta, compute_scale
+from underdrawing.adapters.deltas.dense import BiasOnly, Dense, Norm, SetWeight, Sum
 from underdrawing.adapters.deltas.dora import Dora
 from underdrawing.adapters.deltas.lowrank import LowRank
 from underdrawing.adapters.deltas.products import Hadamard, Kronecker
@@ -59,7 +59,7 @@ KINDS: dict[str, Callable[[int, int, int], Delta]] = {
     "dora_in": lambda o, i, k: Dora(inner=_loha(o, i, k), magnitude=torch.rand(1, i), axis="in"),
     "full": lambda o, i, k: Dense(diff=_r(o, i, k, k)),
     "set_weight": lambda o, i, k: SetWeight(weight=_r(o, i, k, k)),
-    "several": lambda o, i, k: Summed(parts=(_lora(o, i, k), Dense(diff=_r(o, i, k, k), scale=0.1))),
+    "several": lambda o, i, k: Sum(parts=(_lora(o, i, k), Dense(diff=_r(o, i, k, k), scale=0.1))),
     "ia3": lambda o, i, k: IA3(weight=_r(o), on_input=False),
     "ia3_in": lambda o, i, k: IA3(weight=_r(i), on_input=True),
     "peft_ia3": lambda o, i, k: PeftIA3(factor=_r(o, 1) + 1),
@@ -304,10 +304,10 @@ def test_lokr_both_full_ignores_alpha_except_in_peft() -> None:
 
 
 def test_alpha_scale() -> None:
-    assert alpha_scale(None, 8) == 1.0
-    assert alpha_scale(4.0, 8) == 0.5
-    assert alpha_scale(4.0, 16, stabilised=True) == 1.0
-    assert alpha_scale(0.0, 8) == 0.0
+    assert compute_scale(None, 8) == 1.0
+    assert compute_scale(4.0, 8) == 0.5
+    assert compute_scale(4.0, 16, stabilised=True) == 1.0
+    assert compute_scale(0.0, 8) == 0.0
 
 
 def test_dora_of_an_empty_row_stays_finite() -> None:

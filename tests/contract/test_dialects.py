@@ -21,7 +21,7 @@ from tests.support.adapter_models import BIGG, CLIP, SD15
 
 from underdrawing.adapters import load_adapter
 from underdrawing.adapters.deltas.suffixes import ALIASES
-from underdrawing.adapters.modules.parts import PARTS, TEXT_ENCODER, TEXT_ENCODER_2, UNET, part_of
+from underdrawing.adapters.modules.parts import PARTS, TEXT_ENCODER, TEXT_ENCODER_2, UNET, find_part
 from underdrawing.adapters.reading.dialects import base
 from underdrawing.adapters.reading.dialects.base import Dialect, ModuleKey, Rejection, find_dialects
 from underdrawing.adapters.reading.files import RawFile
@@ -207,7 +207,7 @@ def test_every_kind_it_can_hold_is_read(dialect: Dialect, tmp_path: Path) -> Non
 @every
 def test_unknown_keys_are_reported_and_the_rest_is_used(dialect: Dialect, tmp_path: Path) -> None:
     one = plain(dialect)
-    part = part_of(next(iter(one.keys.values())).module)
+    part = find_part(next(iter(one.keys.values())).module)
     strange = [dialect.spell(f"{part}.nowhere.to_q", "lora_up.weight"), "of no dialect", f"{max(one.keys)}.nonsense"]
     unknown = {key: torch.ones(2, 2) for key in strange if key is not None}
     adapter = load_adapter(one.save(tmp_path, **unknown))
@@ -222,7 +222,7 @@ def test_broken_shapes_are_refused(dialect: Dialect, tmp_path: Path) -> None:
     wider = {key: torch.cat([tensor, tensor]) for key, tensor in one.tensors.items()}
     adapter = load_adapter(one.save(tmp_path, **wider))
     for name, delta in adapter.modules.items():
-        layer = layers(part_of(name))[name.partition(".")[2]]
+        layer = layers(find_part(name))[name.partition(".")[2]]
         with pytest.raises(BadWeights):
             delta.check(layer.shape)
 

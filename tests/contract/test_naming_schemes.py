@@ -12,7 +12,7 @@ from tests.support.adapter_kinds import KINDS, ia3
 from tests.support.adapter_models import SD15, SDXL, unet
 
 from underdrawing.adapters import Patcher, load_adapter
-from underdrawing.adapters.modules.spellings import ldm_name
+from underdrawing.adapters.modules.spellings import to_ldm_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ DOTTED = ("unet.{}.", "base_model.model.{}.", "diffusion_model.{}.")
 
 def spelt(shape: UNet, style: str) -> dict[str, str]:
     names = frozenset(shape.modules())
-    native = {name: ldm_name(name, names) for name in names}
+    native = {name: to_ldm_name(name, names) for name in names}
     match style:
         case "kohya":
             return {name: f"lora_unet_{name.replace('.', '_')}." for name in names}

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from tests.support.lora_host import Patcher, stubs
 
 from underdrawing.adapters.embeddings.load import load_embedding, save_embedding
-from underdrawing.adapters.prompts.chunks import Special, a1111_chunks
+from underdrawing.adapters.prompts.chunks import Special, split_a1111
 from underdrawing.adapters.prompts.encoding import encode_a1111
 from underdrawing.adapters.prompts.prompt import parse_emphasis
 from underdrawing.comfy_nodes import embeddings, operations
@@ -84,7 +84,7 @@ def wanted(text: str, name: str, vectors: dict[str, Tensor] | None = None, empha
     own, width = vectors or {}, WIDTHS[name]
     tokenizer = Tokenizer(name)
     counts = {word: len(rows) for word, rows in own.items()}
-    chunks = a1111_chunks(
+    chunks = split_a1111(
         parse_emphasis(text), lambda t: tokenizer.tokenizer(t)["input_ids"][1:-1], special, embeddings=counts
     )
 

@@ -15,7 +15,7 @@ from tests.support import adapter_models as tiny
 from tests.support.lora_host import Clip, LoRAAdapter, Patcher, calculate_weight, stubs
 
 from underdrawing.adapters import load_adapter
-from underdrawing.adapters.modules.spellings import ldm_name
+from underdrawing.adapters.modules.spellings import to_ldm_name
 from underdrawing.adapters.prompts.block_weights import parse_blocks
 from underdrawing.comfy_nodes import lora, operations
 from underdrawing.core.errors import BadParameter, BadWeights, UnderdrawingError, UnknownName, WriteFailed
@@ -70,7 +70,7 @@ def both(seed: int = 2) -> dict[str, Tensor]:
 
 def host_key(module: str, parameter: str = "weight") -> str:
     part, _, name = module.partition(".")
-    stem = f"diffusion_model.{ldm_name(name, NAMES)}" if part == "unet" else f"clip_l.transformer.text_model.{name}"
+    stem = f"diffusion_model.{to_ldm_name(name, NAMES)}" if part == "unet" else f"clip_l.transformer.text_model.{name}"
     return f"{stem}.{parameter}"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from tests.support.adapter_models import BIGG, CLIP, SD15, SDXL
 
-from underdrawing.adapters.modules.spellings import ldm_name, openclip_name
+from underdrawing.adapters.modules.spellings import to_ldm_name, to_openclip_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,7 +43,7 @@ def _unet(shape: UNet, seed: int) -> dict[str, Tensor]:
     names, made = frozenset(shape.modules()), dict[str, "Tensor"]()
     for key, tensor in _weights(shape.modules(), seed).items():
         module, _, parameter = key.rpartition(".")
-        made[f"{UNET}{ldm_name(module, names)}.{parameter}"] = tensor
+        made[f"{UNET}{to_ldm_name(module, names)}.{parameter}"] = tensor
     return made
 
 
@@ -59,7 +59,7 @@ def _openclip(prefix: str, shape: TextEncoder, seed: int) -> dict[str, Tensor]:
             made[f"{prefix}transformer.resblocks.{layer}.attn.in_proj_{kind}"] = torch.cat(rows)
     for key, tensor in weights.items():
         module, _, parameter = key.rpartition(".")
-        name = openclip_name(module)
+        name = to_openclip_name(module)
         if name in ("text_projection", "positional_embedding"):
             made[f"{prefix}{name}"] = tensor.T.contiguous() if name == "text_projection" else tensor
         else:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...deltas.suffixes import ALIASES
 from ...modules.architectures import SUPPORTED
-from ...modules.spellings import known_names
+from ...modules.spellings import find_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +104,7 @@ def join_key(module: str, suffix: str) -> str | None:
 
 def find_module(part: str, name: str, suffix: str) -> ModuleKey | Rejection:
     """Look a module up in any of its spellings."""
-    canonical = known_names(part).get(name)
+    canonical = find_names(part).get(name)
     if canonical is None:
         return Rejection(f"no {part} module of {SUPPORTED} is called {name[:80]!r}")
     return ModuleKey(f"{part}.{canonical}", suffix)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from ....core.errors import BadWeights
 from ...modules.architectures import ARCHITECTURES, SD15, SD21
-from ...modules.parts import TEXT_ENCODER, UNET, part_of
-from ..files import PICKLED, read_raw
+from ...modules.parts import TEXT_ENCODER, UNET, find_part
+from ..files import PICKLED, read_file
 from .base import Dialect, ModuleKey, Rejection
 
 if TYPE_CHECKING:
@@ -33,40 +33,40 @@ LARGEST = 100_000
 
 
 @cache
-def order(part: str, count: int, *, early: bool = False) -> tuple[str, ...]:
+def list_names(part: str, count: int, *, early: bool = False) -> tuple[str, ...]:
     """Canonical names by position for a file of count modules; raises BadWeights for a count nobody wrote."""
-    names = _encoder(count) if part == TEXT_ENCODER else _unet(extended=count == EXTENDED)
+    names = _list_encoder(count) if part == TEXT_ENCODER else _list_unet(extended=count == EXTENDED)
     if len(names) != count:
         known = f"{ATTENTION} or {EXTENDED}" if part == UNET else "48 (SD1) or 92 (SD2)"
         raise BadWeights(f"holds {count} modules of the {part} by position; lora_diffusion wrote {known}")
-    return tuple(f"{part}.{name}" for name in (_early(names) if early else names))
+    return tuple(f"{part}.{name}" for name in (_sort_early(names) if early else names))
 
 
-def _encoder(count: int) -> list[str]:
+def _list_encoder(count: int) -> list[str]:
     encoders = (ARCHITECTURES[name].networks[TEXT_ENCODER] for name in (SD15, SD21))
     attention = [[n for n in encoder.modules() if ".self_attn." in n] for encoder in encoders]
     return next((names for names in attention if len(names) == count), attention[0])
 
 
-def _unet(*, extended: bool) -> list[str]:
+def _list_unet(*, extended: bool) -> list[str]:
     modules = ARCHITECTURES[SD15].networks[UNET].modules()
-    wanted = [name for name in modules if re.search(r"\.attn\d\.to_|\.ff\.net\.0\.proj$", name)]
+    names = [name for name in modules if re.search(r"\.attn\d\.to_|\.ff\.net\.0\.proj$", name)]
     if not extended:
-        return wanted
-    keep = set(wanted)
-    return [n for n, m in modules.items() if n in keep or (".resnets." in n and m.kind in ("Linear", "Conv2d"))]
+        return names
+    attention = set(names)
+    return [n for n, m in modules.items() if n in attention or (".resnets." in n and m.kind in ("Linear", "Conv2d"))]
 
 
-def _early(names: list[str]) -> list[str]:
+def _sort_early(names: list[str]) -> list[str]:
     """attn1, ff, attn2 instead of attn1, attn2, ff within each transformer block."""
     rank = {"attn1": 0, "ff": 1, "attn2": 2}
     blocks: dict[str, int] = {}
 
-    def place(name: str) -> tuple[int, int]:
+    def sort_key(name: str) -> tuple[int, int]:
         block, _, tail = name.partition(".transformer_blocks.0.")
         return blocks.setdefault(block if tail else name, len(blocks)), rank.get(tail.partition(".")[0], 0)
 
-    return sorted(names, key=place)
+    return sorted(names, key=sort_key)
 
 
 def name_sequence(file: RawFile) -> RawFile:
@@ -74,26 +74,26 @@ def name_sequence(file: RawFile) -> RawFile:
     if not file.sequence:
         return file
     part = TEXT_ENCODER if f".{TEXT_ENCODER}" in file.path.suffixes else UNET
-    tensors, metadata = _numbered(part, file.sequence), dict(file.metadata)
+    tensors, metadata = _number_tensors(part, file.sequence), dict(file.metadata)
     if part == UNET and file.path.suffix.lower() in PICKLED:
-        tensors |= _companions(file, metadata)
+        tensors |= _read_companions(file, metadata)
     return replace(file, tensors=tensors, sequence=(), metadata=metadata)
 
 
-def _numbered(part: str, sequence: tuple[Tensor, ...]) -> dict[str, Tensor]:
+def _number_tensors(part: str, sequence: tuple[Tensor, ...]) -> dict[str, Tensor]:
     if len(sequence) % 2:
         raise BadWeights(f"is a list of {len(sequence)} tensors; up and down must alternate")
     return {f"{part}:{i // 2}:{'down' if i % 2 else 'up'}": tensor for i, tensor in enumerate(sequence)}
 
 
-def _companions(file: RawFile, metadata: dict[str, str]) -> dict[str, Tensor]:
+def _read_companions(file: RawFile, metadata: dict[str, str]) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     encoder = file.path.with_suffix(f".{TEXT_ENCODER}{file.path.suffix}")
     if encoder.is_file():
-        found |= _numbered(TEXT_ENCODER, read_raw(encoder).sequence)
+        found |= _number_tensors(TEXT_ENCODER, read_file(encoder).sequence)
     tokens = file.path.with_suffix(f".ti{file.path.suffix}")
     if tokens.is_file():
-        learned = read_raw(tokens).tensors
+        learned = read_file(tokens).tensors
         metadata.update(dict.fromkeys(learned, "<embed>"))
         found |= learned
     return found
@@ -106,7 +106,7 @@ def locate(key: str, file: RawFile) -> ModuleKey | Rejection:
         return Rejection("is not PART:NUMBER:up or PART:NUMBER:down", foreign=True)
     part, number = found[1], int(found[2])
     count = sum(other.startswith(f"{part}:") and other.endswith(":up") for other in file.tensors)
-    names = order(part, count, early=part == UNET and _is_early(file))
+    names = list_names(part, count, early=part == UNET and _is_early(file))
     if number >= len(names):
         return Rejection(f"number {number} of {len(names)} modules")
     return ModuleKey(names[number], f"lora_{found[3]}.weight")
@@ -121,10 +121,12 @@ def _is_early(file: RawFile) -> bool:
 
 def spell(module: str, suffix: str) -> str | None:
     """Plain LoRA on SD1's attention layers, without alpha."""
-    names = {UNET: order(UNET, ATTENTION), TEXT_ENCODER: order(TEXT_ENCODER, ENCODER)}.get(part_of(module), ())
+    names = {UNET: list_names(UNET, ATTENTION), TEXT_ENCODER: list_names(TEXT_ENCODER, ENCODER)}.get(
+        find_part(module), ()
+    )
     if module not in names or suffix not in _SIDES:
         return None
-    return f"{part_of(module)}:{names.index(module)}:{_SIDES[suffix]}"
+    return f"{find_part(module)}:{names.index(module)}:{_SIDES[suffix]}"
 
 
 DIALECT = Dialect("cloneofsimo", "cloneofsimo lora_diffusion", 0, locate, spell, prepare=name_sequence)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...modules.parts import PARTS, prefix_table
-from ...modules.spellings import file_name
+from ...modules.parts import PARTS, list_prefixes
+from ...modules.spellings import to_file_name
 from .base import Dialect, ModuleKey, Rejection, find_module, join_key, split_key
 
 if TYPE_CHECKING:
     from ..files import RawFile
 
-PREFIXES = prefix_table("comfy")
+PREFIXES = list_prefixes("comfy")
 
 
 def locate(key: str, _: RawFile) -> ModuleKey | Rejection:
@@ -26,7 +26,7 @@ def locate(key: str, _: RawFile) -> ModuleKey | Rejection:
 def spell(module: str, suffix: str) -> str | None:
     """The part's first prefix; diffusers' names of modules are read as well as LDM's."""
     part, _, name = module.partition(".")
-    return join_key(f"{PARTS[part].comfy[0]}{file_name(part, name)}", suffix)
+    return join_key(f"{PARTS[part].comfy[0]}{to_file_name(part, name)}", suffix)
 
 
 DIALECT = Dialect("comfy", "ComfyUI generic", 40, locate, spell)

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ...modules.parts import PARTS, UNET
-from ...modules.spellings import file_name
+from ...modules.spellings import to_file_name
 from .base import Dialect, ModuleKey, Rejection, find_module, join_key, split_key
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def _split_part(key: str) -> tuple[str | None, str]:
 def spell(module: str, suffix: str) -> str | None:
     """The current generation: the part, the module as files have it, any suffix."""
     part, _, name = module.partition(".")
-    return join_key(f"{part}.{file_name(part, name)}", suffix)
+    return join_key(f"{part}.{to_file_name(part, name)}", suffix)
 
 
 DIALECT = Dialect("diffusers", "diffusers pipeline", 30, locate, spell)

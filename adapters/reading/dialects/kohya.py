@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...modules.parts import PARTS, prefix_table
-from ...modules.spellings import file_name
+from ...modules.parts import PARTS, list_prefixes
+from ...modules.spellings import to_file_name
 from .base import Dialect, ModuleKey, Rejection, find_module
 
 if TYPE_CHECKING:
     from ..files import RawFile
 
-PREFIXES = prefix_table("kohya")
+PREFIXES = list_prefixes("kohya")
 
 
 def locate(key: str, _: RawFile) -> ModuleKey | Rejection:
@@ -26,7 +26,7 @@ def locate(key: str, _: RawFile) -> ModuleKey | Rejection:
 def spell(module: str, suffix: str) -> str:
     """Any kind of adapter on any module."""
     part, _, name = module.partition(".")
-    return f"{PARTS[part].export}{file_name(part, name).replace('.', '_')}.{suffix}"
+    return f"{PARTS[part].export}{to_file_name(part, name).replace('.', '_')}.{suffix}"
 
 
 DIALECT = Dialect("kohya", "kohya sd-scripts / LyCORIS", 20, locate, spell)

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ...modules.parts import PARTS
-from ...modules.spellings import file_name
+from ...modules.spellings import to_file_name
 from .base import KNOWN, Dialect, ModuleKey, Rejection, find_module, join_key, split_key
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def locate(key: str, file: RawFile) -> ModuleKey | Rejection:
 def spell(module: str, suffix: str) -> str | None:
     """The module as files have it; which model it is of stands in the config."""
     part, _, name = module.partition(".")
-    return join_key(f"{PREFIX}{file_name(part, name)}", suffix)
+    return join_key(f"{PREFIX}{to_file_name(part, name)}", suffix)
 
 
 def config(part: str) -> dict[str, Any]:

@@ -66,9 +66,12 @@ def test_pieces_make_the_whole(dtype: torch.dtype, layout: str) -> None:
     before, cols = base.clone(), base[0].numel()
     product = LowRank(up=torch.randn(base.shape[0], 4), down=torch.randn(4, cols), scale=0.3)
     whole = Dense(diff=torch.randn(base.shape))
-    changes = [(accumulate.ready(product, base, "weight"), 0.7), (accumulate.ready(whole, base, "weight"), -2.0)]
+    changes = [
+        (accumulate.compute_change(product, base, "weight"), 0.7),
+        (accumulate.compute_change(whole, base, "weight"), -2.0),
+    ]
     assert changes[0][0].down is not None
-    accumulate.write_sum(into, base, changes, accumulate.Space())
+    accumulate.write_sum(into, base, changes, accumulate.Workspace())
     expected = base.double() + 0.7 * product.change(base.float()).double() - 2 * whole.diff.double()
     assert torch.equal(base, before)
     assert (into.double() - expected).abs().max() <= torch.finfo(dtype).eps * expected.abs().max() + 1e-6
@@ -94,14 +97,14 @@ def test_a_thousand_cycles_leave_nothing_and_depend_on_nothing(adapters: list[Ad
 
 def test_memory_is_given_back(adapters: list[Adapter], monkeypatch: pytest.MonkeyPatch) -> None:
     mappings: list[weakref.ref[buffers.mmap.mmap]] = []
-    make = buffers._mapping
+    make = buffers._map_memory
 
     def watched(size: int) -> buffers.mmap.mmap:
         block = make(size)
         mappings.append(weakref.ref(block))
         return block
 
-    monkeypatch.setattr(buffers, "_mapping", watched)
+    monkeypatch.setattr(buffers, "_map_memory", watched)
     model = unet()
     patcher = Patcher(unet=model)
     patcher.set([(adapters[0], 1.0, 1.0)])

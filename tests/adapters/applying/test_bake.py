@@ -14,7 +14,7 @@ from tests.support.adapter_models import BIGG, CLIP, SD15, SDXL, lora, unet
 
 from underdrawing.adapters import Patcher, load_adapter
 from underdrawing.adapters.applying.bake import bake
-from underdrawing.adapters.modules.targets import slots
+from underdrawing.adapters.modules.targets import find_slots
 from underdrawing.adapters.prompts.block_weights import parse_blocks
 from underdrawing.core.errors import BadParameter, BadWeights
 from underdrawing.core.files import hash_file
@@ -40,7 +40,7 @@ def adapter(tmp_path: Path) -> Adapter:
 
 
 def parts(checkpoint: dict[str, Tensor]) -> dict[tuple[str, str], Tensor]:
-    return {target: slot.view(checkpoint[slot.key]) for target, slot in slots(checkpoint).items()}  # type: ignore[misc]
+    return {target: slot.view(checkpoint[slot.key]) for target, slot in find_slots(checkpoint).items()}  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from underdrawing.adapters.deltas.build import build
-from underdrawing.adapters.deltas.dense import BiasOnly, Dense, Norm, SetWeight, Summed
+from underdrawing.adapters.deltas.dense import BiasOnly, Dense, Norm, SetWeight, Sum
 from underdrawing.adapters.deltas.dora import Dora
 from underdrawing.adapters.deltas.lowrank import LowRank
-from underdrawing.adapters.deltas.parts import Hints, finite
+from underdrawing.adapters.deltas.parts import Hints, is_finite
 from underdrawing.adapters.deltas.products import Kronecker
 from underdrawing.adapters.deltas.rotations import BOFT, OFT, PeftBOFT, PeftOFT, RotationOFT
 from underdrawing.adapters.deltas.scaling import IA3, GLoRA, PeftIA3
@@ -103,15 +103,15 @@ def test_factors_must_be_finite(value: float, dtype: torch.dtype) -> None:
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_finite_agrees_with_the_elements(values: list[float], copies: int) -> None:
     tensor = torch.tensor(values * (copies + 1), dtype=torch.float32)
-    assert finite(tensor) == all(math.isfinite(v) for v in values)
+    assert is_finite(tensor) == all(math.isfinite(v) for v in values)
 
 
 def test_finite_survives_a_sum_that_overflows_and_several_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert finite(torch.full((9,), 3e38))
-    assert finite(torch.ones(9).t())
+    assert is_finite(torch.full((9,), 3e38))
+    assert is_finite(torch.ones(9).t())
     monkeypatch.setattr("underdrawing.adapters.deltas.parts._CHUNK", 4)
-    assert finite(torch.ones(9))
-    assert not finite(torch.cat([torch.ones(8), torch.tensor([math.nan])]))
+    assert is_finite(torch.ones(9))
+    assert not is_finite(torch.cat([torch.ones(8), torch.tensor([math.nan])]))
 
 
 PAIRS = [
@@ -176,8 +176,8 @@ KINDS: list[tuple[dict[str, Tensor], type]] = [
     ({"w_norm": torch.ones(4), "b_norm": torch.ones(4)}, Norm),
     ({"b_norm": torch.ones(4)}, BiasOnly),
     ({"set_weight": torch.ones(4, 4)}, SetWeight),
-    ({**lora(), "diff": torch.ones(6, 4)}, Summed),
-    ({**lora(), "bias": torch.ones(6, 4), "scale": ONE}, Summed),
+    ({**lora(), "diff": torch.ones(6, 4)}, Sum),
+    ({**lora(), "bias": torch.ones(6, 4), "scale": ONE}, Sum),
     ({"a1.weight": torch.ones(4, 2), "a2.weight": torch.ones(2, 4), "b1.weight": torch.ones(6, 2),
       "b2.weight": torch.ones(2, 4), "alpha": ONE}, GLoRA),
 ]  # fmt: skip

@@ -21,8 +21,14 @@ from torch import Tensor, nn
 
 from underdrawing.adapters import load_embedding
 from underdrawing.adapters.embeddings.images import MOST_JSON
-from underdrawing.adapters.embeddings.load import fits, inspect_embedding, read_embedding, rows, save_embedding
-from underdrawing.adapters.prompts.chunks import a1111_chunks, comfyui_chunks
+from underdrawing.adapters.embeddings.load import (
+    explain_misfit,
+    inspect_embedding,
+    read_embedding,
+    save_embedding,
+    select_rows,
+)
+from underdrawing.adapters.prompts.chunks import split_a1111, split_comfyui
 from underdrawing.adapters.prompts.emphasis import parse_emphasis
 from underdrawing.adapters.prompts.encoding import encode_a1111
 from underdrawing.core.errors import BadParameter, BadWeights, UnderdrawingError, UnknownName, UnsafeFile
@@ -147,7 +153,7 @@ def test_bundled_pairs_of_sdxl(tmp_path: Path) -> None:
     save_file({**tensors, **lora(CLIP.modules(), "lora_te_")}, tmp_path / "x.safetensors")
     found = load_embedding(tmp_path / "x.safetensors")
     assert {t: set(e) for t, e in found.items()} == {"t": {"text_encoder", "text_encoder_2"}}
-    assert read_embedding(tmp_path / "x.safetensors").fits("sdxl") is None
+    assert read_embedding(tmp_path / "x.safetensors").explain_misfit("sdxl") is None
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".png", ".webp"])
@@ -161,7 +167,7 @@ def test_what_is_written_reads_back_bit_for_bit(tmp_path: Path, suffix: str, pai
     assert list(found.tokens) == ["tok"]
     assert found.tokens["tok"].keys() == encoders.keys()
     assert all(torch.equal(found.tokens["tok"][part], rows) for part, rows in encoders.items())
-    assert found.told["step"] == 12
+    assert found.metadata["step"] == 12
     assert not list(tmp_path.glob("*.part"))
 
 
@@ -195,18 +201,18 @@ def test_verdicts_and_rows() -> None:
     sd1, sd2 = {"text_encoder": numbers(2)}, {"text_encoder": numbers(2, 1024)}
     pair = {"text_encoder": numbers(2), "text_encoder_2": numbers(2, 1280)}
     uneven = {**pair, "text_encoder": numbers(3)}
-    assert fits(sd1, "sd15") is None
-    assert fits(pair, "sdxl") is None
+    assert explain_misfit(sd1, "sd15") is None
+    assert explain_misfit(pair, "sdxl") is None
     for encoders, base, words in (
         (sd2, "sd15", "1024 wide"),
         (sd1, "sdxl", "no vectors for the text_encoder_2"),
         (pair, "sd15", "does not have"),
         (uneven, "sdxl", "[2, 3]"),
     ):
-        assert words in (fits(encoders, base) or "")
+        assert words in (explain_misfit(encoders, base) or "")
     with pytest.raises(UnknownName):
-        fits(sd1, "sd3")
-    found, left_out = rows({"a": sd1, "b": sd2, "c": pair}, "sdxl", "text_encoder_2")
+        explain_misfit(sd1, "sd3")
+    found, left_out = select_rows({"a": sd1, "b": sd2, "c": pair}, "sdxl", "text_encoder_2")
     assert list(found) == ["c"]
     assert set(left_out) == {"a", "b"}
 
@@ -222,7 +228,7 @@ def placed(chunks: Any) -> list[tuple[str, int]]:
 
 def test_a1111_calls_by_tokens_longest_first_in_any_case() -> None:
     counts = {"Easy": 1, "EasyNegative": 2}
-    chunks = a1111_chunks(parse_emphasis("a easynegative, (EASY:1.3)"), tokenize, embeddings=counts)
+    chunks = split_a1111(parse_emphasis("a easynegative, (EASY:1.3)"), tokenize, embeddings=counts)
     assert placed(chunks) == [("EasyNegative", 0), ("EasyNegative", 1), ("Easy", 0)]
     weights = [chunks[0].weights[s.position] for s in chunks[0].substitutions]
     assert weights == [1.0, 1.0, 1.3]
@@ -244,14 +250,14 @@ def test_a1111_calls_by_tokens_longest_first_in_any_case() -> None:
 def test_comfyui_calls_by_prefix(prompt: str, names: list[str]) -> None:
     counts = {"bad": 1, "odd,": 1}
     assert [
-        name for name, _ in placed(comfyui_chunks(parse_emphasis(prompt, "comfyui"), tokenize, embeddings=counts))
+        name for name, _ in placed(split_comfyui(parse_emphasis(prompt, "comfyui"), tokenize, embeddings=counts))
     ] == names
 
 
 def test_vectors_reach_the_encoder_and_no_tokenizer_is_touched(tmp_path: Path) -> None:
     save_embedding(tmp_path / "bad.safetensors", {"bad": {"text_encoder": numbers(2)}})
-    vectors, _ = rows(load_embedding(tmp_path / "bad.safetensors"), "sd15")
-    chunks = a1111_chunks(parse_emphasis("a bad"), tokenize, embeddings={n: len(v) for n, v in vectors.items()})
+    vectors, _ = select_rows(load_embedding(tmp_path / "bad.safetensors"), "sd15")
+    chunks = split_a1111(parse_emphasis("a bad"), tokenize, embeddings={n: len(v) for n, v in vectors.items()})
     seen: list[Any] = []
 
     def encoder(ids: Tensor, places: Any) -> Tensor:
@@ -363,7 +369,7 @@ def test_bombs_are_not_unpacked(tmp_path: Path) -> None:
     bomb = b'{"name":"' + b" " * (64 << 20) + b'"}'
     with pytest.raises(BadWeights, match="more than"):
         load_embedding(chunk_picture(tmp_path / "z.png", bomb, packed=True, encode=False))
-    Image.fromarray(images._painted(bomb, np.ones((1, 4), np.float32))).save(tmp_path / "p.png")
+    Image.fromarray(images._paint(bomb, np.ones((1, 4), np.float32))).save(tmp_path / "p.png")
     with pytest.raises(BadWeights, match="unpacks to more than"):
         load_embedding(tmp_path / "p.png")
     assert len(zlib.compress(bomb)) < 100_000

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 from underdrawing.adapters.modules.architectures import ARCHITECTURES, CLIPS, SUPPORTED
-from underdrawing.adapters.modules.parts import PARTS, UNET, part_of, prefix_table
+from underdrawing.adapters.modules.parts import PARTS, TEXT_ENCODER, UNET, find_part, list_prefixes
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDERS = ("adapters", "comfy_nodes", "cli", "benchmarks")
@@ -15,9 +15,10 @@ DECLARATIONS = ("adapters/modules/parts.py", "adapters/modules/architectures.py"
 OTHER_MEANINGS = {
     "adapters/prompts/tags.py": {UNET},  # A1111's name of a tag's argument, and a field of a tag in JSON
     "adapters/prompts/prompt.py": {UNET},
-    "cli/prompt.py": {UNET},
+    "adapters/prompts/report_text.py": {UNET},
     "adapters/embeddings/load.py": {"sdxl"},  # a layout of embedding files
-    "cli/embedding.py": {"sdxl"},
+    "adapters/operations/embedding_convert.py": {"sdxl"},
+    "adapters/operations/lora_extract.py": {TEXT_ENCODER},  # a parameter's name
 }
 
 
@@ -48,11 +49,11 @@ def test_every_network_is_a_declared_part() -> None:
 
 def test_the_longest_prefix_comes_first() -> None:
     for naming in ("checkpoint", "kohya", "comfy"):
-        prefixes = list(prefix_table(naming))
+        prefixes = list(list_prefixes(naming))
         assert len(prefixes) == len(set(prefixes)) == sum(len(part.prefixes(naming)) for part in PARTS.values())
         for place, prefix in enumerate(prefixes):
             assert not any(later.startswith(prefix) for later in prefixes[place + 1 :])
 
 
 def test_the_part_of_a_module() -> None:
-    assert part_of("text_encoder_2.encoder.layers.0.mlp.fc1") == "text_encoder_2"
+    assert find_part("text_encoder_2.encoder.layers.0.mlp.fc1") == "text_encoder_2"

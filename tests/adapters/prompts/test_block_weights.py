@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.support.official import key_list
 
 from underdrawing.adapters.prompts.block_presets import BLOCKS, LAYOUTS, PRESETS
-from underdrawing.adapters.prompts.block_weights import block_of, parse_blocks, parse_rules
-from underdrawing.adapters.prompts.numbers import Moment, active
+from underdrawing.adapters.prompts.block_weights import find_block, parse_blocks, parse_rules
+from underdrawing.adapters.prompts.numbers import Moment, is_active
 from underdrawing.core.errors import BadParameter
 
 
@@ -47,7 +47,7 @@ def test_layouts_name_the_blocks_of_hako_mikan() -> None:
     ],
 )
 def test_modules_lie_in_blocks(module: str, block: str) -> None:
-    assert block_of(module) == block
+    assert find_block(module) == block
 
 
 @pytest.mark.parametrize("model", ["sd15", "sd21", "sdxl", "sdxl_refiner"])
@@ -61,7 +61,7 @@ def test_blocks_agree_with_the_original_names_of_every_module(model: str) -> Non
             "output_blocks": f"OUT{int(number):02}" if number.isdigit() else "",
         }
         wanted = "MID" if side == "middle_block" else expected.get(side, "")
-        assert block_of(f"unet.{diffusers}") == wanted, diffusers
+        assert find_block(f"unet.{diffusers}") == wanted, diffusers
         seen[wanted] += 1
     assert len(seen) == {"sd15": 26, "sd21": 26, "sdxl": 20, "sdxl_refiner": 26}[model]
 
@@ -175,12 +175,12 @@ def test_presets_print_as_their_names() -> None:
 @settings(deadline=None)
 @given(st.integers(0, 30), st.booleans(), st.integers(1, 40))
 def test_a_moment_counts_as_a_schedule_does(value: int, fraction: bool, steps: int) -> None:
-    from underdrawing.adapters.prompts.prompt import schedule
+    from underdrawing.adapters.prompts.prompt import list_texts
 
     moment = Moment(value / 10 if fraction else float(value), fraction)
     assert Moment.parse(str(moment), where="test") == moment
-    texts = schedule(f"[a:b:{moment}]", steps)
+    texts = list_texts(f"[a:b:{moment}]", steps)
     for step in range(1, steps + 1):
         shown = next(text for end, text in texts if step <= end)
-        assert active(step, steps, moment, None) == (shown == "b")
-        assert active(step, steps, None, moment) == (shown == "a")
+        assert is_active(step, steps, moment, None) == (shown == "b")
+        assert is_active(step, steps, None, moment) == (shown == "a")

@@ -15,10 +15,10 @@ from underdrawing.adapters.prompts.chunks import (
     Chunk,
     Special,
     Substitution,
-    a1111_chunks,
-    comfyui_chunks,
-    empty_chunk,
-    equal_length,
+    make_empty_chunk,
+    pad_to_longest,
+    split_a1111,
+    split_comfyui,
 )
 from underdrawing.adapters.prompts.encoding import Rows, encode_a1111, encode_comfyui, weight_a1111, weight_comfyui
 from underdrawing.adapters.prompts.prompt import Fragment, parse_emphasis
@@ -34,11 +34,11 @@ def tokenize(text: str) -> list[int]:
 def a1111(
     text: str, embeddings: Mapping[str, int] | None = None, backtrack: int = 20, special: Special = SPECIAL
 ) -> list[Chunk]:
-    return a1111_chunks(parse_emphasis(text), tokenize, special, embeddings=embeddings, backtrack=backtrack)
+    return split_a1111(parse_emphasis(text), tokenize, special, embeddings=embeddings, backtrack=backtrack)
 
 
 def comfyui(text: str, embeddings: Mapping[str, int] | None = None) -> list[Chunk]:
-    return comfyui_chunks(parse_emphasis(text, "comfyui"), tokenize, SPECIAL, embeddings=embeddings)
+    return split_comfyui(parse_emphasis(text, "comfyui"), tokenize, SPECIAL, embeddings=embeddings)
 
 
 def words(chunk: Chunk) -> str:
@@ -49,7 +49,7 @@ def test_a_short_prompt_is_one_window() -> None:
     (chunk,) = a1111("ab (c:1.5)")
     assert chunk.ids == (1, ord("a"), ord("b"), ord("c"), *[2] * 73)
     assert chunk.weights == (1, 1, 1, 1.5, *[1] * 73)
-    assert a1111("") == [empty_chunk(SPECIAL)] == comfyui("")
+    assert a1111("") == [make_empty_chunk(SPECIAL)] == comfyui("")
 
 
 @pytest.mark.parametrize(("length", "windows"), [(0, 1), (1, 1), (75, 1), (76, 2), (150, 2), (151, 3)])
@@ -155,10 +155,10 @@ def test_no_token_and_no_vector_is_lost(text: str, backtrack: int) -> None:
 
 
 def test_a_batch_gets_equally_many_windows() -> None:
-    positive, negative = equal_length([a1111("x" * 160), a1111("y")], SPECIAL)
+    positive, negative = pad_to_longest([a1111("x" * 160), a1111("y")], SPECIAL)
     assert len(positive) == len(negative) == 3
-    assert negative[1:] == [empty_chunk(SPECIAL)] * 2
-    assert equal_length([]) == []
+    assert negative[1:] == [make_empty_chunk(SPECIAL)] * 2
+    assert pad_to_longest([]) == []
 
 
 def encoder(ids: Tensor, rows: Rows) -> Tensor:
@@ -200,14 +200,14 @@ def test_encoding_as_a1111() -> None:
     first = encoder(torch.tensor([chunks[0].ids, other[0].ids]), [[(3, vectors["emb"][0]), (4, vectors["emb"][1])], []])
     scaled = first * torch.tensor([chunks[0].weights, other[0].weights])[..., None]
     torch.testing.assert_close(out[:, :77], scaled * (first.mean() / scaled.mean()))
-    torch.testing.assert_close(out[1, 77:], encoder(torch.tensor([empty_chunk(SPECIAL).ids]), [[]])[0])
+    torch.testing.assert_close(out[1, 77:], encoder(torch.tensor([make_empty_chunk(SPECIAL).ids]), [[]])[0])
 
 
 def test_encoding_as_comfyui() -> None:
     chunks = comfyui("(ab:1.5) " + "x" * 80)
     out = encode_comfyui(chunks, encoder, special=SPECIAL)
     plain = encoder(torch.tensor([c.ids for c in chunks]), [[], []]).reshape(154, 4)
-    empty = encoder(torch.tensor([empty_chunk(SPECIAL).ids]), [[]])[0]
+    empty = encoder(torch.tensor([make_empty_chunk(SPECIAL).ids]), [[]])[0]
     assert out.shape == (1, 154, 4)
     torch.testing.assert_close(out[0, 1], empty[1] + 1.5 * (plain[1] - empty[1]))
     assert torch.equal(out[0, 3:], plain[3:])
@@ -225,4 +225,4 @@ def test_a_missing_vector_is_an_error(vectors: dict[str, Tensor]) -> None:
 
 def test_the_defaults_are_those_of_clip_l() -> None:
     assert (CLIP_L.start, CLIP_L.end, CLIP_L.pad, CLIP_L.comma) == (49406, 49407, 49407, 267)
-    assert a1111_chunks([Fragment("a", 1.0)], lambda _: [320])[0].ids[:3] == (49406, 320, 49407)
+    assert split_a1111([Fragment("a", 1.0)], lambda _: [320])[0].ids[:3] == (49406, 320, 49407)

@@ -17,15 +17,15 @@ from underdrawing.adapters.prompts.prompt import (
     Alternate,
     Group,
     Mode,
-    Part,
     Schedule,
-    compose,
-    embeddings_named,
+    Subprompt,
     explain,
+    find_embeddings,
+    list_texts,
     parse_emphasis,
     parse_prompt,
     parse_schedule,
-    schedule,
+    split_subprompts,
 )
 from underdrawing.core.errors import BadParameter
 
@@ -101,15 +101,15 @@ SCHEDULES = [
 
 @pytest.mark.parametrize(("text", "texts"), SCHEDULES, ids=[row[0] for row in SCHEDULES])
 def test_the_measured_table_of_schedules(text: str, texts: list[tuple[int, str]]) -> None:
-    assert schedule(text, 6) == texts
+    assert list_texts(text, 6) == texts
 
 
 def test_the_second_pass_shifts_numbers() -> None:
-    assert schedule("[a:b:0.5]", 10, hires_steps=4) == [(4, "b")]
-    assert schedule("[a:b:1.5]", 10, hires_steps=4) == [(2, "a"), (4, "b")]
-    assert schedule("[a:b:13]", 10, hires_steps=4) == [(3, "a"), (4, "b")]
-    assert schedule("[a:b:1.5]", 10) == [(10, "a")]
-    assert schedule("[a:b:1.5]", 10, old=True) == [(1, "a"), (10, "b")]
+    assert list_texts("[a:b:0.5]", 10, hires_steps=4) == [(4, "b")]
+    assert list_texts("[a:b:1.5]", 10, hires_steps=4) == [(2, "a"), (4, "b")]
+    assert list_texts("[a:b:13]", 10, hires_steps=4) == [(3, "a"), (4, "b")]
+    assert list_texts("[a:b:1.5]", 10) == [(10, "a")]
+    assert list_texts("[a:b:1.5]", 10, old=True) == [(1, "a"), (10, "b")]
 
 
 COMPOSED = [
@@ -125,7 +125,7 @@ COMPOSED = [
 
 @pytest.mark.parametrize(("text", "parts"), COMPOSED, ids=[row[0] for row in COMPOSED])
 def test_composition(text: str, parts: list[tuple[str, float]]) -> None:
-    assert compose(text) == parts
+    assert split_subprompts(text) == parts
 
 
 def test_there_are_many_cases_from_the_peers() -> None:
@@ -138,8 +138,8 @@ def test_random_prompts_read_as_the_peers_read_them(start: int) -> None:
     for case in CASES[start : start + 100]:
         text = case["text"]
         read = {
-            "schedule": schedule(text, case["steps"], hires_steps=case["hires"], old=case["old"]),
-            "compose": compose(text),
+            "schedule": list_texts(text, case["steps"], hires_steps=case["hires"], old=case["old"]),
+            "compose": split_subprompts(text),
             "comfyui": parse_emphasis(text, "comfyui"),
             "emphasis": emphasis_or_none(text),
         }
@@ -156,14 +156,14 @@ def emphasis_or_none(text: str) -> list[Any] | None:
 
 def test_stray_brackets_do_not_make_a_schedule_depend_on_chance() -> None:
     """A1111 with lark 1.1.2 answers these one way or the other, by the hash seed of the process."""
-    assert schedule("[a:x:3](", 6) == [(3, "a("), (6, "x(")]
-    assert schedule("[:x:3]]", 6) == [(3, "]"), (6, "x]")]
+    assert list_texts("[a:x:3](", 6) == [(3, "a("), (6, "x(")]
+    assert list_texts("[:x:3]]", 6) == [(3, "]"), (6, "x]")]
 
 
 def test_the_tree_has_equality() -> None:
     assert parse_prompt("a [b:c:5] AND (d):2") == (
-        Part(("a ", Schedule(("b",), ("c",), "5"))),
-        Part((" ", Group("()", (("d",),))), 2.0),
+        Subprompt(("a ", Schedule(("b",), ("c",), "5"))),
+        Subprompt((" ", Group("()", (("d",),))), 2.0),
     )
     assert parse_schedule("[a|]") == (Alternate((("a",), ())),)
     assert parse_schedule("[a:b: 5 ]") == parse_schedule("[a:b:5]")
@@ -188,18 +188,18 @@ def test_deep_nesting_is_refused(text: str) -> None:
     with pytest.raises(BadParameter, match="nested"):
         parse_emphasis(text)
     with pytest.raises(BadParameter, match="nested"):
-        schedule(text, 5)
+        list_texts(text, 5)
 
 
 def test_no_steps_are_refused() -> None:
     for bad in ((0, None), (5, 0)):
         with pytest.raises(BadParameter):
-            schedule("a", bad[0], hires_steps=bad[1])
+            list_texts("a", bad[0], hires_steps=bad[1])
 
 
 def test_long_prompts_are_read() -> None:
     text = "(a:1.1), [b:c:0.5], [d|e] ) ] : " * 600
-    assert len(schedule(text, 2)) == 2
+    assert len(list_texts(text, 2)) == 2
     assert len(parse_emphasis("(a:1.1), (b:1.2) \\) " * 600, "comfyui")) > 1200
 
 
@@ -246,7 +246,7 @@ def test_explain_lists_faults() -> None:
 
 def test_embeddings_of_comfyui() -> None:
     text = "embedding:a, xembedding:b embedding:c[d] (embedding:e:1.2)\nembedding:sub/f"
-    assert embeddings_named(text) == ["a,", "c", "e", "sub/f"]
+    assert find_embeddings(text) == ["a,", "c", "e", "sub/f"]
 
 
 def test_prompts_are_read_without_heavy_imports() -> None:

@@ -153,7 +153,7 @@ def test_own_presets_and_dynamic_values() -> None:
     ],
 )
 def test_step_ranges_count_as_a1111_schedules_do(tag: str, active: range) -> None:
-    assert [step for step in range(1, 11) if one(tag).active(step, 10)] == list(active)
+    assert [step for step in range(1, 11) if one(tag).is_active(step, 10)] == list(active)
 
 
 def test_strengths_are_zero_outside_the_range() -> None:

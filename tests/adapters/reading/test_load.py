@@ -14,15 +14,15 @@ from tests.support.official import sample
 from underdrawing.adapters import load_adapter
 from underdrawing.adapters.adapter import Adapter
 from underdrawing.adapters.modules.architectures import ARCHITECTURES, CLIP_L, OPENCLIP_BIGG
-from underdrawing.adapters.modules.spellings import ldm_name
-from underdrawing.adapters.reading.files import read_raw
+from underdrawing.adapters.modules.spellings import to_ldm_name
+from underdrawing.adapters.reading.files import read_file
 from underdrawing.adapters.tools.convert import convert
 from underdrawing.core.errors import BadWeights
 
 
 def accounted(adapter: Adapter, path: Path) -> None:
     keys = set(adapter.used) | set(adapter.unused)
-    raw = read_raw(path)
+    raw = read_file(path)
     assert not set(adapter.used) & set(adapter.unused)
     assert keys >= set(raw.tensors)
 
@@ -79,7 +79,7 @@ def saved(tmp_path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, 
 
 def test_kohya_sdxl_in_ldm_names(tmp_path: Path) -> None:
     names = frozenset(SDXL.modules())
-    ldm = {ldm_name(name, names): module for name, module in SDXL.modules().items()}
+    ldm = {to_ldm_name(name, names): module for name, module in SDXL.modules().items()}
     tensors = (
         lora(ldm, "lora_unet_")
         | lora(CLIP.modules(), "lora_te1_text_model_")
@@ -112,7 +112,7 @@ def test_kohya_sdxl_in_ldm_names(tmp_path: Path) -> None:
 def test_dotted_spellings_of_every_unet_module(tmp_path: Path, style: str, dialect: str) -> None:
     modules = {n: m for n, m in SD15.modules().items() if m.kind in ("Linear", "Conv2d")}
     style, _, spelling = style.partition(" ")
-    names = {n: ldm_name(n, frozenset(SD15.modules())) if spelling else n for n in modules}
+    names = {n: to_ldm_name(n, frozenset(SD15.modules())) if spelling else n for n in modules}
     other = style.replace("lora_A", "lora_B").replace("down", "up")
     tensors: dict[str, torch.Tensor] = {}
     for name, module in modules.items():
@@ -216,7 +216,7 @@ def test_full_size_counts(tmp_path: Path) -> None:
     assert (len(adapter.modules), len(adapter.used), adapter.base_model) == (264, 792, "sd15")
     names = frozenset(ARCHITECTURES["sdxl"].networks["unet"].modules())
     layers = ARCHITECTURES["sdxl"].networks["unet"].modules().items()
-    attention = {ldm_name(n, names): m for n, m in layers if ".attentions." in n}
+    attention = {to_ldm_name(n, names): m for n, m in layers if ".attentions." in n}
     tensors = lora(attention, "lora_unet_", rank=1) | lora(CLIP_L.modules(), "lora_te1_text_model_", rank=1)
     big = {n: m for n, m in OPENCLIP_BIGG.modules().items() if n != "text_projection"}
     adapter = load_adapter(saved(tmp_path, tensors | lora(big, "lora_te2_text_model_", rank=1)))

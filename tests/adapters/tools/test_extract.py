@@ -15,7 +15,7 @@ from tests.support.adapter_models import BIGG, CLIP, SD15, SDXL, lora
 from underdrawing.adapters import load_adapter
 from underdrawing.adapters.applying.bake import bake
 from underdrawing.adapters.tools.extract import Extraction, extract
-from underdrawing.adapters.tools.svd import RankRule, balanced, leading, of_product
+from underdrawing.adapters.tools.svd import RankRule, balance, factor_product, find_leading
 from underdrawing.core.errors import BadParameter, BadWeights
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ def test_leading_triplets_are_as_good_as_the_full_svd(shape: tuple[int, int], de
     right = torch.linalg.qr(torch.randn(shape[1], least, generator=generator))[0]
     matrix = (left * torch.arange(1.0, least + 1) ** -decay) @ right.T
     rank = min(16, least)
-    factors = leading(matrix, rank)
-    up, down = balanced(factors, rank)
+    factors = find_leading(matrix, rank)
+    up, down = balance(factors, rank)
     error = float((matrix.double() - up.double() @ down.double()).norm())
     assert error <= truncation(matrix, rank) * 1.005 + 2e-6 * float(matrix.norm())
     assert float((up.norm(dim=0) - down.norm(dim=1)).abs().max()) < 1e-4
@@ -47,7 +47,7 @@ def test_leading_triplets_are_as_good_as_the_full_svd(shape: tuple[int, int], de
 def test_triplets_of_a_product(rank: int, rows: int, columns: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     up, down = torch.randn(rows, rank, generator=generator), torch.randn(rank, columns, generator=generator)
-    factors = of_product(up, down)
+    factors = factor_product(up, down)
     product = factors.left * factors.values @ factors.right
     assert torch.allclose(product, up @ down, atol=1e-4)
     expected = torch.linalg.svdvals(up @ down)[: len(factors.values)]
@@ -55,9 +55,9 @@ def test_triplets_of_a_product(rank: int, rows: int, columns: int, seed: int) ->
 
 
 def test_a_matrix_of_zeros_and_one_of_exact_rank() -> None:
-    assert leading(torch.zeros(300, 400), 4).error(4) == 0
+    assert find_leading(torch.zeros(300, 400), 4).error(4) == 0
     up, down = torch.randn(500, 3), torch.randn(3, 600)
-    one, two = balanced(leading(up @ down, 32), 32)
+    one, two = balance(find_leading(up @ down, 32), 32)
     assert torch.allclose(one @ two, up @ down, atol=1e-3)
 
 
@@ -74,7 +74,7 @@ def test_a_matrix_of_zeros_and_one_of_exact_rank() -> None:
     ],
 )
 def test_rules(rule: RankRule, expected: int) -> None:
-    factors = of_product(torch.diag(torch.tensor([8.0, 4.0, 2.0, 1.0])), torch.eye(4))
+    factors = factor_product(torch.diag(torch.tensor([8.0, 4.0, 2.0, 1.0])), torch.eye(4))
     assert rule.rank(factors) == expected
 
 
