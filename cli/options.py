@@ -21,7 +21,7 @@ EARLIER = "earlier"
 """Owner, in identifiers, of parameters under their earlier names."""
 
 
-class Named(msgspec.Struct, frozen=True):
+class NamedAnnotator(msgspec.Struct, frozen=True):
     """An annotator as the user named it: an id, or an alias with the values it stands for."""
 
     name: str
@@ -137,18 +137,20 @@ def identifier(field: str, owner: str = "") -> str:
     return FIELD + "".join(letter if letter.isalnum() or letter == "_" else f"__{ord(letter):x}__" for letter in place)
 
 
-def options(named: Sequence[Named], taken: set[str], extra: Sequence[Named] = ()) -> list[click.Option]:
+def options(
+    named: Sequence[NamedAnnotator], reserved: set[str], extra: Sequence[NamedAnnotator] = ()
+) -> list[click.Option]:
     """Options of all fields: ``--field`` for every annotator that has it, and ``--NAME.field`` for one of several.
 
-    taken: spellings that are used already; such a field can only be reached by ``--NAME.field``. extra: annotators that
+    reserved: spellings in use already; such a field is only reached by ``--NAME.field``. extra: annotators that
     are only reached by ``--NAME.field``.
     """
     made: dict[str, click.Option] = {}
     for one in named:
         for field in one.fields():
             title = one.name if len(named) == 1 else ""
-            if not taken & set(spellings(field.name)) and identifier(field.name) not in made:
-                made[identifier(field.name)] = _shared(one, field, named, title)
+            if not reserved & set(spellings(field.name)) and identifier(field.name) not in made:
+                made[identifier(field.name)] = _shared_option(one, field, named, title)
     for one in (*named, *extra):
         for owner in dict.fromkeys((one.name, one.id)):
             for field in one.fields():
@@ -156,23 +158,25 @@ def options(named: Sequence[Named], taken: set[str], extra: Sequence[Named] = ()
                 key = identifier(field.name, owner)
                 declarations = [*spellings(field.name, owner), key]
                 made.setdefault(key, FieldOption(field, declarations, "" if hidden else one.name, one.type_of(field)))
-    return [*made.values(), *_earlier_options(named, taken, extra)]
+    return [*made.values(), *_earlier_options(named, reserved, extra)]
 
 
-def _shared(one: Named, field: Field, named: Iterable[Named], title: str) -> click.Option:
+def _shared_option(one: NamedAnnotator, field: Field, named: Iterable[NamedAnnotator], title: str) -> click.Option:
     others = [other for one in named for other in one.fields() if other.name == field.name]
     same = all(field_type(other).to_info_dict() == field_type(field).to_info_dict() for other in others)
     kind = one.type_of(field) if same else click.STRING
     return FieldOption(field, [*spellings(field.name), identifier(field.name)], title, kind)
 
 
-def _earlier_options(named: Sequence[Named], taken: set[str], extra: Sequence[Named]) -> list[click.Option]:
+def _earlier_options(
+    named: Sequence[NamedAnnotator], reserved: set[str], extra: Sequence[NamedAnnotator]
+) -> list[click.Option]:
     """Hidden options of earlier names; one that is a parameter's present name elsewhere is reached by --NAME.field."""
     result: dict[str, click.Option] = {}
-    free = _unshared_earlier(named)
+    free = _free_old_names(named)
     for one in (*named, *extra):
         for field in one.earlier_fields():
-            shared = one in named and field.name in free and not taken & set(spellings(field.name))
+            shared = one in named and field.name in free and not reserved & set(spellings(field.name))
             for owner in (*([""] if shared else []), one.name, one.id):
                 key = identifier(field.name, owner or EARLIER)
                 declarations = [*spellings(field.name, owner), key]
@@ -180,14 +184,14 @@ def _earlier_options(named: Sequence[Named], taken: set[str], extra: Sequence[Na
     return list(result.values())
 
 
-def _unshared_earlier(named: Iterable[Named]) -> set[str]:
+def _free_old_names(named: Iterable[NamedAnnotator]) -> set[str]:
     """Earlier names that are no present name of any of these annotators."""
     named = list(named)
     present = {field.name for one in named for field in one.fields()}
     return {field.name for one in named for field in one.earlier_fields()} - present
 
 
-def chosen(one: Named, values: dict[str, Any]) -> dict[str, Value]:
+def pick_values(one: NamedAnnotator, values: dict[str, Any]) -> dict[str, Value]:
     """What the user asked of this annotator, under the names they used; the more exact spelling wins."""
     picked: dict[str, Value] = {}
     for field, general in (*((f, "") for f in one.fields()), *((f, EARLIER) for f in one.earlier_fields())):
@@ -198,7 +202,7 @@ def chosen(one: Named, values: dict[str, Any]) -> dict[str, Value]:
     return picked
 
 
-def spell_out_flags(args: Sequence[str], named: Iterable[Named]) -> list[str]:
+def spell_out_flags(args: Sequence[str], named: Iterable[NamedAnnotator]) -> list[str]:
     """Let ``--safe``, ``--safe true``, ``--safe=true`` and ``--no-safe`` be said; what follows ``--`` is left alone."""
     on = _switches(named)
     off = {f"--no-{spelling[2:]}": spelling for spelling in on}
@@ -211,27 +215,27 @@ def spell_out_flags(args: Sequence[str], named: Iterable[Named]) -> list[str]:
         if args[at] in off:
             spelt.append(f"{off[args[at]]}=false")
         elif option in on and equals:
-            spelt.append(f"{option}={_said(value.lower()) or value}")
+            spelt.append(f"{option}={_switch_word(value.lower()) or value}")
         elif option in on:
-            spelt.append(f"{option}={_said(following) or 'true'}")
-            if _said(following):
+            spelt.append(f"{option}={_switch_word(following) or 'true'}")
+            if _switch_word(following):
                 next(words)
         else:
             spelt.append(args[at])
     return [*spelt, *args[end:]]
 
 
-def _said(word: str) -> str:
+def _switch_word(word: str) -> str:
     return "true" if word in YES else "false" if word in NO else ""
 
 
-def _switches(named: Iterable[Named]) -> set[str]:
+def _switches(named: Iterable[NamedAnnotator]) -> set[str]:
     return set(_each_switch(named))
 
 
-def _each_switch(named: Iterable[Named]) -> Iterator[str]:
+def _each_switch(named: Iterable[NamedAnnotator]) -> Iterator[str]:
     named = list(named)
-    general = {field.name for one in named for field in one.fields()} | _unshared_earlier(named)
+    general = {field.name for one in named for field in one.fields()} | _free_old_names(named)
     for one in named:
         for field in (*one.fields(), *one.earlier_fields()):
             if field.kind == "bool":

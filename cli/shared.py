@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
-from ..core.images.geometry import FitMode, Size
-from ..core.networks.placement import Backend, DType
+from ..core.batch.annotate_options import GROUPS, AnnotateOptions
+from ..core.errors import BadParameter
+from ..core.images.geometry import parse_size
+from ..core.params import describe_fields
+from .options import field_type
 
-OUTPUT, SIZE, MASK, RUNNING = "Output", "Size of the maps", "Masks, for annotators that take one", "How it runs"
-GROUPS = (OUTPUT, SIZE, MASK, RUNNING)
+if TYPE_CHECKING:
+    from ..core.params import Field
 
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """The shared options, as click hands them over."""
-
-    names: str
-    inputs: tuple[str, ...]
-    output: Path
-    resolution: int
-    match_input: bool
-    size: Size | None
-    mode: FitMode
-    device: str
-    dtype: DType
-    backend: Backend
-    batch: int
-    mask: Path | None
-    mask_from: str | None
-    values: bool
-    poses: bool
-    all_frames: bool
-    recursive: bool
-    sheet: bool
+METAVARS = {"resolution": "N", "size": "WxH", "mask": "PATH", "mask_from": "NAME", "device": "DEVICE", "batch": "N"}
 
 
 class SharedOption(click.Option):
@@ -54,91 +34,42 @@ class SharedOption(click.Option):
         return f"{names}{value}", f"{self.help}{default}"
 
 
-def size_of(_: click.Context, __: click.Parameter, text: str | None) -> Size | None:
-    """Read WIDTHxHEIGHT."""
-    if text is None:
-        return None
-    if not re.fullmatch(r"[1-9]\d{0,5}x[1-9]\d{0,5}", text):
-        raise click.BadParameter("write it as WIDTHxHEIGHT, for example 768x512")
-    width, height = text.split("x")
-    return Size(int(height), int(width))
-
-
-def _choice(literal: Any) -> dict[str, Any]:
-    values = get_args(literal)
-    return {"type": click.Choice(values), "metavar": "|".join(values), "show_default": True}
-
-
 def shared_options() -> list[click.Parameter]:
     """Arguments and options, new ones at each call."""
+    fields = {field.name: field for field in describe_fields(AnnotateOptions)}
+    folder = click.Path(file_okay=False, path_type=Path)
+    text = "Folder for the maps; created if missing."
+    first = next(iter(GROUPS))
     return [
         click.Argument(["names"], metavar="NAME[,NAME...]"),
         click.Argument(["inputs"], metavar="INPUT...", nargs=-1, required=True),
-        *_outputs(),
-        *_sizes(),
-        *_masks(),
-        *_running(),
+        SharedOption(first, ["-o", "--output"], required=True, type=folder, metavar="DIR", help=text),
+        *(_option(group, fields[name]) for group, names in GROUPS.items() for name in names),
     ]
 
 
-def _outputs() -> list[click.Parameter]:
-    def option(*declarations: str, **settings: Any) -> click.Parameter:
-        return SharedOption(OUTPUT, list(declarations), **settings)
-
-    folder = click.Path(file_okay=False, path_type=Path)
-    return [
-        option(
-            "-o", "--output", required=True, type=folder, metavar="DIR", help="Folder for the maps; made if need be."
-        ),
-        option("--values", is_flag=True, help="Also write raw values: .npy, and .values.png with 16 bit."),
-        option("--json", "poses", is_flag=True, help="Also write poses (OpenPose) or classes as JSON."),
-        option("--sheet", is_flag=True, help="Also write a labelled contact sheet, sheet.png."),
-    ]
-
-
-def _sizes() -> list[click.Parameter]:
-    def option(*declarations: str, **settings: Any) -> click.Parameter:
-        return SharedOption(SIZE, list(declarations), **settings)
-
-    shorter = "Length of a map's shorter side in pixels; 0: as the input."
-    exact = "Size of the generation, WIDTHxHEIGHT: maps get the detail it can show and are fitted to it."
-    how = "How --size is met: stretch (A1111's Just Resize), fill and crop, or fit and pad."
-    length = click.IntRange(0)
-    return [
-        option("--resolution", type=length, metavar="N", default=512, show_default=True, help=shorter),
-        option("--match-input", is_flag=True, help="Maps exactly as large as their inputs."),
-        option("--size", callback=size_of, metavar="WxH", help=exact),
-        option("--mode", default="crop", help=how, **_choice(FitMode)),
-    ]
-
-
-def _masks() -> list[click.Parameter]:
-    def option(*declarations: str, **settings: Any) -> click.Parameter:
-        return SharedOption(MASK, list(declarations), **settings)
-
-    file = (
-        "White where to repaint: a picture for all inputs, or a folder with the inputs' names. Default: transparency."
+def _option(group: str, field: Field) -> SharedOption:
+    spelling = f"--{field.name.replace('_', '-')}"
+    if field.kind == "bool":
+        return SharedOption(group, [spelling, field.name], is_flag=True, help=field.help)
+    kind: Any = click.Path(exists=True) if field.name == "mask" else field_type(field)
+    metavar = "|".join(field.choices) or METAVARS[field.name]
+    shown = field.default != ""
+    return SharedOption(
+        group,
+        [spelling, field.name],
+        type=kind,
+        default=field.default if shown else None,
+        show_default=shown,
+        metavar=metavar,
+        callback=_check_size if field.name == "size" else None,
+        help=field.help,
     )
-    path = click.Path(exists=True, path_type=Path)
-    return [
-        option("--mask", type=path, metavar="PATH", help=file),
-        option("--mask-from", metavar="NAME", help="Take the map of another annotator as the mask."),
-    ]
 
 
-def _running() -> list[click.Parameter]:
-    def option(*declarations: str, **settings: Any) -> click.Parameter:
-        return SharedOption(RUNNING, list(declarations), **settings)
-
-    together = "Neighbouring inputs of one size that go through together."
-    frames = "All frames of animations and all pages, not just the first."
-    number = click.IntRange(1)
-    where = "auto, cpu, cuda, cuda:1 or mps."
-    return [
-        option("--recursive", is_flag=True, help="Descend into folders, and keep their structure below DIR."),
-        option("--all-frames", is_flag=True, help=frames),
-        option("--device", default="auto", metavar="DEVICE", show_default=True, help=where),
-        option("--dtype", default="auto", help="Number format of networks.", **_choice(DType)),
-        option("--backend", default="torch", help="What runs networks.", **_choice(Backend)),
-        option("--batch", type=number, metavar="N", default=1, show_default=True, help=together),
-    ]
+def _check_size(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    try:
+        parse_size(text or "")
+    except BadParameter as error:
+        raise click.BadParameter(f"{error.what}; {error.fix}") from error
+    return text

@@ -6,9 +6,10 @@ Source of the resize modes and of pixel perfect: A1111's ControlNet extension (`
 
 from __future__ import annotations
 
+import re
 from typing import Literal, NamedTuple
 
-from ..errors import BadImage
+from ..errors import BadImage, BadParameter
 
 MAX_MAP_PIXELS = 2**26
 """Largest map that is made, 67 megapixels (8192 x 8192)."""
@@ -19,6 +20,16 @@ class Size(NamedTuple):
 
     height: int
     width: int
+
+
+def parse_size(text: str) -> Size | None:
+    """Read WIDTHxHEIGHT; None for an empty text. Raises BadParameter."""
+    if not text.strip():
+        return None
+    match = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text.strip())
+    if match is None:
+        raise BadParameter(f"{text!r} is no size", where="size", fix="write WIDTHxHEIGHT, for example 768x512")
+    return Size(int(match[2]), int(match[1]))
 
 
 FitMode = Literal["just", "crop", "fill"]

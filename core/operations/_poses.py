@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from ..errors import BadParameter
-from ..images.geometry import FitMode, Size
+from ..images.geometry import FitMode, Size, parse_size
 
 if TYPE_CHECKING:
     from ..poses.model import Pose
@@ -19,7 +17,7 @@ ANIMALS = "Keep animals"
 SIZE = "Canvas as WIDTHxHEIGHT, onto which everybody is brought; empty: as it is"
 MODE = "How the size is met: stretch (just), fill and crop, or fit and pad (fill)"
 
-__all__ = ["ANIMALS", "MODE", "PEOPLE", "POSES", "SIZE", "FitMode", "Selection", "parse_size"]
+__all__ = ["ANIMALS", "MODE", "PEOPLE", "POSES", "SIZE", "FitMode", "Selection"]
 
 
 class _Params(Protocol):
@@ -76,13 +74,3 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         from ..poses.edit import retarget
 
         return pose if self.size is None else retarget(pose, self.size, self.mode)
-
-
-def parse_size(text: str) -> Size | None:
-    """Read WIDTHxHEIGHT; None for an empty text. Raises BadParameter."""
-    if not text.strip():
-        return None
-    match = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text.strip())
-    if match is None:
-        raise BadParameter(f"{text!r} is no size", where="size", fix="write WIDTHxHEIGHT, for example 768x512")
-    return Size(int(match[2]), int(match[1]))

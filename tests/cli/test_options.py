@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.command_line import entries, picture
 
-from underdrawing.cli.options import NO, YES, FieldOption, Named, chosen, options, spell_out_flags, spellings
+from underdrawing.cli.options import (
+    NO,
+    YES,
+    FieldOption,
+    NamedAnnotator,
+    options,
+    pick_values,
+    spell_out_flags,
+    spellings,
+)
 from underdrawing.core.annotator import Annotator, ControlMap, Kind, Request, Spec
 from underdrawing.core.params import Params, about, between
 from underdrawing.core.registry import NameMatch
@@ -41,15 +50,15 @@ class Every(Annotator[EveryKind]):
         return ControlMap(request.images)
 
 
-EVERY = Named("every", NameMatch(Every, {}))
-ALIAS = Named("An Alias+1", NameMatch(Every, {"word": "two", "safe": True}))
+EVERY = NamedAnnotator("every", NameMatch(Every, {}))
+ALIAS = NamedAnnotator("An Alias+1", NameMatch(Every, {"word": "two", "safe": True}))
 
 
-def parsed(args: list[str], *named: Named, taken: set[str] | None = None) -> dict[str, Any]:
+def parsed(args: list[str], *named: NamedAnnotator, reserved: set[str] | None = None) -> dict[str, Any]:
     """Values per annotator's name, as the command would understand args; "rest" has the plain words."""
-    command = click.Command("c", params=[click.Argument(["rest"], nargs=-1), *options(named, taken or set())])
+    command = click.Command("c", params=[click.Argument(["rest"], nargs=-1), *options(named, reserved or set())])
     with command.make_context("c", spell_out_flags(args, named)) as context:
-        values = {one.name: chosen(one, context.params) for one in named}
+        values = {one.name: pick_values(one, context.params) for one in named}
         return {**values, "rest": list(context.params["rest"])}
 
 
@@ -105,8 +114,8 @@ def test_one_of_several_is_addressed_by_name() -> None:
 
 def test_a_taken_name_is_still_reached_by_the_annotators() -> None:
     with pytest.raises(click.UsageError):
-        parsed(["--size", "0.25"], EVERY, taken={"--size"})
-    assert parsed(["--every.size", "0.25"], EVERY, taken={"--size"})["every"] == {"size": 0.25}
+        parsed(["--size", "0.25"], EVERY, reserved={"--size"})
+    assert parsed(["--every.size", "0.25"], EVERY, reserved={"--size"})["every"] == {"size": 0.25}
 
 
 def test_help_of_an_alias_shows_its_values() -> None:
@@ -206,7 +215,7 @@ class RenamedAnnotator(Annotator[RenamedParams]):
         return ControlMap(request.images)
 
 
-RENAMED = Named("renamed", NameMatch(RenamedAnnotator, {}))
+RENAMED = NamedAnnotator("renamed", NameMatch(RenamedAnnotator, {}))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Annotators over files: from names and paths to maps in a folder."""

@@ -1,0 +1,188 @@
+"""One run of annotators over files: which can run, what is written, and what the user should know of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...core.annotator import Kind
+from ...core.errors import BadParameter, UnknownName
+from ...core.images.geometry import parse_size
+from ...core.params import current_values
+from .. import load_annotator, registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ...core.annotator import Annotator
+    from ...core.batch.annotate_options import AnnotateOptions
+    from ...core.batch.inputs import Inputs
+    from ...core.batch.manifest import Manifest
+    from ...core.batch.run import BatchOptions, BatchSummary
+    from ...core.hooks import HostHooks
+    from ...core.params import Value
+
+EVERY = "all"
+"""Stands for every annotator that can run here."""
+MAX_NOTES = 20
+"""Most notes that are listed at the end; the manifest has them all."""
+
+
+@dataclass(frozen=True)
+class FilesRequest:
+    """What is asked for. names: ids, aliases or EVERY. inputs: files, folders, globs. folder: for the maps.
+
+    values: name of an annotator → values of its parameters. given: options that the user gave, for notes on those
+    without effect.
+    """
+
+    names: Sequence[str]
+    inputs: tuple[str, ...]
+    folder: Path
+    options: AnnotateOptions
+    values: Callable[[str], dict[str, Value]]
+    given: frozenset[str] = frozenset()
+
+
+def annotate_files(request: FilesRequest, host: HostHooks) -> BatchSummary:
+    """Make what is missing of the maps, and report through the host.
+
+    Raises BadParameter, UnknownName, MissingExtra, WeightsMissing, WriteFailed; refused inputs are in the summary.
+    """
+    from ...core.batch.inputs import expand_inputs
+    from ...core.batch.manifest import Manifest
+
+    options = request.options
+    _check_together(options, request.given)
+    names = _expand_names(request, host)
+    manifest = Manifest(request.folder)
+    inputs = expand_inputs(
+        request.inputs, recursive=options.recursive, is_map=manifest.is_map, written=manifest.written
+    )
+    batch = _batch_options(names, request, host)
+    manifest.repair()
+    for note in _idle_options(request, batch):
+        host.note(f"note: {note}")
+    summary = _run(request, batch, inputs, manifest, host)
+    for line in _summary_lines(request, batch, inputs, summary):
+        host.note(line)
+    return summary
+
+
+def _run(
+    request: FilesRequest, batch: BatchOptions, inputs: Inputs, manifest: Manifest, host: HostHooks
+) -> BatchSummary:
+    from ...core.batch.run import Batch
+    from ...core.images.contact_sheet import write_contact_sheet
+
+    total, done = len(inputs.sources), count(1)
+    try:
+        with host.progress("annotate", total, "pictures") as progress:
+            run = Batch(batch, inputs.sources, manifest, lambda: progress(next(done), total))
+            sheet = run.outputs.free(request.folder / "sheet.png") if request.options.sheet else None
+            summary = run.run()
+    finally:
+        manifest.close()
+    if sheet:
+        rows = [(source.path, manifest.find_maps(source.path)) for source in inputs.sources]
+        host.note(f"{sheet}{write_contact_sheet(rows, list(batch.annotators), sheet)}")
+    return summary
+
+
+def _check_together(options: AnnotateOptions, given: frozenset[str]) -> None:
+    """Raise BadParameter for options that exclude each other."""
+    sizes = [name for name in ("resolution", "match_input", "size") if name in given]
+    if len(sizes) > 1:
+        names = " and ".join(f"--{name.replace('_', '-')}" for name in sizes)
+        raise BadParameter(f"{names} exclude each other", fix="give one of them")
+    if options.size and (options.values or options.json):
+        raise BadParameter("--size fits the picture only", fix="leave --values and --json out, or use --resolution")
+    if options.mask and options.mask_from:
+        raise BadParameter("--mask and --mask-from exclude each other", fix="give one of them")
+
+
+def _idle_options(request: FilesRequest, batch: BatchOptions) -> Iterator[str]:
+    """Options that are given but change nothing."""
+    options, specs = request.options, [annotator.spec for annotator in batch.annotators.values()]
+    if "mode" in request.given and not options.size:
+        yield "--mode says how --size is met, and has no effect without it"
+    if (options.mask or options.mask_from) and not any(spec.takes_mask for spec in specs):
+        yield f"{'--mask' if options.mask else '--mask-from'} has no effect, none of these annotators takes a mask"
+    if options.values and all(spec.values == "none" for spec in specs):
+        yield "--values has no effect, none of these annotators has values behind its map"
+    if options.json and not any(spec.kind is Kind.POSE or spec.values == "labels" for spec in specs):
+        yield "--json has no effect, none of these annotators finds poses or classes"
+
+
+def _batch_options(names: Sequence[str], request: FilesRequest, host: HostHooks) -> BatchOptions:
+    from ...core.batch.masks import MaskSource
+    from ...core.batch.run import BatchOptions
+
+    options = request.options
+    mask = (
+        _load(options.mask_from, request, host) if options.mask_from else Path(options.mask) if options.mask else None
+    )
+    return BatchOptions(
+        annotators={name: _load(name, request, host) for name in names},
+        resolution=0 if options.match_input else options.resolution,
+        target=parse_size(options.size),
+        mode=options.mode,
+        mask=MaskSource(mask),
+        values=options.values,
+        poses=options.json,
+        all_frames=options.all_frames,
+        batch=options.batch,
+    )
+
+
+def _load(name: str, request: FilesRequest, host: HostHooks) -> Annotator[Any]:
+    options, params = request.options, registry.resolve(name).annotator.params_type
+    values, notes = current_values(params, request.values(name), where=name)
+    for note in notes:
+        host.note(f"note: {note}")
+    return load_annotator(name, device=options.device, dtype=options.dtype, backend=options.backend, **values)
+
+
+def _expand_names(request: FilesRequest, host: HostHooks) -> list[str]:
+    names: dict[str, None] = {}
+    for name in request.names:
+        names.update(dict.fromkeys(_available(request.options, host) if name == EVERY else [name]))
+    for name in names:
+        registry.resolve(name)
+    return list(names)
+
+
+def _available(options: AnnotateOptions, host: HostHooks) -> list[str]:
+    """Ids of what can run here; what is left out is reported, one line each and their number."""
+    from ...core.diagnostics.availability import explain_unavailable
+
+    names: list[str] = []
+    has_mask = bool(options.mask or options.mask_from)
+    for annotator in registry:
+        if reason := explain_unavailable(annotator, has_mask=has_mask):
+            host.note(f"{annotator.spec.id} left out: {reason}")
+        else:
+            names.append(annotator.spec.id)
+    if left_out := len(registry) - len(names):
+        host.note(f"{left_out} of {len(registry)} annotators left out")
+    if not names:
+        raise UnknownName("no annotator can run here", fix="run `underdrawing doctor`")
+    return names
+
+
+def _summary_lines(request: FilesRequest, batch: BatchOptions, inputs: Inputs, summary: BatchSummary) -> Iterator[str]:
+    yield from (f"refused {path}: {text}" for path, text in summary.refused)
+    notes = list(dict.fromkeys(summary.notes))
+    yield from (f"note {path}: {text}" for path, text in notes[:MAX_NOTES])
+    if len(notes) > MAX_NOTES:
+        yield f"{len(notes) - MAX_NOTES} more notes are in the manifest"
+    if inputs.left_out:
+        yield f"note: {inputs.left_out} maps of earlier runs among the inputs were left out"
+    for name, annotator in batch.annotators.items():
+        if annotator.spec.weights:
+            yield f"{name} ran on {annotator.placement}"
+    reused = f", {summary.reused} kept from an earlier run" if summary.reused else ""
+    refused = f", {len(summary.refused)} refused" if summary.refused else ""
+    yield f"{summary.written} maps of {len(inputs.sources)} inputs in {request.folder}{reused}{refused}"
