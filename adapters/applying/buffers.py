@@ -23,7 +23,7 @@ WORTHWHILE = 1 << 24
 def allocate_like(originals: Mapping[Name, Tensor]) -> dict[Name, Tensor]:
     """Uninitialised tensors of the originals' shapes, strides, dtypes and devices, each with a storage of its own.
 
-    CPU tensors lie in one private mapping with huge pages where the system has them: 600 MB then are 300 pages to fault
+    CPU tensors share one private mapping with huge pages where the system has them: 600 MB then are 300 pages to fault
     in and to release instead of 150,000. The mapping is released when its last tensor is.
     """
     sizes = {name: _block_size(tensor) for name, tensor in originals.items()}

@@ -142,7 +142,7 @@ class Patcher:
         return patched.version is None or patched.version == _get_version(now)
 
     def _drop_unused(self, plan: Plan) -> None:
-        """Forget what is not wanted any more; when that is most of the memory, start anew so that it is released."""
+        """Drop what is no longer needed; when that is most of the memory, restart so that it is released."""
         self._restore([address for address in self._patched if address not in plan.targets])
         if 2 * sum(patched.buffer.nbytes for patched in self._patched.values()) < self._allocated:
             self._restore(list(self._patched))
@@ -216,7 +216,7 @@ class Patcher:
 
 
 def is_sequential(changes: Sequence[Change], target: Target, order: Order) -> bool:
-    """Whether the order matters: sequential was asked for and a change depends on the weight it meets."""
+    """Whether the order matters: sequential was chosen and a change depends on the weight it meets."""
     return order == "sequential" and target[1] == "weight" and any(change.delta.uses_base for change in changes)
 
 

@@ -22,7 +22,7 @@ class WeightAccess(ABC):
     def __init__(self, part: str, keys: Iterable[str]) -> None:
         self.slots = find_slots(keys, part)
         self.shares = Counter(slot.key for slot in self.slots.values())
-        """Key → number of modules whose parameters lie in it (3 for fused q, k, v)."""
+        """Key → number of modules whose parameters it holds (3 for fused q, k, v)."""
 
     @abstractmethod
     def get(self, key: str) -> Tensor | None:

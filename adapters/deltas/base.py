@@ -187,8 +187,8 @@ def extent_fault(kind: str, extent: Extent, shape: Sequence[int]) -> str | None:
 def dims_fault(name: str, tensor: Tensor, *counts: int) -> str | None:
     """Why a tensor has the wrong number of axes, or an empty one."""
     if tensor.ndim not in counts or 0 in tensor.shape:
-        wanted = " or ".join(str(n) for n in counts)
-        return f"{name} has shape {list(tensor.shape)} where {wanted} axes are due"
+        due = " or ".join(str(n) for n in counts)
+        return f"{name} has shape {list(tensor.shape)} where {due} axes are expected"
     return None
 
 
@@ -207,9 +207,9 @@ def _guess(extent: Extent, shape: Sequence[int]) -> str:
     rows, cols = shape[0], count_columns(shape)
     if (extent.rows, extent.cols) == (cols, rows):
         return "; it looks transposed"
-    made, here = _TEXT_WIDTHS.get(extent.cols), _TEXT_WIDTHS.get(cols)
-    if extent.rows == rows and made and here:
-        return f"; it looks made for {made}, and the weight looks like {here}"
+    trained_on, here = _TEXT_WIDTHS.get(extent.cols), _TEXT_WIDTHS.get(cols)
+    if extent.rows == rows and trained_on and here:
+        return f"; it looks made for {trained_on}, and the weight looks like {here}"
     if extent.rows == rows and extent.kernel and _ones(extent.kernel) != _ones(tuple(shape[2:])):
         return "; the kernels differ"
     return "; it looks made for another architecture or layer"

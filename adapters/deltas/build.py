@@ -11,7 +11,7 @@ from .base import Delta, compute_scale, to_float32
 from .dense import BiasOnly, Dense, Norm, SetWeight, Sum
 from .dora import Dora
 from .lowrank import LowRank
-from .parts import Hints, ModuleTensors, bad_module
+from .module_tensors import Hints, ModuleTensors, bad_module
 from .products import Hadamard, Kronecker
 from .rotations import BOFT, OFT, PeftBOFT, PeftOFT, RotationOFT
 from .scaling import IA3, GLoRA, PeftIA3
@@ -66,7 +66,7 @@ def _assemble(parts: ModuleTensors, hints: Hints) -> Delta:
         if bias is None:
             raise bad_module("its suffixes belong to no known adapter type")
         return BiasOnly(bias=bias)
-    return _add_bias(deltas[0] if len(deltas) == 1 else Sum(parts=tuple(deltas)), bias)
+    return _add_bias(deltas[0] if len(deltas) == 1 else Sum(terms=tuple(deltas)), bias)
 
 
 def _add_bias(delta: Delta, bias: Tensor | None) -> Delta:
@@ -99,10 +99,10 @@ def _scale(parts: ModuleTensors, hints: Hints, rank: int | None) -> float:
 
 
 def _wrap_factors(parts: ModuleTensors, delta: Delta, scale: float) -> Delta:
-    """A product with what may stand beside it: A1111's weight-shaped bias (scaled too), and DoRA's magnitude."""
+    """A product with what may accompany it: A1111's weight-shaped bias (scaled too), and DoRA's magnitude."""
     extra = parts.take("bias")
     if extra is not None:
-        delta = Sum(parts=(delta, Dense(diff=extra, scale=scale)))
+        delta = Sum(terms=(delta, Dense(diff=extra, scale=scale)))
     if "magnitude" in parts and "dora_scale" in parts:
         raise bad_module("the module has both dora_scale and lora_magnitude_vector")
     if (vector := parts.take("magnitude")) is not None:
@@ -235,4 +235,4 @@ _BUILDERS: tuple[tuple[tuple[str, ...], Callable[[ModuleTensors, Hints], Delta]]
     (("diff",), _full),
     (("w_norm",), _norm),
 )
-"""The tensors that show a type and who makes a delta of them; diff and w_norm may stand beside another type."""
+"""Tensors that identify a type and the function that builds its delta; diff and w_norm may accompany another type."""

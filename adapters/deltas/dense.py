@@ -107,23 +107,23 @@ class Sum(Delta):
     algorithm: ClassVar[str] = "several"
     uses_base: ClassVar[bool] = True
 
-    parts: tuple[Delta, ...]
+    terms: tuple[Delta, ...]
 
     @property
     def rank(self) -> int | None:
-        """Of the first part that has one."""
-        return next((part.rank for part in self.parts if part.rank is not None), None)
+        """Of the first term that has one."""
+        return next((term.rank for term in self.terms if term.rank is not None), None)
 
     @property
     def extent(self) -> Extent | None:
-        """Of the first part."""
-        return self.parts[0].extent
+        """Of the first term."""
+        return self.terms[0].extent
 
     def _fault(self, shape: Sequence[int]) -> str | None:
-        return next((fault for part in self.parts if (fault := part._fault(shape))), None)
+        return next((fault for term in self.terms if (fault := term._fault(shape))), None)
 
     def _change(self, base: Tensor) -> Tensor:
         total = torch.zeros_like(base)
-        for part in self.parts:
-            total.add_(part.change(base))
+        for term in self.terms:
+            total.add_(term.change(base))
         return total

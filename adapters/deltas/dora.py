@@ -52,9 +52,9 @@ class Dora(Delta):
         return None if found == due else f"a DoRA magnitude has {found} values where {list(shape)} has {due} {side}"
 
     def _change(self, base: Tensor) -> Tensor:
-        kept = 0 if self.axis == "out" else 1
+        own = 0 if self.axis == "out" else 1
         changed = base + self.inner._change(base)
-        others = [axis for axis in range(base.ndim) if axis != kept]
+        others = [axis for axis in range(base.ndim) if axis != own]
         norm = torch.linalg.vector_norm(changed, dim=others, keepdim=True)
         magnitude = to_float32(self.magnitude, base).reshape(norm.shape)
         return changed.mul_(magnitude / (norm + _EPS)).sub_(base)

@@ -103,10 +103,10 @@ class Hadamard(Delta):
         fault = one.fault() or two.fault()
         if fault:
             return fault
-        made, other = one.extent(), two.extent()
-        if made[:2] != other[:2]:
-            return f"the two halves of a LoHa differ: {list(made[:2])} and {list(other[:2])}"
-        return extent_fault(f"a LoHa of rank {self.rank}", made, shape)
+        first, other = one.extent(), two.extent()
+        if first[:2] != other[:2]:
+            return f"the two halves of a LoHa differ: {list(first[:2])} and {list(other[:2])}"
+        return extent_fault(f"a LoHa of rank {self.rank}", first, shape)
 
     def _change(self, base: Tensor) -> Tensor:
         one, two = self._sides()

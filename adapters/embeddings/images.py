@@ -2,7 +2,7 @@
 
 Pixels: JSON is packed by zlib; the low nibbles of its bytes are the low nibbles of the pixels in a strip on the left,
 the high nibbles those of a strip on the right, rows first, three channels each. Both are XORed with the low nibbles of
-x = 1664525 x + 1013904223 mod 2^32 (from 0), mod 255. A black column stands beside each strip. The upper nibbles are
+x = 1664525 x + 1013904223 mod 2^32 (from 0), mod 255. A black column borders each strip. The upper nibbles are
 decoration. Only lossless pictures keep this. Verified against a picture that A1111's codec wrote.
 """
 

@@ -141,7 +141,7 @@ def select_rows(
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Vectors of one text encoder by name, and the embeddings left out with the reason.
 
-    The lengths of the vectors are what `chunks` asks for, the vectors what `encoding` asks for. Raises UnknownName.
+    `chunks` needs the numbers of vectors, `encoding` the vectors. Raises UnknownName.
     """
     verdicts = {name: explain_misfit(encoders, architecture) for name, encoders in embeddings.items()}
     fitting = {name: embeddings[name][encoder] for name, verdict in verdicts.items() if verdict is None}

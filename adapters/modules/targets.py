@@ -1,4 +1,4 @@
-"""Where a module's weight and bias lie in a state dict, whatever its layout, including fused q, k, v."""
+"""Find a module's weight and bias in a state dict of any layout, including fused q, k, v."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _UNET = re.compile(
 def find_block(module: str) -> str:
     """Block of a canonical module name: `unet.down_blocks.0.attentions.0...` -> "IN01", `text_encoder...` -> "BASE".
 
-    "" for what lies in no block (time_embedding, add_embedding, conv_norm_out, conv_out): its weight is always 1, as
+    "" for what belongs to no block (time_embedding, add_embedding, conv_norm_out, conv_out): its weight is always 1, as
     in hako-mikan's script. The same rule holds for SD1.5, SD2.1, SDXL and its refiner: three layers per block.
     """
     if find_part(module) != UNET:

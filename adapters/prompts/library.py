@@ -85,21 +85,21 @@ class Library:
         exact, so that "Foo" and "foo" can both be named; A1111 knows stems and aliases in their exact case only.
         Raises BadParameter when several files answer (they are listed), or when it cannot be a name; UnknownName.
         """
-        wanted = _normal(check_name(name))
+        target = _normal(check_name(name))
         for fold in (_normal, _folded):
-            for text in (wanted, self._without_extension(wanted)):
+            for text in (target, self._without_extension(target)):
                 for key in _KEYS:
                     if hits := [entry for entry in self.entries if text and fold(key(entry)) == fold(text)]:
-                        return self._only(name, hits, wanted)
-        raise UnknownName(f"no file is called {name!r}", where="name", fix=self._nearest(wanted))
+                        return self._only(name, hits, target)
+        raise UnknownName(f"no file is called {name!r}", where="name", fix=self._nearest(target))
 
     def _without_extension(self, name: str) -> str:
         stem, dot, extension = name.rpartition(".")
         return stem if dot + extension.lower() in self.extensions else ""
 
-    def _only(self, name: str, hits: list[Entry], wanted: str) -> Path:
+    def _only(self, name: str, hits: list[Entry], target: str) -> Path:
         if len(hits) > 1:
-            hits = [hit for hit in hits if _normal(hit.path.name) == wanted.rpartition("/")[2]] or hits
+            hits = [hit for hit in hits if _normal(hit.path.name) == target.rpartition("/")[2]] or hits
         if len(hits) > 1:
             shown = ", ".join(repr(f"{hit.relative}{hit.path.suffix}") for hit in hits)
             raise BadParameter(

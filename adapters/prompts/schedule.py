@@ -154,16 +154,16 @@ class _Brackets:
         A1111.
         """
         tokens = list(stream)
-        kept = _meaningful(tokens)
+        meaningful = _find_meaningful(tokens)
         for place, token in enumerate(tokens):
-            if token.type in {"LPAR", "RPAR", "LSQB", "RSQB", "COLON"} and place not in kept:
+            if token.type in {"LPAR", "RPAR", "LSQB", "RSQB", "COLON"} and place not in meaningful:
                 token = token.update(type="STRAY")
             yield token
 
 
-def _meaningful(tokens: list[Token]) -> set[int]:
+def _find_meaningful(tokens: list[Token]) -> set[int]:
     """Places of the brackets, colons and bars that belong to valid groups."""
-    kept: set[int] = set()
+    meaningful: set[int] = set()
     opened: list[list[int]] = []
     for place, token in enumerate(tokens):
         if token.type in {"LPAR", "LSQB"}:
@@ -172,18 +172,18 @@ def _meaningful(tokens: list[Token]) -> set[int]:
             opened[-1].append(place)
         elif token.type in {"RPAR", "RSQB"}:
             marks = [*opened.pop(), place] if opened else []
-            if not _valid(tokens, marks):
+            if not _is_group(tokens, marks):
                 opened.clear()
                 continue
-            kept.update(marks)
+            meaningful.update(marks)
         if len(opened) > MAX_DEPTH:
             raise BadParameter(
                 f"brackets are nested deeper than {MAX_DEPTH}", where="prompt", fix="close or escape them"
             )
-    return kept
+    return meaningful
 
 
-def _valid(tokens: list[Token], marks: list[int]) -> bool:
+def _is_group(tokens: list[Token], marks: list[int]) -> bool:
     """Whether the tokens at marks (an open bracket, colons and bars, a closing one) form a group."""
     if not marks:
         return False

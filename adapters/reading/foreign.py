@@ -87,7 +87,7 @@ KINDS = (
     Kind(
         _weights_of(*UNET),
         "a whole UNet",
-        "load it as a model; two of them can be made a LoRA with `underdrawing lora extract`",
+        "load it as a model; `underdrawing lora extract` makes a LoRA from two of them",
     ),
     Kind(_starts("string_to_param", "emb_params"), "an embedding", "load it as one"),
     Kind(

@@ -1,4 +1,4 @@
-"""From a file to an `Adapter`: dialects are asked for every key; each ends up used, or unused with its reason."""
+"""Load a file as an `Adapter`: each key is looked up in the dialects and ends up used, or unused with its reason."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ...core.errors import BadWeights
 from ..adapter import Adapter, Embeddings
 from ..deltas.build import build
-from ..deltas.parts import is_finite
+from ..deltas.module_tensors import is_finite
 from ..embeddings.vectors import read_vectors
 from .bundled_tokens import TokenKey, read_token_key
 from .dialects.base import Dialect, ModuleKey, Rejection, find_dialects
@@ -140,7 +140,7 @@ def _group_keys(file: RawFile) -> _KeyGroups:
 
 
 def _place_key(key: str, file: RawFile, found: _KeyGroups, order: tuple[Dialect, ...]) -> tuple[Dialect, ...]:
-    """Ask the dialects about a key; the one that knew it is asked first about the next."""
+    """Look a key up in the dialects; the one that knows it is tried first for the next."""
     rejections: dict[str, Rejection] = {}
     for dialect in order:
         place = dialect.locate(key, file)

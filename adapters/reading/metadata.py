@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from ..deltas.parts import Hints
+from ..deltas.module_tensors import Hints
 from .dialects.peft import PREFIX
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ MAX_HEADER = 1 << 20
 
 
 class FileMetadata:
-    """What a file's metadata says: hints by module, and a note where a scale had to be taken as 1."""
+    """What a file's metadata says: hints by module, and a note where a scale had to be assumed to be 1."""
 
     def __init__(self, file: RawFile) -> None:
         self._config = file.config if any(key.startswith(PREFIX) for key in file.tensors) else {}

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 How = Literal["concat", "svd"]
 DENSE_RANK = 64
-"""Rank at which changes that are no product of two factors are kept when no rule says otherwise."""
+"""Default rank for changes that are no product of two factors."""
 
 
 @dataclass

@@ -100,7 +100,7 @@ def convert(
 def _fit_modules(
     adapter: Adapter, naming: Naming, dense: RankRule | None, result: _Result, progress: Progress | None
 ) -> dict[str, Delta]:
-    """The deltas, those that the naming lacks approximated or refused."""
+    """The deltas; those that the naming cannot hold are approximated or refused."""
     modules: dict[str, Delta] = {}
     faults: dict[str, list[str]] = {}
     for done, (name, delta) in enumerate(adapter.modules.items(), start=1):

@@ -100,7 +100,7 @@ def _(delta: SetWeight) -> dict[str, Tensor]:
 @_convert.register(Sum)
 def _(delta: Sum) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
-    for part in delta.parts:
+    for part in delta.terms:
         own = make_kohya_tensors(part)
         if own.keys() & tensors.keys():
             raise BadWeights("kohya's naming has no module with two changes of one kind", fix="keep the file as it is")

@@ -52,7 +52,7 @@ class ModuleSum:
         if delta.bias is not None:
             self.biases.append(weighted)
         if isinstance(delta, Sum):
-            for part in delta.parts:
+            for part in delta.terms:
                 self.add(part, strength)
         elif not isinstance(delta, BiasOnly):
             kinds: dict[type[Delta], list[WeightedDelta]] = {

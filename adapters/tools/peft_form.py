@@ -1,4 +1,4 @@
-"""Deltas as PEFT and diffusers store them, and what stands beside them in adapter_config.json."""
+"""Deltas as PEFT and diffusers store them, with their adapter_config.json."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def find_weight_shape(name: str, delta: Delta) -> tuple[int, ...]:
 
 def is_linear(delta: Delta) -> bool:
     """Whether the change is the same whatever weight it meets."""
-    return all(is_linear(part) for part in delta.parts) if isinstance(delta, Sum) else not delta.uses_base
+    return all(is_linear(part) for part in delta.terms) if isinstance(delta, Sum) else not delta.uses_base
 
 
 def compute_dense_change(name: str, delta: Delta) -> Tensor:

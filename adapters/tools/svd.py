@@ -17,7 +17,7 @@ Kind = Literal["fixed", "ratio", "cumulative", "frobenius"]
 BLOCK = 32
 """Vectors that one step of the Krylov iteration takes."""
 SPAN, SPARE = 2, 96
-"""Size of the Krylov space: SPAN times the wanted count and SPARE more."""
+"""Size of the Krylov space: SPAN times the requested count plus SPARE."""
 WORTH = 0.75
 """From this share of the shorter side on, the whole spectrum by the Gram matrix is the cheaper way."""
 
@@ -77,9 +77,9 @@ class RankRule:
         return max(1, min(limit, count))
 
 
-def _count_until(shares: Tensor, wanted: float) -> int:
-    """Number of entries until rising shares reach what is wanted, give or take rounding."""
-    return int((shares < wanted - 1e-9).sum()) + 1
+def _count_until(shares: Tensor, limit: float) -> int:
+    """Number of entries until rising shares reach the limit, within rounding."""
+    return int((shares < limit - 1e-9).sum()) + 1
 
 
 def find_leading(matrix: Tensor, count: int) -> Factors:

@@ -59,7 +59,7 @@ KINDS: dict[str, Callable[[int, int, int], Delta]] = {
     "dora_in": lambda o, i, k: Dora(inner=_loha(o, i, k), magnitude=torch.rand(1, i), axis="in"),
     "full": lambda o, i, k: Dense(diff=_r(o, i, k, k)),
     "set_weight": lambda o, i, k: SetWeight(weight=_r(o, i, k, k)),
-    "several": lambda o, i, k: Sum(parts=(_lora(o, i, k), Dense(diff=_r(o, i, k, k), scale=0.1))),
+    "several": lambda o, i, k: Sum(terms=(_lora(o, i, k), Dense(diff=_r(o, i, k, k), scale=0.1))),
     "ia3": lambda o, i, k: IA3(weight=_r(o), on_input=False),
     "ia3_in": lambda o, i, k: IA3(weight=_r(i), on_input=True),
     "peft_ia3": lambda o, i, k: PeftIA3(factor=_r(o, 1) + 1),

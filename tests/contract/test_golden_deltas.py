@@ -16,7 +16,7 @@ from torch import Tensor
 
 from underdrawing.adapters.deltas.base import Delta
 from underdrawing.adapters.deltas.build import build
-from underdrawing.adapters.deltas.parts import Hints
+from underdrawing.adapters.deltas.module_tensors import Hints
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "adapters"
 FILES = ("lycoris", "peft", "glora_old", "oft_old")

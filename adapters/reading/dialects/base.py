@@ -67,7 +67,7 @@ def _as_it_is(file: RawFile) -> RawFile:
 class Dialect:
     """A naming scheme. locate(key, file), spell(module, suffix): see above.
 
-    order: lower is asked first. config(part): what stands in adapter_config.json beside a file of that part, where the
+    order: lower is tried first. config(part): content of adapter_config.json beside a file of that part, where the
     dialect needs it. prepare(file): gives names to what a file of this dialect holds without (a bare list of tensors).
     """
 
@@ -82,7 +82,7 @@ class Dialect:
 
 @cache
 def find_dialects() -> tuple[Dialect, ...]:
-    """Every dialect in this folder, in the order they are asked."""
+    """Every dialect in this folder, in the order they are tried."""
     package = importlib.import_module(__package__ or "")
     found = [importlib.import_module(f".{m.name}", __package__) for m in pkgutil.iter_modules(package.__path__)]
     own = [module.DIALECT for module in found if hasattr(module, "DIALECT")]

@@ -36,7 +36,7 @@ def locate(key: str, file: RawFile) -> ModuleKey | Rejection:
 
 
 def spell(module: str, suffix: str) -> str | None:
-    """The module as files have it; which model it is of stands in the config."""
+    """The module as files have it; the config says which model it is of."""
     part, _, name = module.partition(".")
     return join_key(f"{PREFIX}{to_file_name(part, name)}", suffix)
 

@@ -14,7 +14,7 @@ from underdrawing.adapters.deltas.build import build
 from underdrawing.adapters.deltas.dense import BiasOnly, Dense, Norm, SetWeight, Sum
 from underdrawing.adapters.deltas.dora import Dora
 from underdrawing.adapters.deltas.lowrank import LowRank
-from underdrawing.adapters.deltas.parts import Hints, is_finite
+from underdrawing.adapters.deltas.module_tensors import Hints, is_finite
 from underdrawing.adapters.deltas.products import Kronecker
 from underdrawing.adapters.deltas.rotations import BOFT, OFT, PeftBOFT, PeftOFT, RotationOFT
 from underdrawing.adapters.deltas.scaling import IA3, GLoRA, PeftIA3
@@ -109,7 +109,7 @@ def test_finite_agrees_with_the_elements(values: list[float], copies: int) -> No
 def test_finite_survives_a_sum_that_overflows_and_several_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert is_finite(torch.full((9,), 3e38))
     assert is_finite(torch.ones(9).t())
-    monkeypatch.setattr("underdrawing.adapters.deltas.parts._CHUNK", 4)
+    monkeypatch.setattr("underdrawing.adapters.deltas.module_tensors._CHUNK", 4)
     assert is_finite(torch.ones(9))
     assert not is_finite(torch.cat([torch.ones(8), torch.tensor([math.nan])]))
 

@@ -49,7 +49,7 @@ class Hints:
 
 
 class ModuleTensors:
-    """Suffix to tensor of one module; remembers what was taken. Raises BadWeights for unsound tensors."""
+    """Suffix to tensor of one module; records which were used. Raises BadWeights for unsound tensors."""
 
     def __init__(self, tensors: Mapping[str, Tensor], *, check_finite: bool = True) -> None:
         self._tensors = tensors
