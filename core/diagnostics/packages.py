@@ -23,7 +23,7 @@ READY_FOR_NUMPY_2 = {"torch": (2, 3), **dict.fromkeys(OPENCV, (4, 10))}
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing found. level: an error makes something fail, a warning does not. fix: a command or a step, never run."""
+    """One finding. level: an error makes something fail, a warning does not. fix: a command or a step, never run."""
 
     level: Literal["error", "warning"]
     topic: str
