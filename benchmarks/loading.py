@@ -32,7 +32,7 @@ WAYS = {
     "pickle, torch.load": "torch.load(path, map_location='cpu', weights_only=True)['state_dict']",
     "pickle, torch.load, copied": "copies(torch.load(path, map_location='cpu', weights_only=True)['state_dict'])",
     "pickle, torch.load(mmap=True)": "torch.load(path, map_location='cpu', weights_only=True, mmap=True)['state_dict']",
-    "pickle, our restricted reader": "state_dict(read(path), unwrap=('state_dict',))",
+    "pickle, our restricted reader": "find_state_dict(read_checkpoint(path), unwrap=('state_dict',))",
     "safetensors, ours": "read_safetensors(safe)",
     "safetensors, ours, copied": "copies(read_safetensors(safe))",
 }
@@ -40,7 +40,7 @@ WAYS = {
 MEASURE = """
 import sys, time
 import torch
-from underdrawing.core.tensor_files.torch_files import read, state_dict
+from underdrawing.core.tensor_files.torch_files import find_state_dict, read_checkpoint
 from underdrawing.core.tensor_files.safetensors_io import read_safetensors
 import safetensors.torch
 

@@ -116,7 +116,7 @@ def _slot_value(slot: Slot, given: Any) -> Any:
             from ..core.poses.files import PoseFile
             from .poses import read_keypoints
 
-            return PoseFile(tuple(read_keypoints(given)), listed=True)
+            return PoseFile(tuple(read_keypoints(given)), is_list=True)
         case "loras":
             from ..adapters.prompts.lora_requests import weighted_loras
 

@@ -47,7 +47,7 @@ def draw_poses(poses: Any, **values: bool) -> tuple[Tensor]:
     from ..core.poses.files import PoseFile
     from . import pictures
 
-    file = PoseFile(tuple(read_keypoints(poses)), listed=True)
+    file = PoseFile(tuple(read_keypoints(poses)), is_list=True)
     report = run(operations()["pose.render"], {"poses": file, "output": Path()}, dict(values), Job(host.HOOKS))
     return (pictures.batch(report.pictures),)
 

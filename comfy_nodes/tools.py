@@ -142,12 +142,12 @@ class SaveValues:
     def save(self, values: Tensor, filename_prefix: str) -> dict[str, Any]:
         """Write one file per picture and show them."""
         from ..core.files import atomic_write
-        from ..core.images.writing import values_png
+        from ..core.images.writing import encode_values
 
         numbers = values.detach().cpu().float().numpy().reshape(-1, *values.shape[-2:])
         files: list[dict[str, str]] = []
         for path, entry in host.new_files(filename_prefix, ".png", len(numbers)):
-            atomic_write(path, values_png(numbers[len(files)], {}))
+            atomic_write(path, encode_values(numbers[len(files)], {}))
             files.append(entry)
         return {"ui": {"images": files}}
 

@@ -37,18 +37,18 @@ def annotate_images(
     Raises BadParameter when resolution is no whole number, BadImage when the pictures differ in size, are too large, or
     a mask is missing or does not fit.
     """
-    resolution = _pixels(resolution)
+    resolution = _check_resolution(resolution)
     pictures = to_images(images)
     size = find_target_size(Size(*pictures.shape[1:3]), resolution)
-    checked = _masks(annotator, pictures, masks)
+    checked = _prepare_masks(annotator, pictures, masks)
     annotator.load(params)
     result = _run(annotator, pictures, checked, params, size)
     if result.images.shape != (len(pictures), *size, 3) or result.images.dtype != np.uint8:
         raise TypeError(f"{annotator.spec.id} returned {result.images.dtype} {result.images.shape} for size {size}")
-    return replace(result, info=_info(annotator, params, resolution), notes=(*annotator.notes, *result.notes))
+    return replace(result, info=_build_info(annotator, params, resolution), notes=(*annotator.notes, *result.notes))
 
 
-def _pixels(resolution: Any) -> int:
+def _check_resolution(resolution: Any) -> int:
     whole: Any = int(resolution) if isinstance(resolution, float) and resolution.is_integer() else resolution
     try:
         return operator.index(whole)
@@ -59,7 +59,7 @@ def _pixels(resolution: Any) -> int:
         ) from error
 
 
-def _masks(annotator: Annotator[Any], pictures: Images, masks: Masks | Sequence[Any] | None) -> Masks | None:
+def _prepare_masks(annotator: Annotator[Any], pictures: Images, masks: Masks | Sequence[Any] | None) -> Masks | None:
     name = annotator.spec.id
     if masks is None:
         if annotator.spec.takes_mask:
@@ -82,7 +82,7 @@ def _run(annotator: Annotator[Any], pictures: Images, masks: Masks | None, param
     return annotator.run(Request(fitted, params, padded, masks)).crop(size)
 
 
-def _info(annotator: Annotator[Any], params: Params, resolution: int) -> dict[str, Any]:
+def _build_info(annotator: Annotator[Any], params: Params, resolution: int) -> dict[str, Any]:
     return {
         "annotator": annotator.spec.id,
         "version": annotator.spec.version,

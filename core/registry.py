@@ -54,10 +54,10 @@ class Registry:
         self._package, self._group, self._absent = package, group, tuple(absent)
 
     @cached_property
-    def _found(self) -> tuple[dict[str, AnnotatorType], dict[str, str]]:
+    def _load_all(self) -> tuple[dict[str, AnnotatorType], dict[str, str]]:
         found: dict[str, AnnotatorType] = {}
         broken: dict[str, str] = {}
-        for name, load in self._sources():
+        for name, load in self._iter_sources():
             try:
                 annotator = load()
                 _check(annotator, found)
@@ -66,7 +66,7 @@ class Registry:
                 broken[name] = f"{type(error).__name__}: {error}"
         return dict(sorted(found.items())), broken
 
-    def _sources(self) -> Iterator[tuple[str, Callable[[], AnnotatorType]]]:
+    def _iter_sources(self) -> Iterator[tuple[str, Callable[[], AnnotatorType]]]:
         package = importlib.import_module(self._package)
         for module in pkgutil.iter_modules(package.__path__):
             if not module.ispkg and not module.name.startswith("_"):
@@ -77,15 +77,15 @@ class Registry:
     @property
     def broken(self) -> dict[str, str]:
         """File or entry point name → why it could not be used."""
-        return self._found[1]
+        return self._load_all[1]
 
     def __iter__(self) -> Iterator[AnnotatorType]:
         """In order of id."""
-        return iter(self._found[0].values())
+        return iter(self._load_all[0].values())
 
     def __len__(self) -> int:
         """How many annotators there are."""
-        return len(self._found[0])
+        return len(self._load_all[0])
 
     @cached_property
     def names(self) -> dict[str, NameMatch]:
@@ -111,7 +111,7 @@ class Registry:
             )
         if absent := self.absent.get(name):
             raise UnknownName(f"{name!r} is not offered: {absent.reason}", fix=f"use {absent.use}")
-        near = _near(name, [*self.names, *self.absent])
+        near = _find_similar(name, [*self.names, *self.absent])
         hint = f"did you mean {' or '.join(near)}?" if near else "run `underdrawing annotators` for the list"
         raise UnknownName(f"there is no annotator called {name!r}", fix=hint)
 
@@ -123,7 +123,7 @@ def describe_difference(annotator: AnnotatorType, alias: Alias) -> str:
     return f"{alias.name} means {alias.instead} elsewhere; here it is {annotator.spec.title} ({annotator.spec.id})"
 
 
-def _near(name: str, names: Iterable[str]) -> list[str]:
+def _find_similar(name: str, names: Iterable[str]) -> list[str]:
     """Names like this one, whatever the case of their letters."""
     lowered: dict[str, str] = {}
     for known in names:

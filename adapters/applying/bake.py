@@ -10,7 +10,7 @@ import torch
 
 from ...core.errors import BadWeights
 from ...core.files import atomic_stream
-from ...core.tensor_files.safetensors_io import Entry, header_bytes, tensor_bytes
+from ...core.tensor_files.safetensors_io import Entry, encode_header, encode_tensor
 from ..modules.parts import PARTS
 from ..tools.save import check_output, make_provenance, make_source_entry
 from .accumulate import Workspace, compute_change, write_sequential, write_sum
@@ -114,7 +114,7 @@ def _write(
     progress: Progress | None,
 ) -> None:
     entries = {**source.entries, **_add_biases(source, work)}
-    head, end = header_bytes(entries, metadata), max(entry.end for entry in entries.values())
+    head, end = encode_header(entries, metadata), max(entry.end for entry in entries.values())
     with atomic_stream(path, size=len(head) + end) as stream:
         stream.write(head)
         for done, (key, entry) in enumerate(entries.items(), start=1):
@@ -171,4 +171,4 @@ def _read_pieces(
                 where=f"{source.path.name}, {key}",
                 fix="use lower strengths",
             )
-    yield tensor_bytes(value)
+    yield encode_tensor(value)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import torch
 
 from ...core.errors import BadWeights
-from ...core.tensor_files.safetensors_io import Entry, check, dtype_names, tensor_bytes
-from ...core.tensor_files.torch_files import read, state_dict
+from ...core.tensor_files.safetensors_io import Entry, dtype_names, encode_tensor, read_header
+from ...core.tensor_files.torch_files import find_state_dict, read_checkpoint
 from ..modules.architectures import SUPPORTED
 from ..modules.parts import PARTS, UNET
 from ..modules.spellings import find_names
@@ -73,7 +73,7 @@ class SafetensorsCheckpoint(Checkpoint):
     """A safetensors file, read piece by piece through one open stream."""
 
     def __init__(self, path: Path, stream: BinaryIO) -> None:
-        header = check(path)
+        header = read_header(path)
         self._stream, self._data = stream, header.data
         by_offset = dict(sorted(header.tensors.items(), key=lambda item: (item[1].begin, item[1].end)))
         super().__init__(path, by_offset, header.metadata)
@@ -109,7 +109,7 @@ class PickledCheckpoint(Checkpoint):
     """A pickled checkpoint, whole in memory; laid out anew by falling alignment."""
 
     def __init__(self, path: Path) -> None:
-        table = state_dict(read(path), unwrap=WRAPPERS, where=str(path))
+        table = find_state_dict(read_checkpoint(path), unwrap=WRAPPERS, where=str(path))
         self._tensors = {name: value for name, value in table.items() if isinstance(value, torch.Tensor)}
         self.rest = tuple(name for name in table if name not in self._tensors)
         super().__init__(path, dict(_lay_out(self._tensors, str(path))), {})
@@ -120,7 +120,7 @@ class PickledCheckpoint(Checkpoint):
 
     def raw(self, name: str) -> Iterator[bytes | memoryview]:
         """One piece."""
-        yield tensor_bytes(self._tensors[name])
+        yield encode_tensor(self._tensors[name])
 
 
 def _lay_out(tensors: dict[str, Tensor], where: str) -> Iterator[tuple[str, Entry]]:

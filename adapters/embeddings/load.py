@@ -16,7 +16,7 @@ import torch
 
 from ...core.errors import BadParameter, BadWeights, UnknownName
 from ...core.images.headers import detect_format
-from ...core.tensor_files.safetensors_io import check, read_safetensors, write_safetensors
+from ...core.tensor_files.safetensors_io import read_header, read_safetensors, write_safetensors
 from ..modules.architectures import ARCHITECTURES, SDXL_PAIR
 from ..modules.parts import TEXT_ENCODER, TEXT_ENCODER_2
 from ..reading.files import PICKLED
@@ -108,10 +108,10 @@ def _open(path: Path) -> tuple[Source, str]:
         content, form = read_image(path)
         return Source(path, content, own_names=True), form
     if path.suffix.lower() in PICKLED:
-        from ...core.tensor_files.torch_files import read
+        from ...core.tensor_files.torch_files import read_checkpoint
 
-        return Source(path, read(path)), ""
-    header = check(path)
+        return Source(path, read_checkpoint(path)), ""
+    header = read_header(path)
     return Source(path, read_safetensors(path), header.metadata), ""
 
 

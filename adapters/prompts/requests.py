@@ -34,10 +34,10 @@ def find_adapter(name: str, folders: Sequence[Path]) -> Path:
 
 
 def _alias(path: Path) -> str:
-    from ...core.tensor_files.safetensors_io import check
+    from ...core.tensor_files.safetensors_io import read_header
 
     try:
-        return check(path).metadata.get("ss_output_name", "") if path.suffix.lower() == ".safetensors" else ""
+        return read_header(path).metadata.get("ss_output_name", "") if path.suffix.lower() == ".safetensors" else ""
     except UnderdrawingError:
         return ""  # a damaged file has no alias, and is named when it is asked for
 

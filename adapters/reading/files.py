@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ...core.errors import BadWeights
-from ...core.tensor_files.safetensors_io import check, read_safetensors
-from ...core.tensor_files.torch_files import read, state_dict
+from ...core.tensor_files.safetensors_io import read_header, read_safetensors
+from ...core.tensor_files.torch_files import find_state_dict, read_checkpoint
 from ..modules.parts import PARTS
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def read_file(path: str | os.PathLike[str]) -> RawFile:
     found = _file(Path(path))
     if found.suffix.lower() in PICKLED:
         return _pickled(found)
-    header = check(found)
+    header = read_header(found)
     return RawFile(found, read_safetensors(found), metadata=dict(header.metadata), config=_config(found))
 
 
@@ -78,14 +78,14 @@ def _file(path: Path) -> Path:
 
 
 def _pickled(path: Path) -> RawFile:
-    content = read(path)
+    content = read_checkpoint(path)
     if isinstance(content, list | tuple):
         if not content or not all(isinstance(entry, torch.Tensor) for entry in content):
             raise BadWeights("is a list of something else than tensors", where=str(path))
         return RawFile(path, {}, sequence=tuple(content), config=_config(path))
     if isinstance(content, dict) and any(isinstance(key, int) for key in content):  # a hypernetwork's widths
         content = {str(key): value for key, value in content.items()}
-    table = state_dict(content, unwrap=WRAPPERS)
+    table = find_state_dict(content, unwrap=WRAPPERS)
     tensors = {key: value for key, value in table.items() if isinstance(value, torch.Tensor)}
     return RawFile(path, tensors, rest=tuple(key for key in table if key not in tensors), config=_config(path))
 

@@ -44,32 +44,32 @@ def write_contact_sheet(rows: Sequence[tuple[Path, Mapping[str, Path]]], names: 
     there = [(source, {name: maps[name] for name in names if name in maps}) for source, maps in rows if maps]
     if not there:
         return " not written: there is no map to show"
-    blocks = [_lines(_cells(source, maps)) for source, maps in there[:MOST_ROWS]]
-    atomic_write(to, _png(_drawn(blocks)))
+    blocks = [_split_lines(_build_cells(source, maps)) for source, maps in there[:MOST_ROWS]]
+    atomic_write(to, _encode(_draw(blocks)))
     return f" (the first {MOST_ROWS} of {len(there)} inputs)" if len(there) > MOST_ROWS else ""
 
 
 def draw_sheet(pictures: Sequence[tuple[str, NDArray[np.uint8]]]) -> NDArray[np.uint8]:
     """Draw labelled pictures [H, W, 3] as one sheet, at most COLUMNS a line."""
-    cells = (Cell(label, _shrunk(pixels)) for label, pixels in pictures)
-    return np.array(_drawn([_lines(cells)]))
+    cells = (Cell(label, _shrink(pixels)) for label, pixels in pictures)
+    return np.array(_draw([_split_lines(cells)]))
 
 
 def draw_label(picture: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
     """Picture [H, W, 3] with a line of green text in its upper left corner."""
     drawn = Image.fromarray(np.ascontiguousarray(picture))
-    font = _font(max(TEXT, min(40, picture.shape[0] // 8)))
-    ImageDraw.Draw(drawn).text((0, 0), _printable(text, font), fill=(0, 255, 0), font=font)
+    font = _load_font(max(TEXT, min(40, picture.shape[0] // 8)))
+    ImageDraw.Draw(drawn).text((0, 0), _to_printable(text, font), fill=(0, 255, 0), font=font)
     return np.array(drawn)
 
 
-def _cells(source: Path, maps: Mapping[str, Path]) -> Iterator[Cell]:
-    yield Cell(source.name, _small(source))
+def _build_cells(source: Path, maps: Mapping[str, Path]) -> Iterator[Cell]:
+    yield Cell(source.name, _read_small(source))
     for name, path in maps.items():
-        yield Cell(name, _small(path))
+        yield Cell(name, _read_small(path))
 
 
-def _lines(cells: Iterator[Cell]) -> list[list[Cell]]:
+def _split_lines(cells: Iterator[Cell]) -> list[list[Cell]]:
     """Share the cells of one input out over as few lines as possible, about equally long."""
     every = list(cells)
     count = -(-len(every) // COLUMNS)
@@ -77,7 +77,7 @@ def _lines(cells: Iterator[Cell]) -> list[list[Cell]]:
     return [every[start : start + length] for start in range(0, len(every), length)]
 
 
-def _small(path: Path) -> Image.Image:
+def _read_small(path: Path) -> Image.Image:
     """Shrink or enlarge a picture into a cell; a crossed box stands for one that cannot be read any more."""
     try:
         pixels = read_pictures(path)[0].pixels
@@ -85,60 +85,60 @@ def _small(path: Path) -> Image.Image:
         box = Image.new("RGB", (CELL, CELL), PAPER)
         ImageDraw.Draw(box).line((0, 0, CELL, CELL), fill=SOFT)
         return box
-    return _shrunk(pixels)
+    return _shrink(pixels)
 
 
-def _shrunk(pixels: NDArray[np.uint8]) -> Image.Image:
+def _shrink(pixels: NDArray[np.uint8]) -> Image.Image:
     height, width = pixels.shape[:2]
     k = CELL / max(height, width)
     size = Size(max(1, round(height * k)), max(1, round(width * k)))
     return Image.fromarray(np.ascontiguousarray(resize_image(pixels, size)))
 
 
-def _drawn(blocks: Sequence[Sequence[Sequence[Cell]]]) -> Image.Image:
-    tops = list(_tops(blocks))
+def _draw(blocks: Sequence[Sequence[Sequence[Cell]]]) -> Image.Image:
+    tops = list(_iter_tops(blocks))
     columns = max(len(line) for line, _ in tops)
-    below = tops[-1][1] + LABEL + _tall(tops[-1][0])
+    below = tops[-1][1] + LABEL + _find_height(tops[-1][0])
     sheet = Image.new("RGB", (2 * MARGIN + columns * (CELL + GAP) - GAP, below + MARGIN), PAPER)
     for line, top in tops:
         for column, cell in enumerate(line):
-            _place(sheet, MARGIN + column * (CELL + GAP), top, cell)
+            _draw_cell(sheet, MARGIN + column * (CELL + GAP), top, cell)
     return sheet
 
 
-def _tops(blocks: Sequence[Sequence[Sequence[Cell]]]) -> Iterator[tuple[Sequence[Cell], int]]:
+def _iter_tops(blocks: Sequence[Sequence[Sequence[Cell]]]) -> Iterator[tuple[Sequence[Cell], int]]:
     """Lines and where they begin; inputs stand a little further apart than the lines of one input."""
     top = MARGIN
     for lines in blocks:
         for line in lines:
             yield line, top
-            top += LABEL + _tall(line) + GAP
+            top += LABEL + _find_height(line) + GAP
         top += GAP
 
 
-def _tall(line: Sequence[Cell]) -> int:
+def _find_height(line: Sequence[Cell]) -> int:
     return max(cell.picture.height for cell in line)
 
 
-def _place(sheet: Image.Image, left: int, top: int, cell: Cell) -> None:
+def _draw_cell(sheet: Image.Image, left: int, top: int, cell: Cell) -> None:
     draw = ImageDraw.Draw(sheet)
-    font = _font()
-    draw.text((left, top + 3), _shortened(draw, cell.label, font), fill=INK, font=font)
+    font = _load_font()
+    draw.text((left, top + 3), _shorten(draw, cell.label, font), fill=INK, font=font)
     under = top + LABEL
     sheet.paste(cell.picture, (left, under))
     draw.rectangle((left - 1, under - 1, left + cell.picture.width, under + cell.picture.height), outline=SOFT)
 
 
-def _font(height: int = TEXT) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+def _load_font(height: int = TEXT) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
     try:
         return ImageFont.load_default(height)
     except TypeError:  # Pillow before 10.1 has one small bitmap font
         return ImageFont.load_default()
 
 
-def _shortened(draw: ImageDraw.ImageDraw, label: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
+def _shorten(draw: ImageDraw.ImageDraw, label: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
     """Cut the middle out of a label that is wider than its cell; letters the font lacks become question marks."""
-    label = _printable(label, font)
+    label = _to_printable(label, font)
     shown, keep = label, len(label)
     while draw.textlength(shown, font=font) > CELL and keep > 2:
         keep -= 1
@@ -146,13 +146,13 @@ def _shortened(draw: ImageDraw.ImageDraw, label: str, font: ImageFont.ImageFont 
     return shown
 
 
-def _printable(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
+def _to_printable(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
     if not isinstance(font, ImageFont.FreeTypeFont):
         text = text.encode("latin-1", "replace").decode("latin-1")
     return text.encode("utf-8", "replace").decode()
 
 
-def _png(sheet: Image.Image) -> bytes:
+def _encode(sheet: Image.Image) -> bytes:
     from .writing import encode_png
 
     return encode_png(np.asarray(sheet), {"contact sheet": True})

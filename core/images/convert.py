@@ -33,10 +33,10 @@ def to_images(x: Any) -> Images:
     Raises BadImage.
     """
     if isinstance(x, (list, tuple)):
-        return _join([to_images(one) for one in cast("Sequence[Any]", x)])
-    if (picture := _picture(x)) is not None:
+        return _join_images([to_images(one) for one in cast("Sequence[Any]", x)])
+    if (picture := _read_picture(x)) is not None:
         return picture.pixels[None]
-    stored = _channels_last(_array(x))
+    stored = _to_channels_last(_to_array(x))
     pixels = to_8bit(stored)
     if pixels.shape[3] == 4:
         pixels = lay_over_white(pixels[..., :3], pixels[..., 3])
@@ -57,7 +57,7 @@ def to_masks(x: Any, count: int, size: Size) -> Masks:
     from .resize import resize_masks
 
     whole = isinstance(x, (list, tuple))
-    parts = [_mask_array(one) for one in (cast("Sequence[Any]", x) if whole else (x,))]
+    parts = [_to_mask(one) for one in (cast("Sequence[Any]", x) if whole else (x,))]
     masks = [resize_masks(part, size) for part in parts]
     joined = np.concatenate(masks) if masks else np.zeros((0, *size), np.bool_)
     if len(joined) == 1 and count > 1:
@@ -67,7 +67,7 @@ def to_masks(x: Any, count: int, size: Size) -> Masks:
     return np.ascontiguousarray(joined)
 
 
-def _join(parts: list[Images]) -> Images:
+def _join_images(parts: list[Images]) -> Images:
     if not parts:
         raise BadImage("the list of pictures is empty", fix="give at least one picture")
     sizes = sorted({(part.shape[2], part.shape[1]) for part in parts})
@@ -79,7 +79,7 @@ def _join(parts: list[Images]) -> Images:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _picture(x: Any) -> Picture | None:
+def _read_picture(x: Any) -> Picture | None:
     """Read a path, or decode a Pillow picture; None for arrays."""
     if isinstance(x, (str, Path)):
         from .reading import read_pictures
@@ -92,7 +92,7 @@ def _picture(x: Any) -> Picture | None:
     return None
 
 
-def _array(x: Any) -> NDArray[Any]:
+def _to_array(x: Any) -> NDArray[Any]:
     """View a numpy array or tensor as numpy; tensors are recognised by their methods, torch is not imported."""
     if hasattr(x, "detach") and hasattr(x, "cpu"):
         x = x.detach().cpu()
@@ -105,7 +105,7 @@ def _array(x: Any) -> NDArray[Any]:
     return array
 
 
-def _channels_last(array: NDArray[Any]) -> NDArray[Any]:
+def _to_channels_last(array: NDArray[Any]) -> NDArray[Any]:
     """Bring [H, W], [H, W, C] or [B, H, W, C] to [B, H, W, C]."""
     if array.ndim == 2:
         return array[None, :, :, None]
@@ -121,26 +121,26 @@ def _channels_last(array: NDArray[Any]) -> NDArray[Any]:
     )
 
 
-def _mask_array(x: Any) -> Masks:
+def _to_mask(x: Any) -> Masks:
     """One mask or batch of masks as bool [B, H, W] at its own size."""
-    if (picture := _picture(x)) is not None:
+    if (picture := _read_picture(x)) is not None:
         # transparent parts of `pixels` are already white; they do not count, since alpha does
         return (picture.alpha if picture.alpha is not None else compute_luminance(picture.pixels))[None] > 127
-    array = _array(x)
+    array = _to_array(x)
     if array.ndim == 3 and array.shape[-1] not in _CHANNELS:
         array = array[..., None]
     elif array.ndim == 4 and array.shape[1] == 1 and array.shape[-1] not in _CHANNELS:
         array = array[:, 0, :, :, None]
-    array = _channels_last(array)
+    array = _to_channels_last(array)
     if array.shape[3] == 1:
-        return _halved(array[..., 0])
+        return _apply_threshold(array[..., 0])
     pixels = to_8bit(array)
     if pixels.shape[3] == 4 and not bool((pixels[..., 3] == 255).all()):
         return pixels[..., 3] > 127
     return compute_luminance(pixels) > 127
 
 
-def _halved(array: NDArray[Any]) -> Masks:
+def _apply_threshold(array: NDArray[Any]) -> Masks:
     if array.dtype.kind == "f":
         check_unit_range(array)
         return array >= 0.5

@@ -46,12 +46,12 @@ def decode(image: Image, *, deep: NDArray[np.uint16] | None = None, where: str =
     Raises BadImage, or what Pillow raises while decoding.
     """
     notes: list[str] = []
-    orientation = _orientation(image, notes)
+    orientation = _read_orientation(image, notes)
     image.load()
-    colour, alpha = _split_deep(image, notes, where) if _is_deep(image) else _split(image)
+    colour, alpha = _split_deep_alpha(image, notes, where) if _is_deep(image) else _split_alpha(image)
     pixels = _to_srgb(colour, image.info.get("icc_profile"), notes)
     if deep is not None:
-        pixels, alpha = _refined(pixels, alpha, deep)
+        pixels, alpha = _refine_colours(pixels, alpha, deep)
     if alpha is not None and bool((alpha == 255).all()):
         alpha = None
     upright = np.ascontiguousarray(apply_orientation(lay_over_white(pixels, alpha), orientation))
@@ -59,7 +59,7 @@ def decode(image: Image, *, deep: NDArray[np.uint16] | None = None, where: str =
     return Picture(upright, turned, tuple(notes))
 
 
-def _orientation(image: Image, notes: list[str]) -> int:
+def _read_orientation(image: Image, notes: list[str]) -> int:
     if image.format == "TIFF":
         return 1  # Pillow turns these itself while loading
     try:
@@ -74,7 +74,7 @@ def _is_deep(image: Image) -> bool:
     return image.mode in ("I", "F") or image.mode.startswith("I;16")
 
 
-def _split_deep(image: Image, notes: list[str], where: str) -> tuple[Image, NDArray[np.uint8] | None]:
+def _split_deep_alpha(image: Image, notes: list[str], where: str) -> tuple[Image, NDArray[np.uint8] | None]:
     from PIL import Image as Pil
 
     values: NDArray[Any] = np.asarray(image)
@@ -107,7 +107,7 @@ def _has_alpha(image: Image) -> bool:
     return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
 
 
-def _split(image: Image) -> tuple[Image, NDArray[np.uint8] | None]:
+def _split_alpha(image: Image) -> tuple[Image, NDArray[np.uint8] | None]:
     grey = image.mode in ("1", "L", "LA", "La")
     if not _has_alpha(image) or image.mode in ("CMYK", "LAB", "YCbCr", "HSV"):
         keep = "L" if grey else image.mode if image.mode in ("CMYK", "LAB") else "RGB"
@@ -117,7 +117,7 @@ def _split(image: Image) -> tuple[Image, NDArray[np.uint8] | None]:
     return rgba.convert("L" if grey else "RGB"), np.asarray(rgba.getchannel("A"))
 
 
-def _refined(
+def _refine_colours(
     pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | None, deep: NDArray[np.uint16]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
     """Replace colours cut to 8 bit by rounded ones, where both decoders saw the same and no profile moved it."""
@@ -131,10 +131,10 @@ def _to_srgb(colour: Image, profile: bytes | None, notes: list[str]) -> NDArray[
 
     try:
         if colour.mode == "LAB":
-            return _transformed(colour, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
+            return _apply_profile(colour, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
         if profile:
-            colour, source = _fitting(colour, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
-            return _transformed(colour, source)
+            colour, source = _match_profile(colour, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+            return _apply_profile(colour, source)
     except (ImageCms.PyCMSError, ImportError, OSError, ValueError, TypeError) as error:
         if colour.mode == "LAB":
             raise BadImage("Lab colours need Pillow's ImageCms", fix="save the picture as RGB") from error
@@ -144,7 +144,7 @@ def _to_srgb(colour: Image, profile: bytes | None, notes: list[str]) -> NDArray[
     return np.asarray(colour.convert("RGB"))
 
 
-def _fitting(colour: Image, source: ImageCmsProfile) -> tuple[Image, ImageCmsProfile]:
+def _match_profile(colour: Image, source: ImageCmsProfile) -> tuple[Image, ImageCmsProfile]:
     profile: Any = source.profile
     space: str = profile.xcolor_space.strip()
     mode = _PROFILE_MODES.get(space)
@@ -155,7 +155,7 @@ def _fitting(colour: Image, source: ImageCmsProfile) -> tuple[Image, ImageCmsPro
     return colour, source
 
 
-def _transformed(colour: Image, source: ImageCmsProfile) -> NDArray[np.uint8]:
+def _apply_profile(colour: Image, source: ImageCmsProfile) -> NDArray[np.uint8]:
     from PIL import Image as Pil
     from PIL import ImageCms
 

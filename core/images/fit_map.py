@@ -42,13 +42,13 @@ def fit_map(image: U8, target: Size, mode: FitMode, *, smooth: bool = True) -> U
     scaled = resize_map(image, scaled_size, smooth=smooth)
     if mode == "fill" and scaled_size != target:
         canvas = np.empty((*target, 3), np.uint8)
-        canvas[:] = border_colour(image)
+        canvas[:] = find_border_colour(image)
         canvas[top : top + scaled_size.height, left : left + scaled_size.width] = scaled
         return canvas
     return np.ascontiguousarray(scaled[-top : target.height - top, -left : target.width - left])
 
 
-def border_colour(image: U8) -> U8:
+def find_border_colour(image: U8) -> U8:
     """Median per channel of the four border lines (corners count twice), cut to a whole number."""
     lines = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     return np.median(lines, axis=0).astype(np.uint8)
@@ -66,8 +66,8 @@ def resize_map(image: U8, size: Size, *, smooth: bool = True) -> U8:
     if colours == 2 and _is_black_and_white(image):
         return _resize_binary(image[..., 0], size)
     if not smooth or 2 < colours <= FEW:
-        return _resized(image, size, cv2.INTER_NEAREST)
-    return _resized(image, size, _method(image, size))
+        return _resize(image, size, cv2.INTER_NEAREST)
+    return _resize(image, size, _choose_method(image, size))
 
 
 def count_colours(image: U8, limit: int) -> int:
@@ -89,21 +89,21 @@ def _is_black_and_white(image: U8) -> bool:
     return grey and int(image.min()) < 16 and int(image.max()) > 240
 
 
-def _method(image: NDArray[Any], size: Size) -> int:
+def _choose_method(image: NDArray[Any], size: Size) -> int:
     return cv2.INTER_AREA if size.height * size.width < image.shape[0] * image.shape[1] else cv2.INTER_CUBIC
 
 
-def _resized(image: U8, size: Size, method: int) -> U8:
+def _resize(image: U8, size: Size, method: int) -> U8:
     return np.asarray(cv2.resize(image, (size.width, size.height), interpolation=method), np.uint8)
 
 
 def _resize_binary(grey: U8, size: Size) -> U8:
     lines = is_one_pixel_edge(grey)
-    moved = _resized(grey, size, _method(grey, size))
+    moved = _resize(grey, size, _choose_method(grey, size))
     if lines and size.height <= grey.shape[0] and size.width <= grey.shape[1]:
-        moved = ridges(moved)
+        moved = find_ridges(moved)
     _, cut = cv2.threshold(moved, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    white = thin(cut > 0) if lines else cut > 0
+    white = thin_lines(cut > 0) if lines else cut > 0
     return np.repeat(white.astype(np.uint8)[..., None] * np.uint8(255), 3, axis=2)
 
 
@@ -113,7 +113,7 @@ def is_one_pixel_edge(grey: U8) -> bool:
     return int((opened < grey).sum()) * 2 > int((grey > 127).sum())
 
 
-def ridges(grey: U8) -> U8:
+def find_ridges(grey: U8) -> U8:
     """Keep what is a maximum of three along at least one of four directions, the rest becomes 0."""
     kept = np.zeros_like(grey)
     for axis in _AXES:
@@ -121,7 +121,7 @@ def ridges(grey: U8) -> U8:
     return kept
 
 
-def thin(white: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def thin_lines(white: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Thin [H, W] to lines of one pixel, keeping what hangs together (Guo and Hall 1989)."""
     pixels = np.pad(white.astype(np.uint8), 1)
     while True:
@@ -137,7 +137,7 @@ def thin(white: NDArray[np.bool_]) -> NDArray[np.bool_]:
 _NEIGHBOURS = np.array([[128, 1, 2], [64, 0, 4], [32, 16, 8]], np.float32)
 
 
-def _removable() -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _build_removable() -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Tables over the 256 neighbourhoods for the two passes of Guo and Hall."""
     set_ = ((np.arange(256)[:, None] >> np.arange(8)) & 1).astype(np.bool_)
     n, ne, e, se, s, sw, w, nw = (set_[:, at] for at in range(8))
@@ -149,4 +149,4 @@ def _removable() -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     return base & ~((s | sw | ~nw) & w), base & ~((n | ne | ~se) & e)
 
 
-_REMOVABLE = _removable()
+_REMOVABLE = _build_removable()

@@ -122,24 +122,24 @@ def iter_png_chunks(file: BinaryIO, keep: Container[bytes], *, where: str) -> It
         if len(head) < 8:
             raise BadImage("the PNG is cut off: it ends before its last chunk", where=where, fix=AGAIN)
         length, kind = int.from_bytes(head[:4], "big"), head[4:]
-        yield kind, _chunk_data(file, kind, length, kind in keep, where)
+        yield kind, _read_chunk(file, kind, length, kind in keep, where)
 
 
-def _chunk_data(file: BinaryIO, kind: bytes, length: int, keep: bool, where: str) -> bytes:
+def _read_chunk(file: BinaryIO, kind: bytes, length: int, keep: bool, where: str) -> bytes:
     check, left, kept = zlib.crc32(kind), length, bytearray()
     while left:
         block = file.read(min(left, _BLOCK))
         if not block:
-            raise BadImage(f"the PNG is cut off inside {_name(kind)}", where=where, fix=AGAIN)
+            raise BadImage(f"the PNG is cut off inside {_decode_name(kind)}", where=where, fix=AGAIN)
         check, left = zlib.crc32(block, check), left - len(block)
         if keep:
             kept += block
     if file.read(4) != check.to_bytes(4, "big"):
-        raise BadImage(f"the PNG is damaged: wrong checksum of {_name(kind)}", where=where, fix=AGAIN)
+        raise BadImage(f"the PNG is damaged: wrong checksum of {_decode_name(kind)}", where=where, fix=AGAIN)
     return bytes(kept)
 
 
-def _name(kind: bytes) -> str:
+def _decode_name(kind: bytes) -> str:
     return kind.decode("ascii", "backslashreplace")
 
 

@@ -36,17 +36,17 @@ def read_pictures(path: str | Path, all_frames: bool = False) -> list[Picture]:
     """
     if all_frames:
         return list(iter_frames(path))
-    for picture in _frames(Path(path), every=False):
+    for picture in _iter_file(Path(path), every=False):
         return [picture]
     raise BadImage("the file holds no picture", where=str(path), fix=AGAIN)
 
 
 def iter_frames(path: str | Path) -> Iterator[Picture]:
     """Read every frame of a file, one by one, as a viewer shows them. Raises BadImage as `read_pictures`."""
-    return _frames(Path(path), every=True)
+    return _iter_file(Path(path), every=True)
 
 
-def _frames(path: Path, *, every: bool) -> Iterator[Picture]:
+def _iter_file(path: Path, *, every: bool) -> Iterator[Picture]:
     where = str(path)
     with open_file(path, where) as file:
         notes: list[str] = []
@@ -58,12 +58,12 @@ def _frames(path: Path, *, every: bool) -> Iterator[Picture]:
             other = read_tiff(file, where) if image is None else None
             deep = None if image is None else read_deep_colour(file, image, png)
         if image is not None:
-            yield from _each(image, deep, notes, where, every=every)
+            yield from _iter_pictures(image, deep, notes, where, every=every)
         elif other is not None:
             yield replace(other, notes=(*notes, *other.notes))
 
 
-def _each(
+def _iter_pictures(
     image: Image, deep: NDArray[np.uint16] | None, notes: list[str], where: str, *, every: bool
 ) -> Iterator[Picture]:
     index = 0

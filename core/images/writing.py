@@ -35,9 +35,9 @@ def write_map(
     parts: dict[str, bytes] = {}
     if values and control_map.values is not None:
         labels = control_map.segments is not None
-        parts.update(_value_files(control_map.values[index], control_map.info, labels=labels))
-    if json and (document := _document(control_map, index)) is not None:
-        parts[".json"] = _dumps(document).encode() + b"\n"
+        parts.update(_encode_value_files(control_map.values[index], control_map.info, labels=labels))
+    if json and (document := _build_document(control_map, index)) is not None:
+        parts[".json"] = _encode_json(document).encode() + b"\n"
     parts[".png"] = encode_png(control_map.images[index], control_map.info)
     paths = [folder / f"{stem}{suffix}" for suffix in parts]
     for path, data in zip(paths, parts.values(), strict=True):
@@ -51,13 +51,13 @@ def encode_png(pixels: NDArray[np.uint8] | NDArray[np.uint16], info: dict[str, A
     from PIL.PngImagePlugin import PngInfo
 
     text = PngInfo()
-    text.add_text(KEYWORD, _dumps(info))
+    text.add_text(KEYWORD, _encode_json(info))
     target = io.BytesIO()
     Image.fromarray(pixels).save(target, "PNG", pnginfo=text, compress_level=4)
     return target.getvalue()
 
 
-def values_png(values: NDArray[np.float32], info: dict[str, Any]) -> bytes:
+def encode_values(values: NDArray[np.float32], info: dict[str, Any]) -> bytes:
     """Encode [H, W] numbers as 16-bit grey, minimum to maximum; the text chunk's `range` undoes it.
 
     value = low + (high - low) * grey / 65535. A flat array is all 0. Values that are not finite become 0 and are
@@ -73,12 +73,12 @@ def values_png(values: NDArray[np.float32], info: dict[str, Any]) -> bytes:
     return encode_png(grey, {**info, **extra})
 
 
-def labels_png(values: NDArray[np.float32], info: dict[str, Any]) -> bytes:
-    """Encode [H, W] class indices 0..65535 as 16-bit grey, unchanged; `range` is that of `values_png`."""
+def encode_labels(values: NDArray[np.float32], info: dict[str, Any]) -> bytes:
+    """Encode [H, W] class indices 0..65535 as 16-bit grey, unchanged; `range` is that of `encode_values`."""
     return encode_png(values.astype(np.uint16), {**info, "range": [0, 65535]})
 
 
-def npy_bytes(values: NDArray[np.float32]) -> bytes:
+def encode_npy(values: NDArray[np.float32]) -> bytes:
     """Encode as .npy: float32, C order, little-endian."""
     target = io.BytesIO()
     np.lib.format.write_array(target, np.ascontiguousarray(values, dtype="<f4"), allow_pickle=False)
@@ -95,10 +95,10 @@ def read_info(path: str | Path) -> dict[str, Any]:
             texts = [data for kind, data in iter_png_chunks(file, (b"tEXt",), where=where) if kind == b"tEXt"]
     except (OSError, ValueError) as error:
         raise BadImage(f"the file cannot be opened ({error})", where=where, fix="check the name") from error
-    return _info_of(texts, where)
+    return _parse_info(texts, where)
 
 
-def _info_of(texts: list[bytes], where: str) -> dict[str, Any]:
+def _parse_info(texts: list[bytes], where: str) -> dict[str, Any]:
     start = KEYWORD.encode() + b"\0"
     for text in texts:
         if text.startswith(start):
@@ -110,19 +110,19 @@ def _info_of(texts: list[bytes], where: str) -> dict[str, Any]:
     return {}
 
 
-def _dumps(value: object) -> str:
+def _encode_json(value: object) -> str:
     return _json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _value_files(values: NDArray[np.float32], info: dict[str, Any], *, labels: bool) -> dict[str, bytes]:
-    parts = {".npy": npy_bytes(values)}
+def _encode_value_files(values: NDArray[np.float32], info: dict[str, Any], *, labels: bool) -> dict[str, bytes]:
+    parts = {".npy": encode_npy(values)}
     plane = values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
     if plane.ndim == 2:
-        parts[".values.png"] = (labels_png if labels else values_png)(plane, info)
+        parts[".values.png"] = (encode_labels if labels else encode_values)(plane, info)
     return parts
 
 
-def _document(control_map: ControlMap, index: int) -> dict[str, Any] | None:
+def _build_document(control_map: ControlMap, index: int) -> dict[str, Any] | None:
     """What is found in a picture, apart from the picture: people or classes."""
     if control_map.poses is not None:
         from ..poses.model import to_openpose

@@ -79,4 +79,4 @@ class PoseEdit(Operation[EditInputs, EditParams]):
 
         poses = tuple(map(change, inputs.poses.poses))
         documents = tuple(to_openpose(pose, confidences=params.confidences) for pose in poses)
-        return Report(data=list(documents), poses=documents, batch=inputs.poses.listed)
+        return Report(data=list(documents), poses=documents, batch=inputs.poses.is_list)

@@ -61,7 +61,7 @@ class PoseRender(Operation[RenderInputs, RenderParams]):
         documents: list[dict[str, Any]] = []
         for number, pose in enumerate(inputs.poses.poses, start=1):
             final = _resize(selection.fit(selection.choose(pose)), params.resolution)
-            ending = f"_{number:05}" if inputs.poses.listed else ""
+            ending = f"_{number:05}" if inputs.poses.is_list else ""
             pixels = draw_pose(final, sticks=params.sticks)
             pictures.append(Picture(pixels, build_map_info(final, sticks=params.sticks), ending))
             documents.append(to_openpose(final))

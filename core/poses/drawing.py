@@ -96,20 +96,20 @@ MARGIN = 0.01
 """Points nearer than this to the left or upper edge, in pixels, are not drawn (the peers' mark of a missing point)."""
 
 
-class Style(NamedTuple):
+class LimbStyle(NamedTuple):
     """Half-width of body sticks and radius of body joints, in pixels."""
 
-    stick: int = 4
-    joint: int = JOINT_RADIUS
+    width: int = 4
+    radius: int = JOINT_RADIUS
 
 
-def choose_style(height: int, width: int, sticks: LimbScaling) -> Style:
+def choose_style(height: int, width: int, sticks: LimbScaling) -> LimbStyle:
     """Stick sizes for a map of this size."""
     if sticks == "plain":
-        return Style()
+        return LimbStyle()
     longer = max(height, width)
     ratio = 1 if longer < 500 else min(2 + longer // 1000, 7)
-    return Style(4 * ratio, 4 * ratio if sticks == "xinsir" else JOINT_RADIUS)
+    return LimbStyle(4 * ratio, 4 * ratio if sticks == "xinsir" else JOINT_RADIUS)
 
 
 def draw_pose(
@@ -137,23 +137,23 @@ def draw_pose(
     return canvas
 
 
-def draw_body(canvas: Canvas, slots: Keypoints, look: Style) -> None:
+def draw_body(canvas: Canvas, slots: Keypoints, look: LimbStyle) -> None:
     """Limbs as filled ellipses, then joints."""
     for (first, second), colour in zip(LIMBS, COLOURS, strict=False):
         start, end = slots[first], slots[second]
-        if start is not None and end is not None and _drawn(start) and _drawn(end):
-            _limb(canvas, start, end, look.stick, _dimmed(colour))
+        if start is not None and end is not None and _is_drawable(start) and _is_drawable(end):
+            _draw_limb(canvas, start, end, look.width, _dim(colour))
     for point, colour in zip(slots, COLOURS, strict=True):
-        if point is not None and _drawn(point):
-            cv2.circle(canvas, _pixel(point), look.joint, colour, thickness=-1)
+        if point is not None and _is_drawable(point):
+            cv2.circle(canvas, _to_pixel(point), look.radius, colour, thickness=-1)
 
 
-def _dimmed(colour: Colour) -> Colour:
+def _dim(colour: Colour) -> Colour:
     red, green, blue = (int(part * LIMB_SHARE) for part in colour)
     return red, green, blue
 
 
-def _limb(canvas: Canvas, start: Keypoint, end: Keypoint, stick: int, colour: Colour) -> None:
+def _draw_limb(canvas: Canvas, start: Keypoint, end: Keypoint, stick: int, colour: Colour) -> None:
     (x0, y0), (x1, y1) = ((min(point.x, FARTHEST), min(point.y, FARTHEST)) for point in (start, end))
     middle = (int((x0 + x1) / 2), int((y0 + y1) / 2))
     across, down = x0 - x1, y0 - y1
@@ -168,35 +168,35 @@ def draw_hand(canvas: Canvas, slots: Keypoints | None) -> None:
         return
     for index, (first, second) in enumerate(FINGERS):
         start, end = slots[first], slots[second]
-        if start is not None and end is not None and _drawn(start) and _drawn(end):
+        if start is not None and end is not None and _is_drawable(start) and _is_drawable(end):
             red, green, blue = (int(part * 255) for part in colorsys.hsv_to_rgb(index / len(FINGERS), 1.0, 1.0))
-            cv2.line(canvas, _pixel(start), _pixel(end), (red, green, blue), thickness=2)
-    _dots(canvas, slots, 4, HAND_JOINT)
+            cv2.line(canvas, _to_pixel(start), _to_pixel(end), (red, green, blue), thickness=2)
+    _draw_dots(canvas, slots, 4, HAND_JOINT)
 
 
 def draw_face(canvas: Canvas, slots: Keypoints | None) -> None:
     """White dots."""
     if slots is not None:
-        _dots(canvas, slots, 3, FACE_DOT)
+        _draw_dots(canvas, slots, 3, FACE_DOT)
 
 
 def draw_animal(canvas: Canvas, slots: Keypoints) -> None:
     """Limbs as lines, each in its colour."""
     for (first, second), colour in zip(ANIMAL_LIMBS, ANIMAL_COLOURS, strict=True):
         start, end = slots[first], slots[second]
-        if start is not None and end is not None and _drawn(start) and _drawn(end):
-            cv2.line(canvas, _pixel(start), _pixel(end), colour, thickness=ANIMAL_STICK)
+        if start is not None and end is not None and _is_drawable(start) and _is_drawable(end):
+            cv2.line(canvas, _to_pixel(start), _to_pixel(end), colour, thickness=ANIMAL_STICK)
 
 
-def _dots(canvas: Canvas, slots: Keypoints, radius: int, colour: Colour) -> None:
+def _draw_dots(canvas: Canvas, slots: Keypoints, radius: int, colour: Colour) -> None:
     for point in slots:
-        if point is not None and _drawn(point):
-            cv2.circle(canvas, _pixel(point), radius, colour, thickness=-1)
+        if point is not None and _is_drawable(point):
+            cv2.circle(canvas, _to_pixel(point), radius, colour, thickness=-1)
 
 
-def _drawn(point: Keypoint) -> bool:
+def _is_drawable(point: Keypoint) -> bool:
     return point.x > MARGIN and point.y > MARGIN
 
 
-def _pixel(point: Keypoint) -> tuple[int, int]:
+def _to_pixel(point: Keypoint) -> tuple[int, int]:
     return int(min(point.x, FARTHEST)), int(min(point.y, FARTHEST))

@@ -33,7 +33,7 @@ def select_people(pose: Pose, people: str) -> Pose:
     if re.fullmatch(r"\s*[1-9]\d{0,8}\s*(,\s*[1-9]\d{0,8}\s*)*", people) is None:
         raise BadParameter(f"{people!r} is no list of people", where="people", fix="write numbers from 1, as in 1, 3")
     numbers = [int(number) - 1 for number in people.split(",")]
-    return _peopled(pose, (pose.people[n] for n in numbers if n < len(pose.people)))
+    return _replace_people(pose, (pose.people[n] for n in numbers if n < len(pose.people)))
 
 
 def select_parts(pose: Pose, *, body: bool = True, hands: bool = True, face: bool = True, animals: bool = True) -> Pose:
@@ -43,7 +43,7 @@ def select_parts(pose: Pose, *, body: bool = True, hands: bool = True, face: boo
         left, right = (person.left_hand, person.right_hand) if hands else (None, None)
         return Person(person.body if body else (None,) * BODY, person.face if face else None, left, right)
 
-    return _peopled(pose, map(kept, pose.people), pose.animals if animals else ())
+    return _replace_people(pose, map(kept, pose.people), pose.animals if animals else ())
 
 
 def move_people(pose: Pose, *, scale: float = 1.0, right: float = 0.0, down: float = 0.0) -> Pose:
@@ -80,17 +80,17 @@ def mirror(pose: Pose) -> Pose:
     )
 
     def turned(person: Person) -> Person:
-        face = None if person.face is None else _ordered(person.face, MIRRORED_FACE)
-        return Person(_ordered(person.body, MIRRORED_BODY), face, person.right_hand, person.left_hand)
+        face = None if person.face is None else _reorder(person.face, MIRRORED_FACE)
+        return Person(_reorder(person.body, MIRRORED_BODY), face, person.right_hand, person.left_hand)
 
-    animals = tuple(_ordered(animal, MIRRORED_ANIMAL) for animal in there.animals)
-    return _peopled(there, map(turned, there.people), animals)
+    animals = tuple(_reorder(animal, MIRRORED_ANIMAL) for animal in there.animals)
+    return _replace_people(there, map(turned, there.people), animals)
 
 
 def drop_keypoints(pose: Pose, places: Iterable[KeypointSelector]) -> Pose:
     """Make gaps of points; a whole face or hand is not there any more."""
     for place in places:
-        pose = _changed(pose, place, lambda slots, slot=place.slot: _with(slots, slot, None))
+        pose = _change_part(pose, place, lambda slots, slot=place.slot: _replace_keypoint(slots, slot, None))
     return pose
 
 
@@ -101,10 +101,10 @@ def move_keypoints(pose: Pose, moves: Iterable[Move]) -> Pose:
     """
     for move in moves:
         number = len(pose.animals if move.selector.part == "animal" else pose.people)
-        if not move.by and move.selector.person is None and number > 1:
+        if not move.is_relative and move.selector.person is None and number > 1:
             what = f"{number} of them would be put on one spot"
             raise BadParameter(what, where="move", fix="say whose point it is, as in 2:nose=120,80")
-        pose = _changed(pose, move.selector, lambda slots, move=move: _shifted(slots, move))
+        pose = _change_part(pose, move.selector, lambda slots, move=move: _shift_keypoints(slots, move))
     return pose
 
 
@@ -113,29 +113,29 @@ def scale_limbs(pose: Pose, factors: Mapping[str, float]) -> Pose:
 
     A bone with a gap at one end keeps its length. Hands grow from the wrist, a face from the nose.
     """
-    return _peopled(pose, (_stretched(person, factors) for person in pose.people))
+    return _replace_people(pose, (_stretch(person, factors) for person in pose.people))
 
 
-def _stretched(person: Person, factors: Mapping[str, float]) -> Person:
+def _stretch(person: Person, factors: Mapping[str, float]) -> Person:
     bones = dict.fromkeys(range(BODY), 1.0)
     for name, factor in factors.items():
         for slot in LIMBS[name]:
             bones[slot] *= factor
-    ways = _ways(person.body, bones)
-    body = tuple(None if p is None else _by(p, ways[slot]) for slot, p in enumerate(person.body))
+    ways = _find_shifts(person.body, bones)
+    body = tuple(None if p is None else _shift_keypoint(p, ways[slot]) for slot, p in enumerate(person.body))
     hands = factors.get("hands", 1.0)
     return Person(
         body,
-        _grown(person.face, person.body[0], ways[0], factors.get("face", 1.0)),
-        _grown(person.left_hand, None, ways[7], hands * factors.get("left_hand", 1.0)),
-        _grown(person.right_hand, None, ways[4], hands * factors.get("right_hand", 1.0)),
+        _scale_part(person.face, person.body[0], ways[0], factors.get("face", 1.0)),
+        _scale_part(person.left_hand, None, ways[7], hands * factors.get("left_hand", 1.0)),
+        _scale_part(person.right_hand, None, ways[4], hands * factors.get("right_hand", 1.0)),
     )
 
 
-def _ways(body: Keypoints, bones: Mapping[int, float]) -> dict[int, Shift]:
+def _find_shifts(body: Keypoints, bones: Mapping[int, float]) -> dict[int, Shift]:
     """How far each joint goes; a gap goes with the joint it hangs on."""
     ways: dict[int, Shift] = {1: (0.0, 0.0)}
-    for child in sorted(PARENTS, key=_depth):
+    for child in sorted(PARENTS, key=_find_depth):
         parent = PARENTS[child]
         start, end, (x, y) = body[parent], body[child], ways[parent]
         if start is not None and end is not None:
@@ -145,38 +145,41 @@ def _ways(body: Keypoints, bones: Mapping[int, float]) -> dict[int, Shift]:
     return ways
 
 
-def _depth(joint: int) -> int:
-    return 0 if joint == 1 else 1 + _depth(PARENTS[joint])
+def _find_depth(joint: int) -> int:
+    return 0 if joint == 1 else 1 + _find_depth(PARENTS[joint])
 
 
-def _grown(slots: Keypoints | None, root: Keypoint | None, way: Shift, factor: float) -> Keypoints | None:
+def _scale_part(slots: Keypoints | None, root: Keypoint | None, way: Shift, factor: float) -> Keypoints | None:
     """Scale about a root (the first point there is, where none is given), then shift."""
     if slots is None:
         return None
     about = root or next((point for point in slots if point is not None), Keypoint(0, 0))
     grow = factor - 1
     return tuple(
-        None if p is None else _by(p, (way[0] + grow * (p.x - about.x), way[1] + grow * (p.y - about.y))) for p in slots
+        None if p is None else _shift_keypoint(p, (way[0] + grow * (p.x - about.x), way[1] + grow * (p.y - about.y)))
+        for p in slots
     )
 
 
-def _by(point: Keypoint, way: Shift) -> Keypoint:
+def _shift_keypoint(point: Keypoint, way: Shift) -> Keypoint:
     return Keypoint(point.x + way[0], point.y + way[1], point.confidence)
 
 
-def _shifted(slots: Keypoints, move: Move) -> Keypoints:
-    if not move.by:
-        return _with(slots, move.selector.slot, Keypoint(move.x, move.y))
+def _shift_keypoints(slots: Keypoints, move: Move) -> Keypoints:
+    if not move.is_relative:
+        return _replace_keypoint(slots, move.selector.slot, Keypoint(move.x, move.y))
     wanted = range(len(slots)) if move.selector.slot is None else (move.selector.slot,)
-    return tuple(_by(p, (move.x, move.y)) if p is not None and i in wanted else p for i, p in enumerate(slots))
+    return tuple(
+        _shift_keypoint(p, (move.x, move.y)) if p is not None and i in wanted else p for i, p in enumerate(slots)
+    )
 
 
-def _with(slots: Keypoints, slot: int | None, point: Keypoint | None) -> Keypoints:
+def _replace_keypoint(slots: Keypoints, slot: int | None, point: Keypoint | None) -> Keypoints:
     """With another point in one slot, or in every slot."""
     return tuple(point if slot is None or i == slot else p for i, p in enumerate(slots))
 
 
-def _changed(pose: Pose, place: KeypointSelector, change: Change) -> Pose:
+def _change_part(pose: Pose, place: KeypointSelector, change: Change) -> Pose:
     """Change one part of one person or animal, or of all."""
 
     def meant(number: int) -> bool:
@@ -184,12 +187,12 @@ def _changed(pose: Pose, place: KeypointSelector, change: Change) -> Pose:
 
     if place.part == "animal":
         animals = (change(animal) if meant(i) else animal for i, animal in enumerate(pose.animals))
-        return _peopled(pose, pose.people, (animal for animal in animals if any(animal)))
-    people = (_part_changed(p, place.part, change) if meant(i) else p for i, p in enumerate(pose.people))
-    return _peopled(pose, people)
+        return _replace_people(pose, pose.people, (animal for animal in animals if any(animal)))
+    people = (_change_person(p, place.part, change) if meant(i) else p for i, p in enumerate(pose.people))
+    return _replace_people(pose, people)
 
 
-def _part_changed(person: Person, part: Part, change: Change) -> Person:
+def _change_person(person: Person, part: Part, change: Change) -> Person:
     names: tuple[Part, ...] = ("body", "face", "left_hand", "right_hand")
     new: list[Keypoints | None] = []
     for name, slots in zip(names, list_parts(person), strict=True):
@@ -199,25 +202,25 @@ def _part_changed(person: Person, part: Part, change: Change) -> Person:
     return Person(body or (None,) * BODY, face, left, right)
 
 
-def _peopled(pose: Pose, people: Iterable[Person], animals: Iterable[Keypoints] | None = None) -> Pose:
+def _replace_people(pose: Pose, people: Iterable[Person], animals: Iterable[Keypoints] | None = None) -> Pose:
     kept = pose.animals if animals is None else tuple(animals)
     return Pose(tuple(people), pose.width, pose.height, kept)
 
 
-def _ordered(slots: Keypoints, order: Iterable[int]) -> Keypoints:
+def _reorder(slots: Keypoints, order: Iterable[int]) -> Keypoints:
     return tuple(slots[index] for index in order)
 
 
-def _swapped(count: int, pairs: Iterable[tuple[int, int]]) -> tuple[int, ...]:
+def _swap_pairs(count: int, pairs: Iterable[tuple[int, int]]) -> tuple[int, ...]:
     order = list(range(count))
     for first, second in pairs:
         order[first], order[second] = second, first
     return tuple(order)
 
 
-MIRRORED_BODY = _swapped(BODY, ((2, 5), (3, 6), (4, 7), (8, 11), (9, 12), (10, 13), (14, 15), (16, 17)))
+MIRRORED_BODY = _swap_pairs(BODY, ((2, 5), (3, 6), (4, 7), (8, 11), (9, 12), (10, 13), (14, 15), (16, 17)))
 """Slot that takes the place of each slot in a mirror."""
-MIRRORED_FACE = _swapped(
+MIRRORED_FACE = _swap_pairs(
     FACE,
     (
         *((i, 16 - i) for i in range(8)),  # chin
@@ -230,5 +233,5 @@ MIRRORED_FACE = _swapped(
     ),
 )
 """The same for the 68 points of the iBUG scheme and the pupils."""
-MIRRORED_ANIMAL = _swapped(ANIMAL, ((0, 1), (5, 8), (6, 9), (7, 10), (11, 14), (12, 15), (13, 16)))
+MIRRORED_ANIMAL = _swap_pairs(ANIMAL, ((0, 1), (5, 8), (6, 9), (7, 10), (11, 14), (12, 15), (13, 16)))
 """The same for AP-10K's animals."""

@@ -59,17 +59,19 @@ def draw_face_regions(pose: Pose, colours: Mapping[str, str], mode: Mode = "poly
     from .drawing import FARTHEST
 
     canvas = np.zeros((*find_target_size(Size(pose.height, pose.width), 0), 3), np.uint8)
-    painted = {part: _rgb(part, colours.get(part, COLOURS[part])) for part in PARTS}
+    painted = {part: _parse_colour(part, colours.get(part, COLOURS[part])) for part in PARTS}
     for person in pose.people:
         for part, slots in PARTS.items() if person.face is not None else ():
             found = [point for slot in slots if (point := (person.face or ())[slot]) is not None]
             places = np.array([point[:2] for point in found], np.float64).reshape(-1, 2)
             points = places.clip(-FARTHEST, FARTHEST).astype(np.int32)
-            _paint(canvas, points, painted[part], mode)
+            _draw_region(canvas, points, painted[part], mode)
     return canvas
 
 
-def _paint(canvas: NDArray[np.uint8], points: NDArray[np.int32], colour: tuple[int, int, int], mode: Mode) -> None:
+def _draw_region(
+    canvas: NDArray[np.uint8], points: NDArray[np.int32], colour: tuple[int, int, int], mode: Mode
+) -> None:
     import cv2
 
     if mode == "polygon" and len(points):
@@ -78,7 +80,7 @@ def _paint(canvas: NDArray[np.uint8], points: NDArray[np.int32], colour: tuple[i
         cv2.circle(canvas, (x, y), DOT, colour, thickness=-1)
 
 
-def _rgb(part: str, text: str) -> tuple[int, int, int]:
+def _parse_colour(part: str, text: str) -> tuple[int, int, int]:
     from PIL import ImageColor
 
     try:

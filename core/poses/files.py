@@ -23,7 +23,7 @@ class PoseFile(NamedTuple):
     """Poses of a file. listed: they stood in a list, which is how ComfyUI keeps those of a batch."""
 
     poses: tuple[Pose, ...]
-    listed: bool
+    is_list: bool
 
 
 def read_poses(path: str | Path) -> PoseFile:
@@ -36,14 +36,14 @@ def read_poses(path: str | Path) -> PoseFile:
         if Path(path).stat().st_size > MOST_BYTES:
             raise BadImage(f"is larger than {MOST_BYTES} bytes", where=where, fix="poses take a few kilobytes each")
         content = Path(path).read_bytes()
-        data = _inside(path) if content.startswith(PNG_SIGNATURE) else json.loads(content)
+        data = _read_map(path) if content.startswith(PNG_SIGNATURE) else json.loads(content)
     except OSError as error:
         what = f"the file cannot be opened ({error.strerror or error})"
         raise BadImage(what, where=where, fix="check the name") from error
     except (ValueError, RecursionError) as error:
         raise BadImage(f"this is not JSON ({error})", where=where, fix="save the poses again") from error
     documents = data if isinstance(data, list) else [data]
-    poses = (_pose(one, f"{where}[{i}]" if isinstance(data, list) else where) for i, one in enumerate(documents))
+    poses = (_parse_pose(one, f"{where}[{i}]" if isinstance(data, list) else where) for i, one in enumerate(documents))
     return PoseFile(tuple(poses), isinstance(data, list))
 
 
@@ -52,7 +52,7 @@ def build_map_info(pose: Pose, **more: str) -> dict[str, Any]:
     return {INSIDE: to_openpose(pose, confidences=True), **more}
 
 
-def _inside(path: str | Path) -> object:
+def _read_map(path: str | Path) -> object:
     from ..images.writing import read_info
 
     found = read_info(path).get(INSIDE)
@@ -62,7 +62,7 @@ def _inside(path: str | Path) -> object:
     return found
 
 
-def _pose(document: object, where: str) -> Pose:
+def _parse_pose(document: object, where: str) -> Pose:
     try:
         return from_openpose(document)
     except BadImage as error:
@@ -73,4 +73,4 @@ def _pose(document: object, where: str) -> Pose:
 def encode_poses(file: PoseFile, *, confidences: bool = False) -> bytes:
     """JSON of poses, in pixels, one document or a list as they came. confidences: see `model.to_openpose`."""
     documents = [to_openpose(pose, confidences=confidences) for pose in file.poses]
-    return json.dumps(documents if file.listed else documents[0], indent=1, allow_nan=False).encode() + b"\n"
+    return json.dumps(documents if file.is_list else documents[0], indent=1, allow_nan=False).encode() + b"\n"

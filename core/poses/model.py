@@ -88,7 +88,7 @@ def to_openpose(pose: Pose, *, confidences: bool = False) -> dict[str, Any]:
     """
 
     def flat(slots: Keypoints | None) -> list[float] | None:
-        return None if slots is None else _flat(slots, (pose.width, pose.height), confidences)
+        return None if slots is None else _flatten(slots, (pose.width, pose.height), confidences)
 
     people = [dict(zip(_KEYS, map(flat, list_parts(person)), strict=True)) for person in pose.people]
     animals = {"version": ANIMALS, "animals": [flat(animal) for animal in pose.animals]} if pose.animals else {}
@@ -98,17 +98,17 @@ def to_openpose(pose: Pose, *, confidences: bool = False) -> dict[str, Any]:
 _KEYS = ("pose_keypoints_2d", "face_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d")
 
 
-def _flat(slots: Keypoints, canvas: tuple[int, int], confidences: bool) -> list[float]:
-    width, height = canvas if _relative(point for point in slots if point is not None) else (1, 1)
+def _flatten(slots: Keypoints, canvas: tuple[int, int], confidences: bool) -> list[float]:
+    width, height = canvas if _is_relative(point for point in slots if point is not None) else (1, 1)
     gap = (0.0, 0.0, 0.0)
     triples = (
-        gap if p is None else (_share(p.x, width), _share(p.y, height), p.confidence if confidences else 1.0)
+        gap if p is None else (_find_share(p.x, width), _find_share(p.y, height), p.confidence if confidences else 1.0)
         for p in slots
     )
     return [float(number) for triple in triples for number in triple]
 
 
-def _share(place: float, length: int) -> float:
+def _find_share(place: float, length: int) -> float:
     """Share that gives the same pixel when it is multiplied again."""
     share = place / length
     return share if int(share * length) == int(place) else math.nextafter(share, math.copysign(math.inf, place))
@@ -126,8 +126,8 @@ def from_openpose(data: object) -> Pose:
     except msgspec.ValidationError as error:
         raise BadImage(f"this is not OpenPose JSON ({error})", fix=_FORMAT) from error
     canvas = (document.canvas_width, document.canvas_height)
-    people = tuple(_person(person, canvas) for person in document.people or ())
-    animals = (_slots(animal, (ANIMAL,), canvas, "animals") for animal in document.animals or ())
+    people = tuple(_build_person(person, canvas) for person in document.people or ())
+    animals = (_parse_keypoints(animal, (ANIMAL,), canvas, "animals") for animal in document.animals or ())
     return Pose(people, *canvas, tuple(animal for animal in animals if animal is not None))
 
 
@@ -157,17 +157,19 @@ class _Document(msgspec.Struct):
             raise ValueError("neither people nor animals")
 
 
-def _person(person: _PersonJson, canvas: tuple[int, int]) -> Person:
-    body = _slots(person.pose_keypoints_2d, (BODY,), canvas, "pose_keypoints_2d")
+def _build_person(person: _PersonJson, canvas: tuple[int, int]) -> Person:
+    body = _parse_keypoints(person.pose_keypoints_2d, (BODY,), canvas, "pose_keypoints_2d")
     return Person(
         body if body is not None else (None,) * BODY,
-        _slots(person.face_keypoints_2d, (FACE, 69, 68), canvas, "face_keypoints_2d"),
-        _slots(person.hand_left_keypoints_2d, (HAND,), canvas, "hand_left_keypoints_2d"),
-        _slots(person.hand_right_keypoints_2d, (HAND,), canvas, "hand_right_keypoints_2d"),
+        _parse_keypoints(person.face_keypoints_2d, (FACE, 69, 68), canvas, "face_keypoints_2d"),
+        _parse_keypoints(person.hand_left_keypoints_2d, (HAND,), canvas, "hand_left_keypoints_2d"),
+        _parse_keypoints(person.hand_right_keypoints_2d, (HAND,), canvas, "hand_right_keypoints_2d"),
     )
 
 
-def _slots(given: _Numbers | None, counts: Sequence[int], canvas: tuple[int, int], name: str) -> Keypoints | None:
+def _parse_keypoints(
+    given: _Numbers | None, counts: Sequence[int], canvas: tuple[int, int], name: str
+) -> Keypoints | None:
     """An absent or empty list is a part that was not found."""
     if not given:
         return None
@@ -177,10 +179,10 @@ def _slots(given: _Numbers | None, counts: Sequence[int], canvas: tuple[int, int
     if not all(map(math.isfinite, numbers)):
         raise BadImage("a number is not finite", where=name, fix="save the poses again")
     triples = [Keypoint(*numbers[i : i + 3]) for i in range(0, len(numbers), 3)]
-    kx, ky = canvas if _relative(point for point in triples if point.confidence > 0) else (1, 1)
+    kx, ky = canvas if _is_relative(point for point in triples if point.confidence > 0) else (1, 1)
     points = tuple(Keypoint(x * kx, y * ky, c) if c > 0 else None for x, y, c in triples)
     return points + (None,) * (counts[0] - len(points))
 
 
-def _relative(points: Iterable[Keypoint]) -> bool:
+def _is_relative(points: Iterable[Keypoint]) -> bool:
     return all(abs(point.x) <= 1 and abs(point.y) <= 1 for point in points)

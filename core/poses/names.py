@@ -62,7 +62,7 @@ class Move(NamedTuple):
     selector: KeypointSelector
     x: float
     y: float
-    by: bool
+    is_relative: bool
 
 
 def parse_selector(text: str) -> KeypointSelector:
@@ -78,8 +78,8 @@ def parse_selector(text: str) -> KeypointSelector:
         return KeypointSelector(person, "body", JOINTS[name])
     for part, count in SLOTS.items():
         if part == name:
-            return KeypointSelector(person, part, _slot(text, slot, count))
-    raise BadParameter(f"no point or part is called {name!r}", fix=_near(name, [*JOINTS, *SLOTS]))
+            return KeypointSelector(person, part, _parse_slot(text, slot, count))
+    raise BadParameter(f"no point or part is called {name!r}", fix=_suggest(name, [*JOINTS, *SLOTS]))
 
 
 def parse_selectors(text: str) -> list[KeypointSelector]:
@@ -103,7 +103,7 @@ def parse_limb(text: str) -> tuple[str, float]:
     """Read ``legs=1.2``. Raises BadParameter."""
     name, _, factor = text.partition("=")
     if name.strip() not in LIMBS:
-        raise BadParameter(f"no limb is called {name.strip()!r}", fix=_near(name.strip(), LIMBS))
+        raise BadParameter(f"no limb is called {name.strip()!r}", fix=_suggest(name.strip(), LIMBS))
     if re.fullmatch(r"\s*\d*\.?\d+\s*", factor) is None or not 0 < float(factor) <= MOST:
         raise BadParameter(f"{text!r} has no factor above 0 up to {MOST}", fix="write LIMB=FACTOR, as in legs=1.2")
     return name.strip(), float(factor)
@@ -113,7 +113,7 @@ MOST = 20
 """Largest factor by which a limb grows."""
 
 
-def _slot(text: str, number: str | None, count: int) -> int | None:
+def _parse_slot(text: str, number: str | None, count: int) -> int | None:
     if number is None:
         return None
     if int(number) >= count:
@@ -121,7 +121,7 @@ def _slot(text: str, number: str | None, count: int) -> int | None:
     return int(number)
 
 
-def _near(name: str, known: Iterable[str]) -> str:
+def _suggest(name: str, known: Iterable[str]) -> str:
     every = list(known)
     near = difflib.get_close_matches(name, every, n=3)
     return f"did you mean {' or '.join(near)}?" if near else f"choose {', '.join(every)}"

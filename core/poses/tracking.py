@@ -42,14 +42,17 @@ def track_parts(poses: Sequence[Pose], sizes: Mapping[str, str], people: str = "
     """
     if not poses:
         raise BadImage("there is no pose to follow", fix="connect poses")
-    wanted = _numbers("id_include", people)
-    frames = [sorted(pose.people, key=_left) for pose in poses]
+    wanted = _parse_numbers("id_include", people)
+    frames = [sorted(pose.people, key=_find_left) for pose in poses]
     ids = [i for i in range(max(map(len, frames))) if not wanted or i in wanted]
     canvas = (poses[0].width, poses[0].height)
-    followed = {part: size for part in PARTS if (size := _size(part, sizes.get(part, "")))}
+    followed = {part: size for part in PARTS if (size := _parse_size(part, sizes.get(part, "")))}
     return {
         part: {
-            i: {f: (*_box(frame[i] if i < len(frame) else None, part, size), *canvas) for f, frame in enumerate(frames)}
+            i: {
+                f: (*_find_box(frame[i] if i < len(frame) else None, part, size), *canvas)
+                for f, frame in enumerate(frames)
+            }
             for i in ids
         }
         for part, size in followed.items()
@@ -65,12 +68,12 @@ def draft_prompt(tracking: Tracking) -> str:
     )
 
 
-def _left(person: Person) -> float:
+def _find_left(person: Person) -> float:
     nose = person.body[0]
     return 0.0 if nose is None else nose.x
 
 
-def _box(person: Person | None, part: str, size: tuple[int, int]) -> tuple[float, float, float, float]:
+def _find_box(person: Person | None, part: str, size: tuple[int, int]) -> tuple[float, float, float, float]:
     points = [None if person is None else person.body[slot] for slot in PARTS[part]]
     seen = [point for point in points if point is not None]
     if len(seen) < len(points):
@@ -79,8 +82,8 @@ def _box(person: Person | None, part: str, size: tuple[int, int]) -> tuple[float
     return x - size[0] / 2, y - size[1] / 2, x + size[0] / 2, y + size[1] / 2
 
 
-def _size(part: str, text: str) -> tuple[int, int] | None:
-    numbers = _numbers(part, text)
+def _parse_size(part: str, text: str) -> tuple[int, int] | None:
+    numbers = _parse_numbers(part, text)
     if not numbers:
         return None
     if len(numbers) != 2 or min(numbers) < 1:
@@ -88,7 +91,7 @@ def _size(part: str, text: str) -> tuple[int, int] | None:
     return numbers[0], numbers[1]
 
 
-def _numbers(name: str, text: str) -> list[int]:
+def _parse_numbers(name: str, text: str) -> list[int]:
     if not text.strip():
         return []
     if re.fullmatch(r"\s*\d{1,9}\s*(,\s*\d{1,9}\s*)*", text) is None:

@@ -51,90 +51,92 @@ class Header(NamedTuple):
     data: int
 
 
-def check(path: str | os.PathLike[str]) -> Header:
+def read_header(path: str | os.PathLike[str]) -> Header:
     """Read and judge a file's header. Raises BadWeights naming file, key and fault."""
     where = str(path)
     try:
         with Path(path).open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
-            raw = _raw_header(stream, size, where)
+            raw = _read_raw_header(stream, size, where)
     except OSError as error:
         raise BadWeights(f"cannot be read ({error.strerror or error})", where=where) from error
     data = 8 + len(raw)
-    table = _table(raw, where)
-    metadata = _metadata(table.pop("__metadata__", {}), where)
+    table = _parse_table(raw, where)
+    metadata = _check_metadata(table.pop("__metadata__", {}), where)
     if len(table) > MAX_TENSORS:
-        raise _bad(f"holds {len(table)} tensors, more than {MAX_TENSORS}", where)
-    tensors = {name: _entry(name, value, where) for name, value in table.items()}
-    _spans(tensors, size - data, where)
+        raise _build_error(f"holds {len(table)} tensors, more than {MAX_TENSORS}", where)
+    tensors = {name: _parse_entry(name, value, where) for name, value in table.items()}
+    _check_spans(tensors, size - data, where)
     return Header(tensors, metadata, data)
 
 
-def _bad(what: str, where: str, key: str = "") -> BadWeights:
+def _build_error(what: str, where: str, key: str = "") -> BadWeights:
     return BadWeights(what, where=f"{where}, key {key[:80]!r}" if key else where, fix="fetch or export the file again")
 
 
-def _raw_header(stream: BinaryIO, size: int, where: str) -> bytes:
+def _read_raw_header(stream: BinaryIO, size: int, where: str) -> bytes:
     word = stream.read(8)
     if len(word) < 8:
-        raise _bad(f"is {size} bytes long, too short for a safetensors file", where)
+        raise _build_error(f"is {size} bytes long, too short for a safetensors file", where)
     length = int(struct.unpack("<Q", word)[0])
     if length > MAX_HEADER:
-        raise _bad(
+        raise _build_error(
             f"announces a header of {length} bytes, more than {MAX_HEADER}; it may not be a safetensors file", where
         )
     if length > size - 8:
-        raise _bad(f"announces a header of {length} bytes but only {size - 8} follow: the file is cut off", where)
+        raise _build_error(
+            f"announces a header of {length} bytes but only {size - 8} follow: the file is cut off", where
+        )
     raw = stream.read(length)
     if len(raw) != length or raw[:1] != b"{":
-        raise _bad("has a header that is not a JSON object", where)
+        raise _build_error("has a header that is not a JSON object", where)
     if raw.count(b'"data_offsets"') > MAX_TENSORS or max(raw.count(b"["), raw.count(b"{")) > 4 * MAX_TENSORS:
-        raise _bad(f"holds more than {MAX_TENSORS} tensors", where)
+        raise _build_error(f"holds more than {MAX_TENSORS} tensors", where)
     return raw
 
 
-def _table(raw: bytes, where: str) -> dict[str, Any]:
+def _parse_table(raw: bytes, where: str) -> dict[str, Any]:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         table = dict(pairs)
         if len(table) != len(pairs):
             twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
-            raise _bad("is there twice", where, twice)
+            raise _build_error("is there twice", where, twice)
         return table
 
     try:
         return json.loads(raw.decode("utf-8"), object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
-        raise _bad(f"has a header that is not valid JSON ({type(error).__name__})", where) from error
+        raise _build_error(f"has a header that is not valid JSON ({type(error).__name__})", where) from error
 
 
-def _metadata(value: Any, where: str) -> dict[str, str]:
+def _check_metadata(value: Any, where: str) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):  # type: ignore[misc]
-        raise _bad("is not a table of texts", where, "__metadata__")
+        raise _build_error("is not a table of texts", where, "__metadata__")
     return value  # type: ignore[return-value]
 
 
-def _entry(name: str, value: Any, where: str) -> Entry:
-    if not _encodable(name) or len(name.encode()) > MAX_NAME:
-        raise _bad(f"has a name that is not text of at most {MAX_NAME} bytes", where, ascii(name))
+def _parse_entry(name: str, value: Any, where: str) -> Entry:
+    if not _is_encodable(name) or len(name.encode()) > MAX_NAME:
+        raise _build_error(f"has a name that is not text of at most {MAX_NAME} bytes", where, ascii(name))
     if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:  # type: ignore[arg-type]
-        raise _bad("needs exactly dtype, shape and data_offsets", where, name)
+        raise _build_error("needs exactly dtype, shape and data_offsets", where, name)
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]  # type: ignore[index]
     if not isinstance(dtype, str) or dtype not in _BITS:
-        raise _bad(f"has the unknown dtype {str(dtype)[:40]!r}", where, name)  # type: ignore[arg-type]
-    if not _counts(shape) or len(shape) > MAX_RANK:
-        raise _bad(f"has a shape that is not a list of at most {MAX_RANK} counts", where, name)
-    if not _counts(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
-        raise _bad("has data_offsets that are not two rising counts", where, name)
+        raise _build_error(f"has the unknown dtype {str(dtype)[:40]!r}", where, name)  # type: ignore[arg-type]
+    if not _is_counts(shape) or len(shape) > MAX_RANK:
+        raise _build_error(f"has a shape that is not a list of at most {MAX_RANK} counts", where, name)
+    if not _is_counts(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
+        raise _build_error("has data_offsets that are not two rising counts", where, name)
     entry = Entry(dtype, tuple(shape), offsets[0], offsets[1])
     bits = math.prod(entry.shape) * _BITS[dtype]
     if bits != 8 * (entry.end - entry.begin):
-        raise _bad(
+        raise _build_error(
             f"is {dtype} {list(shape)}, which is {bits / 8:g} bytes, but spans {entry.end - entry.begin}", where, name
         )
     return entry
 
 
-def _encodable(name: str) -> bool:
+def _is_encodable(name: str) -> bool:
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -142,32 +144,32 @@ def _encodable(name: str) -> bool:
     return True
 
 
-def _counts(value: Any) -> bool:
+def _is_counts(value: Any) -> bool:
     """Whether value is a list of integers from 0 to 2^63-1 (booleans are none)."""
     return isinstance(value, list) and all(type(n) is int and 0 <= n < 2**63 for n in value)  # type: ignore[misc]
 
 
-def _spans(tensors: dict[str, Entry], size: int, where: str) -> None:
+def _check_spans(tensors: dict[str, Entry], size: int, where: str) -> None:
     """Tensor bytes must cover [0, size) exactly once."""
     end = 0
     for name, entry in sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)):
         if entry.end > size:
-            raise _bad(f"ends at byte {entry.end} but the file holds {size}: it is cut off", where, name)
+            raise _build_error(f"ends at byte {entry.end} but the file holds {size}: it is cut off", where, name)
         if entry.begin != end:
             fault = (
                 "overlaps the tensor before it"
                 if entry.begin < end
                 else f"leaves a hole of {entry.begin - end} bytes before it"
             )
-            raise _bad(fault, where, name)
+            raise _build_error(fault, where, name)
         end = entry.end
     if end != size:
-        raise _bad(f"holds {size - end} bytes that belong to no tensor", where)
+        raise _build_error(f"holds {size - end} bytes that belong to no tensor", where)
 
 
 def read_safetensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """Load a checked file's tensors, memory-mapped on the CPU. Raises BadWeights."""
-    check(path)
+    read_header(path)
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -196,15 +198,15 @@ def write_safetensors(
     for name, tensor in ordered:
         begin, end = end, end + tensor.numel() * tensor.element_size()
         entries[name] = Entry(names[tensor.dtype], tuple(tensor.shape), begin, end)
-    head = header_bytes(entries, metadata or {})
+    head = encode_header(entries, metadata or {})
     with atomic_stream(path, size=len(head) + end) as stream:
         stream.write(head)
         for _, tensor in ordered:
-            stream.write(tensor_bytes(tensor))
+            stream.write(encode_tensor(tensor))
     return Path(path)
 
 
-def header_bytes(entries: Mapping[str, Entry], metadata: Mapping[str, str]) -> bytes:
+def encode_header(entries: Mapping[str, Entry], metadata: Mapping[str, str]) -> bytes:
     """What a file begins with: length and JSON, padded so that tensors start at a multiple of 8."""
     table: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
     for name, (dtype, shape, begin, end) in entries.items():
@@ -214,7 +216,7 @@ def header_bytes(entries: Mapping[str, Entry], metadata: Mapping[str, str]) -> b
     return struct.pack("<Q", len(head)) + head
 
 
-def tensor_bytes(tensor: Tensor) -> memoryview:
+def encode_tensor(tensor: Tensor) -> memoryview:
     """A tensor's content as it stands in a file."""
     import torch
 

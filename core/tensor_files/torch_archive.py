@@ -27,20 +27,20 @@ class ZipCheckpoint:
         self._size, self._where = size, where
         _check_directory(stream, size, where)
         self._zip = zipfile.ZipFile(stream)
-        self._members = self._checked(self._zip.infolist())
+        self._members = self._check_members(self._zip.infolist())
         self._flats: dict[str, Tensor] = {}
 
     def read(self) -> Any:
         """Content. Raises UnsafeFile, BadWeights."""
         self._check_order()
-        world = TorchNames(self._storage, file_size=self._size, where=self._where)
-        machine = Machine(bytes(self._bytes("data.pkl", MAX_PICKLE)), world, where=self._where)
+        world = TorchNames(self._read_storage, file_size=self._size, where=self._where)
+        machine = Machine(bytes(self._read_member("data.pkl", MAX_PICKLE)), world, where=self._where)
         result = run_pickle(machine)
         if machine.position != len(machine.data):
             raise BadWeights("has bytes behind the end of its pickle", where=self._where)
         return result
 
-    def _checked(self, infos: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+    def _check_members(self, infos: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
         """Members by name without the folder they all share."""
         prefix = next((i.filename.removesuffix("data.pkl") for i in infos if i.filename.endswith("/data.pkl")), "")
         if prefix.count("/") != 1 or prefix == "/":
@@ -64,10 +64,10 @@ class ZipCheckpoint:
         return members
 
     def _check_order(self) -> None:
-        if "byteorder" in self._members and self._bytes("byteorder", 16) != bytearray(b"little"):
+        if "byteorder" in self._members and self._read_member("byteorder", 16) != bytearray(b"little"):
             raise BadWeights("holds big-endian numbers", where=self._where)
 
-    def _bytes(self, name: str, limit: int) -> bytearray:
+    def _read_member(self, name: str, limit: int) -> bytearray:
         info = self._members.get(name)
         if info is None or info.file_size > limit:
             fault = "is missing" if info is None else f"is {info.file_size} bytes, {limit} at most are expected"
@@ -79,12 +79,12 @@ class ZipCheckpoint:
             raise BadWeights(f"member {name[:80]!r} does not match its checksum", where=self._where, fix=FETCH_AGAIN)
         return buffer
 
-    def _storage(self, key: str, dtype: torch.dtype, count: int, view: Any) -> Tensor:
+    def _read_storage(self, key: str, dtype: torch.dtype, count: int, view: Any) -> Tensor:
         if view is not None:
             raise ValueError("a view belongs to the older form")
         if key not in self._flats:
             size = count * item_size(dtype)
-            buffer = self._bytes(f"data/{key}", size)
+            buffer = self._read_member(f"data/{key}", size)
             if len(buffer) != size:
                 raise BadWeights(
                     f"storage {key[:80]!r} is {len(buffer)} bytes, {size} are announced", where=self._where

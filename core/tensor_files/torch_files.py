@@ -41,7 +41,7 @@ _ZIP_FAULTS = (
 """What the zipfile module raises for damaged archives."""
 
 
-def read(path: str | os.PathLike[str], *, sha256: str = "") -> Any:
+def read_checkpoint(path: str | os.PathLike[str], *, sha256: str = "") -> Any:
     """Content of a pickled checkpoint: plain containers, numbers, texts and CPU tensors (storages stay shared).
 
     sha256: refuse the file unless its bytes hash to this; hashed and parsed through the same open file.
@@ -60,7 +60,7 @@ def read(path: str | os.PathLike[str], *, sha256: str = "") -> Any:
     return value
 
 
-def state_dict(value: Any, *, unwrap: Sequence[str] = (), strip: str = "", where: str = "") -> dict[str, Any]:
+def find_state_dict(value: Any, *, unwrap: Sequence[str] = (), strip: str = "", where: str = "") -> dict[str, Any]:
     """Table of a checkpoint: steps into the first of the wrappers it holds, again and again, then drops a prefix.
 
     unwrap: keys whose value is the real table, such as "state_dict". strip: prefix to take off the keys that have it,
@@ -116,7 +116,7 @@ def check_tree(value: Any, leaves: tuple[type, ...], where: str) -> None:
     def enter(item: Any) -> None:
         if len(path) >= MAX_DEPTH or id(item) in open_:
             raise BadWeights(f"holds data nested more than {MAX_DEPTH} levels deep, or in itself", where=where)
-        path.append((item, _children(item)))
+        path.append((item, _list_children(item)))
         open_.add(id(item))
         sizes[id(item)] = 1
 
@@ -142,7 +142,7 @@ def check_tree(value: Any, leaves: tuple[type, ...], where: str) -> None:
             raise BadWeights(f"unfolds to more than {MAX_ITEMS} values", where=where)
 
 
-def _children(item: Any) -> list[Any]:
+def _list_children(item: Any) -> list[Any]:
     if isinstance(item, dict):
         return [*item.keys(), *item.values()]  # type: ignore[misc]
     return list(item)

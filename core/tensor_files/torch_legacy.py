@@ -29,7 +29,7 @@ class LegacyCheckpoint:
 
     def read(self) -> Any:
         """Content. Raises UnsafeFile, BadWeights."""
-        world = TorchNames(self._storage, file_size=self._size, where=self._where)
+        world = TorchNames(self._allocate_storage, file_size=self._size, where=self._where)
         data = self._stream.read(MAX_PICKLE)
         machine = Machine(data, world, where=self._where)
         if run_pickle(machine) != MAGIC:
@@ -60,7 +60,7 @@ class LegacyCheckpoint:
             )
         read_into(self._stream, memoryview(self._buffers[key]), self._where)
 
-    def _storage(self, key: str, dtype: torch.dtype, count: int, view: Any) -> Tensor:
+    def _allocate_storage(self, key: str, dtype: torch.dtype, count: int, view: Any) -> Tensor:
         if key not in self._flats:
             if sum(map(len, self._buffers.values())) + count * item_size(dtype) > self._size:
                 raise BadWeights("announces more bytes than it holds", where=self._where, fix=FETCH_AGAIN)

@@ -53,18 +53,18 @@ def _convert_once(weight: Weight, path: Path, target: Path) -> Content:
 
 
 def _read(path: Path) -> Content:
-    from ..tensor_files.safetensors_io import check, read_safetensors
+    from ..tensor_files.safetensors_io import read_header, read_safetensors
 
-    return read_safetensors(path), check(path).metadata
+    return read_safetensors(path), read_header(path).metadata
 
 
 def _read_pickle(weight: Weight, path: Path) -> Content:
     import torch
 
-    from ..tensor_files.torch_files import read, state_dict
+    from ..tensor_files.torch_files import find_state_dict, read_checkpoint
 
-    content = read(path, sha256=weight.sha256)
-    table: dict[str, Any] = state_dict(content, unwrap=WRAPPERS, where=str(path))
+    content = read_checkpoint(path, sha256=weight.sha256)
+    table: dict[str, Any] = find_state_dict(content, unwrap=WRAPPERS, where=str(path))
     tensors = {name: value for name, value in table.items() if isinstance(value, torch.Tensor)}
     if not tensors:
         raise BadWeights("holds no tensors", where=str(path))

@@ -109,7 +109,7 @@ def test_a_map_is_the_same_after_an_edit_of_nothing(run: Run, tmp_path: Path) ->
     assert run("pose", "edit", file, "-o", tmp_path / "same.json").code == 0
     assert run("pose", "edit", tmp_path / "same.json", "-o", tmp_path / "again.json").code == 0
     assert (tmp_path / "same.json").read_bytes() == (tmp_path / "again.json").read_bytes()
-    assert read_poses(tmp_path / "same.json").listed
+    assert read_poses(tmp_path / "same.json").is_list
     assert run("pose", "render", file, tmp_path / "same.json", "-o", tmp_path / "maps").code == 0
     for number in ("00001", "00002"):
         one, other = (pixels(tmp_path / "maps" / f"{name}_{number}.png") for name in ("pose", "same"))

@@ -80,7 +80,7 @@ def toys(monkeypatch: pytest.MonkeyPatch) -> Registry:
         "underdrawing.preprocessors",
         absent=[MissingName("plain", "a1111", "no", "b"), MissingName("c", "a1111", "d", "toy")],
     )
-    monkeypatch.setattr(made, "_sources", lambda: iter([("toy", lambda: Toy)]))
+    monkeypatch.setattr(made, "_iter_sources", lambda: iter([("toy", lambda: Toy)]))
     monkeypatch.setattr(preprocessors, "registry", made)
     return made
 

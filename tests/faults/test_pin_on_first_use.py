@@ -294,7 +294,7 @@ def test_maps_tell_the_real_hash(store: Store, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(hed, "weights_for", staticmethod(this))
     monkeypatch.setattr(execute, "get_store", lambda: store)
     annotator = hed(placement=None, defaults=hed.params())  # type: ignore[arg-type]
-    assert execute._info(annotator, hed.params(), 64)["weights"] == {WEIGHT.id: store.complete(WEIGHT).sha256}
+    assert execute._build_info(annotator, hed.params(), 64)["weights"] == {WEIGHT.id: store.complete(WEIGHT).sha256}
 
 
 def test_of_two_first_uses_one_holds(store: Store) -> None:

@@ -20,9 +20,9 @@ CHILD = """
     import encodings.cp437  # the zipfile module wants it for plain names
     import json, sys
     from pathlib import Path
-    from underdrawing.core.tensor_files.torch_files import read
+    from underdrawing.core.tensor_files.torch_files import read_checkpoint
     folder = Path(sys.argv[1])
-    read(folder / "good")
+    read_checkpoint(folder / "good")
     events = []
     WATCHED = {"pickle.find_class", "exec", "compile", "os.system", "subprocess.Popen", "os.exec", "os.posix_spawn",
                "import", "socket.connect", "socket.getaddrinfo", "marshal.loads", "ctypes.dlopen"}
@@ -36,7 +36,7 @@ CHILD = """
     for path in sorted(folder.iterdir()):
         events.clear()
         try:
-            read(path)
+            read_checkpoint(path)
             outcome = "read"
         except Exception as error:
             outcome, says = type(error).__name__, str(error)
@@ -85,7 +85,7 @@ def test_damaged_files_never_raise_anything_else(tmp_path: Path, new: bool) -> N
     import torch
 
     from underdrawing.core.errors import BadWeights, UnsafeFile
-    from underdrawing.core.tensor_files.torch_files import read
+    from underdrawing.core.tensor_files.torch_files import read_checkpoint
 
     chance = random.Random(5)
     good = saved(
@@ -99,4 +99,4 @@ def test_damaged_files_never_raise_anything_else(tmp_path: Path, new: bool) -> N
             data[chance.randrange(len(data))] = chance.randrange(256)
         path.write_bytes(data)
         with suppress(BadWeights, UnsafeFile):
-            read(path)
+            read_checkpoint(path)

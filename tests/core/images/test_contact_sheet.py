@@ -90,5 +90,5 @@ def test_labels_of_any_kind_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     def bitmap(*_: object) -> object:
         return old
 
-    monkeypatch.setattr(contact_sheet, "_font", bitmap)
+    monkeypatch.setattr(contact_sheet, "_load_font", bitmap)
     assert contact_sheet.write_contact_sheet(rows, ["lone \udce9"], tmp_path / "old.png") == ""

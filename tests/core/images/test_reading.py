@@ -182,7 +182,7 @@ def test_a_missing_decoder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_no_other_plug_in_is_reached() -> None:
     """Reading does not load Pillow's plug-ins that start programs."""
-    code = "import sys; from underdrawing.core.images.reading import read; read(sys.argv[1]); "
+    code = "import sys; from underdrawing.core.images.reading import read_pictures; read_pictures(sys.argv[1]); "
     code += "print('PIL.EpsImagePlugin' in sys.modules)"
     dev = next(place / ".dev" for place in Path(__file__).parents if (place / ".dev").exists())
     source = next(Path(__file__).parents[2].glob("golden/**/*.png"))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from underdrawing.core.images.fit_map import border_colour, count_colours, fit_map, resize_map, thin
+from underdrawing.core.images.fit_map import count_colours, find_border_colour, fit_map, resize_map, thin_lines
 from underdrawing.core.images.geometry import FitMode, Size, find_padded_size
 from underdrawing.core.images.resize import pad_batch, resize_image, resize_images, resize_masks
 
@@ -84,7 +84,7 @@ def test_fill_uses_the_median_of_the_border() -> None:
     picture = np.full((10, 20, 3), (10, 20, 30), np.uint8)
     picture[3:7, 4:16] = 200
     picture[0, :3] = 255
-    assert border_colour(picture).tolist() == [10, 20, 30]
+    assert find_border_colour(picture).tolist() == [10, 20, 30]
     fitted = fit_map(picture, Size(20, 20), "fill")
     assert np.array_equal(fitted[5:15], picture)
     assert (fitted[:5] == (10, 20, 30)).all()
@@ -153,7 +153,7 @@ def test_filled_shapes_stay_filled() -> None:
 def test_thinning_keeps_what_hangs_together(seed: int) -> None:
     blobs = cv2.GaussianBlur(np.random.default_rng(seed).random((60, 60)).astype(np.float32), (0, 0), 2.5)
     white = np.asarray(blobs) > 0.52
-    thinned = thin(white)
+    thinned = thin_lines(white)
     assert not (thinned & ~white).any()
     before, labels = cv2.connectedComponents(white.astype(np.uint8))
     after, _ = cv2.connectedComponents(thinned.astype(np.uint8))

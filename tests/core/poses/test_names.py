@@ -62,9 +62,9 @@ def test_lists_of_places() -> None:
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("nose=120,80", Move(KeypointSelector(None, "body", 0), 120, 80, by=False)),
-        ("2:nose = 1.5 , 0", Move(KeypointSelector(1, "body", 0), 1.5, 0, by=False)),
-        ("face=+10,-5.25", Move(KeypointSelector(None, "face", None), 10, -5.25, by=True)),
+        ("nose=120,80", Move(KeypointSelector(None, "body", 0), 120, 80, is_relative=False)),
+        ("2:nose = 1.5 , 0", Move(KeypointSelector(1, "body", 0), 1.5, 0, is_relative=False)),
+        ("face=+10,-5.25", Move(KeypointSelector(None, "face", None), 10, -5.25, is_relative=True)),
     ],
 )
 def test_moves(text: str, wanted: Move) -> None:

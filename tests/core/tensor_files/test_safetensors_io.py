@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from underdrawing.core.errors import BadWeights
 from underdrawing.core.files import hash_file
 from underdrawing.core.tensor_files import safetensors_io
-from underdrawing.core.tensor_files.safetensors_io import Entry, check, read_safetensors, write_safetensors
+from underdrawing.core.tensor_files.safetensors_io import Entry, read_header, read_safetensors, write_safetensors
 
 ROOT = Path(__file__).resolve().parents[3]
 VECTORS = ROOT.parent / "shared" / "vectors"
@@ -96,7 +96,7 @@ def test_bad_files_are_refused_with_key_and_fault(tmp_path: Path, word: str) -> 
     path = tmp_path / "x.safetensors"
     path.write_bytes(data)
     with pytest.raises(BadWeights, match=fault) as caught:
-        check(path)
+        read_header(path)
     assert str(path) in str(caught.value)
     assert len(str(caught.value)) < 1000
     with pytest.raises(BadWeights):
@@ -113,13 +113,13 @@ def test_a_million_empty_tensors_are_refused_before_they_are_read(tmp_path: Path
         import sys
         from pathlib import Path
         from underdrawing.core.errors import BadWeights
-        from underdrawing.core.tensor_files.safetensors_io import check
+        from underdrawing.core.tensor_files.safetensors_io import read_header
         def peak():  # not ru_maxrss: a child starts with its parent's peak
             lines = Path("/proc/self/status").read_text().splitlines()
             return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
         before = peak()
         try:
-            check(sys.argv[1])
+            read_header(sys.argv[1])
         except BadWeights as error:
             print(peak() - before, str(error)[-120:])
     """
@@ -139,7 +139,7 @@ def test_good_files_are_described(tmp_path: Path) -> None:
         "s": torch.tensor(1),
     }
     save_file(tensors, path, metadata={"k": "v"})
-    header = check(path)
+    header = read_header(path)
     assert header.metadata == {"k": "v"}
     assert {name: (entry.dtype, entry.shape) for name, entry in header.tensors.items()} == {
         "b": ("F32", (2, 3)), "a": ("F16", (3,)), "e": ("F32", (0, 7)), "s": ("I64", ()),
@@ -155,7 +155,7 @@ def test_sample_files_pass() -> None:
     paths = list(VECTORS.rglob("*.safetensors"))
     assert paths
     for path in paths:
-        assert set(check(path).tensors) == set(load_file(path))
+        assert set(read_header(path).tensors) == set(load_file(path))
 
 
 def test_written_files_are_the_librarys_and_the_same_twice(tmp_path: Path) -> None:
@@ -173,8 +173,8 @@ def test_written_files_are_the_librarys_and_the_same_twice(tmp_path: Path) -> No
     write_safetensors(one, tensors, {"b": "ü", "a": "1"})
     write_safetensors(two, dict(reversed(tensors.items())), {"a": "1", "b": "ü"})
     assert hash_file(one) == hash_file(two)
-    assert check(one).metadata == {"a": "1", "b": "ü"}
-    assert check(one).data % 8 == 0
+    assert read_header(one).metadata == {"a": "1", "b": "ü"}
+    assert read_header(one).data % 8 == 0
     loaded = load_file(one)
     assert set(loaded) == set(tensors)
     for name, value in tensors.items():
@@ -195,9 +195,9 @@ def test_a_file_may_be_written_over_its_own_tensors(tmp_path: Path) -> None:
     loaded = read_safetensors(path)
     write_safetensors(path, {"a": loaded["a"] * 2, "b": loaded["a"]})
     assert torch.equal(read_safetensors(path)["b"], torch.arange(1000.0))
-    assert isinstance(check(path).tensors["a"], Entry)
+    assert isinstance(read_header(path).tensors["a"], Entry)
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(BadWeights, match="cannot be read"):
-        check(tmp_path / "none.safetensors")
+        read_header(tmp_path / "none.safetensors")

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from underdrawing.core.errors import BadWeights, UnsafeFile
-from underdrawing.core.tensor_files.torch_files import read, state_dict
+from underdrawing.core.tensor_files.torch_files import find_state_dict, read_checkpoint
 
 VECTORS = Path(__file__).resolve().parents[4] / "shared" / "vectors"
 SAMPLES = sorted(
@@ -91,7 +91,7 @@ VALUES = st.recursive(
 @given(value=VALUES, new=st.booleans(), protocol=st.sampled_from([2, 3, 4, 5]))
 def test_reads_what_torch_reads(tmp_path: Path, value: Any, new: bool, protocol: int) -> None:
     path = save(value, tmp_path / "x.pt", new=new, protocol=protocol)
-    result = read(path)
+    result = read_checkpoint(path)
     assert same(value, result)
     if protocol == 2 and (
         new or b"UntypedStorage" not in path.read_bytes()
@@ -103,7 +103,7 @@ def test_reads_what_torch_reads(tmp_path: Path, value: Any, new: bool, protocol:
 def test_shared_storages_stay_shared(tmp_path: Path, new: bool) -> None:
     base = torch.arange(12.0)
     value = {"a": base, "b": base[3:9].reshape(2, 3).t(), "c": torch.nn.Parameter(base)}
-    result = read(save(value, tmp_path / "x.pt", new=new))
+    result = read_checkpoint(save(value, tmp_path / "x.pt", new=new))
     result["a"][4] = 100.0
     assert result["b"][1, 0] == 100.0
     assert result["c"][4] == 100.0
@@ -128,7 +128,7 @@ def test_containers_and_values_of_real_files(tmp_path: Path, new: bool, protocol
         "parameters": torch.nn.ParameterDict({"*": torch.nn.Parameter(torch.ones(2))}),
         "list": torch.nn.ParameterList([torch.nn.Parameter(torch.ones(2)), torch.nn.Parameter(torch.zeros(1))]),
     }
-    result = read(save(value, tmp_path / "x.pt", new=new, protocol=protocol))
+    result = read_checkpoint(save(value, tmp_path / "x.pt", new=new, protocol=protocol))
     assert same(dict(net.state_dict()), dict(result["net"]))
     assert result["size"] == (2, 3)
     assert type(result["size"]) is tuple
@@ -147,7 +147,7 @@ def test_containers_and_values_of_real_files(tmp_path: Path, new: bool, protocol
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_numpy_arrays_become_tensors(tmp_path: Path, dtype: str, order: Any) -> None:
     array = np.asarray(np.arange(6).reshape(2, 3) % 2, dtype=dtype, order=order)
-    twice = read(save([array, array, array[0, 1]], tmp_path / "x.pt", new=True))
+    twice = read_checkpoint(save([array, array, array[0, 1]], tmp_path / "x.pt", new=True))
     assert same(torch.from_numpy(np.ascontiguousarray(array)), twice[0])
     assert same(twice[0], twice[1])
     assert twice[2] == array[0, 1].item()
@@ -155,9 +155,9 @@ def test_numpy_arrays_become_tensors(tmp_path: Path, dtype: str, order: Any) -> 
 
 def test_big_endian_and_object_arrays_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadWeights, match="big-endian"):
-        read(save(np.arange(3, dtype=">f4"), tmp_path / "x.pt", new=True))
+        read_checkpoint(save(np.arange(3, dtype=">f4"), tmp_path / "x.pt", new=True))
     with pytest.raises((BadWeights, UnsafeFile)):
-        read(save(np.array([None, "a"], dtype=object), tmp_path / "x.pt", new=True))
+        read_checkpoint(save(np.array([None, "a"], dtype=object), tmp_path / "x.pt", new=True))
 
 
 class HistoryBuffer:
@@ -179,7 +179,7 @@ def test_training_logs_of_openmmlab_are_tables(tmp_path: Path, monkeypatch: pyte
     for name in ("mmengine", "mmengine.logging", module.__name__):
         monkeypatch.setitem(sys.modules, name, module if name == module.__name__ else types.ModuleType(name))
     path = save({"loss": HistoryBuffer(), "state_dict": {"a": torch.ones(1)}}, tmp_path / "x.pth", new=True)
-    found = read(path)
+    found = read_checkpoint(path)
     log: dict[str, Any] = {"log": torch.arange(3, dtype=torch.float64), "statistics_methods": {"mean": "mean"}}
     assert same({"loss": log, "state_dict": {"a": torch.ones(1)}}, found)
 
@@ -197,7 +197,7 @@ class Asks:
 @pytest.mark.parametrize("arguments", [(torch.Size, "count"), (collections.OrderedDict, "pop"), ("text", "upper")])
 def test_attributes_of_anything_else_are_refused(tmp_path: Path, arguments: Any) -> None:
     with pytest.raises(UnsafeFile, match="asks for an attribute"):
-        read(save({"a": Asks(*arguments)}, tmp_path / "x.pt", new=True))
+        read_checkpoint(save({"a": Asks(*arguments)}, tmp_path / "x.pt", new=True))
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_attributes_of_anything_else_are_refused(tmp_path: Path, arguments: Any)
 )
 def test_what_is_not_plain_is_refused_by_name(tmp_path: Path, value: Any) -> None:
     with pytest.raises(UnsafeFile, match=r"asks for '(torch\._utils\._rebuild_|torch\.|pathlib)"):
-        read(save(value, tmp_path / "x.pt", new=True))
+        read_checkpoint(save(value, tmp_path / "x.pt", new=True))
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
@@ -214,7 +214,7 @@ def test_a_programme_is_refused(tmp_path: Path) -> None:
     torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), buffer)
     (tmp_path / "x.pt").write_bytes(buffer.getvalue())
     with pytest.raises(UnsafeFile, match="TorchScript"):
-        read(tmp_path / "x.pt")
+        read_checkpoint(tmp_path / "x.pt")
 
 
 @pytest.mark.parametrize(
@@ -229,18 +229,18 @@ def test_a_programme_is_refused(tmp_path: Path) -> None:
 def test_other_kinds_of_files_are_named(tmp_path: Path, data: bytes, words: str) -> None:
     (tmp_path / "x.pt").write_bytes(data)
     with pytest.raises(BadWeights, match=words):
-        read(tmp_path / "x.pt")
+        read_checkpoint(tmp_path / "x.pt")
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(BadWeights, match=r"none\.pt: cannot be read"):
-        read(tmp_path / "none.pt")
+        read_checkpoint(tmp_path / "none.pt")
 
 
 def test_bytes_must_match_the_record(tmp_path: Path) -> None:
     path = save({"a": torch.ones(1)}, tmp_path / "x.pt", new=True)
     with pytest.raises(BadWeights, match="has the sha256"):
-        read(path, sha256="0" * 64)
+        read_checkpoint(path, sha256="0" * 64)
 
 
 @pytest.mark.parametrize(
@@ -248,24 +248,24 @@ def test_bytes_must_match_the_record(tmp_path: Path) -> None:
 )
 def test_sample_files_of_other_tools(path: Path) -> None:
     if path.name == "a1111_paramdict.pt":  # torch refuses its ParameterDict; the vectors are those of a1111.pt
-        expected, found = read(path.with_name("a1111.pt")), read(path)
+        expected, found = read_checkpoint(path.with_name("a1111.pt")), read_checkpoint(path)
         assert same(expected["string_to_param"]["*"], found["string_to_param"]["*"])
         return
-    assert same(torch.load(path, weights_only=True), read(path))
+    assert same(torch.load(path, weights_only=True), read_checkpoint(path))
 
 
 def test_unwrapping_is_only_done_as_asked() -> None:
     inner = {"module.a": torch.ones(1), "b": torch.zeros(1)}
     wrapped = {"epoch": 3, "state_dict": {"model": inner}}
-    assert state_dict(wrapped) == wrapped
-    assert list(state_dict(wrapped, unwrap=("state_dict", "model"))) == ["module.a", "b"]
-    assert list(state_dict(wrapped, unwrap=("state_dict", "model"), strip="module.")) == ["a", "b"]
-    assert list(state_dict({"model": torch.ones(1)}, unwrap=("model",))) == ["model"]
+    assert find_state_dict(wrapped) == wrapped
+    assert list(find_state_dict(wrapped, unwrap=("state_dict", "model"))) == ["module.a", "b"]
+    assert list(find_state_dict(wrapped, unwrap=("state_dict", "model"), strip="module.")) == ["a", "b"]
+    assert list(find_state_dict({"model": torch.ones(1)}, unwrap=("model",))) == ["model"]
     for odd in ([1], {1: 2}, torch.ones(1)):
         with pytest.raises(BadWeights, match="table of named tensors"):
-            state_dict(odd, where="x.pt")
+            find_state_dict(odd, where="x.pt")
 
 
 def test_stripping_never_merges_keys() -> None:
     with pytest.raises(BadWeights, match="module"):
-        state_dict({"module.a": 1, "a": 2}, strip="module.")
+        find_state_dict({"module.a": 1, "a": 2}, strip="module.")

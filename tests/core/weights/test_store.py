@@ -268,7 +268,7 @@ def test_pickled_files_are_converted_once(store: Store, tmp_path: Path, monkeypa
     weight = kept(store, tmp_path / "x.pth", "x.pth")
     first, metadata = store.read_tensors(weight)
     assert metadata["dropped"] == "note"
-    monkeypatch.setattr("underdrawing.core.tensor_files.torch_files.read", forbidden)
+    monkeypatch.setattr("underdrawing.core.tensor_files.torch_files.read_checkpoint", forbidden)
     second, again = store.read_tensors(weight)
     assert again == metadata
     for tensors in (first, second):
