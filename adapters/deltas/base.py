@@ -147,7 +147,7 @@ def flatten_factor(tensor: Tensor) -> Tensor:
     return tensor.reshape(tensor.shape[0], math.prod(tensor.shape[1:]))
 
 
-def first(tensor: Tensor) -> int:
+def count_rows(tensor: Tensor) -> int:
     """Length of the first axis, 0 for a single value."""
     return tensor.shape[0] if tensor.ndim else 0
 
@@ -164,7 +164,7 @@ def compute_scale(alpha: float | None, rank: int, *, stabilised: bool = False) -
     return alpha / (math.sqrt(rank) if stabilised else rank)
 
 
-def rank_fault(*ranks: int) -> str | None:
+def find_rank_fault(*ranks: int) -> str | None:
     """Why inner dimensions that must agree do not do."""
     if len(set(ranks)) > 1:
         return f"its factors disagree about the rank: {sorted(set(ranks))}"
@@ -173,7 +173,7 @@ def rank_fault(*ranks: int) -> str | None:
     return None
 
 
-def extent_fault(kind: str, extent: Extent, shape: Sequence[int]) -> str | None:
+def find_extent_fault(kind: str, extent: Extent, shape: Sequence[int]) -> str | None:
     """Why factors made for one weight do not fit another; a 1x1 convolution and a linear layer are the same."""
     if len(shape) < 2:
         return f"{kind} for {_size(extent)} does not fit a weight of shape {list(shape)}"
@@ -184,7 +184,7 @@ def extent_fault(kind: str, extent: Extent, shape: Sequence[int]) -> str | None:
     return f"{kind} for {_size(extent)} does not fit a weight of shape {list(shape)}{_guess(extent, shape)}"
 
 
-def dims_fault(name: str, tensor: Tensor, *counts: int) -> str | None:
+def find_dims_fault(name: str, tensor: Tensor, *counts: int) -> str | None:
     """Why a tensor has the wrong number of axes, or an empty one."""
     if tensor.ndim not in counts or 0 in tensor.shape:
         due = " or ".join(str(n) for n in counts)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from .base import Delta, Extent, dims_fault, extent_fault, first, to_float32
+from .base import Delta, Extent, count_rows, find_dims_fault, find_extent_fault, to_float32
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,12 +28,14 @@ class Dense(Delta):
     def extent(self) -> Extent:
         """The stored shape."""
         shape = self.diff.shape
-        return Extent(first(self.diff), shape[1:].numel(), tuple(shape[2:]))
+        return Extent(count_rows(self.diff), shape[1:].numel(), tuple(shape[2:]))
 
     def _fault(self, shape: Sequence[int]) -> str | None:
         if self.diff.shape == torch.Size(shape):
             return None
-        return dims_fault("a difference", self.diff, 1, 2, 3, 4, 5) or extent_fault("a difference", self.extent, shape)
+        return find_dims_fault("a difference", self.diff, 1, 2, 3, 4, 5) or find_extent_fault(
+            "a difference", self.extent, shape
+        )
 
     def _change(self, base: Tensor) -> Tensor:
         diff = to_float32(self.diff, base).reshape(base.shape)
@@ -88,8 +90,8 @@ class SetWeight(Delta):
         if self.weight.shape == torch.Size(shape):
             return None
         found = self.weight.shape
-        extent = Extent(first(self.weight), found[1:].numel(), tuple(found[2:]))
-        return dims_fault("a weight", self.weight, 1, 2, 3, 4, 5) or extent_fault("a weight", extent, shape)
+        extent = Extent(count_rows(self.weight), found[1:].numel(), tuple(found[2:]))
+        return find_dims_fault("a weight", self.weight, 1, 2, 3, 4, 5) or find_extent_fault("a weight", extent, shape)
 
     def _change(self, base: Tensor) -> Tensor:
         return to_float32(self.weight, base).reshape(base.shape) - base

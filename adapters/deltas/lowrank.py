@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from .base import Delta, Extent, count_columns, dims_fault, extent_fault, first, flatten_factor, rank_fault, to_float32
+from .base import (
+    Delta,
+    Extent,
+    count_columns,
+    count_rows,
+    find_dims_fault,
+    find_extent_fault,
+    find_rank_fault,
+    flatten_factor,
+    to_float32,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,16 +43,16 @@ class LowRank(Delta):
     @property
     def rank(self) -> int:
         """Rows of down."""
-        return first(self.down)
+        return count_rows(self.down)
 
     @property
     def extent(self) -> Extent:
         """Rows of up, columns of down times mid's kernel."""
         cols, kernel = self.down.shape[1:].numel(), tuple(self.down.shape[2:])
         if self.mid is None:
-            return Extent(first(self.up), cols, kernel)
+            return Extent(count_rows(self.up), cols, kernel)
         kernel = tuple(self.mid.shape[2:])
-        return Extent(first(self.up), cols * self.mid.shape[2:].numel(), kernel)
+        return Extent(count_rows(self.up), cols * self.mid.shape[2:].numel(), kernel)
 
     def factors(self) -> tuple[Tensor, Tensor]:
         """Up [O, r] and down [r, I*k*k], float32, scale folded into the smaller: their product is the change.
@@ -62,18 +72,18 @@ class LowRank(Delta):
 
     def _fault(self, shape: Sequence[int]) -> str | None:
         return (
-            dims_fault("up", self.up, 2, 4)
-            or dims_fault("down", self.down, 2, 4)
+            find_dims_fault("up", self.up, 2, 4)
+            or find_dims_fault("down", self.down, 2, 4)
             or self._middle_fault()
-            or extent_fault(f"a LoRA of rank {self.rank}", self.extent, shape)
+            or find_extent_fault(f"a LoRA of rank {self.rank}", self.extent, shape)
         )
 
     def _middle_fault(self) -> str | None:
         inner = self.up.shape[1:].numel()
         if self.mid is None:
-            return rank_fault(self.rank, inner)
-        fault = dims_fault("mid", self.mid, 4) or rank_fault(self.mid.shape[0], inner)
-        fault = fault or rank_fault(self.mid.shape[1], self.rank)
+            return find_rank_fault(self.rank, inner)
+        fault = find_dims_fault("mid", self.mid, 4) or find_rank_fault(self.mid.shape[0], inner)
+        fault = fault or find_rank_fault(self.mid.shape[1], self.rank)
         if fault is None and self.down.shape[2:].numel() != 1:
             fault = f"down has shape {list(self.down.shape)}: beside mid its kernel must be 1x1"
         return fault

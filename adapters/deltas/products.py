@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import torch
 
 from ...core.errors import BadWeights
-from .base import Delta, Extent, dims_fault, extent_fault, first, flatten_factor, rank_fault, to_float32
+from .base import (
+    Delta,
+    Extent,
+    count_rows,
+    find_dims_fault,
+    find_extent_fault,
+    find_rank_fault,
+    flatten_factor,
+    to_float32,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,19 +40,21 @@ class _Side(NamedTuple):
         return self.a, self.b
 
     def rank(self) -> int | None:
-        return None if self.whole is not None or self.b is None else first(self.b)
+        return None if self.whole is not None or self.b is None else count_rows(self.b)
 
     def fault(self) -> str | None:
         if self.whole is not None:
-            return dims_fault(self.name, self.whole, 2, 3, 4, 5)
+            return find_dims_fault(self.name, self.whole, 2, 3, 4, 5)
         if self.a is None or self.b is None:
             return f"{self.name} is neither there nor {self.name}_a with {self.name}_b"
-        fault = dims_fault(f"{self.name}_a", self.a, 2) or dims_fault(f"{self.name}_b", self.b, 2)
+        fault = find_dims_fault(f"{self.name}_a", self.a, 2) or find_dims_fault(f"{self.name}_b", self.b, 2)
         if fault or self.core is None:
-            return fault or rank_fault(self.a.shape[1], self.b.shape[0])
-        fault = dims_fault(f"the core of {self.name}", self.core, 3, 4, 5)
+            return fault or find_rank_fault(self.a.shape[1], self.b.shape[0])
+        fault = find_dims_fault(f"the core of {self.name}", self.core, 3, 4, 5)
         return (
-            fault or rank_fault(self.core.shape[0], self.a.shape[0]) or rank_fault(self.core.shape[1], self.b.shape[0])
+            fault
+            or find_rank_fault(self.core.shape[0], self.a.shape[0])
+            or find_rank_fault(self.core.shape[1], self.b.shape[0])
         )
 
     def extent(self) -> Extent:
@@ -86,7 +97,7 @@ class Hadamard(Delta):
     @property
     def rank(self) -> int:
         """Rows of w1_b."""
-        return first(self.w1_b)
+        return count_rows(self.w1_b)
 
     @property
     def extent(self) -> Extent | None:
@@ -103,10 +114,10 @@ class Hadamard(Delta):
         fault = one.fault() or two.fault()
         if fault:
             return fault
-        first, other = one.extent(), two.extent()
-        if first[:2] != other[:2]:
-            return f"the two halves of a LoHa differ: {list(first[:2])} and {list(other[:2])}"
-        return extent_fault(f"a LoHa of rank {self.rank}", first, shape)
+        mine, other = one.extent(), two.extent()
+        if mine[:2] != other[:2]:
+            return f"the two halves of a LoHa differ: {list(mine[:2])} and {list(other[:2])}"
+        return find_extent_fault(f"a LoHa of rank {self.rank}", mine, shape)
 
     def _change(self, base: Tensor) -> Tensor:
         one, two = self._sides()
@@ -167,7 +178,7 @@ class Kronecker(Delta):
         if small.extent().kernel and small.extent().kernel != (1,) * len(small.extent().kernel):
             return f"w1 of a LoKr has shape {list(small.extent().kernel)} behind its two axes"
         rank = "" if self.rank is None else f" of rank {self.rank}"
-        return extent_fault(f"a LoKr{rank}", extent, shape)
+        return find_extent_fault(f"a LoKr{rank}", extent, shape)
 
     def _change(self, base: Tensor) -> Tensor:
         small, large = (side.matrix(base) for side in self._sides())

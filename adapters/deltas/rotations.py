@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from .base import Delta, count_columns, dims_fault, flatten_factor, to_float32
+from .base import Delta, count_columns, find_dims_fault, flatten_factor, to_float32
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ def _skew(blocks: Tensor, constraint: float, rows: int, like: Tensor) -> Tensor:
 
 def _blocks_fault(kind: str, blocks: Tensor, axes: int, rows: int) -> str | None:
     """Why square blocks [..., n, b, b] do not cover an axis of that length."""
-    fault = dims_fault(f"the blocks of {kind}", blocks, axes)
+    fault = find_dims_fault(f"the blocks of {kind}", blocks, axes)
     if fault:
         return fault
     count, size = blocks.shape[-3], blocks.shape[-1]
@@ -165,7 +165,7 @@ class PeftOFT(Delta):
         return size if size * (size - 1) // 2 == length else 0
 
     def _fault(self, shape: Sequence[int]) -> str | None:
-        fault = dims_fault("oft_R", self.packed, 2)
+        fault = find_dims_fault("oft_R", self.packed, 2)
         if fault:
             return fault
         count, size, cols = self.packed.shape[0], self.block, count_columns(shape)

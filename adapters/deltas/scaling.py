@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 
-from .base import Delta, Extent, count_columns, dims_fault, extent_fault, first, flatten_factor, rank_fault, to_float32
+from .base import (
+    Delta,
+    Extent,
+    count_columns,
+    count_rows,
+    find_dims_fault,
+    find_extent_fault,
+    find_rank_fault,
+    flatten_factor,
+    to_float32,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,7 +120,7 @@ class GLoRA(Delta):
     @property
     def rank(self) -> int:
         """Inner dimension, by the layout."""
-        return first(self._ordered()[1])
+        return count_rows(self._ordered()[1])
 
     @property
     def extent(self) -> Extent:
@@ -118,7 +128,7 @@ class GLoRA(Delta):
         _, _, up, down = self._ordered()
         kernel = tuple(down.shape[2:]) if self.bm is None else tuple(self.bm.shape[2:])
         cols = down.shape[1:].numel() * (1 if self.bm is None else self.bm.shape[2:].numel())
-        return Extent(first(up), cols, kernel)
+        return Extent(count_rows(up), cols, kernel)
 
     def _ordered(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The factors as [I, r], [r, I], [O, r], [r, I, k, k]."""
@@ -129,13 +139,13 @@ class GLoRA(Delta):
     def _fault(self, shape: Sequence[int]) -> str | None:
         left, right, up, down = self._ordered()
         for name, factor in (("a1", self.a1), ("a2", self.a2), ("b1", self.b1), ("b2", self.b2)):
-            fault = dims_fault(name, factor, 2, 3, 4, 5)
+            fault = find_dims_fault(name, factor, 2, 3, 4, 5)
             if fault:
                 return fault
         inner = [left.shape[1:].numel(), right.shape[0]]
         outer = [up.shape[1:].numel(), down.shape[0]]
-        fault = rank_fault(*inner) or (rank_fault(*outer) if self.bm is None else _core_fault(self.bm, outer))
-        fault = fault or extent_fault(f"a GLoRA of rank {self.rank}", self.extent, shape)
+        fault = find_rank_fault(*inner) or (find_rank_fault(*outer) if self.bm is None else _core_fault(self.bm, outer))
+        fault = fault or find_extent_fault(f"a GLoRA of rank {self.rank}", self.extent, shape)
         if fault is None and {left.shape[0], right.shape[1:].numel()} != {shape[1]}:
             fault = f"a GLoRA for {left.shape[0]} inputs does not fit a weight of shape {list(shape)}"
         return fault
@@ -150,5 +160,5 @@ class GLoRA(Delta):
 
 
 def _core_fault(core: Tensor, ranks: list[int]) -> str | None:
-    fault = dims_fault("bm", core, 3, 4, 5)
-    return fault or rank_fault(core.shape[0], ranks[0]) or rank_fault(core.shape[1], ranks[1])
+    fault = find_dims_fault("bm", core, 3, 4, 5)
+    return fault or find_rank_fault(core.shape[0], ranks[0]) or find_rank_fault(core.shape[1], ranks[1])
