@@ -38,6 +38,13 @@ def test_the_documented_layout_is_the_tree() -> None:
     assert listed - {p.name for top in tops for p in (top, *top.rglob("*")) if p.is_dir()} == set(), "no such folder"
 
 
+def test_every_make_command_is_documented() -> None:
+    targets = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert targets is not None
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert [name for name in targets[1].split() if name != "clean" and f"make {name}" not in page] == []
+
+
 def test_the_root_holds_no_other_module() -> None:
     assert {p.name for p in ROOT.glob("*.py")} == {"__init__.py", "install.py"}, "install.py is the hosts' hook"
 
