@@ -10,13 +10,14 @@ import click
 
 from ..core.errors import BadParameter, UnderdrawingError
 from ..core.operation import Job, WeightedLora, run
+from ..core.operation_files import write_results
 from ..core.report_text import printable
 from .progress import CommandLine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..core.operation import Operation, Report
+    from ..core.operation import Report
     from ..core.operation_registry import OperationType
     from ..core.params import Value
     from ..core.slots import Slot
@@ -39,7 +40,7 @@ def run_operation(operation: OperationType, values: dict[str, Any]) -> int:
     reports: list[Report] = []
     if each is None:
         report = run(operation, _loaded(operation, inputs), params, job)
-        code = _finish(report, _write(operation, report, inputs), as_json)
+        code = _finish(report, write_results(report, inputs, OUTPUT), as_json)
         _print(report.data, [report], as_json)
         return code
     code, files = 0, _distinct(operation, inputs, each)
@@ -47,7 +48,7 @@ def run_operation(operation: OperationType, values: dict[str, Any]) -> int:
         one = {**inputs, each.name: file}
         try:
             report = run(operation, _loaded(operation, one), params, job)
-            code = max(code, _finish(report, _write(operation, report, one), as_json, file))
+            code = max(code, _finish(report, write_results(report, one, OUTPUT), as_json, file))
             reports.append(report)
         except UnderdrawingError as error:
             click.echo(f"underdrawing: {printable(error, 600)}", err=True)
@@ -111,28 +112,6 @@ def _distinct(operation: OperationType, inputs: dict[str, Any], slot: Slot) -> l
         if other != file:
             raise BadParameter(f"{other} and {file} would give the same map", fix="write them into two folders")
     return list(files.values())
-
-
-def _write(operation: type[Operation[Any, Any]], report: Report, inputs: dict[str, Any]) -> list[Path]:
-    """Write what the operation hands on, and never over an input. Raises BadParameter, WriteFailed."""
-    from ..core.files import atomic_write
-
-    sources = [value for value in inputs.values() if isinstance(value, Path) and value is not inputs.get(OUTPUT)]
-    files: dict[Path, bytes] = {}
-    if report.poses is not None:
-        documents: Any = list(report.poses) if report.batch else report.poses[0]
-        files[inputs[OUTPUT]] = json.dumps(documents, indent=1, allow_nan=False).encode() + b"\n"
-    for picture in report.pictures:
-        from ..core.images.writing import encode_png
-
-        name = f"{sources[0].stem}{picture.ending}.png"
-        files[inputs[OUTPUT] / name] = encode_png(picture.pixels, picture.info)
-    for path, content in files.items():
-        if path.exists() and any(source.exists() and path.samefile(source) for source in sources):
-            what = "is the file to read, which stays as it is"
-            raise BadParameter(what, where=str(path), fix="choose another name")
-        atomic_write(path, content)
-    return list(files)
 
 
 def _finish(report: Report, files: Sequence[Path], as_json: bool, source: Path | None = None) -> int:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.operation_registry import group_help, operations
+from ..core.params import format_bounds
 from .operation_runs import JSON, OUTPUT, STRENGTHS, run_operation
-from .options import bounds, field_type, metavar
+from .options import field_type, metavar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +104,7 @@ def _slot_params(slot: Slot) -> Iterator[click.Parameter]:
 
 def _field_options(operation: OperationType, field: Field) -> Iterator[click.Option]:
     """The option of a field, and hidden ones under its old names."""
-    yield _option(field, field.name, f"{field.help}  [{bounds(field)}]")
+    yield _option(field, field.name, f"{field.help}  [{format_bounds(field)}]")
     for old, new in operation.params_type.old_names.items():
         if new == field.name:
             yield _option(field, old, None)

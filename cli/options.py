@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from ..core.params import format_bounds
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -74,7 +76,7 @@ class FieldOption(click.Option):
         """First spelling, and the help with values and default."""
         if not self.of:
             return None
-        return f"{self.opts[0]} {self.metavar}".rstrip(), f"{self.field.help}  [{bounds(self.field)}]"
+        return f"{self.opts[0]} {self.metavar}".rstrip(), f"{self.field.help}  [{format_bounds(self.field)}]"
 
 
 def metavar(field: Field) -> str:
@@ -86,24 +88,6 @@ def metavar(field: Field) -> str:
             return ""
         case "int" | "float" | "text":
             return field.kind.upper()
-
-
-def bounds(field: Field) -> str:
-    """Allowed values and default, as a help page says them."""
-    allowed = f"{_number(field.low)} to {_number(field.high)}, " if field.low is not None else ""
-    match field.kind:
-        case "bool":
-            return f"default: {'on' if field.default else 'off'}"
-        case "text":
-            return f"default: {field.default or 'empty'}"
-        case "float":
-            return f"{allowed}default: {field.default:g}"
-        case "int" | "choice":
-            return f"{allowed}default: {field.default}"
-
-
-def _number(bound: float | None) -> str:
-    return "any" if bound is None else f"{bound:g}"
 
 
 def field_type(field: Field) -> click.ParamType[Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..adapters.applying.checkpoint import Checkpoint
-from ..adapters.applying.plan import check_receipt, make_plan, make_receipt
+from ..adapters.applying.plan import apply_changes, check_receipt, make_plan, make_receipt
 from ..adapters.applying.weight_access import StateDictWeights
 from ..adapters.deltas.lowrank import LowRank
 from ..adapters.modules.architectures import CLIPS
@@ -109,17 +109,6 @@ def _difference(changes: list[Change], parameter: Parameter, base: Tensor) -> An
         what = f"a {changes[0].delta.algorithm} depends on the weights it meets, and this ComfyUI is too old for that"
         raise MissingExtra(what, fix="use ComfyUI 0.3.30 or newer")
     return ("diff", (apply_changes(torch.zeros(base.shape), parameter, changes),))
-
-
-def apply_changes(base: Tensor, parameter: Parameter, changes: Sequence[Change], strength: float = 1.0) -> Tensor:
-    """base, float32, with all changes at strength times their own; not written."""
-    total = base.clone()
-    for change in changes:
-        if parameter == "weight":
-            change.delta.add_to(total, base, strength * change.strength)
-        elif (bias := change.delta.bias_change(base)) is not None:
-            total.add_(bias.reshape(base.shape), alpha=strength * change.strength)
-    return total
 
 
 @cache

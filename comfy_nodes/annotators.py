@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..core.annotator import Kind
+from ..core.params import clamp_values
 from ..core.registry import describe_difference
 from ..preprocessors import registry
 from . import earlier_names, host, inputs
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..core.annotator import Alias, ControlMap, Spec
-    from ..core.params import Field, Value
-    from ..core.registry import AnnotatorType
+    from ..core.params import Value, clamp_values
+from ..core.registry import AnnotatorType
 
 
 class AnnotatorNode:
@@ -76,21 +77,8 @@ class DropInNode(AnnotatorNode):
         values, notes = earlier_names.read_inputs(self.annotator, values, type(self).__name__)
         note = "; ".join(note for note in (describe_difference(self.annotator, self.alias), *notes) if note)
         return run_annotator(
-            self.annotator, image, clamp_values(self.annotator, meant | values), resolution, mask, note
+            self.annotator, image, clamp_values(self.annotator.params_type, meant | values), resolution, mask, note
         )
-
-
-def clamp_values(annotator: AnnotatorType, values: dict[str, Value]) -> dict[str, Value]:
-    """Numbers brought into our bounds, where another pack's are wider."""
-    fields = {field.name: field for field in annotator.fields()}
-    return {name: _within(fields[name], value) for name, value in values.items()}
-
-
-def _within(field: Field, value: Value) -> Value:
-    if isinstance(value, (bool, str)) or field.low is None or field.high is None:
-        return value
-    kept = min(max(value, field.low), field.high)
-    return int(kept) if field.kind == "int" else kept
 
 
 def required_inputs(annotator: AnnotatorType) -> dict[str, inputs.Input]:
@@ -139,32 +127,25 @@ def annotate(
 
 def outputs_of(spec: Spec, result: ControlMap) -> Any:
     """Outputs of a map in the order of `outputs`; poses are also ui to the browser."""
+    from ..core.segments import to_json_text
     from . import pictures
 
     is_picture = spec.kind is Kind.INPAINT and result.values is not None and spec.values == "rgb"
     results: list[Any] = [pictures.numbers(result.values) if is_picture else pictures.image(result.images)]  # type: ignore[arg-type]
     ui: dict[str, Any] = {}
     if spec.kind is Kind.POSE:
-        from .poses import to_json, to_keypoints
+        from ..core.poses.files import to_documents
+        from .poses import to_json
 
-        results.append(to_keypoints(result.poses or ()))
+        results.append(to_documents(result.poses or ()))
         ui = {"openpose_json": [to_json(results[-1])]}
     if spec.kind is Kind.MASK:
         results.append(pictures.mask(result.images))
     if spec.values == "labels":
-        results.append(classes_json(result))
+        results.append(to_json_text(result.segments or ()))
     if spec.values in ("scalar", "labels") and result.values is not None:
         results.append(pictures.numbers(result.values))
     return {"ui": ui, "result": tuple(results)} if ui else tuple(results)
-
-
-def classes_json(result: ControlMap) -> str:
-    """JSON of the classes of every picture."""
-    import json
-
-    from ..core.segments import to_json
-
-    return json.dumps([to_json(one) for one in result.segments or ()], ensure_ascii=False)
 
 
 def camel(name: str) -> str:

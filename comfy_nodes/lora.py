@@ -9,8 +9,6 @@ from . import host
 from .inputs import Input, choice, number, text
 
 if TYPE_CHECKING:
-    from ..adapters.adapter import Adapter
-
     Inputs = dict[str, dict[str, Input]]
     Answer = dict[str, Any]
 
@@ -44,20 +42,9 @@ class LoraNode:
     DESCRIPTION = ""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[Path, int], Adapter] = {}
-        self._used: dict[tuple[Path, int], Adapter] = {}
+        from ..adapters.reading.cache import AdapterCache
 
-    def read(self, path: Path) -> Adapter:
-        """The adapter in a file."""
-        from ..adapters import load_adapter
-
-        key = path, path.stat().st_mtime_ns
-        self._used[key] = self._used.get(key) or self._kept.get(key) or load_adapter(path)
-        return self._used[key]
-
-    def forget(self) -> None:
-        """Let go of what was not asked for since the last time."""
-        self._kept, self._used = self._used, {}
+        self.cache = AdapterCache()
 
 
 class UnderdrawingLoraStack(LoraNode):
@@ -97,9 +84,11 @@ class UnderdrawingLoraStack(LoraNode):
         from .adapting import apply
 
         skip = problems == "skip"
-        found = read_requests(text, host.HOOKS.folders("lora"), self.read, presets=presets, steps=steps, skip=skip)
+        found = read_requests(
+            text, host.HOOKS.folders("lora"), self.cache.read, presets=presets, steps=steps, skip=skip
+        )
         model, clip, receipt = apply(model, clip, found.requests, steps, allow_empty=skip)
-        self.forget()
+        self.cache.forget_unused()
         report = "\n".join([str(receipt), *found.notes])
         data = {"adapters": receipt.to_json(), "notes": found.notes}
         return answer(report, data, model, clip, found.text, report)
@@ -140,8 +129,8 @@ class UnderdrawingLoraLoader(LoraNode):
         from ..adapters.prompts.lora_requests import LoraRequest
         from .adapting import apply
 
-        adapter = self.read(path_of(lora_name))
-        self.forget()
+        adapter = self.cache.read(path_of(lora_name))
+        self.cache.forget_unused()
         weights = parse_blocks(blocks.strip(), elements.strip()) if (blocks + elements).strip() else None
         requests = [LoraRequest(adapter, strength_model, strength_clip, weights)]
         model, clip, receipt = apply(model, clip, requests, 0, allow_empty=False)

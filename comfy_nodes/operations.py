@@ -113,10 +113,9 @@ def _slot_value(slot: Slot, given: Any) -> Any:
         case "weights":
             return () if given == NOTHING else (given,)
         case "poses":
-            from ..core.poses.files import PoseFile
-            from .poses import read_keypoints
+            from ..core.poses.files import PoseFile, from_documents
 
-            return PoseFile(tuple(read_keypoints(given)), is_list=True)
+            return PoseFile(tuple(from_documents(given)), is_list=True)
         case "loras":
             from ..adapters.prompts.lora_requests import weighted_loras
 

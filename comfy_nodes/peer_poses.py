@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..core.poses.face_regions import COLOURS
+from ..core.poses.files import from_documents
 from ..core.poses.tracking import PARTS, SIZES
 from . import inputs
 from .inputs import OLDER
-from .poses import POSES, draw_poses, read_keypoints
+from .poses import POSES, draw_poses
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,7 +56,7 @@ class ColourFaceParts:
         from . import pictures
 
         return (
-            pictures.image(np.stack([draw_face_regions(pose, colours, mode) for pose in read_keypoints(pose_kps)])),
+            pictures.image(np.stack([draw_face_regions(pose, colours, mode) for pose in from_documents(pose_kps)])),
         )
 
 
@@ -78,7 +79,7 @@ class FollowBodies:
         from ..core.poses.tracking import draft_prompt, track_parts
 
         named = {name.removesuffix(SUFFIX): size for name, size in sizes.items()}
-        found = track_parts(read_keypoints(pose_kps), named, id_include)
+        found = track_parts(from_documents(pose_kps), named, id_include)
         return found, draft_prompt(found)  # type: ignore[return-value]
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..core.poses.files import from_documents, to_documents
 from ..core.poses.model import Pose
 from . import inputs
 from .annotators import drop_ins as named_drop_ins
 from .inputs import OLDER
-from .poses import SavePoses, draw_poses, read_keypoints, to_keypoints
+from .poses import SavePoses, draw_poses
 from .tools import Fit, PixelPerfect, Sheet, first
 
 if TYPE_CHECKING:
@@ -176,8 +177,8 @@ class RenderPosesByPeer:
 
     def draw(self, kps: Any, render_body: bool, render_hand: bool, render_face: bool) -> tuple[Tensor]:
         """Draw at the poses' own size; animals have a node of their own."""
-        people = (Pose(pose.people, pose.width, pose.height) for pose in read_keypoints(kps))
-        return draw_poses(to_keypoints(people), body=render_body, hands=render_hand, face=render_face)
+        people = (Pose(pose.people, pose.width, pose.height) for pose in from_documents(kps))
+        return draw_poses(to_documents(people), body=render_body, hands=render_hand, face=render_face)
 
 
 class SavePosesByPeer(SavePoses):

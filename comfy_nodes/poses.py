@@ -7,32 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..core.errors import BadImage
+from ..core.poses.files import PoseFile, from_documents, read_poses, to_documents
 from . import host, inputs
 from .inputs import PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from torch import Tensor
 
-    from ..core.poses.model import Pose
     from .tools import Inputs
 
 POSES: inputs.Input = ("POSE_KEYPOINT", {})
-
-
-def to_keypoints(poses: Iterable[Pose]) -> list[dict[str, Any]]:
-    """OpenPose documents of poses, as they go to the next node."""
-    from ..core.poses.model import to_openpose
-
-    return [to_openpose(pose) for pose in poses]
-
-
-def read_keypoints(data: Any) -> list[Pose]:
-    """Read poses from any pack, one document or a list. Raises BadImage."""
-    from ..core.poses.model import from_openpose
-
-    return [from_openpose(one) for one in (data if isinstance(data, (list, tuple)) else [data])]
 
 
 def to_json(data: Any) -> str:
@@ -44,10 +28,9 @@ def draw_poses(poses: Any, **values: bool) -> tuple[Tensor]:
     """Maps of a batch as an IMAGE. values: parameters of the operation that draws poses."""
     from ..core.operation import Job, run
     from ..core.operation_registry import operations
-    from ..core.poses.files import PoseFile
     from . import pictures
 
-    file = PoseFile(tuple(read_keypoints(poses)), is_list=True)
+    file = PoseFile(tuple(from_documents(poses)), is_list=True)
     report = run(operations()["pose.render"], {"poses": file, "output": Path()}, dict(values), Job(host.HOOKS))
     return (pictures.batch(report.pictures),)
 
@@ -96,12 +79,10 @@ class LoadPoses:
 
     def load(self, file: str) -> tuple[list[dict[str, Any]]]:
         """Read the poses; raises BadImage when the file is not there or holds something else."""
-        from ..core.poses.files import read_poses
-
         path = _inside(file)
         if path is None or not path.is_file():
             raise BadImage("no such file of poses", where=file, fix="put the file into the input folder")
-        return (to_keypoints(read_poses(path).poses),)
+        return (to_documents(read_poses(path).poses),)
 
 
 def _inside(name: str) -> Path | None:

@@ -116,6 +116,37 @@ def make_params(params: type[P], values: dict[str, Any], *, where: str) -> P:
         raise BadParameter(what, where=where, fix=f"see `underdrawing {command} --help`") from error
 
 
+def clamp_values(params: type[Params], values: dict[str, Value]) -> dict[str, Value]:
+    """Numbers brought into the bounds of their fields, for hosts whose own bounds are wider."""
+    known = {field.name: field for field in describe_fields(params)}
+    return {name: _clamp(known[name], value) if name in known else value for name, value in values.items()}
+
+
+def _clamp(field: Field, value: Value) -> Value:
+    if isinstance(value, (bool, str)) or field.low is None or field.high is None:
+        return value
+    number = min(max(value, field.low), field.high)
+    return int(number) if field.kind == "int" else number
+
+
+def format_bounds(field: Field) -> str:
+    """Allowed values and default, as a help page says them."""
+    allowed = f"{_bound(field.low)} to {_bound(field.high)}, " if field.low is not None else ""
+    match field.kind:
+        case "bool":
+            return f"default: {'on' if field.default else 'off'}"
+        case "text":
+            return f"default: {field.default or 'empty'}"
+        case "float":
+            return f"{allowed}default: {field.default:g}"
+        case "int" | "choice":
+            return f"{allowed}default: {field.default}"
+
+
+def _bound(bound: float | None) -> str:
+    return "any" if bound is None else f"{bound:g}"
+
+
 def _plain(value: Any) -> Any:
     """Python's own number in place of numpy's or torch's."""
     item = getattr(value, "item", None)

@@ -74,3 +74,10 @@ def to_json(segments: Segments) -> dict[str, Any]:
 def join_segments(parts: Sequence[tuple[Segments, ...] | None]) -> tuple[Segments, ...] | None:
     """Segments of several runs as those of one, None where there are none."""
     return None if any(part is None for part in parts) else tuple(one for part in parts for one in part or ())
+
+
+def to_json_text(segments: Sequence[Segments]) -> str:
+    """JSON text of the classes of every picture."""
+    import json
+
+    return json.dumps([to_json(one) for one in segments], ensure_ascii=False)

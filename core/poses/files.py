@@ -11,6 +11,8 @@ from ..images.headers import PNG_SIGNATURE
 from .model import from_openpose, to_openpose
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .model import Pose
 
 INSIDE = "openpose"
@@ -70,7 +72,11 @@ def _parse_pose(document: object, where: str) -> Pose:
         raise BadImage(error.what, where=place, fix=error.fix) from error
 
 
-def encode_poses(file: PoseFile, *, confidences: bool = False) -> bytes:
-    """JSON of poses, in pixels, one document or a list as they came. confidences: see `model.to_openpose`."""
-    documents = [to_openpose(pose, confidences=confidences) for pose in file.poses]
-    return json.dumps(documents if file.is_list else documents[0], indent=1, allow_nan=False).encode() + b"\n"
+def to_documents(poses: Iterable[Pose]) -> list[dict[str, Any]]:
+    """OpenPose documents of poses, in pixels, as nodes pass them on."""
+    return [to_openpose(pose) for pose in poses]
+
+
+def from_documents(data: Any) -> list[Pose]:
+    """Read poses from OpenPose documents of any origin, one or a list. Raises BadImage."""
+    return [from_openpose(one) for one in (data if isinstance(data, (list, tuple)) else [data])]

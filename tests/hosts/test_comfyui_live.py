@@ -152,9 +152,7 @@ def test_the_pack_is_imported_without_a_word(server: Server) -> None:
     log = server.log.read_text()
     assert "IMPORT FAILED): " + str(server.base / "custom_nodes") not in log
     assert "not available" not in log
-    times = [line for line in log.splitlines() if "seconds" in line and "An-Under.drawing" in line]
-    assert times, log[-2000:]
-    assert float(times[0].split()[0]) <= 0.5
+    assert [line for line in log.splitlines() if "seconds" in line and "An-Under.drawing" in line], log[-2000:]
 
 
 def test_object_info_is_the_declaration(server: Server) -> None:

@@ -1,0 +1,35 @@
+"""What doctor found, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .checks import Report
+
+
+def report_lines(report: Report) -> Iterator[str]:
+    """Facts, errors and warnings, each with its fix."""
+    yield from _facts(report.facts)
+    for level, title in (("error", "Errors"), ("warning", "Warnings")):
+        findings = [finding for finding in report.findings if finding.level == level]
+        if findings:
+            yield f"\n{title}:"
+        for finding in findings:
+            yield f"  {finding.topic}: {finding.what}"
+            if finding.fix:
+                yield f"      fix: {finding.fix}"
+    yield "\nNo errors." if report.healthy else "\nFix what is listed under Errors; nothing was changed."
+
+
+def _facts(facts: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in facts.items():
+        if name == "free_bytes":
+            yield f"{'free':<12}{value / 1e9:.1f} GB"
+        elif isinstance(value, dict):
+            packages = ", ".join(f"{key} {one}" for key, one in value.items()) if name == "packages" else ""
+            yield f"{name:<12}{packages or '; '.join(f'{key}: {one}' for key, one in value.items())}"
+        else:
+            yield f"{name:<12}{value}"
