@@ -61,7 +61,7 @@ class Alias(msgspec.Struct, frozen=True):
     """A name users already know, with the parameter values it stands for.
 
     title, widgets: label and inputs of the ComfyUI node of that name, so that saved workflows open unchanged.
-    instead: what the name means elsewhere, when that is another network than the one it runs here; told with every map.
+    instead: what the name means elsewhere, when that is another network than here; noted with every map.
     """
 
     name: str

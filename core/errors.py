@@ -46,7 +46,7 @@ class FetchFailed(UnderdrawingError):
 
 
 class MissingExtra(UnderdrawingError):
-    """An optional package is needed for what was asked."""
+    """An optional package is needed."""
 
 
 class WriteFailed(UnderdrawingError):

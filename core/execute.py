@@ -34,8 +34,8 @@ def annotate_images(
 ) -> ControlMap:
     """Run an annotator under the project's geometry; see `core.annotator.Annotator.__call__`.
 
-    Raises BadParameter when resolution is no whole number, BadImage when the pictures differ in size, are too large, or
-    a mask is missing or does not fit.
+    Raises BadParameter when resolution is not a whole number; BadImage when pictures differ in size or are too large,
+    or a mask is missing or does not fit.
     """
     resolution = _check_resolution(resolution)
     pictures = to_images(images)
@@ -53,7 +53,7 @@ def _check_resolution(resolution: Any) -> int:
     try:
         return operator.index(whole)
     except TypeError as error:
-        what = f"resolution {resolution!r} is no whole number"
+        what = f"resolution {resolution!r} is not a whole number"
         raise BadParameter(
             what, fix="give the length of the shorter side in pixels, or 0 for the input's size"
         ) from error

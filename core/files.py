@@ -1,7 +1,7 @@
 """Writing files so that the old content stands until the new one is complete, and hashing them.
 
-A temporary file lies beside its destination as ``.ud-<destination>-<host>-<pid>-<random>.part``. Whoever writes the
-same destination next removes the leavings of processes that are dead; nothing else is ever deleted.
+A temporary file stands beside its destination as ``.ud-<destination>-<host>-<pid>-<random>.part``. Whoever writes the
+same destination next removes the leftovers of dead processes; nothing else is ever deleted.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 RENAME_DELAYS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Seconds between attempts to rename onto a file that another program holds open (Windows)."""
 FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
-"""Error numbers that mean: no more room (disk, limit of the process, quota)."""
+"""Error numbers of a full disk, file size limit or quota."""
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
-"""Hash of no bytes at all: the sign of a file that was never really read."""
+"""Hash of no bytes: the sign of a file that was never read."""
 _CLOSED_FOR = 60.0
 
 
@@ -65,7 +65,7 @@ _BINARY = getattr(os, "O_BINARY", 0)
 
 @contextmanager
 def report_write_errors(target: Path, size: int = 0) -> Generator[None]:
-    """Turn an OSError of the block into WriteFailed; a full disk is told with needed and free bytes."""
+    """Turn an OSError of the block into WriteFailed; a full disk is reported with needed and free bytes."""
     try:
         yield
     except OSError as error:
@@ -83,7 +83,7 @@ def _remove_on_error(temporary: Path) -> Generator[None]:
     try:
         yield
     except WriteFailed:
-        raise  # `replace_file` keeps the complete file on purpose and has said where it lies
+        raise  # `replace_file` keeps the complete file on purpose and has reported its path
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
@@ -97,7 +97,7 @@ def replace_file(temporary: Path, target: Path) -> None:
             temporary.replace(target)
         except PermissionError as error:
             if delay is None:
-                what = f"is held open by another program; the complete new content lies in {temporary}"
+                what = f"is held open by another program; the complete new content is in {temporary}"
                 raise WriteFailed(what, where=str(target), fix="close that program and rename the file") from error
             time.sleep(delay)
         else:
@@ -128,7 +128,7 @@ def check_free_space(folder: Path, size: int) -> None:
 
 
 def describe_full_disk(folder: Path, size: int) -> str:
-    """Sentence that tells needed and free bytes."""
+    """Needed and free bytes, as a sentence."""
     needed = f"{size} bytes needed, " if size else ""
     return f"the disk is full: {needed}{shutil.disk_usage(find_existing_folder(folder)).free} bytes free"
 
@@ -181,7 +181,7 @@ def _is_abandoned(leaving: Path) -> bool:
 
 
 def hash_file(path: str | os.PathLike[str], progress: Callable[[int], None] | None = None) -> str:
-    """Hash a file's bytes; progress is told how many have been read. Raises OSError."""
+    """Hash a file's bytes; progress gets the number of bytes read so far. Raises OSError."""
     with Path(path).open("rb") as stream:
         return hash_stream(stream, progress)
 

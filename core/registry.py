@@ -27,7 +27,7 @@ AnnotatorType = type[Annotator[Any]]
 class NameMatch(msgspec.Struct, frozen=True):
     """What a name stands for: an annotator and the parameter values the name implies.
 
-    note: what to tell with every map when the name means another network elsewhere; empty when it does not.
+    note: goes with every map when the name means another network elsewhere; empty otherwise.
     """
 
     annotator: AnnotatorType
@@ -36,7 +36,7 @@ class NameMatch(msgspec.Struct, frozen=True):
 
 
 class MissingName(msgspec.Struct, frozen=True):
-    """A name users know that nothing here answers to. reason: why it is not offered; use: what to use in its place."""
+    """A known name that is not offered here. reason: why not; use: what to use instead."""
 
     name: str
     host: Host
@@ -47,7 +47,7 @@ class MissingName(msgspec.Struct, frozen=True):
 class Registry:
     """All annotators of a package and of installed plug-ins; files that fail to import are kept with their reason.
 
-    absent: names that are not offered, and what to use in their place.
+    absent: names that are not offered, and what to use instead.
     """
 
     def __init__(self, package: str, group: str = GROUP, absent: Iterable[MissingName] = ()) -> None:
@@ -117,7 +117,7 @@ class Registry:
 
 
 def describe_difference(annotator: AnnotatorType, alias: Alias) -> str:
-    """Sentence that goes with every map made under a name that means something else where it comes from."""
+    """Note for maps of a name that means another network where it comes from."""
     if not alias.instead:
         return ""
     return f"{alias.name} means {alias.instead} elsewhere; here it is {annotator.spec.title} ({annotator.spec.id})"

@@ -1,4 +1,4 @@
-"""Decoded pictures of a batch, and runs of neighbours of one size."""
+"""Decoded pictures of a run, and batches of consecutive pictures of one size."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Frame:
-    """One decoded picture. output: its maps' place below the output folder, without the annotator's name and ending."""
+    """One decoded picture. output: path of its maps below the output folder, without annotator's name and suffix."""
 
     number: int
     index: int
@@ -48,7 +48,7 @@ def hash_input(path: Path) -> str:
     """SHA-256 of an input file. Raises BadImage."""
     try:
         if path.exists() and not path.is_file():
-            raise BadImage("this is no regular file", where=str(path), fix="name a picture file")
+            raise BadImage("this is not a regular file", where=str(path), fix="name a picture file")
         return hash_file(path)
     except FileNotFoundError as error:
         raise BadImage("there is no such file", where=str(path), fix="check the name") from error
@@ -58,7 +58,7 @@ def hash_input(path: Path) -> str:
 
 
 def iter_groups(frames: Iterable[Frame], most: int) -> Iterator[list[Frame]]:
-    """Neighbours of one size, at most so many at once."""
+    """Batches of consecutive pictures of one size."""
     for _, same in groupby(frames, key=lambda frame: frame.picture.pixels.shape):
         group: list[Frame] = []
         for frame in same:

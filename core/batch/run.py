@@ -1,4 +1,4 @@
-"""Runs annotators over many pictures: one decode for all of them, resumable, and refused inputs do not stop it."""
+"""Runs annotators on many pictures: each is decoded once, runs are resumable, and refused inputs do not stop them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """What is made of every picture.
+    """Annotators and options that are applied to every picture.
 
     annotators: name as the user gave it → annotator. target: size every map is fitted to by mode, or None.
     """
@@ -45,7 +45,7 @@ class BatchOptions:
 
 @dataclass
 class BatchSummary:
-    """What a run did; refused holds (input, reason), notes (output or input, note)."""
+    """Result of a run; refused holds (input, reason), notes (output or input, note)."""
 
     written: int = 0
     reused: int = 0
@@ -139,7 +139,7 @@ class Batch:
             self._annotate_together(name, todo)
 
     def _annotate_together(self, name: str, todo: list[tuple[Frame, Entry, Position]]) -> None:
-        """Make maps together; if that fails, one by one, so that only the culprit is refused."""
+        """Run the annotator on a batch; if that fails, one by one, so that only the faulty picture is refused."""
         try:
             for _, entry, _ in todo:
                 self.outputs.check(entry["output"])
@@ -200,13 +200,13 @@ class Batch:
 
 
 def _describe_refusal(error: BadImage, source: Source) -> str:
-    """Say why, without the input's own name, which stands beside it."""
+    """Reason without the input's own name, which is printed beside it."""
     own = error.where in ("", str(source.path))
     return str(BadImage(error.what, where="" if own else error.where, fix=error.fix))
 
 
 def _fit_images(result: ControlMap, target: Size, mode: FitMode, smooth: bool) -> ControlMap:
-    """Fit the pictures of a map; its raw values and poses keep the size they were made at."""
+    """Fit the pictures of a map; raw values and poses keep their size."""
     from dataclasses import replace
 
     import numpy as np

@@ -100,7 +100,7 @@ def _check_opencv(have: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _describe_winner() -> str:
-    """Say whose files lie in cv2 now, as its version file tells."""
+    """Describe whose files are in cv2 now, according to its version file."""
     spec = find_spec("cv2")
     file = Path(spec.origin).with_name("version.py") if spec and spec.origin else None
     if file is None or not file.is_file():

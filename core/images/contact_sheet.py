@@ -23,13 +23,13 @@ CELL, LABEL, GAP, MARGIN = 256, 26, 10, 16
 TEXT = 15
 """Height of labels in pixels."""
 MOST_ROWS = 24
-"""Most inputs that are shown."""
+"""Most inputs on a sheet."""
 COLUMNS = 6
 INK, SOFT, PAPER = (28, 28, 30), (176, 176, 180), (250, 250, 250)
 
 
 class Cell(NamedTuple):
-    """A picture as shown, and the words above it."""
+    """A picture of a sheet, and its label."""
 
     label: str
     picture: Image.Image
@@ -38,8 +38,8 @@ class Cell(NamedTuple):
 def write_contact_sheet(rows: Sequence[tuple[Path, Mapping[str, Path]]], names: Sequence[str], to: Path) -> str:
     """Draw each input and its maps, every cell labelled, at most COLUMNS a line, and write the sheet as PNG.
 
-    rows: input → {annotator name: map}. At most MOST_ROWS inputs are shown; returns a note when some are left out, or
-    when there is nothing to show and no sheet is written. Raises WriteFailed.
+    rows: input → {annotator name: map}. At most MOST_ROWS inputs are drawn; returns a note when some are left out, or
+    when there is no map and no sheet is written. Raises WriteFailed.
     """
     there = [(source, {name: maps[name] for name in names if name in maps}) for source, maps in rows if maps]
     if not there:

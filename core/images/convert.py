@@ -1,4 +1,4 @@
-"""Whatever a user or a host holds as a picture or mask, as one array. Imported lazily (needs numpy)."""
+"""Converts pictures and masks of any kind to one array. Imported lazily (needs numpy)."""
 
 from __future__ import annotations
 
@@ -98,7 +98,9 @@ def _to_array(x: Any) -> NDArray[Any]:
         x = x.detach().cpu()
         x = (x.float() if str(x.dtype) == "torch.bfloat16" else x).numpy()
     if not isinstance(x, np.ndarray):
-        raise BadImage(f"{type(x).__name__} is no picture", fix="give an array, a tensor, a Pillow picture or a path")
+        raise BadImage(
+            f"{type(x).__name__} is not a picture", fix="give an array, a tensor, a Pillow picture or a path"
+        )
     array = cast("NDArray[Any]", x)
     if array.size == 0:
         raise BadImage(f"the array {array.shape} is empty", fix="give at least one picture of at least one pixel")
@@ -117,7 +119,7 @@ def _to_channels_last(array: NDArray[Any]) -> NDArray[Any]:
     if array.ndim == 4 and array.shape[1] in _CHANNELS:
         raise BadImage(f"the array {array.shape} has its channels first", fix="permute it to [B, H, W, C]")
     raise BadImage(
-        f"an array {array.shape} is no picture", fix="give [H, W], [H, W, C] or [B, H, W, C] with C = 1, 3 or 4"
+        f"an array {array.shape} is not a picture", fix="give [H, W], [H, W, C] or [B, H, W, C] with C = 1, 3 or 4"
     )
 
 

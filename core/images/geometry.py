@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from ..errors import BadImage, BadParameter
 
 MAX_MAP_PIXELS = 2**26
-"""Largest map that is made, 67 megapixels (8192 x 8192)."""
+"""Largest map, 67 megapixels (8192 x 8192)."""
 
 
 class Size(NamedTuple):
@@ -28,7 +28,7 @@ def parse_size(text: str) -> Size | None:
         return None
     match = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text.strip())
     if match is None:
-        raise BadParameter(f"{text!r} is no size", where="size", fix="write WIDTHxHEIGHT, for example 768x512")
+        raise BadParameter(f"{text!r} is not a size", where="size", fix="write WIDTHxHEIGHT, for example 768x512")
     return Size(int(match[2]), int(match[1]))
 
 

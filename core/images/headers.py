@@ -1,4 +1,4 @@
-"""What a picture file says of itself before any decoder sees it: format, size, and whether a PNG is whole."""
+"""Headers of picture files, read before any decoder: format, size, and whether a PNG is complete."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def describe_unknown(head: bytes) -> str:
         return "this is a Git LFS pointer, the picture itself was not fetched"
     if all(byte >= 32 or byte in b"\t\r\n" for byte in head):
         return "this is a text file, not a picture"
-    return "this is no picture in a format that is read here"
+    return "this is not a picture in a supported format"
 
 
 def check_size(size: Size, *, where: str) -> None:

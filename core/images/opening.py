@@ -60,7 +60,7 @@ def open_file(path: Path, where: str) -> Generator[BinaryIO]:
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
-            what = "this is a folder, not a picture" if stat.S_ISDIR(mode) else "this is no regular file"
+            what = "this is a folder, not a picture" if stat.S_ISDIR(mode) else "this is not a regular file"
             raise BadImage(what, where=where, fix="name a picture file")
         file = path.open("rb")
     except FileNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Arithmetic of pixel values: number formats to 8 bit, alpha over white, orientation. Imported lazily (needs numpy)."""
+"""Arithmetic of pixel values: dtypes to 8 bit, alpha over white, orientation. Imported lazily (needs numpy)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def to_8bit(array: NDArray[Any], *, where: str = "") -> NDArray[np.uint8]:
     """Bring any picture's numbers to uint8 0..255, rounding to nearest.
 
     uint8 as it is; bool to 0 and 255; uint16 0..65535 and float 0..1 scaled. Raises BadImage for NaN, infinities,
-    floats on another scale, and other number formats.
+    floats on another scale, and other dtypes.
     """
     if array.dtype == np.uint8:
         return array

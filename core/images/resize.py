@@ -1,4 +1,4 @@
-"""Moves pictures to the sizes that `core.images.geometry` plans. Imported lazily (needs numpy and OpenCV)."""
+"""Resizes pictures as `core.images.geometry` plans. Imported lazily (needs numpy and OpenCV)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How many pictures go through a network at once. Imported lazily (needs numpy and torch).
+"""Batch size of networks. Imported lazily (needs numpy and torch).
 
-On a processor single maps are at least as fast as stacked ones, and a picture's bytes are the same alone and in a batch
-because it always goes alone. On graphics cards stacks are faster; how many fit is bounded by their pixels.
+On a CPU single pictures are at least as fast as batches, and always run alone, so that a picture's bytes are the same
+alone and in a batch. On GPUs batches are faster; their size is bounded by the number of pixels.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from .placement import Placement
 
 STACK_PIXELS = {"cuda": 2**22, "mps": 2**21}
-"""Pixels of one stack, by kind of device: 16 maps of 512 x 512 on CUDA, 8 on MPS."""
+"""Pixels of one batch, by kind of device: 16 maps of 512 x 512 on CUDA, 8 on MPS."""
 
 
 def find_chunk_length(placement: Placement, height: int, width: int) -> int:
-    """How many pictures of this size go through a network together, at least 1."""
+    """Batch size for pictures of this size, at least 1."""
     return max(1, STACK_PIXELS.get(placement.device.partition(":")[0], 0) // (height * width))
 
 
 def iter_chunks(images: Images, placement: Placement) -> Iterator[Tensor]:
-    """Cut pictures uint8 [B, H, W, 3] into tensors float32 [b, 3, H, W] in 0..255, as long as the device likes them."""
+    """Cut pictures uint8 [B, H, W, 3] into tensors float32 [b, 3, H, W] in 0..255 of the batch size of the device."""
     length = find_chunk_length(placement, *images.shape[1:3])
     for start in range(0, len(images), length):
         yield torch.tensor(images[start : start + length]).permute(0, 3, 1, 2).float()

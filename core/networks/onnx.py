@@ -67,7 +67,7 @@ def load_onnx_network(weight: Weight, placement: Placement) -> OnnxNetwork:
     """Network of an ONNX file, cached until `unload`.
 
     Raises MissingExtra without ONNX Runtime, BadWeights for a damaged file, UnsafeFile for TorchScript, BadParameter
-    for a number format or backend that these files have not, and what `core.weights.store.Store.require` raises.
+    for a dtype or backend that these files do not support, and what `core.weights.store.Store.require` raises.
     """
     _check(weight, placement)
     key = _Key(weight.id, get_store().complete(weight).sha256, placement.device)
@@ -93,7 +93,7 @@ def open_network(weight: Weight, placement: Placement) -> OnnxNetwork:
         what = f"ONNX Runtime cannot read it ({str(error).strip().splitlines()[-1][:200]})"
         raise BadWeights(what, where=weight.id, fix="run `underdrawing weights verify`") from error
     if len(wanted) > 1 and CUDA not in session.get_providers():
-        note = "ONNX Runtime could not start CUDA, its networks ran on the processor"
+        note = "ONNX Runtime could not start CUDA, its networks ran on the CPU"
     return OnnxNetwork(session, weight.id, note)
 
 
@@ -126,7 +126,7 @@ def _check(weight: Weight, placement: Placement) -> None:
         what = f"its networks are ONNX files, which the backend {placement.backend} does not run here"
         raise BadParameter(what, where=weight.id, fix=f"leave --backend at torch, {OTHERWISE}")
     if placement.dtype != "float32":
-        what = f"an ONNX file has the number format it was made with, not {placement.dtype}"
+        what = f"an ONNX file has the dtype it was exported with, not {placement.dtype}"
         raise BadParameter(what, where=weight.id, fix=f"leave --dtype at auto, {OTHERWISE}")
 
 
@@ -138,7 +138,7 @@ def _choose_providers(placement: Placement, available: list[str]) -> tuple[list[
     if kind == "cuda" and CUDA in available:
         return [(CUDA, {"device_id": int(number or 0)}), CPU], ""
     hint = ": pip install onnxruntime-gpu in place of onnxruntime" if kind == "cuda" else ""
-    return [CPU], f"this ONNX Runtime does not run on {kind}, its networks ran on the processor{hint}"
+    return [CPU], f"this ONNX Runtime does not run on {kind}, its networks ran on the CPU{hint}"
 
 
 def _build_options(runtime: Any) -> Any:

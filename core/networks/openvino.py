@@ -1,4 +1,4 @@
-"""Runs a torch network through OpenVINO on the processor (extra `openvino`). Imported lazily (needs torch)."""
+"""Runs a torch network through OpenVINO on the CPU (extra `openvino`). Imported lazily (needs torch)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .placement import Placement
 
 HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
-"""OpenVINO's names of our number formats."""
+"""OpenVINO's names of our dtypes."""
 
 EXAMPLE_SIDE = 64
 """Side of the picture with which a network is traced, unless the module names its own `example_side`, which may be
@@ -29,7 +29,7 @@ EXAMPLE_SIDE = 64
 
 
 class OpenVinoNetwork(Network):
-    """A float32 module that OpenVINO runs on the processor in the placement's format.
+    """A float32 module that OpenVINO runs on the CPU in the placement's dtype.
 
     Compiled at the first call for that call's number of channels; batch, height and width stay free. Output: float32
     tensor, or a tuple of them. It takes as many threads as torch is set to when it is compiled. Raises MissingExtra,
@@ -96,7 +96,7 @@ def _build_settings(placement: Placement) -> dict[str, Any]:
 
 
 def _check_dtype(placement: Placement, compiled: Any) -> None:
-    """Hold OpenVINO to the format asked for; it replaces one the processor lacks without a word."""
+    """Raise BadParameter unless OpenVINO uses the requested dtype; it silently replaces one that the CPU lacks."""
     granted = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
     ours = {hint: dtype for dtype, hint in HINTS.items()}.get(granted, granted)
     if ours != placement.dtype:

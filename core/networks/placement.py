@@ -1,4 +1,4 @@
-"""Where a network runs and in which number format, and why; a fallback is stated, never quiet."""
+"""Device, dtype and backend of a network, and the reason for them; a fallback is always reported."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..errors import BadParameter
 Backend = Literal["torch", "openvino"]
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 SHORT_DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
-"""Names that hosts give to number formats."""
+"""Short names of dtypes in hosts."""
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
-    """Resolved device ("cpu", "cuda", "cuda:1", "mps"), number format and backend. why: for the run's summary."""
+    """Resolved device ("cpu", "cuda", "cuda:1", "mps"), dtype and backend. why: the reason, for the run's summary."""
 
     device: str = "cpu"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
@@ -31,9 +31,9 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
 def resolve_placement(
     device: str = "auto", dtype: str = "auto", backend: str = "torch", *, bf16: bool = False
 ) -> Placement:
-    """Resolve a user's wishes. dtype: also as torch prints it, or short. bf16: the map is unchanged in bfloat16.
+    """Resolve what a user requests. dtype: also as torch prints it, or short. bf16: the map is unchanged in bfloat16.
 
-    Raises BadParameter when the device or format does not exist on this machine: an explicit wish is never replaced.
+    Raises BadParameter when the device or dtype does not exist on this machine: an explicit request is never replaced.
     """
     dtype = dtype.removeprefix("torch.")
     dtype = SHORT_DTYPES.get(dtype, dtype)
@@ -51,19 +51,19 @@ def check_device_name(device: str) -> None:
         raise BadParameter(f"there is no device called {device!r}", fix="choose auto, cpu, cuda, cuda:1, ... or mps")
 
 
-def _resolve_device(wish: str) -> str:
+def _resolve_device(name: str) -> str:
     import torch
 
-    if wish == "auto":
+    if name == "auto":
         return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    kind = wish.partition(":")[0]
+    kind = name.partition(":")[0]
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not present.get(kind, False):
         here = ", ".join(name for name, there in present.items() if there)
         raise BadParameter(
-            f"device {wish!r} is not available", fix=f"this machine has: {here}; or leave --device at auto"
+            f"device {name!r} is not available", fix=f"this machine has: {here}; or leave --device at auto"
         )
-    return wish
+    return name
 
 
 def _choose_dtype(device: str, bf16: bool) -> tuple[str, str]:
@@ -82,7 +82,7 @@ def _choose_dtype(device: str, bf16: bool) -> tuple[str, str]:
 
 
 def find_cpu_bf16_unit() -> str:
-    """Name of the processor's bfloat16 unit ("AMX", "AVX512-BF16"), or an empty string."""
+    """Name of the CPU's bfloat16 unit ("AMX", "AVX512-BF16"), or an empty string."""
     import torch
 
     probes = {"AMX": "_is_amx_tile_supported", "AVX512-BF16": "_is_avx512_bf16_supported"}

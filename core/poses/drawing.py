@@ -1,7 +1,7 @@
-"""Draws people and animals as ControlNet's pose networks were taught to see them, whatever found them.
+"""Draws people and animals in the style that ControlNet's pose networks were trained on, whatever detected them.
 
 Imported lazily (needs numpy and OpenCV). Source of colours, order and sizes: CMU OpenPose by way of A1111's ControlNet
-extension; stick sizes for large maps: the model card of xinsir/controlnet-openpose-sdxl-1.0; animals:
+extension; limb widths for large maps: the model card of xinsir/controlnet-openpose-sdxl-1.0; animals:
 abehonest/ControlNet_AnimalPose, as A1111's and ComfyUI's nodes draw them.
 """
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     Canvas = NDArray[np.uint8]
 
 Colour = tuple[int, int, int]
-"""plain: half-width 4 and joints of radius 4 at every size. xinsir: both grow with the map (model card). comfyui: only
-the sticks grow (its option scale_stick_for_xinsr_cn)."""
+"""plain: half-width 4 and joints of radius 4 at every size. xinsir: both scale with the map (model card). comfyui: only
+limbs scale (its option scale_stick_for_xinsr_cn)."""
 
 COLOURS: tuple[Colour, ...] = (
     (255, 0, 0),
@@ -104,7 +104,7 @@ class LimbStyle(NamedTuple):
 
 
 def choose_style(height: int, width: int, sticks: LimbScaling) -> LimbStyle:
-    """Stick sizes for a map of this size."""
+    """Limb width and joint radius for a map of this size."""
     if sticks == "plain":
         return LimbStyle()
     longer = max(height, width)
@@ -121,7 +121,7 @@ def draw_pose(
     animals: bool = True,
     sticks: LimbScaling = "plain",
 ) -> Canvas:
-    """Paint everybody on black: uint8 [pose.height, pose.width, 3] RGB. A later one covers an earlier one."""
+    """Draw all people and animals on black: uint8 [pose.height, pose.width, 3] RGB. Later ones cover earlier ones."""
     canvas: Canvas = np.zeros((pose.height, pose.width, 3), np.uint8)
     look = choose_style(pose.height, pose.width, sticks)
     for person in pose.people:

@@ -1,6 +1,6 @@
-"""Changes of poses: which people, parts and points stay, where they stand, how long limbs are, which way they look.
+"""Edits of poses: selecting people, parts and keypoints, moving, mirroring, and scaling limbs.
 
-Every function returns a new pose and leaves the one it is given alone.
+Every function returns a new pose; its argument is unchanged.
 """
 
 from __future__ import annotations
@@ -31,19 +31,21 @@ def select_people(pose: Pose, people: str) -> Pose:
     if not people.strip():
         return pose
     if re.fullmatch(r"\s*[1-9]\d{0,8}\s*(,\s*[1-9]\d{0,8}\s*)*", people) is None:
-        raise BadParameter(f"{people!r} is no list of people", where="people", fix="write numbers from 1, as in 1, 3")
+        raise BadParameter(
+            f"{people!r} is not a list of people", where="people", fix="write numbers from 1, as in 1, 3"
+        )
     numbers = [int(number) - 1 for number in people.split(",")]
     return _replace_people(pose, (pose.people[n] for n in numbers if n < len(pose.people)))
 
 
 def select_parts(pose: Pose, *, body: bool = True, hands: bool = True, face: bool = True, animals: bool = True) -> Pose:
-    """Drop what is not wanted."""
+    """Keep the parts that are on."""
 
-    def kept(person: Person) -> Person:
+    def select(person: Person) -> Person:
         left, right = (person.left_hand, person.right_hand) if hands else (None, None)
         return Person(person.body if body else (None,) * BODY, person.face if face else None, left, right)
 
-    return _replace_people(pose, map(kept, pose.people), pose.animals if animals else ())
+    return _replace_people(pose, map(select, pose.people), pose.animals if animals else ())
 
 
 def move_people(pose: Pose, *, scale: float = 1.0, right: float = 0.0, down: float = 0.0) -> Pose:
@@ -74,44 +76,44 @@ def retarget(pose: Pose, size: Size, mode: FitMode = "just") -> Pose:
 
 
 def mirror(pose: Pose) -> Pose:
-    """Exchange left and right, so that a right hand becomes a left one."""
+    """Mirror people; a right hand becomes a left one."""
     there = map_keypoints(
         pose, lambda point: Keypoint(pose.width - point.x, point.y, point.confidence), Size(pose.height, pose.width)
     )
 
-    def turned(person: Person) -> Person:
+    def mirror_person(person: Person) -> Person:
         face = None if person.face is None else _reorder(person.face, MIRRORED_FACE)
         return Person(_reorder(person.body, MIRRORED_BODY), face, person.right_hand, person.left_hand)
 
     animals = tuple(_reorder(animal, MIRRORED_ANIMAL) for animal in there.animals)
-    return _replace_people(there, map(turned, there.people), animals)
+    return _replace_people(there, map(mirror_person, there.people), animals)
 
 
 def drop_keypoints(pose: Pose, places: Iterable[KeypointSelector]) -> Pose:
-    """Make gaps of points; a whole face or hand is not there any more."""
+    """Remove keypoints, or a whole face or hand."""
     for place in places:
         pose = _change_part(pose, place, lambda slots, slot=place.slot: _replace_keypoint(slots, slot, None))
     return pose
 
 
 def move_keypoints(pose: Pose, moves: Iterable[Move]) -> Pose:
-    """Move points, in pixels; a gap that is put somewhere becomes a point of confidence 1.
+    """Move keypoints, in pixels; a missing one becomes a keypoint of confidence 1.
 
-    Raises BadParameter where several people would be put on one spot.
+    Raises BadParameter where several people would be moved to one position.
     """
     for move in moves:
         number = len(pose.animals if move.selector.part == "animal" else pose.people)
         if not move.is_relative and move.selector.person is None and number > 1:
-            what = f"{number} of them would be put on one spot"
-            raise BadParameter(what, where="move", fix="say whose point it is, as in 2:nose=120,80")
+            what = f"{number} of them would be moved to one position"
+            raise BadParameter(what, where="move", fix="say whose keypoint it is, as in 2:nose=120,80")
         pose = _change_part(pose, move.selector, lambda slots, move=move: _shift_keypoints(slots, move))
     return pose
 
 
 def scale_limbs(pose: Pose, factors: Mapping[str, float]) -> Pose:
-    """Make limbs longer or shorter; what hangs on them goes along. factors: by name, see `core.poses.names.LIMBS`.
+    """Scale the lengths of limbs; what is attached to them moves along. factors: by name, see `core.poses.names.LIMBS`.
 
-    A bone with a gap at one end keeps its length. Hands grow from the wrist, a face from the nose.
+    A bone with a missing end keeps its length. Hands scale about the wrist, a face about the nose.
     """
     return _replace_people(pose, (_stretch(person, factors) for person in pose.people))
 
@@ -133,7 +135,7 @@ def _stretch(person: Person, factors: Mapping[str, float]) -> Person:
 
 
 def _find_shifts(body: Keypoints, bones: Mapping[int, float]) -> dict[int, Shift]:
-    """How far each joint goes; a gap goes with the joint it hangs on."""
+    """Shift of each joint; a missing one moves with its parent."""
     ways: dict[int, Shift] = {1: (0.0, 0.0)}
     for child in sorted(PARENTS, key=_find_depth):
         parent = PARENTS[child]
@@ -150,7 +152,7 @@ def _find_depth(joint: int) -> int:
 
 
 def _scale_part(slots: Keypoints | None, root: Keypoint | None, way: Shift, factor: float) -> Keypoints | None:
-    """Scale about a root (the first point there is, where none is given), then shift."""
+    """Scale about a root (the first keypoint, where none is given), then shift."""
     if slots is None:
         return None
     about = root or next((point for point in slots if point is not None), Keypoint(0, 0))
@@ -175,20 +177,20 @@ def _shift_keypoints(slots: Keypoints, move: Move) -> Keypoints:
 
 
 def _replace_keypoint(slots: Keypoints, slot: int | None, point: Keypoint | None) -> Keypoints:
-    """With another point in one slot, or in every slot."""
+    """Replace one keypoint, or every one."""
     return tuple(point if slot is None or i == slot else p for i, p in enumerate(slots))
 
 
 def _change_part(pose: Pose, place: KeypointSelector, change: Change) -> Pose:
     """Change one part of one person or animal, or of all."""
 
-    def meant(number: int) -> bool:
+    def is_selected(number: int) -> bool:
         return place.person is None or place.person == number
 
     if place.part == "animal":
-        animals = (change(animal) if meant(i) else animal for i, animal in enumerate(pose.animals))
+        animals = (change(animal) if is_selected(i) else animal for i, animal in enumerate(pose.animals))
         return _replace_people(pose, pose.people, (animal for animal in animals if any(animal)))
-    people = (_change_person(p, place.part, change) if meant(i) else p for i, p in enumerate(pose.people))
+    people = (_change_person(p, place.part, change) if is_selected(i) else p for i, p in enumerate(pose.people))
     return _replace_people(pose, people)
 
 
@@ -203,8 +205,8 @@ def _change_person(person: Person, part: Part, change: Change) -> Person:
 
 
 def _replace_people(pose: Pose, people: Iterable[Person], animals: Iterable[Keypoints] | None = None) -> Pose:
-    kept = pose.animals if animals is None else tuple(animals)
-    return Pose(tuple(people), pose.width, pose.height, kept)
+    new = pose.animals if animals is None else tuple(animals)
+    return Pose(tuple(people), pose.width, pose.height, new)
 
 
 def _reorder(slots: Keypoints, order: Iterable[int]) -> Keypoints:
@@ -219,7 +221,7 @@ def _swap_pairs(count: int, pairs: Iterable[tuple[int, int]]) -> tuple[int, ...]
 
 
 MIRRORED_BODY = _swap_pairs(BODY, ((2, 5), (3, 6), (4, 7), (8, 11), (9, 12), (10, 13), (14, 15), (16, 17)))
-"""Slot that takes the place of each slot in a mirror."""
+"""Index of the keypoint that takes the place of each one in a mirror."""
 MIRRORED_FACE = _swap_pairs(
     FACE,
     (

@@ -49,7 +49,7 @@ COLOURS = {
 
 
 def draw_face_regions(pose: Pose, colours: Mapping[str, str], mode: Mode = "polygon") -> NDArray[np.uint8]:
-    """Paint every face on black: uint8 [pose.height, pose.width, 3] RGB; points that were not found are passed over.
+    """Paint every face on black: uint8 [pose.height, pose.width, 3] RGB; keypoints that were not found are skipped.
 
     colours: part → CSS colour; parts without one keep the default. Raises BadParameter for what is no colour, BadImage
     for a canvas that is too large.
@@ -87,6 +87,6 @@ def _parse_colour(part: str, text: str) -> tuple[int, int, int]:
         red, green, blue = ImageColor.getrgb(text)[:3]
     except ValueError as error:
         raise BadParameter(
-            f"{text!r} is no colour", where=part, fix="write rgb(0, 153, 255), #0099ff or blue"
+            f"{text!r} is not a colour", where=part, fix="write rgb(0, 153, 255), #0099ff or blue"
         ) from error
     return red, green, blue

@@ -1,4 +1,4 @@
-"""People as points: OpenPose's 18 body, 70 face and 21 + 21 hand slots; animals: AP-10K's 17; and their JSON.
+"""People as keypoints: OpenPose's 18 of the body, 70 of the face, 21 of each hand; animals: AP-10K's 17; their JSON.
 
 Source of the slots and of the JSON: CMU OpenPose's output format, as A1111's and ComfyUI's nodes read and write it;
 animals: AP-10K (Yu et al. 2021, arXiv:2108.12617) in the form of the same nodes.
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from ..images.geometry import Size
 
 BODY, FACE, HAND, ANIMAL = 18, 70, 21, 17
-"""Number of slots. Body: nose, neck, right shoulder, elbow, wrist, left ones, right hip, knee, ankle, left ones, right
-eye, left eye, right ear, left ear (right and left are the person's own). Animal: left eye, right eye, nose, neck, root
-of the tail, left shoulder, elbow, front paw, right ones, left hip, knee, hind paw, right ones."""
+"""Numbers of keypoints. Body: nose, neck, right shoulder, elbow, wrist, left ones, right hip, knee, ankle, left ones,
+right eye, left eye, right ear, left ear (right and left are the person's own). Animal: left eye, right eye, nose, neck,
+root of the tail, left shoulder, elbow, front paw, right ones, left hip, knee, hind paw, right ones."""
 
 ANIMALS = "ap10k"
 """What the JSON of animals calls itself."""
 
 
 class Keypoint(NamedTuple):
-    """Place in pixels of the map (0 is its left or upper edge) and confidence, above 0 up to 1."""
+    """Position in pixels of the map (0 is its left or upper edge) and confidence, above 0 up to 1."""
 
     x: float
     y: float
@@ -36,11 +36,11 @@ class Keypoint(NamedTuple):
 
 
 Keypoints = tuple[Keypoint | None, ...]
-"""Points by slot; None is a gap (not seen)."""
+"""Keypoints by index; None is one that was not found."""
 
 
 class Person(msgspec.Struct, frozen=True):
-    """One person. body has 18 slots, face 70 and each hand 21; None where the part was not found at all."""
+    """One person. body has 18 keypoints, face 70 and each hand 21; None where the part was not found at all."""
 
     body: Keypoints = (None,) * BODY
     face: Keypoints | None = None
@@ -49,7 +49,7 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class Pose(msgspec.Struct, frozen=True):
-    """Everybody in one picture; coordinates are in pixels of a width x height canvas. An animal has 17 slots."""
+    """People and animals in one picture, in pixels of a width x height canvas. An animal has 17 keypoints."""
 
     people: tuple[Person, ...]
     width: int
@@ -63,7 +63,7 @@ def list_parts(person: Person) -> tuple[Keypoints, Keypoints | None, Keypoints |
 
 
 def map_keypoints(pose: Pose, move: Callable[[Keypoint], Keypoint], size: Size) -> Pose:
-    """Move every point of everybody, onto a canvas of this size."""
+    """Apply a function to every keypoint, on a canvas of this size."""
 
     def part(slots: Keypoints | None) -> Keypoints | None:
         return None if slots is None else tuple(None if point is None else move(point) for point in slots)
@@ -74,15 +74,15 @@ def map_keypoints(pose: Pose, move: Callable[[Keypoint], Keypoint], size: Size) 
 
 
 def scale_pose(pose: Pose, size: Size) -> Pose:
-    """The same people on a canvas of another size."""
+    """Scale a pose to a canvas of another size."""
     kx, ky = size.width / pose.width, size.height / pose.height
     return map_keypoints(pose, lambda point: Keypoint(point.x * kx, point.y * ky, point.confidence), size)
 
 
 def to_openpose(pose: Pose, *, confidences: bool = False) -> dict[str, Any]:
-    """OpenPose JSON with pixel coordinates; a gap is 0, 0, 0, a part that was not found is null.
+    """OpenPose JSON with pixel coordinates; a missing keypoint is 0, 0, 0, a missing part is null.
 
-    confidences: write the real ones. By default a point has 1.0, because A1111 and ComfyUI drop every point below that.
+    confidences: write the real ones. By default a keypoint has 1.0, because A1111 and ComfyUI drop all below that.
     Where there are animals they stand beside the people, 17 x 3 numbers each. A part that lies whole in the first pixel
     is written relative to the canvas, because every reader takes such numbers for relative.
     """
@@ -109,7 +109,7 @@ def _flatten(slots: Keypoints, canvas: tuple[int, int], confidences: bool) -> li
 
 
 def _find_share(place: float, length: int) -> float:
-    """Share that gives the same pixel when it is multiplied again."""
+    """Relative coordinate that gives the same pixel when it is multiplied again."""
     share = place / length
     return share if int(share * length) == int(place) else math.nextafter(share, math.copysign(math.inf, place))
 
@@ -170,7 +170,7 @@ def _build_person(person: _PersonJson, canvas: tuple[int, int]) -> Person:
 def _parse_keypoints(
     given: _Numbers | None, counts: Sequence[int], canvas: tuple[int, int], name: str
 ) -> Keypoints | None:
-    """An absent or empty list is a part that was not found."""
+    """Keypoints of a list; an absent or empty one is a part that was not found."""
     if not given:
         return None
     numbers = [number for entry in given for number in (entry if isinstance(entry, list) else [entry])]

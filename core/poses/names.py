@@ -1,4 +1,4 @@
-"""Names of points, parts and limbs, as a user writes them to change a pose, and of the ways to draw one."""
+"""Names of keypoints, parts and limbs, as users write them to edit a pose, and of limb width scalings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LimbScaling = Literal["plain", "xinsir", "comfyui"]
 LIMB_SCALING_HELP = "xinsir: limbs and joints grow with the map; comfyui: limbs only"
 Part = Literal["body", "face", "left_hand", "right_hand", "animal"]
 SLOTS: dict[Part, int] = {"body": BODY, "face": FACE, "left_hand": HAND, "right_hand": HAND, "animal": ANIMAL}
-"""Number of slots of each part."""
+"""Number of keypoints of each part."""
 
 _ORDER = (
     *("nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist"),
@@ -24,12 +24,12 @@ _ORDER = (
     *("right_eye", "left_eye", "right_ear", "left_ear"),
 )
 JOINTS = {name: slot for slot, name in enumerate(_ORDER)}
-"""Name of a joint of the body → its slot; right and left are the person's own."""
+"""Name of a joint of the body → its index; right and left are the person's own."""
 
 PARENTS = {0: 1, 2: 1, 3: 2, 4: 3, 5: 1, 6: 5, 7: 6, 8: 1, 9: 8, 10: 9, 11: 1, 12: 11, 13: 12} | {
     **{14: 0, 15: 0, 16: 14, 17: 15}
 }
-"""Joint of the body → the joint it hangs on; everything hangs on the neck."""
+"""Joint of the body → its parent; the root is the neck."""
 
 _PAIRS = {"shoulder": (2, 5), "upper_arm": (3, 6), "forearm": (4, 7), "thigh": (9, 12), "shin": (10, 13)}
 _SINGLE = {f"{side}_{name}": (slots[i],) for name, slots in _PAIRS.items() for i, side in enumerate(("right", "left"))}
@@ -49,7 +49,7 @@ LIMBS: dict[str, tuple[int, ...]] = {
 
 
 class KeypointSelector(NamedTuple):
-    """Points of a pose. person: from 0, None for everybody (an animal where the part is one). slot: None for all."""
+    """Keypoints of a pose. person: from 0, None for all (an animal where the part is one). slot: None for all."""
 
     person: int | None
     part: Part
@@ -57,7 +57,7 @@ class KeypointSelector(NamedTuple):
 
 
 class Move(NamedTuple):
-    """Where points go, in pixels; by: relative to where they are."""
+    """A move of keypoints, in pixels."""
 
     selector: KeypointSelector
     x: float
@@ -70,7 +70,7 @@ def parse_selector(text: str) -> KeypointSelector:
     match = re.fullmatch(r"(?:([1-9]\d{0,4}):)?([a-z_]+)(?:\.(\d{1,3}))?", text.strip())
     if match is None:
         raise BadParameter(
-            f"{text.strip()!r} names no point", fix="write right_wrist, face.36, 2:left_hand or the like"
+            f"{text.strip()!r} names no keypoint", fix="write right_wrist, face.36, 2:left_hand or the like"
         )
     number, name, slot = match.groups()
     person = None if number is None else int(number) - 1
@@ -79,7 +79,7 @@ def parse_selector(text: str) -> KeypointSelector:
     for part, count in SLOTS.items():
         if part == name:
             return KeypointSelector(person, part, _parse_slot(text, slot, count))
-    raise BadParameter(f"no point or part is called {name!r}", fix=_suggest(name, [*JOINTS, *SLOTS]))
+    raise BadParameter(f"no keypoint or part is called {name!r}", fix=_suggest(name, [*JOINTS, *SLOTS]))
 
 
 def parse_selectors(text: str) -> list[KeypointSelector]:
@@ -92,10 +92,12 @@ def parse_move(text: str) -> Move:
     name, _, target = text.partition("=")
     match = re.fullmatch(r"\s*([+-]?)(\d+(?:\.\d*)?)\s*,\s*([+-]?)(\d+(?:\.\d*)?)\s*", target)
     if match is None or bool(match[1]) != bool(match[3]):
-        raise BadParameter(f"{text!r} is no move", fix="write NAME=X,Y for a place or NAME=+X,-Y for a way, in pixels")
+        raise BadParameter(
+            f"{text!r} is not a move", fix="write NAME=X,Y for a position or NAME=+X,-Y for a shift, in pixels"
+        )
     where = parse_selector(name)
     if where.slot is None and not match[1]:
-        raise BadParameter(f"{text!r} would put a whole part on one spot", fix=f"write {name}=+X,-Y to shift it")
+        raise BadParameter(f"{text!r} would move a whole part to one position", fix=f"write {name}=+X,-Y to shift it")
     return Move(where, float(match[1] + match[2]), float(match[3] + match[4]), bool(match[1]))
 
 
@@ -110,14 +112,14 @@ def parse_limb(text: str) -> tuple[str, float]:
 
 
 MOST = 20
-"""Largest factor by which a limb grows."""
+"""Largest factor of a limb."""
 
 
 def _parse_slot(text: str, number: str | None, count: int) -> int | None:
     if number is None:
         return None
     if int(number) >= count:
-        raise BadParameter(f"{text.strip()!r} has no such point", fix=f"its points are 0 to {count - 1}")
+        raise BadParameter(f"{text.strip()!r} has no such keypoint", fix=f"its keypoints are 0 to {count - 1}")
     return int(number)
 
 

@@ -1,4 +1,4 @@
-"""Boxes around parts of bodies over the frames of a film, in the form that ComfyUI's InstanceDiffusion nodes take."""
+"""Bounding boxes of body parts over the frames of a video, in the form that ComfyUI's InstanceDiffusion nodes take."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def track_parts(poses: Sequence[Pose], sizes: Mapping[str, str], people: str = "
     """Follow parts: part → person → frame → (left, top, right, bottom, canvas width, canvas height).
 
     People are counted from 0, from left to right in each frame. sizes: part → "width, height" or "". people: which are
-    followed, as in "0, 2"; empty: all. A part of which a joint is not seen is AWAY. Raises BadImage, BadParameter.
+    followed, as in "0, 2"; empty: all. A part with a missing joint is AWAY. Raises BadImage, BadParameter.
     """
     if not poses:
         raise BadImage("there is no pose to follow", fix="connect poses")
@@ -87,7 +87,7 @@ def _parse_size(part: str, text: str) -> tuple[int, int] | None:
     if not numbers:
         return None
     if len(numbers) != 2 or min(numbers) < 1:
-        raise BadParameter(f"{text!r} is no size", where=part, fix="write width, height in pixels, as in 128, 256")
+        raise BadParameter(f"{text!r} is not a size", where=part, fix="write width, height in pixels, as in 128, 256")
     return numbers[0], numbers[1]
 
 
@@ -95,5 +95,5 @@ def _parse_numbers(name: str, text: str) -> list[int]:
     if not text.strip():
         return []
     if re.fullmatch(r"\s*\d{1,9}\s*(,\s*\d{1,9}\s*)*", text) is None:
-        raise BadParameter(f"{text!r} is no list of whole numbers", where=name, fix="write them with commas")
+        raise BadParameter(f"{text!r} is not a list of whole numbers", where=name, fix="write them with commas")
     return [int(number) for number in text.split(",")]

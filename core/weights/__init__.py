@@ -1,1 +1,1 @@
-"""Weights files: records, where they lie, fetching and loading."""
+"""Weights files: records, search paths, downloads and loading."""

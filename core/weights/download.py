@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], None]
 
 ROUNDS = 5
-"""Attempts without a new byte before giving up; ten times as many in all."""
+"""Attempts without a new byte before giving up; ten times as many in total."""
 POLL = 0.2
 STALE = 60.0
 """Seconds without a sign of life after which a claim is taken over."""
@@ -66,7 +66,7 @@ def _is_downloaded(target: Path, weight: Weight) -> bool:
 
 
 class _Reporter:
-    """Tells the caller how far a download is, and other processes that it lives."""
+    """Reports progress to the caller, and to other processes that the download is alive."""
 
     def __init__(self, claim: Path, size: int, progress: Progress | None) -> None:
         self._claim, self._size, self._progress, self._last = claim, size, progress, 0.0
@@ -130,7 +130,7 @@ def pause(busy: TemporaryFailure, silent: int) -> None:
 
 
 def _finish(weight: Weight, own: Path, target: Path, found: str) -> None:
-    """Give verified bytes their name; put others aside and say so."""
+    """Give verified bytes their name; put others aside and report it."""
     if found != weight.sha256:
         aside = own.with_name(f"{weight.sha256}.bad")
         replace_file(own, aside)

@@ -28,13 +28,13 @@ RETRIED = (408, 425, 429, 500, 502, 503, 504)
 
 
 class TemporaryFailure(UnderdrawingError):
-    """The attempt failed in a way that another one may not. after: seconds the server asked to wait."""
+    """The attempt failed, another one may succeed. after: seconds the server asks to wait."""
 
     after: float | None = None
 
 
 class Transfer:
-    """Fetches what a file still lacks. Every problem is a Busy (try again) or a FetchFailed (do not)."""
+    """Downloads the rest of a file. Every problem is a TemporaryFailure (try again) or a FetchFailed (do not)."""
 
     def __init__(self, weight: Weight, timeout: float) -> None:
         self._weight, self._timeout = weight, timeout
@@ -173,7 +173,7 @@ class Transfer:
 
 
 def suggest_manual_download(weight: Weight) -> str:
-    """What to do about a file that cannot be fetched."""
+    """Next step for a file that cannot be downloaded."""
     known_by = f" --as {weight.id}" if weight.unpinned else ""
     return f"get {weight.url or 'the file'} yourself, then `underdrawing weights import FILE{known_by}`"
 

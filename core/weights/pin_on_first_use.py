@@ -33,7 +33,7 @@ MOVES = 5
 
 
 class HubMetadata(NamedTuple):
-    """What a hub says of a file before sending it; sha256 is empty when it says none."""
+    """A hub's metadata of a file; sha256 is empty when it states none."""
 
     commit: str
     sha256: str
@@ -47,7 +47,7 @@ class MetadataRequest(Transfer):
     """
 
     def ask(self) -> HubMetadata:
-        """Commit, hash and size. Raises Busy or FetchFailed."""
+        """Commit, hash and size. Raises TemporaryFailure or FetchFailed."""
         try:
             with self._open_session() as session:
                 return self._stated(self._answer(session, self._url))
@@ -150,7 +150,7 @@ def _choose_commit(weight: Weight, stated: HubMetadata) -> str:
 
 
 def ask_hub(weight: Weight) -> HubMetadata:
-    """Ask the hub what it says of a file, a few times if need be. Raises FetchFailed."""
+    """Ask the hub for a file's metadata, with retries. Raises FetchFailed."""
     question = MetadataRequest(weight, settings.TIMEOUT.read())
     for attempt in range(ROUNDS - 1):
         try:

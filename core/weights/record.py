@@ -1,4 +1,4 @@
-"""Records of weights files. Finding and fetching them is the business of `core.weights.store`."""
+"""Records of weights files; `core.weights.store` finds and downloads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where weights files may lie on this machine: our cache, the hub's, and the folders of hosts and other packs.
+"""Where weights files may be on this machine: our cache, the hub's, and the folders of hosts and other packs.
 
 Files in foreign folders are recognised by size and then sha256, used in place, and never copied, moved or deleted.
 """
@@ -39,13 +39,13 @@ _host_folders: list[Path] = []
 
 
 def register_host(root: Path, folders: Iterable[Path]) -> None:
-    """Let the host this runs in say where it lies and in which folders its users keep our weights."""
+    """Register the root of the host this runs in, and the folders in which its users keep our weights."""
     _host_roots.append(root)
     _host_folders.extend(folders)
 
 
 class Location(NamedTuple):
-    """One path where a file may lie. source: "explicit", "bundled", "cache", "hub" or "host"."""
+    """One path where a file may be. source: "explicit", "bundled", "cache", "hub" or "host"."""
 
     source: str
     path: Path
@@ -102,7 +102,7 @@ def iter_locations(weight: Weight, cache: Path) -> Iterator[Location]:
 
 
 def list_host_roots() -> list[Path]:
-    """Roots of hosts: UNDERDRAWING_HOSTS, those made known, and the host this package is cloned into."""
+    """Roots of hosts: UNDERDRAWING_HOSTS, registered ones, and the host this package is cloned into."""
     roots = [*settings.HOSTS.read(), *_host_roots]
     for start in (PACKAGE.absolute(), PACKAGE.resolve()):
         roots += [parent.parent for parent in start.parents if parent.name in ("custom_nodes", "extensions")]

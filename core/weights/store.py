@@ -40,7 +40,7 @@ class Store:
     """All weights on this machine. cache: our own folder, by default UNDERDRAWING_CACHE or the user's cache folder.
 
     remember: whether hashes of found files are written down in the cache (False leaves every folder untouched).
-    asks: whether the user may be asked on a terminal; a host's server turns it off.
+    may_ask: whether the user may be asked on a terminal; a host's server turns it off.
     """
 
     may_ask = True
@@ -65,7 +65,7 @@ class Store:
         return weight if pin is None else complete_record(weight, pin)
 
     def try_complete(self, weight: Weight) -> Weight:
-        """Same for looking only: a damaged pin counts as none, whoever needs the file is told."""
+        """Like `complete` for display: a damaged pin counts as none."""
         try:
             return self.complete(weight)
         except BadWeights:
@@ -143,7 +143,7 @@ class Store:
     def fetch(self, weight: Weight, progress: Progress | None = None) -> Path:
         """Download into our cache, unless the file is on this machine already; calling this is consent.
 
-        progress: told (bytes so far, bytes in all). HF_HUB_OFFLINE still forbids it. Raises FetchFailed,
+        progress: called with (bytes so far, bytes in all). HF_HUB_OFFLINE still forbids it. Raises FetchFailed,
         WeightsMissing.
         """
         if (path := self.find(weight)) is not None:

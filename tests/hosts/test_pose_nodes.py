@@ -59,7 +59,7 @@ def test_faces_are_coloured() -> None:
     assert image.shape == (2, 96, 120, 3)
     assert float(image[0].max()) > 0
     assert float(image[1].max()) == 0
-    with pytest.raises(Exception, match="is no colour"):
+    with pytest.raises(Exception, match="is not a colour"):
         node.colorize([document()], "point", **(colours | {"nose": "no"}))
 
 

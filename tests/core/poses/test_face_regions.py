@@ -66,7 +66,7 @@ def test_gaps_and_missing_faces_paint_nothing() -> None:
 
 
 def test_other_colours_are_refused() -> None:
-    with pytest.raises(BadParameter, match="nose: 'beige-ish' is no colour"):
+    with pytest.raises(BadParameter, match="nose: 'beige-ish' is not a colour"):
         draw_face_regions(face(), {"nose": "beige-ish"})
 
 

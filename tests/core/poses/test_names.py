@@ -41,10 +41,10 @@ def test_places(text: str, wanted: KeypointSelector) -> None:
         ("left_hand.21", "0 to 20"),
         ("animal.17", "0 to 16"),
         ("nose.1", "did you mean nose"),
-        ("0:nose", "names no point"),
-        ("", "names no point"),
-        ("nose;rm", "names no point"),
-        ("face.", "names no point"),
+        ("0:nose", "names no keypoint"),
+        ("", "names no keypoint"),
+        ("nose;rm", "names no keypoint"),
+        ("face.", "names no keypoint"),
     ],
 )
 def test_other_places_are_refused_with_what_there_is(text: str, hint: str) -> None:
