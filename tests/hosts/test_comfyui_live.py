@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -40,6 +41,11 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+def take_interrupts() -> None:
+    """In the child: a background job's children inherit that SIGINT is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Server:
     """A running ComfyUI."""
 
@@ -62,6 +68,7 @@ class Server:
             stdout=self._out,
             stderr=subprocess.STDOUT,
             env={**os.environ, "OMP_NUM_THREADS": "1", "UNDERDRAWING_DOWNLOAD": "never"},
+            preexec_fn=take_interrupts,
         )
         self._wait()
 
@@ -120,7 +127,7 @@ class Server:
         return np.asarray(Image.open(io.BytesIO(self.get(f"/view?{query}"))).convert("RGB"))
 
     def stop(self) -> None:
-        self.process.terminate()  # not SIGINT: a background job's children ignore it
+        self.process.send_signal(signal.SIGINT)
         try:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
