@@ -11,12 +11,11 @@ from . import host
 from .inputs import Input, choice, number, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from torch import Tensor
 
     from ..adapters.prompts.chunks import Chunk, Special
-    from ..adapters.prompts.emphasis import Fragment
     from ..adapters.prompts.encoding import A1111Emphasis
 
     Inputs = dict[str, dict[str, Input]]
@@ -62,7 +61,7 @@ class UnderdrawingEncodeA1111:
         self, clip: Any, text: str, emphasis: str = "original", backtrack: int = 20, bare_names: bool = True
     ) -> tuple[Any]:
         """Encode; what the host puts beside a conditioning, such as hooks, stays."""
-        from ..adapters.prompts.encoding import weight_encoders
+        from ..adapters.prompts.encoding import split_for_encoders, weight_encoders
         from ..adapters.prompts.prompt_embeddings import EmbeddingFolder, plain_fragments
 
         tokenizers, architecture = _tokenizers(clip)
@@ -70,18 +69,13 @@ class UnderdrawingEncodeA1111:
         fragments, vectors, notes = held.resolve(plain_fragments(text), architecture, bare=bare_names)
         for note in notes:
             host.HOOKS.note(f"underdrawing: {note}")
-        chunks = {name: _chunks(t, fragments, vectors[CLIPS[name]], backtrack) for name, t in tokenizers.items()}
-        chunks = _as_many(chunks, tokenizers)
+        encoders = {name: (partial(_ids, t), _special(t), vectors[CLIPS[name]]) for name, t in tokenizers.items()}
+        chunks = split_for_encoders(fragments, encoders, backtrack)
         windows = {name.removeprefix("clip_"): _windows(own, vectors[CLIPS[name]]) for name, own in chunks.items()}
         results = clip.encode_from_tokens_scheduled(windows)
-        width, order = _width(clip, "clip_l"), sorted(chunks, key=lambda name: name != "clip_l")
-        rows = [chunks[name] for name in order]
-        return (
-            [
-                [weight_encoders(hidden, rows, width, cast("A1111Emphasis", emphasis)), extras]
-                for hidden, extras in results
-            ],
-        )
+        width, mode = _width(clip, "clip_l"), cast("A1111Emphasis", emphasis)
+        rows = [chunks[name] for name in sorted(chunks, key=lambda name: name != "clip_l")]
+        return ([[weight_encoders(hidden, rows, width, mode), extras] for hidden, extras in results],)
 
 
 def _lora_tokens(clip: Any) -> Tokens:
@@ -112,24 +106,6 @@ def _special(tokenizer: Any) -> Special:
 def _ids(tokenizer: Any, text: str) -> list[int]:
     """Ids without start and end."""
     return tokenizer.tokenizer(text)["input_ids"][1:-1]
-
-
-def _chunks(
-    tokenizer: Any, fragments: Sequence[Fragment], vectors: Mapping[str, Tensor], backtrack: int
-) -> list[Chunk]:
-    from ..adapters.prompts.chunks import split_a1111
-
-    counts = {name: len(own) for name, own in vectors.items()}
-    words = partial(_ids, tokenizer)
-    return split_a1111(fragments, words, _special(tokenizer), embeddings=counts, backtrack=backtrack)
-
-
-def _as_many(chunks: dict[str, list[Chunk]], tokenizers: Mapping[str, Any]) -> dict[str, list[Chunk]]:
-    """As many windows for every encoder."""
-    from ..adapters.prompts.chunks import pad_to_longest
-
-    most = max(chunks.values(), key=len)
-    return {name: pad_to_longest([own, most], _special(tokenizers[name]))[0] for name, own in chunks.items()}
 
 
 def _windows(chunks: Iterable[Chunk], vectors: Mapping[str, Tensor]) -> list[list[tuple[Any, float]]]:

@@ -4,14 +4,16 @@ torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ...core.errors import BadParameter
-from .chunks import CLIP_L, Chunk, Special, make_empty_chunk, pad_to_longest
+from .chunks import CLIP_L, Chunk, Special, Tokenize, make_empty_chunk, pad_to_longest, split_a1111
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from .emphasis import Fragment
 
 A1111Emphasis = Literal["original", "no-norm", "ignore"]
 Rows: TypeAlias = "list[list[tuple[int, Tensor]]]"
@@ -43,6 +45,23 @@ def weight_comfyui(hidden: Tensor, empty: Tensor, weights: Tensor) -> Tensor:
 
     factor = weights.to(hidden)[..., None]
     return torch.where(factor == 1, hidden, (hidden - empty) * factor + empty)
+
+
+def split_for_encoders(
+    fragments: Sequence[Fragment],
+    encoders: Mapping[str, tuple[Tokenize, Special, Mapping[str, Sized]]],
+    backtrack: int = 20,
+) -> dict[str, list[Chunk]]:
+    """A1111's windows of one prompt for every text encoder, as many for each.
+
+    encoders: name → how it makes token ids, its special tokens, and the vectors of the names that are embeddings.
+    """
+    chunks: dict[str, list[Chunk]] = {}
+    for name, (tokenize, special, vectors) in encoders.items():
+        counts = {word: len(own) for word, own in vectors.items()}
+        chunks[name] = split_a1111(fragments, tokenize, special, embeddings=counts, backtrack=backtrack)
+    longest = max(chunks.values(), key=len)
+    return {name: pad_to_longest([own, longest], encoders[name][1])[0] for name, own in chunks.items()}
 
 
 def weight_encoders(
