@@ -31,22 +31,22 @@ class Inputs(msgspec.Struct, frozen=True):
 
 
 def expand_inputs(
-    inputs: tuple[str, ...], *, recursive: bool, is_map: Callable[[Path], bool], written: dict[Path, Path]
+    inputs: tuple[str, ...], *, recursive: bool, is_map: Callable[[Path], bool], origins: dict[Path, Path]
 ) -> Inputs:
     """Find the files of inputs; folders and globs sorted.
 
     is_map: whether a file was written by us into this output folder; such files are not taken from folders and globs.
-    made: maps of earlier runs → their inputs. A map that is named outright is left out only beside its own input, as
+    origins: maps of earlier runs → their inputs. A map that is named outright is left out only beside its own input, as
     when a shell expands ``*.png``. What matches nothing stays in the list, so that it is reported as refused.
     """
-    named = {_absolute(text) for text in inputs}
+    names = {_absolute(text) for text in inputs}
     found: dict[str, Source] = {}
     left_out = 0
     for text in inputs:
         taken = 0
         sources, outright = _expand_one(text, recursive=recursive)
         for source in sources:
-            if _is_left_out(source.path, outright, is_map, written, named):
+            if _is_left_out(source.path, outright, is_map, origins, names):
                 left_out += 1
             else:
                 found.setdefault(_absolute(source.path), source)
@@ -57,10 +57,10 @@ def expand_inputs(
 
 
 def _is_left_out(
-    path: Path, outright: bool, is_map: Callable[[Path], bool], written: dict[Path, Path], named: set[str]
+    path: Path, outright: bool, is_map: Callable[[Path], bool], origins: dict[Path, Path], names: set[str]
 ) -> bool:
     if outright:
-        return _absolute(written.get(path.resolve(), Path())) in named and path.resolve() in written
+        return _absolute(origins.get(path.resolve(), Path())) in names and path.resolve() in origins
     return is_map(path)
 
 

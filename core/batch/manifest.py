@@ -26,14 +26,14 @@ class Manifest:
         self._new: dict[str, tuple[Position, Entry]] = {}
 
     @cached_property
-    def written(self) -> dict[Path, Path]:
+    def origins(self) -> dict[Path, Path]:
         """Files that earlier runs wrote into this folder → the inputs they were made of."""
         return {(self.folder / n).resolve(): Path(e["input"]) for e in self._old.values() for n in e.get("files", ())}
 
     def is_map(self, path: Path) -> bool:
         """Whether a file in this folder is ours: recorded, or marked as ours because a killed run did not record it."""
         place = path.resolve()
-        return place in self.written or (self.folder.resolve() in place.parents and _is_marked(path))
+        return place in self.origins or (self.folder.resolve() in place.parents and _is_marked(path))
 
     def is_done(self, entry: Entry) -> bool:
         """Whether an earlier run made exactly this, and its files are still there."""

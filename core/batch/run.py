@@ -57,20 +57,20 @@ class Batch:
     """One run over a list of sources. step is called when a source is finished."""
 
     def __init__(
-        self, wanted: BatchOptions, sources: list[Source], manifest: Manifest, step: Callable[[], None]
+        self, options: BatchOptions, sources: list[Source], manifest: Manifest, step: Callable[[], None]
     ) -> None:
-        self.wanted, self.sources, self.manifest, self.step = wanted, sources, manifest, step
-        masks = [path for source in sources if (path := wanted.mask.find_file(source))]
+        self.options, self.sources, self.manifest, self.step = options, sources, manifest, step
+        masks = [path for source in sources if (path := options.mask.find_file(source))]
         self.outputs = Outputs(manifest.folder, [*(source.path for source in sources), *masks])
-        self.tally = BatchSummary()
+        self.summary = BatchSummary()
 
     def run(self) -> BatchSummary:
         """Annotate every source; raises only what no other picture would survive either."""
         frames = (frame for number, source in enumerate(self.sources) for frame in self._iter_frames(number, source))
-        for group in iter_groups(frames, self.wanted.batch):
-            for order, name in enumerate(self.wanted.annotators):
+        for group in iter_groups(frames, self.options.batch):
+            for order, name in enumerate(self.options.annotators):
                 self._annotate(order, name, group)
-        return self.tally
+        return self.summary
 
     def _iter_frames(self, number: int, source: Source) -> Iterator[Frame]:
         try:
@@ -84,17 +84,17 @@ class Batch:
             raise BadImage(source.problem, where=str(source.path))
         output = self.outputs.claim(source, source.path.stem)
         digest = hash_input(source.path)
-        if not self.wanted.all_frames and self._reuse_all(number, source, digest, output):
+        if not self.options.all_frames and self._reuse_all(number, source, digest, output):
             return
-        with closing(iter_pictures(source.path, every=self.wanted.all_frames)) as pictures:
+        with closing(iter_pictures(source.path, every=self.options.all_frames)) as pictures:
             for index, (picture, many) in enumerate(pictures):
                 for note in picture.notes:
-                    self.tally.notes.append((source.path.as_posix(), note))
+                    self.summary.notes.append((source.path.as_posix(), note))
                 place = self.outputs.claim(source, f"{source.path.stem}.{index:04d}") if many else output
                 yield Frame(number, index, source, digest, place, picture)
 
     def _reuse_all(self, number: int, source: Source, digest: str, output: str) -> bool:
-        entries = [self._build_entry(name, source, digest, output) for name in self.wanted.annotators]
+        entries = [self._build_entry(name, source, digest, output) for name in self.options.annotators]
         if not all(self.manifest.is_done(entry) for entry in entries):
             return False
         for order, entry in enumerate(entries):
@@ -104,11 +104,11 @@ class Batch:
     def _reuse(self, entry: Entry, place: Position) -> None:
         self.manifest.reuse(entry, place)
         self.outputs.add(entry["output"])
-        self.tally.reused += 1
+        self.summary.reused += 1
 
     def _build_entry(self, name: str, source: Source, digest: str, output: str) -> Entry:
         """Everything that decides the bytes of a map, so that a rerun knows whether it has them already."""
-        annotator, wanted = self.wanted.annotators[name], self.wanted
+        annotator, options = self.options.annotators[name], self.options
         entry: Entry = {
             "input": source.path.as_posix(),
             "sha256": digest,
@@ -118,13 +118,13 @@ class Batch:
             "version": annotator.spec.version,
             "params": msgspec.to_builtins(annotator.defaults),
             "weights": {w.id: get_store().complete(w).sha256 for w in annotator.weights_for(annotator.defaults)},
-            "resolution": wanted.resolution,
+            "resolution": options.resolution,
             "device": str(annotator.placement),
-            "also": [kind for kind in ("values", "poses") if getattr(wanted, kind)],
+            "also": [kind for kind in ("values", "poses") if getattr(options, kind)],
         }
-        if wanted.target:
-            entry |= {"resolution": "pixel perfect", "size": list(wanted.target), "mode": wanted.mode}
-        return entry | ({"mask": wanted.mask.describe(source)} if annotator.spec.takes_mask else {})
+        if options.target:
+            entry |= {"resolution": "pixel perfect", "size": list(options.target), "mode": options.mode}
+        return entry | ({"mask": options.mask.describe(source)} if annotator.spec.takes_mask else {})
 
     def _annotate(self, order: int, name: str, frames: list[Frame]) -> None:
         todo: list[tuple[Frame, Entry, Position]] = []
@@ -143,7 +143,7 @@ class Batch:
         try:
             for _, entry, _ in todo:
                 self.outputs.check(entry["output"])
-            result = self._run_annotator(self.wanted.annotators[name], [frame for frame, _, _ in todo])
+            result = self._run_annotator(self.options.annotators[name], [frame for frame, _, _ in todo])
         except BadImage as error:
             if len(todo) == 1:
                 frame, _, place = todo[0]
@@ -160,10 +160,10 @@ class Batch:
 
         pixels = np.stack([frame.picture.pixels for frame in frames])
         masks = self._stack_masks(frames) if annotator.spec.takes_mask else None
-        target, mode = self.wanted.target, self.wanted.mode
+        target, mode = self.options.target, self.options.mode
         try:
             if target is None:
-                return annotator(pixels, resolution=self.wanted.resolution, masks=masks)
+                return annotator(pixels, resolution=self.options.resolution, masks=masks)
             resolution = max(1, find_pixel_perfect(Size(*pixels.shape[1:3]), target, mode))
             return _fit_images(
                 annotator(pixels, resolution=resolution, masks=masks), target, mode, annotator.spec.smooth
@@ -174,7 +174,7 @@ class Batch:
     def _stack_masks(self, frames: list[Frame]) -> Masks | None:
         import numpy as np
 
-        masks = [self.wanted.mask.load(frame.source, frame.picture) for frame in frames]
+        masks = [self.options.mask.load(frame.source, frame.picture) for frame in frames]
         there = [mask for mask in masks if mask is not None]
         if there and len(there) < len(masks):
             raise BadImage("some of these pictures have no mask")  # each is tried alone then
@@ -186,17 +186,17 @@ class Batch:
         folder = self.manifest.folder
         output = folder / entry["output"]
         stem = output.name[: -len(".png")]
-        files = write_map(result, index, output.parent, stem, values=self.wanted.values, json=self.wanted.poses)
+        files = write_map(result, index, output.parent, stem, values=self.options.values, json=self.options.poses)
         names = [path.relative_to(folder).as_posix() for path in files]
         self.manifest.add({**entry, "status": "done", "files": names, "notes": list(result.notes)}, place)
         self.outputs.add(entry["output"])
-        self.tally.written += 1
-        self.tally.notes.extend((entry["output"], note) for note in result.notes)
+        self.summary.written += 1
+        self.summary.notes.extend((entry["output"], note) for note in result.notes)
 
     def _refuse(self, source: Source, name: str, error: BadImage, place: Position) -> None:
         path, reason = source.path.as_posix(), _describe_refusal(error, source)
         self.manifest.add({"input": path, "name": name, "status": "refused", "reason": reason}, place)
-        self.tally.refused.append((path, reason))
+        self.summary.refused.append((path, reason))
 
 
 def _describe_refusal(error: BadImage, source: Source) -> str:

@@ -129,12 +129,12 @@ def pause(busy: TemporaryFailure, silent: int) -> None:
     time.sleep(min(30.0, busy.after if busy.after is not None else 0.5 * 2**silent * patience))
 
 
-def _finish(weight: Weight, own: Path, target: Path, found: str) -> None:
+def _finish(weight: Weight, own: Path, target: Path, digest: str) -> None:
     """Give verified bytes their name; put others aside and report it."""
-    if found != weight.sha256:
+    if digest != weight.sha256:
         aside = own.with_name(f"{weight.sha256}.bad")
         replace_file(own, aside)
-        what = f"what arrived has the sha256 {found}, the record says {weight.sha256}; it was put aside as {aside}"
+        what = f"what arrived has the sha256 {digest}, the record says {weight.sha256}; it was put aside as {aside}"
         fix = f"check {'' if weight.url else 'HF_ENDPOINT and '}proxies, then try again; never use that file"
         raise FetchFailed(what, where=weight.id, fix=fix)
     with own.open("rb+") as stream:
@@ -159,8 +159,8 @@ def _list_leftovers(weight: Weight, parts: Path) -> list[Path]:
     return [part for _, part in sorted(found, reverse=True)]
 
 
-def _is_stale(changed: float) -> bool:
-    return time.time() - changed > max(STALE, 3 * settings.TIMEOUT.read())
+def _is_stale(mtime: float) -> bool:
+    return time.time() - mtime > max(STALE, 3 * settings.TIMEOUT.read())
 
 
 def _resume_leftover(weight: Weight, parts: Path, own: Path) -> None:
@@ -171,11 +171,11 @@ def _resume_leftover(weight: Weight, parts: Path, own: Path) -> None:
                 return
 
 
-def _keep_for_later(own: Path, parked: Path) -> None:
+def _keep_for_later(own: Path, target: Path) -> None:
     """Leave what has arrived for the next run."""
     with suppress(OSError):
         if own.exists() and own.stat().st_size:
-            own.replace(parked)
+            own.replace(target)
         else:
             own.unlink(missing_ok=True)
 

@@ -50,7 +50,7 @@ class MetadataRequest(Transfer):
         """Commit, hash and size. Raises TemporaryFailure or FetchFailed."""
         try:
             with self._open_session() as session:
-                return self._stated(self._answer(session, self._url))
+                return self._parse_metadata(self._answer(session, self._url))
         except requests.Timeout as error:
             raise self._build_temporary(f"sent nothing for {self._timeout:g} seconds") from error
         except requests.exceptions.ProxyError as error:
@@ -69,7 +69,7 @@ class MetadataRequest(Transfer):
             raise self._build_refusal(response)
         return response
 
-    def _stated(self, response: requests.Response) -> HubMetadata:
+    def _parse_metadata(self, response: requests.Response) -> HubMetadata:
         headers = response.headers
         digest = headers.get("X-Linked-Etag", "").removeprefix("W/").strip('"').lower()
         size = headers.get("X-Linked-Size", "") or ("" if response.is_redirect else headers.get("Content-Length", ""))
@@ -101,15 +101,15 @@ def download_unpinned(weight: Weight, pins: Pins, target: Path, parts: Path, pro
 
 
 def _pin_first_use(weight: Weight, pins: Pins) -> Pin:
-    stated = ask_hub(weight)
-    if not stated.sha256 or not stated.size:
+    metadata = ask_hub(weight)
+    if not metadata.sha256 or not metadata.size:
         whose = "its server" if weight.url else "the hub"
         what = f"{whose} states no sha256 and size for it and this project pins none, so nothing could be verified"
         raise FetchFailed(what, where=weight.id, fix=suggest_manual_download(weight))
-    pin = Pin(sha256=stated.sha256, size=stated.size, revision=_choose_commit(weight, stated), origin="hub")
+    pin = Pin(sha256=metadata.sha256, size=metadata.size, revision=_choose_commit(weight, metadata), origin="hub")
     held = pins.add(weight, pin)
     if held.sha256 != pin.sha256:
-        raise _build_error(weight, held, stated, pins)
+        raise _build_error(weight, held, metadata, pins)
     return held
 
 
@@ -119,34 +119,34 @@ def _download_pinned(weight: Weight, held: Pin, pins: Pins, get: Callable[[Weigh
         return get(complete_record(weight, held))
     except FetchFailed as failed:
         try:
-            stated = ask_hub(weight)
+            metadata = ask_hub(weight)
         except FetchFailed:
             raise failed from None
-        if stated.sha256 in ("", held.sha256):
+        if metadata.sha256 in ("", held.sha256):
             raise
-        raise _build_error(weight, held, stated, pins) from failed
+        raise _build_error(weight, held, metadata, pins) from failed
 
 
-def _build_error(weight: Weight, held: Pin, stated: HubMetadata, pins: Pins) -> FetchFailed:
-    what = f"the hub states the sha256 {stated.sha256} now, but {held.sha256} was pinned on first use"
+def _build_error(weight: Weight, held: Pin, metadata: HubMetadata, pins: Pins) -> FetchFailed:
+    what = f"the hub states the sha256 {metadata.sha256} now, but {held.sha256} was pinned on first use"
     fix = f"find out why it changed; remove {pins.path(weight)} only if you trust the new file"
     return FetchFailed(what, where=weight.id, fix=fix)
 
 
 def _add_size(weight: Weight) -> Weight:
     """Record with the size the hub states. Raises FetchFailed when the hub states another hash than the record."""
-    stated = ask_hub(weight)
-    if stated.sha256 not in ("", weight.sha256):
-        what = f"the hub states the sha256 {stated.sha256}, the record says {weight.sha256}"
+    metadata = ask_hub(weight)
+    if metadata.sha256 not in ("", weight.sha256):
+        what = f"the hub states the sha256 {metadata.sha256}, the record says {weight.sha256}"
         raise FetchFailed(what, where=weight.id, fix="check HF_ENDPOINT; update this package if the file was replaced")
-    if not stated.size:
+    if not metadata.size:
         raise FetchFailed("its server states no size for it", where=weight.id, fix=suggest_manual_download(weight))
-    return msgspec.structs.replace(weight, size=stated.size, revision=_choose_commit(weight, stated))
+    return msgspec.structs.replace(weight, size=metadata.size, revision=_choose_commit(weight, metadata))
 
 
-def _choose_commit(weight: Weight, stated: HubMetadata) -> str:
+def _choose_commit(weight: Weight, metadata: HubMetadata) -> str:
     """Commit to fetch from: the record's own, else the one the hub resolved its name to."""
-    return weight.revision if re.fullmatch("[0-9a-f]{40}", weight.revision) else stated.commit or weight.revision
+    return weight.revision if re.fullmatch("[0-9a-f]{40}", weight.revision) else metadata.commit or weight.revision
 
 
 def ask_hub(weight: Weight) -> HubMetadata:

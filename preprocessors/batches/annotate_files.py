@@ -59,7 +59,7 @@ def annotate_files(request: FilesRequest, host: HostHooks) -> BatchSummary:
     names = _expand_names(request, host)
     manifest = Manifest(request.folder)
     inputs = expand_inputs(
-        request.inputs, recursive=options.recursive, is_map=manifest.is_map, written=manifest.written
+        request.inputs, recursive=options.recursive, is_map=manifest.is_map, origins=manifest.origins
     )
     batch = _batch_options(names, request, host)
     manifest.repair()

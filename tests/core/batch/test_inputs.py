@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def found(*texts: str, recursive: bool = False) -> list[Source]:
-    return expand_inputs(texts, recursive=recursive, is_map=lambda path: False, written={}).sources
+    return expand_inputs(texts, recursive=recursive, is_map=lambda path: False, origins={}).sources
 
 
 @pytest.fixture
