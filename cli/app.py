@@ -15,7 +15,7 @@ from ..core.settings import describe_variables
 COMMANDS = {
     "annotate": ("annotate", "Turn pictures into control maps."),
     "annotators": ("listing", "List annotators, their parameters, names and licences."),
-    "doctor": ("doctor", "Look for what would make things fail, and say how to mend it."),
+    "doctor": ("doctor", "Look for what would make things fail, and say how to fix it."),
     "install": ("install", "Install the nodes into ComfyUI."),
     "uninstall": ("install", "Remove them again."),
     "docs": ("listing", "Write the reference as Markdown."),
@@ -101,7 +101,7 @@ def app() -> None:
 
 
 def run() -> None:
-    """Run the command line; what a user can mend becomes one clear line on stderr and an exit code."""
+    """Run the command line; what a user can fix becomes one clear line on stderr and an exit code."""
     if isinstance(sys.stdout, TextIOWrapper):  # a name or sign that the terminal cannot show must not stop us
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

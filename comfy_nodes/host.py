@@ -131,7 +131,7 @@ def check_interrupted() -> None:
 
 
 def new_files(prefix: str, suffix: str, count: int) -> Iterator[tuple[Path, dict[str, str]]]:
-    """Paths of files that do not exist yet below the output folder, and how the browser is told of them."""
+    """Paths of files that do not exist yet below the output folder, and what the browser is given to show them."""
     folders = paths()
     output = folders.get_output_directory()
     folder, name, counter, below, _ = folders.get_save_image_path(prefix, output)

@@ -27,7 +27,7 @@ def path_of(lora_name: str) -> Path:
 
 
 def answer(report: str, data: Any, *outputs: Any) -> Answer:
-    """Outputs, and what the browser is told of them."""
+    """Outputs, and what the browser is given to show them."""
     return {"ui": {"text": [report], "receipt": [data]}, "result": outputs}
 
 

@@ -10,7 +10,7 @@ from ..core import settings
 from ..core.errors import BadParameter
 from . import host
 
-FAMILIES = ("annotators", "operations", "tools", "poses", "peers", "peer_poses", "lora", "embeddings")
+FAMILIES = ("annotators", "operations", "tools", "poses", "aux_compat", "aux_poses", "lora", "embeddings")
 """Modules that have `nodes()`, and some `drop_ins()`: both class name → class with a TITLE."""
 WEB_DIRECTORY = str(Path(__file__).absolute().parent / "web")
 

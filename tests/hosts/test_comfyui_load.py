@@ -185,7 +185,7 @@ def test_every_name_in_comfyui_brings_its_node() -> None:
 def test_a_broken_annotator_is_a_node_that_says_why(host: Host) -> None:
     module = host.load(cloned(host))
     annotators = importlib.import_module(".preprocessors", module.__name__).registry
-    annotators._found[1]["new_thing"] = "ImportError: no module named nothing"
+    annotators.broken["new_thing"] = "ImportError: no module named nothing"
     node = module.NODE_CLASS_MAPPINGS["UnderdrawingNewThing"]
     assert "no module named nothing" in node.DESCRIPTION
     assert node.DEPRECATED

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from underdrawing.comfy_nodes import peer_poses, peers
+from underdrawing.comfy_nodes import aux_compat, aux_poses
 from underdrawing.core.poses.drawing import draw_pose
 from underdrawing.core.poses.model import from_openpose
 
@@ -31,8 +31,8 @@ def pixels(image: Tensor) -> Any:
 def test_people_and_animals_have_a_node_each() -> None:
     both = document(1, 1)
     pose = from_openpose(both)
-    (people,) = peers.RenderPosesByPeer().draw([both], render_body=True, render_hand=True, render_face=True)
-    (animals,) = peer_poses.RenderAnimals().render([both])
+    (people,) = aux_compat.RenderPosesByPeer().draw([both], render_body=True, render_hand=True, render_face=True)
+    (animals,) = aux_poses.RenderAnimals().render([both])
     assert np.array_equal(pixels(people)[0], draw_pose(pose, animals=False))
     assert np.array_equal(pixels(animals)[0], draw_pose(pose, body=False, hands=False, face=False))
     assert pixels(animals).any()
@@ -43,16 +43,16 @@ def test_nested_animals_of_the_other_pack_are_drawn() -> None:
     flat = document(0, 1)["animals"][0]
     nested = [flat[i : i + 3] for i in range(0, len(flat), 3)]
     other = {"version": "ap10k", "animals": [nested], "canvas_width": 120, "canvas_height": 96}
-    found, wanted = (peer_poses.RenderAnimals().render(kps)[0] for kps in ([other], document(0, 1)))
+    found, wanted = (aux_poses.RenderAnimals().render(kps)[0] for kps in ([other], document(0, 1)))
     assert torch.equal(found, wanted)
 
 
 def test_a_batch_gives_a_map_for_each() -> None:
-    assert peer_poses.RenderAnimals().render([document(0, 1), document(0, 0)])[0].shape == (2, 96, 120, 3)
+    assert aux_poses.RenderAnimals().render([document(0, 1), document(0, 0)])[0].shape == (2, 96, 120, 3)
 
 
 def test_faces_are_coloured() -> None:
-    node = peer_poses.ColourFaceParts()
+    node = aux_poses.ColourFaceParts()
     given = node.INPUT_TYPES()["required"]
     colours = {name: options["default"] for name, (kind, options) in given.items() if kind == "STRING"}
     (image,) = node.colorize([document(), document(0)], "polygon", **colours)
@@ -64,7 +64,7 @@ def test_faces_are_coloured() -> None:
 
 
 def test_bodies_are_followed() -> None:
-    node = peer_poses.FollowBodies()
+    node = aux_poses.FollowBodies()
     given = node.INPUT_TYPES()["required"]
     sizes = {name: options["default"] for name, (_, options) in given.items() if name.endswith("_width_height")}
     tracking, prompt = node.convert([document(2), document()], "", **sizes)
@@ -75,10 +75,10 @@ def test_bodies_are_followed() -> None:
 
 
 def test_they_are_offered_under_their_names() -> None:
-    assert set(peer_poses.drop_ins()) == {
+    assert set(aux_poses.drop_ins()) == {
         "RenderAnimalKps",
         "FacialPartColoringFromPoseKps",
         "UpperBodyTrackingFromPoseKps",
     }
-    assert {"RenderPeopleKps", "SavePoseKpsAsJsonFile"} <= set(peers.drop_ins())
-    assert peer_poses.nodes() == {}
+    assert {"RenderPeopleKps", "SavePoseKpsAsJsonFile"} <= set(aux_compat.drop_ins())
+    assert aux_poses.nodes() == {}
