@@ -122,7 +122,7 @@ def _refused() -> list[Poison]:
         ("lfs.png", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "LFS"),
         ("svg.png", b"<svg xmlns='http://www.w3.org/2000/svg'></svg>      ", "SVG"),
         ("page.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "PostScript"),
-        ("noise.webp", bytes(range(256)), "no picture"),
+        ("noise.webp", bytes(range(256)), "not a picture"),
         ("photo.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64), "pillow-heif|damaged|HEIC"),
         ("cut.png", png[: len(png) // 2], "cut off"),
         ("cut-end.png", png[:-12], "cut off"),

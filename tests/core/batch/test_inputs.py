@@ -202,5 +202,5 @@ def test_special_files_are_refused_at_once(run: Run, tmp_path: Path) -> None:
     if not hasattr(os, "mkfifo"):
         pytest.skip("no pipes here")
     os.mkfifo(tmp_path / "pipe.png")
-    assert "no regular file" in run("annotate", "canny", tmp_path / "pipe.png", "-o", tmp_path / "out").err
+    assert "not a regular file" in run("annotate", "canny", tmp_path / "pipe.png", "-o", tmp_path / "out").err
     shutil.rmtree(tmp_path / "out")

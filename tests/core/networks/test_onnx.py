@@ -176,5 +176,5 @@ def test_providers_follow_the_placement(device: str, available: list[str], provi
 
 def test_where_there_is_no_cuda_the_processor_runs_it_and_a_note_says_so(tmp_path: Path) -> None:
     network = load_onnx_network(saved(tmp_path, doubling()), Placement(device="cuda"))
-    assert "ran on the processor" in network.note
+    assert "ran on the CPU" in network.note
     assert network(np.ones((1, 2), np.float32))[0].tolist() == [[2, 2]]

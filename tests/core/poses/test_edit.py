@@ -183,7 +183,7 @@ def test_a_gap_can_be_filled_but_not_shifted() -> None:
 
 
 def test_several_people_are_not_put_on_one_spot() -> None:
-    with pytest.raises(BadParameter, match="one spot"):
+    with pytest.raises(BadParameter, match="one position"):
         move_keypoints(POSE, [parse_move("nose=5,5")])
     assert move_keypoints(Pose((), 4, 4), [parse_move("nose=5,5")]) == Pose((), 4, 4)
 
