@@ -40,7 +40,7 @@ class OperationNode:
         overwrite: dict[str, inputs.Input] = {}
         if target is not None and target.kind not in IN_MEMORY:
             text = f"Name of the new file in the first {host.FOLDERS[target.kind]} folder, sub-folder/name too"
-            required["filename"] = inputs.text("", text + ("; empty: as the input" if target.unnamed else ""))
+            required["filename"] = inputs.text("", text + ("; empty: as the input" if target.name_optional else ""))
             overwrite = {"overwrite": ("BOOLEAN", {"default": False, "tooltip": "Replace a file of that name"})}
         if consent := operation.spec.consent:
             required[consent.name] = ("BOOLEAN", {"default": False, "tooltip": consent.help})
@@ -141,7 +141,7 @@ def _target_path(operation: OperationType, given: dict[str, Any], values: dict[s
         return Path()
     suffix = operation().suffix(operation.params(**values))
     name = str(given.get("filename", "")).strip()
-    if not name and target.unnamed:
+    if not name and target.name_optional:
         name = str(given[input_name(operation.slots()[0])]).rpartition(".")[0]
     path = job.host.folders(target.kind)[0] / f"{check_name(name.removesuffix(suffix))}{suffix}"
     job.check_free(path)

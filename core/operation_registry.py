@@ -104,13 +104,13 @@ def _from_module(name: str) -> OperationType:
     return classes[0]
 
 
-def _check(operation: OperationType, found: dict[str, OperationType]) -> None:
+def _check(operation: OperationType, known: dict[str, OperationType]) -> None:
     spec = operation.spec
-    if spec.id in found:
-        raise ValueError(f"the id {spec.id!r} is taken by {found[spec.id].__module__}")
+    if spec.id in known:
+        raise ValueError(f"the id {spec.id!r} is taken by {known[spec.id].__module__}")
     if not spec.group or not spec.verb:
         raise ValueError(f"the id {spec.id!r} is not GROUP.VERB")
-    known = {field.name for field in operation.fields()}
-    if lost := sorted(set(spec.added) - known):
+    names = {field.name for field in operation.fields()}
+    if lost := sorted(set(spec.added) - names):
         raise ValueError(f"{spec.id} has no parameter {', '.join(lost)}")
     operation.slots()

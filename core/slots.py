@@ -39,14 +39,14 @@ class Target(msgspec.Struct, frozen=True):
     """What an operation writes, or gives back where the host keeps such things in memory.
 
     suffix: of the file; empty for a folder. last: on a command line it is the last argument in place of an option.
-    unnamed: a host that asks for a name may be given none, which means that of the input.
+    name_optional: a host that asks for a name may be given none, which means that of the input.
     """
 
     kind: FileKind
     help: str
     suffix: str = ".safetensors"
     last: bool = False
-    unnamed: bool = False
+    name_optional: bool = False
     name: str = ""
 
 
@@ -60,10 +60,10 @@ def slot(kind: SlotKind, text: str, *, repeat: Repeat = "one", live: bool = Fals
 
 
 def target(
-    kind: FileKind, text: str, *, suffix: str = ".safetensors", last: bool = False, unnamed: bool = False
+    kind: FileKind, text: str, *, suffix: str = ".safetensors", last: bool = False, name_optional: bool = False
 ) -> Target:
     """Declare what is written; text is its help."""
-    return Target(kind, text, suffix, last, unnamed)
+    return Target(kind, text, suffix, last, name_optional)
 
 
 @cache

@@ -20,7 +20,9 @@ class ConvertInputs(Inputs, frozen=True):
     embedding: Annotated[Path, slot("embedding", "Embedding file, or a picture that holds one")]
     output: Annotated[
         Path,
-        target("embedding", "New file: .safetensors, or .png or .webp as A1111's pictures", last=True, unnamed=True),
+        target(
+            "embedding", "New file: .safetensors, or .png or .webp as A1111's pictures", last=True, name_optional=True
+        ),
     ]
 
 

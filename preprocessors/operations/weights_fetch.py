@@ -48,10 +48,10 @@ class WeightsFetch(Operation[FetchInputs, FetchParams]):
 
     def run(self, inputs: FetchInputs, params: FetchParams, job: Job) -> Report:
         """Fetch and verify; one failure does not stop the others. Raises BadParameter, UnknownName."""
-        from ..weights.catalogue import find_records, needed_by, records, terms
+        from ..weights.catalogue import describe_terms, find_needed, find_records, records
 
         everything = list(records().values()) if params.all else []
-        wanted = [*find_records(inputs.weights), *everything, *needed_by(items(params.annotator, commas=True))]
+        wanted = [*find_records(inputs.weights), *everything, *find_needed(items(params.annotator, commas=True))]
         if not wanted:
             fix = "an ID of `underdrawing weights list`, --annotator NAME or --all"
             raise BadParameter("nothing to fetch is named", where="weights", fix=fix)
@@ -60,7 +60,7 @@ class WeightsFetch(Operation[FetchInputs, FetchParams]):
         lines: list[str] = []
         for weight in dict.fromkeys(wanted):
             if params.commercial_ok and not weight.commercial:
-                job.host.note(f"{weight.id} left out: {terms(weight)}")
+                job.host.note(f"{weight.id} left out: {describe_terms(weight)}")
                 continue
             try:
                 paths[weight.id] = path = _find_or_fetch(weight, job)
@@ -70,7 +70,9 @@ class WeightsFetch(Operation[FetchInputs, FetchParams]):
                 errors.append(error)
                 continue
             lines.append(
-                str(path) if path else f"{weight.id}: {terms(weight)}. Not on this machine; nothing was fetched"
+                str(path)
+                if path
+                else f"{weight.id}: {describe_terms(weight)}. Not on this machine; nothing was fetched"
             )
         data = [{"id": name, "path": str(path) if path else None} for name, path in paths.items()]
         files = tuple(path for path in paths.values() if path)
@@ -79,22 +81,22 @@ class WeightsFetch(Operation[FetchInputs, FetchParams]):
 
 def _find_or_fetch(weight: Weight, job: Job) -> Path | None:
     from ...core.weights.store import get_store
-    from ..weights.catalogue import terms
+    from ..weights.catalogue import describe_terms
 
     path = get_store().find(weight)
     if path is not None or not job.consent:
         return path
     _check_allowed(weight)
-    job.host.note(f"{weight.id}: {terms(weight)}")
+    job.host.note(f"{weight.id}: {describe_terms(weight)}")
     with job.progress("fetch", get_store().try_complete(weight).size, "bytes") as progress:
         return get_store().fetch(weight, progress)
 
 
 def _check_allowed(weight: Weight) -> None:
     from ...core.settings import DOWNLOAD
-    from ..weights.catalogue import terms
+    from ..weights.catalogue import describe_terms
 
     if DOWNLOAD.read() == "never":
-        what = f"is not on this machine ({terms(weight)}), and UNDERDRAWING_DOWNLOAD=never forbids fetching it"
+        what = f"is not on this machine ({describe_terms(weight)}), and UNDERDRAWING_DOWNLOAD=never forbids fetching it"
         fix = "unset UNDERDRAWING_DOWNLOAD, or `underdrawing weights import FILE`"
         raise WeightsMissing(what, where=weight.id, fix=fix)

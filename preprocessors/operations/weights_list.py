@@ -21,20 +21,20 @@ class WeightsList(Operation[Inputs, Params]):
     def run(self, inputs: Inputs, params: Params, job: Job) -> Report:
         """Look for every file."""
         from ...core.weights.store import ABSENT
-        from ..weights.catalogue import records, terms
+        from ..weights.catalogue import describe_terms, records
 
         entries = {weight.id: _entry(weight) for weight in records().values()}
         lines: list[str] = []
         for weight in records().values():
             entry = entries[weight.id]
-            lines.append(f"{weight.id}\n    {terms(weight)}; for {', '.join(entry['annotators'])}")
+            lines.append(f"{weight.id}\n    {describe_terms(weight)}; for {', '.join(entry['annotators'])}")
             lines.append(f"    {entry['path'] or ABSENT + ': underdrawing weights fetch ' + weight.id}")
         return Report(text="\n".join(lines), data=list(entries.values()))
 
 
 def _entry(weight: Weight) -> dict[str, Any]:
     from ...core.weights.store import get_store
-    from ..weights.catalogue import users
+    from ..weights.catalogue import list_users
 
     path = get_store().find(weight)
     place = {
@@ -45,6 +45,6 @@ def _entry(weight: Weight) -> dict[str, Any]:
     return {
         "id": weight.id,
         **msgspec.to_builtins(get_store().try_complete(weight)),
-        "annotators": users(weight),
+        "annotators": list_users(weight),
         **place,
     }

@@ -38,12 +38,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 def rows() -> list[Row]:
     """Every name, by host and name; annotators' own ids come first and have no host."""
-    found = [*_offered(), *_absent()]
+    found = [*_own_rows(), *_absent()]
     order = list(HOSTS)
     return sorted(found, key=lambda row: (order.index(row.host), row.name.lower(), row.name))
 
 
-def _offered() -> Iterator[Row]:
+def _own_rows() -> Iterator[Row]:
     for annotator in registry:
         spec = annotator.spec
         yield Row(name=spec.id, host="", title=spec.title, annotator=spec.id, consumers=spec.consumers)
@@ -104,14 +104,14 @@ def names_page() -> str:
     for host, label in HOSTS.items():
         mine = [row for row in rows() if row.host == host]
         lines += [f"## {label}\n", "| name | runs | with | read by |", "|---|---|---|---|"]
-        lines += [_offered_row(row) for row in mine if row.annotator]
+        lines += [_name_row(row) for row in mine if row.annotator]
         lines.append("")
         if absent := [f"| `{row.name}` | {row.reason} | {row.use} |" for row in mine if not row.annotator]:
             lines += ["Not offered:\n", "| name | why | use |", "|---|---|---|", *absent, ""]
     return "\n".join(lines)
 
 
-def _offered_row(row: Row) -> str:
+def _name_row(row: Row) -> str:
     stands = f" (stands in for {row.instead})" if row.instead else ""
     presets = preset_text(row.presets)
     return (

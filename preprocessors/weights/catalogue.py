@@ -27,7 +27,7 @@ def records() -> dict[str, Weight]:
     return {weight.id: weight for annotator in _registry() for weight in annotator.spec.weights}
 
 
-def users(weight: Weight) -> list[str]:
+def list_users(weight: Weight) -> list[str]:
     """Ids of the annotators that need a weight."""
     return [annotator.spec.id for annotator in _registry() if weight in annotator.spec.weights]
 
@@ -46,7 +46,7 @@ def find_records(ids: Iterable[str]) -> list[Weight]:
     return list(found.values())
 
 
-def needed_by(names: Iterable[str]) -> list[Weight]:
+def find_needed(names: Iterable[str]) -> list[Weight]:
     """Weights of annotators; an alias needs those of its presets, an id all that its parameters can choose."""
     needed: list[Weight] = []
     for name in names:
@@ -56,7 +56,7 @@ def needed_by(names: Iterable[str]) -> list[Weight]:
     return needed
 
 
-def terms(weight: Weight) -> str:
+def describe_terms(weight: Weight) -> str:
     """Size and licence in words."""
     use = "commercial use allowed" if weight.commercial else "not for commercial use"
     pinned = get_store().describe_pin(weight)

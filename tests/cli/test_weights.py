@@ -184,7 +184,7 @@ def test_first_use_is_told_when_it_is_fetched(run: Run, hub: ToyHub) -> None:
 
 
 def test_needs_of_annotators(run: Run) -> None:
-    ids = [w.id for w in catalogue.needed_by(["hed"])]
+    ids = [w.id for w in catalogue.find_needed(["hed"])]
     assert ids == ["hed_bsds500.safetensors", "lllyasviel/Annotators/ControlNetHED.pth"]
-    assert [w.id for w in catalogue.needed_by(["softedge_hed"])] == ids[1:]
+    assert [w.id for w in catalogue.find_needed(["softedge_hed"])] == ids[1:]
     assert run("weights", "fetch", "hed_bsds500.safetensors").code == 0
