@@ -83,14 +83,16 @@ class Difference(NamedTuple):
         return "close" if self.mean < 2 else "differs"
 
 
-def detector(name: str, kind: str, **options: Any) -> Callable[[], tuple[Run, None]]:
-    """One of controlnet-aux's detectors that need no weights."""
+def canny() -> tuple[Run, None]:
+    """controlnet-aux's Canny edges."""
+    made = peer.folder("canny").CannyDetector()
+    return lambda image: peer_lineart.called(made, image), None
 
-    def make() -> tuple[Run, None]:
-        made = getattr(peer.folder(name), kind)()
-        return lambda image: peer_lineart.called(made, image, **options), None
 
-    return make
+def lineart_standard() -> tuple[Run, None]:
+    """controlnet-aux's standard line art, whose map is as large as its input."""
+    made = peer.folder("lineart_standard").LineartStandardDetector()
+    return lambda image: made(image, detect_resolution=min(image.shape[:2]), output_type="np"), None
 
 
 def hed(**options: Any) -> Callable[[], tuple[Run, None]]:
@@ -137,8 +139,8 @@ REMARKS = {
 }
 """Shown where a pair is not equal but for rounding."""
 ROWS = [
-    Row("canny", AUX, NONE, detector("canny", "CannyDetector")),
-    Row("lineart_standard", AUX, NONE, detector("lineart_standard", "LineartStandardDetector")),
+    Row("canny", AUX, NONE, canny),
+    Row("lineart_standard", AUX, NONE, lineart_standard),
     Row("hed", AUX, TRAINED, hed()),
     Row("hed", AUX, TRAINED, hed(safe=True), {"safe": True}),
     Row("scribble_hed", AUX, TRAINED, hed(scribble=True)),
