@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 THEIRS = "transformers, eager float32"
 RECIPES: dict[str, Pretrained] = {
-    "depth_dav2": depth_anything.recipe(2, "small", "original"),
+    "depth_dav2": depth_anything.build_recipe(2, "small", "original"),
     "depth_midas": dpt_hybrid.RECIPES["original"],
 }
 

@@ -114,15 +114,15 @@ class Bench:
 
     def scribble(self, side: int) -> None:
         """Compare what turns the 8-bit edge map into the three equal channels of strokes."""
-        map_ = edges.to_bytes(hed.edge_probability(picture(side)[None], "bsds500", Placement()))[0]
+        map_ = edges.to_bytes(hed.predict_edges(picture(side)[None], "bsds500", Placement()))[0]
         three = np.repeat(map_[..., None], 3, axis=-1)
         runs: Candidates = {}
         if self.peer:
             helpers = self.peer[1]
             runs["controlnet-aux"] = lambda: peer_scribble(helpers, three)
-            if not np.array_equal(peer_scribble(helpers, three), edges.grey(edges.scribble(map_)[None])[0]):
+            if not np.array_equal(peer_scribble(helpers, three), edges.to_rgb(edges.draw_scribble(map_)[None])[0]):
                 raise SystemExit("the scribbles differ")
-        runs["ours"] = lambda: edges.grey(edges.scribble(map_)[None])
+        runs["ours"] = lambda: edges.to_rgb(edges.draw_scribble(map_)[None])
         equal = {"ours": "equal to the last pixel"} if self.peer else {}
         self.table(f"scribble post-processing, {side} x {side}", interleave(runs, 4 * self.rounds), equal)
 

@@ -53,8 +53,10 @@ class Part(NamedTuple):
 def prepared(folder: Path) -> dict[str, Part]:
     """Save random weights in the official form and let our networks find them."""
     os.environ |= {"UNDERDRAWING_WEIGHTS": str(folder), "UNDERDRAWING_CACHE": str(folder / "cache")}
-    mlsd.WEIGHTS["large"] = _saved(folder / "mlsd.pth", tensors(mlsd.official("large"), gain=peer_lines.GAIN["large"]))
-    table = tensors(pidinet.official(), gain=peer_lines.GAIN["pidinet"])
+    mlsd.WEIGHTS["large"] = _saved(
+        folder / "mlsd.pth", tensors(mlsd.official_shapes("large"), gain=peer_lines.GAIN["large"])
+    )
+    table = tensors(pidinet.official_shapes(), gain=peer_lines.GAIN["pidinet"])
     wrapped = {"state_dict": {f"module.{name}": value for name, value in table.items()}}
     pidinet.WEIGHT = _saved(folder / "pidinet.pth", wrapped)
     return {
@@ -72,7 +74,7 @@ def _saved(path: Path, content: Any) -> Weight:
 
 def _our_mlsd(placement: Placement) -> Any:
     weight = mlsd.WEIGHTS["large"]
-    return load_network(weight, mlsd.build_large, placement, mlsd.converter("large", weight.id))
+    return load_network(weight, mlsd.build_large, placement, mlsd.make_converter("large", weight.id))
 
 
 def _our_pidinet(placement: Placement) -> Any:
@@ -127,10 +129,10 @@ class Bench:
 
         def ours() -> Any:
             found = [
-                mlsd_lines.decode(tensor, 0.1, 0.1)
+                mlsd_lines.decode_segments(tensor, 0.1, 0.1)
                 for _ in mlsd.iter_chunks(image[None], next(iter(placements().values())))
             ]
-            return mlsd_lines.maps(found[0], mlsd.Size(side, side))[0]
+            return mlsd_lines.render_segments(found[0], mlsd.Size(side, side))[0]
 
         runs: Candidates = {}
         if self.has_peer:

@@ -30,7 +30,7 @@ from underdrawing.core.images.geometry import Size
 from underdrawing.core.networks import cache
 from underdrawing.core.networks.placement import Placement
 from underdrawing.preprocessors.nets.openpose import body, faces, hands, network
-from underdrawing.preprocessors.nets.openpose.axes import view
+from underdrawing.preprocessors.nets.openpose.resampling import plan_input
 from underdrawing.preprocessors.pose_openpose import PoseOpenpose
 from underdrawing.preprocessors.weights import openpose_files
 
@@ -96,15 +96,15 @@ class Bench:
         for side in self.sizes:
             for count in (1, 4, 20):
                 image, maps = scene(count, side)
-                plan = view(Size(*image.shape[:2]))
+                plan = plan_input(Size(*image.shape[:2]))
                 runs: Candidates = {}
                 if self.peer:
                     theirs = peer_openpose.body_on(maps)
-                    check_people(theirs, image, body.decode(maps, plan))
+                    check_people(theirs, image, body.decode_bodies(maps, plan))
                     runs[THEIRS] = lambda theirs=theirs, image=image: theirs(image)
                 runs["ours"] = lambda image=image, maps=maps, plan=plan: (
-                    body.shown(image, plan),
-                    body.decode(maps, plan),
+                    body.prepare_input(image, plan),
+                    body.decode_bodies(maps, plan),
                 )
                 title = f"body without its network, {image.shape[1]} x {image.shape[0]}, people: {count}"
                 self.table(title, interleave(runs, self.rounds), memory(runs))
@@ -139,8 +139,8 @@ class Bench:
             theirs = peer_openpose.part_on("Face", part_maps(71))
             large = theirs(picture(side, side))
             runs[THEIRS] = lambda: theirs.compute_peaks_from_heatmaps(large)
-            check_parts(runs[THEIRS](), faces.decode(maps, side, side))
-        runs["ours, enlarging too"] = lambda: faces.decode(maps, side, side)
+            check_parts(runs[THEIRS](), faces.decode_landmarks(maps, side, side))
+        runs["ours, enlarging too"] = lambda: faces.decode_landmarks(maps, side, side)
         self.table(f"landmarks of one face from its maps, crop {side} x {side}", interleave(runs, self.rounds))
 
     def networks(self) -> None:

@@ -67,7 +67,7 @@ def midas_pair() -> tuple[Any, Tensors]:
 
 def depth_anything_module(tensors: Tensors) -> Callable[[Tensor], Tensor]:
     """DepthAnythingForDepthEstimation, eager float32 on [1, 3, H, W]."""
-    return _eager(depth_anything.recipe(2, "small", "original")._replace(wrap=None)(tensors, {}, "random"))
+    return _eager(depth_anything.build_recipe(2, "small", "original")._replace(wrap=None)(tensors, {}, "random"))
 
 
 def dpt_module(tensors: Tensors) -> Callable[[Tensor], Tensor]:

@@ -12,7 +12,7 @@ import peer
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from underdrawing.core.poses.drawing import draw_pose
-from underdrawing.core.poses.model import Person, Point, Pose
+from underdrawing.core.poses.model import Keypoint, Person, Pose
 from underdrawing.preprocessors.nets.mediapipe.topology import BODY_SLOTS
 
 if TYPE_CHECKING:
@@ -69,15 +69,15 @@ def pose() -> tuple[Run, None]:
     return call, None
 
 
-def _slots(landmarks: Any, width: int, height: int) -> tuple[Point | None, ...]:
+def _slots(landmarks: Any, width: int, height: int) -> tuple[Keypoint | None, ...]:
     """OpenPose's 18 keypoints of BlazePose's 33."""
     left, right = (landmarks[number] for number in SHOULDERS)
     neck = None
     if min(left.visibility, right.visibility) >= VISIBLE:
-        neck = Point((left.x + right.x) / 2 * width, (left.y + right.y) / 2 * height, 1.0)
+        neck = Keypoint((left.x + right.x) / 2 * width, (left.y + right.y) / 2 * height, 1.0)
     return tuple(neck if number is None else _point(landmarks[number], width, height) for number in BODY_SLOTS)
 
 
-def _point(landmark: Any, width: int, height: int) -> Point | None:
+def _point(landmark: Any, width: int, height: int) -> Keypoint | None:
     inside = 0 <= landmark.x < 1 and 0 <= landmark.y < 1
-    return Point(landmark.x * width, landmark.y * height, 1.0) if inside and landmark.visibility >= VISIBLE else None
+    return Keypoint(landmark.x * width, landmark.y * height, 1.0) if inside and landmark.visibility >= VISIBLE else None

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 transformers: Any = library
 RECIPES = {
-    "segformer_b0": segmentation.segformer("b0"),
-    "segformer_b5": segmentation.segformer("b5"),
+    "segformer_b0": segmentation.build_segformer("b0"),
+    "segformer_b5": segmentation.build_segformer("b5"),
     "upernet": segmentation.UPERNET,
     "mask2former": segmentation.MASK2FORMER,
     "oneformer_ade20k": segmentation.ONEFORMER_ADE20K,
@@ -84,7 +84,7 @@ def published(name: str) -> tuple[Any, dict[str, torch.Tensor]]:
 
 def seen(name: str, image: Image) -> Size:
     """What the network sees of a picture."""
-    return segmentation.seen_size(Size(*image.shape[:2]), RECIPES[name].short, RECIPES[name].longest)
+    return segmentation.compute_input_size(Size(*image.shape[:2]), RECIPES[name].short, RECIPES[name].longest)
 
 
 def segformer_maps() -> tuple[Callable[[Image], Image], dict[str, torch.Tensor]]:

@@ -56,13 +56,13 @@ def painting(side: int, rounds: int, threads: int) -> None:
     """Compare painting alone."""
     shown = scene(side)
     given = shown.astype(np.int64)
-    if not np.array_equal(labels.painted(shown[None], palettes.ADE20K)[0], painted_by_loop(given)):
+    if not np.array_equal(labels.colour_labels(shown[None], palettes.ADE20K)[0], painted_by_loop(given)):
         raise SystemExit("the pictures differ")
     runs = {
         "loop over 150 masks": lambda: painted_by_loop(given),
         "loop over 150 masks, labels uint8": lambda: painted_by_loop(shown),
         "palette[labels]": lambda: PALETTE[shown],
-        "ours": lambda: labels.painted(shown[None], palettes.ADE20K),
+        "ours": lambda: labels.colour_labels(shown[None], palettes.ADE20K),
     }
     table(f"painting, {side} x {side}", interleave(runs, 4 * rounds), threads, {"ours": "equal to the last pixel"})
 
@@ -75,7 +75,7 @@ def enlarging(side: int, rounds: int, threads: int) -> None:
     }.items():
         runs = {
             "interpolate, argmax": lambda s=scores: interpolate(s, (side, side), mode="bilinear").argmax(1),
-            "ours": lambda s=scores: labels.best_classes(s, Size(side, side)),
+            "ours": lambda s=scores: labels.find_best_classes(s, Size(side, side)),
         }
         same = (runs["interpolate, argmax"]() == runs["ours"]()).float().mean().item()
         title = f"150 scores at 128 x 128 ({kind}) to labels at {side} x {side}"
@@ -97,8 +97,8 @@ def whole(name: str, side: int, rounds: int, threads: int) -> None:
     }
 
     def run(network: Network) -> NDArray[np.uint8]:
-        scores = network(segmentation.pixel_values(image[None], size)).float()
-        return labels.painted(labels.best_classes(scores, Size(side, side)).numpy(), palettes.ADE20K)[0]
+        scores = network(segmentation.preprocess(image[None], size)).float()
+        return labels.colour_labels(labels.find_best_classes(scores, Size(side, side)).numpy(), palettes.ADE20K)[0]
 
     runs: dict[str, Any] = {"transformers, as documented": lambda: peer(image)}
     runs |= {f"ours, {way}": lambda network=network: run(network) for way, network in ways.items()}

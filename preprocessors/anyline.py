@@ -114,7 +114,7 @@ class Anyline(Annotator[AnylineParams]):
             self._thin_lines(request), bounds, params.object_min_size, params.object_connectivity
         )
         values = anyline.blend_screen(self._soft_edges(request), lines)
-        return ControlMap(edges.grey(np.rint(values * np.float32(255)).astype(np.uint8)), values)
+        return ControlMap(edges.to_rgb(np.rint(values * np.float32(255)).astype(np.uint8)), values)
 
     def _soft_edges(self, request: Request[AnylineParams]) -> Values:
         """Soft edges of MTEED, float32 [B, H, W] in 0..1, quantised unless safe_steps is 0."""
@@ -122,8 +122,8 @@ class Anyline(Annotator[AnylineParams]):
         from .maps.anyline import to_fractions
         from .nets import teed
 
-        values, steps = teed.edge_probability(request.images, MTEED, self.placement), request.params.safe_steps
-        return to_fractions(edges.to_bytes(edges.safe_step(values, steps) if steps else values))
+        values, steps = teed.predict_edges(request.images, MTEED, self.placement), request.params.safe_steps
+        return to_fractions(edges.to_bytes(edges.quantise_safe(values, steps) if steps else values))
 
     def _thin_lines(self, request: Request[AnylineParams]) -> Values:
         """Lines float32 [B, H, W] in 0..1."""
@@ -136,11 +136,13 @@ class Anyline(Annotator[AnylineParams]):
         images, placement = request.images, self.placement
         match request.params.merge_with:
             case "lineart_standard":
-                levels = filters.each(images, lambda image: filters.standard_lines(image, SIGMA, THRESHOLD))
+                levels = filters.apply_each(
+                    images, lambda image: filters.extract_standard_lines(image, SIGMA, THRESHOLD)
+                )
                 return to_fractions(levels.astype(np.uint8))
             case "lineart_manga":
-                return to_fractions(edges.to_bytes(manga_line.ink(images, placement)))
+                return to_fractions(edges.to_bytes(manga_line.extract_lines(images, placement)))
             case "lineart":
-                return to_fractions(edges.inverted(lineart.drawing(images, "fine", placement)))
+                return to_fractions(edges.invert_drawing(lineart.draw_lines(images, "fine", placement)))
             case "lineart_anime":
-                return to_fractions(edges.inverted(lineart_anime.drawing(images, "stretch", placement)))
+                return to_fractions(edges.invert_drawing(lineart_anime.draw_lines(images, "stretch", placement)))

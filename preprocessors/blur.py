@@ -30,6 +30,6 @@ class Blur(Annotator[BlurParams]):
 
     def run(self, request: Request[BlurParams]) -> ControlMap:
         """Blurred pictures."""
-        from .maps.filters import each, gaussian
+        from .maps.filters import apply_each, gaussian_blur
 
-        return ControlMap(each(request.images, lambda picture: gaussian(picture, request.params.sigma)))
+        return ControlMap(apply_each(request.images, lambda picture: gaussian_blur(picture, request.params.sigma)))

@@ -58,12 +58,12 @@ class Canny(Annotator[CannyParams]):
         """Binary maps, 255 on edges."""
         import cv2
 
-        from .maps.edges import grey
-        from .maps.filters import each
+        from .maps.edges import to_rgb
+        from .maps.filters import apply_each
 
         low, high = request.params.low_threshold, request.params.high_threshold
 
         def edges(picture: NDArray[Any]) -> NDArray[Any]:
             return cv2.Canny(picture, low, high, apertureSize=3, L2gradient=False)
 
-        return ControlMap(grey(each(request.images, edges)))
+        return ControlMap(to_rgb(apply_each(request.images, edges)))

@@ -51,11 +51,11 @@ class CannyPyramid(Annotator[PyramidParams]):
 
     def run(self, request: Request[PyramidParams]) -> ControlMap:
         """Grey maps, stretched between the 1st and 99th percentile of each."""
-        from .maps.edges import grey
-        from .maps.filters import each
+        from .maps.edges import to_rgb
+        from .maps.filters import apply_each
 
         low, high = request.params.low_threshold, request.params.high_threshold
-        return ControlMap(grey(each(request.images, lambda picture: _stretched(_summed(picture, low, high)))))
+        return ControlMap(to_rgb(apply_each(request.images, lambda picture: _stretched(_summed(picture, low, high)))))
 
 
 def _summed(picture: NDArray[Any], low: int, high: int) -> NDArray[Any]:

@@ -47,7 +47,7 @@ class ColorGrid(Annotator[ColorGridParams]):
         """Maps of flat cells."""
         import cv2
 
-        from .maps.filters import each
+        from .maps.filters import apply_each
 
         height, width = request.size
         cells = max(1, width // request.params.cell), max(1, height // request.params.cell)
@@ -56,4 +56,4 @@ class ColorGrid(Annotator[ColorGridParams]):
             coarse = cv2.resize(picture, cells, interpolation=cv2.INTER_CUBIC)
             return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST)
 
-        return ControlMap(each(request.images, grid))
+        return ControlMap(apply_each(request.images, grid))

@@ -29,7 +29,7 @@ class DepthDav1Params(Params, frozen=True):
 
     old_names: ClassVar[dict[str, str]] = {"form": "variant", "side": "input_size"}
 
-    model: Annotated[DepthAnything1, about("Size of the trunk, ViT-S, ViT-B or ViT-L")] = "small"
+    model: Annotated[DepthAnything1, about("Size of the backbone, ViT-S, ViT-B or ViT-L")] = "small"
     variant: Annotated[Variant, about(VARIANT_HELP)] = "transformers"
     input_size: Annotated[int, between(126, 1036, INPUT_SIZE_HELP, step=14)] = 518
 
@@ -71,8 +71,8 @@ class DepthDav1(Annotator[DepthDav1Params]):
         from .nets import depth_anything
 
         params = request.params
-        values = depth_anything.version_1(
+        values = depth_anything.estimate_v1(
             request.images, request.size, params.model, params.variant, params.input_size, self.placement
         )
-        shown = depth.of_disparity(values)
+        shown = depth.render_disparity(values)
         return ControlMap(shown.images, shown.values, notes=shown.notes)

@@ -35,7 +35,7 @@ WIDGETS = (
     ),
     RESOLUTION,
 )
-MODEL_HELP = "Size of the trunk; small_indoor and small_outdoor give metres; base and large are non-commercial"
+MODEL_HELP = "Size of the backbone; small_indoor and small_outdoor give metres; base and large are non-commercial"
 
 
 class DepthDav2Params(Params, frozen=True):
@@ -92,8 +92,8 @@ class DepthDav2(Annotator[DepthDav2Params]):
         from .nets import depth_anything
 
         params = request.params
-        values = depth_anything.version_2(
+        values = depth_anything.estimate_v2(
             request.images, request.size, params.model, params.variant, params.input_size, self.placement
         )
-        shown = (depth.of_distance if params.model in METRES else depth.of_disparity)(values)
+        shown = (depth.render_distance if params.model in METRES else depth.render_disparity)(values)
         return ControlMap(shown.images, shown.values, notes=shown.notes)

@@ -83,7 +83,7 @@ class DepthLeres(Annotator[LeresParams]):
         from .nets import leres
 
         params = request.params
-        values = leres.distance(request.images, self.placement, reference_compat=params.reference_compat)
-        maps = np.stack([leres.nearness(one, params.remove_near, params.remove_background) for one in values])
+        values = leres.estimate_distance(request.images, self.placement, reference_compat=params.reference_compat)
+        maps = np.stack([leres.render_nearness(one, params.remove_near, params.remove_background) for one in values])
         flat = [index for index, one in enumerate(values) if depth.is_flat(one)]
-        return ControlMap(edges.grey(maps), values, notes=depth.flat_notes(flat))
+        return ControlMap(edges.to_rgb(maps), values, notes=depth.flat_notes(flat))

@@ -61,5 +61,7 @@ class DepthMidas(Annotator[DepthMidasParams]):
         from .maps import depth
         from .nets import dpt_hybrid
 
-        shown = depth.of_disparity(dpt_hybrid.disparity(request.images, request.params.variant, self.placement))
+        shown = depth.render_disparity(
+            dpt_hybrid.estimate_disparity(request.images, request.params.variant, self.placement)
+        )
         return ControlMap(shown.images, shown.values, notes=shown.notes)

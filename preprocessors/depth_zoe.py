@@ -18,7 +18,7 @@ ENVIRONMENT = Widget(
     choices=("indoor", "outdoor"),
     means={"indoor": {"model": "nyu"}, "outdoor": {"model": "kitti"}},
 )
-ANYTHING = "ZoeDepth on Depth Anything's trunk"
+ANYTHING = "ZoeDepth on Depth Anything's backbone"
 MODEL_HELP = "What it was trained on: nyu indoors to 10 m, kitti on roads to 80 m, nyu_kitti both, it chooses"
 
 
@@ -82,6 +82,6 @@ class DepthZoe(Annotator[DepthZoeParams]):
         from .nets import zoedepth
 
         params = request.params
-        values = zoedepth.metres(request.images, params.model, self.weights_for(params)[0], self.placement)
-        shown = depth.of_distance_by_percentile(values, gamma_corrected=params.gamma_corrected)
+        values = zoedepth.estimate_metres(request.images, params.model, self.weights_for(params)[0], self.placement)
+        shown = depth.render_distance_by_percentile(values, gamma_corrected=params.gamma_corrected)
         return ControlMap(shown.images, shown.values, notes=shown.notes)

@@ -67,10 +67,10 @@ class FaceMediapipe(Annotator[FaceParams]):
 
         from ..core.images.geometry import Size
         from .nets.mediapipe.face_drawing import draw_faces
-        from .nets.mediapipe.faces import Faces
+        from .nets.mediapipe.faces import FaceFinder
 
         p, source = request.params, Size(*request.images.shape[1:3])
-        find = Faces(self.placement)
+        find = FaceFinder(self.placement)
         found = [find(image, confidence=p.min_confidence) for image in request.images]
         large = [[face for face in faces if shorter(face, source, request.size) >= p.min_size] for faces in found]
         maps = [draw_faces(faces[: p.max_faces], source, request.size) for faces in large]

@@ -67,6 +67,6 @@ class Hed(Annotator[HedParams]):
         from .maps import edges
         from .nets import hed
 
-        values = hed.edge_probability(request.images, request.params.model, self.placement)
-        shown = edges.safe_step(values) if request.params.safe else values
-        return ControlMap(edges.grey(edges.to_bytes(shown)), values)
+        values = hed.predict_edges(request.images, request.params.model, self.placement)
+        shown = edges.quantise_safe(values) if request.params.safe else values
+        return ControlMap(edges.to_rgb(edges.to_bytes(shown)), values)

@@ -68,5 +68,5 @@ class Lineart(Annotator[LineartParams]):
         from .maps import edges
         from .nets import lineart
 
-        paper = lineart.drawing(request.images, request.params.detail, self.placement)
-        return ControlMap(edges.grey(edges.inverted(paper)), 1 - paper)
+        paper = lineart.draw_lines(request.images, request.params.detail, self.placement)
+        return ControlMap(edges.to_rgb(edges.invert_drawing(paper)), 1 - paper)

@@ -22,9 +22,9 @@ class LineartAnime(Annotator[LineartAnimeParams]):
     """White lines of an anime picture, as if it were the sketch it was painted over.
 
     The network takes sides that are multiples of 256; pictures that have them (512 x 768, 1024 x 1024) are seen as they
-    are. Others are stretched, and the map is brought back corner on corner, so that it lies on the picture. That is
-    what the network was trained on, and it keeps the statistics of the picture, which decide about every line. `pad`
-    leaves proportions and sharpness alone instead, and lets up to 255 repeated rows and columns take part in the
+    are. Others are stretched, and the map is brought back corner on corner, so that it is aligned with the picture.
+    That is what the network was trained on, and it keeps the statistics of the picture, which decide about every line.
+    `pad` leaves proportions and sharpness alone instead, and lets up to 255 repeated rows and columns take part in the
     statistics. `values` is 1 on lines.
     """
 
@@ -51,5 +51,5 @@ class LineartAnime(Annotator[LineartAnimeParams]):
         from .maps import edges
         from .nets import lineart_anime
 
-        paper = lineart_anime.drawing(request.images, request.params.fit, self.placement)
-        return ControlMap(edges.grey(edges.inverted(paper)), 1 - paper)
+        paper = lineart_anime.draw_lines(request.images, request.params.fit, self.placement)
+        return ControlMap(edges.to_rgb(edges.invert_drawing(paper)), 1 - paper)

@@ -45,5 +45,5 @@ class LineartManga(Annotator[LineartMangaParams]):
         from .maps import edges
         from .nets import manga_line
 
-        values = manga_line.ink(request.images, self.placement)
-        return ControlMap(edges.grey(edges.to_bytes(values)), values)
+        values = manga_line.extract_lines(request.images, self.placement)
+        return ControlMap(edges.to_rgb(edges.to_bytes(values)), values)

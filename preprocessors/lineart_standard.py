@@ -58,9 +58,9 @@ class LineartStandard(Annotator[LineartStandardParams]):
         """Grey maps and the values behind them."""
         import numpy as np
 
-        from .maps.edges import grey
-        from .maps.filters import each, standard_lines
+        from .maps.edges import to_rgb
+        from .maps.filters import apply_each, extract_standard_lines
 
         sigma, threshold = request.params.gaussian_sigma, request.params.intensity_threshold
-        levels = each(request.images, lambda picture: standard_lines(picture, sigma, threshold))
-        return ControlMap(grey(levels.astype(np.uint8)), (levels / 255).astype(np.float32))
+        levels = apply_each(request.images, lambda picture: extract_standard_lines(picture, sigma, threshold))
+        return ControlMap(to_rgb(levels.astype(np.uint8)), (levels / 255).astype(np.float32))

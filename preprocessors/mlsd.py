@@ -35,8 +35,8 @@ class MlsdParams(Params, frozen=True):
 class Mlsd(Annotator[MlsdParams]):
     """Straight lines of buildings, rooms and furniture, one pixel wide, white on black.
 
-    Mobile line segment detection: at most 200 segments, the surest first; curves and texture leave no trace. A picture
-    without a line gives a black map and a note. Runs in float32 unless told otherwise: in bfloat16 it is two to four
+    Mobile line segment detection: at most 200 segments, by confidence; curves and texture leave no trace. A picture
+    without a line gives a black map and a note. Runs in float32 by default: in bfloat16 it is two to four
     times as fast, but of the tiny network's lines one in five ends more than a pixel elsewhere.
     """
 
@@ -69,9 +69,9 @@ class Mlsd(Annotator[MlsdParams]):
         from .nets import mlsd
 
         params = request.params
-        lines = mlsd.segments(
+        lines = mlsd.detect_segments(
             request.images, params.model, params.score_threshold, params.distance_threshold, self.placement
         )
         empty = [str(index + 1) for index, found in enumerate(lines) if not len(found)]
         notes = (f"no line was found in picture {', '.join(empty)}: the map is black",) if empty else ()
-        return ControlMap(mlsd_lines.maps(lines, request.size), notes=notes)
+        return ControlMap(mlsd_lines.render_segments(lines, request.size), notes=notes)

@@ -39,5 +39,5 @@ class NormalBae(Annotator[Params]):
         """Return normals as values, and as colours."""
         from .nets import bae
 
-        values = bae.normals(request.images, self.placement)
-        return ControlMap(bae.colours(values), values)
+        values = bae.estimate_normals(request.images, self.placement)
+        return ControlMap(bae.render_normals(values), values)

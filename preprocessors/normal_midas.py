@@ -75,6 +75,6 @@ class NormalMidas(Annotator[NormalMidasParams]):
         from .nets import dpt_hybrid
 
         params = request.params
-        disparity = dpt_hybrid.disparity(request.images, params.variant, self.placement)
-        vectors = depth.normals(disparity, params.strength, params.background_threshold)
-        return ControlMap(depth.normals_map(vectors), vectors, notes=depth.level_notes(disparity))
+        disparity = dpt_hybrid.estimate_disparity(request.images, params.variant, self.placement)
+        vectors = depth.compute_normals(disparity, params.strength, params.background_threshold)
+        return ControlMap(depth.render_normals(vectors), vectors, notes=depth.flat_normal_notes(disparity))

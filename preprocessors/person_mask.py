@@ -19,7 +19,7 @@ class MaskParams(Params, frozen=True):
 class PersonMask(Annotator[MaskParams]):
     """White where people are, black elsewhere: a mask for inpainting.
 
-    The network sees the picture at 256 x 256 and was taught on people near the camera: small people in wide views are
+    The network sees the picture at 256 x 256 and was trained on people near the camera: small people in wide views are
     missed, outlines are soft. `values` holds the probability of a person, whatever the threshold.
     """
 
@@ -42,9 +42,9 @@ class PersonMask(Annotator[MaskParams]):
         """Grey maps of the mask, and probabilities [B, H, W]."""
         import numpy as np
 
-        from .nets.mediapipe.masks import Mask
+        from .nets.mediapipe.masks import PersonSegmenter
 
-        p, find = request.params, Mask(self.placement)
+        p, find = request.params, PersonSegmenter(self.placement)
         chance = np.stack([find(image, request.size) for image in request.images])
         shown = chance if p.threshold == 0 else (chance >= p.threshold).astype(np.float32)
         if p.invert:

@@ -56,6 +56,6 @@ class Pidinet(Annotator[PidinetParams]):
         from .maps import edges
         from .nets import pidinet
 
-        values = pidinet.edge_probability(request.images, self.placement)
-        shown = edges.safe_step(values) if request.params.safe else values
-        return ControlMap(edges.grey(edges.to_bytes(shown)), values)
+        values = pidinet.predict_edges(request.images, self.placement)
+        shown = edges.quantise_safe(values) if request.params.safe else values
+        return ControlMap(edges.to_rgb(edges.to_bytes(shown)), values)

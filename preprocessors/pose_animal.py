@@ -50,7 +50,7 @@ class PoseAnimal(Annotator[AnimalParams]):
     """Animals as coloured lines: 17 points each, in the colours of ControlNet AnimalPose.
 
     YOLOX finds birds, cats, dogs, horses, sheep, cows, elephants, bears, zebras and giraffes, RTMPose their points, as
-    taught on AP-10K. Where the package onnxruntime is installed it runs their ONNX files, elsewhere torch runs those
+    trained on AP-10K. Where the package onnxruntime is installed it runs their ONNX files, elsewhere torch runs those
     made for it; `inference_backend` chooses otherwise. dtype and the OpenVINO backend apply to torch only.
     `yolo_nas` needs onnxruntime, `rtdetr` needs transformers and has no OpenVINO. The picture is searched at its own
     size and drawn at the map's. Where no animal is found the map is black, and a note says so.

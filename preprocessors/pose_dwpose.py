@@ -71,7 +71,7 @@ class PoseDwpose(Annotator[DwposeParams]):
     installed it runs their ONNX files, elsewhere torch runs those made for it; `inference_backend` chooses otherwise.
     dtype and the OpenVINO backend apply to torch only. `yolo_nas` and `dw-ll_ucoco` need onnxruntime,
     `rtdetr` needs transformers and has no OpenVINO. The files may be used commercially; the data that the second was
-    taught with (COCO-WholeBody) was published for research. The picture is searched at its own size and drawn at the
+    trained with (COCO-WholeBody) was published for research. The picture is searched at its own size and drawn at the
     map's. TorchScript files, which ComfyUI also offers, are programs and are refused; another file of the same network
     runs in their place. Where nobody is found the map is black, and a note says so.
     """

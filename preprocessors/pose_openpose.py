@@ -51,7 +51,7 @@ class PoseOpenpose(Annotator[OpenposeParams]):
     faces too with `crops` = map; in bfloat16 joints may lie a pixel or two aside. By default hands and faces are cut
     from the picture as it is, which shows more of small ones. Landmarks of a face keep their slots when some are
     missing. Only non-commercial use is allowed: `pose_mediapipe` may be used by everybody. A hand takes four runs of
-    its network, so hands are slow on a processor. The name `openpose_hand` means body and hands, as in A1111;
+    its network, so hands are slow on the CPU. The name `openpose_hand` means body and hands, as in A1111;
     controlnet_aux draws the hands alone under that name. Pictures more than 8 times wider than high are searched at a
     smaller scale. Where nobody is found the map is black, and a note says so.
     """

@@ -61,13 +61,13 @@ class Recolor(Annotator[RecolorParams]):
         """Grey maps and the brightness behind them."""
         import numpy as np
 
-        from .maps.edges import grey
-        from .maps.filters import each
+        from .maps.edges import to_rgb
+        from .maps.filters import apply_each
 
         brightness = _lightness if request.params.channel == "luminance" else _largest
         images = request.images[..., ::-1] if request.params.reference_compat else request.images
-        values = each(images, brightness) ** np.float32(request.params.gamma)
-        return ControlMap(grey(np.rint(values * 255).astype(np.uint8)), values)
+        values = apply_each(images, brightness) ** np.float32(request.params.gamma)
+        return ControlMap(to_rgb(np.rint(values * 255).astype(np.uint8)), values)
 
 
 def _largest(picture: Images) -> Values:

@@ -68,6 +68,6 @@ class ScribbleHed(Annotator[ScribbleHedParams]):
         from .maps import edges
         from .nets import hed
 
-        values = hed.edge_probability(request.images, request.params.model, self.placement)
-        strokes = np.stack([edges.scribble(one) for one in edges.to_bytes(values)])
-        return ControlMap(edges.grey(strokes), values)
+        values = hed.predict_edges(request.images, request.params.model, self.placement)
+        strokes = np.stack([edges.draw_scribble(one) for one in edges.to_bytes(values)])
+        return ControlMap(edges.to_rgb(strokes), values)

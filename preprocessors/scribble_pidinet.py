@@ -69,8 +69,8 @@ class ScribblePidinet(Annotator[ScribblePidinetParams]):
 
         def strokes(soft: NDArray[np.float32]) -> NDArray[np.uint8]:
             if not request.params.reference_compat:
-                return edges.scribble(edges.to_bytes(soft))
-            return edges.scribble(edges.scribble(edges.to_bytes(edges.safe_step(soft))))
+                return edges.draw_scribble(edges.to_bytes(soft))
+            return edges.draw_scribble(edges.draw_scribble(edges.to_bytes(edges.quantise_safe(soft))))
 
-        values = pidinet.edge_probability(request.images, self.placement)
-        return ControlMap(edges.grey(np.stack([strokes(one) for one in values])), values)
+        values = pidinet.predict_edges(request.images, self.placement)
+        return ControlMap(edges.to_rgb(np.stack([strokes(one) for one in values])), values)

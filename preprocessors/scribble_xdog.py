@@ -61,16 +61,16 @@ class ScribbleXdog(Annotator[XdogParams]):
         """Binary maps, 255 on strokes."""
         import numpy as np
 
-        from .maps.edges import grey
-        from .maps.filters import darkness, each, gaussian
+        from .maps.edges import to_rgb
+        from .maps.filters import apply_each, compute_darkness, gaussian_blur
 
         params = request.params
 
         def strokes(picture: NDArray[Any]) -> NDArray[Any]:
             exact = picture.astype(np.float32)
-            strength = darkness(gaussian(exact, FINE), gaussian(exact, COARSE))
+            strength = compute_darkness(gaussian_blur(exact, FINE), gaussian_blur(exact, COARSE))
             levels = np.ceil(strength if params.reference_compat else strength - ROUNDING).astype(np.int32)
             doubled = 2 * levels % 256 if params.reference_compat else 2 * levels
             return np.where(doubled > params.threshold, np.uint8(255), np.uint8(0))
 
-        return ControlMap(grey(each(request.images, strokes)))
+        return ControlMap(to_rgb(apply_each(request.images, strokes)))

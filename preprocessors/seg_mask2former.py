@@ -11,7 +11,7 @@ class SegMask2former(Annotator[Params]):
     """What every pixel belongs to, in the 150 flat colours of ADE20K, exact and slow.
 
     Mask2Former with a large Swin backbone, whose weights Meta does not allow for commercial use. It sees the picture
-    with its shorter side at 640, as it was taught, whatever the resolution of the map. `values` holds the number of
+    with its shorter side at 640, as it was trained, whatever the resolution of the map. `values` holds the number of
     each pixel's class, `segments` their names, colours and shares.
     """
 
@@ -34,4 +34,4 @@ class SegMask2former(Annotator[Params]):
         """Return class colours and, as values, the classes' numbers."""
         from .nets import segmentation
 
-        return segmentation.control_map(request, segmentation.MASK2FORMER, MASK2FORMER, self.placement)
+        return segmentation.make_control_map(request, segmentation.MASK2FORMER, MASK2FORMER, self.placement)

@@ -13,7 +13,7 @@ class SegOneformerCoco(Annotator[Params]):
 
     OneFormer with a large Swin backbone, asked for the task "semantic": exact, and slow without a graphics card. It
     sees the picture with its shorter side at 800, whatever the resolution of the map. Colours are flat: A1111's maps
-    have white outlines, those of ComfyUI's present nodes colours that no ControlNet was taught. `values` holds the
+    have white outlines, those of ComfyUI's present nodes colours that no ControlNet was trained. `values` holds the
     number of each pixel's class, `segments` their names, colours and shares.
     """
 
@@ -41,4 +41,4 @@ class SegOneformerCoco(Annotator[Params]):
         """Return class colours and, as values, the classes' numbers."""
         from .nets import segmentation
 
-        return segmentation.control_map(request, segmentation.ONEFORMER_COCO, ONEFORMER_COCO, self.placement)
+        return segmentation.make_control_map(request, segmentation.ONEFORMER_COCO, ONEFORMER_COCO, self.placement)

@@ -51,4 +51,6 @@ class SegSegformer(Annotator[SegformerParams]):
         from .nets import segmentation
 
         model = request.params.model
-        return segmentation.control_map(request, segmentation.segformer(model), SEGFORMER[model], self.placement)
+        return segmentation.make_control_map(
+            request, segmentation.build_segformer(model), SEGFORMER[model], self.placement
+        )

@@ -43,4 +43,4 @@ class SegUpernet(Annotator[Params]):
         """Return class colours and, as values, the classes' numbers."""
         from .nets import segmentation
 
-        return segmentation.control_map(request, segmentation.UPERNET, UPERNET, self.placement)
+        return segmentation.make_control_map(request, segmentation.UPERNET, UPERNET, self.placement)

@@ -60,7 +60,7 @@ class Shuffle(Annotator[ShuffleParams]):
         import cv2
         import numpy as np
 
-        from .maps.filters import each
+        from .maps.filters import apply_each
 
         if max(request.size) > LONGEST:
             raise BadImage(f"a side of {max(request.size)} pixels is too long to shuffle", fix=f"keep it to {LONGEST}")
@@ -73,7 +73,7 @@ class Shuffle(Annotator[ShuffleParams]):
         def pour(picture: NDArray[Any]) -> NDArray[Any]:
             return cv2.remap(picture, whole, parts, cv2.INTER_LINEAR)
 
-        return ControlMap(each(request.images, pour))
+        return ControlMap(apply_each(request.images, pour))
 
 
 def _field(random: np.random.Generator, size: Size) -> NDArray[np.float64]:

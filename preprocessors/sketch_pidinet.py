@@ -35,5 +35,5 @@ class SketchPidinet(Annotator[Params]):
         from .maps import edges
         from .nets import pidinet
 
-        values = pidinet.edge_probability(request.images, self.placement)
-        return ControlMap(edges.grey(edges.to_bytes((values > 0.5).astype(values.dtype))), values)
+        values = pidinet.predict_edges(request.images, self.placement)
+        return ControlMap(edges.to_rgb(edges.to_bytes((values > 0.5).astype(values.dtype))), values)

@@ -62,7 +62,7 @@ class Teed(Annotator[TeedParams]):
         from .maps import edges
         from .nets import teed
 
-        values = teed.edge_probability(request.images, WEIGHTS[request.params.model], self.placement)
+        values = teed.predict_edges(request.images, WEIGHTS[request.params.model], self.placement)
         steps = request.params.safe_steps
-        shown = edges.safe_step(values, steps) if steps else values
-        return ControlMap(edges.grey(edges.to_bytes(shown)), values)
+        shown = edges.quantise_safe(values, steps) if steps else values
+        return ControlMap(edges.to_rgb(edges.to_bytes(shown)), values)

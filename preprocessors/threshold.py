@@ -63,10 +63,10 @@ class Threshold(Annotator[ThresholdParams]):
 
     def run(self, request: Request[ThresholdParams]) -> ControlMap:
         """Binary maps, 255 where the level is above the threshold."""
-        from .maps.edges import grey
-        from .maps.filters import each
+        from .maps.edges import to_rgb
+        from .maps.filters import apply_each
 
-        return ControlMap(grey(each(request.images, _binary(request.params))))
+        return ControlMap(to_rgb(apply_each(request.images, _binary(request.params))))
 
 
 def _binary(params: ThresholdParams) -> Callable[[NDArray[Any]], NDArray[Any]]:

@@ -57,15 +57,15 @@ class Tile(Annotator[TileParams]):
         """Coarse pictures."""
         import cv2
 
-        from .maps.filters import coarsened, each
+        from .maps.filters import apply_each, coarsen
 
         params = request.params
         if params.pyramid:
-            return ControlMap(each(request.images, lambda picture: _smooth(picture, params.pyramid)))
+            return ControlMap(apply_each(request.images, lambda picture: _smooth(picture, params.pyramid)))
         if params.down_sampling_rate < UNCHANGED_BELOW:
             return ControlMap(request.images.copy())
         rate = params.down_sampling_rate
-        return ControlMap(each(request.images, lambda picture: coarsened(picture, rate, cv2.INTER_CUBIC)))
+        return ControlMap(apply_each(request.images, lambda picture: coarsen(picture, rate, cv2.INTER_CUBIC)))
 
 
 def _smooth(picture: NDArray[Any], pyramid: int) -> NDArray[Any]:

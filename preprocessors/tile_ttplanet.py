@@ -65,30 +65,30 @@ class TileTtplanet(Annotator[TtplanetParams]):
 
     def run(self, request: Request[TtplanetParams]) -> ControlMap:
         """Smoothed pictures."""
-        from .maps.filters import each
+        from .maps.filters import apply_each
 
         smooth = _guided if request.params.method == "guided" else _simple
-        return ControlMap(each(request.images, lambda picture: smooth(picture, request.params)))
+        return ControlMap(apply_each(request.images, lambda picture: smooth(picture, request.params)))
 
 
 def _guided(picture: NDArray[Any], p: TtplanetParams) -> NDArray[Any]:
     import cv2
     import numpy as np
 
-    from .maps.filters import coarsened
+    from .maps.filters import coarsen
 
     blurred = _blurred(picture, p.blur_strength)
     kept = self_guided(blurred / np.float32(255), p.radius, p.eps, p.scale_factor)
     bytes_ = np.clip(np.rint(kept * 255), 0, 255).astype(np.uint8)
-    return coarsened(bytes_, p.scale_factor, cv2.INTER_CUBIC)
+    return coarsen(bytes_, p.scale_factor, cv2.INTER_CUBIC)
 
 
 def _simple(picture: NDArray[Any], p: TtplanetParams) -> NDArray[Any]:
     import cv2
 
-    from .maps.filters import coarsened
+    from .maps.filters import coarsen
 
-    return _blurred(coarsened(picture, p.scale_factor, cv2.INTER_LANCZOS4), p.blur_strength)
+    return _blurred(coarsen(picture, p.scale_factor, cv2.INTER_LANCZOS4), p.blur_strength)
 
 
 def _blurred(picture: NDArray[Any], strength: float) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Pictures as networks that began on ImageNet want them. Imported lazily (needs torch)."""
+"""Pictures as networks that began on ImageNet want them. Needs torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STD = (0.229, 0.224, 0.225)
 """Of ImageNet's pixels, RGB, in 0..1."""
 
 
-def standardised(x: Tensor, *, reference_compat: bool = False) -> Tensor:
+def normalise(x: Tensor, *, reference_compat: bool = False) -> Tensor:
     """RGB [B, 3, H, W] in 0..255 to mean 0 and spread 1 over ImageNet.
 
     reference_compat: swap red and blue, and subtract and divide as if 0..255 were 0..1 (what other packs do to LeReS).

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Renaming:
+class KeyRenaming:
     """Rules (pattern, replacement), tried in order on the whole key; the first that matches names it anew.
 
     A replacement of "" drops the key, one with commas cuts the tensor along its first axis into as many equal parts. A
@@ -40,19 +40,19 @@ class Renaming:
         return [key]
 
 
-def renamed(tensors: Mapping[str, Tensor], rules: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
+def rename_prefixes(tensors: Mapping[str, Tensor], rules: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
     """Tensors under new names: each rule (beginning, replacement) is tried in turn and may follow on another."""
-    return {_replaced(name, rules): tensor for name, tensor in tensors.items()}
+    return {_replace_prefixes(name, rules): tensor for name, tensor in tensors.items()}
 
 
-def without_prefix(tensors: Mapping[str, Tensor], prefix: str = "module.") -> dict[str, Tensor]:
+def strip_prefix(tensors: Mapping[str, Tensor], prefix: str = "module.") -> dict[str, Tensor]:
     """Tensors without a beginning that all names have (torch's DataParallel puts "module." before them)."""
     if not all(name.startswith(prefix) for name in tensors):
         return dict(tensors)
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
 
 
-def _replaced(name: str, rules: Sequence[tuple[str, str]]) -> str:
+def _replace_prefixes(name: str, rules: Sequence[tuple[str, str]]) -> str:
     for beginning, replacement in rules:
         if name.startswith(beginning):
             name = replacement + name[len(beginning) :]

@@ -1,4 +1,4 @@
-"""Networks that the transformers library knows, with weights of ours. Imported lazily (needs torch and transformers).
+"""Networks that the transformers library knows, with weights of ours. Needs torch and transformers.
 
 The library is used for its modules and for its knowledge of older key names, nothing else: pictures are prepared by us
 and nothing is looked up on a hub.
@@ -50,11 +50,11 @@ class Pretrained(NamedTuple):
         try:
             module, found = self._loaded(self.convert(kept) if self.convert else kept)
         except RuntimeError as error:  # transformers names mis-shaped tensors this way
-            raise _unfit(self.model, str(error).strip().splitlines()[-1].strip(), where) from error
+            raise _build_error(self.model, str(error).strip().splitlines()[-1].strip(), where) from error
         faults = {label: self._faults(found, f"{label}_keys") for label in ("missing", "unexpected", "mismatched")}
         if any(faults.values()):
             listed = "; ".join(f"{len(keys)} {label}: {keys[:3]}" for label, keys in faults.items() if keys)
-            raise _unfit(self.model, listed, where)
+            raise _build_error(self.model, listed, where)
         return self.finished(module)
 
     def _faults(self, found: dict[str, Any], label: str) -> list[Any]:
@@ -69,18 +69,18 @@ class Pretrained(NamedTuple):
 
     def kind(self) -> Any:
         """Class of the model. Raises MissingExtra."""
-        return self.own() if self.own else model_class(self.model)
+        return self.own() if self.own else find_model_class(self.model)
 
     def _loaded(self, tensors: dict[str, Tensor]) -> tuple[nn.Module, dict[str, Any]]:
-        with quiet():
+        with silence_transformers():
             return self.kind().from_pretrained(None, config=self.config(), state_dict=tensors, output_loading_info=True)
 
 
-def _unfit(model: str, what: str, where: str) -> BadWeights:
+def _build_error(model: str, what: str, where: str) -> BadWeights:
     return BadWeights(f"does not fit {model}: {what}", where=where, fix="run `underdrawing weights verify`")
 
 
-def model_class(name: str) -> Any:
+def find_model_class(name: str) -> Any:
     """Class of transformers. Raises MissingExtra when the installed version has none of that name."""
     found = getattr(transformers, name, None)
     if found is None:
@@ -89,7 +89,7 @@ def model_class(name: str) -> Any:
     return found
 
 
-def torch_network(weight: Weight, load: Pretrained, placement: Placement) -> Network:
+def load_torch_network(weight: Weight, load: Pretrained, placement: Placement) -> Network:
     """Network that cannot be traced for another backend. Raises BadParameter, and as `core.networks.cache`."""
     if placement.backend != "torch":
         what = f"the backend {placement.backend} does not run its networks, which are built for one size of picture"
@@ -98,7 +98,7 @@ def torch_network(weight: Weight, load: Pretrained, placement: Placement) -> Net
 
 
 @contextmanager
-def quiet() -> Generator[None, None, None]:
+def silence_transformers() -> Generator[None, None, None]:
     """Keep transformers from drawing progress bars and repeating what the strict check says; undone afterwards."""
     level, bars = talk.get_verbosity(), talk.is_progress_bar_enabled()
     talk.set_verbosity(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""Depth to pictures: near is white; and the normals of a disparity. Imported lazily (needs numpy and OpenCV).
+"""Depth to pictures: near is white; and the normals of a disparity. Needs numpy and OpenCV.
 
 The formulas are those of the maps ControlNets learnt from (lllyasviel/ControlNet, Apache-2.0). Where those divide by
 nothing, because a picture has the same depth everywhere, the map is black and a note says so.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from .edges import grey
+from .edges import to_rgb
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +25,7 @@ PERCENTILES = (2, 85)
 """Of the distances, between which ZoeDepth's map runs from white to black."""
 
 
-class Shown(NamedTuple):
+class DepthMaps(NamedTuple):
     """Maps uint8 [B, H, W, 3], the finite values behind them, and what the user should know."""
 
     images: Images
@@ -33,47 +33,49 @@ class Shown(NamedTuple):
     notes: tuple[str, ...]
 
 
-def of_disparity(values: Values) -> Shown:
+def render_disparity(values: Values) -> DepthMaps:
     """Show [B, H, W], larger is nearer: smallest black, largest white, cut off to 8 bit."""
-    return _shown(values, [_relative(plane) for plane in _finite(values)])
+    return _render(values, [_scale_to_unit(plane) for plane in _replace_nonfinite(values)])
 
 
-def of_distance(values: Values) -> Shown:
+def render_distance(values: Values) -> DepthMaps:
     """Show [B, H, W] metres: nearest white, furthest black."""
-    return _shown(values, [_inverted(_relative(plane)) for plane in _finite(values)])
+    return _render(values, [_invert(_scale_to_unit(plane)) for plane in _replace_nonfinite(values)])
 
 
-def of_distance_by_percentile(values: Values, *, gamma_corrected: bool = False) -> Shown:
+def render_distance_by_percentile(values: Values, *, gamma_corrected: bool = False) -> DepthMaps:
     """Show metres as ZoeDepth's authors do: white up to the 2nd percentile, black from the 85th on.
 
     gamma_corrected: raise the brightness to the power of 2.2, as controlnet_aux's option of that name.
     """
-    planes = [_inverted(_between(plane)) for plane in _finite(values)]
-    return _shown(values, [plane if plane is None or not gamma_corrected else plane**2.2 for plane in planes])
+    planes = [_invert(_scale_by_percentiles(plane)) for plane in _replace_nonfinite(values)]
+    return _render(values, [plane if plane is None or not gamma_corrected else plane**2.2 for plane in planes])
 
 
-def normals(disparity: Values, strength: float, background_threshold: float) -> Values:
+def compute_normals(disparity: Values, strength: float, background_threshold: float) -> Values:
     """Unit normals float32 [B, H, W, 3], x left, y up, z to the viewer, of disparities [B, H, W] as they are.
 
     n = (Sobel x, Sobel y, strength), normalised: the smaller the strength, the steeper. Sobel's 3 x 3 kernel gives 8
     times the slope. Where the disparity, scaled to 0..1, is below the threshold, the normal is (0, 0, 1).
     """
-    return np.stack([_normal(plane, strength, background_threshold) for plane in _finite(disparity)])
+    return np.stack(
+        [_compute_normals(plane, strength, background_threshold) for plane in _replace_nonfinite(disparity)]
+    )
 
 
-def normals_map(vectors: Values) -> Images:
+def render_normals(vectors: Values) -> Images:
     """Colours uint8 [B, H, W, 3] of unit normals: red z, green y, blue x, the order the 1.0 ControlNet learnt."""
     levels = (vectors * np.float32(127.5) + np.float32(127.5)).clip(0, 255).astype(np.uint8)
     return np.ascontiguousarray(levels[..., ::-1])
 
 
-def level_notes(values: Values) -> tuple[str, ...]:
-    """What to tell of normals of [B, H, W] disparities where one picture has no slope."""
-    return flat_notes([index for index, plane in enumerate(_finite(values)) if is_flat(plane)], "level")
+def flat_normal_notes(values: Values) -> tuple[str, ...]:
+    """Note on normals of [B, H, W] disparities where one picture has no slope."""
+    return flat_notes([index for index, plane in enumerate(_replace_nonfinite(values)) if is_flat(plane)], "level")
 
 
 def flat_notes(flat: list[int], shown: str = "black") -> tuple[str, ...]:
-    """What to tell of pictures, by index, without depth."""
+    """Note on pictures, by index, without depth."""
     if not flat:
         return ()
     which = ", ".join(str(index + 1) for index in flat)
@@ -86,43 +88,43 @@ def is_flat(plane: NDArray[np.float32]) -> bool:
     return high - low <= FLAT * max(abs(low), abs(high))
 
 
-def _finite(values: Values) -> Values:
+def _replace_nonfinite(values: Values) -> Values:
     return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _relative(plane: NDArray[np.float32]) -> NDArray[np.float32] | None:
+def _scale_to_unit(plane: NDArray[np.float32]) -> NDArray[np.float32] | None:
     if is_flat(plane):
         return None
     raised = plane - plane.min()
     return raised / raised.max()
 
 
-def _between(plane: NDArray[np.float32]) -> NDArray[np.float32] | None:
+def _scale_by_percentiles(plane: NDArray[np.float32]) -> NDArray[np.float32] | None:
     near, far = (np.float32(level) for level in np.percentile(plane, PERCENTILES))
     if far - near <= FLAT * abs(far):
-        return _relative(plane)
+        return _scale_to_unit(plane)
     return ((plane - near) / (far - near)).clip(0, 1)
 
 
-def _inverted(plane: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
+def _invert(plane: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
     return None if plane is None else 1 - plane
 
 
-def _shown(values: Values, planes: list[NDArray[np.float32] | None]) -> Shown:
+def _render(values: Values, planes: list[NDArray[np.float32] | None]) -> DepthMaps:
     flat = [index for index, plane in enumerate(planes) if plane is None]
     black = np.zeros(values.shape[1:], np.float32)
     levels = np.stack([black if plane is None else plane for plane in planes]) * np.float32(255)
-    finite = _finite(values)
+    finite = _replace_nonfinite(values)
     notes = flat_notes(flat)
     if not np.array_equal(finite, values):
         notes += ("the network returned numbers that are not finite; they are shown as 0, try --dtype float32",)
-    return Shown(grey(levels.clip(0, 255).astype(np.uint8)), finite, notes)
+    return DepthMaps(to_rgb(levels.clip(0, 255).astype(np.uint8)), finite, notes)
 
 
-def _normal(plane: NDArray[np.float32], strength: float, background_threshold: float) -> NDArray[np.float32]:
+def _compute_normals(plane: NDArray[np.float32], strength: float, background_threshold: float) -> NDArray[np.float32]:
     across, down = (cv2.Sobel(plane, cv2.CV_32F, *order, ksize=3) for order in ((1, 0), (0, 1)))
     vector = np.stack([across.reshape(plane.shape), down.reshape(plane.shape), np.full_like(plane, strength)], axis=-1)
-    relative = _relative(plane)
+    relative = _scale_to_unit(plane)
     if relative is None:
         vector[..., :2] = 0
     else:

@@ -1,4 +1,4 @@
-"""What is done to edge probabilities after the network. Imported lazily (needs numpy and OpenCV).
+"""What is done to edge probabilities after the network. Needs numpy and OpenCV.
 
 Source of the recipes: lllyasviel's ControlNet annotators (Apache-2.0), which made the maps ControlNets learnt from.
 """
@@ -20,7 +20,7 @@ LINES = ([[1, 1, 1]], [[1], [1], [1]], np.eye(3), np.eye(3)[::-1])
 """Three pixels in a row: across, down and along both diagonals."""
 
 
-def safe_step(x: Values, steps: int = 2) -> Values:
+def quantise_safe(x: Values, steps: int = 2) -> Values:
     """Quantise probabilities to floor(x * (steps + 1)) / steps, which hides hints of the picture between the edges.
 
     The top level exceeds 1 where x is 1; `to_bytes` clips it. With 2 steps the map's levels are 0, 127 and 255.
@@ -33,18 +33,18 @@ def to_bytes(x: Values) -> NDArray[np.uint8]:
     return np.clip(x * np.float32(255), 0, 255).astype(np.uint8)
 
 
-def inverted(drawing: Values) -> NDArray[np.uint8]:
+def invert_drawing(drawing: Values) -> NDArray[np.uint8]:
     """Turn drawings in 0..1, 1 = paper, to white lines on black, cut off to 8 bits before they are inverted."""
     return 255 - to_bytes(drawing)
 
 
-def grey(maps: NDArray[np.uint8]) -> Images:
+def to_rgb(maps: NDArray[np.uint8]) -> Images:
     """uint8 [B, H, W] to three equal channels [B, H, W, 3]."""
     count, height, width = maps.shape
     return cv2.cvtColor(maps.reshape(count * height, width), cv2.COLOR_GRAY2RGB).reshape(count, height, width, 3)  # type: ignore[return-value]
 
 
-def thin(edges: NDArray[np.uint8], threshold: int = 127, sigma: float = 3.0) -> NDArray[np.uint8]:
+def thin_edges(edges: NDArray[np.uint8], threshold: int = 127, sigma: float = 3.0) -> NDArray[np.uint8]:
     """Non-maximum suppression of one map [H, W]: 255 on ridges of the blurred map that exceed the threshold, else 0.
 
     A ridge is a pixel that no neighbour exceeds along at least one of the four directions.
@@ -56,7 +56,7 @@ def thin(edges: NDArray[np.uint8], threshold: int = 127, sigma: float = 3.0) -> 
     return cv2.multiply(ridges, strong)  # type: ignore[return-value]
 
 
-def scribble(edges: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def draw_scribble(edges: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Turn one edge map [H, W] into strokes of even width, 255 on 0: thinned, blurred, all above 4 kept."""
-    strokes = cv2.GaussianBlur(thin(edges), (0, 0), 3.0)
+    strokes = cv2.GaussianBlur(thin_edges(edges), (0, 0), 3.0)
     return cv2.threshold(strokes, 4, 255, cv2.THRESH_BINARY)[1]  # type: ignore[return-value]

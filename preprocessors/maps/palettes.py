@@ -1,4 +1,4 @@
-"""Names and colours of the classes that the segmentation ControlNets were taught; free of heavy imports.
+"""Names and colours of the classes that the segmentation ControlNets were trained with.
 
 ADE20K: the 150 classes of MIT SceneParsing (their numbers less one; there is no background), Zhou et al. 2017, colours
 of open-mmlab/mmsegmentation. Classes 6 and 48 share a colour, so a picture cannot be read back, `values` can.

@@ -1,6 +1,6 @@
 """Normal BAE, surface normals from one picture: EfficientNet-B5 and a decoder that refines them pixel by pixel.
 
-Imported lazily (needs torch). Papers: Bae, Budvytis and Cipolla, "Estimating and Exploiting the Aleatoric Uncertainty
+Papers: Bae, Budvytis and Cipolla, "Estimating and Exploiting the Aleatoric Uncertainty
 in Surface Normal Estimation", ICCV 2021 (arXiv:2109.09881), code and weights (scannet.pt) MIT; Tan and Le,
 "EfficientNet", ICML 2019 (arXiv:1905.11946). The arrangement (TensorFlow's "same" padding, epsilon 1e-3 in the
 encoder's norms) and the keys are those of the published network.
@@ -23,9 +23,9 @@ from torch.nn import functional as F
 from ...core.networks.batching import run_in_chunks
 from ...core.networks.cache import load_network
 from ..layers.batch_norm_folding import fold_by_name
-from ..layers.imagenet import standardised
-from ..layers.key_renaming import renamed, without_prefix
-from ..layers.row_tiling import eager
+from ..layers.imagenet import normalise
+from ..layers.key_renaming import rename_prefixes, strip_prefix
+from ..layers.row_tiling import is_eager_cpu
 from ..weights.bae_files import SCANNET
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ STAGES = ((3, 1, 1, 24, 3), (3, 2, 6, 40, 5), (5, 2, 6, 64, 5), (3, 2, 6, 128, 7
 STEM, LAST, BELOW = 48, 2048, 512
 """Channels of the stem, of the encoder's head, and of what goes into the head."""
 
-TAKEN = (0, 1, 2, 4)
+DECODER_STAGES = (0, 1, 2, 4)
 """Stages whose features the decoder takes, at 1/2, 1/4, 1/8 and 1/16."""
 
 RULES = (("encoder.original_model.", "encoder."), ("decoder.", ""))
@@ -60,14 +60,14 @@ IN_ENCODER = (
 IN_DECODER = ((r"^(up\d\._net)\.1$", r"\1.0"), (r"^(up\d\._net)\.4$", r"\1.3"))
 """Batch norms and the convolutions before them."""
 
-BAND = 2**19
+TILE_VALUES = 2**19
 """Numbers in a band of rows that the last layers go over at once: 2 MiB of float32."""
 
 UNUSED = "encoder.bn2."
 """The norm after the encoder's head, which the file holds and the decoder does not look at."""
 
 
-class Same(nn.Conv2d):
+class SamePadConv2d(nn.Conv2d):
     """Convolution padded as TensorFlow's "same" does for sides that are multiples of the stride."""
 
     def __init__(self, source: int, channels: int, kernel: int, stride: int, groups: int = 1) -> None:
@@ -80,7 +80,7 @@ class Same(nn.Conv2d):
         return super().forward(F.pad(input, self.margins) if self.margins else input)
 
 
-class Squeeze(nn.Module):
+class SqueezeExcite(nn.Module):
     """Scales each channel by a number made of the means of all."""
 
     def __init__(self, channels: int, middle: int) -> None:
@@ -93,13 +93,13 @@ class Squeeze(nn.Module):
         return x.mul_(torch.sigmoid(scale))
 
 
-class Separable(nn.Module):
+class DepthwiseSeparable(nn.Module):
     """Depthwise convolution, squeeze and projection; a shortcut where shapes allow."""
 
     def __init__(self, source: int, channels: int, kernel: int, stride: int) -> None:
         super().__init__()
-        self.conv_dw = Same(source, source, kernel, stride, groups=source)
-        self.se, self.conv_pw = Squeeze(source, source // 4), nn.Conv2d(source, channels, 1)
+        self.conv_dw = SamePadConv2d(source, source, kernel, stride, groups=source)
+        self.se, self.conv_pw = SqueezeExcite(source, source // 4), nn.Conv2d(source, channels, 1)
         self.shortcut = stride == 1 and source == channels
 
     def forward(self, x: Tensor) -> Tensor:
@@ -108,14 +108,17 @@ class Separable(nn.Module):
         return h.add_(x) if self.shortcut else h
 
 
-class Inverted(nn.Module):
+class InvertedResidual(nn.Module):
     """Expansion, depthwise convolution, squeeze and projection; a shortcut where shapes allow."""
 
     def __init__(self, source: int, channels: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
         middle = source * expansion
-        self.conv_pw, self.conv_dw = nn.Conv2d(source, middle, 1), Same(middle, middle, kernel, stride, groups=middle)
-        self.se, self.conv_pwl = Squeeze(middle, source // 4), nn.Conv2d(middle, channels, 1)
+        self.conv_pw, self.conv_dw = (
+            nn.Conv2d(source, middle, 1),
+            SamePadConv2d(middle, middle, kernel, stride, groups=middle),
+        )
+        self.se, self.conv_pwl = SqueezeExcite(middle, source // 4), nn.Conv2d(middle, channels, 1)
         self.shortcut = stride == 1 and source == channels
 
     def forward(self, x: Tensor) -> Tensor:
@@ -130,7 +133,7 @@ class Encoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv_stem = Same(3, STEM, 3, 2)
+        self.conv_stem = SamePadConv2d(3, STEM, 3, 2)
         self.blocks = nn.ModuleList(nn.Sequential(*stage) for stage in _stages())
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -140,7 +143,7 @@ class Encoder(nn.Module):
         for stage in self.blocks:
             h = stage(h)
             every.append(h)
-        return [*(every[i] for i in TAKEN), h]
+        return [*(every[i] for i in DECODER_STAGES), h]
 
 
 def _stages() -> Iterator[list[nn.Module]]:
@@ -149,9 +152,9 @@ def _stages() -> Iterator[list[nn.Module]]:
         sources = [source] + [channels] * (count - 1)
         strides = [stride] + [1] * (count - 1)
         yield [
-            Separable(one, channels, kernel, step)
+            DepthwiseSeparable(one, channels, kernel, step)
             if expansion == 1
-            else Inverted(one, channels, kernel, step, expansion)
+            else InvertedResidual(one, channels, kernel, step, expansion)
             for one, step in zip(sources, strides, strict=True)
         ]
         source = channels
@@ -171,9 +174,9 @@ class Merge(nn.Module):
 
     def forward(self, below: Tensor, level: Tensor) -> Tensor:
         """[B, below, H / 2, W / 2] and [B, level, H, W] -> [B, channels, H, W]."""
-        left, middle, right = _enlarged(self.taps(below), below.shape[-2], level.shape[-1]).chunk(3, 1)
+        left, middle, right = _upsample(self.taps(below), below.shape[-2], level.shape[-1]).chunk(3, 1)
         column = middle + F.pad(left, (1, -1)) + F.pad(right, (-1, 1))
-        above, middle, under = _enlarged(column, *level.shape[-2:]).chunk(3, 1)
+        above, middle, under = _upsample(column, *level.shape[-2:]).chunk(3, 1)
         return middle + F.pad(above, (0, 0, 1, -1)) + F.pad(under, (0, 0, -1, 1)) + self.level(level)
 
 
@@ -187,8 +190,8 @@ class MergeRows(nn.Module):
 
     def forward(self, below: Tensor, level: Tensor) -> Tensor:
         """[B, below, H / 2, W / 2] and [B, level, H, W] -> [B, channels, H, W]."""
-        tall = self.taps(_enlarged(below, level.shape[-2], below.shape[-1]))
-        left, middle, right = _enlarged(tall, *level.shape[-2:]).chunk(3, 1)
+        tall = self.taps(_upsample(below, level.shape[-2], below.shape[-1]))
+        left, middle, right = _upsample(tall, *level.shape[-2:]).chunk(3, 1)
         return middle + F.pad(left, (1, -1)) + F.pad(right, (-1, 1)) + self.level(level)
 
 
@@ -208,7 +211,7 @@ class Up(nn.Module):
 class Head(nn.Sequential):
     """Refines a guess for every pixel: four layers that see that pixel alone, the first before enlarging.
 
-    On a processor the others go over bands of rows, which stay in its cache.
+    On the CPU the others go over bands of rows, which stay in its cache.
     """
 
     def __init__(self, source: int) -> None:
@@ -220,27 +223,27 @@ class Head(nn.Sequential):
         """[B, source, H, W] and [B, 4, H, W] -> [B, 4, 2 H, 2 W], float32."""
         first, *others = self
         h = first(torch.cat([features, guess], 1))
-        bands = _bands(h) if eager(h) else [_enlarged(h, 2 * h.shape[-2], 2 * h.shape[-1])]
-        return _directed(torch.cat([_through(others, band) for band in bands], 2))
+        bands = _iter_row_tiles(h) if is_eager_cpu(h) else [_upsample(h, 2 * h.shape[-2], 2 * h.shape[-1])]
+        return _normalise_direction(torch.cat([_run_layers(others, band) for band in bands], 2))
 
 
-def _through(layers: list[nn.Module], x: Tensor) -> Tensor:
+def _run_layers(layers: list[nn.Module], x: Tensor) -> Tensor:
     for layer in layers:
         x = layer(x)
     return x
 
 
-def _bands(x: Tensor) -> Iterator[Tensor]:
+def _iter_row_tiles(x: Tensor) -> Iterator[Tensor]:
     """Cut `_enlarged(x)` of twice the size into bands of rows, one after another."""
     height, width = x.shape[-2:]
     at = torch.arange(2 * height, device=x.device) * ((height - 1) / (2 * height - 1))
     above = at.long()
     below, weight = (above + 1).clamp(max=height - 1), (at - above)[:, None]
-    step = max(1, BAND // (2 * width * x.shape[1]))
+    step = max(1, TILE_VALUES // (2 * width * x.shape[1]))
     for start in range(0, 2 * height, step):
         rows = slice(start, start + step)
         mixed = torch.lerp(x[:, :, above[rows]].float(), x[:, :, below[rows]].float(), weight[rows])
-        yield _enlarged(mixed.to(x.dtype), mixed.shape[-2], 2 * width)
+        yield _upsample(mixed.to(x.dtype), mixed.shape[-2], 2 * width)
 
 
 class NormalBAE(nn.Module):
@@ -261,16 +264,16 @@ class NormalBAE(nn.Module):
         at8 = self.up2(self.up1(last, sixteenth), eighth)
         at4 = self.up3(at8, quarter)
         at2 = self.up4(at4, half)
-        guess = self.out_conv_res4(at8, _directed(self.out_conv_res8(at8)).to(x.dtype))
+        guess = self.out_conv_res4(at8, _normalise_direction(self.out_conv_res8(at8)).to(x.dtype))
         guess = self.out_conv_res2(at4, guess.to(x.dtype))
         return self.out_conv_res1(at2, guess.to(x.dtype))[:, :3]
 
 
-def _enlarged(x: Tensor, height: int, width: int) -> Tensor:
+def _upsample(x: Tensor, height: int, width: int) -> Tensor:
     return F.interpolate(x, size=(height, width), mode="bilinear", align_corners=True)
 
 
-def _directed(x: Tensor) -> Tensor:
+def _normalise_direction(x: Tensor) -> Tensor:
     """[B, 4, H, W] -> direction of length 1 and concentration (more than 0.01), float32."""
     direction, kappa = x.float().split([3, 1], 1)
     length = torch.linalg.vector_norm(direction, dim=1, keepdim=True) + 1e-10
@@ -284,17 +287,17 @@ def build(metadata: Mapping[str, str]) -> NormalBAE:
 
 def convert(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Published names to ours, with everything multiplied out; what is missing or does not fit is left to be named."""
-    kept = renamed(without_prefix(tensors), RULES)
+    kept = rename_prefixes(strip_prefix(tensors), RULES)
     kept = {name: tensor for name, tensor in kept.items() if not name.startswith(UNUSED)}
     kept = fold_by_name(fold_by_name(kept, IN_ENCODER, eps=1e-3), IN_DECODER, eps=1e-5, conv_bias=True)
     for name, below in (("up1", LAST), ("up2", 1024), ("up3", 512), ("up4", 256)):
-        _split(kept, f"{name}._net.0", below, rows=name == "up4")
-    _compose(kept)
+        _split_convolution(kept, f"{name}._net.0", below, rows=name == "up4")
+    _compose_convolutions(kept)
     points = {name for name, tensor in kept.items() if name.startswith("out_conv_res") and tensor.ndim == 3}
     return {name: tensor.unsqueeze(-1) if name in points else tensor for name, tensor in kept.items()}
 
 
-def _split(tensors: dict[str, Tensor], conv: str, below: int, *, rows: bool) -> None:
+def _split_convolution(tensors: dict[str, Tensor], conv: str, below: int, *, rows: bool) -> None:
     """Divide a convolution into the two of `Merge` or `MergeRows`, in place."""
     names = (f"{conv}.weight", f"{conv}.bias")
     if any(name not in tensors for name in names) or tensors[names[0]].shape[2:] != (3, 3):
@@ -306,7 +309,7 @@ def _split(tensors: dict[str, Tensor], conv: str, below: int, *, rows: bool) -> 
     tensors[f"{conv}.level.weight"] = weight[:, below:]
 
 
-def _compose(tensors: dict[str, Tensor]) -> None:
+def _compose_convolutions(tensors: dict[str, Tensor]) -> None:
     """Multiply the encoder's head and the decoder's first convolution into the taps of up1, in place."""
     names = ("encoder.conv_head.weight", "conv2.weight", "conv2.bias", "up1._net.0.taps.weight")
     shapes = ((LAST, BELOW, 1, 1), (LAST, LAST, 1, 1), (LAST,), (9 * 1024, LAST, 1, 1))
@@ -317,17 +320,17 @@ def _compose(tensors: dict[str, Tensor]) -> None:
     tensors["up1._net.0.taps.bias"] = taps @ bias
 
 
-def normals(images: Images, placement: Placement) -> Values:
+def estimate_normals(images: Images, placement: Placement) -> Values:
     """Normals float32 [B, H, W, 3] of uint8 [B, H, W, 3] with sides that are multiples of 32.
 
     Components x, y, z in -1..1: along the picture's left, up, and towards the viewer.
     """
     net = load_network(SCANNET, build, placement, convert)
-    values = run_in_chunks(lambda x: net(standardised(x)), images, placement)
+    values = run_in_chunks(lambda x: net(normalise(x)), images, placement)
     return np.ascontiguousarray(values.transpose(0, 2, 3, 1))
 
 
-def colours(normals: Values) -> Images:
+def render_normals(normals: Values) -> Images:
     """Red, green and blue of components -1..1; cut off and not rounded, as in the maps that ControlNet learnt from."""
     unit = np.clip((normals + np.float32(1)) * np.float32(0.5), 0, 1)
     return (unit * np.float32(255)).astype(np.uint8)

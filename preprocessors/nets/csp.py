@@ -1,4 +1,4 @@
-"""What CSPNeXt and YOLOX are both made of. Imported lazily (needs torch).
+"""What CSPNeXt and YOLOX are both made of. Needs torch.
 
 CSP: Wang et al. 2019, arXiv:1911.11929; SPP: He et al. 2014, arXiv:1406.4729. Convolutions are published with a batch
 norm beside them, `bn` beside `conv`, which `fold_batch_norms` folds into them.
@@ -24,7 +24,7 @@ POOL = 5
 """Side of the smallest maximum of the pyramid."""
 
 
-class Unit(nn.Module):
+class ConvSiLU(nn.Module):
     """Convolution that keeps the size (or halves it, with a stride of 2), then SiLU."""
 
     def __init__(self, source: int, width: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> None:
@@ -36,7 +36,7 @@ class Unit(nn.Module):
         return F.silu(self.conv(x), inplace=True)
 
 
-class Pyramid(nn.Module):
+class SpatialPyramidPooling(nn.Module):
     """Maxima over 5 x 5, 9 x 9 and 13 x 13 beside what they are taken of.
 
     A maximum over 5 x 5 of maxima over 5 x 5 is one over 9 x 9.
@@ -44,8 +44,8 @@ class Pyramid(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.conv1 = Unit(width, width // 2)
-        self.conv2 = Unit(width // 2 * 4, width)
+        self.conv1 = ConvSiLU(width, width // 2)
+        self.conv2 = ConvSiLU(width // 2 * 4, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, width, H, W] -> the same."""

@@ -1,4 +1,4 @@
-"""CSPNeXt, the trunk of RTMDet and RTMPose. Imported lazily (needs torch).
+"""CSPNeXt, the backbone of RTMDet and RTMPose. Needs torch.
 
 Lyu et al. 2022, "RTMDet", arXiv:2212.07784; https://github.com/open-mmlab/mmpose (Apache-2.0). Keys: mmpose's.
 """
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .csp import Pyramid, Unit
+from .csp import ConvSiLU, SpatialPyramidPooling
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,13 +21,13 @@ STAGES = ((128, 3), (256, 6), (512, 6), (1024, 3))
 STEM = 64
 
 
-class Separable(nn.Module):
+class DepthwiseSeparable(nn.Module):
     """5 x 5 convolution of each channel by itself, then one that mixes them."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.depthwise_conv = Unit(width, width, 5, groups=width)
-        self.pointwise_conv = Unit(width, width)
+        self.depthwise_conv = ConvSiLU(width, width, 5, groups=width)
+        self.pointwise_conv = ConvSiLU(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, width, H, W] -> the same."""
@@ -40,8 +40,8 @@ class Block(nn.Module):
     def __init__(self, width: int, *, kept: bool) -> None:
         super().__init__()
         self.kept = kept
-        self.conv1 = Unit(width, width, 3)
-        self.conv2 = Separable(width)
+        self.conv1 = ConvSiLU(width, width, 3)
+        self.conv2 = DepthwiseSeparable(width)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, width, H, W] -> the same."""
@@ -49,7 +49,7 @@ class Block(nn.Module):
         return h.add_(x) if self.kept else h
 
 
-class Attention(nn.Module):
+class ChannelAttention(nn.Module):
     """Factor of every channel, from the means of all."""
 
     def __init__(self, width: int) -> None:
@@ -61,16 +61,16 @@ class Attention(nn.Module):
         return x * F.hardsigmoid(self.fc(x.mean((2, 3), keepdim=True)))
 
 
-class Layer(nn.Module):
+class CspLayer(nn.Module):
     """Half of the channels through blocks, half past them."""
 
     def __init__(self, width: int, count: int, *, kept: bool) -> None:
         super().__init__()
         half = width // 2
-        self.main_conv, self.short_conv = Unit(width, half), Unit(width, half)
+        self.main_conv, self.short_conv = ConvSiLU(width, half), ConvSiLU(width, half)
         self.blocks = nn.Sequential(*(Block(half, kept=kept) for _ in range(count)))
-        self.attention = Attention(2 * half)
-        self.final_conv = Unit(2 * half, width)
+        self.attention = ChannelAttention(2 * half)
+        self.final_conv = ConvSiLU(2 * half, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, width, H, W] -> the same."""
@@ -85,21 +85,21 @@ class CspNext(nn.Module):
         super().__init__()
         first = int(STEM * width)
         half = int(STEM * width // 2)
-        self.stem = nn.Sequential(Unit(3, half, 3, 2), Unit(half, half, 3), Unit(half, first, 3))
-        self.stage1, self.stage2, self.stage3, self.stage4 = _stages(first, depth, width)
+        self.stem = nn.Sequential(ConvSiLU(3, half, 3, 2), ConvSiLU(half, half, 3), ConvSiLU(half, first, 3))
+        self.stage1, self.stage2, self.stage3, self.stage4 = _build_stages(first, depth, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, 3, H, W] -> [B, 1024 * width, H / 32, W / 32]."""
         return self.stage4(self.stage3(self.stage2(self.stage1(self.stem(x)))))
 
 
-def _stages(source: int, depth: float, width: float) -> list[nn.Sequential]:
+def _build_stages(source: int, depth: float, width: float) -> list[nn.Sequential]:
     """Each halves the size; the last one looks around with a pyramid, and its blocks add nothing."""
     made: list[nn.Sequential] = []
     for channels, count in STAGES:
         wide, last = int(channels * width), channels == STAGES[-1][0]
-        layer = Layer(wide, max(round(count * depth), 1), kept=not last)
-        around = [Pyramid(wide)] if last else []
-        made.append(nn.Sequential(Unit(source, wide, 3, 2), *around, layer))
+        layer = CspLayer(wide, max(round(count * depth), 1), kept=not last)
+        around = [SpatialPyramidPooling(wide)] if last else []
+        made.append(nn.Sequential(ConvSiLU(source, wide, 3, 2), *around, layer))
         source = wide
     return made

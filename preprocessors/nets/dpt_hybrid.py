@@ -1,4 +1,4 @@
-"""MiDaS 3.0 DPT-Hybrid: a ResNet-50 stem, a ViT-B trunk and a DPT head, run by transformers. Imported lazily.
+"""MiDaS 3.0 DPT-Hybrid: a ResNet-50 stem, a ViT-B backbone and a DPT head, run by transformers.
 
 Papers: Ranftl et al., "Towards Robust Monocular Depth Estimation", TPAMI 2022 (arXiv:1907.01341) and "Vision
 Transformers for Dense Prediction", ICCV 2021 (arXiv:2103.13413). Weights: MIT. The network sees pictures at their own
@@ -19,7 +19,7 @@ from ...core.images.geometry import Size, find_padded_size
 from ...core.images.resize import pad_batch
 from ...core.networks.batching import run_in_chunks
 from ...core.networks.cache import load_assembled
-from ..layers.key_renaming import Renaming
+from ..layers.key_renaming import KeyRenaming
 from ..layers.pretrained import Pretrained
 from ..weights.depth_files import MIDAS
 
@@ -42,8 +42,8 @@ BIT = "dpt.embeddings.backbone.bit."
 BLOCK = r"pretrained\.model\.blocks\.(\d+)\."
 LAYER = r"dpt.encoder.layer.\1."
 
-ORIGINAL = Renaming([
-    (r"pretrained\.model\.head\.(weight|bias)", ""),  # the trunk's old classes
+ORIGINAL = KeyRenaming([
+    (r"pretrained\.model\.head\.(weight|bias)", ""),  # the backbone's old classes
     (r"pretrained\.model\.cls_token", "dpt.embeddings.cls_token"),
     (r"pretrained\.model\.pos_embed", "dpt.embeddings.position_embeddings"),
     (r"pretrained\.model\.patch_embed\.proj\.(\w+)", r"dpt.embeddings.projection.\1"),
@@ -86,7 +86,7 @@ ORIGINAL = Renaming([
 """The authors' keys to transformers'."""
 
 
-def config() -> Any:
+def build_config() -> Any:
     """Configuration of Intel/dpt-hybrid-midas, with the authors' epsilon of the layer norms."""
     from transformers import DPTConfig
 
@@ -108,7 +108,7 @@ class DptHybrid(nn.Module):
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
-        _settle(model.dpt.embeddings.backbone)
+        _replace_dynamic_layers(model.dpt.embeddings.backbone)
 
     def forward(self, x: Tensor) -> Tensor:
         """Two maps of the stem and the tokens of two blocks, fused from coarse to fine."""
@@ -117,16 +117,16 @@ class DptHybrid(nn.Module):
         maps = embeddings.backbone(x).feature_maps
         patches = embeddings.projection(maps[-1]).flatten(2).transpose(1, 2)
         tokens = torch.cat((embeddings.cls_token.expand(x.shape[0], -1, -1), patches), dim=1)
-        tokens = tokens + _positions(embeddings.position_embeddings, rows, columns)
+        tokens = tokens + _interpolate_positions(embeddings.position_embeddings, rows, columns)
         read = [maps[0], maps[1]]
         for index, block in enumerate(blocks):
-            tokens = _first(block(tokens))
+            tokens = _first_output(block(tokens))
             if index in TAPS:
                 read.append(tokens)
         return self.model.head(self.model.neck(read, rows, columns))
 
 
-def _settle(stem: nn.Module) -> None:
+def _replace_dynamic_layers(stem: nn.Module) -> None:
     """Replace convolutions that standardise their kernels and measure their padding at every run by plain ones.
 
     "Same" padding depends on the size only where the stride does not divide it, which MULTIPLE rules out.
@@ -136,12 +136,12 @@ def _settle(stem: nn.Module) -> None:
     for parent in list(stem.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, WeightStandardizedConv2d):
-                setattr(parent, name, _plain(child))
+                setattr(parent, name, _build_plain_convolution(child))
             elif isinstance(child, DynamicPad2d):
-                setattr(parent, name, _padding(child))
+                setattr(parent, name, _build_padding(child))
 
 
-def _plain(conv: Any) -> nn.Module:
+def _build_plain_convolution(conv: Any) -> nn.Module:
     """Convolution with the standardised kernel, mean 0 and variance 1 per output channel, behind its padding."""
     size, stride = conv.kernel_size, conv.stride
     made = nn.Conv2d(conv.in_channels, conv.out_channels, size, stride, conv.padding, bias=conv.bias is not None)
@@ -150,22 +150,22 @@ def _plain(conv: Any) -> nn.Module:
         made.weight.copy_(F.batch_norm(flat, None, None, training=True, eps=conv.eps).reshape_as(conv.weight))
         if made.bias is not None:
             made.bias.copy_(conv.bias)
-    return made if conv.pad is None else nn.Sequential(_padding(conv.pad), made)
+    return made if conv.pad is None else nn.Sequential(_build_padding(conv.pad), made)
 
 
-def _padding(pad: Any) -> nn.ConstantPad2d:
+def _build_padding(pad: Any) -> nn.ConstantPad2d:
     """Padding of sides that the stride divides: one more after than before where the sum is odd."""
     (down, across) = (max(size - step, 0) for size, step in zip(pad.kernel_size, pad.stride, strict=True))
     sides = (across // 2, across - across // 2, down // 2, down - down // 2)
     return nn.ConstantPad2d(sides, pad.value)
 
 
-def _first(output: Any) -> Tensor:
+def _first_output(output: Any) -> Tensor:
     """Tokens a block returns: alone, or in older versions of transformers the first of a tuple."""
     return output[0] if isinstance(output, tuple) else output
 
 
-def _positions(table: Tensor, rows: Any, columns: Any) -> Tensor:
+def _interpolate_positions(table: Tensor, rows: Any, columns: Any) -> Tensor:
     """Position table [1, 1 + rows * columns, C]: bilinear from the square one that was learnt."""
     side = math.isqrt(table.shape[1] - 1)
     grid = table[:, 1:].reshape(1, side, side, -1).permute(0, 3, 1, 2)
@@ -174,12 +174,12 @@ def _positions(table: Tensor, rows: Any, columns: Any) -> Tensor:
 
 
 RECIPES: dict[Variant, Pretrained] = {
-    "transformers": Pretrained("DPTForDepthEstimation", config, wrap=DptHybrid),
-    "original": Pretrained("DPTForDepthEstimation", config, convert=ORIGINAL, wrap=DptHybrid),
+    "transformers": Pretrained("DPTForDepthEstimation", build_config, wrap=DptHybrid),
+    "original": Pretrained("DPTForDepthEstimation", build_config, convert=ORIGINAL, wrap=DptHybrid),
 }
 
 
-def disparity(images: Images, variant: Variant, placement: Placement) -> Values:
+def estimate_disparity(images: Images, variant: Variant, placement: Placement) -> Values:
     """Disparity float32 [B, H, W], in the thousands, of uint8 [B, H, W, 3].
 
     The network sees the pictures edge-padded to multiples of 64, as in A1111, and the padding is cropped away again.

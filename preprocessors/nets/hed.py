@@ -1,4 +1,4 @@
-"""HED, holistically-nested edge detection: five blocks of a VGG-16 trunk, each with a side output. Imported lazily.
+"""HED, holistically-nested edge detection: five blocks of a VGG-16 backbone, each with a side output.
 
 Paper: Xie and Tu, "Holistically-Nested Edge Detection", ICCV 2015 (arXiv:1504.06375). The arrangement (RGB 0..255 minus
 a learnt `norm`, sigmoid of the mean of the five sides) and the 37 keys are those of ControlNetHED, whose weights
@@ -76,7 +76,7 @@ def build(metadata: Mapping[str, str]) -> HED:
     return HED()
 
 
-def edge_probability(images: Images, model: Model, placement: Placement) -> Values:
+def predict_edges(images: Images, model: Model, placement: Placement) -> Values:
     """Edge probability float32 [B, H, W] of uint8 [B, H, W, 3].
 
     The network sees the pictures edge-padded to multiples of 64, as in A1111, and the padding is cropped away again.

@@ -1,4 +1,4 @@
-"""LeReS, distance from one picture: ResNeXt-101 32x8d and a decoder that merges its four levels. Imported lazily.
+"""LeReS, distance from one picture: ResNeXt-101 32x8d and a decoder that merges its four levels.
 
 Paper: Yin, Zhang, Wang, Niklaus, Mai, Chen and Shen, "Learning to Recover 3D Scene Shape from a Single Image", CVPR
 2021 (arXiv:2012.09365). The weights (aim-uofa/AdelaiDepth, res101.pth) are for non-commercial use. Keys: the 712 of the
@@ -18,8 +18,8 @@ from ...core.images.resize import pad_batch
 from ...core.networks.batching import run_in_chunks
 from ...core.networks.cache import load_network
 from ..layers.batch_norm_folding import fold_by_name
-from ..layers.imagenet import standardised
-from ..layers.key_renaming import renamed, without_prefix
+from ..layers.imagenet import normalise
+from ..layers.key_renaming import rename_prefixes, strip_prefix
 from ..maps.depth import is_flat
 from ..weights.leres_files import RES101
 
@@ -77,7 +77,7 @@ class Encoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, 7, 2, padding=3)
-        self.layer1, self.layer2, self.layer3, self.layer4 = _stages()
+        self.layer1, self.layer2, self.layer3, self.layer4 = _build_stages()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """[B, 3, H, W] -> 256, 512, 1024 and 2048 channels."""
@@ -88,7 +88,7 @@ class Encoder(nn.Module):
         return quarter, eighth, sixteenth, self.layer4(sixteenth)
 
 
-def _stages() -> list[nn.Sequential]:
+def _build_stages() -> list[nn.Sequential]:
     stages: list[nn.Sequential] = []
     source = 64
     for planes, count, stride in STAGES:
@@ -127,7 +127,7 @@ class Fusion(nn.Module):
 
     def forward(self, level: Tensor, below: Tensor) -> Tensor:
         """[B, source, H, W] and [B, channels, H, W] -> [B, channels, 2 H, 2 W]."""
-        return _doubled(self.ftb2(self.ftb1(level).add_(below)))
+        return _upsample(self.ftb2(self.ftb1(level).add_(below)))
 
 
 class Decoder(nn.Module):
@@ -142,10 +142,10 @@ class Decoder(nn.Module):
 
     def forward(self, quarter: Tensor, eighth: Tensor, sixteenth: Tensor, last: Tensor) -> Tensor:
         """Features at 1/4 to 1/32 -> [B, 1, H, W], float32."""
-        h = _doubled(self.conv1(self.conv(last)))
+        h = _upsample(self.conv1(self.conv(last)))
         h = self.ffm0(quarter, self.ffm1(eighth, self.ffm2(sixteenth, h)))
         convs = self.outconv["adapt_conv"]
-        return _doubled(convs["3"](F.relu(convs["0"](h), inplace=True)).float())  # type: ignore[index, operator]
+        return _upsample(convs["3"](F.relu(convs["0"](h), inplace=True)).float())  # type: ignore[index, operator]
 
 
 class LeReS(nn.Module):
@@ -160,7 +160,7 @@ class LeReS(nn.Module):
         return self.decoder(*self.encoder(x))[:, 0]
 
 
-def _doubled(x: Tensor) -> Tensor:
+def _upsample(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=True)
 
 
@@ -171,10 +171,10 @@ def build(metadata: Mapping[str, str]) -> LeReS:
 
 def convert(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Published names and batch norms to ours."""
-    return fold_by_name(renamed(without_prefix(tensors), RULES), PARTNERS, eps=1e-5)
+    return fold_by_name(rename_prefixes(strip_prefix(tensors), RULES), PARTNERS, eps=1e-5)
 
 
-def distance(images: Images, placement: Placement, *, reference_compat: bool = False) -> Values:
+def estimate_distance(images: Images, placement: Placement, *, reference_compat: bool = False) -> Values:
     """Distance float32 [B, H, W], larger is farther, of uint8 [B, H, W, 3].
 
     The network sees the pictures edge-padded to multiples of 32. reference_compat: see `normalise`.
@@ -182,11 +182,11 @@ def distance(images: Images, placement: Placement, *, reference_compat: bool = F
     size = Size(*images.shape[1:3])
     net = load_network(RES101, build, placement, convert)
     padded = pad_batch(images, find_padded_size(size, MULTIPLE))
-    values = run_in_chunks(lambda x: net(standardised(x, reference_compat=reference_compat)), padded, placement)
+    values = run_in_chunks(lambda x: net(normalise(x, reference_compat=reference_compat)), padded, placement)
     return np.ascontiguousarray(values[:, : size.height, : size.width])
 
 
-def nearness(distance: NDArray[np.float32], remove_near: float, remove_background: float) -> NDArray[np.uint8]:
+def render_nearness(distance: NDArray[np.float32], remove_near: float, remove_background: float) -> NDArray[np.uint8]:
     """Grey map [H, W] of one picture's distances, 255 the nearest; black where all are equal.
 
     remove_near, remove_background: percent of the range that becomes white or black. By way of 16 bits, as in the packs

@@ -1,4 +1,4 @@
-"""Anime2Sketch: line drawings of anime pictures. Imported lazily.
+"""Anime2Sketch: line drawings of anime pictures.
 
 Source: Xiang, Liu et al., "Adversarial open domain adaptation for sketch-to-photo synthesis", WACV 2022
 (arXiv:2104.05703), and their Anime2Sketch, a U-Net of pix2pix (Isola et al. 2017, arXiv:1611.07004) with instance norm.
@@ -19,8 +19,8 @@ from ...core.images.geometry import Size, find_padded_size
 from ...core.images.resize import pad_batch
 from ...core.networks.batching import run_in_chunks
 from ...core.networks.cache import load_network
-from ..layers.key_renaming import without_prefix
-from ..layers.norms import instance_norm
+from ..layers.key_renaming import strip_prefix
+from ..layers.norms import apply_instance_norm
 from ..weights.lineart_files import ANIME
 
 if TYPE_CHECKING:
@@ -62,9 +62,9 @@ class Level(nn.Module):
         x is overwritten.
         """
         h = self.model["1"](x)
-        h = F.relu_(h) if self.innermost else self.model["3"](instance_norm(h, SLOPE))
+        h = F.relu_(h) if self.innermost else self.model["3"](apply_instance_norm(h, SLOPE))
         h = self.model[self.up](h)
-        return torch.cat([F.relu_(x), instance_norm(h, 0)], dim=1)
+        return torch.cat([F.relu_(x), apply_instance_norm(h, 0)], dim=1)
 
 
 class Outermost(nn.Module):
@@ -79,7 +79,7 @@ class Outermost(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Pictures [B, 3, H, W] in -1..1 -> [B, 1, H, W] before the last activation."""
         h = self.model["1"](F.leaky_relu_(self.model["0"](x), SLOPE))
-        return _doubled(h, cast("nn.ConvTranspose2d", self.model["3"]))
+        return _upsample_to_one_channel(h, cast("nn.ConvTranspose2d", self.model["3"]))
 
 
 class UNet(nn.Module):
@@ -97,10 +97,10 @@ class UNet(nn.Module):
         return (torch.tanh(self.model(x / 127.5 - 1)[:, 0].float()) + 1) / 2
 
 
-def _doubled(x: Tensor, up: nn.ConvTranspose2d) -> Tensor:
+def _upsample_to_one_channel(x: Tensor, up: nn.ConvTranspose2d) -> Tensor:
     """Apply a transposed 4x4 convolution of stride 2 to one channel.
 
-    As a 3x3 convolution to the four pixels of each doubled pixel: a processor's vector units have more to do there.
+    As a 3x3 convolution to the four pixels of each doubled pixel: a CPU's vector units have more to do there.
     """
     spaced = F.pad(up.weight[:, 0], (0, 1, 0, 1))  # a row and a column of nothing, which TAPS calls 4
     taps = torch.tensor(TAPS, device=x.device)
@@ -115,24 +115,24 @@ def build(metadata: Mapping[str, str]) -> UNet:
 
 def convert(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Take the prefix off that training on several cards left."""
-    return without_prefix(tensors)
+    return strip_prefix(tensors)
 
 
-def drawing(images: Images, fit: Fit, placement: Placement) -> Values:
+def draw_lines(images: Images, fit: Fit, placement: Placement) -> Values:
     """Line drawing float32 [B, H, W] of uint8 [B, H, W, 3]: 1 = paper, 0 = ink.
 
     fit: how the sides become multiples of 256. "stretch" resizes to them and the drawing back, corner on corner.
     """
     size = Size(*images.shape[1:3])
     seen = find_padded_size(size, MULTIPLE)
-    fitted = pad_batch(images, seen) if fit == "pad" else _resized(images, seen)
+    fitted = pad_batch(images, seen) if fit == "pad" else _resize(images, seen)
     values = run_in_chunks(load_network(ANIME, build, placement, convert), fitted, placement)
     if fit == "pad":
         return np.ascontiguousarray(values[:, : size.height, : size.width])
-    return np.clip(_resized(values, size), 0, 1)
+    return np.clip(_resize(values, size), 0, 1)
 
 
-def _resized(batch: A, size: Size) -> A:
+def _resize(batch: A, size: Size) -> A:
     """Cubic whichever way, as the weights were used from their first day."""
     if batch.shape[1:3] == tuple(size):
         return batch

@@ -1,4 +1,4 @@
-"""Manga line extraction: structural lines of manga and drawings without their screen tones. Imported lazily.
+"""Manga line extraction: structural lines of manga and drawings without their screen tones.
 
 Paper: Li, Liu and Wong, "Deep extraction of manga structural lines", ACM Transactions on Graphics 36 (2017). Weights:
 erika.pth of lllyasviel/Annotators, from ljsabc/MangaLineExtraction_PyTorch.
@@ -22,8 +22,8 @@ from ...core.images.resize import pad_batch
 from ...core.networks.batching import run_in_chunks
 from ...core.networks.cache import load_network
 from ..layers.batch_norm_folding import fold_by_name
-from ..layers.key_renaming import without_prefix
-from ..layers.norms import leaky_affine
+from ..layers.key_renaming import strip_prefix
+from ..layers.norms import apply_leaky_affine
 from ..weights.lineart_files import MANGA
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ FOLLOWING = ((r"^(.*)\.residual\.model\.0$", r"\1.conv1.model.2"),)
 """Batch norms that follow a convolution, and which."""
 
 
-class Activated(nn.Module):
+class PreActivationConv(nn.Module):
     """Batch norm and leaky ReLU before a convolution; the keys are those of the published layers."""
 
     def __init__(self, channels_in: int, channels: int, kernel: int = 3, stride: int = 1) -> None:
@@ -59,11 +59,13 @@ class Activated(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> convolved."""
         norm = cast("nn.BatchNorm2d", self.model["0"])
-        scale, shift = _affine(norm.weight, norm.bias, norm.get_buffer("running_mean"), norm.get_buffer("running_var"))
-        return self.model["2"](leaky_affine(x, scale, shift, SLOPE))
+        scale, shift = _compute_affine(
+            norm.weight, norm.bias, norm.get_buffer("running_mean"), norm.get_buffer("running_var")
+        )
+        return self.model["2"](apply_leaky_affine(x, scale, shift, SLOPE))
 
 
-class Folded(nn.Module):
+class ActivationConv(nn.Module):
     """Leaky ReLU before a convolution; its batch norm has gone into the convolution before."""
 
     def __init__(self, channels: int) -> None:
@@ -75,7 +77,7 @@ class Folded(nn.Module):
         return self.model["2"](F.leaky_relu_(x, SLOPE))
 
 
-class Straight(nn.Module):
+class ShortcutConv(nn.Module):
     """1x1 convolution of the path beside a unit that changes the number of channels or the size."""
 
     def __init__(self, channels_in: int, channels: int, stride: int) -> None:
@@ -93,16 +95,16 @@ class Unit(nn.Module):
     def __init__(self, channels_in: int, channels: int, scale: float = 1) -> None:
         super().__init__()
         self.doubles, stride = scale == 2, 2 if scale == 0.5 else 1
-        self.conv1 = Activated(channels_in, channels, stride=stride)
-        self.residual = Folded(channels)
+        self.conv1 = PreActivationConv(channels_in, channels, stride=stride)
+        self.residual = ActivationConv(channels)
         straight = channels_in == channels and stride == 1
-        self.shortcut = nn.Identity() if straight else Straight(channels_in, channels, stride)
+        self.shortcut = nn.Identity() if straight else ShortcutConv(channels_in, channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, channels, H * scale, W * scale]."""
         beside, h = self.shortcut(x), self.conv1(x)
         if self.doubles:
-            beside, h = _repeated(beside), _repeated(h)
+            beside, h = _upsample(beside), _upsample(h)
         return self.residual(h).add_(beside)
 
 
@@ -131,7 +133,7 @@ class ResSkip(nn.Module):
         self.block1, self.block2, self.block3, self.block4 = (Block(*widths, last=0.5) for widths in others)
         self.block5, self.block6, self.block7, self.block8 = (Block(*widths, first=2) for widths in decoder)
         self.block9 = Block(decoder[-1][1], 16, 2)
-        self.conv15 = Activated(16, 1, kernel=1)
+        self.conv15 = PreActivationConv(16, 1, kernel=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Down through five blocks, up through four, each doubling joined by a sum to its counterpart."""
@@ -145,7 +147,7 @@ class ResSkip(nn.Module):
         return self.conv15(self.block9(x))[:, 0]
 
 
-def _repeated(x: Tensor) -> Tensor:
+def _upsample(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
@@ -156,16 +158,16 @@ def build(metadata: Mapping[str, str]) -> ResSkip:
 
 def convert(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Take the prefix of training on several cards off and fold the batch norms that follow a convolution into it."""
-    return fold_by_name(without_prefix(tensors), FOLLOWING, EPSILON, conv_bias=True)
+    return fold_by_name(strip_prefix(tensors), FOLLOWING, EPSILON, conv_bias=True)
 
 
-def _affine(weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+def _compute_affine(weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
     """Scale and shift (float32) that a batch norm amounts to."""
     scale = weight.float() * torch.rsqrt(variance.float() + EPSILON)
     return scale, bias.float() - mean.float() * scale
 
 
-def ink(images: Images, placement: Placement) -> Values:
+def extract_lines(images: Images, placement: Placement) -> Values:
     """Lines float32 [B, H, W] of uint8 [B, H, W, 3]: 1 = line, 0 = paper.
 
     The network sees luminance, edge-padded to multiples of 64, and the padding is cropped away again.

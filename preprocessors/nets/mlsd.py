@@ -1,11 +1,11 @@
-"""M-LSD, mobile line segment detection: a MobileNetV2 trunk and a pyramid that predicts centres and ends of lines.
+"""M-LSD, mobile line segment detection: a MobileNetV2 backbone and a pyramid that predicts centres and ends of lines.
 
 Paper: Gu et al., "Towards Light-weight and Real-time Line Segment Detection", AAAI 2022 (arXiv:2106.00186). The two
 arrangements and their keys are those of the PyTorch port lhwcv/mlsd_pytorch; code and weights are Apache-2.0.
 
 The published network sees RGB and a plane of ones, all divided by 127.5 and less 1, and returns 16 channels of which
 the last nine count and the first five of these describe lines; here the rest is left out at load. Batch norms are
-folded into the convolutions. Imported lazily.
+folded into the convolutions.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from ...core.images.resize import pad_batch
 from ...core.networks.batching import iter_chunks
 from ...core.networks.cache import load_network
 from ..layers.batch_norm_folding import FoldedConv2d, check_tensors, fold_by_index, published_shapes
-from ..layers.row_tiling import in_bands
-from ..maps.mlsd_lines import decode
+from ..layers.row_tiling import run_in_row_tiles
+from ..maps.mlsd_lines import decode_segments
 from ..weights.mlsd_files import WEIGHTS
 
 if TYPE_CHECKING:
@@ -40,15 +40,15 @@ MULTIPLE = 64
 """Sides the network is given are multiples of this, as in A1111; its own scales ask for 32."""
 
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1))
-"""Expansion, channels, number of blocks and first stride of the trunk's stages; the tiny one lacks the last."""
+"""Expansion, channels, number of blocks and first stride of the backbone's stages; the tiny one lacks the last."""
 
 OUTPUT = slice(7, 12)
 """Channels of the published output that describe lines: centre, and (x, y) from the centre to both ends."""
 PUBLISHED_CHANNELS = 16
 
 
-class Unit(nn.Sequential):
-    """Convolution of the trunk and ReLU6; a stride of 2 pads right and bottom only, as TFLite does."""
+class ConvReLU6(nn.Sequential):
+    """Convolution of the backbone and ReLU6; a stride of 2 pads right and bottom only, as TFLite does."""
 
     def __init__(self, source: int, width: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         padding = kernel // 2 if stride == 1 else 0
@@ -61,14 +61,14 @@ class Unit(nn.Sequential):
         return F.relu6(self[0](x), inplace=True)
 
 
-class Inverted(nn.Module):
+class InvertedResidual(nn.Module):
     """Inverted residual of MobileNetV2: widened by a 1x1 convolution, filtered per channel, narrowed again."""
 
     def __init__(self, source: int, width: int, stride: int, expansion: int) -> None:
         super().__init__()
         wide = source * expansion
-        widen = [Unit(source, wide, 1)] if expansion > 1 else []
-        self.conv = nn.Sequential(*widen, Unit(wide, wide, 3, stride, wide), FoldedConv2d(wide, width))
+        widen = [ConvReLU6(source, wide, 1)] if expansion > 1 else []
+        self.conv = nn.Sequential(*widen, ConvReLU6(wide, wide, 3, stride, wide), FoldedConv2d(wide, width))
         self.skips = stride == 1 and source == width
 
     def forward(self, x: Tensor) -> Tensor:
@@ -77,24 +77,24 @@ class Inverted(nn.Module):
         return y.add_(x) if self.skips else y
 
 
-class Trunk(nn.Module):
+class Backbone(nn.Module):
     """Features of [B, 4, H, W] at 1/2 (16 channels), 1/4 (24), 1/8 (32), 1/16 (64) and, of five stages, 1/16 (96)."""
 
     def __init__(self, stages: int) -> None:
         super().__init__()
-        blocks: list[nn.Module] = [Unit(4, 32, 3, 2)]
+        blocks: list[nn.Module] = [ConvReLU6(4, 32, 3, 2)]
         self.ends: list[int] = []
         source = 32
         for expansion, width, count, stride in STAGES[:stages]:
             for index in range(count):
-                blocks.append(Inverted(source, width, stride if index == 0 else 1, expansion))
+                blocks.append(InvertedResidual(source, width, stride if index == 0 else 1, expansion))
                 source = width
             self.ends.append(len(blocks))
         self.features = nn.Sequential(*blocks)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Features at the end of each stage."""
-        taps = in_bands(self._early, [x], halo=16, channels=48, strides=(2, 4))
+        taps = run_in_row_tiles(self._early, [x], halo=16, channels=48, strides=(2, 4))
         for start, end in zip(self.ends[1:], self.ends[2:], strict=False):
             taps.append(self.features[start:end](taps[-1]))
         return taps
@@ -162,7 +162,7 @@ class Large(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.backbone = Trunk(5)
+        self.backbone = Backbone(5)
         self.block15, self.block16 = Join(64, 96), Mix(128)
         self.block17, self.block18 = Join(32, 64), Mix(128)
         self.block19, self.block20 = Join(24, 64), Mix(128)
@@ -171,11 +171,11 @@ class Large(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """From the coarsest features to the finest."""
-        c1, c2, c3, c4, c5 = self.backbone(with_ones(x))
+        c1, c2, c3, c4, c5 = self.backbone(add_ones_channel(x))
         x = self.block16(self.block15(c4, c5))
         x = self.block18(self.block17(c3, x))
         x = self.block20(self.block19(c2, x))
-        return in_bands(self._last, self.block21.both(c1, x), halo=8, channels=128, strides=(1,))[0]
+        return run_in_row_tiles(self._last, self.block21.both(c1, x), halo=8, channels=128, strides=(1,))[0]
 
     def _last(self, *parts: Tensor) -> tuple[Tensor]:
         """Two thirds of all the work, at half the picture's size."""
@@ -189,20 +189,20 @@ class Tiny(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.backbone = Trunk(4)
+        self.backbone = Backbone(4)
         self.block12, self.block13 = Join(32, 64), Mix(128)
         self.block14, self.block15 = Join(24, 64, 32), Mix(64)
         self.block16 = Head()
 
     def forward(self, x: Tensor) -> Tensor:
         """From the coarsest features to the finest."""
-        _, c2, c3, c4 = self.backbone(with_ones(x))
+        _, c2, c3, c4 = self.backbone(add_ones_channel(x))
         x = self.block13(self.block12(c3, c4))
         x = self.block16(self.block15(self.block14(c2, x)))
         return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=True)
 
 
-def with_ones(x: Tensor) -> Tensor:
+def add_ones_channel(x: Tensor) -> Tensor:
     """RGB 0..255 and a plane of ones -> 255 times the published input, whole numbers that bfloat16 holds exactly."""
     plane = torch.ones_like(x[:, :1])
     return torch.cat((x, plane), dim=1).mul_(2).sub_(255)
@@ -221,7 +221,7 @@ def build_tiny(metadata: Mapping[str, str]) -> Tiny:
 BUILD: dict[Model, Callable[[Mapping[str, str]], Large | Tiny]] = {"large": build_large, "tiny": build_tiny}
 
 
-def official(model: Model) -> dict[str, tuple[int, ...]]:
+def official_shapes(model: Model) -> dict[str, tuple[int, ...]]:
     """Keys and shapes of the published file."""
     with torch.device("meta"):
         module = BUILD[model]({})
@@ -232,11 +232,11 @@ def official(model: Model) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def converter(model: Model, where: str) -> Callable[[Tensors], Tensors]:
+def make_converter(model: Model, where: str) -> Callable[[Tensors], Tensors]:
     """Turn the published tensors into ours; raises BadWeights, naming `where`, unless they are exactly these."""
 
     def convert(tensors: Tensors) -> Tensors:
-        check_tensors(tensors, official(model), where)
+        check_tensors(tensors, official_shapes(model), where)
         with torch.device("meta"):
             module = BUILD[model]({})
         ours = fold_by_index(tensors, module)
@@ -248,12 +248,14 @@ def converter(model: Model, where: str) -> Callable[[Tensors], Tensors]:
     return convert
 
 
-def segments(images: Images, model: Model, score: float, distance: float, placement: Placement) -> list[Segments]:
+def detect_segments(
+    images: Images, model: Model, score: float, distance: float, placement: Placement
+) -> list[Segments]:
     """Line segments of uint8 [B, H, W, 3], float64 [n, 4] of (x1, y1, x2, y2) in pixels for each picture.
 
     The network sees the pictures edge-padded to multiples of 64, as in A1111; segments may end in the padding.
     """
     padded = pad_batch(images, find_padded_size(Size(*images.shape[1:3]), MULTIPLE))
     weight = WEIGHTS[model]
-    net = load_network(weight, BUILD[model], placement, converter(model, weight.id))
-    return [lines for chunk in iter_chunks(padded, placement) for lines in decode(net(chunk), score, distance)]
+    net = load_network(weight, BUILD[model], placement, make_converter(model, weight.id))
+    return [lines for chunk in iter_chunks(padded, placement) for lines in decode_segments(net(chunk), score, distance)]

@@ -1,4 +1,4 @@
-"""PiDiNet, pixel difference networks: an edge detector of 0.7 million numbers. Imported lazily (needs torch).
+"""PiDiNet, pixel difference networks: an edge detector of 0.7 million numbers. Needs torch.
 
 Paper: Su et al., "Pixel Difference Networks for Efficient Edge Detection", ICCV 2021 (arXiv:2108.07009). Arrangement
 and keys are those of hellozhuo/pidinet's table5_pidinet (carv4, 60 channels, spatial attention, dilation 24), whose
@@ -22,8 +22,8 @@ from ...core.images.resize import pad_batch
 from ...core.networks.batching import run_in_chunks
 from ...core.networks.cache import load_network
 from ..layers.batch_norm_folding import check_tensors
-from ..layers.key_renaming import without_prefix
-from ..layers.row_tiling import eager, in_bands
+from ..layers.key_renaming import strip_prefix
+from ..layers.row_tiling import is_eager_cpu, run_in_row_tiles
 from ..weights.pidinet_files import WEIGHT
 
 if TYPE_CHECKING:
@@ -110,10 +110,10 @@ class Stage(nn.Module):
 def add_pointwise(x: Tensor, seen: Tensor, conv: nn.Conv2d) -> Tensor:
     """Add a 1x1 convolution of other features to x in place.
 
-    On a processor as one matrix product that adds to what is there: torch's own 1x1 convolution needs a second pass.
+    On the CPU as one matrix product that adds to what is there: torch's own 1x1 convolution needs a second pass.
     """
     ours, theirs = (one.permute(0, 2, 3, 1) for one in (x, seen))
-    if not (eager(x) and ours.is_contiguous() and theirs.is_contiguous()):
+    if not (is_eager_cpu(x) and ours.is_contiguous() and theirs.is_contiguous()):
         return conv(seen).add_(x)
     ours.view(-1, ours.shape[3]).addmm_(theirs.view(-1, theirs.shape[3]), conv.weight.flatten(1).t())
     return x
@@ -147,12 +147,14 @@ class PiDiNet(nn.Module):
         stages: list[Stage] = []
         source, layer = WIDTHS[0][0], 1
         for number, (width, count) in enumerate(WIDTHS):
-            blocks: list[nn.Module] = [] if number else [Stem(rounded(width))]
+            blocks: list[nn.Module] = [] if number else [Stem(round_channels(width))]
             for index in range(count):
-                kernel = 5 if _kind(layer) == "radial" else 3
-                blocks.append(Block(rounded(source), rounded(width), kernel, widens=number > 0 and index == 0))
+                kernel = 5 if _kind_of(layer) == "radial" else 3
+                blocks.append(
+                    Block(round_channels(source), round_channels(width), kernel, widens=number > 0 and index == 0)
+                )
                 source, layer = width, layer + 1
-            stages.append(Stage(blocks, rounded(width), shrinks=number + 1 < len(WIDTHS)))
+            stages.append(Stage(blocks, round_channels(width), shrinks=number + 1 < len(WIDTHS)))
         self.stages = nn.ModuleList(stages)
         self.heads = nn.ModuleList(Head() for _ in WIDTHS)
         self.bias = nn.Parameter(torch.zeros(1))
@@ -162,24 +164,24 @@ class PiDiNet(nn.Module):
         size = x.shape[-2:]
         total = self.bias.float()
         for stage, head, (width, _) in zip(self.stages, self.heads, WIDTHS, strict=True):
-            thin, *rest = in_bands(stage, [x], halo=6, channels=width, strides=(1, 2))
-            (logit,) = in_bands(head, [thin], halo=12, channels=THIN, strides=(1,))
+            thin, *rest = run_in_row_tiles(stage, [x], halo=6, channels=width, strides=(1, 2))
+            (logit,) = run_in_row_tiles(head, [thin], halo=12, channels=THIN, strides=(1,))
             total = total + F.interpolate(logit.float(), size=size, mode="bilinear", align_corners=False)
             x = rest[0] if rest else x
         return torch.sigmoid(total[:, 0])
 
 
-def rounded(channels: int) -> int:
+def round_channels(channels: int) -> int:
     """Channels with empty ones added: products of matrices are faster with a multiple of 16."""
     return -(-channels // 16) * 16
 
 
-def _kind(layer: int) -> str:
+def _kind_of(layer: int) -> str:
     """Kind of the convolution of the stem (0) or of a block, counted through all stages."""
     return KINDS[layer % len(KINDS)]
 
 
-def plain(kernel: Tensor, kind: str) -> Tensor:
+def plain_kernel(kernel: Tensor, kind: str) -> Tensor:
     """Kernel of the plain convolution that equals a difference convolution of this 3x3 one [O, I, 3, 3]."""
     if kind == "central":
         kernel = kernel.clone()
@@ -195,13 +197,13 @@ def plain(kernel: Tensor, kind: str) -> Tensor:
     return kernel
 
 
-def official() -> dict[str, tuple[int, ...]]:
+def official_shapes() -> dict[str, tuple[int, ...]]:
     """Keys (without "module.") and shapes of the published file."""
     source = WIDTHS[0][0]
     shapes: dict[str, tuple[int, ...]] = {"init_block.weight": (source, 3, 3, 3)}
     for stage, (width, count) in enumerate(WIDTHS):
         for index in range(count):
-            block = _block(stage, index)
+            block = _block_name(stage, index)
             shapes[f"{block}.conv1.weight"] = (source, 1, 3, 3)
             shapes[f"{block}.conv2.weight"] = (width, source, 1, 1)
             if stage and not index:
@@ -215,7 +217,7 @@ def official() -> dict[str, tuple[int, ...]]:
     return shapes | {"classifier.weight": (1, len(WIDTHS), 1, 1), "classifier.bias": (1,)}
 
 
-def _block(stage: int, index: int) -> str:
+def _block_name(stage: int, index: int) -> str:
     return f"block{stage + 1}_{index + 1}"
 
 
@@ -224,27 +226,27 @@ def convert(tensors: Tensors) -> Tensors:
 
     The stem takes RGB in 0..255 in place of BGR in 0..1. The last layer's factor of each head goes into that head.
     """
-    given = {name: value.float() for name, value in without_prefix(tensors).items()}
-    check_tensors(given, official(), WEIGHT.id)
+    given = {name: value.float() for name, value in strip_prefix(tensors).items()}
+    check_tensors(given, official_shapes(), WEIGHT.id)
     ours: Tensors = {
-        "stages.0.blocks.0.weight": Stem.split(plain(given["init_block.weight"], _kind(0)).flip(1) / 255),
+        "stages.0.blocks.0.weight": Stem.split(plain_kernel(given["init_block.weight"], _kind_of(0)).flip(1) / 255),
         "bias": given["classifier.bias"].clone(),
     }
     layer = 1
     for stage, (_, count) in enumerate(WIDTHS):
         for index in range(count):
-            source, target = _block(stage, index), f"stages.{stage}.blocks.{index + (stage == 0)}"
-            ours[f"{target}.conv1.weight"] = plain(given[f"{source}.conv1.weight"], _kind(layer))
+            source, target = _block_name(stage, index), f"stages.{stage}.blocks.{index + (stage == 0)}"
+            ours[f"{target}.conv1.weight"] = plain_kernel(given[f"{source}.conv1.weight"], _kind_of(layer))
             for part in ("conv2.weight", "shortcut.weight", "shortcut.bias"):
                 if f"{source}.{part}" in given:
                     ours[f"{target}.{part}"] = given[f"{source}.{part}"]
             layer += 1
-        ours |= _head(given, stage)
+        ours |= _convert_head(given, stage)
         ours["bias"] += given["classifier.weight"][0, stage, 0] * given[f"conv_reduces.{stage}.conv.bias"]
-    return _with_empty_channels(ours)
+    return _pad_channels(ours)
 
 
-def _with_empty_channels(tensors: Tensors) -> Tensors:
+def _pad_channels(tensors: Tensors) -> Tensors:
     """Fill kernels and biases up with zeros to our module's numbers of channels."""
     with torch.device("meta"):
         module = build({})
@@ -255,7 +257,7 @@ def _with_empty_channels(tensors: Tensors) -> Tensors:
     return filled
 
 
-def _head(given: Tensors, stage: int) -> Tensors:
+def _convert_head(given: Tensors, stage: int) -> Tensors:
     """Tensors of one head and of the convolution before it."""
     factor = given["classifier.weight"][0, stage]
     ours = {
@@ -275,7 +277,7 @@ def build(metadata: Mapping[str, str]) -> PiDiNet:
     return PiDiNet()
 
 
-def edge_probability(images: Images, placement: Placement) -> Values:
+def predict_edges(images: Images, placement: Placement) -> Values:
     """Edge probability float32 [B, H, W] of uint8 [B, H, W, 3].
 
     The network sees the pictures edge-padded to multiples of 64, as in A1111, and the padding is cropped away again.

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..layers.pretrained import Pretrained, model_class
+from ..layers.pretrained import Pretrained, find_model_class
 
 
 def detector_config() -> Any:
     """Configuration of the published file: ResNet-50-vd, 80 classes of COCO."""
-    return model_class("RTDetrConfig")(num_labels=80)
+    return find_model_class("RTDetrConfig")(num_labels=80)
 
 
 RTDETR_MODEL = Pretrained("RTDetrForObjectDetection", detector_config, unused=("bbox_embed.", "class_embed."))

@@ -1,6 +1,6 @@
-"""Networks that name every pixel's class, by transformers' modules. Imported lazily (needs torch and transformers).
+"""Networks that name every pixel's class, by transformers' modules. Needs torch and transformers.
 
-A network sees the picture at the size it was taught at, whatever the map's: the shorter side at a fixed length, both
+A network sees the picture at the size it was trained at, whatever the map's: the shorter side at a fixed length, both
 sides rounded to multiples of 32 (the coarsest step of all of them), so that its scores cover the picture exactly.
 Configurations are those of the published config.json files.
 """
@@ -18,8 +18,8 @@ from ...core.errors import BadParameter
 from ...core.images.geometry import Size
 from ...core.networks.batching import find_chunk_length
 from ...core.networks.cache import load_assembled
-from ..layers.imagenet import standardised
-from ..layers.pretrained import Pretrained, model_class
+from ..layers.imagenet import normalise
+from ..layers.pretrained import Pretrained, find_model_class
 from ..maps import labels, palettes
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ STAGES = ["stage1", "stage2", "stage3", "stage4"]
 
 
 class Recipe(NamedTuple):
-    """One network: how it is put together, the sides of the picture it was taught with, and what it tells apart.
+    """One network: how it is put together, the sides of the picture it was trained with, and what it tells apart.
 
     traced: whether OpenVINO can follow it (it cannot where masks of every layer steer the next).
     """
@@ -94,7 +94,7 @@ class OneFormer(nn.Module):
         """Scores [B, C, H / 4, W / 4] of pictures [B, 3, H, W]."""
         task = torch.tensor([*TASK, *[0] * (TASK_LENGTH - len(TASK))], device=x.device)
         found = self.model(x, task.expand(len(x), -1))
-        return voted(found.transformer_decoder_class_predictions, found.transformer_decoder_mask_predictions)
+        return combine_masks(found.transformer_decoder_class_predictions, found.transformer_decoder_mask_predictions)
 
 
 class Mask2Former(nn.Module):
@@ -108,10 +108,10 @@ class Mask2Former(nn.Module):
         """Scores [B, C, H / 4, W / 4] of pictures [B, 3, H, W]."""
         found = self.model(x, output_hidden_states=True)
         last = found.transformer_decoder_intermediate_states[-1]  # with layer norm, unlike the last hidden state
-        return voted(self.class_predictor(last.transpose(0, 1)), found.masks_queries_logits[-1])
+        return combine_masks(self.class_predictor(last.transpose(0, 1)), found.masks_queries_logits[-1])
 
 
-def voted(classes: Tensor, masks: Tensor) -> Tensor:
+def combine_masks(classes: Tensor, masks: Tensor) -> Tensor:
     """Scores [B, C, h, w] of queries with classes [B, Q, C + 1], the last of which is none, and masks [B, Q, h, w].
 
     Masks are averaged before they are enlarged, as in transformers; the original repositories enlarge them first, which
@@ -121,27 +121,27 @@ def voted(classes: Tensor, masks: Tensor) -> Tensor:
     return torch.einsum("bqc,bqhw->bchw", chance, masks.float().sigmoid())
 
 
-def mask2former_class() -> Any:
+def make_mask2former_class() -> Any:
     """Mask2Former with its classifier, without the losses, which need SciPy."""
 
-    base: Any = model_class("Mask2FormerPreTrainedModel")
+    base: Any = find_model_class("Mask2FormerPreTrainedModel")
 
     class Whole(base):
         def __init__(self, config: Any) -> None:
             super().__init__(config)
-            self.model = model_class("Mask2FormerModel")(config)
+            self.model = find_model_class("Mask2FormerModel")(config)
             self.class_predictor = nn.Linear(config.hidden_dim, config.num_labels + 1)
             self.post_init()
 
     return Whole
 
 
-def upernet_config() -> Any:
+def build_upernet_config() -> Any:
     """Configuration of openmmlab/upernet-convnext-small."""
-    backbone = model_class("ConvNextConfig")(
+    backbone = find_model_class("ConvNextConfig")(
         hidden_sizes=[96, 192, 384, 768], depths=[3, 3, 27, 3], out_features=STAGES
     )
-    return model_class("UperNetConfig")(
+    return find_model_class("UperNetConfig")(
         backbone_config=backbone,
         hidden_size=512,
         use_auxiliary_head=False,
@@ -149,9 +149,9 @@ def upernet_config() -> Any:
     )
 
 
-def swin_large() -> Any:
+def build_swin_large_config() -> Any:
     """Configuration of the backbone of OneFormer and Mask2Former."""
-    return model_class("SwinConfig")(
+    return find_model_class("SwinConfig")(
         image_size=384,
         embed_dim=192,
         depths=[2, 2, 18, 2],
@@ -161,19 +161,25 @@ def swin_large() -> Any:
     )
 
 
-def oneformer_ade20k_config() -> Any:
+def build_oneformer_ade20k_config() -> Any:
     """Configuration of shi-labs/oneformer_ade20k_swin_large."""
-    return model_class("OneFormerConfig")(backbone_config=swin_large(), num_queries=250, num_labels=150)
+    return find_model_class("OneFormerConfig")(
+        backbone_config=build_swin_large_config(), num_queries=250, num_labels=150
+    )
 
 
-def oneformer_coco_config() -> Any:
+def build_oneformer_coco_config() -> Any:
     """Configuration of shi-labs/oneformer_coco_swin_large."""
-    return model_class("OneFormerConfig")(backbone_config=swin_large(), num_queries=150, num_labels=133)
+    return find_model_class("OneFormerConfig")(
+        backbone_config=build_swin_large_config(), num_queries=150, num_labels=133
+    )
 
 
-def mask2former_config() -> Any:
+def build_mask2former_config() -> Any:
     """Configuration of facebook/mask2former-swin-large-ade-semantic."""
-    return model_class("Mask2FormerConfig")(backbone_config=swin_large(), num_queries=100, num_labels=150)
+    return find_model_class("Mask2FormerConfig")(
+        backbone_config=build_swin_large_config(), num_queries=100, num_labels=150
+    )
 
 
 DEPTHS: dict[Segformer, list[int]] = {
@@ -193,7 +199,7 @@ class SegformerConfig(NamedTuple):
 
     def __call__(self) -> Any:
         """Make it."""
-        return model_class("SegformerConfig")(
+        return find_model_class("SegformerConfig")(
             depths=DEPTHS[self.model],
             hidden_sizes=[32, 64, 160, 256] if self.model == "b0" else [64, 128, 320, 512],
             decoder_hidden_size=256 if self.model in ("b0", "b1") else 768,
@@ -202,7 +208,7 @@ class SegformerConfig(NamedTuple):
 
 
 UPERNET = Recipe(
-    Pretrained("UperNetForSemanticSegmentation", upernet_config, ("auxiliary_head.",), wrap=UperNet),
+    Pretrained("UperNetForSemanticSegmentation", build_upernet_config, ("auxiliary_head.",), wrap=UperNet),
     512,
     2048,
     palettes.ADE20K,
@@ -213,7 +219,7 @@ TRAINING = ("criterion.", "model.text_mapper.")
 IDLE = ("relative_position_index", "swin.layernorm.")
 """Of Swin: newer versions compute the one and have the other, which a backbone does not use."""
 ONEFORMER_ADE20K = Recipe(
-    Pretrained("OneFormerModel", oneformer_ade20k_config, TRAINING, wrap=OneFormer, idle=IDLE),
+    Pretrained("OneFormerModel", build_oneformer_ade20k_config, TRAINING, wrap=OneFormer, idle=IDLE),
     640,
     2560,
     palettes.ADE20K,
@@ -221,7 +227,7 @@ ONEFORMER_ADE20K = Recipe(
 )
 """Jain et al. 2022, arXiv:2211.06220; MIT."""
 ONEFORMER_COCO = Recipe(
-    Pretrained("OneFormerModel", oneformer_coco_config, TRAINING, wrap=OneFormer, idle=IDLE),
+    Pretrained("OneFormerModel", build_oneformer_coco_config, TRAINING, wrap=OneFormer, idle=IDLE),
     800,
     1333,
     palettes.COCO,
@@ -230,10 +236,10 @@ ONEFORMER_COCO = Recipe(
 MASK2FORMER = Recipe(
     Pretrained(
         "Mask2FormerForUniversalSegmentation",
-        mask2former_config,
+        build_mask2former_config,
         TRAINING,
         wrap=Mask2Former,
-        own=mask2former_class,
+        own=make_mask2former_class,
         idle=IDLE,
     ),
     640,
@@ -244,20 +250,20 @@ MASK2FORMER = Recipe(
 """Cheng et al. 2021, arXiv:2112.01527; the model zoo's files are CC-BY-NC-4.0."""
 
 
-def segformer(model: Segformer) -> Recipe:
+def build_segformer(model: Segformer) -> Recipe:
     """Xie et al. 2021, arXiv:2105.15203; NVIDIA's licence forbids commercial use."""
     load = Pretrained("SegformerForSemanticSegmentation", SegformerConfig(model), wrap=SegFormer)
     return Recipe(load, 640 if model == "b5" else 512, 2048, palettes.ADE20K)
 
 
-def control_map(request: Request[Any], recipe: Recipe, weight: Weight, placement: Placement) -> ControlMap:
+def make_control_map(request: Request[Any], recipe: Recipe, weight: Weight, placement: Placement) -> ControlMap:
     """Map of flat class colours; values are the classes' indices."""
-    found = label_maps(request.images, request.size, recipe, weight, placement)
+    found = predict_labels(request.images, request.size, recipe, weight, placement)
     segments = tuple(recipe.classes.count(one) for one in found)
-    return ControlMap(labels.painted(found, recipe.classes), found.astype(np.float32), segments=segments)
+    return ControlMap(labels.colour_labels(found, recipe.classes), found.astype(np.float32), segments=segments)
 
 
-def label_maps(images: Images, size: Size, recipe: Recipe, weight: Weight, placement: Placement) -> Labels:
+def predict_labels(images: Images, size: Size, recipe: Recipe, weight: Weight, placement: Placement) -> Labels:
     """Index of every pixel's class, at size, of pictures uint8 [B, H, W, 3] of any size.
 
     Raises BadParameter for the OpenVINO backend where it cannot run the network.
@@ -265,24 +271,24 @@ def label_maps(images: Images, size: Size, recipe: Recipe, weight: Weight, place
     if placement.backend == "openvino" and not recipe.traced:
         raise BadParameter(f"OpenVINO cannot run {recipe.load.model}", fix="leave the backend at torch")
     network = load_assembled(weight, recipe.load, placement)
-    side = seen_size(Size(*images.shape[1:3]), recipe.short, recipe.longest)
+    side = compute_input_size(Size(*images.shape[1:3]), recipe.short, recipe.longest)
     length = find_chunk_length(placement, *side)
     parts: list[Labels] = []
     for start in range(0, len(images), length):
-        scores = network(pixel_values(images[start : start + length], side, placement.device))
+        scores = network(preprocess(images[start : start + length], side, placement.device))
         with torch.inference_mode():
-            parts.append(labels.best_classes(scores.float(), size).cpu().numpy())
+            parts.append(labels.find_best_classes(scores.float(), size).cpu().numpy())
     return np.concatenate(parts)
 
 
-def seen_size(size: Size, short: int, longest: int) -> Size:
+def compute_input_size(size: Size, short: int, longest: int) -> Size:
     """Size at which a network sees a picture: shorter side as taught, unless the longer would be too long."""
     scale = min(short / min(size), longest / max(size))
     height, width = (max(1, round(length * scale / STEP)) * STEP for length in size)
     return Size(height, width)
 
 
-def pixel_values(images: Images, size: Size, device: str = "cpu") -> Tensor:
+def preprocess(images: Images, size: Size, device: str = "cpu") -> Tensor:
     """Pictures uint8 [B, H, W, 3] as float32 [B, 3, *size]: Pillow's bilinear resizing, ImageNet's mean and spread."""
     from PIL import Image
 
@@ -290,4 +296,4 @@ def pixel_values(images: Images, size: Size, device: str = "cpu") -> Tensor:
         np.asarray(Image.fromarray(image).resize((size.width, size.height), Image.Resampling.BILINEAR))
         for image in images
     ]
-    return standardised(torch.from_numpy(np.stack(resized)).to(device).permute(0, 3, 1, 2).float())
+    return normalise(torch.from_numpy(np.stack(resized)).to(device).permute(0, 3, 1, 2).float())

@@ -1,4 +1,4 @@
-"""TEED, a tiny and efficient edge detector. Imported lazily.
+"""TEED, a tiny and efficient edge detector.
 
 Paper: Soria et al., "Tiny and efficient model for the edge detection generalization", ICCV workshops 2023
 (arXiv:2308.06468); code and weights MIT. Smish: Wang et al., Electronics 11(4), 2022.
@@ -19,7 +19,7 @@ from ...core.images.geometry import Size, find_padded_size
 from ...core.images.resize import pad_batch
 from ...core.networks.batching import run_in_chunks
 from ...core.networks.cache import load_network
-from ..layers.norms import pieceable
+from ..layers.norms import can_split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 
 MULTIPLE = 64
 """Sides the network is given are multiples of this, as in A1111 and ComfyUI; it needs multiples of 4."""
-PIECE = 2**16
-"""Numbers worked on at once, so that they stay in a processor's cache."""
+CHUNK = 2**16
+"""Numbers worked on at once, so that they stay in a CPU's cache."""
 
 
-def smish(x: Tensor) -> Tensor:
+def apply_smish(x: Tensor) -> Tensor:
     """x * tanh(ln(1 + sigmoid(x))), in place; written with (1 + sigmoid(x))^2, which spares a tanh and a logarithm."""
     run = x if x.is_contiguous() else x.movedim(1, -1)
-    if not pieceable(run):
+    if not can_split(run):
         return x.mul_(_gate(x))
-    for piece in run.view(-1).split(PIECE):
+    for piece in run.view(-1).split(CHUNK):
         piece.mul_(_gate(piece.float()))
     return x
 
@@ -54,7 +54,7 @@ def _gate(x: Tensor) -> Tensor:
 
 
 class Double(nn.Module):
-    """Two 3x3 convolutions, each followed by smish unless told otherwise."""
+    """Two 3x3 convolutions, each followed by smish by default."""
 
     def __init__(self, channels_in: int, channels: int, stride: int = 1, *, ends: bool = True) -> None:
         super().__init__()
@@ -64,8 +64,8 @@ class Double(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, channels, H / stride, W / stride]."""
-        x = self.conv2(smish(self.conv1(x)))
-        return smish(x) if self.ends else x
+        x = self.conv2(apply_smish(self.conv1(x)))
+        return apply_smish(x) if self.ends else x
 
 
 class Single(nn.Module):
@@ -90,7 +90,7 @@ class Dense(nn.Module):
 
     def forward(self, x: Tensor, beside: Tensor) -> Tensor:
         """x [B, C, H, W] (overwritten), beside [B, channels, H, W] -> the latter's shape."""
-        return self.conv2(smish(self.conv1(smish(x)))).add_(beside).mul_(0.5)
+        return self.conv2(apply_smish(self.conv1(apply_smish(x)))).add_(beside).mul_(0.5)
 
 
 class Up(nn.Module):
@@ -108,7 +108,7 @@ class Up(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, 1, H * 2^n, W * 2^n] of n doublings."""
         for index in range(0, len(self.features) * 3 // 2, 3):
-            x = self.features[str(index + 2)](smish(self.features[str(index)](x)))
+            x = self.features[str(index + 2)](apply_smish(self.features[str(index)](x)))
         return x
 
 
@@ -126,10 +126,10 @@ class Fusion(nn.Module):
         The sum of a depthwise convolution's outputs is one convolution to one channel; so both are done.
         """
         kernel, offset = self.DWconv2.weight, self.DWconv2.get_parameter("bias")
-        h = self.DWconv1(smish(sides))
+        h = self.DWconv1(apply_smish(sides))
         total = h.sum(1)
-        total = total + F.conv2d(smish(h), kernel.transpose(0, 1), padding=1)[:, 0] + offset.sum()
-        return smish(total)
+        total = total + F.conv2d(apply_smish(h), kernel.transpose(0, 1), padding=1)[:, 0] + offset.sum()
+        return apply_smish(total)
 
 
 class TED(nn.Module):
@@ -161,7 +161,7 @@ def build(metadata: Mapping[str, str]) -> TED:
     return TED()
 
 
-def edge_probability(images: Images, weight: Weight, placement: Placement) -> Values:
+def predict_edges(images: Images, weight: Weight, placement: Placement) -> Values:
     """Edge probability float32 [B, H, W] of uint8 [B, H, W, 3], edge-padded for the network and cropped again."""
     size = Size(*images.shape[1:3])
     values = run_in_chunks(

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..layers.pretrained import Pretrained, model_class
+from ..layers.pretrained import Pretrained, find_model_class
 
 
 def estimator_config() -> Any:
     """Configuration of the published file: ViT-B, the simple decoder, 17 keypoints."""
-    backbone = model_class("VitPoseBackboneConfig")(
+    backbone = find_model_class("VitPoseBackboneConfig")(
         image_size=[256, 192],
         patch_size=[16, 16],
         hidden_size=768,
@@ -20,7 +20,7 @@ def estimator_config() -> Any:
         num_attention_heads=12,
         out_indices=[12],
     )
-    return model_class("VitPoseConfig")(
+    return find_model_class("VitPoseConfig")(
         backbone_config=backbone, num_labels=17, scale_factor=4, use_simple_decoder=True
     )
 

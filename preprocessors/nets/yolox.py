@@ -1,4 +1,4 @@
-"""YOLOX-L: boxes of COCO's 80 classes. Imported lazily (needs torch).
+"""YOLOX-L: boxes of COCO's 80 classes. Needs torch.
 
 Ge et al. 2021, arXiv:2107.08430, https://github.com/Megvii-BaseDetection/YOLOX (Apache-2.0). Keys: its authors', in a
 table called model. While the file is loaded batch norms are folded, and the stem, which sorts the picture's pixels into
@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ...core.networks.cache import load_network
-from .csp import Pyramid, Unit, fold_batch_norms
+from .csp import ConvSiLU, SpatialPyramidPooling, fold_batch_norms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,7 +42,7 @@ class Block(nn.Module):
     def __init__(self, width: int, *, kept: bool) -> None:
         super().__init__()
         self.kept = kept
-        self.conv1, self.conv2 = Unit(width, width), Unit(width, width, 3)
+        self.conv1, self.conv2 = ConvSiLU(width, width), ConvSiLU(width, width, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, width, H, W] -> the same."""
@@ -50,15 +50,15 @@ class Block(nn.Module):
         return h.add_(x) if self.kept else h
 
 
-class Layer(nn.Module):
+class CspLayer(nn.Module):
     """Half of the channels through blocks, half past them."""
 
     def __init__(self, source: int, width: int, count: int, *, kept: bool = False) -> None:
         super().__init__()
         half = width // 2
-        self.conv1, self.conv2 = Unit(source, half), Unit(source, half)
+        self.conv1, self.conv2 = ConvSiLU(source, half), ConvSiLU(source, half)
         self.m = nn.Sequential(*(Block(half, kept=kept) for _ in range(count)))
-        self.conv3 = Unit(2 * half, width)
+        self.conv3 = ConvSiLU(2 * half, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, source, H, W] -> [B, width, H, W]."""
@@ -70,7 +70,7 @@ class Stem(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.conv = Unit(3, width, 6, 2)
+        self.conv = ConvSiLU(3, width, 6, 2)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, 3, H, W] -> [B, width, H / 2, W / 2]."""
@@ -83,11 +83,17 @@ class Darknet(nn.Module):
     def __init__(self, base: int, count: int) -> None:
         super().__init__()
         self.stem = Stem(base)
-        self.dark2 = nn.Sequential(Unit(base, 2 * base, 3, 2), Layer(2 * base, 2 * base, count, kept=True))
-        self.dark3 = nn.Sequential(Unit(2 * base, 4 * base, 3, 2), Layer(4 * base, 4 * base, 3 * count, kept=True))
-        self.dark4 = nn.Sequential(Unit(4 * base, 8 * base, 3, 2), Layer(8 * base, 8 * base, 3 * count, kept=True))
+        self.dark2 = nn.Sequential(ConvSiLU(base, 2 * base, 3, 2), CspLayer(2 * base, 2 * base, count, kept=True))
+        self.dark3 = nn.Sequential(
+            ConvSiLU(2 * base, 4 * base, 3, 2), CspLayer(4 * base, 4 * base, 3 * count, kept=True)
+        )
+        self.dark4 = nn.Sequential(
+            ConvSiLU(4 * base, 8 * base, 3, 2), CspLayer(8 * base, 8 * base, 3 * count, kept=True)
+        )
         wide = 16 * base
-        self.dark5 = nn.Sequential(Unit(8 * base, wide, 3, 2), Pyramid(wide), Layer(wide, wide, count))
+        self.dark5 = nn.Sequential(
+            ConvSiLU(8 * base, wide, 3, 2), SpatialPyramidPooling(wide), CspLayer(wide, wide, count)
+        )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """[B, 3, H, W] -> 4, 8 and 16 times base channels."""
@@ -103,22 +109,22 @@ class Neck(nn.Module):
         super().__init__()
         low, mid, top = 4 * base, 8 * base, 16 * base
         self.backbone = Darknet(base, count)
-        self.lateral_conv0, self.C3_p4 = Unit(top, mid), Layer(2 * mid, mid, count)
-        self.reduce_conv1, self.C3_p3 = Unit(mid, low), Layer(2 * low, low, count)
-        self.bu_conv2, self.C3_n3 = Unit(low, low, 3, 2), Layer(2 * low, mid, count)
-        self.bu_conv1, self.C3_n4 = Unit(mid, mid, 3, 2), Layer(2 * mid, top, count)
+        self.lateral_conv0, self.C3_p4 = ConvSiLU(top, mid), CspLayer(2 * mid, mid, count)
+        self.reduce_conv1, self.C3_p3 = ConvSiLU(mid, low), CspLayer(2 * low, low, count)
+        self.bu_conv2, self.C3_n3 = ConvSiLU(low, low, 3, 2), CspLayer(2 * low, mid, count)
+        self.bu_conv1, self.C3_n4 = ConvSiLU(mid, mid, 3, 2), CspLayer(2 * mid, top, count)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """[B, 3, H, W] -> 4, 8 and 16 times base channels at 1/8, 1/16 and 1/32."""
         eighth, sixteenth, thirtysecond = self.backbone(x)
         top = self.lateral_conv0(thirtysecond)
-        mid = self.reduce_conv1(self.C3_p4(torch.cat([_doubled(top), sixteenth], 1)))
-        fine = self.C3_p3(torch.cat([_doubled(mid), eighth], 1))
+        mid = self.reduce_conv1(self.C3_p4(torch.cat([_upsample(top), sixteenth], 1)))
+        fine = self.C3_p3(torch.cat([_upsample(mid), eighth], 1))
         middle = self.C3_n3(torch.cat([self.bu_conv2(fine), mid], 1))
         return fine, middle, self.C3_n4(torch.cat([self.bu_conv1(middle), top], 1))
 
 
-def _doubled(x: Tensor) -> Tensor:
+def _upsample(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
@@ -128,8 +134,8 @@ class Head(nn.Module):
     def __init__(self, base: int) -> None:
         super().__init__()
         levels, width = (4 * base, 8 * base, 16 * base), 4 * base
-        self.stems = nn.ModuleList(Unit(source, width) for source in levels)
-        self.cls_convs, self.reg_convs = (nn.ModuleList(_pair(width) for _ in levels) for _ in range(2))
+        self.stems = nn.ModuleList(ConvSiLU(source, width) for source in levels)
+        self.cls_convs, self.reg_convs = (nn.ModuleList(_build_pair(width) for _ in levels) for _ in range(2))
         self.cls_preds, self.reg_preds, self.obj_preds = (
             nn.ModuleList(nn.Conv2d(width, count, 1) for _ in levels) for count in (CLASSES, 4, 1)
         )
@@ -145,8 +151,8 @@ class Head(nn.Module):
         return torch.cat([self.reg_preds[i](boxes), sure], 1)
 
 
-def _pair(width: int) -> nn.Sequential:
-    return nn.Sequential(Unit(width, width, 3), Unit(width, width, 3))
+def _build_pair(width: int) -> nn.Sequential:
+    return nn.Sequential(ConvSiLU(width, width, 3), ConvSiLU(width, width, 3))
 
 
 class Yolox(nn.Module):
@@ -170,11 +176,11 @@ def convert(tensors: Tensors) -> Tensors:
     """Published tensors without batch norms, the stem in one."""
     kept = fold_batch_norms(tensors, EPS)
     if STEM in kept and kept[STEM].shape[1:] == (12, 3, 3):
-        kept[STEM] = _unsorted(kept[STEM])
+        kept[STEM] = _unshuffle_stem(kept[STEM])
     return kept
 
 
-def _unsorted(kernel: Tensor) -> Tensor:
+def _unshuffle_stem(kernel: Tensor) -> Tensor:
     """[C, 12, 3, 3] over sorted pixels -> [C, 3, 6, 6] over the picture.
 
     Sorted are the pixels of each 2 x 2: upper left, lower left, upper right, lower right, three colours each.

@@ -1,4 +1,4 @@
-"""ZoeDepth: metres from MiDaS's DPT on a BEiT-L trunk with bins of depth, run by transformers. Imported lazily.
+"""ZoeDepth: metres from MiDaS's DPT on a BEiT-L backbone with bins of depth, run by transformers.
 
 Paper: Bhat et al., "ZoeDepth: Zero-shot Transfer by Combining Relative and Metric Depth" (arXiv:2302.12288). Weights:
 MIT. Padding, sizes and the average with the mirrored picture are those of isl-org/ZoeDepth's `infer`.
@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from ...core.images.geometry import Size
 from ...core.networks.batching import iter_chunks
 from ...core.networks.cache import load_assembled
-from ..layers.key_renaming import Renaming
+from ..layers.key_renaming import KeyRenaming
 from ..layers.pretrained import Pretrained
 from ..weights.depth_files import ZOE_ORIGINAL
 
@@ -32,22 +32,22 @@ if TYPE_CHECKING:
 
 NATIVE: dict[Zoe, Size] = {"nyu": Size(384, 512), "kitti": Size(384, 768), "nyu_kitti": Size(384, 512)}
 MULTIPLE = 32
-MOST = 4
+MAX_PIXELS_RATIO = 4
 """A long picture is seen with at most this many times the pixels of NATIVE, which are those of the training."""
 
 WIDTH, HEADS, BLOCKS = 1024, 16, 24
 
 CORE = r"core\.core\."
-TRUNK = CORE + r"pretrained\.model\."
-BLOCK = TRUNK + r"blocks\.(\d+)\."
+BACKBONE = CORE + r"pretrained\.model\."
+BLOCK = BACKBONE + r"blocks\.(\d+)\."
 LAYER = r"backbone.encoder.layer.\1."
 ATTENTION = LAYER + "attention.attention."
 
-ORIGINAL = Renaming([
+ORIGINAL = KeyRenaming([
     (r".*(relative_position_index|\.k_idx|\.K_minus_1)", ""),  # tables of whole numbers, which the code makes anew
-    (TRUNK + r"(fc_norm|head)\.(weight|bias)", ""),  # of the trunk's old classes
-    (TRUNK + r"cls_token", "backbone.embeddings.cls_token"),
-    (TRUNK + r"patch_embed\.proj\.(\w+)", r"backbone.embeddings.patch_embeddings.projection.\1"),
+    (BACKBONE + r"(fc_norm|head)\.(weight|bias)", ""),  # of the backbone's old classes
+    (BACKBONE + r"cls_token", "backbone.embeddings.cls_token"),
+    (BACKBONE + r"patch_embed\.proj\.(\w+)", r"backbone.embeddings.patch_embeddings.projection.\1"),
     (BLOCK + r"gamma_([12])", LAYER + r"lambda_\2"),
     (BLOCK + r"norm1\.(\w+)", LAYER + r"layernorm_before.\2"),
     (BLOCK + r"norm2\.(\w+)", LAYER + r"layernorm_after.\2"),
@@ -103,11 +103,11 @@ ORIGINAL = Renaming([
 ])  # fmt: skip
 """The authors' keys to transformers' (4.x; 5.x renames those itself)."""
 
-FURTHEST = {"nyu": 10.0, "kitti": 80.0}
+MAX_DEPTH = {"nyu": 10.0, "kitti": 80.0}
 """Metres up to which each data set's bins reach."""
 
 
-def config(model: Zoe) -> Any:
+def build_config(model: Zoe) -> Any:
     """Configuration of Intel/zoedepth-nyu, -kitti or -nyu-kitti."""
     import transformers
 
@@ -123,7 +123,7 @@ def config(model: Zoe) -> Any:
         reshape_hidden_states=False,
         out_features=[f"stage{BLOCKS * (i + 1) // 4}" for i in range(4)],
     )
-    bins = [{"name": n, "n_bins": 64, "min_depth": 1e-3, "max_depth": FURTHEST[n]} for n in model.split("_")]
+    bins = [{"name": n, "n_bins": 64, "min_depth": 1e-3, "max_depth": MAX_DEPTH[n]} for n in model.split("_")]
     both = len(bins) > 1
     return library.ZoeDepthConfig(
         backbone_config=backbone,
@@ -149,37 +149,39 @@ class ZoeDepth(nn.Module):
         return self.model(x).predicted_depth[:, None].float()
 
 
-def recipe(model: Zoe, variant: Variant) -> Pretrained:
+def build_recipe(model: Zoe, variant: Variant) -> Pretrained:
     """How a model is put together from one of its files."""
     convert = ORIGINAL if variant == "original" else None
-    return Pretrained("ZoeDepthForDepthEstimation", partial(config, model), convert=convert, wrap=ZoeDepth)
+    return Pretrained("ZoeDepthForDepthEstimation", partial(build_config, model), convert=convert, wrap=ZoeDepth)
 
 
-def seen_size(size: Size, native: Size) -> Size:
+def compute_input_size(size: Size, native: Size) -> Size:
     """What the network sees of a padded picture: native's height or width, whichever scales less, multiples of 32."""
     down, across = native.height / size.height, native.width / size.width
     k = across if abs(1 - across) < abs(1 - down) else down
-    k = min(k, math.sqrt(MOST * native.height * native.width / (size.height * size.width)))
+    k = min(k, math.sqrt(MAX_PIXELS_RATIO * native.height * native.width / (size.height * size.width)))
     return Size(*(max(MULTIPLE, round(k * length / MULTIPLE) * MULTIPLE) for length in size))
 
 
-def metres(images: Images, model: Zoe, weight: Weight, placement: Placement) -> Values:
+def estimate_metres(images: Images, model: Zoe, weight: Weight, placement: Placement) -> Values:
     """Distance float32 [B, H, W] of uint8 [B, H, W, 3], the mean of the picture's and its mirror image's."""
-    net = load_assembled(weight, recipe(model, "original" if weight is ZOE_ORIGINAL else "transformers"), placement)
+    net = load_assembled(
+        weight, build_recipe(model, "original" if weight is ZOE_ORIGINAL else "transformers"), placement
+    )
     native = NATIVE[model]
     made: list[Values] = []
     for chunk in iter_chunks(images, placement):
-        both = _padded(net, chunk, native) + _padded(net, chunk.flip(3), native).flip(3)
+        both = _estimate_padded(net, chunk, native) + _estimate_padded(net, chunk.flip(3), native).flip(3)
         made.append((both / 2)[:, 0].cpu().numpy())
     return np.concatenate(made)
 
 
-def _padded(net: Network, pictures: Tensor, native: Size) -> Tensor:
+def _estimate_padded(net: Network, pictures: Tensor, native: Size) -> Tensor:
     """Metres [B, 1, H, W] of [B, 3, H, W] in 0..255, seen with a mirrored border that is cut off again."""
     height, width = pictures.shape[-2:]
     top, left = (min(int(math.sqrt(length / 2) * 3), length - 1) for length in (height, width))
     wide = F.pad(pictures / 255, (left, left, top, top), mode="reflect")
     size = Size(*wide.shape[-2:])
-    seen = F.interpolate(wide, size=tuple(seen_size(size, native)), mode="bilinear", align_corners=True)
+    seen = F.interpolate(wide, size=tuple(compute_input_size(size, native)), mode="bilinear", align_corners=True)
     found = F.interpolate(net((seen - 0.5) / 0.5), size=tuple(size), mode="bicubic", align_corners=False)
     return found[..., top : top + height, left : left + width]

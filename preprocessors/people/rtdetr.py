@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from ..layers.pretrained import torch_network
+from ..layers.pretrained import load_torch_network
 from ..nets.rtdetr import RTDETR_MODEL
 from ..weights.rtdetr_files import RTDETR
 
@@ -31,7 +31,7 @@ INPUT_SIDE = 640
 
 def detect_boxes(image: Image, placement: Placement, classes: Sequence[int], *, min_confidence: float) -> Array:
     """Boxes [N, 4] of these COCO classes, left, top, right, bottom in pixels of the image, by confidence."""
-    output = torch_network(RTDETR, RTDETR_MODEL, placement)(preprocess(image))
+    output = load_torch_network(RTDETR, RTDETR_MODEL, placement)(preprocess(image))
     logits, boxes = output.logits[0].float(), output.pred_boxes[0].float()
     return decode_boxes(logits, boxes, image.shape[:2], classes, min_confidence=min_confidence)
 

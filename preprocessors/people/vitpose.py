@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ..layers.imagenet import MEAN, STD
-from ..layers.pretrained import torch_network
+from ..layers.pretrained import load_torch_network
 from ..nets.vitpose import VITPOSE_MODEL
 from ..weights.vitpose_files import VITPOSE
 from .crops import Regions, split_batches
@@ -47,7 +47,7 @@ def estimate_keypoints(image: Image, boxes: Array, placement: Placement) -> Arra
 def _estimate_batch(image: Image, boxes: Array, placement: Placement) -> Array:
     regions = crop_regions(boxes)
     crops = torch.from_numpy(crop_images(image, regions))
-    heatmaps = torch_network(VITPOSE, VITPOSE_MODEL, placement)(crops).heatmaps.float()
+    heatmaps = load_torch_network(VITPOSE, VITPOSE_MODEL, placement)(crops).heatmaps.float()
     return to_image(decode_heatmaps(heatmaps).numpy(), regions, (heatmaps.shape[3], heatmaps.shape[2]))
 
 

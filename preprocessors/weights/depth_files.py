@@ -1,11 +1,11 @@
-"""Weights files of the depth networks; free of heavy imports, so that annotators can declare them."""
+"""Weights files of the depth networks."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from ...core.weights.record import Weight
-from .annotators_repo import collected
+from .annotators_repo import annotators_file
 
 Variant = Literal["transformers", "original"]
 """The same weights as transformers publishes them (safetensors) or as the authors do (.pth, .pt)."""
@@ -136,7 +136,7 @@ MIDAS: dict[Variant, Weight] = {
         licence="Apache-2.0",
         commercial=True,
     ),
-    "original": collected(
+    "original": annotators_file(
         "dpt_hybrid-midas-501f0c75.pt",
         "501f0c75b3bca7daec6b3682c5054c09b366765aef6fa3a09d03a5cb4b230853",
         licence="MIT",
@@ -150,5 +150,5 @@ ZOE: dict[Zoe, Weight] = {
     "nyu_kitti": _mit("Intel/zoedepth-nyu-kitti", "model.safetensors"),
 }
 
-ZOE_ORIGINAL = collected("ZoeD_M12_N.pt", licence="MIT", commercial=True)
+ZOE_ORIGINAL = annotators_file("ZoeD_M12_N.pt", licence="MIT", commercial=True)
 """The nyu model as its authors publish it (1443406099 bytes, hash not known)."""

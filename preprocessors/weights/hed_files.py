@@ -1,11 +1,11 @@
-"""Weights files that fit the network of `nets.hed`; free of heavy imports, so that annotators can declare them."""
+"""Weights files that fit the network of `nets.hed`."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from ...core.weights.record import Weight
-from .annotators_repo import collected
+from .annotators_repo import annotators_file
 
 Model = Literal["bsds500", "controlnet"]
 """bsds500: bundled, object contours. controlnet: the file the softedge and scribble ControlNets were trained with."""
@@ -21,7 +21,7 @@ WEIGHTS: dict[Model, Weight] = {
         licence="MIT",
         commercial=True,
     ),
-    "controlnet": collected(
+    "controlnet": annotators_file(
         "ControlNetHED.pth",
         "5ca93762ffd68a29fee1af9d495bf6aab80ae86f08905fb35472a083a4c7a8fa",
         29444406,

@@ -1,11 +1,11 @@
-"""Weights files that fit the networks of `nets.mlsd`; free of heavy imports, so that annotators can declare them."""
+"""Weights files that fit the networks of `nets.mlsd`."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from ...core.weights.record import Weight
-from .annotators_repo import collected
+from .annotators_repo import annotators_file
 
 Model = Literal["large", "tiny"]
 """large: what the hosts run and the ControlNet was trained with. tiny: a third of the work, fewer and rougher lines."""
@@ -13,7 +13,7 @@ Model = Literal["large", "tiny"]
 MODEL_HELP = "large is what existing workflows use, tiny is faster and finds fewer lines"
 
 WEIGHTS: dict[Model, Weight] = {
-    "large": collected(
+    "large": annotators_file(
         "mlsd_large_512_fp32.pth",
         "5696f168eb2c30d4374bbfd45436f7415bb4d88da29bea97eea0101520fba082",
         6341481,

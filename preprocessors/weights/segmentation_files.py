@@ -1,4 +1,4 @@
-"""Weights of the networks that name every pixel's class; free of heavy imports, so that annotators can declare them.
+"""Weights of the networks that name every pixel's class.
 
 Hashes and sizes that are stated come from independent public catalogues; none of these files was at hand here.
 """

@@ -1,4 +1,4 @@
-"""Weights files that fit the network of `nets.teed`; free of heavy imports, so that annotators can declare them."""
+"""Weights files that fit the network of `nets.teed`."""
 
 from __future__ import annotations
 

@@ -88,14 +88,14 @@ def test_padding_takes_no_part_in_the_range(golden: dict[str, NDArray[Any]]) -> 
 
 def test_near_is_white_and_levels_are_even() -> None:
     distance = np.broadcast_to(np.linspace(3, 40, 511, dtype=np.float32), (2, 511))
-    near = leres.nearness(distance, 0, 0)
+    near = leres.render_nearness(distance, 0, 0)
     assert np.abs(near - np.linspace(255, 0, 511)).max() <= 0.51
     assert (np.diff(near.astype(int), axis=1) <= 0).all()
 
 
 def test_both_ends_of_the_range_can_be_removed() -> None:
     distance = np.linspace(0, 1, 256, dtype=np.float32)[None]
-    plain, removed = leres.nearness(distance, 0, 0), leres.nearness(distance, 20, 30)
+    plain, removed = leres.render_nearness(distance, 0, 0), leres.render_nearness(distance, 20, 30)
     assert (removed[plain >= 255 - 51] == 255).all()
     assert (removed[plain <= 76] == 0).all()
     kept = (plain < 255 - 51) & (plain > 76)
@@ -105,19 +105,19 @@ def test_both_ends_of_the_range_can_be_removed() -> None:
 @settings(max_examples=30, deadline=None)
 @given(arrays(np.float32, (4, 5), elements=st.floats(-1e6, 1e6, width=32)), st.floats(0, 100), st.floats(0, 100))
 def test_any_distances_make_a_map(distance: NDArray[np.float32], near: float, background: float) -> None:
-    shown = leres.nearness(distance, near, background)
+    shown = leres.render_nearness(distance, near, background)
     assert shown.dtype == np.uint8
     order = np.argsort(distance.ravel(), kind="stable")
     assert (np.diff(shown.ravel()[order].astype(int)) <= 0).all()
     flat = np.full((4, 5), distance[0, 0])
-    assert not leres.nearness(flat, near, background).any()
+    assert not leres.render_nearness(flat, near, background).any()
 
 
 def test_the_same_depth_everywhere_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def wall(images: NDArray[np.uint8], placement: Placement, *, reference_compat: bool) -> NDArray[np.float32]:
         return np.full(images.shape[:3], 3, np.float32)
 
-    monkeypatch.setattr(leres, "distance", wall)
+    monkeypatch.setattr(leres, "estimate_distance", wall)
     request = Request(np.zeros((2, 8, 9, 3), np.uint8), DepthLeres.params(), Size(8, 9))
     result = DepthLeres(Placement(), DepthLeres.params()).run(request)
     assert "picture 1, 2 of the batch" in result.notes[0]

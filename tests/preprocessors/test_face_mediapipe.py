@@ -16,7 +16,7 @@ from underdrawing.core.networks.placement import Placement
 from underdrawing.preprocessors import registry
 from underdrawing.preprocessors.face_mediapipe import FaceMediapipe
 from underdrawing.preprocessors.nets.mediapipe.face_drawing import CONTOURS, PUPILS
-from underdrawing.preprocessors.nets.mediapipe.faces import Faces
+from underdrawing.preprocessors.nets.mediapipe.faces import FaceFinder
 from underdrawing.preprocessors.nets.mediapipe.topology import LEFT_EYE, OVAL, RIGHT_EYE
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ def run(picture: NDArray[np.uint8], size: tuple[int, int] | None = None, **param
 
 
 @cache
-def finder() -> Faces:
-    return Faces(Placement())
+def finder() -> FaceFinder:
+    return FaceFinder(Placement())
 
 
 def faces(picture: NDArray[np.uint8]) -> list[Face]:

@@ -87,7 +87,7 @@ def test_a_border_is_seen_as_edge_padding() -> None:
 @settings(max_examples=50, deadline=None)
 @given(arrays(np.float32, (5, 5), elements=st.floats(0, 1, width=32)), st.integers(1, 10))
 def test_safe_step_has_its_levels(x: NDArray[np.float32], steps: int) -> None:
-    stepped = edges.safe_step(x, steps)
+    stepped = edges.quantise_safe(x, steps)
     assert stepped.dtype == np.float32
     assert np.abs(stepped * steps - np.round(stepped * steps)).max() < 1e-4
     assert set(edges.to_bytes(stepped).ravel().tolist()) <= {int(255 * k / steps + 1e-4) for k in range(steps + 1)}

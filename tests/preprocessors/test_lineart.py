@@ -114,8 +114,8 @@ def test_lineart_equals_the_peers(golden: dict[str, NDArray[Any]]) -> None:
 
 
 def test_anime_network_equals_the_peers(golden: dict[str, NDArray[Any]]) -> None:
-    stretched = lineart_anime._resized(golden["image"][None], lineart_anime.Size(256, 256))
-    drawn = lineart_anime.drawing(stretched, "stretch", Placement())
+    stretched = lineart_anime._resize(golden["image"][None], lineart_anime.Size(256, 256))
+    drawn = lineart_anime.draw_lines(stretched, "stretch", Placement())
     assert np.abs(drawn[0, ::3, ::3] - golden["anime"] / 65535).max() <= 2e-5
 
 
@@ -197,8 +197,8 @@ def test_instance_norm_keeps_its_digits_far_from_zero() -> None:
     x = torch.rand(2, 24, 90, 130, generator=generator) + torch.arange(24.0).view(1, -1, 1, 1) * 4
     exact = torch.nn.functional.instance_norm(x.double())
     with torch.inference_mode():
-        ours = norms.instance_norm(x.clone().to(memory_format=torch.channels_last))
-        relu = norms.instance_norm(x.clone().to(memory_format=torch.channels_last), 0)
+        ours = norms.apply_instance_norm(x.clone().to(memory_format=torch.channels_last))
+        relu = norms.apply_instance_norm(x.clone().to(memory_format=torch.channels_last), 0)
     assert float((ours - exact).abs().max()) <= 1e-4
     assert float((relu - exact.clamp_min(0)).abs().max()) <= 1e-4
     grouped = torch.nn.functional.group_norm(x.to(memory_format=torch.channels_last), 24)
@@ -211,7 +211,7 @@ def test_smish_is_the_published_function(number: float, last: bool) -> None:
     x = torch.full((1, 3, 2, 4), number)
     expected = x.double() * torch.tanh(torch.log(1 + torch.sigmoid(x.double())))
     given = x.clone().to(memory_format=torch.channels_last if last else torch.contiguous_format)
-    assert torch.allclose(teed.smish(given).double(), expected, rtol=1e-5, atol=1e-7)
+    assert torch.allclose(teed.apply_smish(given).double(), expected, rtol=1e-5, atol=1e-7)
 
 
 # Specks.
@@ -249,13 +249,13 @@ def test_lineart_sees_no_more_padding_than_it_needs(size: tuple[int, int], monke
 def test_the_anime_map_lies_on_the_picture_either_way() -> None:
     """A picture of 200 x 300 gives what the network drew, brought back corner on corner or cropped."""
     photo = photograph("astronaut", 300)[:, :200]
-    stretched = lineart_anime._resized(photo, lineart_anime.Size(256, 512))
-    drawn = lineart_anime.drawing(stretched, "stretch", Placement())
-    back = lineart_anime._resized(drawn, lineart_anime.Size(200, 300))
-    assert np.abs(lineart_anime.drawing(photo, "stretch", Placement()) - back.clip(0, 1)).max() == 0
+    stretched = lineart_anime._resize(photo, lineart_anime.Size(256, 512))
+    drawn = lineart_anime.draw_lines(stretched, "stretch", Placement())
+    back = lineart_anime._resize(drawn, lineart_anime.Size(200, 300))
+    assert np.abs(lineart_anime.draw_lines(photo, "stretch", Placement()) - back.clip(0, 1)).max() == 0
     padded = np.pad(photo, ((0, 0), (0, 56), (0, 212), (0, 0)), mode="edge")
-    whole = lineart_anime.drawing(padded, "pad", Placement())
-    assert np.array_equal(lineart_anime.drawing(photo, "pad", Placement()), whole[:, :200, :300])
+    whole = lineart_anime.draw_lines(padded, "pad", Placement())
+    assert np.array_equal(lineart_anime.draw_lines(photo, "pad", Placement()), whole[:, :200, :300])
     assert not np.array_equal(back, whole[:, :200, :300])
 
 
@@ -354,7 +354,7 @@ def test_a_pickled_file_loads_strictly(
 
 
 def test_inverting_cuts_off_before_it_inverts() -> None:
-    assert edges.inverted(np.array([[0, 0.5, 0.9999, 1]], np.float32)).tolist() == [[255, 128, 1, 0]]
+    assert edges.invert_drawing(np.array([[0, 0.5, 0.9999, 1]], np.float32)).tolist() == [[255, 128, 1, 0]]
 
 
 # OpenVINO.

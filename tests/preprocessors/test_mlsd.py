@@ -69,12 +69,14 @@ def saved(folder: Path, patch: pytest.MonkeyPatch, content: Any) -> Weight:
 
 
 def loaded(model: Model, weight: Weight, placement: Placement | None = None) -> cache.Network:
-    return cache.load_network(weight, mlsd.BUILD[model], placement or Placement(), mlsd.converter(model, weight.id))
+    return cache.load_network(
+        weight, mlsd.BUILD[model], placement or Placement(), mlsd.make_converter(model, weight.id)
+    )
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_keys_are_the_published_ones(golden: dict[str, NDArray[Any]], model: Model) -> None:
-    assert mlsd.official(model) == published(golden[f"keys_{model}"])
+    assert mlsd.official_shapes(model) == published(golden[f"keys_{model}"])
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -82,13 +84,13 @@ def test_output_and_segments_equal_the_peers(
     golden: dict[str, NDArray[Any]], model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Within 1e-5 of the outputs' spread, and of the picture's pixels 1e-3."""
-    weight = saved(tmp_path, monkeypatch, tensors(mlsd.official(model), gain=GAIN[model]))
+    weight = saved(tmp_path, monkeypatch, tensors(mlsd.official_shapes(model), gain=GAIN[model]))
     monkeypatch.setitem(mlsd.WEIGHTS, model, weight)
     image, expected = golden["image"], golden[f"output_{model}"]
     output = loaded(model, weight)(torch.from_numpy(image).permute(2, 0, 1)[None].float())[0].numpy()
     assert expected.std() > 2
     assert np.abs(output - expected).max() <= 1e-5 * (expected.max() - expected.min())
-    (found,) = mlsd.segments(image[None], model, 0.1, 0.1, Placement())
+    (found,) = mlsd.detect_segments(image[None], model, 0.1, 0.1, Placement())
     wanted = golden[f"segments_{model}"]
     assert len(wanted) > 20
     assert np.abs(by_place(found) - by_place(wanted)).max() <= 1e-3
@@ -102,16 +104,16 @@ def by_place(lines: NDArray[np.float64]) -> NDArray[np.float64]:
 @pytest.mark.parametrize("count", synthetic.COUNTS)
 def test_the_decoder_finds_exactly_the_peers_lines(golden: dict[str, NDArray[Any]], count: int) -> None:
     output = synthetic.output(count)
-    (found,) = mlsd_lines.decode(torch.from_numpy(output)[None], 0.1, 2.0)
+    (found,) = mlsd_lines.decode_segments(torch.from_numpy(output)[None], 0.1, 2.0)
     assert np.array_equal(found, golden[f"lines_{count}"])
     assert len(found) == (count if count <= 200 else 200 - len(range(3, 200, 7)))
 
 
 def test_of_a_batch_each_picture_has_its_own_lines() -> None:
     outputs = torch.stack([torch.from_numpy(synthetic.output(count)) for count in synthetic.COUNTS])
-    together = mlsd_lines.decode(outputs, 0.1, 2.0)
+    together = mlsd_lines.decode_segments(outputs, 0.1, 2.0)
     for output, lines in zip(outputs, together, strict=True):
-        assert np.array_equal(mlsd_lines.decode(output[None], 0.1, 2.0)[0], lines)
+        assert np.array_equal(mlsd_lines.decode_segments(output[None], 0.1, 2.0)[0], lines)
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 7), (5, 3)])
@@ -119,7 +121,7 @@ def test_fewer_pixels_than_lines(height: int, width: int) -> None:
     output = torch.zeros(1, 5, height, width)
     output[0, 0, 0, 0] = 3
     output[0, 3:, 0, 0] = 4
-    (found,) = mlsd_lines.decode(output, 0.6, 0.1)
+    (found,) = mlsd_lines.decode_segments(output, 0.6, 0.1)
     assert found.tolist() == [[0, 0, 8, 8]]
 
 
@@ -128,7 +130,7 @@ def test_thresholds_are_exceeded_and_not_met() -> None:
     output[0, 0, 4, 4] = 0  # probability 0.5
     output[0, 1:, 4, 4] = torch.tensor((-1.0, 0.0, 2.0, 4.0))  # length 5
     for score, distance, count in ((0.49, 4.99, 1), (0.5, 4.99, 0), (0.49, 5.0, 0), (2.0, 0.1, 0)):
-        assert len(mlsd_lines.decode(output, score, distance)[0]) == count
+        assert len(mlsd_lines.decode_segments(output, score, distance)[0]) == count
 
 
 def test_neighbours_of_a_surer_centre_are_not_lines() -> None:
@@ -136,7 +138,7 @@ def test_neighbours_of_a_surer_centre_are_not_lines() -> None:
     output[0, 1:3], output[0, 3:5] = -3, 3
     output[0, 0, 3:6, 3:6] = torch.tensor([[1.0, 1.5, 1.2], [0.5, 2.0, 1.9], [0.1, 0.2, 0.3]])
     output[0, 0, 8, 8] = 0.5
-    (found,) = mlsd_lines.decode(output, 0.1, 0.1)
+    (found,) = mlsd_lines.decode_segments(output, 0.1, 0.1)
     assert found.tolist() == [[2, 2, 14, 14], [10, 10, 22, 22]]
 
 
@@ -144,12 +146,12 @@ def test_what_is_no_number_is_no_line() -> None:
     output = torch.full((1, 5, 9, 9), -9.0)
     output[0, 0, 1, 1], output[0, 1:, 1, 1] = 3, torch.inf
     output[0, 0, 5, 5], output[0, 1:, 5, 5] = 3, torch.nan
-    assert len(mlsd_lines.decode(output, 0.1, 0.1)[0]) == 0
+    assert len(mlsd_lines.decode_segments(output, 0.1, 0.1)[0]) == 0
 
 
 def test_lines_are_drawn_a_pixel_wide_and_cut_off_at_the_border() -> None:
     lines = np.array([[2.9, 3.9, 6.1, 3.2], [-5.0, 8.0, 40.0, 8.0]])
-    drawn = mlsd_lines.draw(lines, mlsd.Size(10, 12))
+    drawn = mlsd_lines.draw_segments(lines, mlsd.Size(10, 12))
     expected = np.zeros((10, 12), np.uint8)
     expected[3, 2:7] = expected[8] = 255
     assert np.array_equal(drawn, expected)
@@ -177,13 +179,13 @@ def test_bands_change_nothing(model: Model, monkeypatch: pytest.MonkeyPatch) -> 
     x = torch.from_numpy(photo(448, 64)).permute(2, 0, 1)[None].float()
     with torch.inference_mode():
         whole = module(x)
-        monkeypatch.setattr(row_tiling, "BYTES", 1)
+        monkeypatch.setattr(row_tiling, "TILE_BYTES", 1)
         assert (module(x) - whole).abs().max() <= 1e-5 * (whole.max() - whole.min())
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_the_official_form_loads_from_a_pickle(wrapped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = {name: value.half() for name, value in tensors(mlsd.official("large")).items()}
+    table = {name: value.half() for name, value in tensors(mlsd.official_shapes("large")).items()}
     weight = saved(tmp_path, monkeypatch, {"state_dict": table} if wrapped else table)
     assert loaded("large", weight)(torch.zeros(1, 3, 64, 96)).shape == (1, 5, 32, 48)
 
@@ -195,7 +197,7 @@ def test_the_official_form_loads_from_a_pickle(wrapped: bool, tmp_path: Path, mo
 def test_a_file_that_does_not_fit_is_refused(
     fault: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table = tensors(mlsd.official("large"))
+    table = tensors(mlsd.official_shapes("large"))
     if fault == "missing":
         del table[key]
     elif fault == "unexpected":
@@ -208,7 +210,7 @@ def test_a_file_that_does_not_fit_is_refused(
 
 def test_the_other_network_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadWeights, match="missing"):
-        loaded("large", saved(tmp_path, monkeypatch, tensors(mlsd.official("tiny"))))
+        loaded("large", saved(tmp_path, monkeypatch, tensors(mlsd.official_shapes("tiny"))))
 
 
 def test_names_of_existing_workflows() -> None:

@@ -73,7 +73,7 @@ def test_weights_before_enlarging_are_the_same_convolution(height: int, width: i
     enlarged = F.interpolate(x, size=level.shape[-2:], mode="bilinear", align_corners=True)
     weight, bias = published.values()
     expected = F.conv2d(torch.cat([enlarged, level], 1), weight, bias, padding=1)
-    bae._split(published, "up._net.0", 8, rows=rows)
+    bae._split_convolution(published, "up._net.0", 8, rows=rows)
     merge = (bae.MergeRows if rows else bae.Merge)(8, 3, 5)
     merge.load_state_dict({name.removeprefix("up._net.0."): tensor for name, tensor in published.items()}, strict=True)
     with torch.inference_mode():
@@ -86,8 +86,8 @@ def test_bands_join_to_the_whole(height: int, width: int, band: int) -> None:
     x = torch.from_numpy(np.random.default_rng(width).standard_normal((1, 16, height, width))).float()
     whole = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bae, "BAND", band)
-        assert torch.allclose(torch.cat(list(bae._bands(x)), 2), whole, atol=1e-5)
+        patch.setattr(bae, "TILE_VALUES", band)
+        assert torch.allclose(torch.cat(list(bae._iter_row_tiles(x)), 2), whole, atol=1e-5)
 
 
 def sphere(side: int = 65) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -101,7 +101,7 @@ def sphere(side: int = 65) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
 
 def test_colours_of_a_ball() -> None:
     normals, inside = sphere()
-    shown = bae.colours(normals)
+    shown = bae.render_normals(normals)
     assert np.abs(shown[inside] - (normals[inside] + 1) * 127.5).max() <= 1
     assert tuple(shown[32, 32]) == (127, 127, 255)  # the front is blue
     assert shown[32, 2, 0] > 240 > 140 > shown[32, 2, 1]  # the left is red
@@ -111,9 +111,12 @@ def test_colours_of_a_ball() -> None:
 def test_a_mirrored_ball_is_the_mirrored_map_with_red_turned_round() -> None:
     normals, inside = sphere()
     mirrored = normals[:, ::-1] * np.array([-1, 1, 1], np.float32)
-    one, other = (bae.colours(picture)[inside].astype(int) for picture in (normals, mirrored))
+    one, other = (bae.render_normals(picture)[inside].astype(int) for picture in (normals, mirrored))
     assert np.abs(one - other).max() <= 1
-    assert np.abs(bae.colours(normals)[..., 0].astype(int) + bae.colours(normals)[:, ::-1, 0] - 254).max() <= 1
+    assert (
+        np.abs(bae.render_normals(normals)[..., 0].astype(int) + bae.render_normals(normals)[:, ::-1, 0] - 254).max()
+        <= 1
+    )
 
 
 @pytest.mark.parametrize(("normal", "colour"), [
@@ -125,7 +128,7 @@ def test_a_mirrored_ball_is_the_mirrored_map_with_red_turned_round() -> None:
 ])  # fmt: skip
 def test_colours_of_planes(normal: tuple[float, ...], colour: tuple[int, ...]) -> None:
     plane = np.broadcast_to(np.array(normal, np.float32), (1, 4, 4, 3))
-    assert (bae.colours(plane) == np.array(colour)).all()
+    assert (bae.render_normals(plane) == np.array(colour)).all()
 
 
 def test_names_of_existing_workflows() -> None:

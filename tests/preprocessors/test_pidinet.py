@@ -69,7 +69,7 @@ def loaded(weight: Weight) -> cache.Network:
 @pytest.fixture
 def random_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Weight:
     """Let the annotators run on the weights of the golden data."""
-    weight = saved(tmp_path, monkeypatch, tensors(pidinet.official(), gain=GAIN))
+    weight = saved(tmp_path, monkeypatch, tensors(pidinet.official_shapes(), gain=GAIN))
     monkeypatch.setattr(pidinet, "WEIGHT", weight)
     require = store.Store.require
 
@@ -87,7 +87,7 @@ def run(name: str, image: NDArray[np.uint8], **params: Any) -> Any:
 
 def test_keys_are_the_published_ones(golden: dict[str, NDArray[Any]]) -> None:
     rows = (line.split(" ") for line in golden["keys_pidinet"].tobytes().decode().splitlines())
-    assert pidinet.official() == {name: tuple(map(int, shape)) for name, *shape in rows}
+    assert pidinet.official_shapes() == {name: tuple(map(int, shape)) for name, *shape in rows}
 
 
 @pytest.mark.usefixtures("random_file")
@@ -115,9 +115,9 @@ def test_maps_equal_the_peers(
 @pytest.mark.usefixtures("random_file")
 def test_parity_quantises_and_draws_twice(golden: dict[str, NDArray[Any]]) -> None:
     images = run("scribble_pidinet", golden["image"], reference_compat=True).images[0]
-    once = edges.scribble(golden["safe"])
-    assert (images != edges.scribble(once)[..., None]).mean() <= 0.001
-    assert (once != edges.scribble(once)).any()
+    once = edges.draw_scribble(golden["safe"])
+    assert (images != edges.draw_scribble(once)[..., None]).mean() <= 0.001
+    assert (once != edges.draw_scribble(once)).any()
 
 
 def reference(x: torch.Tensor, kernel: torch.Tensor, kind: str) -> torch.Tensor:
@@ -150,7 +150,7 @@ def test_a_folded_kernel_weighs_differences(kind: str) -> None:
     torch.manual_seed(3)
     x, kernel = torch.randn(1, 4, 9, 11), torch.randn(4, 1, 3, 3)
     before = kernel.clone()
-    folded = pidinet.plain(kernel, kind)
+    folded = pidinet.plain_kernel(kernel, kind)
     found = F.conv2d(x, folded, padding=folded.shape[2] // 2, groups=4)
     assert torch.allclose(found, reference(x, kernel, kind), atol=1e-5)
     assert torch.equal(kernel, before)
@@ -158,7 +158,7 @@ def test_a_folded_kernel_weighs_differences(kind: str) -> None:
 
 def test_a_grey_level_leaves_no_trace_in_bfloat16() -> None:
     """Differences do not see brightness, even where the kernels are rounded to eight bits."""
-    kernel = pidinet.plain(torch.randn(8, 3, 3, 3, generator=torch.Generator().manual_seed(1)), "central") / 255
+    kernel = pidinet.plain_kernel(torch.randn(8, 3, 3, 3, generator=torch.Generator().manual_seed(1)), "central") / 255
     stem = pidinet.Stem(8)
     stem.load_state_dict({"weight": pidinet.Stem.split(kernel)})
     seen = stem.bfloat16()(torch.full((1, 3, 16, 16), 255.0).bfloat16())[:, :, 1:-1, 1:-1]
@@ -183,11 +183,11 @@ def test_bfloat16_leaves_the_map_unchanged(name: str, params: dict[str, Any], ph
 
 def test_bands_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     network = pidinet.build({}).eval()
-    network.load_state_dict(pidinet.convert(tensors(pidinet.official(), gain=GAIN)))
+    network.load_state_dict(pidinet.convert(tensors(pidinet.official_shapes(), gain=GAIN)))
     x = torch.from_numpy(photo(448, 64)).permute(2, 0, 1)[None].float()
     with torch.inference_mode():
         whole = network(x)
-        monkeypatch.setattr(row_tiling, "BYTES", 1)
+        monkeypatch.setattr(row_tiling, "TILE_BYTES", 1)
         assert (network(x) - whole).abs().max() <= 1e-5
         assert whole.std() > 0.05
 
@@ -208,7 +208,7 @@ def test_both_ways_to_add_a_pointwise_convolution_agree() -> None:
 def test_a_file_that_does_not_fit_is_refused(
     fault: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table = tensors(pidinet.official())
+    table = tensors(pidinet.official_shapes())
     if fault == "missing":
         del table[key]
     elif fault == "unexpected":
@@ -220,7 +220,7 @@ def test_a_file_that_does_not_fit_is_refused(
 
 
 def test_half_precision_files_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = {name: value.half() for name, value in tensors(pidinet.official()).items()}
+    table = {name: value.half() for name, value in tensors(pidinet.official_shapes()).items()}
     assert loaded(saved(tmp_path, monkeypatch, table))(torch.zeros(1, 3, 40, 50)).shape == (1, 40, 50)
 
 

@@ -18,10 +18,10 @@ from underdrawing.core.images.geometry import Size
 from underdrawing.core.networks.placement import Placement
 from underdrawing.core.poses.drawing import draw_pose
 from underdrawing.core.poses.model import from_openpose, to_openpose
-from underdrawing.preprocessors.nets.mediapipe.bodies import Body, distinct
+from underdrawing.preprocessors.nets.mediapipe.bodies import Body, merge_duplicates
 from underdrawing.preprocessors.nets.mediapipe.faces import Face
-from underdrawing.preprocessors.nets.mediapipe.hands import Hand, handed
-from underdrawing.preprocessors.nets.mediapipe.people import assembled, body_slots
+from underdrawing.preprocessors.nets.mediapipe.hands import Hand, assign_hands
+from underdrawing.preprocessors.nets.mediapipe.people import assemble_people, body_slots
 from underdrawing.preprocessors.nets.mediapipe.regions import Region
 from underdrawing.preprocessors.nets.mediapipe.topology import LEFT, RIGHT
 from underdrawing.preprocessors.pose_mediapipe import PoseMediapipe
@@ -186,7 +186,7 @@ def test_hands_go_to_the_nearest_wrists() -> None:
         hand(352, 188, right=0.8),
         hand(250, 195, right=0.2),
     ]
-    owned, loose = handed(theirs, bodies)
+    owned, loose = assign_hands(theirs, bodies)
     assert not loose
     assert [owned[0][RIGHT], owned[0][LEFT], owned[1][RIGHT], owned[1][LEFT]] == [theirs[i] for i in (1, 3, 2, 0)]
 
@@ -195,12 +195,12 @@ def test_of_two_hands_held_together_each_goes_to_its_side() -> None:
     body = standing(200)
     body.points[15], body.points[16] = (202, 190), (198, 190)
     left, right = hand(196, 190, right=0.05), hand(204, 190, right=0.95)
-    owned, _ = handed([left, right], [body])
+    owned, _ = assign_hands([left, right], [body])
     assert owned[0] == {LEFT: left, RIGHT: right}
 
 
 def test_a_hand_of_nobody_is_a_person_of_its_own() -> None:
-    made = assembled([standing(200)], [hand(500, 400, right=0.9)], [], (600, 600), body=True)
+    made = assemble_people([standing(200)], [hand(500, 400, right=0.9)], [], (600, 600), body=True)
     assert [person.right_hand is None for person in made] == [True, False]
     assert not any(made[1].body)
     assert made[1].left_hand is None
@@ -212,7 +212,7 @@ def test_faces_go_to_the_nearest_noses() -> None:
         points[0], points[467] = (-20, -30), (20, 30)
         return Face(0.9, points + np.array([x, y], np.float32), np.full((2, 2), 5, np.float32))
 
-    made = assembled(
+    made = assemble_people(
         [standing(200), standing(400)], [], [face(402, 52), face(199, 48), face(100, 300)], (600, 600), body=True
     )
     assert [round(place(person.face, 0)[0]) for person in made] == [199, 402, 100]
@@ -231,20 +231,20 @@ def test_unseen_and_outside_points_are_gaps() -> None:
 
 def test_finds_of_one_person_are_merged_and_two_people_kept() -> None:
     one, again = standing(200), standing(203, score=0.8)
-    assert len(distinct([one, again])) == 1
-    assert len(distinct([one, standing(290)])) == 2
+    assert len(merge_duplicates([one, again])) == 1
+    assert len(merge_duplicates([one, standing(290)])) == 2
 
 
 def test_a_doubtful_find_within_a_person_is_dropped() -> None:
     arm = standing(200, score=0.55, height=80)
     moved = arm._replace(points=arm.points * 0.3 + np.array([130, 120], np.float32))
-    assert len(distinct([standing(200), moved])) == 1
-    assert len(distinct([standing(200), moved._replace(score=0.9)])) == 2
+    assert len(merge_duplicates([standing(200), moved])) == 1
+    assert len(merge_duplicates([standing(200), moved._replace(score=0.9)])) == 2
 
 
 def test_finds_of_one_person_vote() -> None:
     wrong = standing(200, score=0.85)
     wrong.points[11:] += (80, -60)
-    (chosen,) = distinct([wrong, standing(200, score=0.8), standing(202, score=0.8), standing(198, score=0.7)])
+    (chosen,) = merge_duplicates([wrong, standing(200, score=0.8), standing(202, score=0.8), standing(198, score=0.7)])
     assert np.abs(chosen.points - standing(200).points).max() <= 2
     assert chosen.score == 0.85

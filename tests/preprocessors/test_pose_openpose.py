@@ -23,8 +23,8 @@ from underdrawing.core.weights import store
 from underdrawing.core.weights.record import Weight
 from underdrawing.preprocessors import registry
 from underdrawing.preprocessors.nets.openpose import body, faces, hands, network, peaks, people
-from underdrawing.preprocessors.nets.openpose.axes import axes, view
-from underdrawing.preprocessors.nets.openpose.boxes import Box, cut, face_box, hand_box
+from underdrawing.preprocessors.nets.openpose.crops import Box, crop_box, face_box, hand_box
+from underdrawing.preprocessors.nets.openpose.resampling import build_axes, plan_input
 from underdrawing.preprocessors.pose_openpose import PoseOpenpose
 from underdrawing.preprocessors.weights import openpose_files
 
@@ -35,9 +35,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from underdrawing.core.poses.model import Keypoints
-    from underdrawing.preprocessors.nets.openpose.axes import View
     from underdrawing.preprocessors.nets.openpose.body import Joint, Joints
-    from underdrawing.preprocessors.nets.openpose.parts import Spots
+    from underdrawing.preprocessors.nets.openpose.resampling import InputPlan
 
     F32 = NDArray[np.float32]
     Table = dict[str, torch.Tensor]
@@ -156,7 +155,7 @@ def same_people(found: list[Joints], expected: NDArray[Any]) -> None:
 
 
 def decoded(maps: F32, height: int) -> list[Joints]:
-    return body.decode(maps, view(Size(height, height * maps.shape[2] // maps.shape[1])))
+    return body.decode_bodies(maps, plan_input(Size(height, height * maps.shape[2] // maps.shape[1])))
 
 
 def test_people_are_the_peers_to_the_pixel(golden: dict[str, NDArray[Any]]) -> None:
@@ -174,13 +173,13 @@ def test_ties_are_settled_as_the_peers_do(
     golden: dict[str, NDArray[Any]], height: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[F32] = []
-    official = peaks.official
+    official = peaks.resize_as_reference
 
-    def watched(heat: F32, plan: View) -> F32:
+    def watched(heat: F32, plan: InputPlan) -> F32:
         asked.append(heat)
         return official(heat, plan)
 
-    monkeypatch.setattr(peaks, "official", watched)
+    monkeypatch.setattr(peaks, "resize_as_reference", watched)
     same_people(decoded(pose_maps.tied_maps(), height), golden[f"tied_{height}"])
     assert asked
 
@@ -191,10 +190,10 @@ def test_peaks_are_those_of_the_definition(seed: int, height: int, width: int) -
     """Against whole maps, resized and blurred by OpenCV."""
     import cv2
 
-    plan = view(Size(height, width))
+    plan = plan_input(Size(height, width))
     heat = np.random.RandomState(seed).standard_normal((18, *(side // 8 for side in plan.padded))).astype(np.float32)
-    for joint, found in enumerate(peaks.find_peaks(heat * 0.3, plan, axes(plan))[:2]):
-        whole = peaks.official(heat[joint] * 0.3, plan).astype(np.float64)
+    for joint, found in enumerate(peaks.find_peaks(heat * 0.3, plan, build_axes(plan))[:2]):
+        whole = peaks.resize_as_reference(heat[joint] * 0.3, plan).astype(np.float64)
         soft = cv2.GaussianBlur(whole, (25, 25), 3, borderType=cv2.BORDER_REFLECT)
         padded = np.pad(soft, 1)
         around = [padded[1:-1, :-2], padded[1:-1, 2:], padded[:-2, 1:-1], padded[2:, 1:-1]]
@@ -202,7 +201,7 @@ def test_peaks_are_those_of_the_definition(seed: int, height: int, width: int) -
         seen = np.zeros(lead.shape, bool)
         seen[found.y, found.x] = True
         assert not (seen & (lead < -1e-9)).any()
-        assert len(found.x) == peaks.MOST or not (~seen & (lead > 1e-9)).any()
+        assert len(found.x) == peaks.MAX_PEAKS or not (~seen & (lead > 1e-9)).any()
         assert np.abs(found.score - whole[found.y, found.x]).max(initial=0) <= 1e-5
 
 
@@ -249,9 +248,9 @@ def test_few_joints_are_nobody() -> None:
     ((100, 4000), (36, 1472), (40, 1472)),
 ])  # fmt: skip
 def test_what_the_network_sees(size: tuple[int, int], shown: tuple[int, int], padded: tuple[int, int]) -> None:
-    plan = view(Size(*size))
+    plan = plan_input(Size(*size))
     assert (plan.shown, plan.padded) == (shown, padded)
-    seen = body.shown(np.full((*size, 3), (10, 20, 30), np.uint8), plan)
+    seen = body.prepare_input(np.full((*size, 3), (10, 20, 30), np.uint8), plan)
     assert seen.shape == (*padded, 3)
     assert (seen[: shown[0], : shown[1]] == (30, 20, 10)).all()
     assert (seen[shown[0] :] == 128).all()
@@ -279,7 +278,7 @@ def drawing(found: list[Joints]) -> NDArray[np.uint8]:
 # Hands and faces.
 
 
-def spread(spots: Spots) -> list[tuple[int, int] | None]:
+def spread(spots: Keypoints) -> list[tuple[int, int] | None]:
     return [None if spot is None else (spot.x, spot.y) for spot in spots]
 
 
@@ -339,14 +338,14 @@ def test_landmarks_are_the_largest_pixels_of_whole_maps(seed: int, height: int, 
     )
     heat, place = (find(large[0, :70].flatten(1).numpy(), 1) for find in (np.max, np.argmax))
     expected = [(at % width, at // width) if top > 0.05 else None for top, at in zip(heat, place.tolist(), strict=True)]
-    assert spread(faces.decode(torch.from_numpy(maps), height, width)) == expected
+    assert spread(faces.decode_landmarks(torch.from_numpy(maps), height, width)) == expected
 
 
 def test_a_joint_on_the_edge_of_its_crop_is_kept() -> None:
     maps = np.zeros((2, 128, 128), np.float32)
     maps[0, 5, 0] = 0.9
     above = maps > 0.05
-    assert hands.strongest(maps, above) == [(0, 5, pytest.approx(0.9)), None]
+    assert hands.find_strongest(maps, above) == [(0, 5, pytest.approx(0.9)), None]
 
 
 def test_the_heavier_part_wins_over_the_higher_one() -> None:
@@ -355,7 +354,7 @@ def test_the_heavier_part_wins_over_the_higher_one() -> None:
     maps[1, 5:8, 5:8] = 0.2
     maps[1, 6, 7] = 0.3
     maps[2, 2, 2] = 0.95  # joined by its corner
-    assert spread(hands.strongest(maps, maps > 0)) == [(1, 1), (7, 6), (2, 2)]
+    assert spread(hands.find_strongest(maps, maps > 0)) == [(1, 1), (7, 6), (2, 2)]
 
 
 def test_nothing_to_look_for_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -396,7 +395,7 @@ def test_face_box() -> None:
 
 def test_crops_come_from_the_picture_at_its_own_size() -> None:
     picture = np.arange(200 * 300 * 3, dtype=np.uint32).reshape(200, 300, 3).astype(np.uint8)
-    crop = cut(picture, Box(10, 20, 30), Size(100, 150))
+    crop = crop_box(picture, Box(10, 20, 30), Size(100, 150))
     assert np.array_equal(crop.pixels, picture[40:100, 20:80, ::-1])
     assert crop.on_map(0, 0) == (10, 20)
     assert crop.on_map(30, 59) == (25, 49.5)

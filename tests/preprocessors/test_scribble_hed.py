@@ -34,7 +34,7 @@ def golden() -> dict[str, NDArray[Any]]:
 
 
 def test_the_recipe_equals_the_peers(golden: dict[str, NDArray[Any]]) -> None:
-    assert np.array_equal(edges.scribble(golden["edges"]), golden["scribble"])
+    assert np.array_equal(edges.draw_scribble(golden["edges"]), golden["scribble"])
     assert 0.05 < (golden["scribble"] == 255).mean() < 0.95
 
 
@@ -46,7 +46,7 @@ def test_the_map_equals_the_peers(golden: dict[str, NDArray[Any]]) -> None:
 def test_padding_is_cut_off_before_thinning() -> None:
     result = annotator()(photograph("astronaut", 100), resolution=0)
     assert result.values is not None
-    assert np.array_equal(result.images[0, ..., 0], edges.scribble(edges.to_bytes(result.values)[0]))
+    assert np.array_equal(result.images[0, ..., 0], edges.draw_scribble(edges.to_bytes(result.values)[0]))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -67,12 +67,12 @@ def test_thin_keeps_ridges_alone(size: tuple[int, int], sigma: float) -> None:
     for step in ((0, 1), (1, 0), (1, 1), (1, -1)):
         ahead, behind = np.roll(padded, step, (0, 1))[middle], np.roll(padded, (-step[0], -step[1]), (0, 1))[middle]
         ridge |= (x >= ahead) & (x >= behind)
-    assert np.array_equal(edges.thin(noise, sigma=sigma) == 255, ridge & (x > 127))
+    assert np.array_equal(edges.thin_edges(noise, sigma=sigma) == 255, ridge & (x > 127))
 
 
 def test_flat_maps_give_no_strokes_and_full_ones_only_strokes() -> None:
-    assert not edges.scribble(np.zeros((50, 60), np.uint8)).any()
-    assert edges.scribble(np.full((50, 60), 255, np.uint8)).all()
+    assert not edges.draw_scribble(np.zeros((50, 60), np.uint8)).any()
+    assert edges.draw_scribble(np.full((50, 60), 255, np.uint8)).all()
 
 
 @pytest.mark.parametrize(("name", "model"), [

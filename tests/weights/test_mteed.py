@@ -21,7 +21,7 @@ def test_edge_probability_equals_the_peers(monkeypatch: pytest.MonkeyPatch) -> N
     with np.load(GOLDEN) as arrays:
         image, expected = arrays["image"], arrays["mteed"] / 65535
     try:
-        found = teed.edge_probability(image[None], MTEED, Placement())[0]
+        found = teed.predict_edges(image[None], MTEED, Placement())[0]
     except WeightsMissing as missing:
         pytest.skip(str(missing))
     assert expected.max() > 0.9

@@ -1,4 +1,4 @@
-"""Bodies: BlazePose's detector and its 33 points, for several people. Imported lazily (needs numpy, torch).
+"""Bodies: BlazePose's detector and its 33 points, for several people. Needs numpy, torch.
 
 Source: Bazarevsky et al., BlazePose (2020), and the options in MediaPipe's pose graphs (Apache-2.0).
 """
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ...weights import mediapipe_files
-from .detection import Detections, chance
-from .regions import Region, search, to_picture, upright
-from .running import Detector, Net
+from .detection import Detections, sigmoid
+from .inference import CropNetwork, Detector
+from .regions import Region, search_regions, to_picture, upright_angle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,13 +31,13 @@ MARGIN = 1.25
 """Side of the body's region over the diameter of the circle that the detector puts around the person."""
 
 
-DETECTOR = 0.9
+DETECTOR_RATIO = 0.9
 """Threshold of the detector over the confidence asked for: below about 0.55 it mostly sees people in hands and cats."""
-PRESENT = 0.5
+MIN_PRESENCE = 0.5
 """A person must be there in a second look, too, in the region that the first look suggests."""
-FINEST = 96
+MIN_TILE = 96
 """Side of the smallest tiles that are searched, in pixels."""
-CROWD = 6
+MAX_DUPLICATES = 6
 """Finds of one place, at different sizes, that are looked at; they vote on the pose."""
 SURE, COVERED = 0.65, 0.4
 """A body less sure than the first is dropped where more than the second part of it lies on a better one."""
@@ -58,17 +58,17 @@ class Body(NamedTuple):
     region: Region
 
 
-def region_of(centre: Array, rim: Array) -> Region:
+def body_region(centre: Array, rim: Array) -> Region:
     """Region of a body from the middle of its hips and the point on its circle above the head."""
     side = 2 * math.dist(centre.tolist(), rim.tolist()) * MARGIN
-    return Region(float(centre[0]), float(centre[1]), side, side, upright(centre, rim))
+    return Region(float(centre[0]), float(centre[1]), side, side, upright_angle(centre, rim))
 
 
-def refined(points: NDArray[Any], heat: Array, *, kernel: int = 7, sure: float = 0.5) -> Array:
+def refine_keypoints(points: NDArray[Any], heat: Array, *, kernel: int = 7, sure: float = 0.5) -> Array:
     """Move points [N, 2] (0 .. 1) to the mean of their heat map [N, H, W] (logits) nearby, where that is sure."""
     count, height, width = heat.shape
     reach = kernel // 2
-    likely = np.pad(chance(heat), ((0, 0), (reach, reach), (reach, reach)))
+    likely = np.pad(sigmoid(heat), ((0, 0), (reach, reach), (reach, reach)))
     columns = np.floor(points[:, 0] * width).astype(int)
     rows = np.floor(points[:, 1] * height).astype(int)
     result = points.copy()
@@ -83,26 +83,26 @@ def refined(points: NDArray[Any], heat: Array, *, kernel: int = 7, sure: float =
     return result
 
 
-class Bodies:
+class BodyFinder:
     """Finds bodies: the detector on the whole picture and on tiles of it, then the point network on every find."""
 
     def __init__(self, placement: Placement) -> None:
-        self.detect = Detector(Net(mediapipe_files.POSE_DETECTION, placement, low=-1), STRIDES)
-        self.net = Net(mediapipe_files.POSE_LANDMARK_FULL, placement)
+        self.detect = Detector(CropNetwork(mediapipe_files.POSE_DETECTION, placement, low=-1), STRIDES)
+        self.net = CropNetwork(mediapipe_files.POSE_LANDMARK_FULL, placement)
 
     def __call__(self, image: Image, *, confidence: float, levels: int) -> list[Body]:
-        """Everybody whose score is at least confidence, surest first. levels: see `regions.search`."""
-        found = self.detect(image, search(image, levels, FINEST), min(DETECTOR * confidence, 0.9))
-        found = thinned(found)
-        regions = [region_of(points[2], points[3]) for points in found.points]
+        """Everybody whose score is at least confidence, by confidence. levels: see `regions.search_regions`."""
+        found = self.detect(image, search_regions(image, levels, MIN_TILE), min(DETECTOR_RATIO * confidence, 0.9))
+        found = limit_crowds(found)
+        regions = [body_region(points[2], points[3]) for points in found.points]
         first = [
             body._replace(score=body.score * float(seen))
             for body, seen in zip(self._fit(image, regions), found.scores, strict=True)
         ]
-        alone = distinct([body for body in first if body.score >= confidence])
+        alone = merge_duplicates([body for body in first if body.score >= confidence])
         again = self._fit(image, [body.region for body in alone])
         both = zip(alone, again, strict=True)
-        return distinct([new._replace(score=old.score) for old, new in both if new.score >= PRESENT])
+        return merge_duplicates([new._replace(score=old.score) for old, new in both if new.score >= MIN_PRESENCE])
 
     def _fit(self, image: Image, regions: Sequence[Region]) -> list[Body]:
         if not regions:
@@ -113,24 +113,24 @@ class Bodies:
 
     def _read(self, landmarks: Array, heat: Array, presence: Array, region: Region) -> Body:
         table = landmarks.reshape(-1, 5)
-        points = to_picture(refined(table[:, :2] / self.net.size[0], heat), region)
-        visible = chance(table[:POINTS, 3])
-        follow = region_of(points[POINTS], points[POINTS + 1])
+        points = to_picture(refine_keypoints(table[:, :2] / self.net.size[0], heat), region)
+        visible = sigmoid(table[:POINTS, 3])
+        follow = body_region(points[POINTS], points[POINTS + 1])
         return Body(float(presence[0]), points[:POINTS], visible, follow)
 
 
-def thinned(found: Detections) -> Detections:
-    """Keep of the finds around one place the best CROWD; found is sorted, best first."""
+def limit_crowds(found: Detections) -> Detections:
+    """Keep of the finds around one place the best CROWD; found is sorted, by score."""
     kept: list[int] = []
     for i, (low, high) in enumerate(found.points[:, :2]):
         middles = found.points[kept, :2].mean(1)
-        if np.count_nonzero(((middles > low) & (middles < high)).all(1)) < CROWD:
+        if np.count_nonzero(((middles > low) & (middles < high)).all(1)) < MAX_DUPLICATES:
             kept.append(i)
     return Detections(found.scores[kept], found.points[kept])
 
 
-def distinct(bodies: Sequence[Body]) -> list[Body]:
-    """Each person once, best first.
+def merge_duplicates(bodies: Sequence[Body]) -> list[Body]:
+    """Each person once, by score.
 
     Finds of one person (points or head in the same place) are replaced by the one that the others agree with most.
     Dropped are doubtful finds that lie largely on a better one: the network sees people in arms and feet.
@@ -138,16 +138,16 @@ def distinct(bodies: Sequence[Body]) -> list[Body]:
     kept: list[Body] = []
     left = sorted(bodies, key=lambda body: -body.score)
     while left:
-        group = [body for body in left if body is left[0] or same(body, left[0])]
+        group = [body for body in left if body is left[0] or is_same_person(body, left[0])]
         left = [body for body in left if not any(body is other for other in group)]
-        chosen = agreed(group)
-        if chosen.score >= SURE or not any(inside(chosen, other) > COVERED for other in kept):
+        chosen = choose_consensus(group)
+        if chosen.score >= SURE or not any(compute_overlap(chosen, other) > COVERED for other in kept):
             kept.append(chosen)
     return kept
 
 
-def agreed(group: Sequence[Body]) -> Body:
-    """The find with the smallest score-weighted distance to all others, as sure as the surest."""
+def choose_consensus(group: Sequence[Body]) -> Body:
+    """The find with the smallest score-weighted distance to all others, as sure as the most confident."""
     points = np.stack([body.points for body in group])
     weights = np.array([body.score for body in group])
     apart = np.linalg.norm(points[:, None] - points[None], axis=-1).mean(-1)
@@ -155,7 +155,7 @@ def agreed(group: Sequence[Body]) -> Body:
     return group[middle]._replace(score=max(body.score for body in group))
 
 
-def same(one: Body, other: Body) -> bool:
+def is_same_person(one: Body, other: Body) -> bool:
     """Whether two finds are one person."""
     necks = [body.points[[11, 12]].mean(0) for body in (one, other)]
     heads = [body.points[:11].mean(0) for body in (one, other)]
@@ -170,14 +170,14 @@ def same(one: Body, other: Body) -> bool:
     return bool(apart < SAME_POINTS * extent)
 
 
-def inside(one: Body, other: Body) -> float:
+def compute_overlap(one: Body, other: Body) -> float:
     """Share of one's box, around its visible points, that lies in the other's."""
-    low, high = _box(one)
-    other_low, other_high = _box(other)
+    low, high = _bounding_box(one)
+    other_low, other_high = _bounding_box(other)
     shared = np.clip(np.minimum(high, other_high) - np.maximum(low, other_low), 0, None).prod()
     return float(shared / max(float((high - low).prod()), 1e-6))
 
 
-def _box(body: Body) -> tuple[Array, Array]:
+def _bounding_box(body: Body) -> tuple[Array, Array]:
     seen = body.points[body.visible > 0.5] if (body.visible > 0.5).any() else body.points
     return seen.min(0), seen.max(0)

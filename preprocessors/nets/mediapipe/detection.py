@@ -29,12 +29,12 @@ class Detections(NamedTuple):
         return cls(np.concatenate([p.scores for p in parts]), np.concatenate([p.points for p in parts]))
 
 
-def chance(logits: Array) -> Array:
+def sigmoid(logits: Array) -> Array:
     """Logistic function, 0 .. 1."""
     return (1 / (1 + np.exp(-np.clip(logits, -80, 80)))).astype(np.float32)
 
 
-def anchors(size: int, strides: Sequence[int], per_layer: int = 2) -> Array:
+def build_anchors(size: int, strides: Sequence[int], per_layer: int = 2) -> Array:
     """Anchor centres [N, 2], 0 .. 1, row by row; neighbouring layers of one stride share a grid."""
     grids: list[NDArray[np.floating[Any]]] = []
     for stride in dict.fromkeys(strides):
@@ -45,11 +45,11 @@ def anchors(size: int, strides: Sequence[int], per_layer: int = 2) -> Array:
     return np.concatenate(grids).astype(np.float32)
 
 
-def decode(boxes: Array, scores: Array, centres: Array, size: int, threshold: float) -> Detections:
+def decode_detections(boxes: Array, scores: Array, centres: Array, size: int, threshold: float) -> Detections:
     """Read one picture's raw output: boxes [N, 4 + 2 K] (centre, width, height, points, in pixels from the anchor) and
     logits [N, 1]; places come back as 0 .. 1 of the network's input.
     """
-    certain = chance(scores.reshape(-1))
+    certain = sigmoid(scores.reshape(-1))
     kept = certain >= threshold
     raw = boxes[kept].reshape(int(kept.sum()), boxes.shape[1] // 2, 2) / size
     middle, extent, points = raw[:, :1], raw[:, 1:2], raw[:, 2:]
@@ -57,7 +57,7 @@ def decode(boxes: Array, scores: Array, centres: Array, size: int, threshold: fl
     return Detections(certain[kept].astype(np.float32), places.astype(np.float32))
 
 
-def overlap(one: Array, many: Array) -> Array:
+def compute_iou(one: Array, many: Array) -> Array:
     """Intersection over union of a box [2, 2] with boxes [N, 2, 2]."""
     low, high = np.maximum(one[0], many[:, 0]), np.minimum(one[1], many[:, 1])
     shared = np.clip(high - low, 0, None).prod(-1)
@@ -65,13 +65,13 @@ def overlap(one: Array, many: Array) -> Array:
     return np.divide(shared, areas - shared, out=np.zeros_like(shared), where=areas > shared)
 
 
-def suppress(found: Detections, threshold: float) -> Detections:
-    """Merge finds whose boxes overlap more than threshold into their score-weighted mean, best first."""
+def suppress_overlaps(found: Detections, threshold: float) -> Detections:
+    """Merge finds whose boxes overlap more than threshold into their score-weighted mean, by score."""
     order = np.argsort(-found.scores, kind="stable")
     scores, points = found.scores[order], found.points[order]
     kept: list[tuple[float, Array]] = []
     while len(scores):
-        same = overlap(points[0, :2], points[:, :2]) > threshold
+        same = compute_iou(points[0, :2], points[:, :2]) > threshold
         same[0] = True
         weights = scores[same]
         mean = np.tensordot(weights, points[same], 1) / weights.sum()

@@ -1,4 +1,4 @@
-"""Draws face meshes as ControlNetMediaPipeFace was taught to see them. Imported lazily (needs numpy, OpenCV).
+"""Draws face meshes as ControlNetMediaPipeFace was trained to see them. Needs numpy, OpenCV.
 
 Source of colours and line width: CrucibleAI/ControlNetMediaPipeFace, as the peers' `mediapipe_face` draws them.
 """

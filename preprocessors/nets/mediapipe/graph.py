@@ -53,13 +53,13 @@ class Sparse(nn.Module):
         return made
 
 
-def _weight(entry: Entry) -> nn.Parameter | Sparse:
+def _build_weight(entry: Entry) -> nn.Parameter | Sparse:
     if "nonzero" in entry:
         return Sparse(entry["shape"], entry["nonzero"])
     return nn.Parameter(torch.zeros(entry["shape"]), requires_grad=False)
 
 
-def _whole(weight: nn.Parameter | Sparse) -> Tensor:
+def _dense_weight(weight: nn.Parameter | Sparse) -> Tensor:
     return weight.dense() if isinstance(weight, Sparse) else weight
 
 
@@ -69,7 +69,7 @@ class Conv(nn.Module):
     def __init__(self, entry: Entry) -> None:
         super().__init__()
         shape: list[int] = entry["shape"]
-        self.weight = _weight(entry)
+        self.weight = _build_weight(entry)
         self.bias = nn.Parameter(torch.zeros(shape[0]), requires_grad=False)
         self.stride: list[int] = entry["stride"]
         self.groups: int = entry["groups"]
@@ -83,7 +83,9 @@ class Conv(nn.Module):
         """Convolve [B, C, H, W]."""
         if self.outer is not None:
             x = functional.pad(x, self.outer)
-        return self.act(functional.conv2d(x, _whole(self.weight), self.bias, self.stride, self.inner, 1, self.groups))
+        return self.act(
+            functional.conv2d(x, _dense_weight(self.weight), self.bias, self.stride, self.inner, 1, self.groups)
+        )
 
 
 class ConvTranspose(nn.Module):
@@ -91,13 +93,13 @@ class ConvTranspose(nn.Module):
 
     def __init__(self, entry: Entry) -> None:
         super().__init__()
-        self.weight = _weight(entry)
+        self.weight = _build_weight(entry)
         self.bias = nn.Parameter(torch.zeros(entry["shape"][1]), requires_grad=False)
         self.stride: list[int] = entry["stride"]
 
     def forward(self, x: Tensor) -> Tensor:
         """Enlarge [B, C, H, W]."""
-        return functional.conv_transpose2d(x, _whole(self.weight), self.bias, self.stride)
+        return functional.conv_transpose2d(x, _dense_weight(self.weight), self.bias, self.stride)
 
 
 class Linear(nn.Module):
@@ -105,13 +107,13 @@ class Linear(nn.Module):
 
     def __init__(self, entry: Entry) -> None:
         super().__init__()
-        self.weight = _weight(entry)
+        self.weight = _build_weight(entry)
         self.bias = nn.Parameter(torch.zeros(entry["shape"][0]), requires_grad=False)
         self.act = ACTIVATIONS[entry["act"]]
 
     def forward(self, x: Tensor) -> Tensor:
         """Multiply [B, ...] to [B, C]."""
-        return self.act(functional.linear(x.flatten(1), _whole(self.weight), self.bias))
+        return self.act(functional.linear(x.flatten(1), _dense_weight(self.weight), self.bias))
 
 
 class PRelu(nn.Module):
@@ -171,11 +173,11 @@ class Resize(nn.Module):
         if self.rule != "legacy":
             return functional.interpolate(x, self.size, mode="bilinear", align_corners=self.rule == "corners")
         for axis, size in ((2, self.size[0]), (3, self.size[1])):
-            x = _legacy(x, axis, size)
+            x = _resize_legacy(x, axis, size)
         return x
 
 
-def _legacy(x: Tensor, axis: int, size: int) -> Tensor:
+def _resize_legacy(x: Tensor, axis: int, size: int) -> Tensor:
     length = x.shape[axis]
     place = torch.arange(size, dtype=torch.float32, device=x.device) * (length / size)
     low = place.floor().long().clamp(max=length - 1)
@@ -234,7 +236,7 @@ class Simple(nn.Module):
         return cells.permute(0, 3, 4, 1, 5, 2).reshape(batch, -1, height * block, width * block)
 
 
-KINDS: dict[str, Callable[[Entry], nn.Module]] = {
+OPERATIONS: dict[str, Callable[[Entry], nn.Module]] = {
     "conv": Conv,
     "conv_transpose": ConvTranspose,
     "linear": Linear,
@@ -263,11 +265,11 @@ class Graph(nn.Module):
             steps = [(entry["in"], entry["out"]) for entry in graph["ops"]]
             self.start: str = steps[0][0][0]
             self.outputs: dict[str, str] = dict(graph["outputs"])
-            self.ops = nn.ModuleList(_operation(entry) for entry in graph["ops"])
+            self.ops = nn.ModuleList(_build_operation(entry) for entry in graph["ops"])
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise BadWeights(f"the file holds no network description we can read ({error!r})", fix=_AGAIN) from error
         self.channels, self.size = int(channels), (int(height), int(width))
-        self.steps = _with_last_uses(steps, set(self.outputs.values()))
+        self.steps = _find_last_uses(steps, set(self.outputs.values()))
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Outputs by name."""
@@ -282,14 +284,14 @@ class Graph(nn.Module):
 _AGAIN = "reinstall the package, or convert the file again with tools/convert_mediapipe.py"
 
 
-def _operation(entry: Entry) -> nn.Module:
+def _build_operation(entry: Entry) -> nn.Module:
     kind = entry["op"]
-    if kind not in KINDS:
+    if kind not in OPERATIONS:
         raise BadWeights(f"the network has an operation {kind!r} that is not known", fix=_AGAIN)
-    return KINDS[kind](entry)
+    return OPERATIONS[kind](entry)
 
 
-def _with_last_uses(steps: list[tuple[list[str], str]], kept: set[str]) -> list[tuple[list[str], str, list[str]]]:
+def _find_last_uses(steps: list[tuple[list[str], str]], kept: set[str]) -> list[tuple[list[str], str, list[str]]]:
     seen = set(kept)
     result: list[tuple[list[str], str, list[str]]] = []
     for inputs, output in reversed(steps):

@@ -1,4 +1,4 @@
-"""Hands: palms in the whole picture and around wrists, then 21 points each. Imported lazily (needs numpy, torch).
+"""Hands: palms in the whole picture and around wrists, then 21 points each. Needs numpy, torch.
 
 Source: Zhang et al., MediaPipe Hands (2020), and the options in MediaPipe's hand graphs (Apache-2.0).
 """
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ...weights import mediapipe_files
-from .regions import Region, around, rotate, to_picture, upright, whole
-from .running import Detector, Net
+from .inference import CropNetwork, Detector
+from .regions import Region, enclosing_region, letterbox_region, rotate_vector, to_picture, upright_angle
 from .topology import ARM, LEFT, PALM, RIGHT
 
 if TYPE_CHECKING:
@@ -46,50 +46,50 @@ class Hand(NamedTuple):
         return max(float(np.linalg.norm(p[9] - p[0])), float(np.linalg.norm(p[17] - p[5])), 1e-6)
 
 
-def region_of_palm(points: Array) -> Region:
+def palm_region(points: Array) -> Region:
     """Region of a hand from a palm's find: box corners, then wrist and knuckles."""
     box, wrist, knuckle = points[:2], points[2], points[4]
     (x, y), (width, height) = (box[0] + box[1]) / 2, box[1] - box[0]
-    region = Region(float(x), float(y), float(width), float(height), upright(wrist, knuckle))
+    region = Region(float(x), float(y), float(width), float(height), upright_angle(wrist, knuckle))
     return region.shifted(0, -0.5).squared().scaled(2.6)
 
 
-def region_of_hand(points: Array) -> Region:
+def hand_region(points: Array) -> Region:
     """Region for a second look, from the 21 points of the first."""
     middle = (points[5] + 2 * points[9] + points[13]) / 4
-    return around(points[list(PALM)], upright(points[0], middle)).shifted(0, -0.1).squared().scaled(2.0)
+    return enclosing_region(points[list(PALM)], upright_angle(points[0], middle)).shifted(0, -0.1).squared().scaled(2.0)
 
 
-def region_of_wrist(body: Body, side: str) -> Region | None:
+def wrist_region(body: Body, side: str) -> Region | None:
     """Where a body's hand must be, pointing along it; None when the wrist is not seen."""
     elbow, wrist, little, index = ARM[side]
     if body.visible[wrist] < VISIBLE:
         return None
     start, end = body.points[wrist], (body.points[little] + 2 * body.points[index]) / 3
     length = max(math.dist(start.tolist(), end.tolist()), 0.25 * math.dist(start.tolist(), body.points[elbow].tolist()))
-    angle = upright(start, end)
-    x, y = rotate(0, -length, angle)
+    angle = upright_angle(start, end)
+    x, y = rotate_vector(0, -length, angle)
     side_length = 2 * length * 2.7
     return Region(float(start[0]) + x, float(start[1]) + y, side_length, side_length, angle)
 
 
-class Hands:
+class HandFinder:
     """Finds hands and gives them to people."""
 
     def __init__(self, placement: Placement) -> None:
-        self.detect = Detector(Net(mediapipe_files.PALM_DETECTION_FULL, placement), STRIDES)
-        self.net = Net(mediapipe_files.HAND_LANDMARK_FULL, placement)
+        self.detect = Detector(CropNetwork(mediapipe_files.PALM_DETECTION_FULL, placement), STRIDES)
+        self.net = CropNetwork(mediapipe_files.HAND_LANDMARK_FULL, placement)
 
     def __call__(self, image: Image, bodies: Sequence[Body], *, confidence: float) -> list[Hand]:
-        """Every hand whose presence is at least confidence, surest first."""
-        guesses = [r for body in bodies for side in (LEFT, RIGHT) if (r := region_of_wrist(body, side))]
+        """Every hand whose presence is at least confidence, by confidence."""
+        guesses = [r for body in bodies for side in (LEFT, RIGHT) if (r := wrist_region(body, side))]
         close = [guess._replace(angle=0.0).scaled(1.25) for guess in guesses]
-        found = self.detect(image, [whole(image), *close], 0.5)
-        regions = [region_of_palm(points) for points in found.points] + guesses
+        found = self.detect(image, [letterbox_region(image), *close], 0.5)
+        regions = [palm_region(points) for points in found.points] + guesses
         first = [hand for hand in self._fit(image, regions) if hand.score >= confidence]
-        again = self._fit(image, [region_of_hand(hand.points) for hand in first])
+        again = self._fit(image, [hand_region(hand.points) for hand in first])
         sure = [new if new.score >= old.score else old for new, old in zip(again, first, strict=True)]
-        return distinct(sure)
+        return merge_duplicates(sure)
 
     def _fit(self, image: Image, regions: Sequence[Region]) -> list[Hand]:
         if not regions:
@@ -100,8 +100,8 @@ class Hands:
         return [Hand(float(s[0]), float(h[0]), to_picture(p, region)) for s, h, p, region in rows]
 
 
-def distinct(hands: Sequence[Hand]) -> list[Hand]:
-    """Each hand once, surest first: hands whose points lie, on average, nearer than half a palm are one."""
+def merge_duplicates(hands: Sequence[Hand]) -> list[Hand]:
+    """Each hand once, by confidence: hands whose points lie, on average, nearer than half a palm are one."""
     kept: list[Hand] = []
     for hand in sorted(hands, key=lambda hand: -hand.score):
         apart = [np.linalg.norm(hand.points - other.points, axis=1).mean() / other.extent for other in kept]
@@ -110,7 +110,7 @@ def distinct(hands: Sequence[Hand]) -> list[Hand]:
     return kept
 
 
-def handed(hands: Sequence[Hand], bodies: Sequence[Body]) -> tuple[list[dict[str, Hand]], list[Hand]]:
+def assign_hands(hands: Sequence[Hand], bodies: Sequence[Body]) -> tuple[list[dict[str, Hand]], list[Hand]]:
     """Give each body its hands by distance to its wrists; what is seen of left and right settles close calls.
 
     Returns hands by side for every body, and the hands that belong to nobody.
@@ -120,7 +120,7 @@ def handed(hands: Sequence[Hand], bodies: Sequence[Body]) -> tuple[list[dict[str
         for b, body in enumerate(bodies)
         for side in (LEFT, RIGHT)
         for h, hand in enumerate(hands)
-        if (cost := distance(body, side, hand)) < REACH
+        if (cost := wrist_distance(body, side, hand)) < REACH
     )
     owned: list[dict[str, Hand]] = [{} for _ in bodies]
     taken: set[int] = set()
@@ -131,7 +131,7 @@ def handed(hands: Sequence[Hand], bodies: Sequence[Body]) -> tuple[list[dict[str
     return owned, [hand for h, hand in enumerate(hands) if h not in taken]
 
 
-def distance(body: Body, side: str, hand: Hand) -> float:
+def wrist_distance(body: Body, side: str, hand: Hand) -> float:
     """From a body's wrist to a hand's, in palms; one palm more when the hand looks like the other one."""
     wrist = ARM[side][1]
     wrong = (1 - hand.right) if side == RIGHT else hand.right

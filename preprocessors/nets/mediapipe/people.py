@@ -1,4 +1,4 @@
-"""Puts bodies, hands and faces together into people. Imported lazily (needs numpy, torch)."""
+"""Puts bodies, hands and faces together into people. Needs numpy, torch."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ....core.poses.model import BODY, Keypoint, Person, Pose
-from .bodies import Bodies
-from .faces import Face, Faces, slots
-from .hands import Hand, Hands, handed
+from .bodies import BodyFinder
+from .faces import Face, FaceFinder, face_points
+from .hands import Hand, HandFinder, assign_hands
 from .topology import BODY_SLOTS, LEFT, RIGHT
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 VISIBLE = 0.5
 """Body points that are less likely to be seen than this become gaps."""
-PART = 0.5
+MIN_PART_CONFIDENCE = 0.5
 """Confidence asked of hands and faces."""
 NEAR_FACE = 0.5
 """A face belongs to the body whose nose is nearest, within this share of the face's size."""
@@ -50,26 +50,26 @@ class PeopleFinder:
 
     def __init__(self, placement: Placement, options: SearchOptions) -> None:
         self.options = options
-        self.bodies = Bodies(placement)
-        self.hands = Hands(placement) if options.hands else None
-        self.faces = Faces(placement) if options.face else None
+        self.bodies = BodyFinder(placement)
+        self.hands = HandFinder(placement) if options.hands else None
+        self.faces = FaceFinder(placement) if options.face else None
 
     def __call__(self, image: Image) -> Pose:
-        """Everybody in a picture [H, W, 3], in its pixels: bodies surest first, then faces and hands of nobody."""
+        """Everybody in a picture [H, W, 3], in its pixels: bodies by confidence, then faces and hands of nobody."""
         height, width = image.shape[:2]
         bodies = self.bodies(image, confidence=self.options.confidence, levels=self.options.levels)
-        hands = self.hands(image, bodies, confidence=PART) if self.hands else []
-        faces = self.faces(image, bodies, confidence=PART) if self.faces else []
-        people = assembled(bodies, hands, faces, (height, width), body=self.options.body)
+        hands = self.hands(image, bodies, confidence=MIN_PART_CONFIDENCE) if self.hands else []
+        faces = self.faces(image, bodies, confidence=MIN_PART_CONFIDENCE) if self.faces else []
+        people = assemble_people(bodies, hands, faces, (height, width), body=self.options.body)
         return Pose(tuple(people[: self.options.max_people]), width, height)
 
 
-def assembled(
+def assemble_people(
     bodies: Sequence[Body], hands: Sequence[Hand], faces: Sequence[Face], size: tuple[int, int], *, body: bool
 ) -> list[Person]:
     """People from their parts; a face or hand that belongs to no body is a person of its own."""
-    owned, loose = handed(hands, bodies)
-    faced, others = fronted(faces, bodies)
+    owned, loose = assign_hands(hands, bodies)
+    faced, others = assign_faces(faces, bodies)
     nobody = (None,) * BODY
     people = [
         Person(
@@ -87,13 +87,13 @@ def assembled(
     return people
 
 
-def fronted(faces: Sequence[Face], bodies: Sequence[Body]) -> tuple[dict[int, Face], list[Face]]:
+def assign_faces(faces: Sequence[Face], bodies: Sequence[Body]) -> tuple[dict[int, Face], list[Face]]:
     """Give faces to bodies, nearest first; returns them by body, and those that are left."""
     offers = sorted(
         (gap, b, f)
         for b, body in enumerate(bodies)
         for f, face in enumerate(faces)
-        if (gap := _gap(body, face)) < NEAR_FACE
+        if (gap := _face_distance(body, face)) < NEAR_FACE
     )
     given: dict[int, int] = {}
     for _, b, f in offers:
@@ -103,7 +103,7 @@ def fronted(faces: Sequence[Face], bodies: Sequence[Body]) -> tuple[dict[int, Fa
     return {b: faces[f] for b, f in given.items()}, left
 
 
-def _gap(body: Body, face: Face) -> float:
+def _face_distance(body: Body, face: Face) -> float:
     return float(np.linalg.norm(body.points[0] - face.points[NOSE_TIP])) / max(face.size, 1e-6)
 
 
@@ -118,7 +118,7 @@ def body_slots(body: Body, size: tuple[int, int]) -> Keypoints:
 
 def face_slots(face: Face, size: tuple[int, int]) -> Keypoints:
     """OpenPose's 70 points of a face."""
-    return tuple(_point(point, face.score, size) for point in slots(face))
+    return tuple(_point(point, face.score, size) for point in face_points(face))
 
 
 def hand_slots(hand: Hand | None, size: tuple[int, int]) -> Keypoints | None:

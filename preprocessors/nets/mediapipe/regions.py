@@ -1,4 +1,4 @@
-"""Rotated square cut-outs of a picture, and the way back from points in them. Imported lazily (needs numpy, OpenCV).
+"""Rotated square cut-outs of a picture, and the way back from points in them. Needs numpy, OpenCV.
 
 All places are continuous picture coordinates in pixels: the upper left pixel covers 0 .. 1 in both directions.
 """
@@ -33,7 +33,7 @@ class Region(NamedTuple):
 
     def shifted(self, across: float, down: float) -> Region:
         """Moved along its own axes by shares of its width and height."""
-        x, y = rotate(across * self.width, down * self.height, self.angle)
+        x, y = rotate_vector(across * self.width, down * self.height, self.angle)
         return self._replace(x=self.x + x, y=self.y + y)
 
     def squared(self) -> Region:
@@ -42,49 +42,49 @@ class Region(NamedTuple):
         return self._replace(width=side, height=side)
 
 
-def rotate(x: float, y: float, angle: float) -> tuple[float, float]:
+def rotate_vector(x: float, y: float, angle: float) -> tuple[float, float]:
     """Turn a vector clockwise (y points down)."""
     cosine, sine = math.cos(angle), math.sin(angle)
     return x * cosine - y * sine, x * sine + y * cosine
 
 
-def upright(start: Any, end: Any) -> float:
+def upright_angle(start: Any, end: Any) -> float:
     """Angle of a region in which end lies straight above start."""
-    return _wrapped(math.pi / 2 - math.atan2(-(float(end[1]) - float(start[1])), float(end[0]) - float(start[0])))
+    return _wrap_angle(math.pi / 2 - math.atan2(-(float(end[1]) - float(start[1])), float(end[0]) - float(start[0])))
 
 
-def level(start: Any, end: Any) -> float:
+def horizontal_angle(start: Any, end: Any) -> float:
     """Angle of a region in which end lies straight to the right of start."""
-    return _wrapped(math.atan2(float(end[1]) - float(start[1]), float(end[0]) - float(start[0])))
+    return _wrap_angle(math.atan2(float(end[1]) - float(start[1]), float(end[0]) - float(start[0])))
 
 
-def _wrapped(angle: float) -> float:
+def _wrap_angle(angle: float) -> float:
     return angle - 2 * math.pi * math.floor((angle + math.pi) / (2 * math.pi))
 
 
-def whole(image: NDArray[Any]) -> Region:
+def letterbox_region(image: NDArray[Any]) -> Region:
     """Smallest centred square that holds the picture (a letterbox)."""
     height, width = image.shape[:2]
     return Region(width / 2, height / 2, width, height).squared()
 
 
-def full(image: NDArray[Any]) -> Region:
+def full_region(image: NDArray[Any]) -> Region:
     """The picture itself; crops of it are stretched."""
     height, width = image.shape[:2]
     return Region(width / 2, height / 2, width, height)
 
 
-def around(points: NDArray[Any], angle: float) -> Region:
+def enclosing_region(points: NDArray[Any], angle: float) -> Region:
     """Smallest region of that angle which holds the points [N, 2]."""
     cosine, sine = math.cos(angle), math.sin(angle)
     turned = points @ np.array([[cosine, -sine], [sine, cosine]], np.float32)
     low, high = turned.min(0), turned.max(0)
     middle = (low + high) / 2
-    x, y = rotate(float(middle[0]), float(middle[1]), angle)
+    x, y = rotate_vector(float(middle[0]), float(middle[1]), angle)
     return Region(x, y, float(high[0] - low[0]), float(high[1] - low[1]), angle)
 
 
-def tiles(image: NDArray[Any], side: float, *, overlap: float = 0.5) -> list[Region]:
+def tile_regions(image: NDArray[Any], side: float, *, overlap: float = 0.5) -> list[Region]:
     """Squares of a side in pixels that cover the picture, neighbours sharing at least that part."""
     height, width = image.shape[:2]
 
@@ -97,7 +97,7 @@ def tiles(image: NDArray[Any], side: float, *, overlap: float = 0.5) -> list[Reg
     return [Region(float(x), float(y), side, side) for y in centres(height) for x in centres(width)]
 
 
-def search(image: NDArray[Any], levels: int, finest: int) -> list[Region]:
+def search_regions(image: NDArray[Any], levels: int, finest: int) -> list[Region]:
     """Where detectors look: the whole picture, then tiles of the shorter side, of its half, and so on.
 
     levels: 1 is the whole picture only. Nearly square pictures begin with tiles of half a side; none is smaller than
@@ -106,10 +106,12 @@ def search(image: NDArray[Any], levels: int, finest: int) -> list[Region]:
     shorter = min(image.shape[:2])
     first = shorter if max(image.shape[:2]) > 1.2 * shorter else shorter / 2
     sides = [first / 2**step for step in range(levels - 1)]
-    return [whole(image)] + [region for side in sides if side >= finest for region in tiles(image, side)]
+    return [letterbox_region(image)] + [
+        region for side in sides if side >= finest for region in tile_regions(image, side)
+    ]
 
 
-def matrix(region: Region) -> Array:
+def region_matrix(region: Region) -> Array:
     """[2, 3] map from places in the region (0 .. 1 from its upper left corner) to the picture."""
     cosine, sine = math.cos(region.angle), math.sin(region.angle)
     linear = np.array([[cosine * region.width, -sine * region.height], [sine * region.width, cosine * region.height]])
@@ -119,30 +121,30 @@ def matrix(region: Region) -> Array:
 
 def to_picture(places: NDArray[Any], region: Region) -> Array:
     """Places in a region [..., 2] (0 .. 1) to picture pixels."""
-    across = matrix(region).astype(np.float64)
+    across = region_matrix(region).astype(np.float64)
     return (places @ across[:, :2].T + across[:, 2]).astype(np.float32)
 
 
 def to_region(points: NDArray[Any], region: Region) -> Array:
     """Exact inverse of `to_picture`."""
-    across = matrix(region).astype(np.float64)
+    across = region_matrix(region).astype(np.float64)
     return ((points - across[:, 2]) @ np.linalg.inv(across[:, :2]).T).astype(np.float32)
 
 
-def crop(image: Image, region: Region, size: tuple[int, int]) -> Image:
+def crop_region(image: Image, region: Region, size: tuple[int, int]) -> Image:
     """Cut out and resample to size = (height, width); black beyond the picture. Averages where it shrinks a lot."""
     height, width = size
     shrink = math.floor(min(region.height / height, region.width / width))
     if shrink >= 2:
-        image, region = _shrunk(image, region, shrink)
-    across = matrix(region).astype(np.float64)
+        image, region = _shrink(image, region, shrink)
+    across = region_matrix(region).astype(np.float64)
     pixels = across @ np.array([[1 / width, 0, 0.5 / width], [0, 1 / height, 0.5 / height], [0, 0, 1]])
     pixels[:, 2] -= 0.5
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(image, pixels, (width, height), flags=flags).astype(np.uint8, copy=False)
 
 
-def _shrunk(image: Image, region: Region, by: int) -> tuple[Image, Region]:
+def _shrink(image: Image, region: Region, by: int) -> tuple[Image, Region]:
     """Part of the picture that the region touches, reduced by a whole factor."""
     corners = to_picture(np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32), region)
     low = np.clip(np.floor(corners.min(0)).astype(int) - by, 0, None) // by * by

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from .peaks import Peaks
 
 JOINTS = 18
-LEAST_PARTS, LEAST_SCORE = 4, 0.4
+MIN_PARTS, MIN_SCORE = 4, 0.4
 """People with fewer parts, or with less per part, are dropped."""
 
 
 @dataclass(eq=False)
-class Draft:
+class PersonDraft:
     """A person in the making. joints: number of the peak of each joint, -1 for none."""
 
     joints: list[int] = field(default_factory=lambda: [-1] * JOINTS)
@@ -32,11 +32,11 @@ class Draft:
         self.parts += 1
         self.score += gain
 
-    def overlaps(self, other: Draft) -> bool:
+    def overlaps(self, other: PersonDraft) -> bool:
         """Whether both have some joint."""
         return any(a >= 0 and b >= 0 for a, b in zip(self.joints, other.joints, strict=True))
 
-    def swallow(self, other: Draft, gain: float) -> None:
+    def swallow(self, other: PersonDraft, gain: float) -> None:
         """Become one person with another draft that has none of this one's joints."""
         self.joints = [max(a, b) for a, b in zip(self.joints, other.joints, strict=True)]
         self.parts += other.parts
@@ -45,20 +45,22 @@ class Draft:
 
 def assemble(limbs: Sequence[Sequence[Limb]], peaks: Sequence[Peaks]) -> list[list[int]]:
     """Peaks of each person by joint, -1 where there is none."""
-    drafts: list[Draft] = []
+    drafts: list[PersonDraft] = []
     for kind, (start, end, _) in enumerate(LIMBS):
         for limb in limbs[kind]:
             _join(drafts, limb, start, end, peaks, founding=kind < FOUNDING)
-    whole = (one for one in drafts if one.parts >= LEAST_PARTS and one.score / one.parts >= LEAST_SCORE)
+    whole = (one for one in drafts if one.parts >= MIN_PARTS and one.score / one.parts >= MIN_SCORE)
     return [draft.joints for draft in whole]
 
 
-def _join(drafts: list[Draft], limb: Limb, start: int, end: int, peaks: Sequence[Peaks], *, founding: bool) -> None:
+def _join(
+    drafts: list[PersonDraft], limb: Limb, start: int, end: int, peaks: Sequence[Peaks], *, founding: bool
+) -> None:
     found = [draft for draft in drafts if draft.joints[start] == limb.start or draft.joints[end] == limb.end]
     gain = float(peaks[end].score[limb.end]) + limb.score
     if not found:
         if founding:
-            draft = Draft(score=float(peaks[start].score[limb.start]), parts=1)
+            draft = PersonDraft(score=float(peaks[start].score[limb.start]), parts=1)
             draft.joints[start] = limb.start
             draft.take(end, limb.end, gain)
             drafts.append(draft)

@@ -1,4 +1,4 @@
-"""Bodies in pictures. Imported lazily (needs numpy, OpenCV and torch)."""
+"""Bodies in pictures. Needs numpy, OpenCV and torch."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ....core.networks.batching import run_in_chunks
 from ....core.networks.cache import load_network
 from ...weights import openpose_files
 from .assembly import assemble
-from .axes import View, axes, view
 from .limbs import find_limbs
 from .network import PARTS, build_body
 from .peaks import find_peaks
+from .resampling import InputPlan, build_axes, plan_input
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,13 +43,13 @@ Joints = tuple["Joint | None", ...]
 
 def find_bodies(images: Images, placement: Placement) -> list[list[Joints]]:
     """People of each picture uint8 [B, H, W, 3] RGB."""
-    plan = view(Size(*images.shape[1:3]))
-    seen = np.stack([shown(image, plan) for image in images])
+    plan = plan_input(Size(*images.shape[1:3]))
+    seen = np.stack([prepare_input(image, plan) for image in images])
     maps = run_in_chunks(load_network(openpose_files.BODY, build_body, placement), seen, placement)
-    return [decode(one, plan) for one in maps]
+    return [decode_bodies(one, plan) for one in maps]
 
 
-def shown(image: NDArray[np.uint8], plan: View) -> NDArray[np.uint8]:
+def prepare_input(image: NDArray[np.uint8], plan: InputPlan) -> NDArray[np.uint8]:
     """What the network sees of an RGB picture: BGR, 184 pixels high, padded with grey to multiples of 8."""
     shrinks = plan.shown.height < plan.picture.height
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LANCZOS4
@@ -59,9 +59,9 @@ def shown(image: NDArray[np.uint8], plan: View) -> NDArray[np.uint8]:
     return canvas
 
 
-def decode(maps: F32, plan: View) -> list[Joints]:
+def decode_bodies(maps: F32, plan: InputPlan) -> list[Joints]:
     """People in the network's maps [57, cells, cells]."""
-    sides = axes(plan)
+    sides = build_axes(plan)
     peaks = find_peaks(maps[:PARTS], plan, sides)
     limbs = find_limbs(maps[PARTS:], peaks, sides)
     return [

@@ -1,4 +1,4 @@
-"""The 70 landmarks of faces. Imported lazily (needs numpy, OpenCV and torch).
+"""The 70 landmarks of faces. Needs numpy, OpenCV and torch.
 
 A landmark is where its map is largest when it is enlarged to the crop's size. Only the surroundings of the hottest
 cells are enlarged, and whole maps only to settle ties.
@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from ....core.networks.cache import load_network
 from ...weights import openpose_files
+from .keypoints import CropKeypoint, iter_maps, resize_to_squares
 from .network import FACE_MAPS, build_face
-from .parts import Spot, maps_of, squares
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ....core.networks.placement import Placement
-    from .parts import Spots
+    from .keypoints import CropKeypoints
 
     F32 = NDArray[np.float32]
     F64 = NDArray[np.float64]
@@ -38,30 +38,30 @@ SLACK = 1e-5
 """Relative error of the official code's float32 interpolation, generously."""
 
 
-def find_faces(crops: Sequence[NDArray[np.uint8]], placement: Placement) -> list[Spots]:
+def find_faces(crops: Sequence[NDArray[np.uint8]], placement: Placement) -> list[CropKeypoints]:
     """Landmarks of faces in BGR crops of any sizes, None for those that are not seen."""
     if not crops:
         return []
     net = load_network(openpose_files.FACE, build_face, placement)
-    maps = maps_of(net, squares(crops, SIDE), placement)
-    return [decode(one, *crop.shape[:2]) for one, crop in zip(maps, crops, strict=True)]
+    maps = iter_maps(net, resize_to_squares(crops, SIDE), placement)
+    return [decode_landmarks(one, *crop.shape[:2]) for one, crop in zip(maps, crops, strict=True)]
 
 
-def decode(maps: Tensor, height: int, width: int) -> Spots:
+def decode_landmarks(maps: Tensor, height: int, width: int) -> CropKeypoints:
     """Landmarks in maps [71, cells, cells] of a crop: where each is largest at the crop's size, if above 0.05."""
     heats = maps[:LANDMARKS].cpu().numpy()
-    rows, columns = Side.of(heats.shape[1], height), Side.of(heats.shape[2], width)
+    rows, columns = LinearAxis.of(heats.shape[1], height), LinearAxis.of(heats.shape[2], width)
     slack = SLACK * np.abs(heats).max((1, 2))
-    hot = heats >= (_reached(heats, rows, columns) - slack)[:, None, None]
+    hot = heats >= (_reached_heat(heats, rows, columns) - slack)[:, None, None]
     spans = zip(rows.touching(hot.any(2)), columns.touching(hot.any(1)), strict=True)
-    spots = [_landmark(heats[at], slack[at], rows, columns, *span) for at, span in enumerate(spans)]
+    spots = [_find_landmark(heats[at], slack[at], rows, columns, *span) for at, span in enumerate(spans)]
     if None in spots:
-        official = _official(maps, height, width)
+        official = _find_landmarks_by_reference(maps, height, width)
         spots = [official[at] if spot is None else spot for at, spot in enumerate(spots)]
     return [spot if spot is not None and spot.heat > THRESHOLD else None for spot in spots]
 
 
-class Side(NamedTuple):
+class LinearAxis(NamedTuple):
     """Linear interpolation of one side, corner to corner. weights: [pixels, cells]; place: of each pixel, in cells."""
 
     weights: F64
@@ -69,10 +69,10 @@ class Side(NamedTuple):
 
     @staticmethod
     @lru_cache(maxsize=64)
-    def of(cells: int, pixels: int) -> Side:
+    def of(cells: int, pixels: int) -> LinearAxis:
         """Side of this many cells that is shown in so many pixels."""
         place = np.linspace(0, cells - 1, pixels, dtype=np.float64)
-        return Side(np.maximum(0, 1 - np.abs(place[:, None] - np.arange(cells))), place)
+        return LinearAxis(np.maximum(0, 1 - np.abs(place[:, None] - np.arange(cells))), place)
 
     def nearest(self, cell: Index) -> Index:
         """Pixel nearest to each cell."""
@@ -85,14 +85,16 @@ class Side(NamedTuple):
         return [slice(*span) for span in zip(start.tolist(), np.maximum(end, start + 1).tolist(), strict=True)]
 
 
-def _reached(heats: F32, rows: Side, columns: Side) -> F64:
+def _reached_heat(heats: F32, rows: LinearAxis, columns: LinearAxis) -> F64:
     """Heat of a pixel near the hottest cell of each map [n, cells, cells]: the largest pixel has no less."""
     y, x = np.unravel_index(heats.reshape(len(heats), -1).argmax(1), heats.shape[1:])
     down, across = rows.weights[rows.nearest(y)], columns.weights[columns.nearest(x)]
     return ((down[:, None] @ heats)[:, 0] * across).sum(1)
 
 
-def _landmark(heat: F32, slack: float, rows: Side, columns: Side, y: slice, x: slice) -> Spot | None:
+def _find_landmark(
+    heat: F32, slack: float, rows: LinearAxis, columns: LinearAxis, y: slice, x: slice
+) -> CropKeypoint | None:
     """Largest pixel of one map; it lies in these rows and columns, because no pixel exceeds the cells round it. None
     where rounding might decide.
     """
@@ -102,12 +104,14 @@ def _landmark(heat: F32, slack: float, rows: Side, columns: Side, y: slice, x: s
     best = float(pixels[down, across])
     if np.count_nonzero(pixels >= best - slack) > 1 or abs(best - THRESHOLD) <= slack:
         return None
-    return Spot(x.start + across, y.start + down, best)
+    return CropKeypoint(x.start + across, y.start + down, best)
 
 
-def _official(maps: Tensor, height: int, width: int) -> list[Spot]:
+def _find_landmarks_by_reference(maps: Tensor, height: int, width: int) -> list[CropKeypoint]:
     """Largest pixel of each map as the official code finds it: all maps enlarged together, which matters for ties."""
     large = F.interpolate(maps[None].cpu().contiguous(), (height, width), mode="bilinear", align_corners=True)
     flat = large[0].flatten(1).numpy()
     places = flat.argmax(1)
-    return [Spot(int(at) % width, int(at) // width, float(one[at])) for one, at in zip(flat, places, strict=True)]
+    return [
+        CropKeypoint(int(at) % width, int(at) // width, float(one[at])) for one, at in zip(flat, places, strict=True)
+    ]

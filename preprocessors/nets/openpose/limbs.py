@@ -1,4 +1,4 @@
-"""Limbs from the part affinity fields, and people from limbs. Imported lazily (needs torch and numpy).
+"""Limbs from the part affinity fields, and people from limbs. Needs torch and numpy.
 
 The rules are OpenPose's (Cao et al. 2017, section 2.4) as its Python port scores and greedily joins them; all pairs of
 joints and all their samples are scored at once, and the fields are worked out only where a sample lies.
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .axes import product
+from .resampling import multiply_matrices
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from .axes import Axis
     from .peaks import Peaks
+    from .resampling import ResamplingAxis
 
     F32 = NDArray[np.float32]
     F64 = NDArray[np.float64]
@@ -32,12 +32,12 @@ LIMBS = (
 """Two joints and the field of x (y follows), in the order in which people are put together."""
 FOUNDING = 17
 """Limbs that may begin a person; the last two, shoulder to ear, only join."""
-SAMPLES, AGREEING = 10, 9
+SAMPLES, MIN_AGREEING = 10, 9
 """Points along a limb, and how many of them must agree with its direction: more than 80 %."""
 AGREEMENT = 0.05
 PROBES = (2, 4, 7)
 """Samples that are looked at first: two of them off settle that too few agree."""
-AT_ONCE = 1 << 16
+MAX_PAIRS = 1 << 16
 """Pairs that are scored together."""
 
 
@@ -49,27 +49,30 @@ class Limb(NamedTuple):
     score: float
 
 
-def find_limbs(fields: F32, peaks: Sequence[Peaks], sides: tuple[Axis, Axis]) -> list[list[Limb]]:
-    """Accepted limbs of each kind, best first, in fields [38, cells, cells]."""
-    return [_kind(fields[at : at + 2], peaks[start], peaks[end], sides) for start, end, at in LIMBS]
+def find_limbs(fields: F32, peaks: Sequence[Peaks], sides: tuple[ResamplingAxis, ResamplingAxis]) -> list[list[Limb]]:
+    """Accepted limbs of each kind, by score, in fields [38, cells, cells]."""
+    return [_find_kind(fields[at : at + 2], peaks[start], peaks[end], sides) for start, end, at in LIMBS]
 
 
-def _kind(field: F32, starts: Peaks, ends: Peaks, sides: tuple[Axis, Axis]) -> list[Limb]:
+def _find_kind(field: F32, starts: Peaks, ends: Peaks, sides: tuple[ResamplingAxis, ResamplingAxis]) -> list[Limb]:
     if not (starts.x.size and ends.x.size):
         return []
     pairs = Pairs(starts, ends, _Field(field, sides))
     first, second = (index.ravel() for index in np.indices((starts.x.size, ends.x.size)))
-    kept = [pairs.accepted(first[at : at + AT_ONCE], second[at : at + AT_ONCE]) for at in range(0, first.size, AT_ONCE)]
+    kept = [
+        pairs.accepted(first[at : at + MAX_PAIRS], second[at : at + MAX_PAIRS])
+        for at in range(0, first.size, MAX_PAIRS)
+    ]
     first, second, score = (np.concatenate(column) for column in zip(*kept, strict=True))
-    return _greedy(first, second, score)
+    return _match_greedily(first, second, score)
 
 
 class _Field:
     """A field [2, cells, cells], read at pixels of the picture."""
 
-    def __init__(self, field: F32, sides: tuple[Axis, Axis]) -> None:
+    def __init__(self, field: F32, sides: tuple[ResamplingAxis, ResamplingAxis]) -> None:
         rows, self.columns = sides
-        self.lines = product(rows.plain, field.astype(np.float64))
+        self.lines = multiply_matrices(rows.plain, field.astype(np.float64))
         self.span = np.arange(self.columns.taps.shape[1])
         self.height = len(rows.plain)
 
@@ -88,11 +91,11 @@ class Pairs:
     def accepted(self, first: Index, second: Index) -> tuple[Index, Index, F64]:
         """Pairs that make a limb, and their scores."""
         likely = self._agreement(first, second, PROBES)[0] > AGREEMENT
-        kept = likely.sum(1) >= len(PROBES) - (SAMPLES - AGREEING)
+        kept = likely.sum(1) >= len(PROBES) - (SAMPLES - MIN_AGREEING)
         first, second = first[kept], second[kept]
         along, length = self._agreement(first, second, range(SAMPLES))
         score = along.sum(1) / SAMPLES + np.minimum(0.5 * self.field.height / length - 1, 0)
-        good = ((along > AGREEMENT).sum(1) >= AGREEING) & (score > 0)
+        good = ((along > AGREEMENT).sum(1) >= MIN_AGREEING) & (score > 0)
         return first[good], second[good], score[good]
 
     def _agreement(self, first: Index, second: Index, samples: Sequence[int]) -> tuple[F64, F64]:
@@ -107,7 +110,7 @@ class Pairs:
         return field_x * (across / length)[:, None] + field_y * (down / length)[:, None], length
 
 
-def _greedy(first: Index, second: Index, score: F64) -> list[Limb]:
+def _match_greedily(first: Index, second: Index, score: F64) -> list[Limb]:
     """Best limbs of which no two share a peak; of equal ones the earlier."""
     limbs: list[Limb] = []
     used_first: set[int] = set()

@@ -1,4 +1,4 @@
-"""The convolutional pose machines of OpenPose: body, hand and face. Imported lazily (needs torch).
+"""The convolutional pose machines of OpenPose: body, hand and face. Needs torch.
 
 Papers: Cao et al., "Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields", CVPR 2017 (arXiv:1611.08050);
 Simon et al., "Hand Keypoint Detection in Single Images using Multiview Bootstrapping", CVPR 2017 (arXiv:1704.07809);
@@ -46,7 +46,7 @@ PART_STEM: tuple[Layer, ...] = (
 STAGES = range(2, 7)
 
 
-class Machine(nn.Module):
+class PoseMachine(nn.Module):
     """Convolutions under their official names, which are flat."""
 
     def add(self, layers: Iterable[Layer]) -> list[str]:
@@ -73,14 +73,14 @@ class Machine(nn.Module):
         return x
 
 
-def refinement(stage: int, channels_in: int, maps: int, suffix: str = "") -> list[Layer]:
+def refinement_layers(stage: int, channels_in: int, maps: int, suffix: str = "") -> list[Layer]:
     """Layers of one of the stages 2 to 6."""
     wide = [(f"Mconv{i}_stage{stage}{suffix}", 128 if i > 1 else channels_in, 128, 7) for i in range(1, 6)]
     narrow = [(f"Mconv6_stage{stage}{suffix}", 128, 128, 1), (f"Mconv7_stage{stage}{suffix}", 128, maps, 1)]
     return wide + narrow
 
 
-class Body(Machine):
+class Body(PoseMachine):
     """Maps [B, 57, H / 8, W / 8]: 19 heat maps, then 38 part affinity fields.
 
     The ReLU behind the last heat-map convolution is the published files' own: they were used with it everywhere.
@@ -88,12 +88,12 @@ class Body(Machine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.trunk = self.add([*VGG[0], *VGG[1], *VGG[2], *BODY_STEM])[-len(BODY_STEM) :]
+        self.backbone = self.add([*VGG[0], *VGG[1], *VGG[2], *BODY_STEM])[-len(BODY_STEM) :]
         self.fields = [self.add(self._first(FIELDS, "L1"))]
         self.parts = [self.add(self._first(PARTS, "L2"))]
         for stage in STAGES:
-            self.fields.append(self.add(refinement(stage, 128 + FIELDS + PARTS, FIELDS, "_L1")))
-            self.parts.append(self.add(refinement(stage, 128 + FIELDS + PARTS, PARTS, "_L2")))
+            self.fields.append(self.add(refinement_layers(stage, 128 + FIELDS + PARTS, FIELDS, "_L1")))
+            self.parts.append(self.add(refinement_layers(stage, 128 + FIELDS + PARTS, PARTS, "_L2")))
 
     @staticmethod
     def _first(maps: int, branch: str) -> list[Layer]:
@@ -102,7 +102,7 @@ class Body(Machine):
 
     def forward(self, x: Tensor) -> Tensor:
         """All stages; only the last one's maps come out."""
-        features = self.stem(x, self.trunk)
+        features = self.stem(x, self.backbone)
         fields, parts = self.chain(features, self.fields[0]), self.chain(features, self.parts[0])
         for to_fields, to_parts in zip(self.fields[1:], self.parts[1:], strict=True):
             seen = torch.cat([fields, parts, features], 1)
@@ -110,18 +110,18 @@ class Body(Machine):
         return torch.cat([F.relu(parts), fields], 1)
 
 
-class Part(Machine):
+class Part(PoseMachine):
     """Heat maps [B, maps, H / 8, W / 8] of the joints of a hand or the landmarks of a face, background last."""
 
     def __init__(self, maps: int) -> None:
         super().__init__()
-        self.trunk = self.add([*VGG[0], *VGG[1], *VGG[2], *PART_STEM])[-len(PART_STEM) :]
+        self.backbone = self.add([*VGG[0], *VGG[1], *VGG[2], *PART_STEM])[-len(PART_STEM) :]
         self.stages = [self.add([("conv6_1_CPM", 128, 512, 1), ("conv6_2_CPM", 512, maps, 1)])]
-        self.stages += [self.add(refinement(stage, 128 + maps, maps)) for stage in STAGES]
+        self.stages += [self.add(refinement_layers(stage, 128 + maps, maps)) for stage in STAGES]
 
     def forward(self, x: Tensor) -> Tensor:
         """All stages; only the last one's maps come out."""
-        features = self.stem(x, self.trunk)
+        features = self.stem(x, self.backbone)
         heat = self.chain(features, self.stages[0])
         for stage in self.stages[1:]:
             heat = self.chain(torch.cat([heat, features], 1), stage)

@@ -1,4 +1,4 @@
-"""Joints in the body network's heat maps. Imported lazily (needs torch, numpy and OpenCV).
+"""Joints in the body network's heat maps. Needs torch, numpy and OpenCV.
 
 A peak is a pixel of the picture whose blurred heat exceeds 0.1 and is not below that of its four neighbours; its
 confidence is the heat before the blur. Found without blurring or enlarging whole maps: only where the bounds of the
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from .axes import RADIUS, Axis, View, mirrored, product, slide
 from .network import STRIDE
+from .resampling import RADIUS, InputPlan, ResamplingAxis, blur_padded, mirror_index, multiply_matrices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 JOINTS = 18
 THRESHOLD = 0.1
-MOST = 256
-"""Peaks that are kept of one joint, surest first, so that a noise of thousands does not stall."""
+MAX_PEAKS = 256
+"""Peaks that are kept of one joint, by confidence, so that a noise of thousands does not stall."""
 COARSE, FINE = 1e-5, 1e-6
 """Error of float32 products, and of double precision against the official float32 arithmetic, relative to the largest
 heat of the map (measured: below 5e-7 and 3e-7)."""
@@ -42,48 +42,48 @@ class Peaks(NamedTuple):
     score: F64
 
 
-NOTHING = Peaks(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0))
+NO_PEAKS = Peaks(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0))
 
 
-def find_peaks(heat: F32, plan: View, sides: tuple[Axis, Axis]) -> list[Peaks]:
+def find_peaks(heat: F32, plan: InputPlan, sides: tuple[ResamplingAxis, ResamplingAxis]) -> list[Peaks]:
     """Peaks of each of the 18 joints in heat maps [18 or more, cells, cells]."""
-    return [_joint(heat[joint], plan, sides) for joint in range(JOINTS)]
+    return [_find_joint(heat[joint], plan, sides) for joint in range(JOINTS)]
 
 
-def _joint(heat: F32, plan: View, sides: tuple[Axis, Axis]) -> Peaks:
+def _find_joint(heat: F32, plan: InputPlan, sides: tuple[ResamplingAxis, ResamplingAxis]) -> Peaks:
     rows, columns = sides
     scale = float(np.abs(heat).max())
     if scale * rows.gain * columns.gain <= THRESHOLD:
-        return NOTHING
-    y, x = _candidates(heat, sides, COARSE * scale)
+        return NO_PEAKS
+    y, x = _find_candidates(heat, sides, COARSE * scale)
     if not y.size:
-        return NOTHING
-    kept = _confirmed(y, x, heat, plan, sides, FINE * scale)
+        return NO_PEAKS
+    kept = _confirm(y, x, heat, plan, sides, FINE * scale)
     y, x = y[kept], x[kept]
     score = (rows.plain[y] @ heat.astype(np.float64) * columns.plain[x]).sum(1)
-    if len(score) > MOST:
-        strongest = np.sort(np.argsort(-score, kind="stable")[:MOST])
+    if len(score) > MAX_PEAKS:
+        strongest = np.sort(np.argsort(-score, kind="stable")[:MAX_PEAKS])
         y, x, score = y[strongest], x[strongest], score[strongest]
     return Peaks(x, y, score)
 
 
-def _candidates(heat: F32, sides: tuple[Axis, Axis], slack: float) -> tuple[Index, Index]:
+def _find_candidates(heat: F32, sides: tuple[ResamplingAxis, ResamplingAxis], slack: float) -> tuple[Index, Index]:
     """Rows and columns of all pixels that may be peaks when blurred values are wrong by up to slack."""
     rows, columns = sides
     least = THRESHOLD - slack
-    across = product(heat, columns.smooth.T.astype(np.float32))
+    across = multiply_matrices(heat, columns.smooth.T.astype(np.float32))
     inner_x = np.flatnonzero(np.abs(across).max(0) * rows.gain > least)
-    down = product(rows.smooth.astype(np.float32), heat)
+    down = multiply_matrices(rows.smooth.astype(np.float32), heat)
     inner_y = np.flatnonzero(np.abs(down).max(1) * columns.gain > least)
     if not (inner_y.size and inner_x.size):
         return inner_y[:0], inner_x[:0]
-    blurry = product(rows.smooth[inner_y].astype(np.float32), across[:, inner_x])
-    top = (blurry > least) & _ridge(blurry, inner_y, 2 * slack) & _ridge(blurry.T, inner_x, 2 * slack).T
+    blurry = multiply_matrices(rows.smooth[inner_y].astype(np.float32), across[:, inner_x])
+    top = (blurry > least) & _find_ridge(blurry, inner_y, 2 * slack) & _find_ridge(blurry.T, inner_x, 2 * slack).T
     y, x = np.nonzero(top)
     return inner_y[y], inner_x[x]
 
 
-def _ridge(values: F32, place: Index, slack: float) -> Flags:
+def _find_ridge(values: F32, place: Index, slack: float) -> Flags:
     """Where values [n, m] are not below both neighbours along the first axis, whose places may have gaps.
 
     What lies in a gap is below the threshold, so lower than every peak.
@@ -96,24 +96,26 @@ def _ridge(values: F32, place: Index, slack: float) -> Flags:
     return ridge
 
 
-def _confirmed(y: Index, x: Index, heat: F32, plan: View, sides: tuple[Axis, Axis], slack: float) -> Flags:
+def _confirm(
+    y: Index, x: Index, heat: F32, plan: InputPlan, sides: tuple[ResamplingAxis, ResamplingAxis], slack: float
+) -> Flags:
     """Which candidates are peaks."""
-    lead = _lead(_patches(y, x, heat, sides), y, x, plan)
+    lead = _compute_lead(_blur_patches(y, x, heat, sides), y, x, plan)
     peak = lead > slack
     open_ = np.flatnonzero(np.abs(lead) <= slack)
     if open_.size:
-        peak[open_] = _official_lead(y[open_], x[open_], heat, plan) >= 0
+        peak[open_] = _compute_reference_lead(y[open_], x[open_], heat, plan) >= 0
     return peak
 
 
-def _patches(y: Index, x: Index, heat: F32, sides: tuple[Axis, Axis]) -> F64:
+def _blur_patches(y: Index, x: Index, heat: F32, sides: tuple[ResamplingAxis, ResamplingAxis]) -> F64:
     """Blurred values [n, 3, 3] round each pixel."""
     (rows, columns), wide = sides, heat.astype(np.float64)
     near_y, near_x = (np.clip(at[:, None] + AROUND, 0, len(axis.smooth) - 1) for at, axis in ((y, rows), (x, columns)))
     return rows.smooth[near_y] @ wide @ columns.smooth[near_x].transpose(0, 2, 1)
 
 
-def _lead(patch: F64, y: Index, x: Index, plan: View) -> F64:
+def _compute_lead(patch: F64, y: Index, x: Index, plan: InputPlan) -> F64:
     """By how much the middle of each patch exceeds its four neighbours and the threshold; 0 is enough for the former,
     not for the latter. Beyond the border there is nothing.
     """
@@ -125,17 +127,17 @@ def _lead(patch: F64, y: Index, x: Index, plan: View) -> F64:
     return np.minimum((middle[:, None] - neighbours).min(1), above)
 
 
-def _official_lead(y: Index, x: Index, heat: F32, plan: View) -> F64:
+def _compute_reference_lead(y: Index, x: Index, heat: F32, plan: InputPlan) -> F64:
     """As _lead, of patches that come about as in the official code."""
-    whole = official(heat, plan)
+    whole = resize_as_reference(heat, plan)
     around = np.arange(-RADIUS - 1, RADIUS + 2)
-    rows, columns = mirrored(y[:, None] + around, whole.shape[0]), mirrored(x[:, None] + around, whole.shape[1])
+    rows, columns = mirror_index(y[:, None] + around, whole.shape[0]), mirror_index(x[:, None] + around, whole.shape[1])
     windows = whole[rows[:, :, None], columns[:, None, :]].astype(np.float64)
-    down = slide(windows.transpose(1, 0, 2))
-    return _lead(slide(down.transpose(2, 0, 1)).transpose(2, 1, 0), y, x, plan)
+    down = blur_padded(windows.transpose(1, 0, 2))
+    return _compute_lead(blur_padded(down.transpose(2, 0, 1)).transpose(2, 1, 0), y, x, plan)
 
 
-def official(heat: F32, plan: View) -> F32:
+def resize_as_reference(heat: F32, plan: InputPlan) -> F32:
     """Map [cells, cells] at the picture's size, resized twice."""
     height, width = heat.shape
     large = cv2.resize(heat, (width * STRIDE, height * STRIDE), interpolation=cv2.INTER_LANCZOS4)

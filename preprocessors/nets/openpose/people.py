@@ -1,4 +1,4 @@
-"""People of pictures: bodies, then hands and faces where the bodies say they are. Imported lazily."""
+"""People of pictures: bodies, then hands and faces where the bodies say they are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ....core.images.resize import resize_images
 from ....core.poses.model import Keypoint, Person, Pose
 from .body import find_bodies
-from .boxes import LEFT_ARM, RIGHT_ARM, Box, cut, face_box, hand_box
+from .crops import LEFT_ARM, RIGHT_ARM, Box, crop_box, face_box, hand_box
 from .faces import find_faces
 from .hands import find_hands
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from ....core.networks.placement import Placement
     from ....core.poses.model import Keypoints
     from .body import Joints
-    from .parts import Spots
+    from .keypoints import CropKeypoints
 
-    Find = Callable[[Sequence[NDArray[np.uint8]], Placement], list[Spots]]
+    Find = Callable[[Sequence[NDArray[np.uint8]], Placement], list[CropKeypoints]]
     Where = Callable[[Joints], Box | None]
 
-LEAST = 0.001
+MIN_CONFIDENCE = 0.001
 """Confidence of points whose heat is not above it."""
 
 
@@ -47,7 +47,7 @@ def find_people(images: Images, size: Size, options: SearchOptions, placement: P
     """
     fitted = resize_images(images, size)
     bodies = find_bodies(fitted, placement)
-    search = _Search(images if options.full_resolution else fitted, size, bodies, placement)
+    search = _PartSearch(images if options.full_resolution else fitted, size, bodies, placement)
     arms = (LEFT_ARM, RIGHT_ARM) if options.hands else ()
     hands = search.parts(find_hands, [lambda joints, arm=arm: hand_box(joints, arm, size) for arm in arms])
     faces = search.parts(find_faces, [lambda joints: face_box(joints, size)] if options.face else [])
@@ -62,7 +62,7 @@ def find_people(images: Images, size: Size, options: SearchOptions, placement: P
     )
 
 
-class _Search:
+class _PartSearch:
     """Hands and faces of all bodies of all pictures."""
 
     def __init__(self, pictures: Images, size: Size, bodies: list[list[Joints]], placement: Placement) -> None:
@@ -71,7 +71,7 @@ class _Search:
     def parts(self, find: Find, where: Sequence[Where]) -> dict[tuple[int, int, int], Keypoints]:
         """Points by number of the picture, of the person and of the place, all found in one go."""
         crops = {
-            (picture, number, which): cut(self.pictures[picture], box, self.size)
+            (picture, number, which): crop_box(self.pictures[picture], box, self.size)
             for picture, people in enumerate(self.bodies)
             for number, joints in enumerate(people)
             for which, place in enumerate(where)
@@ -90,4 +90,4 @@ def _body(joints: Joints) -> Keypoints:
 
 
 def _point(x: float, y: float, heat: Any) -> Keypoint:
-    return Keypoint(float(x), float(y), min(max(float(heat), LEAST), 1.0))
+    return Keypoint(float(x), float(y), min(max(float(heat), MIN_CONFIDENCE), 1.0))

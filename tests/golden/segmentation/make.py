@@ -29,7 +29,7 @@ RECIPES = {
     "upernet": segmentation.UPERNET,
     "oneformer_ade20k": segmentation.ONEFORMER_ADE20K,
     "mask2former": segmentation.MASK2FORMER,
-} | {f"segformer_{model}": segmentation.segformer(model) for model in ("b0", "b2", "b5")}
+} | {f"segformer_{model}": segmentation.build_segformer(model) for model in ("b0", "b2", "b5")}
 INDEX = "relative_position_index"
 
 
@@ -49,7 +49,7 @@ def whole(config: Any) -> Any:
 def main() -> None:
     """Run every network once."""
     picture = np.random.RandomState(0).randint(0, 256, (8, 12, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
-    x = segmentation.standardised(torch.from_numpy(picture).permute(2, 0, 1)[None].float())
+    x = segmentation.normalise(torch.from_numpy(picture).permute(2, 0, 1)[None].float())
     arrays: dict[str, Any] = {"picture": picture}
     keys: dict[str, Any] = {"full": {}}
     for name, recipe in RECIPES.items():

@@ -31,26 +31,26 @@ def stack(x: Tensor) -> tuple[Tensor, Tensor]:
 def test_outputs_are_those_of_the_whole(height: int, width: int, small: int) -> None:
     x = torch.randint(-9, 9, (2, 1, height, width), generator=torch.Generator().manual_seed(height)).float()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(row_tiling, "BYTES", small)
-        found = row_tiling.in_bands(stack, [x], halo=6, channels=1, strides=(1, 2))
+        patch.setattr(row_tiling, "TILE_BYTES", small)
+        found = row_tiling.run_in_row_tiles(stack, [x], halo=6, channels=1, strides=(1, 2))
     for one, other in zip(found, stack(x), strict=True):
         assert torch.equal(one, other)
 
 
 def test_a_large_picture_is_cut_and_a_small_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_tiling, "BYTES", 32 * 10 * 4)
+    monkeypatch.setattr(row_tiling, "TILE_BYTES", 32 * 10 * 4)
     for height, rows in ((38, [38]), (96, [38, 44, 38])):
         CALLS.clear()
-        row_tiling.in_bands(stack, [torch.zeros(1, 1, height, 10)], halo=6, channels=1, strides=(1, 2))
+        row_tiling.run_in_row_tiles(stack, [torch.zeros(1, 1, height, 10)], halo=6, channels=1, strides=(1, 2))
         assert rows == CALLS
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.trace. is deprecated")
 def test_what_is_recorded_for_another_backend_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_tiling, "BYTES", 1)
+    monkeypatch.setattr(row_tiling, "TILE_BYTES", 1)
 
     def run(x: Tensor) -> Tensor:
-        return row_tiling.in_bands(stack, [x], halo=6, channels=1, strides=(1, 2))[0]
+        return row_tiling.run_in_row_tiles(stack, [x], halo=6, channels=1, strides=(1, 2))[0]
 
     traced: Any = torch.jit.trace(run, torch.zeros(1, 1, 64, 8))
     x = torch.randn(1, 1, 130, 5)

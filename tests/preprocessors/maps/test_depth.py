@@ -57,7 +57,7 @@ def angles(found: NDArray[Any], expected: NDArray[Any]) -> NDArray[np.float64]:
 @settings(max_examples=25, deadline=None)
 @given(st.floats(-3, 3), st.floats(-3, 3), st.floats(0.5, 15))
 def test_a_plane_has_one_normal(across: float, down: float, a: float) -> None:
-    found = depth.normals(tilted(across, down)[None], a, 0.0)[0]
+    found = depth.compute_normals(tilted(across, down)[None], a, 0.0)[0]
     assert angles(found[1:-1, 1:-1], unit(SOBEL * across, SOBEL * down, a)).max() <= 0.1
 
 
@@ -67,7 +67,7 @@ def test_a_sphere_has_its_normals() -> None:
     left, up = 39.5 - columns, 29.5 - rows
     radius = 60.0
     height = np.sqrt(radius**2 - left**2 - up**2).astype(np.float32)
-    found = depth.normals(height[None], SOBEL, 0.0)[0]
+    found = depth.compute_normals(height[None], SOBEL, 0.0)[0]
     away = angles(found, unit(left, up, height))[1:-1, 1:-1]
     assert away.max() <= 0.2
     assert away.mean() <= 0.05
@@ -76,7 +76,7 @@ def test_a_sphere_has_its_normals() -> None:
 def test_a_box_faces_the_viewer_and_its_sides_do_not() -> None:
     height = np.zeros(SIZE, np.float32)
     height[20:40, 20:60] = 10
-    found = depth.normals(height[None], 2 * pi, 0.0)[0]
+    found = depth.compute_normals(height[None], 2 * pi, 0.0)[0]
     assert np.allclose(found[22:38, 22:58], [0, 0, 1])
     assert np.allclose(found[:18], [0, 0, 1])
     left, right, top, bottom = found[30, 20], found[30, 59], found[20, 40], found[39, 40]
@@ -88,12 +88,12 @@ def test_a_box_faces_the_viewer_and_its_sides_do_not() -> None:
 
 def test_a_mirrored_scene_has_mirrored_normals() -> None:
     scene = np.random.RandomState(3).random_sample(SIZE).astype(np.float32)[None]
-    found, mirrored = depth.normals(scene, 1.0, 0.3), depth.normals(scene[:, :, ::-1].copy(), 1.0, 0.3)
+    found, mirrored = depth.compute_normals(scene, 1.0, 0.3), depth.compute_normals(scene[:, :, ::-1].copy(), 1.0, 0.3)
     assert np.allclose(mirrored[:, :, ::-1] * [-1, 1, 1], found, atol=1e-6)
 
 
 def test_background_is_level() -> None:
-    found = depth.normals(ramp()[None], 2 * pi, 0.4)[0]
+    found = depth.compute_normals(ramp()[None], 2 * pi, 0.4)[0]
     relative = ramp() / (SIZE.width - 1)
     assert np.array_equal(
         found[relative < 0.4], np.tile(np.array([0, 0, 1], np.float32), (int((relative < 0.4).sum()), 1))
@@ -103,13 +103,13 @@ def test_background_is_level() -> None:
 
 def test_colours_of_normals_are_in_the_order_the_controlnet_learnt() -> None:
     vectors = np.array([[[[0, 0, 1], [1, 0, 0], [0, -1, 0]]]], np.float32)
-    assert depth.normals_map(vectors).tolist() == [[[[255, 127, 127], [127, 127, 255], [127, 0, 127]]]]
+    assert depth.render_normals(vectors).tolist() == [[[[255, 127, 127], [127, 127, 255], [127, 0, 127]]]]
 
 
 @settings(max_examples=30, deadline=None)
 @given(arrays(np.float32, (2, 5, 7), elements=st.floats(0, 5000, width=32)), st.floats(0, 15), st.floats(0, 1))
 def test_normals_are_unit_vectors(values: Plane, a: float, background: float) -> None:
-    found = depth.normals(values, a, background)
+    found = depth.compute_normals(values, a, background)
     assert found.dtype == np.float32
     assert np.abs(np.linalg.norm(found, axis=-1) - 1).max() < 1e-5
 
@@ -117,14 +117,14 @@ def test_normals_are_unit_vectors(values: Plane, a: float, background: float) ->
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1)])
 def test_normals_of_slivers(size: tuple[int, int]) -> None:
     values = np.arange(size[0] * size[1], dtype=np.float32).reshape(1, *size)
-    assert depth.normals(values, 0.0, 0.5).shape == (1, *size, 3)
+    assert depth.compute_normals(values, 0.0, 0.5).shape == (1, *size, 3)
 
 
 # Maps.
 
 
 def test_near_is_white() -> None:
-    disparity, distance = depth.of_disparity(ramp()[None]), depth.of_distance(ramp()[None])
+    disparity, distance = depth.render_disparity(ramp()[None]), depth.render_distance(ramp()[None])
     assert disparity.images[0, 0, [0, -1], 0].tolist() == [0, 255]
     assert distance.images[0, 0, [0, -1], 0].tolist() == [255, 0]
     assert disparity.notes == distance.notes == ()
@@ -133,21 +133,21 @@ def test_near_is_white() -> None:
 
 def test_maps_are_cut_off_and_not_rounded() -> None:
     values = np.array([[[0, 0.999, 1.999, 100]]], np.float32)
-    assert depth.of_disparity(values).images[0, 0, :, 0].tolist() == [0, 2, 5, 255]
+    assert depth.render_disparity(values).images[0, 0, :, 0].tolist() == [0, 2, 5, 255]
 
 
 def test_zoedepths_percentiles() -> None:
     metres = np.random.RandomState(1).random_sample((1, 40, 50)).astype(np.float32) * 9 + 1
     near, far = np.percentile(metres[0], (2, 85))
     expected = ((1 - (metres - near) / (far - near)) * 255).clip(0, 255)
-    found = depth.of_distance_by_percentile(metres).images[..., 0]
+    found = depth.render_distance_by_percentile(metres).images[..., 0]
     assert np.abs(found - np.floor(expected)).max() <= 1
     assert (found == np.floor(expected)).mean() > 0.99
-    darker = depth.of_distance_by_percentile(metres, gamma_corrected=True).images[..., 0]
+    darker = depth.render_distance_by_percentile(metres, gamma_corrected=True).images[..., 0]
     assert np.abs(darker - np.floor((expected / 255) ** 2.2 * 255)).max() <= 1
 
 
-@pytest.mark.parametrize("shown", [depth.of_disparity, depth.of_distance, depth.of_distance_by_percentile])
+@pytest.mark.parametrize("shown", [depth.render_disparity, depth.render_distance, depth.render_distance_by_percentile])
 @pytest.mark.parametrize("level", [0.0, 7.0, 1e6])
 @pytest.mark.filterwarnings("error")
 def test_flat_depth_is_black_and_told(shown: Any, level: float) -> None:
@@ -158,20 +158,22 @@ def test_flat_depth_is_black_and_told(shown: Any, level: float) -> None:
     assert result.images[1].max() == 0
     assert len(result.notes) == 1
     assert "picture 2" in result.notes[0]
-    assert depth.level_notes(np.stack([flat, ramp()])) == (result.notes[0].replace("2", "1").replace("black", "level"),)
+    assert depth.flat_normal_notes(np.stack([flat, ramp()])) == (
+        result.notes[0].replace("2", "1").replace("black", "level"),
+    )
 
 
 def test_mostly_flat_distance_still_shows_the_rest() -> None:
     metres = np.full((1, *SIZE), 5, np.float32)
     metres[0, 0, 0] = 9
-    assert depth.of_distance_by_percentile(metres).images[0, 0, :2, 0].tolist() == [0, 255]
+    assert depth.render_distance_by_percentile(metres).images[0, 0, :2, 0].tolist() == [0, 255]
 
 
 @pytest.mark.filterwarnings("error")
 def test_numbers_that_are_not_finite_are_told() -> None:
     values = ramp()[None].copy()
     values[0, 0, :2] = np.nan, np.inf
-    result = depth.of_disparity(values)
+    result = depth.render_disparity(values)
     assert np.isfinite(result.values).all()
     assert "not finite" in result.notes[0]
 
@@ -179,7 +181,7 @@ def test_numbers_that_are_not_finite_are_told() -> None:
 @settings(max_examples=30, deadline=None)
 @given(arrays(np.float32, (1, 4, 6), elements=st.floats(0, 1e4, width=32)))
 def test_a_mirrored_depth_gives_a_mirrored_map(values: Plane) -> None:
-    one, other = (depth.of_disparity(v).images for v in (values, values[:, :, ::-1].copy()))
+    one, other = (depth.render_disparity(v).images for v in (values, values[:, :, ::-1].copy()))
     assert np.array_equal(one[:, :, ::-1], other)
 
 

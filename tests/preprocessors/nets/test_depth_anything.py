@@ -24,8 +24,8 @@ from underdrawing.core.networks import cache as models
 from underdrawing.core.networks.placement import Placement
 from underdrawing.core.weights import store
 from underdrawing.core.weights.record import Weight
-from underdrawing.preprocessors.layers.imagenet import standardised
-from underdrawing.preprocessors.layers.key_renaming import Renaming
+from underdrawing.preprocessors.layers.imagenet import normalise
+from underdrawing.preprocessors.layers.key_renaming import KeyRenaming
 from underdrawing.preprocessors.layers.pretrained import Pretrained
 from underdrawing.preprocessors.maps import depth
 from underdrawing.preprocessors.nets import depth_anything, dpt_hybrid, zoedepth
@@ -56,7 +56,7 @@ def golden() -> dict[str, NDArray[Any]]:
 
 def narrow_hybrid() -> Any:
     """Configuration of the golden data's trunk."""
-    config = dpt_hybrid.config()
+    config = dpt_hybrid.build_config()
     config.hidden_size, config.num_attention_heads, config.intermediate_size = WIDTH, HEADS, 4 * WIDTH
     return config
 
@@ -66,7 +66,7 @@ def narrow_zoe() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {"WIDTH": WIDTH, "HEADS": HEADS, "BLOCKS": 4}.items():
             patch.setattr(zoedepth, name, value)
-        return zoedepth.config("nyu")
+        return zoedepth.build_config("nyu")
 
 
 @dataclass(frozen=True)
@@ -82,13 +82,13 @@ class Case:
 
 LAST = "depth_head.scratch.output_conv2.2.bias"
 CASES = {
-    "depth_anything_1": Case(vit_small, depth_anything.recipe(1, "small", "original"), LAST),
-    "depth_anything_2": Case(vit_small, depth_anything.recipe(2, "small", "original"), LAST),
+    "depth_anything_1": Case(vit_small, depth_anything.build_recipe(1, "small", "original"), LAST),
+    "depth_anything_2": Case(vit_small, depth_anything.build_recipe(2, "small", "original"), LAST),
     "dpt_hybrid": Case(
         hybrid, dpt_hybrid.RECIPES["original"]._replace(config=narrow_hybrid), "scratch.output_conv.4.bias"
     ),
     "zoedepth": Case(
-        zoe, zoedepth.recipe("nyu", "original")._replace(config=narrow_zoe), gain=0.9, extra=whole_numbers
+        zoe, zoedepth.build_recipe("nyu", "original")._replace(config=narrow_zoe), gain=0.9, extra=whole_numbers
     ),
 }
 
@@ -108,7 +108,7 @@ def pixels(name: str) -> torch.Tensor:
     """What the golden data's network was given."""
     image = golden()["picture"]
     if name.startswith("depth_anything"):
-        return standardised(depth_anything._resized(image[None], depth_anything.seen_size(Size(90, 112), 70)))
+        return normalise(depth_anything._resize(image[None], depth_anything.compute_input_size(Size(90, 112), 70)))
     return torch.from_numpy(image[:64, :96].copy()).permute(2, 0, 1)[None] / 127.5 - 1
 
 
@@ -129,7 +129,7 @@ def test_transformers_own_file_gives_the_same_network() -> None:
     case = CASES["depth_anything_2"]
     published = depth_anything.ORIGINAL(tensors(case))
     assert "backbone.encoder.layer.11.attention.attention.query.weight" in published
-    module = depth_anything.recipe(2, "small", "transformers")(published, {}, "x").eval()
+    module = depth_anything.build_recipe(2, "small", "transformers")(published, {}, "x").eval()
     with torch.inference_mode():
         found = module(pixels("depth_anything_2"))[0].numpy()
     expected = golden()["depth_anything_2"]
@@ -139,11 +139,11 @@ def test_transformers_own_file_gives_the_same_network() -> None:
 def test_metric_models_give_metres() -> None:
     """The same network with a sigmoid behind it, times the furthest distance."""
     table = tensors(CASES["depth_anything_2"])
-    raw = depth_anything.recipe(2, "small", "original")(table, {}, "x").eval()
+    raw = depth_anything.build_recipe(2, "small", "original")(table, {}, "x").eval()
     raw.get_submodule("model.head").activation2 = nn.Identity()
     x = torch.randn(1, 3, 28, 42, generator=torch.Generator().manual_seed(4))
     for model, furthest in (("small_indoor", 20), ("small_outdoor", 80)):
-        metric = depth_anything.recipe(2, model, "original")(table, {}, "x").eval()
+        metric = depth_anything.build_recipe(2, model, "original")(table, {}, "x").eval()
         with torch.inference_mode():
             assert torch.allclose(metric(x), torch.sigmoid(raw(x)) * furthest, atol=1e-4)
 
@@ -204,11 +204,11 @@ def test_bfloat16_leaves_the_map_unchanged() -> None:
     table = {**made(case.shapes, case.gain)}
     table[case.last] = table[case.last] + 10000
     module = case.load(table, {}, "x").eval()
-    x = standardised(depth_anything._resized(photograph("astronaut", 256), Size(252, 252)))
+    x = normalise(depth_anything._resize(photograph("astronaut", 256), Size(252, 252)))
     with torch.inference_mode():
         full = module(x)
         short = module.to(torch.bfloat16)(x.bfloat16())
-    one, other = (depth.of_disparity(values.numpy()).images[0, ..., 0] for values in (full, short))
+    one, other = (depth.render_disparity(values.numpy()).images[0, ..., 0] for values in (full, short))
     assert one.std() > 20
     assert not np.array_equal(one, other)
     assert ssim(one, other) >= 0.99
@@ -219,13 +219,13 @@ def test_positions_are_sampled_as_torch_does_with_dinos_scale() -> None:
     holder = nn.Module()
     holder.position_embeddings = nn.Parameter(table)
     for rows, columns in ((5, 9), (37, 40), (60, 37)):
-        found = depth_anything._positions(holder, table, rows * 14, columns * 14)
+        found = depth_anything._interpolate_positions(holder, table, rows * 14, columns * 14)
         grid = table[:, 1:].reshape(1, 37, 37, 6).permute(0, 3, 1, 2)
         scales = ((rows + 0.1) / 37, (columns + 0.1) / 37)
         expected = F.interpolate(grid, scale_factor=scales, mode="bicubic").flatten(2).transpose(1, 2)
         assert torch.allclose(found[:, 1:], expected, atol=1e-4)
         assert torch.equal(found[:, :1], table[:, :1])
-    assert torch.equal(depth_anything._positions(holder, table, 518, 518), table)
+    assert torch.equal(depth_anything._interpolate_positions(holder, table, 518, 518), table)
 
 
 @pytest.mark.parametrize(("size", "side", "seen"), [
@@ -240,7 +240,7 @@ def test_positions_are_sampled_as_torch_does_with_dinos_scale() -> None:
     ((300, 1200), 1036, (728, 2898)),
 ])  # fmt: skip
 def test_what_depth_anything_sees(size: tuple[int, int], side: int, seen: tuple[int, int]) -> None:
-    assert depth_anything.seen_size(Size(*size), side) == seen
+    assert depth_anything.compute_input_size(Size(*size), side) == seen
 
 
 @pytest.mark.parametrize(("size", "seen"), [
@@ -251,7 +251,7 @@ def test_what_depth_anything_sees(size: tuple[int, int], side: int, seen: tuple[
     ((3, 3), (384, 384)),
 ])  # fmt: skip
 def test_what_zoedepth_sees(size: tuple[int, int], seen: tuple[int, int]) -> None:
-    assert zoedepth.seen_size(Size(*size), zoedepth.NATIVE["nyu"]) == seen
+    assert zoedepth.compute_input_size(Size(*size), zoedepth.NATIVE["nyu"]) == seen
 
 
 def test_zoedepths_padding_and_mirror_are_its_authors(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,13 +259,13 @@ def test_zoedepths_padding_and_mirror_are_its_authors(monkeypatch: pytest.Monkey
         return lambda seen: seen.mean(1, keepdim=True)
 
     monkeypatch.setattr(zoedepth, "load_assembled", network)
-    found = zoedepth.metres(golden()["picture"][None], "nyu", zoedepth.ZOE_ORIGINAL, Placement())[0]
+    found = zoedepth.estimate_metres(golden()["picture"][None], "nyu", zoedepth.ZOE_ORIGINAL, Placement())[0]
     assert np.abs(found - golden()["mirrored"]).max() <= TOLERANCE
 
 
 @pytest.mark.skipif(find_spec("openvino") is None, reason="the extra openvino is not installed")
 @pytest.mark.parametrize(("load", "sizes"), [
-    pytest.param(depth_anything.recipe(2, "small", "original"), ((70, 98), (518, 518)), id="depth_anything"),
+    pytest.param(depth_anything.build_recipe(2, "small", "original"), ((70, 98), (518, 518)), id="depth_anything"),
     pytest.param(dpt_hybrid.RECIPES["original"], ((64, 64), (128, 192)), id="dpt_hybrid"),
 ])  # fmt: skip
 def test_openvino_runs_every_size(load: Pretrained, sizes: tuple[tuple[int, int], ...]) -> None:
@@ -284,7 +284,7 @@ def test_openvino_runs_every_size(load: Pretrained, sizes: tuple[tuple[int, int]
 
 
 def test_renaming_cuts_drops_and_hands_on() -> None:
-    rules = Renaming([(r"a\.(\d)", r"x.\1,y.\1"), (r"gone", ""), (r"b", "c")])
+    rules = KeyRenaming([(r"a\.(\d)", r"x.\1,y.\1"), (r"gone", ""), (r"b", "c")])
     table = {"a.3": torch.arange(4.0), "gone": torch.zeros(1), "b": torch.ones(2), "other": torch.ones(1)}
     renamed = rules(table)
     assert {name: value.tolist() for name, value in renamed.items()} == {
@@ -294,7 +294,7 @@ def test_renaming_cuts_drops_and_hands_on() -> None:
 
 def test_two_keys_of_one_new_name_are_both_handed_on() -> None:
     table = {"old.weight": torch.zeros(2), "older.weight": torch.ones(2)}
-    found = Renaming([(r"old(er)?\.weight", "new.weight")])(table)
+    found = KeyRenaming([(r"old(er)?\.weight", "new.weight")])(table)
     assert sorted(found) == ["new.weight", "older.weight"]
     assert found["new.weight"].tolist() == [0, 0]
     assert found["older.weight"].tolist() == [1, 1]

@@ -141,12 +141,12 @@ def test_the_stem_sorts_pixels_as_yolox_does() -> None:
     kernel, x = torch.randn(4, 12, 3, 3), torch.randn(1, 3, 10, 14)
     sorted_pixels = torch.cat([x[..., row::2, column::2] for column in (0, 1) for row in (0, 1)], 1)
     expected = nn.functional.conv2d(sorted_pixels, kernel, padding=1)
-    found = nn.functional.conv2d(x, yolox._unsorted(kernel), stride=2, padding=2)
+    found = nn.functional.conv2d(x, yolox._unshuffle_stem(kernel), stride=2, padding=2)
     assert torch.allclose(found, expected, atol=1e-5)
 
 
 def test_a_pyramid_of_small_maxima_is_one_of_large_ones() -> None:
-    made = csp.Pyramid(8).eval()
+    made = csp.SpatialPyramidPooling(8).eval()
     x = torch.randn(2, 8, 9, 17)
     with torch.inference_mode():
         h = made.conv1(x)

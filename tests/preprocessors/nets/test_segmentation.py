@@ -42,9 +42,9 @@ RECIPES = {
     "upernet": segmentation.UPERNET,
     "oneformer_ade20k": segmentation.ONEFORMER_ADE20K,
     "mask2former": segmentation.MASK2FORMER,
-    "segformer_b0": segmentation.segformer("b0"),
-    "segformer_b2": segmentation.segformer("b2"),
-    "segformer_b5": segmentation.segformer("b5"),
+    "segformer_b0": segmentation.build_segformer("b0"),
+    "segformer_b2": segmentation.build_segformer("b2"),
+    "segformer_b5": segmentation.build_segformer("b5"),
 }
 SIDES = {"upernet": 512, "oneformer_ade20k": 640, "oneformer_coco": 800, "mask2former": 640, "segformer": 512}
 library: Any = transformers
@@ -94,9 +94,9 @@ def test_painting_equals_a_loop_over_the_classes(classes: Any) -> None:
     expected = np.zeros((2, 60, 50, 3), np.uint8)
     for index in range(len(classes.names)):
         expected[shown == index, :] = classes.colour(index)
-    assert np.array_equal(labels.painted(shown, classes), expected)
+    assert np.array_equal(labels.colour_labels(shown, classes), expected)
     flipped = shown[:, ::-1, ::-1]
-    assert np.array_equal(labels.painted(flipped, classes), expected[:, ::-1, ::-1])
+    assert np.array_equal(labels.colour_labels(flipped, classes), expected[:, ::-1, ::-1])
 
 
 # Enlarging.
@@ -110,7 +110,7 @@ def test_best_classes_equal_argmax_of_enlarged_scores(
     h: int, w: int, height: int, width: int, classes: int, seed: int
 ) -> None:
     scores = torch.randn(2, classes, h, w, generator=torch.Generator().manual_seed(seed))
-    found = labels.best_classes(scores, Size(height, width)).long()
+    found = labels.find_best_classes(scores, Size(height, width)).long()
     enlarged = interpolate(scores, size=(height, width), mode="bilinear", align_corners=False)
     chosen = enlarged.gather(1, found[:, None])[:, 0]
     assert found.shape == (2, height, width)
@@ -119,17 +119,17 @@ def test_best_classes_equal_argmax_of_enlarged_scores(
 
 def test_a_class_that_is_second_everywhere_wins_between() -> None:
     scores = torch.tensor([[10.0, 0.0], [9.0, 9.0], [0.0, 10.0]])[None, :, None]
-    assert labels.best_classes(scores, Size(1, 8))[0, 0].tolist() == [0, 0, 1, 1, 1, 1, 2, 2]
+    assert labels.find_best_classes(scores, Size(1, 8))[0, 0].tolist() == [0, 0, 1, 1, 1, 1, 2, 2]
 
 
 def test_scores_become_exact_colours_and_names() -> None:
     """Stripes of a picture, half of it sky, then tree and road; each known to the pixel."""
     scores = torch.zeros(1, 150, 8, 8)
     scores[:, 2, :4], scores[:, 4, 4:6], scores[:, 6, 6:] = 5, 5, 5
-    shown = labels.best_classes(scores, Size(64, 40)).numpy()
+    shown = labels.find_best_classes(scores, Size(64, 40)).numpy()
     expected = np.repeat(np.array([2, 4, 6], np.uint8), [32, 16, 16])[:, None].repeat(40, 1)
     assert np.array_equal(shown[0], expected)
-    image = labels.painted(shown, palettes.ADE20K)[0]
+    image = labels.colour_labels(shown, palettes.ADE20K)[0]
     assert image[[0, 32, 63], 0].tolist() == [[6, 230, 230], [4, 200, 3], [140, 140, 140]]
     found = palettes.ADE20K.count(shown[0]).classes
     assert [(one.name, one.share) for one in found] == [("sky", 0.5), ("tree", 0.25), ("road", 0.25)]
@@ -147,7 +147,7 @@ def test_scores_become_exact_colours_and_names() -> None:
     ((1, 1), 640, 2560, (640, 640)),
 ])  # fmt: skip
 def test_the_size_a_network_sees(size: tuple[int, int], short: int, longest: int, seen: tuple[int, int]) -> None:
-    assert segmentation.seen_size(Size(*size), short, longest) == seen
+    assert segmentation.compute_input_size(Size(*size), short, longest) == seen
 
 
 # The networks, with every published layer and few channels.
@@ -173,14 +173,14 @@ def narrow(name: str) -> Any:
 
 def x_of(golden: dict[str, NDArray[Any]]) -> torch.Tensor:
     height, width = golden["picture"].shape[:2]
-    return segmentation.pixel_values(golden["picture"][None], Size(height, width))
+    return segmentation.preprocess(golden["picture"][None], Size(height, width))
 
 
 def scores_of(golden: dict[str, NDArray[Any]], name: str) -> torch.Tensor:
     if name in golden:
         return torch.from_numpy(golden[name])[None]
     classes, masks = (torch.from_numpy(golden[f"{name}.{part}"])[None] for part in ("classes", "masks"))
-    return segmentation.voted(classes, masks)
+    return segmentation.combine_masks(classes, masks)
 
 
 @every
@@ -300,10 +300,10 @@ def test_maps_equal_transformers_pipeline(
 
     monkeypatch.setattr(segmentation, "load_assembled", assembled)
     weight = SEGFORMER["b0"]
-    seen = segmentation.seen_size(Size(120, 150), 96, 2048)
+    seen = segmentation.compute_input_size(Size(120, 150), 96, 2048)
     assert seen == (96, 128)
     for size in (seen, Size(120, 150)):
-        ours = segmentation.label_maps(picture[None], size, recipe, weight, Placement())[0]
+        ours = segmentation.predict_labels(picture[None], size, recipe, weight, Placement())[0]
         expected = pipeline(theirs, kind, picture, seen, size)
         twice = name == "upernet" and size != seen  # the library enlarges twice there: borders move by a fraction
         assert (ours == expected).mean() >= (0.98 if twice else 0.9999)
@@ -318,14 +318,14 @@ def test_masks_vote_as_mask2former_says() -> None:
     outputs = SimpleNamespace(class_queries_logits=classes, masks_queries_logits=masks)
     prepare = processor("Mask2FormerImageProcessor", Size(384, 384))
     expected = prepare.post_process_semantic_segmentation(outputs, target_sizes=[(200, 300)])[0]
-    ours = labels.best_classes(segmentation.voted(classes, masks), Size(200, 300))[0]
+    ours = labels.find_best_classes(segmentation.combine_masks(classes, masks), Size(200, 300))[0]
     assert (ours == expected).float().mean() >= 0.9999
 
 
 @pytest.mark.parametrize("size", [(120, 150), (333, 200), (700, 90)])
 def test_pixel_values_equal_transformers(size: tuple[int, int]) -> None:
-    picture, seen = photo(*size), segmentation.seen_size(Size(*size), 128, 512)
-    ours = segmentation.pixel_values(picture[None], seen)
+    picture, seen = photo(*size), segmentation.compute_input_size(Size(*size), 128, 512)
+    ours = segmentation.preprocess(picture[None], seen)
     for name in ("SegformerImageProcessor", "Mask2FormerImageProcessor"):
         expected = processor(name, seen)(picture, return_tensors="pt")["pixel_values"]
         assert (ours - expected).abs().max() <= 1e-5

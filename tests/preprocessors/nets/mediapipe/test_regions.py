@@ -11,21 +11,21 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from underdrawing.preprocessors.nets.mediapipe.bodies import region_of as region_of_body
-from underdrawing.preprocessors.nets.mediapipe.hands import region_of_hand, region_of_palm
+from underdrawing.preprocessors.nets.mediapipe.bodies import body_region as region_of_body
+from underdrawing.preprocessors.nets.mediapipe.hands import hand_region, palm_region
 from underdrawing.preprocessors.nets.mediapipe.regions import (
     Region,
-    around,
-    crop,
-    full,
-    level,
-    rotate,
-    search,
-    tiles,
+    crop_region,
+    enclosing_region,
+    full_region,
+    horizontal_angle,
+    letterbox_region,
+    rotate_vector,
+    search_regions,
+    tile_regions,
     to_picture,
     to_region,
-    upright,
-    whole,
+    upright_angle,
 )
 
 if TYPE_CHECKING:
@@ -64,16 +64,16 @@ def test_corners_keep_sides_and_angle(region: Region) -> None:
 
 @given(st.floats(-math.pi, math.pi))
 def test_upright_and_level_see_the_angle(angle: float) -> None:
-    x, y = rotate(0, -10, angle)
-    assert math.remainder(upright((5, 6), (5 + x, 6 + y)) - angle, 2 * math.pi) == pytest.approx(0, abs=1e-6)
-    x, y = rotate(10, 0, angle)
-    assert math.remainder(level((5, 6), (5 + x, 6 + y)) - angle, 2 * math.pi) == pytest.approx(0, abs=1e-6)
+    x, y = rotate_vector(0, -10, angle)
+    assert math.remainder(upright_angle((5, 6), (5 + x, 6 + y)) - angle, 2 * math.pi) == pytest.approx(0, abs=1e-6)
+    x, y = rotate_vector(10, 0, angle)
+    assert math.remainder(horizontal_angle((5, 6), (5 + x, 6 + y)) - angle, 2 * math.pi) == pytest.approx(0, abs=1e-6)
 
 
 @given(points, st.floats(-math.pi, math.pi))
 def test_around_holds_all_points_tightly(inner: NDArray[np.float32], angle: float) -> None:
     cloud = inner * 100
-    region = around(cloud, angle)
+    region = enclosing_region(cloud, angle)
     if min(region.width, region.height) < 1:
         return
     back = to_region(cloud.astype(np.float64), region)
@@ -83,12 +83,12 @@ def test_around_holds_all_points_tightly(inner: NDArray[np.float32], angle: floa
 
 def test_a_crop_of_the_whole_is_the_picture() -> None:
     picture = blobs(37, 53)
-    assert np.array_equal(crop(picture, full(picture), (37, 53)), picture)
+    assert np.array_equal(crop_region(picture, full_region(picture), (37, 53)), picture)
 
 
 def test_a_letterbox_is_centred_and_black_beyond() -> None:
     picture = np.full((20, 40, 3), 200, np.uint8)
-    boxed = crop(picture, whole(picture), (40, 40))
+    boxed = crop_region(picture, letterbox_region(picture), (40, 40))
     assert (boxed[10:30] == 200).all()
     assert not boxed[:9].any()
     assert not boxed[31:].any()
@@ -99,8 +99,8 @@ def test_a_letterbox_is_centred_and_black_beyond() -> None:
 def test_quarter_turns_equal_rot90(quarters: int, size: int) -> None:
     picture = blobs(96, 96)
     region = Region(48, 48, 96, 96, quarters * math.pi / 2)
-    expected = np.rot90(crop(picture, full(picture), (size, size)), quarters)
-    assert np.abs(crop(picture, region, (size, size)).astype(int) - expected).max() <= 2
+    expected = np.rot90(crop_region(picture, full_region(picture), (size, size)), quarters)
+    assert np.abs(crop_region(picture, region, (size, size)).astype(int) - expected).max() <= 2
 
 
 @settings(max_examples=30, deadline=None)
@@ -112,7 +112,7 @@ def test_a_marked_point_comes_back_where_it_was(x: float, y: float, side: float,
     seen = picture[..., 0] > 0
     true = np.array([xx[seen].mean(), yy[seen].mean()])
     region = Region(100, 100, side, side, angle).scaled(2.5)
-    small = crop(picture, region, (64, 64))[..., 0].astype(float)
+    small = crop_region(picture, region, (64, 64))[..., 0].astype(float)
     rows, columns = np.mgrid[:64, :64] + 0.5
     assume(small.any())
     found = np.array([[(small * columns).sum(), (small * rows).sum()]]) / small.sum() / 64
@@ -124,7 +124,7 @@ def test_a_marked_point_comes_back_where_it_was(x: float, y: float, side: float,
 @given(st.integers(5, 400), st.integers(5, 400), st.integers(8, 200))
 def test_tiles_cover_the_picture_and_overlap(height: int, width: int, side: int) -> None:
     picture = np.zeros((height, width, 3), np.uint8)
-    made = tiles(picture, side)
+    made = tile_regions(picture, side)
     for length, centres in ((width, {t.x for t in made}), (height, {t.y for t in made})):
         ordered = sorted(centres)
         assert ordered[0] - side / 2 <= 1e-6
@@ -137,9 +137,9 @@ def test_regions_move_with_what_they_are_made_of(angle: float, scale: float, dx:
     hand = np.array([[0.0, 0.0]] + [[(i % 5 - 2) * 8.0, -30.0 - i] for i in range(20)], np.float32)
 
     def moved(cloud: NDArray[np.float32]) -> NDArray[np.float32]:
-        return (np.array([rotate(x, y, angle) for x, y in cloud.tolist()]) * scale + (dx, dy)).astype(np.float32)
+        return (np.array([rotate_vector(x, y, angle) for x, y in cloud.tolist()]) * scale + (dx, dy)).astype(np.float32)
 
-    for make in (region_of_hand, lambda cloud: region_of_body(cloud[0], cloud[9])):  # pyright: ignore
+    for make in (hand_region, lambda cloud: region_of_body(cloud[0], cloud[9])):  # pyright: ignore
         before, after = make(hand), make(moved(hand))
         assert after.width == pytest.approx(before.width * scale, rel=1e-2)
         assert math.remainder(after.angle - before.angle - angle, 2 * math.pi) == pytest.approx(0, abs=1e-2)
@@ -149,7 +149,7 @@ def test_regions_move_with_what_they_are_made_of(angle: float, scale: float, dx:
 
 def test_a_palm_region_reaches_over_the_fingers() -> None:
     palm = np.array([[90, 90], [110, 110], [100, 110], [95, 95], [100, 90]], np.float32)
-    region = region_of_palm(palm)
+    region = palm_region(palm)
     assert region.angle == pytest.approx(0, abs=1e-6)
     assert (region.x, region.y, region.width, region.height) == pytest.approx((100, 90, 52, 52))
 
@@ -165,5 +165,5 @@ def test_a_palm_region_reaches_over_the_fingers() -> None:
     ],
 )
 def test_the_search_goes_down_to_the_finest_tiles(height: int, width: int, levels: int, sides: list[int]) -> None:
-    found = search(np.zeros((height, width, 3), np.uint8), levels, 96)
+    found = search_regions(np.zeros((height, width, 3), np.uint8), levels, 96)
     assert list(dict.fromkeys(region.width for region in found)) == sides

@@ -1,4 +1,4 @@
-"""Where a body's hands and face must be, and the pixels there. Imported lazily (needs numpy).
+"""Where a body's hands and face must be, and the pixels there. Needs numpy.
 
 The rules are OpenPose's for hands and ControlNet's for faces, oddities at the border included: a box that is cut off on
 the left or above is moved, a face's may reach over the right or lower border and is then not square.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ....core.images.geometry import Size
     from .body import Joint, Joints
 
-SMALLEST = 20
+MIN_SIDE = 20
 """Boxes below so many pixels are dropped."""
 LEFT_ARM, RIGHT_ARM = (5, 6, 7), (2, 3, 4)
 """Shoulder, elbow, wrist."""
@@ -41,7 +41,7 @@ def hand_box(joints: Joints, arm: tuple[int, int, int], size: Size) -> Box | Non
     side = 1.5 * max(lower, 0.9 * upper)
     x = max(0, wrist.x + 0.33 * (wrist.x - elbow.x) - side / 2)
     y = max(0, wrist.y + 0.33 * (wrist.y - elbow.y) - side / 2)
-    return _box(x, y, side, side, size)
+    return _clip_box(x, y, side, side, size)
 
 
 def face_box(joints: Joints, size: Size) -> Box | None:
@@ -49,21 +49,21 @@ def face_box(joints: Joints, size: Size) -> Box | None:
     nose = joints[0]
     if nose is None:
         return None
-    half = max(_reach(nose, joints, EYES, 3.0), _reach(nose, joints, EARS, 1.5))
-    return _box(max(0, nose.x - half), max(0, nose.y - half), half, 2 * half, size)
+    half = max(_face_reach(nose, joints, EYES, 3.0), _face_reach(nose, joints, EARS, 1.5))
+    return _clip_box(max(0, nose.x - half), max(0, nose.y - half), half, 2 * half, size)
 
 
-def _reach(nose: Joint, joints: Joints, others: tuple[int, ...], factor: float) -> float:
+def _face_reach(nose: Joint, joints: Joints, others: tuple[int, ...], factor: float) -> float:
     seen = (joints[at] for at in others)
     return max((factor * max(abs(nose.x - one.x), abs(nose.y - one.y)) for one in seen if one is not None), default=0.0)
 
 
-def _box(x: float, y: float, reach: float, side: float, size: Size) -> Box | None:
+def _clip_box(x: float, y: float, reach: float, side: float, size: Size) -> Box | None:
     """Cut the side where x + reach is beyond the right border, or y + reach beyond the lower one."""
     width = size.width - x if x + reach > size.width else side
     height = size.height - y if y + reach > size.height else side
     side = min(width, height)
-    return Box(int(x), int(y), int(side)) if side >= SMALLEST else None
+    return Box(int(x), int(y), int(side)) if side >= MIN_SIDE else None
 
 
 class Crop(NamedTuple):
@@ -78,15 +78,15 @@ class Crop(NamedTuple):
         return (self.corner[0] + x) / self.scale[0], (self.corner[1] + y) / self.scale[1]
 
 
-def cut(picture: NDArray[np.uint8], box: Box, size: Size) -> Crop:
+def crop_box(picture: NDArray[np.uint8], box: Box, size: Size) -> Crop:
     """Pixels of an RGB picture [H, W, 3] under a box of its map."""
     scale = picture.shape[1] / size.width, picture.shape[0] / size.height
-    x, y, right, below = _scaled(box, scale)
+    x, y, right, below = _scale_box(box, scale)
     pixels: NDArray[Any] = picture[y : max(below, y + 1), x : max(right, x + 1), ::-1]
     return Crop(np.ascontiguousarray(pixels), (x, y), scale)
 
 
-def _scaled(box: Box, scale: tuple[float, float]) -> tuple[int, int, int, int]:
+def _scale_box(box: Box, scale: tuple[float, float]) -> tuple[int, int, int, int]:
     kx, ky = scale
     edges = (box.x * kx, box.y * ky, (box.x + box.side) * kx, (box.y + box.side) * ky)
     x, y, right, below = (round(edge) for edge in edges)

@@ -1,4 +1,4 @@
-"""Puts crops through one converted network. Imported lazily (needs numpy, torch)."""
+"""Puts crops through one converted network. Needs numpy, torch."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from ....core.networks.cache import load_network
-from .detection import Detections, anchors, decode, suppress
+from .detection import Detections, build_anchors, decode_detections, suppress_overlaps
 from .graph import Graph
-from .regions import crop, to_picture
+from .regions import crop_region, to_picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ CHUNK = 16
 """Crops that go through a network at once."""
 
 
-class Net:
+class CropNetwork:
     """A network with its input range. low: -1 or 0, the value of black; white is 1."""
 
     def __init__(self, weight: Weight, placement: Placement, *, low: int = 0) -> None:
@@ -39,7 +39,7 @@ class Net:
 
     def __call__(self, image: Image, regions: Sequence[Region]) -> dict[str, Array]:
         """Outputs by name, one row per region; pictures stay channels first."""
-        crops = np.stack([crop(image, region, self.size) for region in regions])
+        crops = np.stack([crop_region(image, region, self.size) for region in regions])
         parts = [self._run(crops[i : i + CHUNK]) for i in range(0, len(crops), CHUNK)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
@@ -52,20 +52,20 @@ class Net:
 class Detector:
     """A single-shot detector that looks at regions of a picture and merges what it finds."""
 
-    def __init__(self, net: Net, strides: Sequence[int]) -> None:
-        self.net, self.centres = net, anchors(net.size[0], strides)
+    def __init__(self, net: CropNetwork, strides: Sequence[int]) -> None:
+        self.net, self.centres = net, build_anchors(net.size[0], strides)
 
     def __call__(self, image: Image, regions: Sequence[Region], threshold: float, overlap: float = 0.3) -> Detections:
-        """Finds in picture pixels, best first."""
+        """Finds in picture pixels, by score."""
         raw = self.net(image, regions)
         found = [
-            placed(decode(boxes, scores, self.centres, self.net.size[0], threshold), region)
+            to_picture_detections(decode_detections(boxes, scores, self.centres, self.net.size[0], threshold), region)
             for boxes, scores, region in zip(raw["boxes"], raw["scores"], regions, strict=True)
         ]
-        return suppress(Detections.joined([suppress(each, overlap) for each in found]), overlap)
+        return suppress_overlaps(Detections.joined([suppress_overlaps(each, overlap) for each in found]), overlap)
 
 
-def placed(found: Detections, region: Region) -> Detections:
+def to_picture_detections(found: Detections, region: Region) -> Detections:
     """Move finds from a region to the picture; boxes stay upright (exact for quarter turns)."""
     points = to_picture(found.points, region)
     box = np.stack([points[:, :2].min(1), points[:, :2].max(1)], 1)
