@@ -1,4 +1,4 @@
-"""The one way a picture becomes a map: fit, pad, run, crop, check. Imported lazily (needs numpy)."""
+"""The one way a picture becomes a map: fit, pad, run, crop, check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An annotator over a batch of pictures inside a host: chunks, progress, interruption, notes. Imported lazily."""
+"""An annotator over a batch of pictures inside a host: chunks, progress, interruption, notes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labelled contact sheets. Imported lazily (needs Pillow)."""
+"""Labelled contact sheets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Converts pictures and masks of any kind to one array. Imported lazily (needs numpy)."""
+"""Converts pictures and masks of any kind to one array."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pillow's pictures of every mode to sRGB arrays. Imported lazily (needs numpy, and Pillow inside functions).
+"""Pillow's pictures of every mode to sRGB arrays.
 
 Order: numbers to 8 bit, embedded colour profile to sRGB, transparency over white, EXIF orientation.
 """

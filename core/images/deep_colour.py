@@ -1,4 +1,4 @@
-"""Pictures of 16 and 32 bit that Pillow cuts or does not know, decoded by OpenCV. Imported lazily (needs numpy)."""
+"""Pictures of 16 and 32 bit that Pillow cuts or does not know, decoded by OpenCV."""
 
 from __future__ import annotations
 

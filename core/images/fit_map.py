@@ -1,4 +1,4 @@
-"""Fits a finished map to the size a host generates at. Imported lazily (needs numpy and OpenCV).
+"""Fits a finished map to the size a host generates at.
 
 Behaviour of A1111's ControlNet extension (`Script.detectmap_proc`), written anew. Where it differs, on purpose:
 * "binary" also asks that both colours are grey, so a red and black map stays red and black;

@@ -1,7 +1,4 @@
-"""Picture files to open Pillow pictures: what is refused before decoding, and faults of decoders as BadImage.
-
-Imported lazily (needs Pillow inside functions).
-"""
+"""Picture files to open Pillow pictures: what is refused before decoding, and faults of decoders as BadImage."""
 
 from __future__ import annotations
 

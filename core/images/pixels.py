@@ -1,4 +1,4 @@
-"""Arithmetic of pixel values: dtypes to 8 bit, alpha over white, orientation. Imported lazily (needs numpy)."""
+"""Arithmetic of pixel values: dtypes to 8 bit, alpha over white, orientation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads picture files. Imported lazily (needs numpy, Pillow and, for a few formats, OpenCV).
+"""Reads picture files.
 
 Read are PNG, JPEG, WebP, TIFF, BMP, GIF and AVIF (with Pillow 11.3 or newer), HEIC with the pillow-heif plug-in.
 Other formats of Pillow are left out on purpose: some start programs or have a history of faults.

@@ -1,4 +1,4 @@
-"""Resizes pictures as `core.images.geometry` plans. Imported lazily (needs numpy and OpenCV)."""
+"""Resizes pictures as `core.images.geometry` plans."""
 
 from __future__ import annotations
 

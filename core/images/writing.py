@@ -1,4 +1,4 @@
-"""Control maps to files, byte for byte the same for the same map. Imported lazily (needs numpy and Pillow)."""
+"""Control maps to files, byte for byte the same for the same map."""
 
 from __future__ import annotations
 

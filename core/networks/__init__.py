@@ -1,1 +1,4 @@
-"""Networks in this process: placement, cache, inference backends."""
+"""Networks in this process: placement, cache, inference backends.
+
+Modules that import torch or numpy at the top are themselves imported inside functions.
+"""

@@ -1,4 +1,4 @@
-"""Batch size of networks. Imported lazily (needs numpy and torch).
+"""Batch size of networks.
 
 On a CPU single pictures are at least as fast as batches, and always run alone, so that a picture's bytes are the same
 alone and in a batch. On GPUs batches are faster; their size is bounded by the number of pixels.

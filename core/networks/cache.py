@@ -1,7 +1,4 @@
-"""Networks of this process: built once per weights, place and format, strictly loaded, ready for inference.
-
-Imported lazily (needs torch).
-"""
+"""Networks of this process: built once per weights, place and format, strictly loaded, ready for inference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A module that is ready to run, and the host's hook that owns its memory. Imported lazily (needs torch)."""
+"""A module that is ready to run, and the host's hook that owns its memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks in ONNX files, through ONNX Runtime (extra `onnx`). Imported lazily (needs numpy; torch for its threads)."""
+"""Networks in ONNX files, through ONNX Runtime (extra `onnx`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs a torch network through OpenVINO on the CPU (extra `openvino`). Imported lazily (needs torch)."""
+"""Runs a torch network through OpenVINO on the CPU (extra `openvino`)."""
 
 from __future__ import annotations
 

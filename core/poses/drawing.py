@@ -1,6 +1,6 @@
 """Draws people and animals in the style that ControlNet's pose networks were trained on, whatever detected them.
 
-Imported lazily (needs numpy and OpenCV). Source of colours, order and sizes: CMU OpenPose by way of A1111's ControlNet
+Source of colours, order and sizes: CMU OpenPose by way of A1111's ControlNet
 extension; limb widths for large maps: the model card of xinsir/controlnet-openpose-sdxl-1.0; animals:
 abehonest/ControlNet_AnimalPose, as A1111's and ComfyUI's nodes draw them.
 """

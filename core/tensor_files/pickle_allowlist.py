@@ -1,6 +1,6 @@
 """The names a weights file may mention and what they mean here: tensors, storages, plain containers, numpy's numbers.
 
-Imported lazily (needs torch). Meanings follow torch/_utils.py and numpy's pickle support; values are built with our own
+Meanings follow torch/_utils.py and numpy's pickle support; values are built with our own
 bounds checks and no function of theirs is looked up by a file's text.
 """
 

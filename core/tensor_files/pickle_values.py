@@ -1,8 +1,6 @@
 """Values that pickles of weights hold: tensors over buffers, and conversions that check what they are given.
 
 A `to_...` function raises TypeError or ValueError for a value of another kind.
-
-Imported lazily (needs torch).
 """
 
 from __future__ import annotations

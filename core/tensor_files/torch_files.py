@@ -2,7 +2,7 @@
 
 No unpickler of Python or torch is involved: `pickle_interpreter` interprets the instructions, `pickle_allowlist`
 knows the few names allowed, and the file is opened and parsed once. Both forms torch has written are read: the zip
-archive (since 1.6) and the chain of pickles before it. Imported lazily (needs torch).
+archive (since 1.6) and the chain of pickles before it.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 huggingface_hub is used for addresses and the token only: its own download neither compares a hash nor resumes what
 another process left (2.4.0). A download belongs to whoever holds ``<sha256>.claim``, made with O_EXCL and kept fresh,
 which also works where file locks do not; bytes go to a name of the process's own, so two holders at worst fetch
-twice. Imported lazily (needs requests).
+twice.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One HTTP request for the rest of a file, and what a server's answers mean. Imported lazily (needs requests)."""
+"""One HTTP request for the rest of a file, and what a server's answers mean."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Opens weights files: safetensors as they are, pickled files through our own reader, converted once.
-
-Imported lazily by `core.weights.store` (needs torch).
-"""
+"""Opens weights files: safetensors as they are, pickled files through our own reader, converted once."""
 
 from __future__ import annotations
 

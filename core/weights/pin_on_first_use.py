@@ -1,7 +1,4 @@
-"""Fetches a file whose record lacks its hash or size: what the hub states is pinned, and only that is taken.
-
-Imported lazily (needs requests).
-"""
+"""Fetches a file whose record lacks its hash or size: what the hub states is pinned, and only that is taken."""
 
 from __future__ import annotations
 
