@@ -4,6 +4,7 @@
 # make format  correct the code's layout
 # make lint  layout, types, import layers, structure
 # make weights  fetch every checkpoint and confirm that each makes the map it should
+# make parity  compare maps with those of controlnet-aux, MediaPipe and transformers
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
@@ -12,7 +13,7 @@ LINK := .dev/underdrawing
 WORKERS ?= 2
 BENCHMARKS := annotators poses rtmpose loading lora memory
 
-.PHONY: demo test weights format lint bench docs pictures clean
+.PHONY: parity demo test weights format lint bench docs pictures clean
 
 # torch first and alone, so that nothing else decides which build is taken
 .venv/torch:
@@ -61,6 +62,19 @@ bench: .venv/dev
 	for part in $(BENCHMARKS); do PYTHONPATH=.dev:. $(PY) benchmarks/$$part.py || exit; done
 
 # everything that is generated: reference, help pages, locales, example workflows; no host and no network
+# peers of the annotators, in an environment of their own that lies over .venv and leaves it as it is
+.venv-parity/ready: .venv/dev
+	$(PY) -m venv .venv-parity
+	.venv-parity/bin/python -c "import sys, sysconfig; open(sysconfig.get_path('purelib') + '/zz_project.pth', 'w').write(sys.argv[1])" "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	.venv-parity/bin/pip install --quiet --disable-pip-version-check einops scikit-image matplotlib absl-py attrs flatbuffers 'protobuf<5' importlib-metadata
+	.venv-parity/bin/pip install --quiet --disable-pip-version-check --no-deps controlnet-aux timm==0.6.13 sounddevice
+	-.venv-parity/bin/pip install --quiet --disable-pip-version-check --no-deps mediapipe==0.10.21
+	touch $@
+
+# maps of the bundled photographs beside those of controlnet-aux, MediaPipe and transformers: prints docs/parity.md
+parity: .venv-parity/ready
+	@PYTHONPATH=.dev:.:benchmarks .venv-parity/bin/python benchmarks/parity.py
+
 docs: .venv/run | $(LINK)
 	$(PY) tools/generate.py
 
@@ -69,4 +83,4 @@ pictures: .venv/run | $(LINK)
 	$(PY) tools/generate.py --pictures
 
 clean:
-	rm -rf build dist .venv .dev *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf build dist .venv .venv-parity .dev *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
