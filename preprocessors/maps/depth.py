@@ -74,12 +74,12 @@ def flat_normal_notes(values: Values) -> tuple[str, ...]:
     return flat_notes([index for index, plane in enumerate(_replace_nonfinite(values)) if is_flat(plane)], "level")
 
 
-def flat_notes(flat: list[int], shown: str = "black") -> tuple[str, ...]:
+def flat_notes(flat: list[int], level: str = "black") -> tuple[str, ...]:
     """Note on pictures, by index, without depth."""
     if not flat:
         return ()
     which = ", ".join(str(index + 1) for index in flat)
-    return (f"the same depth everywhere, so the map is {shown}: picture {which} of the batch",)
+    return (f"the same depth everywhere, so the map is {level}: picture {which} of the batch",)
 
 
 def is_flat(plane: NDArray[np.float32]) -> bool:

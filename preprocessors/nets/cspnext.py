@@ -35,18 +35,18 @@ class DepthwiseSeparable(nn.Module):
 
 
 class Block(nn.Module):
-    """3 x 3 and separable 5 x 5 convolution; kept: whether what came in is added."""
+    """3 x 3 and separable 5 x 5 convolution; residual: whether what came in is added."""
 
-    def __init__(self, width: int, *, kept: bool) -> None:
+    def __init__(self, width: int, *, residual: bool) -> None:
         super().__init__()
-        self.kept = kept
+        self.residual = residual
         self.conv1 = ConvSiLU(width, width, 3)
         self.conv2 = DepthwiseSeparable(width)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, width, H, W] -> the same."""
         h = self.conv2(self.conv1(x))
-        return h.add_(x) if self.kept else h
+        return h.add_(x) if self.residual else h
 
 
 class ChannelAttention(nn.Module):
@@ -64,11 +64,11 @@ class ChannelAttention(nn.Module):
 class CspLayer(nn.Module):
     """Half of the channels through blocks, half past them."""
 
-    def __init__(self, width: int, count: int, *, kept: bool) -> None:
+    def __init__(self, width: int, count: int, *, residual: bool) -> None:
         super().__init__()
         half = width // 2
         self.main_conv, self.short_conv = ConvSiLU(width, half), ConvSiLU(width, half)
-        self.blocks = nn.Sequential(*(Block(half, kept=kept) for _ in range(count)))
+        self.blocks = nn.Sequential(*(Block(half, residual=residual) for _ in range(count)))
         self.attention = ChannelAttention(2 * half)
         self.final_conv = ConvSiLU(2 * half, width)
 
@@ -98,7 +98,7 @@ def _build_stages(source: int, depth: float, width: float) -> list[nn.Sequential
     made: list[nn.Sequential] = []
     for channels, count in STAGES:
         wide, last = int(channels * width), channels == STAGES[-1][0]
-        layer = CspLayer(wide, max(round(count * depth), 1), kept=not last)
+        layer = CspLayer(wide, max(round(count * depth), 1), residual=not last)
         around = [SpatialPyramidPooling(wide)] if last else []
         made.append(nn.Sequential(ConvSiLU(source, wide, 3, 2), *around, layer))
         source = wide

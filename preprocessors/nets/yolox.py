@@ -37,27 +37,27 @@ STEM = "backbone.backbone.stem.conv.conv.weight"
 
 
 class Block(nn.Module):
-    """1 x 1 and 3 x 3 convolution; kept: whether what came in is added."""
+    """1 x 1 and 3 x 3 convolution; residual: whether what came in is added."""
 
-    def __init__(self, width: int, *, kept: bool) -> None:
+    def __init__(self, width: int, *, residual: bool) -> None:
         super().__init__()
-        self.kept = kept
+        self.residual = residual
         self.conv1, self.conv2 = ConvSiLU(width, width), ConvSiLU(width, width, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, width, H, W] -> the same."""
         h = self.conv2(self.conv1(x))
-        return h.add_(x) if self.kept else h
+        return h.add_(x) if self.residual else h
 
 
 class CspLayer(nn.Module):
     """Half of the channels through blocks, half past them."""
 
-    def __init__(self, source: int, width: int, count: int, *, kept: bool = False) -> None:
+    def __init__(self, source: int, width: int, count: int, *, residual: bool = False) -> None:
         super().__init__()
         half = width // 2
         self.conv1, self.conv2 = ConvSiLU(source, half), ConvSiLU(source, half)
-        self.m = nn.Sequential(*(Block(half, kept=kept) for _ in range(count)))
+        self.m = nn.Sequential(*(Block(half, residual=residual) for _ in range(count)))
         self.conv3 = ConvSiLU(2 * half, width)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -83,12 +83,12 @@ class Darknet(nn.Module):
     def __init__(self, base: int, count: int) -> None:
         super().__init__()
         self.stem = Stem(base)
-        self.dark2 = nn.Sequential(ConvSiLU(base, 2 * base, 3, 2), CspLayer(2 * base, 2 * base, count, kept=True))
+        self.dark2 = nn.Sequential(ConvSiLU(base, 2 * base, 3, 2), CspLayer(2 * base, 2 * base, count, residual=True))
         self.dark3 = nn.Sequential(
-            ConvSiLU(2 * base, 4 * base, 3, 2), CspLayer(4 * base, 4 * base, 3 * count, kept=True)
+            ConvSiLU(2 * base, 4 * base, 3, 2), CspLayer(4 * base, 4 * base, 3 * count, residual=True)
         )
         self.dark4 = nn.Sequential(
-            ConvSiLU(4 * base, 8 * base, 3, 2), CspLayer(8 * base, 8 * base, 3 * count, kept=True)
+            ConvSiLU(4 * base, 8 * base, 3, 2), CspLayer(8 * base, 8 * base, 3 * count, residual=True)
         )
         wide = 16 * base
         self.dark5 = nn.Sequential(

@@ -249,7 +249,7 @@ def test_few_joints_are_nobody() -> None:
 ])  # fmt: skip
 def test_what_the_network_sees(size: tuple[int, int], shown: tuple[int, int], padded: tuple[int, int]) -> None:
     plan = plan_input(Size(*size))
-    assert (plan.shown, plan.padded) == (shown, padded)
+    assert (plan.content, plan.padded) == (shown, padded)
     seen = body.prepare_input(np.full((*size, 3), (10, 20, 30), np.uint8), plan)
     assert seen.shape == (*padded, 3)
     assert (seen[: shown[0], : shown[1]] == (30, 20, 10)).all()

@@ -291,8 +291,8 @@ def _build_operation(entry: Entry) -> nn.Module:
     return OPERATIONS[kind](entry)
 
 
-def _find_last_uses(steps: list[tuple[list[str], str]], kept: set[str]) -> list[tuple[list[str], str, list[str]]]:
-    seen = set(kept)
+def _find_last_uses(steps: list[tuple[list[str], str]], outputs: set[str]) -> list[tuple[list[str], str, list[str]]]:
+    seen = set(outputs)
     result: list[tuple[list[str], str, list[str]]] = []
     for inputs, output in reversed(steps):
         spent = [name for name in dict.fromkeys(inputs) if name not in seen]

@@ -51,11 +51,11 @@ def find_bodies(images: Images, placement: Placement) -> list[list[Joints]]:
 
 def prepare_input(image: NDArray[np.uint8], plan: InputPlan) -> NDArray[np.uint8]:
     """What the network sees of an RGB picture: BGR, 184 pixels high, padded with grey to multiples of 8."""
-    shrinks = plan.shown.height < plan.picture.height
+    shrinks = plan.content.height < plan.picture.height
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LANCZOS4
     canvas = np.full((*plan.padded, 3), GREY, np.uint8)
-    small = cv2.resize(np.ascontiguousarray(image[..., ::-1]), plan.shown[::-1], interpolation=method)
-    canvas[: plan.shown.height, : plan.shown.width] = small
+    small = cv2.resize(np.ascontiguousarray(image[..., ::-1]), plan.content[::-1], interpolation=method)
+    canvas[: plan.content.height, : plan.content.width] = small
     return canvas
 
 

@@ -142,5 +142,5 @@ def resize_as_reference(heat: F32, plan: InputPlan) -> F32:
     height, width = heat.shape
     large = cv2.resize(heat, (width * STRIDE, height * STRIDE), interpolation=cv2.INTER_LANCZOS4)
     method = cv2.INTER_AREA if plan.shrinks else cv2.INTER_LANCZOS4
-    shown = large[: plan.shown.height, : plan.shown.width]
+    shown = large[: plan.content.height, : plan.content.width]
     return np.asarray(cv2.resize(shown, plan.picture[::-1], interpolation=method), np.float32)

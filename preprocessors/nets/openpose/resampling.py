@@ -32,20 +32,20 @@ SIGMA, RADIUS = 3.0, 12
 
 
 class InputPlan(NamedTuple):
-    """What the body network sees of a picture: size of the picture, shown in so many pixels, padded to cells."""
+    """Sizes of a picture, of its content in the body network's input, and of that input, padded to cells."""
 
     picture: Size
-    shown: Size
+    content: Size
 
     @property
     def padded(self) -> Size:
         """Size of the network's input."""
-        return find_padded_size(self.shown, STRIDE)
+        return find_padded_size(self.content, STRIDE)
 
     @property
     def shrinks(self) -> bool:
         """Whether maps at the network's size are larger than the picture."""
-        return sum(self.picture) < sum(self.shown)
+        return sum(self.picture) < sum(self.content)
 
 
 def plan_input(picture: Size) -> InputPlan:
@@ -78,14 +78,14 @@ class ResamplingAxis(NamedTuple):
 def build_axes(plan: InputPlan) -> tuple[ResamplingAxis, ResamplingAxis]:
     """Vertical and horizontal side of a picture."""
     padded, shrinks = plan.padded, plan.shrinks
-    rows = _build_axis(padded.height // STRIDE, plan.shown.height, plan.picture.height, shrinks)
-    return rows, _build_axis(padded.width // STRIDE, plan.shown.width, plan.picture.width, shrinks)
+    rows = _build_axis(padded.height // STRIDE, plan.content.height, plan.picture.height, shrinks)
+    return rows, _build_axis(padded.width // STRIDE, plan.content.width, plan.picture.width, shrinks)
 
 
 @lru_cache(maxsize=16)
-def _build_axis(cells: int, shown: int, pixels: int, shrinks: bool) -> ResamplingAxis:
-    enlarged = resize_weights(cells, cells * STRIDE)[:shown]
-    plain = resize_weights(shown, pixels, cv2.INTER_AREA if shrinks else cv2.INTER_LANCZOS4) @ enlarged
+def _build_axis(cells: int, content: int, pixels: int, shrinks: bool) -> ResamplingAxis:
+    enlarged = resize_weights(cells, cells * STRIDE)[:content]
+    plain = resize_weights(content, pixels, cv2.INTER_AREA if shrinks else cv2.INTER_LANCZOS4) @ enlarged
     smooth = blur_rows(plain)
     first, taps = _nonzero_columns(plain)
     return ResamplingAxis(plain, smooth, first, taps, float(np.abs(smooth).sum(1).max()))
