@@ -1,4 +1,4 @@
-"""Adapters as patches of ComfyUI's model patchers. Imported lazily (needs torch); no weight of a model is written."""
+"""Adapters as patches of ComfyUI's model patchers. No weight of a model is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ComfyUI's tensors and our arrays. Imported lazily (needs numpy and torch)."""
+"""ComfyUI's tensors and our arrays."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Windows of tokens -> conditioning tensors, weighted as A1111 or as ComfyUI does it. Imported lazily: it needs
-torch.
-"""
+"""Windows of tokens -> conditioning tensors, weighted as A1111 or as ComfyUI does it."""
 
 from __future__ import annotations
 

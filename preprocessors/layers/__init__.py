@@ -1,1 +1,4 @@
-"""Building blocks that several networks share."""
+"""Building blocks that several networks share.
+
+Modules that import torch at the top are themselves imported inside functions.
+"""

@@ -1,4 +1,4 @@
-"""Reading of single-shot detectors: anchors, boxes with key points, weighted suppression. Pure numpy, imported lazily.
+"""Reading of single-shot detectors: anchors, boxes with key points, weighted suppression. Pure numpy.
 
 Source of the scheme: Bazarevsky et al., BlazeFace (2019), and the options in MediaPipe's detection graphs (Apache-2.0).
 """

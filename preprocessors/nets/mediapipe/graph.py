@@ -1,7 +1,6 @@
 """Runs a converted MediaPipe network: a list of operations in NCHW, described as JSON in the weights file.
 
 Source of the networks: google-ai-edge/mediapipe (Apache-2.0), converted by ``tools/convert_mediapipe.py``.
-Imported lazily (needs torch).
 """
 
 from __future__ import annotations
