@@ -6,14 +6,15 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import msgspec
 
 from .aux_inputs import Widget
+from .declarations import Declaration
 from .errors import MissingExtra
 from .networks.placement import Placement
-from .params import Field, Params, Value, describe_fields, make_params
+from .params import Params, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -153,7 +154,7 @@ class ControlMap:
         return replace(self, images=images, values=values, segments=segments)
 
 
-class Annotator(ABC, Generic[P]):
+class Annotator(Declaration[P], ABC):
     """Base of every annotator; subclass with your Params type, a spec and ``run``.
 
     The docstring of a subclass is its help text everywhere. Heavy modules (numpy, cv2, torch) are imported inside
@@ -161,17 +162,8 @@ class Annotator(ABC, Generic[P]):
     """
 
     spec: ClassVar[Spec]
-    params_type: ClassVar[type[Params]] = Params
     notes: tuple[str, ...] = ()
     """Notes that go with every map, because of the names that the annotator or its parameters were asked for by."""
-
-    def __init_subclass__(cls) -> None:
-        """Read the parameter type from ``Annotator[MyParams]``."""
-        super().__init_subclass__()
-        for base in getattr(cls, "__orig_bases__", ()):
-            for argument in get_args(base):
-                if isinstance(argument, type) and issubclass(argument, Params):
-                    cls.params_type = argument
 
     def __init__(self, placement: Placement, defaults: P) -> None:
         self.placement, self.defaults = placement, defaults
@@ -231,13 +223,3 @@ class Annotator(ABC, Generic[P]):
         from .execute import annotate_images
 
         return annotate_images(self, images, params or self.defaults, resolution=resolution, masks=masks)
-
-    @classmethod
-    def params(cls, **values: Value) -> P:
-        """Validated parameters; raises BadParameter."""
-        return make_params(cls.params_type, values, where=cls.spec.id)  # type: ignore[return-value]
-
-    @classmethod
-    def fields(cls) -> tuple[Field, ...]:
-        """Describe the parameters."""
-        return describe_fields(cls.params_type)

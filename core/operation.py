@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import msgspec
 
+from .declarations import Declaration, list_type_arguments
 from .errors import WriteFailed
-from .params import Field, Params, Value, current_values, describe_fields, make_params
+from .params import Params, Value, current_values
 from .slots import Inputs, Slot, Target, WeightedLora, slot, slots, target, target_of
 
 if TYPE_CHECKING:
@@ -126,20 +127,18 @@ I = TypeVar("I", bound=Inputs)  # noqa: E741 - beside P, as everywhere for input
 P = TypeVar("P", bound=Params)
 
 
-class Operation(ABC, Generic[I, P]):
+class Operation(Declaration[P], ABC, Generic[I, P]):
     """Base of every operation; its first line of help is what lists of commands show."""
 
     spec: ClassVar[Spec]
     inputs_type: ClassVar[type[Inputs]] = Inputs
-    params_type: ClassVar[type[Params]] = Params
 
     def __init_subclass__(cls) -> None:
-        for base in getattr(cls, "__orig_bases__", ()):
-            for argument in get_args(base):
-                if isinstance(argument, type) and issubclass(argument, Inputs):
-                    cls.inputs_type = argument
-                elif isinstance(argument, type) and issubclass(argument, Params):
-                    cls.params_type = argument
+        """Read the types of inputs and parameters from ``Operation[MyInputs, MyParams]``."""
+        super().__init_subclass__()
+        for argument in list_type_arguments(cls):
+            if issubclass(argument, Inputs):
+                cls.inputs_type = argument
 
     @abstractmethod
     def run(self, inputs: I, params: P, job: Job) -> Report:
@@ -149,16 +148,6 @@ class Operation(ABC, Generic[I, P]):
         """Ending of what is written with these parameters; empty for a folder."""
         written = target_of(self.inputs_type)
         return written.suffix if written else ""
-
-    @classmethod
-    def params(cls, **values: Value) -> P:
-        """Validated parameters; raises BadParameter."""
-        return make_params(cls.params_type, values, where=cls.spec.id)  # type: ignore[return-value]
-
-    @classmethod
-    def fields(cls) -> tuple[Field, ...]:
-        """Describe the parameters."""
-        return describe_fields(cls.params_type)
 
     @classmethod
     def slots(cls) -> tuple[Slot, ...]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import importlib.util
 import pkgutil
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from .declarations import iter_entry_points, iter_modules, load_declarations
 from .errors import UnknownName
 from .operation import Operation
 
@@ -34,16 +34,7 @@ class OperationRegistry:
     """All operations of a package's rooms and of installed plug-ins; files that fail to import keep their reason."""
 
     def __init__(self, package: str, group: str = GROUP) -> None:
-        self.broken: dict[str, str] = {}
-        found: dict[str, OperationType] = {}
-        for name, load in _sources(package, group):
-            try:
-                operation = load()
-                _check(operation, found)
-                found[operation.spec.id] = operation
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - one bad file must not take the others down
-                self.broken[name] = f"{type(error).__name__}: {error}"
-        self._found = dict(sorted(found.items()))
+        self._found, self.broken = load_declarations(_iter_sources(package, group), _check)
 
     def __iter__(self) -> Iterator[OperationType]:
         """In order of id."""
@@ -82,32 +73,19 @@ def operations() -> OperationRegistry:
     return OperationRegistry((__package__ or "").rpartition(".")[0])
 
 
-def _sources(package: str, group: str) -> Iterator[tuple[str, Callable[[], OperationType]]]:
+def _iter_sources(package: str, group: str) -> Iterator[tuple[str, Callable[[], OperationType]]]:
     root = importlib.import_module(package)
-    rooms = sorted(room.name for room in pkgutil.iter_modules(root.__path__) if room.ispkg)
-    for room in rooms:
-        folder = importlib.util.find_spec(f"{package}.{room}.{FOLDER}")
-        for module in pkgutil.iter_modules((folder and folder.submodule_search_locations) or []):
-            if not module.name.startswith("_"):
-                name = f"{package}.{room}.{FOLDER}.{module.name}"
-                yield module.name.replace("_", ".", 1), lambda name=name: _from_module(name)
-    for entry in importlib.metadata.entry_points(group=group):
-        yield entry.name, entry.load
+    for room in sorted(room.name for room in pkgutil.iter_modules(root.__path__) if room.ispkg):
+        name = f"{package}.{room}.{FOLDER}"
+        folder = importlib.util.find_spec(name)
+        for file, load in iter_modules(name, (folder and folder.submodule_search_locations) or [], Operation):
+            yield file.replace("_", ".", 1), load
+    yield from iter_entry_points(group)
 
 
-def _from_module(name: str) -> OperationType:
-    module = importlib.import_module(name)
-    own = [v for v in vars(module).values() if isinstance(v, type) and v.__module__ == module.__name__]
-    classes = [v for v in own if issubclass(v, Operation)]
-    if len(classes) != 1:
-        raise TypeError(f"an operation's file defines exactly one Operation, this one has {len(classes)}")
-    return classes[0]
-
-
-def _check(operation: OperationType, known: dict[str, OperationType]) -> None:
+def _check(operation: OperationType) -> None:
+    """Raise what is wrong with its id, fields or slots."""
     spec = operation.spec
-    if spec.id in known:
-        raise ValueError(f"the id {spec.id!r} is taken by {known[spec.id].__module__}")
     if not spec.group or not spec.verb:
         raise ValueError(f"the id {spec.id!r} is not GROUP.VERB")
     names = {field.name for field in operation.fields()}

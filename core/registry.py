@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import importlib.metadata
-import pkgutil
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from .annotator import Annotator, Host
+from .declarations import iter_entry_points, iter_modules, load_declarations
 from .errors import UnknownName
 from .params import Value, make_params
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
 GROUP = "underdrawing.annotators"
 AnnotatorType = type[Annotator[Any]]
+Source = tuple[str, "Callable[[], AnnotatorType]"]
 
 
 class NameMatch(msgspec.Struct, frozen=True):
@@ -55,24 +55,12 @@ class Registry:
 
     @cached_property
     def _load_all(self) -> tuple[dict[str, AnnotatorType], dict[str, str]]:
-        found: dict[str, AnnotatorType] = {}
-        broken: dict[str, str] = {}
-        for name, load in self._iter_sources():
-            try:
-                annotator = load()
-                _check(annotator, found)
-                found[annotator.spec.id] = annotator
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - one bad file must not take the others down
-                broken[name] = f"{type(error).__name__}: {error}"
-        return dict(sorted(found.items())), broken
+        return load_declarations(self._iter_sources(), _check)
 
-    def _iter_sources(self) -> Iterator[tuple[str, Callable[[], AnnotatorType]]]:
-        package = importlib.import_module(self._package)
-        for module in pkgutil.iter_modules(package.__path__):
-            if not module.ispkg and not module.name.startswith("_"):
-                yield module.name, lambda name=module.name: _from_module(self._package, name)
-        for entry in importlib.metadata.entry_points(group=self._group):
-            yield entry.name, entry.load
+    def _iter_sources(self) -> Iterator[Source]:
+        path = importlib.import_module(self._package).__path__
+        yield from iter_modules(self._package, path, Annotator)
+        yield from iter_entry_points(self._group)
 
     @property
     def broken(self) -> dict[str, str]:
@@ -131,19 +119,8 @@ def _find_similar(name: str, names: Iterable[str]) -> list[str]:
     return [lowered[known] for known in difflib.get_close_matches(name.lower(), lowered, n=3)]
 
 
-def _from_module(package: str, name: str) -> AnnotatorType:
-    module = importlib.import_module(f"{package}.{name}")
-    own = [v for v in vars(module).values() if isinstance(v, type) and v.__module__ == module.__name__]
-    classes = [v for v in own if issubclass(v, Annotator)]
-    if len(classes) != 1:
-        raise TypeError(f"an annotator file defines exactly one Annotator, this one has {len(classes)}")
-    return classes[0]
-
-
-def _check(annotator: AnnotatorType, found: dict[str, AnnotatorType]) -> None:
-    spec = annotator.spec
-    if spec.id in found:
-        raise ValueError(f"the id {spec.id!r} is taken by {found[spec.id].__module__}")
+def _check(annotator: AnnotatorType) -> None:
+    """Raise what is wrong with its fields or the values that its aliases stand for."""
     annotator.fields()
-    for alias in spec.aliases:
-        make_params(annotator.params_type, alias.presets, where=f"{spec.id} alias {alias.name}")
+    for alias in annotator.spec.aliases:
+        make_params(annotator.params_type, alias.presets, where=f"{annotator.spec.id} alias {alias.name}")
