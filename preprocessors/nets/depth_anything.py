@@ -104,21 +104,21 @@ def build_config(version: int, model: str) -> Any:
 
     library: Any = transformers  # its type hints lag behind its code
     size, _, place = model.partition("_")
-    backbone = BACKBONES[size]
+    sizes = BACKBONES[size]
     backbone = library.Dinov2Config(
         image_size=PATCH * GRID,
         patch_size=PATCH,
-        hidden_size=backbone.width,
-        num_attention_heads=backbone.heads,
-        num_hidden_layers=backbone.blocks,
-        out_indices=list(backbone.taps[version]),
+        hidden_size=sizes.width,
+        num_attention_heads=sizes.heads,
+        num_hidden_layers=sizes.blocks,
+        out_indices=list(sizes.taps[version]),
         reshape_hidden_states=False,
     )
     return library.DepthAnythingConfig(
         backbone_config=backbone,
-        reassemble_hidden_size=backbone.width,
-        neck_hidden_sizes=list(backbone.channels),
-        fusion_hidden_size=backbone.fused,
+        reassemble_hidden_size=sizes.width,
+        neck_hidden_sizes=list(sizes.channels),
+        fusion_hidden_size=sizes.fused,
         depth_estimation_type="metric" if place else "relative",
         max_depth=MAX_DEPTH.get(place, 1),
     )
