@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import msgspec
 
+from .annotator import build_pip_command
 from .declarations import Declaration, list_type_arguments
-from .errors import WriteFailed
+from .errors import MissingExtra, WriteFailed
 from .params import Params, Value, current_values
 from .slots import Inputs, Slot, Target, WeightedLora, slot, slots, target, target_of
 
@@ -166,8 +167,18 @@ class Operation(Declaration[P], ABC, Generic[I, P]):
 
 
 def run(operation: type[Operation[Any, Any]], inputs: dict[str, Any], values: dict[str, Value], job: Job) -> Report:
-    """Run an operation with inputs and parameter values as a host has them. Raises BadParameter and what it raises."""
-    current, notes = current_values(operation.params_type, values, where=operation.spec.id)
+    """Run an operation with inputs and parameter values as a host has them.
+
+    Raises BadParameter, MissingExtra for a package that is not installed, and what the operation raises.
+    """
+    where = operation.spec.id
+    current, notes = current_values(operation.params_type, values, where=where)
     for note in notes:
         job.host.note(note)
-    return operation().run(operation.inputs_type(**inputs), operation.params(**current), job)
+    try:
+        return operation().run(operation.inputs_type(**inputs), operation.params(**current), job)
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if not module or module == __name__.partition(".")[0]:
+            raise
+        raise MissingExtra(f"needs {module}", where=where, fix=build_pip_command([module])) from error
