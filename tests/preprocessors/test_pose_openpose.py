@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from underdrawing.core.poses.model import Keypoints
+    from underdrawing.preprocessors.nets.openpose.keypoints import CropKeypoints
     from underdrawing.preprocessors.nets.openpose.body import Joint, Joints
     from underdrawing.preprocessors.nets.openpose.resampling import InputPlan
 
@@ -278,7 +279,7 @@ def drawing(found: list[Joints]) -> NDArray[np.uint8]:
 # Hands and faces.
 
 
-def spread(spots: Keypoints) -> list[tuple[int, int] | None]:
+def spread(spots: CropKeypoints) -> list[tuple[int, int] | None]:
     return [None if spot is None else (spot.x, spot.y) for spot in spots]
 
 
