@@ -4,7 +4,7 @@
 # make format  correct the code's layout
 # make lint  layout, types, import layers, structure
 # make weights  fetch every checkpoint and confirm that each makes the map it should
-# make parity  compare maps with those of controlnet-aux, MediaPipe and transformers
+# make parity  compare maps with those of controlnet-aux, MediaPipe and transformers: writes docs/parity.md (ten minutes)
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
@@ -13,7 +13,7 @@ LINK := .dev/underdrawing
 WORKERS ?= 2
 BENCHMARKS := annotators poses rtmpose loading lora memory
 
-.PHONY: parity demo test weights format lint bench docs pictures clean
+.PHONY: demo test weights format lint bench parity docs pictures clean
 
 # torch first and alone, so that nothing else decides which build is taken
 .venv/torch:
@@ -61,7 +61,6 @@ bench: .venv/dev
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps controlnet-aux
 	for part in $(BENCHMARKS); do PYTHONPATH=.dev:. $(PY) benchmarks/$$part.py || exit; done
 
-# everything that is generated: reference, help pages, locales, example workflows; no host and no network
 # peers of the annotators, in an environment of their own that lies over .venv and leaves it as it is
 .venv-parity/ready: .venv/dev
 	$(PY) -m venv .venv-parity
@@ -71,10 +70,11 @@ bench: .venv/dev
 	-.venv-parity/bin/pip install --quiet --disable-pip-version-check --no-deps mediapipe==0.10.21
 	touch $@
 
-# maps of the bundled photographs beside those of controlnet-aux, MediaPipe and transformers: prints docs/parity.md
+# maps of the bundled photographs beside those of controlnet-aux, MediaPipe and transformers: writes docs/parity.md
 parity: .venv-parity/ready
-	@PYTHONPATH=.dev:.:benchmarks .venv-parity/bin/python benchmarks/parity.py
+	@PYTHONPATH=.dev:.:benchmarks .venv-parity/bin/python benchmarks/parity.py --output docs/parity.md
 
+# everything that is generated: reference, help pages, locales, example workflows; no host and no network
 docs: .venv/run | $(LINK)
 	$(PY) tools/generate.py
 

@@ -1,61 +1,55 @@
 """Every annotator that controlnet-aux, MediaPipe or transformers have a peer for, beside that peer, on two photographs.
 
     make parity
-    python benchmarks/parity.py [--annotators hed canny ...]
+    python benchmarks/parity.py [--annotators hed canny ...] [--limit SECONDS] [--output FILE]
 
 Both run on the same weights: those that come with the package, where there are some, otherwise random ones under the
-official keys. Ours run in float32 on the CPU. Prints Markdown; docs/parity.md is that output. A row whose peer is not
-installed, or cannot run here, says why.
+official keys. Ours run in float32 on the CPU. Prints Markdown; docs/parity.md is that output. Every row is a process of
+its own: one whose peer is not installed, fails, or is not finished in time says so, and the others go on.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from importlib.metadata import PackageNotFoundError, version
+from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
-import peer
-import peer_hed
-import peer_lineart
-import peer_mediapipe
-import peer_segmentation
-from candidates import PAIRS, Pair, handed_out, ours, theirs
+from candidates import Pair, handed_out, ours, theirs
+from parity_rows import LEFT_OUT, ROOT, ROWS
 
 from underdrawing.core.networks.placement import Placement
-from underdrawing.preprocessors.weights.hed_files import WEIGHTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
-    from candidates import Pictures, Run
-    from torch import Tensor
+    from candidates import Pictures
+    from parity_rows import Row
 
-ROOT = Path(__file__).resolve().parents[1]
 PHOTOS = ("astronaut.png", "camera.png")
-AUX, MEDIAPIPE, TRANSFORMERS = "controlnet-aux", "mediapipe", "transformers"
-TRAINED, RANDOM, NONE = "trained", "random", "none"
+LIMIT = 90
+"""Seconds a row may take."""
+JOBS = 2
+"""Rows at a time, each on one thread."""
 ROUNDING = 0.001
 """Share of pixels that may differ by more than a level where two float32 sums are rounded differently."""
+HEAD = """# Parity
 
+Maps of the bundled photographs beside those of other packages, in levels of 0..255.
+Written by `make parity` on {date}; ours: float32 on the CPU. Rows whose weights are random run both sides on the
+same random tensors under the official keys.
 
-class Row(NamedTuple):
-    """One comparison. make: the peer's call and the tensors it runs on, None where both have weights of their own.
-
-    params: of ours, with which both do the same. remark: why maps differ where they should.
-    """
-
-    annotator: str
-    peer: str
-    weights: str
-    make: Callable[[], tuple[Run, dict[str, Tensor] | None]]
-    params: dict[str, Any] = {}  # noqa: RUF012 - never written
-    remark: str = ""
+| annotator | peer | weights | photographs | largest difference | mean | pixels that differ | verdict |
+|---|---|---|---|---|---|---|---|"""
 
 
 class Difference(NamedTuple):
@@ -83,135 +77,55 @@ class Difference(NamedTuple):
         return "close" if self.mean < 2 else "differs"
 
 
-def canny() -> tuple[Run, None]:
-    """controlnet-aux's Canny edges."""
-    made = peer.folder("canny").CannyDetector()
-    return lambda image: peer_lineart.called(made, image), None
-
-
-def lineart_standard() -> tuple[Run, None]:
-    """controlnet-aux's standard line art, whose map is as large as its input."""
-    made = peer.folder("lineart_standard").LineartStandardDetector()
-    return lambda image: made(image, detect_resolution=min(image.shape[:2]), output_type="np"), None
-
-
-def hed(**options: Any) -> Callable[[], tuple[Run, None]]:
-    """controlnet-aux's HED on the bundled weights."""
-
-    def make() -> tuple[Run, None]:
-        made, _ = peer_hed.load(ROOT / "preprocessors" / "bundled" / WEIGHTS["bsds500"].bundled)
-        return lambda image: peer_lineart.called(made, image, **options), None
-
-    return make
-
-
-def anyline() -> tuple[Run, dict[str, Tensor]]:
-    """controlnet-aux's AnyLine."""
-    network, tensors = peer_lineart.filled(peer.folder("teed.ted").TED(), "teed")
-    made = peer.folder("anyline").AnylineDetector(network)
-    return lambda image: made(image, detect_resolution=min(image.shape[:2]), output_type="np"), tensors
-
-
-def documented(name: str) -> Callable[[], tuple[Run, dict[str, Tensor]]]:
-    """The calls that transformers documents for a segmentation network."""
-
-    def make() -> tuple[Run, dict[str, Tensor]]:
-        model, tensors = peer_segmentation.published(name)
-
-        def call(image: Pictures) -> Pictures:
-            return peer_segmentation.Documented(name, model, peer_segmentation.seen(name, image))(image)
-
-        return call, tensors
-
-    return make
-
-
-def paired(name: str) -> Row:
-    """A row of benchmarks/candidates.py."""
-    pair = PAIRS[name]
-    return Row(pair.annotator, pair.label.partition(",")[0], RANDOM, pair.peer, pair.params, REMARKS.get(name, ""))
-
-
-REMARKS = {
-    "bae": "the peer cuts its input to multiples of 64 of another size",
-    "dav2": "the peer samples the position table without DINOv2's offset",
-    "midas": "the peer divides by the same range in another order",
-}
-"""Shown where a pair is not equal but for rounding."""
-ROWS = [
-    Row("canny", AUX, NONE, canny),
-    Row("lineart_standard", AUX, NONE, lineart_standard),
-    Row("hed", AUX, TRAINED, hed()),
-    Row("hed", AUX, TRAINED, hed(safe=True), {"safe": True}),
-    Row("scribble_hed", AUX, TRAINED, hed(scribble=True)),
-    *(paired(name) for name in ("lineart", "anime", "teed", "mlsd", "pidinet", "leres", "bae", "midas", "dav2")),
-    Row("anyline", AUX, RANDOM, anyline, remark="the peer adds 8-bit numbers, which wrap around"),
-    Row("seg_segformer", TRANSFORMERS, RANDOM, PAIRS["segformer"].peer),
-    Row("seg_upernet", TRANSFORMERS, RANDOM, documented("upernet")),
-    Row("seg_mask2former", TRANSFORMERS, RANDOM, documented("mask2former")),
-    Row("seg_oneformer_ade20k", TRANSFORMERS, RANDOM, documented("oneformer_ade20k")),
-    Row(
-        "face_mediapipe",
-        MEDIAPIPE,
-        TRAINED,
-        peer_mediapipe.face,
-        {"max_faces": 10},
-        "the peer's attention mesh refines lips and eyelids; its lines end some pixels elsewhere",
-    ),
-    Row(
-        "person_mask",
-        MEDIAPIPE,
-        TRAINED,
-        peer_mediapipe.mask,
-        {"threshold": 0.0},
-        "both on the same network; crop and enlarging are another",
-    ),
-    Row(
-        "pose_mediapipe",
-        MEDIAPIPE,
-        TRAINED,
-        peer_mediapipe.pose,
-        {"hands": False, "face": False},
-        "ours looks again at the body it found; keypoints lie some pixels elsewhere",
-    ),
-]
-LEFT_OUT = {
-    "depth_zoe": "controlnet-aux builds it on a BEiT of timm 0.6.13 with 345 million weights",
-    "pose_openpose": "random weights find nobody; benchmarks/openpose.py compares decoders and networks apart",
-    "pose_dwpose": "controlnet-aux needs mmpose, which has no build for this torch",
-    "pose_vitpose": "random weights find nobody; tests/preprocessors compare each step with transformers'",
-    "shuffle": "each has a random flow of its own",
-}
-
-
-def photographs() -> Pictures:
-    """RGB [2, 512, 512, 3]."""
-    files = [cv2.imread(str(ROOT / "examples" / "photos" / name), cv2.IMREAD_COLOR) for name in PHOTOS]
-    return np.stack([np.ascontiguousarray(image[..., ::-1]) for image in files if image is not None])
+def photographs(count: int, side: int) -> Pictures:
+    """RGB [count, side, side, 3]."""
+    files = [cv2.imread(str(ROOT / "examples" / "photos" / name), cv2.IMREAD_COLOR) for name in PHOTOS[:count]]
+    sized = [cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA) for image in files if image is not None]
+    return np.stack([np.asarray(image[..., ::-1], np.uint8, order="C") for image in sized])
 
 
 def compare(row: Row, images: Pictures) -> Difference:
     """Both maps of both photographs."""
     call, tensors = row.make()
     expected = theirs(call)(images)
+    pair = Pair(row.annotator, row.peer, lambda: (call, tensors or {}), row.params)
     with handed_out(tensors) if tensors else nullcontext():
-        found = ours(Pair(row.annotator, row.peer, row.make, row.params), Placement())(images)
-    return Difference.between(expected, found)
+        return Difference.between(expected, ours(pair, Placement())(images))
 
 
-def table_row(row: Row, images: Pictures) -> str:
-    """One line of the table."""
-    options = ", ".join(f"{name} {value}" for name, value in row.params.items())
-    head = f"| {row.annotator}{f' ({options})' if options else ''} | {row.peer} {installed(row.peer)} | {row.weights}"
+def cells(row: Row) -> str:
+    """Difference and verdict, or why there are none."""
     try:
-        found = compare(row, images)
+        found = compare(row, photographs(row.photos, row.side))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - one peer that cannot run leaves the others standing
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        return f"{head} | | | | cannot run here: {reason} |"
+        return f"| | | cannot run here: {reason}"
     verdict = found.verdict
-    if row.remark and not verdict.startswith("equal"):
-        verdict += f": {row.remark}"
-    return f"{head} | {found.largest} | {found.mean:.3f} | {found.differing:.2%} | {verdict} |"
+    if not verdict.startswith("equal"):
+        verdict += f": {row.remark or 'not traced'}"
+    return f"{found.largest} | {found.mean:.3f} | {found.differing:.2%} | {verdict}"
+
+
+def run_row(number: int, limit: float) -> str:
+    """Cells of a row, from a process of its own."""
+    command = [sys.executable, __file__, "--row", str(number)]
+    one = {**os.environ, "OMP_NUM_THREADS": "1"}
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False, env=one)
+    except subprocess.TimeoutExpired:
+        return f"| | | not finished in {limit:.0f} s"
+    if run.returncode:
+        last = (run.stderr.strip().splitlines() or ["no message"])[-1]
+        return f"| | | ended with exit code {run.returncode}: {last}"
+    return run.stdout.strip().splitlines()[-1]
+
+
+def head_cells(row: Row) -> str:
+    """Annotator with its parameters, peer with its version, weights, photographs."""
+    options = ", ".join(f"{name} {value}" for name, value in row.params.items())
+    size = f"{row.photos} of {row.side} x {row.side}"
+    name = f"{row.annotator} ({options})" if options else row.annotator
+    return f"{name} | {row.peer} {installed(row.peer)} | {row.weights} | {size}"
 
 
 def installed(package: str) -> str:
@@ -222,23 +136,35 @@ def installed(package: str) -> str:
         return "(not installed)"
 
 
+def page(annotators: list[str] | None, limit: float) -> Iterator[str]:
+    """Blocks of the page, rows as they are finished."""
+    yield HEAD.format(date=time.strftime("%Y-%m-%d"))
+    numbers = [number for number, row in enumerate(ROWS) if not annotators or row.annotator in annotators]
+    with ThreadPoolExecutor(JOBS) as pool:
+        for number, result in zip(numbers, pool.map(run_row, numbers, repeat(limit)), strict=True):
+            yield f"| {head_cells(ROWS[number])} | {result} |"
+    if not annotators:
+        yield "\nNot compared here:\n"
+        yield from (f"* `{name}`: {reason}." for name, reason in LEFT_OUT.items())
+
+
 def main() -> None:
-    """Print the table, row by row."""
+    """Print the page, row by row."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--annotators", nargs="+", choices=sorted({row.annotator for row in ROWS}))
-    wanted = parser.parse_args().annotators
-    images, began = photographs(), time.monotonic()
-    print("# Parity\n\nMaps of the two bundled photographs beside those of other packages, in levels of 0..255.")
-    print(f"Written by `make parity` on {time.strftime('%Y-%m-%d')}; ours: float32 on the CPU.\n")
-    print("| annotator | peer | weights | largest difference | mean | pixels that differ | verdict |")
-    print("|---|---|---|---|---|---|---|")
-    for row in ROWS:
-        if not wanted or row.annotator in wanted:
-            print(table_row(row, images), flush=True)
-    if not wanted:
-        print("\nNot compared here:\n")
-        print("\n".join(f"* `{name}`: {reason}." for name, reason in LEFT_OUT.items()))
-    print(f"took {time.monotonic() - began:.0f} s", file=sys.stderr)
+    parser.add_argument("--limit", type=float, default=LIMIT, help="seconds a row may take")
+    parser.add_argument("--output", type=Path, help="also write the page to this file, once it is complete")
+    parser.add_argument("--row", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.row is not None:
+        print(cells(ROWS[options.row]))
+        return
+    lines: list[str] = []
+    for line in page(options.annotators, options.limit):
+        print(line, flush=True)
+        lines.append(line)
+    if options.output:
+        options.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
