@@ -219,9 +219,10 @@ def _switches(named: Iterable[NamedAnnotator]) -> set[str]:
 
 def _each_switch(named: Iterable[NamedAnnotator]) -> Iterator[str]:
     named = list(named)
-    general = {field.name for one in named for field in one.fields()} | _free_old_names(named)
+    free = _free_old_names(named)
     for one in named:
-        for field in (*one.fields(), *one.earlier_fields()):
+        earlier = [(field, field.name in free) for field in one.earlier_fields()]
+        for field, is_general in [*((field, True) for field in one.fields()), *earlier]:
             if field.kind == "bool":
-                for owner in ("", one.id, one.name) if field.name in general else (one.id, one.name):
+                for owner in ("", one.id, one.name) if is_general else (one.id, one.name):
                     yield from spellings(field.name, owner)

@@ -39,8 +39,8 @@ def image(pixels: NDArray[Any]) -> Tensor:
 def batch(drawings: Sequence[Picture]) -> Tensor:
     """IMAGE of pictures. Raises BadImage when there is none or they differ in size."""
     if len({picture.pixels.shape for picture in drawings}) != 1:
-        what = f"{len(drawings)} poses without one common canvas size"
-        raise BadImage(what, fix="set a size, or draw them one by one")
+        what = f"{len(drawings)} poses have no common canvas size" if drawings else "there are no poses to draw"
+        raise BadImage(what, fix="set a size, or draw them one by one" if drawings else "connect poses of somebody")
     return image(np.stack([picture.pixels for picture in drawings]))
 
 

@@ -63,8 +63,10 @@ def group_title(group: str) -> str:
 
 
 def group_help(group: str) -> str:
-    """Help of a group of commands."""
-    return TITLES.get(group, ("", f"{group.capitalize()}."))[1]
+    """Help of a group of commands; without one in TITLES, the titles of its operations."""
+    if group in TITLES:
+        return TITLES[group][1]
+    return f"{', '.join(operation.spec.title for operation in operations() if operation.spec.group == group)}."
 
 
 @lru_cache(maxsize=1)

@@ -101,7 +101,10 @@ def to_seconds(text: str) -> float:
 
 def to_url(text: str) -> str:
     """URL without a slash at its end; empty when unset."""
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:
+        raise InvalidValue("is not a URL", "write it as https://host") from error
     if text and not (parts.scheme and parts.netloc):
         raise InvalidValue("is not a URL", "write it as https://host")
     return text.rstrip("/")
@@ -109,12 +112,20 @@ def to_url(text: str) -> str:
 
 def to_folder(text: str) -> Path | None:
     """Folder, which need not exist, with ~ expanded; None when unset."""
-    return Path(text).expanduser() if text else None
+    return _expand(text) if text else None
 
 
 def to_folders(text: str) -> list[Path]:
     """Folders separated as in PATH, with ~ expanded."""
-    return [Path(part).expanduser() for part in text.split(os.pathsep) if part]
+    return [_expand(part) for part in text.split(os.pathsep) if part]
+
+
+def _expand(text: str) -> Path:
+    """Path with ~ and ~user expanded."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise InvalidValue("names a user without a home folder", "write the whole path") from error
 
 
 DOWNLOAD = Variable(

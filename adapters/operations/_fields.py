@@ -24,7 +24,7 @@ Cumulative = Annotated[
 ]
 Ratio = Annotated[
     float,
-    between(0, 100_000, "Keep ranks whose singular value is at least the largest divided by this; 0: off", step=0.1),
+    between(0, 1e9, "Keep ranks whose singular value is at least the largest divided by this; 0: off", step=0.1),
 ]
 DType = Literal["float16", "bfloat16", "float32"]
 

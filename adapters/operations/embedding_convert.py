@@ -66,8 +66,11 @@ class EmbeddingConvert(Operation[ConvertInputs, ConvertParams]):
         for path in files:
             job.check_free(path)
         step = read_embedding(source).report()["step"]
-        for path, tokens in files.items():
-            save_embedding(path, tokens, params.layout, step=step if isinstance(step, int) else None)
+        with job.progress("convert", len(files), "files") as progress:
+            progress.check()
+            for number, (path, tokens) in enumerate(files.items(), start=1):
+                save_embedding(path, tokens, params.layout, step=step if isinstance(step, int) else None)
+                progress.show(number, len(files), "")
         reports = [inspect_embedding(path) for path in files]
         notes = tuple(note for path, tokens in files.items() if (note := _name_note(source, path, tokens)))
         text = "\n".join(line for report in reports for line in embedding_lines(report))

@@ -28,7 +28,9 @@ class ExtractParams(Params, frozen=True):
     frobenius: Frobenius = 0.0
     cumulative: Cumulative = 0.0
     ratio: Ratio = 0.0
-    clamp: Annotated[float, between(0, 1, "Clamp factors at this quantile, as kohya does; 0: off", step=0.01)] = 0.0
+    clamp: Annotated[
+        float, between(0, 1, "Clamp factors at this quantile, 0.5 to 1, as kohya does; 0: off", step=0.01)
+    ] = 0.0
     text_encoder: Annotated[bool, about("Extract from text encoders too")] = True
 
 

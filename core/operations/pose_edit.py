@@ -30,8 +30,8 @@ class EditParams(Params, frozen=True):
     face: Annotated[bool, about("Keep faces")] = True
     mirror: Annotated[bool, about("Exchange left and right")] = False
     scale: Annotated[float, between(0.01, 100, "Scale everybody about the middle of the canvas", step=0.01)] = 1.0
-    right: Annotated[float, between(-100, 100, "Move everybody to the right, in widths of the canvas", step=0.01)] = 0.0
-    down: Annotated[float, between(-100, 100, "Move everybody down, in heights of the canvas", step=0.01)] = 0.0
+    right: Annotated[float, between(-10_000, 10_000, "Move to the right, in widths of the canvas", step=0.01)] = 0.0
+    down: Annotated[float, between(-10_000, 10_000, "Move down, in heights of the canvas", step=0.01)] = 0.0
     animals: Annotated[bool, about(ANIMALS)] = True
     drop: Annotated[str, about("Remove keypoints, with commas: right_wrist, face.36, 2:left_hand")] = ""
     limb: Annotated[str, about("Limb lengths: legs=1.2, left_forearm=.9", many=True)] = ""

@@ -29,7 +29,9 @@ class RenderParams(Params, frozen=True):
     hands: Annotated[bool, about("Draw hands")] = True
     face: Annotated[bool, about("Draw faces")] = True
     sticks: Annotated[LimbScaling, about(f"Limb width scaling. {LIMB_SCALING_HELP}")] = "plain"
-    resolution: Annotated[int, between(0, 16384, "Shorter side of the map in pixels; 0: that of the poses", step=8)] = 0
+    resolution: Annotated[
+        int, between(0, 1_000_000, "Shorter side of the map in pixels; 0: that of the poses", step=8)
+    ] = 0
     animals: Annotated[bool, about(ANIMALS)] = True
     people: Annotated[str, about(PEOPLE)] = ""
     size: Annotated[str, about(SIZE)] = ""

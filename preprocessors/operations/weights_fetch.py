@@ -53,7 +53,7 @@ class WeightsFetch(Operation[FetchInputs, FetchParams]):
         everything = list(records().values()) if params.all else []
         wanted = [*find_records(inputs.weights), *everything, *find_needed(items(params.annotator, commas=True))]
         if not wanted:
-            fix = "an ID of `underdrawing weights list`, --annotator NAME or --all"
+            fix = "give an id of `underdrawing weights list`, an annotator, or all"
             raise BadParameter("nothing to fetch is named", where="weights", fix=fix)
         paths: dict[str, Path | None] = {}
         errors: list[UnderdrawingError] = []

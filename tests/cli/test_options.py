@@ -62,6 +62,12 @@ def parsed(args: list[str], *named: NamedAnnotator, reserved: set[str] | None = 
         return {**values, "rest": list(context.params["rest"])}
 
 
+def test_an_earlier_switch_leaves_a_present_number_alone() -> None:
+    named = [NamedAnnotator(name, registry.resolve(name)) for name in ("recolor", "depth_zoe")]
+    assert spell_out_flags(["--gamma", "1.5"], named) == ["--gamma", "1.5"]
+    assert spell_out_flags(["--depth_zoe.gamma"], named) == ["--depth_zoe.gamma=true"]
+
+
 @pytest.mark.parametrize(
     ("args", "expected"),
     [

@@ -55,6 +55,9 @@ def test_values(
         (settings.TIMEOUT, "nan", "30"),
         (settings.TIMEOUT, "inf", "30"),
         (settings.ENDPOINT, "mirror.example", "https://"),
+        (settings.ENDPOINT, "http://[x", "https://"),
+        (settings.CACHE, "~no-such-user/x", "whole path"),
+        (settings.WEIGHTS, "~no-such-user/x", "whole path"),
     ],
 )
 def test_useless_values_name_the_variable_and_the_fix(

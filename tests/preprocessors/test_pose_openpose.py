@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from underdrawing.core.poses.model import Keypoints
-    from underdrawing.preprocessors.nets.openpose.keypoints import CropKeypoints
     from underdrawing.preprocessors.nets.openpose.body import Joint, Joints
+    from underdrawing.preprocessors.nets.openpose.keypoints import CropKeypoints
     from underdrawing.preprocessors.nets.openpose.resampling import InputPlan
 
     F32 = NDArray[np.float32]
