@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import cv2
 import numpy as np
 import torch
+from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
@@ -165,7 +166,7 @@ def _interpolate_positions(embeddings: Any, tokens: Tensor, height: Any, width: 
     rows, columns = height // PATCH, width // PATCH
     other = torch.as_tensor(rows != side) | torch.as_tensor(columns != side)
     offset = (OFFSET * other).to(table.device)
-    grid = table[:, 1:].float().reshape(1, side, side, -1).permute(0, 3, 1, 2)
+    grid = rearrange(table[:, 1:].float(), "b (h w) c -> b c h w", h=side)
     wide = F.pad(grid, (2, 2, 2, 2), mode="replicate")
     across, down = (_cubic_weights(count, side, offset)[None, None] for count in (columns, rows))
     sampled = torch.matmul(torch.matmul(down, wide), across.transpose(2, 3))  # [1, C, rows, columns]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
@@ -168,7 +169,7 @@ def _first_output(output: Any) -> Tensor:
 def _interpolate_positions(table: Tensor, rows: Any, columns: Any) -> Tensor:
     """Position table [1, 1 + rows * columns, C]: bilinear from the square one that was learnt."""
     side = math.isqrt(table.shape[1] - 1)
-    grid = table[:, 1:].reshape(1, side, side, -1).permute(0, 3, 1, 2)
+    grid = rearrange(table[:, 1:], "b (h w) c -> b c h w", h=side)
     sampled = F.interpolate(grid, size=(rows, columns), mode="bilinear", align_corners=False)
     return torch.cat((table[:, :1], sampled.flatten(2).transpose(1, 2)), dim=1)
 

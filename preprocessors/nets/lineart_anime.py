@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import cv2
 import numpy as np
 import torch
+from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
@@ -104,7 +105,7 @@ def _upsample_to_one_channel(x: Tensor, up: nn.ConvTranspose2d) -> Tensor:
     """
     spaced = F.pad(up.weight[:, 0], (0, 1, 0, 1))  # a row and a column of nothing, which TAPS calls 4
     taps = torch.tensor(TAPS, device=x.device)
-    kernel = spaced[:, taps][..., taps].permute(1, 3, 0, 2, 4).reshape(4, -1, 3, 3)
+    kernel = rearrange(spaced[:, taps][..., taps], "c row h column w -> (row column) c h w")
     return F.pixel_shuffle(F.conv2d(x, kernel, padding=1), 2) + up.get_parameter("bias").view(1, 1, 1, 1)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
@@ -185,8 +186,8 @@ def _unshuffle_stem(kernel: Tensor) -> Tensor:
 
     Sorted are the pixels of each 2 x 2: upper left, lower left, upper right, lower right, three colours each.
     """
-    parts = kernel.reshape(-1, 2, 2, 3, 3, 3)  # column in the 2 x 2, row in it, colour, row, column
-    return parts.permute(0, 3, 4, 2, 5, 1).reshape(-1, 3, 6, 6).contiguous()
+    pattern = "n (column row colour) h w -> n colour (h row) (w column)"
+    return rearrange(kernel, pattern, column=2, row=2).contiguous()
 
 
 def load_yolox(weight: Weight, placement: Placement) -> Callable[[Image], Array]:

@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -224,15 +225,14 @@ class Simple(nn.Module):
 
     def flatten(self, x: Tensor) -> Tensor:
         """[B, C, H, W] to [B, H * W * C / last, last], or [B, C * H * W] when last is 0; channels run fastest."""
-        rows, last = x.permute(0, 2, 3, 1), self.entry["last"]
-        return rows.reshape(len(x), -1, last) if last else rows.reshape(len(x), -1)
+        rows, last = rearrange(x, "b c h w -> b (h w c)"), self.entry["last"]
+        return rows.reshape(len(x), -1, last) if last else rows
 
     def depth_to_space(self, x: Tensor) -> Tensor:
         """Unfold channels into blocks, the block's place running slower than the channel (TensorFlow's order)."""
         block = self.entry["block"]
-        batch, channels, height, width = x.shape
-        cells = x.reshape(batch, block, block, channels // block**2, height, width)
-        return cells.permute(0, 3, 4, 1, 5, 2).reshape(batch, -1, height * block, width * block)
+        pattern = "b (row column c) h w -> b c (h row) (w column)"
+        return rearrange(x, pattern, row=block, column=block)
 
 
 OPERATIONS: dict[str, Callable[[Entry], nn.Module]] = {
