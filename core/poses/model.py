@@ -111,7 +111,10 @@ def _flatten(slots: Keypoints, canvas: tuple[int, int], confidences: bool) -> li
 def _find_share(place: float, length: int) -> float:
     """Relative coordinate that gives the same pixel when it is multiplied again."""
     share = place / length
-    return share if int(share * length) == int(place) else math.nextafter(share, math.copysign(math.inf, place))
+    pixel = int(share * length)
+    if pixel == int(place):
+        return share
+    return math.nextafter(share, math.copysign(math.inf, place) if abs(pixel) < abs(int(place)) else 0.0)
 
 
 def from_openpose(data: object) -> Pose:

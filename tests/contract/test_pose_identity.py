@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.golden.poses import inputs
 
@@ -49,6 +49,8 @@ def test_a_map_its_json_and_the_map_again(pose: Pose, confidences: bool) -> None
 
 @settings(max_examples=80, deadline=None)
 @given(st.integers(1, 3000), st.floats(-1, 1), st.floats(-1, 1))
+@example(3, 0.0, 0.9999999999999999)
+@example(49, 1.0, -1.0)
 def test_points_in_the_first_pixel_stay_there(side: int, x: float, y: float) -> None:
     """Numbers within -1 .. 1 are read as shares of the canvas, so that is how such points are written."""
     hand = (Keypoint(x, y), *[None] * (HAND - 1))
