@@ -12,11 +12,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import peer_depth
-import peer_lineart
-import peer_lines
-import peer_segmentation
-import peer_surfaces
+from peers import peer_depth, peer_lineart, peer_lines, peer_segmentation, peer_surfaces
 
 from underdrawing.core.networks.cache import unload
 from underdrawing.core.weights.store import Store

@@ -19,7 +19,7 @@ from interleave import Timing, all_threads, interleave, load, processor, set_thr
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import peer_depth
+from peers import peer_depth
 
 from underdrawing.core.networks import cache
 from underdrawing.preprocessors.nets import depth_anything, dpt_hybrid

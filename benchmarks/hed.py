@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import peer
-import peer_hed
 import torch
 from interleave import Timing, all_threads, interleave, load, matmul_peak, processor, set_threads, table
+from peers import peer, peer_hed
 
 from underdrawing.core.networks.cache import load_network, unload
 from underdrawing.core.networks.placement import Placement, find_cpu_bf16_unit

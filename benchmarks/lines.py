@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
-import peer
-import peer_lines
 import torch
 from hed import picture, placements
 from interleave import Timing, all_threads, interleave, load, matmul_peak, processor, set_threads, table
+from peers import peer, peer_lines
 from tests.golden.lines import synthetic
 from tests.support.random_weights import tensors
 from torch.utils.flop_counter import FlopCounterMode

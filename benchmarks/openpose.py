@@ -19,11 +19,10 @@ from unittest.mock import patch
 
 import cv2
 import numpy as np
-import peer
-import peer_openpose
 import torch
 from hed import placements
 from interleave import Timing, interleave, load, processor, set_threads, table
+from peers import peer, peer_openpose
 from tests.support import pose_maps, random_weights
 
 from underdrawing.core.images.geometry import Size

@@ -5,12 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import peer
-import peer_hed
-import peer_lineart
-import peer_mediapipe
-import peer_segmentation
 from candidates import PAIRS
+from peers import peer, peer_hed, peer_lineart, peer_mediapipe, peer_segmentation
 
 from underdrawing.preprocessors.weights.hed_files import WEIGHTS
 

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import transformers
 from interleave import interleave, load, processor, set_threads, table
-from peer_segmentation import PALETTE, RECIPES, Documented, painted_by_loop, published, seen
+from peers.peer_segmentation import PALETTE, RECIPES, Documented, painted_by_loop, published, seen
 from tests.support.pictures import photo
 from torch.nn.functional import interpolate
 

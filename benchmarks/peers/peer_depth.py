@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import peer
 import torch
-import torchvision_stand_in
+from peers import peer, torchvision_stand_in
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.support import random_weights
 from tests.support.depth_keys import hybrid, vit_small

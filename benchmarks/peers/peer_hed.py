@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import peer
 import torch
+from peers import peer
 from safetensors.torch import load_file
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import peer
 import torch
+from peers import peer
 from tests.support.random_weights import tensors
 
 if TYPE_CHECKING:

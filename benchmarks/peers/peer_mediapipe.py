@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import peer
+from peers import peer
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from underdrawing.core.poses.drawing import draw_pose
 from underdrawing.core.poses.model import Keypoint, Person, Pose

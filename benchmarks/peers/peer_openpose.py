@@ -8,8 +8,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import peer
 import torch
+from peers import peer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

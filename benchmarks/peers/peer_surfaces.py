@@ -9,10 +9,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import peer
-import torchvision_stand_in
+from peers import peer, torchvision_stand_in
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.support import random_weights  # pyright: ignore[reportMissingImports]
 

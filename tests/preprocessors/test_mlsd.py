@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "lines" / "lines.npz"
 MODELS: tuple[Model, ...] = get_args(Model)
 GAIN = {"large": 1.0, "tiny": 0.9}
-"""As in benchmarks/peer_lines.py, which made the golden data."""
+"""As in benchmarks/peers/peer_lines.py, which made the golden data."""
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ REQUIRE, TENSORS = store.Store.require, store.Store.read_tensors
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "surfaces"
 GAINS = {"leres": 0.6, "bae": 0.8}
-"""As benchmarks/peer_surfaces.py had them when golden data were made."""
+"""As benchmarks/peers/peer_surfaces.py had them when golden data were made."""
 
 
 def golden(name: str) -> dict[str, NDArray[Any]]:

@@ -4,10 +4,10 @@
     python tests/golden/surfaces/make.py
 
 The crop is from scikit-image's astronaut (NASA, public domain). Weights: support/random_weights.py with the gains of
-benchmarks/peer_surfaces.py under the published names. Arrays of both: image uint8 [H, W, 3]; shapes uint8, JSON of the
-published names with their shapes. leres.npz: distance and parity float32 [H, W], the peer's network on the right input
-and on the one its detector gives it; map and removed uint8 [H, W], its detector's calls. bae.npz: normals int16
-[3, H, W], 32767 = 1; map uint8 [H, W, 3].
+peers/peer_surfaces.py of the benchmarks under the published names. Arrays of both: image uint8 [H, W, 3]; shapes
+uint8, JSON of the published names with their shapes. leres.npz: distance and parity float32 [H, W], the peer's network
+on the right input and on the one its detector gives it; map and removed uint8 [H, W], its detector's calls. bae.npz:
+normals int16 [3, H, W], 32767 = 1; map uint8 [H, W, 3].
 """
 
 from __future__ import annotations
