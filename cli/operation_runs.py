@@ -43,14 +43,17 @@ def run_operation(operation: OperationType, values: dict[str, Any]) -> int:
         code = _finish(report, write_results(report, inputs, OUTPUT), as_json)
         _print(report.data, [report], as_json)
         return code
-    code, files = 0, _distinct(operation, inputs, each)
-    for file in files:
-        one = {**inputs, each.name: file}
+    code, targets = 0, _targets(operation, inputs, each)
+    files = list(targets)
+    for file, target in targets.items():
+        one = {**inputs, each.name: file, **({} if target is None else {OUTPUT: target})}
         try:
             report = run(operation, _loaded(operation, one), params, job)
             code = max(code, _finish(report, write_results(report, one, OUTPUT), as_json, file))
             reports.append(report)
         except UnderdrawingError as error:
+            if isinstance(error, BadParameter) and _writes_one_file(operation):
+                raise
             click.echo(f"underdrawing: {printable(error, 600)}", err=True)
             code = 1
     if reports:
@@ -101,17 +104,37 @@ def _loaded(operation: OperationType, inputs: dict[str, Any]) -> dict[str, Any]:
     return {name: read_poses(value) if name in poses else value for name, value in inputs.items()}
 
 
-def _distinct(operation: OperationType, inputs: dict[str, Any], slot: Slot) -> list[Path]:
-    """Files, without repetitions where each gives pictures. Raises BadParameter where two would have the same name."""
-    files: dict[str, Path] = {}
+def _writes_one_file(operation: OperationType) -> bool:
     target = operation.target()
-    if target is None or target.kind != "pictures":
-        return list(inputs[slot.name])
-    for file in dict.fromkeys(inputs[slot.name]):
-        other = files.setdefault(file.stem.lower(), file)
+    return target is not None and target.suffix != ""
+
+
+def _targets(operation: OperationType, inputs: dict[str, Any], slot: Slot) -> dict[Path, Path | None]:
+    """Files, and for each where its results go, where they do not all go to the place that was named.
+
+    Raises BadParameter where two would have the same name, BadImage for a folder without poses.
+    """
+    from ..core.poses.inputs import expand_pose_files
+
+    target, output = operation.target(), inputs.get(OUTPUT)
+    if slot.kind != "poses" or target is None or not isinstance(output, Path):
+        return dict.fromkeys(inputs[slot.name])
+    files, several = expand_pose_files(inputs[slot.name])
+    _check_names(files)
+    if not target.suffix or not (several or output.is_dir()):
+        return dict.fromkeys(files)
+    if output.is_file():
+        what = "is a file, and several poses are changed"
+        raise BadParameter(what, where=str(output), fix="name a folder for them")
+    return {file: output / f"{file.stem}{target.suffix}" for file in files}
+
+
+def _check_names(files: Sequence[Path]) -> None:
+    names: dict[str, Path] = {}
+    for file in files:
+        other = names.setdefault(file.stem.lower(), file)
         if other != file:
             raise BadParameter(f"{other} and {file} would give the same map", fix="write them into two folders")
-    return list(files.values())
 
 
 def _finish(report: Report, files: Sequence[Path], as_json: bool, source: Path | None = None) -> int:

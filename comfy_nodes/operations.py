@@ -113,9 +113,9 @@ def _slot_value(slot: Slot, given: Any) -> Any:
         case "weights":
             return () if given == NOTHING else (given,)
         case "poses":
-            from ..core.poses.files import PoseFile, from_documents
+            from ..core.poses.reading import parse_poses
 
-            return PoseFile(tuple(from_documents(given)), is_list=True)
+            return parse_poses(given)._replace(is_list=True)
         case "loras":
             from ..adapters.prompts.lora_requests import weighted_loras
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..core.errors import BadImage
-from ..core.poses.files import PoseFile, from_documents, read_poses, to_documents
+from ..core.poses.files import read_poses, to_documents
+from ..core.poses.reading import parse_poses
 from . import host, inputs
 from .inputs import PREFIX
 
@@ -30,8 +31,10 @@ def draw_poses(poses: Any, **values: bool) -> tuple[Tensor]:
     from ..core.operation_registry import operations
     from . import pictures
 
-    file = PoseFile(tuple(from_documents(poses)), is_list=True)
+    file = parse_poses(poses)._replace(is_list=True)
     report = run(operations()["pose.render"], {"poses": file, "output": Path()}, dict(values), Job(host.HOOKS))
+    for note in report.notes:
+        host.HOOKS.note(note)
     return (pictures.batch(report.pictures),)
 
 
@@ -82,7 +85,10 @@ class LoadPoses:
         path = _inside(file)
         if path is None or not path.is_file():
             raise BadImage("no such file of poses", where=file, fix="put the file into the input folder")
-        return (to_documents(read_poses(path).poses),)
+        poses = read_poses(path)
+        for text in poses.notes:
+            host.HOOKS.note(f"{file}: {text}")
+        return (to_documents(poses.poses),)
 
 
 def _inside(name: str) -> Path | None:

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from ..images.geometry import FitMode, Size, parse_size
+from ..poses.reading import NO_CANVAS
 
 if TYPE_CHECKING:
     from ..poses.model import Pose
+    from ..poses.reading import PoseFile
 
 POSES = "OpenPose JSON of any origin, or a map that holds its poses"
 PEOPLE = "Who stays, counted from 1, as in 1,3; in this order. Empty: everybody"
 ANIMALS = "Keep animals"
-SIZE = "Canvas as WIDTHxHEIGHT, onto which everybody is brought; empty: as it is"
+SIZE = "Canvas as WIDTHxHEIGHT, onto which everybody is brought; of poses that state none it is theirs. Empty: as it is"
 MODE = "How the size is met: stretch (just), fill and crop, or fit and pad (fill)"
 
 __all__ = ["ANIMALS", "MODE", "PEOPLE", "POSES", "SIZE", "FitMode", "Selection"]
@@ -69,8 +71,17 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
             select_people(pose, self.people), body=self.body, hands=self.hands, face=self.face, animals=self.animals
         )
 
-    def fit(self, pose: Pose) -> Pose:
-        """On the canvas."""
+    def fit(self, pose: Pose, *, free: bool = False) -> Pose:
+        """On the canvas. free: the pose states none, so that no keypoint moves."""
         from ..poses.edit import retarget
+        from ..poses.model import Pose
 
-        return pose if self.size is None else retarget(pose, self.size, self.mode)
+        if self.size is None:
+            return pose
+        if free:
+            return Pose(pose.people, self.size.width, self.size.height, pose.animals)
+        return retarget(pose, self.size, self.mode)
+
+    def list_notes(self, file: PoseFile) -> tuple[str, ...]:
+        """The file's notes; a size makes those on a missing canvas superfluous."""
+        return tuple(note for note in file.notes if self.size is None or not note.startswith(NO_CANVAS))

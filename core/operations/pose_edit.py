@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 
 class EditInputs(Inputs, frozen=True):
-    """Poses of one file, or of one batch."""
+    """Poses of files, or of one batch."""
 
-    poses: Annotated[PoseFile, slot("poses", POSES)]
-    output: Annotated[Path, target("poses", "File for the changed poses", suffix=".json")]
+    poses: Annotated[PoseFile, slot("poses", POSES, repeat="each")]
+    output: Annotated[
+        Path, target("poses", "File for the changed poses; a folder where several are changed", suffix=".json")
+    ]
 
 
 class EditParams(Params, frozen=True):
@@ -48,7 +50,7 @@ class PoseEdit(Operation[EditInputs, EditParams]):
     right_shoulder, right_elbow, right_wrist, right_hip, right_knee, right_ankle, right_eye, right_ear, the same with
     left_, face.0 to face.69, left_hand.0 to left_hand.20, right_hand.0 and so on, animal.0 to animal.16; 2: in front
     means only the second person's. Limbs: torso, head, shoulders, arms, upper_arms, forearms, legs, thighs, shins,
-    hands, face, and left_ or right_ with the singular.
+    hands, face, and left_ or right_ with the singular. Folders and globs are taken too; then OUT is a folder.
     """
 
     spec = Spec(
@@ -71,12 +73,17 @@ class PoseEdit(Operation[EditInputs, EditParams]):
         )
         moves = [names.parse_move(text) for text in items(params.move)]
 
-        def change(pose: Pose) -> Pose:
+        def change(number: int, pose: Pose) -> Pose:
+            free = number in inputs.poses.free
+            pose = selection.fit(pose, free=True) if free else pose
             chosen = selection.choose(pose)
             turned = edit.drop_keypoints(edit.mirror(chosen) if params.mirror else chosen, dropped)
             placed = edit.move_keypoints(edit.scale_limbs(turned, factors), moves)
-            return selection.fit(edit.move_people(placed, scale=params.scale, right=params.right, down=params.down))
+            moved = edit.move_people(placed, scale=params.scale, right=params.right, down=params.down)
+            return moved if free else selection.fit(moved)
 
-        poses = tuple(map(change, inputs.poses.poses))
+        poses = tuple(change(number, pose) for number, pose in enumerate(inputs.poses.poses))
         documents = tuple(to_openpose(pose, confidences=params.confidences) for pose in poses)
-        return Report(data=list(documents), poses=documents, batch=inputs.poses.is_list)
+        return Report(
+            data=list(documents), poses=documents, batch=inputs.poses.is_list, notes=selection.list_notes(inputs.poses)
+        )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class RenderInputs(Inputs, frozen=True):
-    """Poses of one file, or of one batch."""
+    """Poses of files, or of one batch."""
 
     poses: Annotated[PoseFile, slot("poses", POSES, repeat="each")]
     output: Annotated[Path, target("pictures", "Folder for the maps", suffix="")]
@@ -41,8 +41,8 @@ class RenderParams(Params, frozen=True):
 class PoseRender(Operation[RenderInputs, RenderParams]):
     """Draw poses as the ControlNets were trained to see them.
 
-    Maps are named after their files: NAME.png, or NAME_00001.png and so on where a file holds a list. A map holds its
-    poses: editing NAME.png gets them back.
+    Folders and globs are taken too. Maps are named after their files: NAME.png, or NAME_00001.png and so on where a
+    file holds a list. A map holds its poses: editing NAME.png gets them back.
     """
 
     spec = Spec(
@@ -61,13 +61,14 @@ class PoseRender(Operation[RenderInputs, RenderParams]):
         selection = Selection.of(params)
         pictures: list[Picture] = []
         documents: list[dict[str, Any]] = []
-        for number, pose in enumerate(inputs.poses.poses, start=1):
-            final = _resize(selection.fit(selection.choose(pose)), params.resolution)
-            ending = f"_{number:05}" if inputs.poses.is_list else ""
+        for number, pose in enumerate(inputs.poses.poses):
+            fitted = selection.fit(selection.choose(pose), free=number in inputs.poses.free)
+            final = _resize(fitted, params.resolution)
+            ending = f"_{number + 1:05}" if inputs.poses.is_list else ""
             pixels = draw_pose(final, sticks=params.sticks)
             pictures.append(Picture(pixels, build_map_info(final, sticks=params.sticks), ending))
             documents.append(to_openpose(final))
-        notes = () if pictures else ("holds no poses",)
+        notes = selection.list_notes(inputs.poses) if pictures else ("holds no poses",)
         return Report(data=documents, pictures=tuple(pictures), notes=notes)
 
 

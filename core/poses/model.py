@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from ..errors import BadImage
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from ..images.geometry import Size
 
@@ -83,23 +81,27 @@ def to_openpose(pose: Pose, *, confidences: bool = False) -> dict[str, Any]:
     """OpenPose JSON with pixel coordinates; a missing keypoint is 0, 0, 0, a missing part is null.
 
     confidences: write the real ones. By default a keypoint has 1.0, because A1111 and ComfyUI drop all below that.
-    Where there are animals they stand beside the people, 17 x 3 numbers each. A part that lies whole in the first pixel
-    is written relative to the canvas, because every reader takes such numbers for relative.
+    Where there are animals they stand beside the people, 17 x 3 numbers each. A part that lies whole in the first
+    pixels is written relative to the canvas, because every reader takes such numbers for relative.
     """
 
-    def flat(slots: Keypoints | None) -> list[float] | None:
-        return None if slots is None else _flatten(slots, (pose.width, pose.height), confidences)
+    parts = [part for person in pose.people for part in list_parts(person)]
+    flags = iter(find_relative([*parts, *pose.animals]))
 
-    people = [dict(zip(_KEYS, map(flat, list_parts(person)), strict=True)) for person in pose.people]
+    def flat(slots: Keypoints | None) -> list[float] | None:
+        canvas = (pose.width, pose.height) if next(flags) else (1, 1)
+        return None if slots is None else _flatten(slots, canvas, confidences)
+
+    people = [dict(zip(PART_KEYS, map(flat, list_parts(person)), strict=True)) for person in pose.people]
     animals = {"version": ANIMALS, "animals": [flat(animal) for animal in pose.animals]} if pose.animals else {}
     return {"people": people, **animals, "canvas_height": pose.height, "canvas_width": pose.width}
 
 
-_KEYS = ("pose_keypoints_2d", "face_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d")
+PART_KEYS = ("pose_keypoints_2d", "face_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d")
 
 
 def _flatten(slots: Keypoints, canvas: tuple[int, int], confidences: bool) -> list[float]:
-    width, height = canvas if _is_relative(point for point in slots if point is not None) else (1, 1)
+    width, height = canvas
     gap = (0.0, 0.0, 0.0)
     triples = (
         gap if p is None else (_find_share(p.x, width), _find_share(p.y, height), p.confidence if confidences else 1.0)
@@ -117,75 +119,30 @@ def _find_share(place: float, length: int) -> float:
     return math.nextafter(share, math.copysign(math.inf, place) if abs(pixel) < abs(int(place)) else 0.0)
 
 
-def from_openpose(data: object) -> Pose:
-    """Read OpenPose JSON. Each part whose coordinates are all within -1 .. 1 is taken as relative to the canvas
-    (A1111's and ComfyUI's OpenPose), otherwise as pixels (DWPose, `to_openpose`).
+RELATIVE_REACH = 4.0
+"""Shares of a canvas lie within this, also those of keypoints off the canvas."""
+FAR = 2.0**20
+"""No canvas is larger than this."""
 
-    Faces of 68 or 69 points are filled up to 70 with gaps; points may be flat numbers or triples. Raises BadImage when
-    the data is not OpenPose JSON.
+
+def find_relative(parts: Sequence[Keypoints | None]) -> list[bool]:
+    """Whether the coordinates of each part are taken as shares of the canvas and not as pixels.
+
+    They are where all lie within -1 .. 1, or within -4 .. 4 with one of three on the canvas of 1 x 1; then other parts
+    within -4 .. 4 are too, because no picture has a whole hand in four pixels.
     """
-    try:
-        document = msgspec.convert(data, _Document)
-    except msgspec.ValidationError as error:
-        raise BadImage(f"this is not OpenPose JSON ({error})", fix=_FORMAT) from error
-    canvas = (document.canvas_width, document.canvas_height)
-    people = tuple(_build_person(person, canvas) for person in document.people or ())
-    animals = (_parse_keypoints(animal, (ANIMAL,), canvas, "animals") for animal in document.animals or ())
-    return Pose(people, *canvas, tuple(animal for animal in animals if animal is not None))
+    points = [list_points(part) for part in parts]
+    sure = [_is_relative(one) for one in points]
+    near = [all(max(abs(p.x), abs(p.y)) <= RELATIVE_REACH for p in one) for one in points]
+    return [a or (b and any(sure)) for a, b in zip(sure, near, strict=True)]
 
 
-_FORMAT = "expected {people: [{pose_keypoints_2d: [x, y, c, ...], ...}], canvas_height, canvas_width}"
+def list_points(part: Keypoints | None) -> list[Keypoint]:
+    """Keypoints of a part that were found."""
+    return [point for point in part or () if point is not None]
 
 
-_Numbers = list[float | list[float]]
-
-
-class _PersonJson(msgspec.Struct):
-    pose_keypoints_2d: _Numbers | None = None
-    face_keypoints_2d: _Numbers | None = None
-    hand_left_keypoints_2d: _Numbers | None = None
-    hand_right_keypoints_2d: _Numbers | None = None
-
-
-class _Document(msgspec.Struct):
-    canvas_height: int
-    canvas_width: int
-    people: list[_PersonJson] | None = None
-    animals: list[_Numbers | None] | None = None
-
-    def __post_init__(self) -> None:
-        if min(self.canvas_height, self.canvas_width) < 1:
-            raise ValueError("the canvas has no area")
-        if self.people is None and self.animals is None:
-            raise ValueError("neither people nor animals")
-
-
-def _build_person(person: _PersonJson, canvas: tuple[int, int]) -> Person:
-    body = _parse_keypoints(person.pose_keypoints_2d, (BODY,), canvas, "pose_keypoints_2d")
-    return Person(
-        body if body is not None else (None,) * BODY,
-        _parse_keypoints(person.face_keypoints_2d, (FACE, 69, 68), canvas, "face_keypoints_2d"),
-        _parse_keypoints(person.hand_left_keypoints_2d, (HAND,), canvas, "hand_left_keypoints_2d"),
-        _parse_keypoints(person.hand_right_keypoints_2d, (HAND,), canvas, "hand_right_keypoints_2d"),
-    )
-
-
-def _parse_keypoints(
-    given: _Numbers | None, counts: Sequence[int], canvas: tuple[int, int], name: str
-) -> Keypoints | None:
-    """Keypoints of a list; an absent or empty one is a part that was not found."""
-    if not given:
-        return None
-    numbers = [number for entry in given for number in (entry if isinstance(entry, list) else [entry])]
-    if len(numbers) % 3 or len(numbers) // 3 not in counts:
-        raise BadImage(f"{len(numbers)} numbers instead of {counts[0]} x 3", where=name, fix=_FORMAT)
-    if not all(map(math.isfinite, numbers)):
-        raise BadImage("a number is not finite", where=name, fix="save the poses again")
-    triples = [Keypoint(*numbers[i : i + 3]) for i in range(0, len(numbers), 3)]
-    kx, ky = canvas if _is_relative(point for point in triples if point.confidence > 0) else (1, 1)
-    points = tuple(Keypoint(x * kx, y * ky, c) if c > 0 else None for x, y, c in triples)
-    return points + (None,) * (counts[0] - len(points))
-
-
-def _is_relative(points: Iterable[Keypoint]) -> bool:
-    return all(abs(point.x) <= 1 and abs(point.y) <= 1 for point in points)
+def _is_relative(points: Sequence[Keypoint]) -> bool:
+    reach = max((max(abs(p.x), abs(p.y)) for p in points), default=RELATIVE_REACH + 1)
+    on_canvas = any(0 <= p.x <= 1 and 0 <= p.y <= 1 for p in points)
+    return reach <= 1 or (reach <= RELATIVE_REACH and len(points) >= 3 and on_canvas)

@@ -12,7 +12,7 @@ from PIL import Image
 from underdrawing.core.poses.drawing import COLOURS, draw_pose
 from underdrawing.core.poses.edit import mirror
 from underdrawing.core.poses.files import read_poses
-from underdrawing.core.poses.model import from_openpose
+from underdrawing.core.poses.reading import from_openpose
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -222,3 +222,51 @@ def test_two_files_of_one_name_are_refused(run: Run, tmp_path: Path) -> None:
 def test_the_command_is_listed(run: Run) -> None:
     assert "Draw poses from JSON files" in run("--help").out
     assert "right_wrist" in run("pose", "edit", "--help").out
+
+
+def test_folders_and_globs_are_drawn(run: Run, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        saved(tmp_path / "in", document(), f"{name}.json")
+    saved(tmp_path / "in", "no", ".hidden.json")
+    (tmp_path / "in" / "notes.txt").write_text("no")
+    for given in (tmp_path / "in", tmp_path / "in" / "*.json", tmp_path / "in" / "[ab].json"):
+        out = tmp_path / f"maps{len(str(given))}"
+        done = run("pose", "render", given, "-o", out)
+        assert (done.code, done.err) == (0, "")
+        assert sorted(path.name for path in out.iterdir()) == ["a.png", "b.png"]
+    (tmp_path / "empty").mkdir()
+    for given in (tmp_path / "empty", tmp_path / "x*.json"):
+        done = run("pose", "render", given, "-o", tmp_path / "maps")
+        assert done.code == 1
+        assert "no" in done.err
+
+
+def test_folders_are_edited_into_a_folder(run: Run, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        saved(tmp_path / "in", document(), f"{name}.json")
+    done = run("pose", "edit", tmp_path / "in", "-o", tmp_path / "out", "--mirror")
+    assert (done.code, done.err) == (0, "")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.json", "b.json"]
+    before = (tmp_path / "in" / "a.json").read_bytes()
+    done = run("pose", "edit", tmp_path / "in", "-o", tmp_path / "in", "--mirror")
+    assert done.code == 2
+    assert "is the file to read" in done.err
+    assert (tmp_path / "in" / "a.json").read_bytes() == before
+    done = run("pose", "edit", tmp_path / "in" / "a.json", tmp_path / "in" / "b.json", "-o", tmp_path / "in" / "a.json")
+    assert done.code == 2
+    assert "name a folder" in done.err
+
+
+def test_a_size_is_the_canvas_of_poses_that_state_none(run: Run, tmp_path: Path) -> None:
+    stated = document(share=False)
+    bare = {"version": 1.3, "people": stated["people"]}
+    file = saved(tmp_path, bare)
+    done = run("pose", "render", file, "-o", tmp_path, "--size", "200x100")
+    assert (done.code, done.err) == (0, "")
+    assert np.array_equal(pixels(tmp_path / "pose.png"), draw_pose(from_openpose(stated)))
+    done = run("pose", "render", file, "-o", tmp_path)
+    assert "no canvas is stated" in done.err
+    assert run("pose", "edit", file, "-o", tmp_path / "moved.json", "--size", "200x100", "--right", "0.25").code == 0
+    moved = json.loads((tmp_path / "moved.json").read_text("utf-8"))
+    assert moved["canvas_width"] == 200
+    assert moved["people"][0]["pose_keypoints_2d"][0] == pytest.approx(stated["people"][0]["pose_keypoints_2d"][0] + 50)

@@ -14,7 +14,8 @@ from tests.golden.poses import inputs
 
 from underdrawing.core.errors import BadImage
 from underdrawing.core.poses.drawing import ANIMAL_COLOURS, ANIMAL_LIMBS, FINGERS, draw_hand, draw_pose
-from underdrawing.core.poses.model import ANIMAL, BODY, FACE, HAND, Keypoint, Person, Pose, from_openpose, to_openpose
+from underdrawing.core.poses.model import ANIMAL, BODY, FACE, HAND, Keypoint, Person, Pose, to_openpose
+from underdrawing.core.poses.reading import from_openpose
 
 if TYPE_CHECKING:
     from underdrawing.core.poses.model import Keypoints

@@ -10,7 +10,7 @@ import torch
 
 from underdrawing.comfy_nodes import aux_compat, aux_poses
 from underdrawing.core.poses.drawing import draw_pose
-from underdrawing.core.poses.model import from_openpose
+from underdrawing.core.poses.reading import from_openpose
 
 if TYPE_CHECKING:
     from torch import Tensor

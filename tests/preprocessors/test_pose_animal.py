@@ -15,7 +15,8 @@ from underdrawing.core.annotator import Request
 from underdrawing.core.images.geometry import Size
 from underdrawing.core.networks.placement import Placement
 from underdrawing.core.poses.drawing import draw_pose
-from underdrawing.core.poses.model import from_openpose, to_openpose
+from underdrawing.core.poses.model import to_openpose
+from underdrawing.core.poses.reading import from_openpose
 from underdrawing.preprocessors import registry
 from underdrawing.preprocessors.pose_animal import PoseAnimal
 from underdrawing.preprocessors.weights.rtmpose_files import AP10K

@@ -17,7 +17,8 @@ from underdrawing.core.annotator import Request
 from underdrawing.core.images.geometry import Size
 from underdrawing.core.networks.placement import Placement
 from underdrawing.core.poses.drawing import draw_pose
-from underdrawing.core.poses.model import from_openpose, to_openpose
+from underdrawing.core.poses.model import to_openpose
+from underdrawing.core.poses.reading import from_openpose
 from underdrawing.preprocessors.nets.mediapipe.bodies import Body, merge_duplicates
 from underdrawing.preprocessors.nets.mediapipe.faces import Face
 from underdrawing.preprocessors.nets.mediapipe.hands import Hand, assign_hands
