@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 
 from ..errors import BadWeights, UnsafeFile
+from .pickle_dtypes import DTYPES, NUMPY_DTYPES, STORAGE_DTYPES
 from .pickle_machine import NOTHING_RAN, Name, Pending, describe_value
 from .pickle_values import (
+    Promise,
     Storage,
     apply_marks,
     flat_tensor,
@@ -35,34 +38,27 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from .budget import Budget
+
+    StorageOf = Callable[[str, torch.dtype, int, Any], Tensor | Promise]
+
 PLAIN = (str, bytes, bytearray, bool, int, float, complex, type(None), torch.Tensor, torch.dtype)
 """Types of leaves that data may hold."""
 
-_STORAGES = {
-    "Double": torch.float64, "Float": torch.float32, "Half": torch.float16, "BFloat16": torch.bfloat16,
-    "Long": torch.int64, "Int": torch.int32, "Short": torch.int16, "Char": torch.int8, "Byte": torch.uint8,
-    "Bool": torch.bool, "ComplexFloat": torch.complex64, "ComplexDouble": torch.complex128,
-}  # fmt: skip
-STORAGE_DTYPES = {f"torch.{name}Storage": dtype for name, dtype in _STORAGES.items()} | {
-    "torch.storage.UntypedStorage": torch.uint8,
-    "torch.UntypedStorage": torch.uint8,
-}
-_DTYPE_WORDS = (
-    "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 uint16 uint32 uint64 bool complex64 complex128 "
-    "float8_e4m3fn float8_e5m2 float8_e4m3fnuz float8_e5m2fnuz float8_e8m0fnu double float half long int short"
-)
-DTYPES = {f"torch.{word}": getattr(torch, word) for word in _DTYPE_WORDS.split() if hasattr(torch, word)}
-_NUMPY = {
-    "b1": torch.bool, "u1": torch.uint8, "i1": torch.int8, "i2": torch.int16, "i4": torch.int32, "i8": torch.int64,
-    "f2": torch.float16, "f4": torch.float32, "f8": torch.float64, "c8": torch.complex64, "c16": torch.complex128,
-}  # fmt: skip
 _INERT = frozenset(f"builtins.{name}" for name in ("list", "dict", "int", "float", "str", "bool", "tuple")) | {
     "numpy.ndarray"
 }
 _RECORDS = frozenset({"mmengine.logging.history_buffer.HistoryBuffer"})
 """Classes of training logs that OpenMMLab's checkpoints carry; read as the table of their attributes, never built."""
 _RENAMED = {"__builtin__.": "builtins.", "numpy._core.": "numpy.core."}
-_MAX_VIEWED = 2**28
+_MAX_ARGUMENTS = 16
+_MAX_NAME = 1024
+_CALL, _VIEW = 5, 10
+"""What a call costs beside its instruction, and a tensor beside its call."""
+
+
+_STAND_IN = torch.empty(0)
+"""Every tensor while a file is judged."""
 
 
 class _Module(Pending):
@@ -90,9 +86,10 @@ class _Record(Pending):
 class TorchNames:
     """Meanings for one file. storage: called with (key, dtype, count, view) of a persistent id, gives a flat tensor."""
 
-    def __init__(self, storage: Callable[[str, torch.dtype, int, Any], Tensor], *, file_size: int, where: str) -> None:
-        self._storage, self._where = storage, where
-        self._allowance = 16 * file_size + _MAX_VIEWED
+    def __init__(
+        self, storage: Callable[[str, torch.dtype, int, Any], Tensor | Promise], budget: Budget, *, where: str
+    ) -> None:
+        self._storage, self._budget, self._where = storage, budget, where
         self._calls: dict[str, Callable[..., Any]] = {
             "torch._utils._rebuild_tensor": self._tensor,
             "torch._utils._rebuild_tensor_v2": self._tensor_v2,
@@ -104,15 +101,15 @@ class TorchNames:
             "torch.nn.modules.container.ParameterList": lambda: _Module(list),
             "torch.Size": to_shape,
             "torch.device": to_device,
-            "collections.OrderedDict": to_ordered_dict,
+            "collections.OrderedDict": partial(to_ordered_dict, budget),
             "collections.defaultdict": to_defaultdict,
-            "builtins.set": to_set,
-            "builtins.frozenset": lambda *values: frozenset(to_set(*values)),
-            "builtins.bytearray": lambda *parts: bytearray(to_bytes(*parts)),
+            "builtins.set": partial(to_set, budget),
+            "builtins.frozenset": lambda *values: frozenset(to_set(budget, *values)),
+            "builtins.bytearray": lambda *parts: bytearray(to_bytes(budget, *parts)),
             "builtins.bytes": lambda: b"",
             "builtins.complex": to_complex,
             "builtins.getattr": self._method,
-            "_codecs.encode": lambda *parts: to_bytes(*parts),
+            "_codecs.encode": partial(to_bytes, budget),
             "numpy.dtype": lambda *parts: _Dtype(to_text(parts[0])),
             "numpy.core.multiarray.scalar": self._scalar,
             "numpy.core.multiarray._reconstruct": lambda *_: _Array(),
@@ -134,14 +131,20 @@ class TorchNames:
         builder = self._calls.get(function.text) if isinstance(function, Name) else None
         if builder is None:
             self._refuse(f"calls a {describe_value(function)}")
+        if len(arguments) > _MAX_ARGUMENTS:
+            raise TypeError("too many arguments")
+        self._budget.spend(_CALL)
         return builder(*arguments)
 
     def build(self, value: object, state: Any) -> Any:
         """Object with its state; attributes of containers (a state dict's ``_metadata``) are left out."""
+        self._budget.spend(_CALL)
         if isinstance(value, OrderedDict) and isinstance(state, (dict, tuple)):
             return value  # type: ignore[return-value]
         if isinstance(value, _Module):
-            parameters: dict[Any, Any] = dict(to_dict(state)["_parameters"].items())
+            table = to_dict(to_dict(state)["_parameters"])
+            self._budget.spend(len(table))
+            parameters: dict[Any, Any] = dict(table)
             return parameters if value.kind is dict else list(parameters.values())
         if isinstance(value, _Dtype):
             if state[1] not in ("<", "|", "="):
@@ -161,10 +164,13 @@ class TorchNames:
         if not isinstance(key, tuple) or len(key) not in (5, 6) or key[0] != "storage":  # type: ignore[arg-type]
             self._refuse("refers to something outside the file that is not a tensor storage")
         _, kind, name, _, count, *view = key  # type: ignore[misc]
+        if len(to_text(name)) > _MAX_NAME:
+            raise ValueError("name of a storage is too long")
+        self._budget.spend(_CALL)
         dtype = STORAGE_DTYPES.get(kind.text) if isinstance(kind, Name) else None
         if dtype is None:
             self._refuse(f"uses a {describe_value(kind)} as a storage")  # type: ignore[arg-type]
-        flat = self._storage(to_text(name), dtype, to_count(count), view[0] if view else None)  # type: ignore[arg-type]
+        flat = self._storage(name, dtype, to_count(count), view[0] if view else None)  # type: ignore[arg-type]
         return Storage(flat, kind.text.endswith("UntypedStorage"))  # type: ignore[union-attr]
 
     def _refuse(self, what: str) -> NoReturn:
@@ -183,14 +189,20 @@ class TorchNames:
 
     def _tensor_v2(self, *arguments: Any) -> Tensor:
         storage, offset, size, stride, _, _, *metadata = arguments
-        return apply_marks(self._tensor(storage, offset, size, stride), metadata[0] if metadata else None)
+        return self._apply_marks(self._tensor(storage, offset, size, stride), storage.flat, size, metadata)
 
     def _tensor_v3(self, *arguments: Any) -> Tensor:
         storage, offset, size, stride, _, _, dtype, *metadata = arguments
         if not isinstance(storage, Storage) or not storage.untyped or not isinstance(dtype, torch.dtype):
             raise TypeError("an untyped storage and a dtype are needed")
-        typed = Storage(storage.flat.view(dtype), untyped=False)
-        return apply_marks(self._tensor(typed, offset, size, stride), metadata[0] if metadata else None)
+        flat = storage.flat.view(dtype)
+        return self._apply_marks(self._tensor(Storage(flat, untyped=False), offset, size, stride), flat, size, metadata)
+
+    def _apply_marks(self, tensor: Tensor, flat: Tensor | Promise, size: Any, metadata: list[Any]) -> Tensor:
+        marks = metadata[0] if metadata else None
+        if marks:  # a negated tensor is a copy
+            self._budget.copy(math.prod(to_shape(size)) * flat.element_size())
+        return apply_marks(tensor, marks)
 
     def _parameter(self, data: Any, *rest: Any) -> Tensor:
         del rest  # requires_grad, hooks and state: weights are only read here
@@ -198,32 +210,36 @@ class TorchNames:
             raise TypeError("a tensor is needed")
         return data
 
-    def _view(self, flat: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
-        if len(size) != len(stride) or len(size) > 64:
+    def _view(self, flat: Tensor | Promise, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
+        if len(size) != len(stride):
             raise ValueError("size and stride differ")
+        self._budget.spend(_VIEW + len(size))
         count = math.prod(size)
         if not count:
-            return flat.new_empty(size)  # a cut of nothing may well begin behind its storage
+            return (
+                _STAND_IN if isinstance(flat, Promise) else flat.new_empty(size)
+            )  # a cut of nothing may well begin behind its storage
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
         if last >= flat.numel():
             what = (
                 f"holds a tensor of shape {list(size)[:8]} that reaches element {last} of a storage with {flat.numel()}"
             )
             raise BadWeights(what, where=self._where, fix="fetch the file again")
-        self._allowance -= count * flat.element_size()
-        if self._allowance < 0:
-            raise BadWeights("repeats its bytes into far more tensors than the file holds", where=self._where)
+        self._budget.show(count * flat.element_size())
+        if isinstance(flat, Promise):
+            return _STAND_IN
         return torch.as_strided(flat, size, stride, offset)
 
     def _scalar(self, dtype: Any, raw: Any) -> Any:
         return self._array((), dtype, fortran=False, raw=raw).item()
 
     def _array(self, shape: tuple[int, ...], dtype: Any, fortran: bool, raw: Any) -> Tensor:
-        known = _NUMPY.get(dtype.code) if isinstance(dtype, _Dtype) else None
+        known = NUMPY_DTYPES.get(dtype.code) if isinstance(dtype, _Dtype) else None
         if known is None:
             name = dtype.code[:40] if isinstance(dtype, _Dtype) else describe_value(dtype)
             self._refuse(f"holds a numpy array of dtype {name!r}")
-        flat = flat_tensor(bytearray(to_bytes(raw, "latin1")), known)
+        flat = flat_tensor(bytearray(to_bytes(self._budget, raw, "latin1")), known)
+        self._budget.spend(_VIEW)
         if flat.numel() != math.prod(shape):
             raise ValueError("array and shape differ")
         if not fortran:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from ..errors import BadWeights, UnsafeFile
+from ..errors import UnsafeFile
 
-MAX_STEPS = 3_000_000
-"""How many instructions one pickle may have; a tensor takes about 26."""
+if TYPE_CHECKING:
+    from .budget import Budget
+
 NOTHING_RAN = "nothing was executed; do not use this file unless its maker explains it, ask for a safetensors version"
 
 
@@ -54,41 +54,43 @@ class World(Protocol):
 class Machine:
     """Stack, memo and input of one pickle that begins at position; `pickle_interpreter.run_pickle` runs it."""
 
-    def __init__(self, data: bytes | memoryview, world: World, *, where: str, position: int = 0) -> None:
-        self.data, self.world, self.where, self.position = memoryview(data), world, where, position
+    def __init__(self, data: bytes, world: World, budget: Budget, *, where: str, position: int = 0) -> None:
+        self.data, self.world, self.budget, self.where, self.position = data, world, budget, where, position
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget stack and memo, for the next pickle of a chain."""
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
-        self.steps = 0
-
-    def count_step(self) -> None:
-        """Count one instruction. Raises BadWeights beyond MAX_STEPS."""
-        self.steps += 1
-        if self.steps > MAX_STEPS:
-            raise BadWeights(f"has more than {MAX_STEPS} pickle instructions", where=self.where)
 
     def refuse(self, what: str) -> NoReturn:
         """Raise UnsafeFile."""
         raise UnsafeFile(what, where=self.where, fix=NOTHING_RAN)
 
-    def take(self, count: int) -> memoryview:
-        """Next count bytes."""
-        end = self.position + count
+    def take(self, count: int) -> bytes:
+        """Next count bytes, charged as a copy."""
+        begin, end = self.position, self.position + count
         if end > len(self.data):
             raise ValueError("cut off")
-        piece, self.position = self.data[self.position : end], end
-        return piece
+        self.budget.copy(count)
+        self.position = end
+        return self.data[begin:end]
 
-    def read_number(self, form: str) -> Any:
-        """Next number in a struct format."""
-        return struct.unpack(form, self.take(struct.calcsize(form)))[0]
+    def read_count(self, width: int) -> int:
+        """Next unsigned little-endian number of width bytes."""
+        begin, end = self.position, self.position + width
+        if end > len(self.data):
+            raise ValueError("cut off")
+        self.position = end
+        return int.from_bytes(self.data[begin:end], "little")
 
     def read_line(self) -> str:
         """Text up to the next line feed, at most 512 bytes."""
-        window = bytes(self.data[self.position : self.position + 512])
-        end = window.index(b"\n")
-        self.position += end + 1
-        return window[:end].decode()
+        begin = self.position
+        end = self.data.index(b"\n", begin, begin + 512)
+        self.position = end + 1
+        return self.data[begin:end].decode()
 
     def pop_to_mark(self) -> list[Any]:
         """Values pushed since the last MARK; both are taken away."""
@@ -96,19 +98,10 @@ class Machine:
         return values
 
     def memoize(self, slot: int) -> None:
-        """Put the top value into the memo."""
+        """Put the top value into the memo. Slots are numbered in turn; a far one is a fault (ValueError)."""
+        if slot > 2 * len(self.memo) + 1024:
+            raise ValueError("memo slot out of turn")
         value = self.stack[-1]
         self.memo[slot] = value
         if isinstance(value, Pending):
             value.slot = slot
-
-
-def check_key(key: Any) -> Any:
-    """Refuse keys whose hash could be costly or recursive. Raises TypeError."""
-    flat = key if type(key) is tuple else (key,)
-    for part in flat:
-        if part is not None and not isinstance(part, (str, bytes, int, float, Name)):
-            raise TypeError("key is not plain")
-        if isinstance(part, int) and abs(part) >= 2**60:
-            raise TypeError("key is too large")
-    return key

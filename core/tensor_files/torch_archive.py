@@ -8,16 +8,22 @@ import zlib
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import BadWeights, UnsafeFile
+from .budget import Budget
 from .pickle_allowlist import TorchNames
 from .pickle_interpreter import run_pickle
 from .pickle_machine import NOTHING_RAN, Machine
-from .pickle_values import FETCH_AGAIN, MAX_PICKLE, check_storage, flat_tensor, item_size, read_into
+from .pickle_values import FETCH_AGAIN, MAX_PICKLE, Promise, check_storage, flat_tensor, item_size, read_into
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-MAX_MEMBERS = 200_000
+    from .pickle_allowlist import StorageOf
+
+MAX_MEMBERS = 100_000
+_MAX_FIELD = 1024
+_MEMBER = 25
+"""What a member of the archive costs."""
 
 
 class ZipCheckpoint:
@@ -25,16 +31,26 @@ class ZipCheckpoint:
 
     def __init__(self, stream: BinaryIO, size: int, where: str) -> None:
         self._size, self._where = size, where
-        _check_directory(stream, size, where)
+        self.budget = Budget(size, where)
+        _check_directory(stream, size, self.budget, where)
         self._zip = zipfile.ZipFile(stream)
         self._members = self._check_members(self._zip.infolist())
-        self._flats: dict[str, Tensor] = {}
+        self._flats: dict[str, Tensor | Promise] = {}
+        self._check_order()
+        self._pickle = bytes(self._read_member("data.pkl", MAX_PICKLE))
+
+    def judge(self) -> Any:
+        """Content with tensors that have no bytes yet. Raises UnsafeFile, BadWeights."""
+        return self._run(self._promise_storage, self.budget)
 
     def read(self) -> Any:
         """Content. Raises UnsafeFile, BadWeights."""
-        self._check_order()
-        world = TorchNames(self._read_storage, file_size=self._size, where=self._where)
-        machine = Machine(bytes(self._read_member("data.pkl", MAX_PICKLE)), world, where=self._where)
+        self._flats.clear()
+        return self._run(self._read_storage, Budget(self._size, self._where))
+
+    def _run(self, storage: StorageOf, budget: Budget) -> Any:
+        world = TorchNames(storage, budget, where=self._where)
+        machine = Machine(self._pickle, world, budget, where=self._where)
         result = run_pickle(machine)
         if machine.position != len(machine.data):
             raise BadWeights("has bytes behind the end of its pickle", where=self._where)
@@ -67,11 +83,15 @@ class ZipCheckpoint:
         if "byteorder" in self._members and self._read_member("byteorder", 16) != bytearray(b"little"):
             raise BadWeights("holds big-endian numbers", where=self._where)
 
-    def _read_member(self, name: str, limit: int) -> bytearray:
+    def _find_member(self, name: str, limit: int) -> zipfile.ZipInfo:
         info = self._members.get(name)
         if info is None or info.file_size > limit:
             fault = "is missing" if info is None else f"is {info.file_size} bytes, {limit} at most are expected"
             raise BadWeights(f"member {name[:80]!r} {fault}", where=self._where, fix=FETCH_AGAIN)
+        return info
+
+    def _read_member(self, name: str, limit: int) -> bytearray:
+        info = self._find_member(name, limit)
         buffer = bytearray(info.file_size)
         with self._zip.open(info) as member:
             read_into(member, memoryview(buffer), self._where)  # type: ignore[arg-type]
@@ -79,34 +99,57 @@ class ZipCheckpoint:
             raise BadWeights(f"member {name[:80]!r} does not match its checksum", where=self._where, fix=FETCH_AGAIN)
         return buffer
 
-    def _read_storage(self, key: str, dtype: torch.dtype, count: int, view: Any) -> Tensor:
+    def _promise_storage(self, key: str, dtype: torch.dtype, count: int, view: Any) -> Tensor | Promise:
         if view is not None:
             raise ValueError("a view belongs to the older form")
         if key not in self._flats:
-            size = count * item_size(dtype)
-            buffer = self._read_member(f"data/{key}", size)
-            if len(buffer) != size:
-                raise BadWeights(
-                    f"storage {key[:80]!r} is {len(buffer)} bytes, {size} are announced", where=self._where
-                )
-            self._flats[key] = flat_tensor(buffer, dtype)
+            size, info = count * item_size(dtype), self._members.get(f"data/{key}")
+            if info is not None and info.file_size != size:
+                what = f"storage {key[:80]!r} is {info.file_size} bytes, {size} are announced"
+                raise BadWeights(what, where=self._where)
+            self._find_member(f"data/{key}", size)
+            self._flats[key] = Promise(dtype, count)
+        return check_storage(self._flats[key], dtype, count)
+
+    def _read_storage(self, key: str, dtype: torch.dtype, count: int, view: Any) -> Tensor | Promise:
+        del view  # judged before
+        if key not in self._flats:
+            self._flats[key] = flat_tensor(self._read_member(f"data/{key}", count * item_size(dtype)), dtype)
         return check_storage(self._flats[key], dtype, count)
 
 
-def _check_directory(stream: BinaryIO, size: int, where: str) -> None:
-    """Refuse a zip directory with absurdly many members before it is parsed."""
+def _check_directory(stream: BinaryIO, size: int, budget: Budget, where: str) -> None:
+    """Walk a zip's directory before the zipfile module does, whose cost grows with the square of an extra field."""
     stream.seek(max(0, size - 66_000))
     tail = stream.read()
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) != at + 22:
         raise BadWeights("is a zip archive that is cut off, or has bytes behind its end", where=where, fix=FETCH_AGAIN)
     count, length = struct.unpack_from("<HI", tail, at + 10)
+    end = size - 22
     wide = tail.rfind(b"PK\x06\x06", 0, at)
     if wide >= 0 and len(tail) >= wide + 56:
         count, length = struct.unpack_from("<QQ", tail, wide + 32)
+        end = size - len(tail) + wide
     if count > MAX_MEMBERS or length > MAX_MEMBERS * 256:
         raise UnsafeFile(f"is a zip archive of {count} members, more than {MAX_MEMBERS}", where=where, fix=NOTHING_RAN)
+    stream.seek(max(0, end - length))
+    _walk_directory(stream.read(length), budget, where)
     stream.seek(0)
+
+
+def _walk_directory(directory: bytes, budget: Budget, where: str) -> None:
+    budget.copy(4 * len(directory))
+    at = 0
+    while at + 46 <= len(directory) and directory.startswith(b"PK\x01\x02", at):
+        budget.spend(_MEMBER)
+        name, extra, comment = struct.unpack_from("<HHH", directory, at + 28)
+        if max(name, extra, comment) > _MAX_FIELD:
+            what = f"is a zip archive with a name or field of more than {_MAX_FIELD} bytes in its directory"
+            raise UnsafeFile(what, where=where, fix=NOTHING_RAN)
+        at += 46 + name + extra + comment
+    if at != len(directory):
+        raise BadWeights("is a zip archive with a damaged directory", where=where, fix=FETCH_AGAIN)
 
 
 def _is_inside(name: str, prefix: str) -> bool:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import BadWeights, UnsafeFile
 from ..files import hash_stream
+from .garbage import pause_collection
 from .pickle_allowlist import PLAIN
 from .pickle_machine import NOTHING_RAN, describe_value
 from .pickle_values import FETCH_AGAIN
@@ -25,10 +26,9 @@ from .torch_legacy import LegacyCheckpoint
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .budget import Budget
 
 MAX_DEPTH = 100
-MAX_ITEMS = 10_000_000
-"""How many values the data may hold when every shared part is counted where it stands."""
 _ZIP_FAULTS = (
     zipfile.BadZipFile,
     zlib.error,
@@ -54,9 +54,13 @@ def read_checkpoint(path: str | os.PathLike[str], *, sha256: str = "") -> Any:
             if sha256 and (found := hash_stream(stream)) != sha256:
                 raise BadWeights(f"has the sha256 {found}, its record says {sha256}", where=where, fix=FETCH_AGAIN)
             value = _read(stream, where)
+    except (MemoryError, RecursionError) as error:
+        size = Path(path).stat().st_size
+        raise BadWeights(
+            f"needs more memory than there is ({size} bytes of file)", where=where, fix="close other programs"
+        ) from error
     except (*_ZIP_FAULTS, OSError, EOFError) as error:
         raise BadWeights(f"cannot be read ({error})", where=where, fix=FETCH_AGAIN) from error
-    check_tree(value, PLAIN, where)
     return value
 
 
@@ -88,10 +92,17 @@ def _read(stream: BinaryIO, where: str) -> Any:
             "is a tar archive, the form torch wrote before 0.2", where=where, fix="save it again with a newer torch"
         )
     if head[:4] == b"PK\x03\x04":
-        return ZipCheckpoint(stream, size, where).read()
+        return _judge_and_read(ZipCheckpoint(stream, size, where), where)
     if fault := _describe_other_kind(head):
         raise BadWeights(fault, where=where, fix=FETCH_AGAIN)
-    return LegacyCheckpoint(stream, size, where).read()
+    return _judge_and_read(LegacyCheckpoint(stream, size, where), where)
+
+
+def _judge_and_read(checkpoint: ZipCheckpoint | LegacyCheckpoint, where: str) -> Any:
+    """Content, whose bytes are only read when everything else is in order."""
+    with pause_collection():
+        check_tree(checkpoint.judge(), PLAIN, checkpoint.budget, where)
+        return checkpoint.read()
 
 
 def _describe_other_kind(head: bytes) -> str:
@@ -103,11 +114,11 @@ def _describe_other_kind(head: bytes) -> str:
     return "is a safetensors file under another name" if head[8:10] == b'{"' else ""
 
 
-def check_tree(value: Any, leaves: tuple[type, ...], where: str) -> None:
+def check_tree(value: Any, leaves: tuple[type, ...], budget: Budget, where: str) -> None:
     """Make sure data is a finite tree of plain containers and leaves that can be walked.
 
-    Raises BadWeights for cycles, more than MAX_DEPTH levels, or more than MAX_ITEMS values once sharing is unfolded,
-    and UnsafeFile for any other object.
+    Raises BadWeights for cycles, more than MAX_DEPTH levels, or more values than the budget's whole once sharing is
+    unfolded (a text counts as its length in units), and UnsafeFile for any other object.
     """
     sizes: dict[int, int] = {}
     path: list[tuple[Any, list[Any]]] = []
@@ -116,7 +127,7 @@ def check_tree(value: Any, leaves: tuple[type, ...], where: str) -> None:
     def enter(item: Any) -> None:
         if len(path) >= MAX_DEPTH or id(item) in open_:
             raise BadWeights(f"holds data nested more than {MAX_DEPTH} levels deep, or in itself", where=where)
-        path.append((item, _list_children(item)))
+        path.append((item, _list_children(item, budget)))
         open_.add(id(item))
         sizes[id(item)] = 1
 
@@ -133,16 +144,17 @@ def check_tree(value: Any, leaves: tuple[type, ...], where: str) -> None:
         if not isinstance(child, (list, tuple, dict, set, frozenset)):
             if not isinstance(child, leaves):
                 raise UnsafeFile(f"leaves a {describe_value(child)} in its data", where=where, fix=NOTHING_RAN)
-            sizes[id(item)] += 1
+            sizes[id(item)] += 1 + (len(child) >> 7 if isinstance(child, (str, bytes, bytearray)) else 0)
         elif id(child) in sizes and id(child) not in open_:
             sizes[id(item)] += sizes[id(child)]
         else:
             enter(child)
-        if sizes[id(item)] > MAX_ITEMS:
-            raise BadWeights(f"unfolds to more than {MAX_ITEMS} values", where=where)
+        if sizes[id(item)] > budget.total:
+            raise BadWeights(f"unfolds to more than {budget.total} values", where=where)
 
 
-def _list_children(item: Any) -> list[Any]:
+def _list_children(item: Any, budget: Budget) -> list[Any]:
+    budget.spend((2 if isinstance(item, dict) else 1) * len(item))
     if isinstance(item, dict):
         return [*item.keys(), *item.values()]  # type: ignore[misc]
     return list(item)
