@@ -120,8 +120,6 @@ def test_tensors_are_only_read_when_the_rest_is_in_order(tmp_path: Path, monkeyp
 def test_lack_of_memory_is_a_named_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ) -> None:
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
-) -> None:
     def fail(*_: object) -> None:
         raise error
 
