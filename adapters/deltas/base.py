@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 MAX_RANK = 2**14
 """No trained or merged adapter comes near this; more is a trap or a damaged file."""
-_LATENT, _INPAINTING = 4, 9
+_LATENT, _MOST_CHANNELS = 4, 32
+"""Channels of a latent picture; the most that a conv_in has (inpainting 9, depth 5, upscaler 7, pix2pix 8, ...)."""
 _TEXT_WIDTHS = {**{width: ARCHITECTURES[name].title for width, name in CONTEXT_WIDTHS.items()}, 4096: "SD3 or Flux"}
 
 
@@ -74,6 +75,13 @@ class Delta(ABC):
         """Raise BadWeights when this does not fit a weight of that shape; forms no product."""
         self._native(shape)
 
+    def explain_part(self, shape: Sequence[int]) -> str | None:
+        """What of a weight of that shape stays as it is, where this fits only its latent channels; else None."""
+        native = self._native(shape)
+        if native == tuple(shape):
+            return None
+        return f"made for {native[1]} input channels: the other {shape[1] - native[1]} of {shape[1]} stay as they are"
+
     def change(self, base: Tensor) -> Tensor:
         """The change at strength 1: float32, in base's shape. base is float32 and is not written."""
         native = self._native(base.shape)
@@ -122,14 +130,14 @@ class Delta(ABC):
         return torch.add(base, self.change(base), alpha=strength)
 
     def _native(self, shape: Sequence[int]) -> tuple[int, ...]:
-        """The part of a weight that this changes: its whole shape, or an inpainting model's first four channels."""
+        """The part of a weight that this changes: its whole shape, or the latent's channels of a wider conv_in."""
         whole = tuple(shape)
         if not whole or 0 in whole:
             raise BadWeights(f"no adapter fits a weight of shape {list(whole)}", fix="check the base model")
         fault = self._fault(whole)
         if fault is None:
             return whole
-        if len(whole) == 4 and whole[1] == _INPAINTING:
+        if len(whole) == 4 and _LATENT < whole[1] <= _MOST_CHANNELS:
             latent = (whole[0], _LATENT, *whole[2:])
             if self._fault(latent) is None:
                 return latent

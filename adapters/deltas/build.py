@@ -10,9 +10,11 @@ from ...core.errors import BadWeights
 from .base import Delta, compute_scale, to_float32
 from .dense import BiasOnly, Dense, Norm, SetWeight, Sum
 from .dora import Dora
+from .leftovers import explain_harmless, find_leftover_fault
 from .lowrank import LowRank
 from .module_tensors import Hints, ModuleTensors, bad_module
 from .products import Hadamard, Kronecker
+from .residual import Residual
 from .rotations import BOFT, OFT, PeftBOFT, PeftOFT, RotationOFT
 from .scaling import IA3, GLoRA, PeftIA3
 from .suffixes import find_refusal
@@ -45,16 +47,17 @@ def build(tensors: Mapping[str, Tensor], hints: Hints = _NO_HINTS, *, check_fini
             raise bad_module(next(iter(refused.values())))
         hints.check()
         delta = _assemble(parts, hints)
+        _check_leftovers(parts, tensors, delta)
     except BadWeights as error:
         return BuildResult(None, (), {suffix: refused.get(suffix, error.what) for suffix in tensors})
-    problems = {s: _explain_leftover(s, delta) for s in tensors if s not in parts.used}
+    problems = {s: explain_harmless(delta) for s in tensors if s not in parts.used}
     return BuildResult(delta, tuple(s for s in tensors if s in parts.used), problems)
 
 
-def _explain_leftover(suffix: str, delta: Delta) -> str:
-    if suffix in ("alpha", "scale"):
-        return f"has no part in a module of type {delta.algorithm}"
-    return f"is not known beside a module of type {delta.algorithm}"
+def _check_leftovers(parts: ModuleTensors, tensors: Mapping[str, Tensor], delta: Delta) -> None:
+    for suffix, tensor in tensors.items():
+        if suffix not in parts.used and (fault := find_leftover_fault(suffix, tensor, delta)) is not None:
+            raise bad_module(fault)
 
 
 def _assemble(parts: ModuleTensors, hints: Hints) -> Delta:
@@ -78,7 +81,7 @@ def _add_bias(delta: Delta, bias: Tensor | None) -> Delta:
 def _bias(parts: ModuleTensors, main: Delta | None, hints: Hints) -> Tensor | None:
     """diff_b or b_norm as they are; PEFT's lora_B.bias times the factor of its LoRA."""
     found = [bias for name in ("diff_b", "b_norm") if (bias := parts.take(name)) is not None]
-    inner = main.inner if isinstance(main, Dora) else main
+    inner = main.inner if isinstance(main, (Dora, Residual)) else main
     if isinstance(inner, LowRank) and (bias := parts.take("up_bias")) is not None:
         found.append(bias if inner.scale == 1 else to_float32(bias) * inner.scale)
     if len(found) > 1:
@@ -104,7 +107,7 @@ def _wrap_factors(parts: ModuleTensors, delta: Delta, scale: float) -> Delta:
     if extra is not None:
         delta = Sum(terms=(delta, Dense(diff=extra, scale=scale)))
     if "magnitude" in parts and "dora_scale" in parts:
-        raise bad_module("the module has both dora_scale and lora_magnitude_vector")
+        raise bad_module("the module has both dora_scale and a magnitude")
     if (vector := parts.take("magnitude")) is not None:
         return Dora(inner=delta, magnitude=vector, axis="out")
     if (magnitude := parts.take("dora_scale")) is not None:
@@ -130,7 +133,8 @@ def _lora(parts: ModuleTensors, hints: Hints) -> Delta:
             f"its factors have shapes {list(up.shape)} and {list(down.shape)}; a sharded export looks like this"
         )
     scale = _scale(parts, hints, down.shape[0])
-    return _wrap_factors(parts, LowRank(up=up, down=down, mid=mid, scale=scale), scale)
+    delta = LowRank(up=up, down=down, mid=mid, scale=scale)
+    return _wrap_factors(parts, delta if hints.start is None else Residual(inner=delta, start=hints.start), scale)
 
 
 def _loha(parts: ModuleTensors, hints: Hints) -> Delta:
@@ -198,7 +202,8 @@ def _peft_ia3(parts: ModuleTensors, hints: Hints) -> Delta:
 
 
 def _peft_oft(parts: ModuleTensors, hints: Hints) -> Delta:
-    return PeftOFT(packed=parts.need("oft_R"), neumann=hints.neumann, limit=hints.limit)
+    packed, scaled = parts.need("oft_R"), parts.flag("oft_R.scaled_oft")
+    return PeftOFT(packed=packed, neumann=hints.neumann, limit=hints.limit, scaled=scaled)
 
 
 def _peft_boft(parts: ModuleTensors, hints: Hints) -> Delta:

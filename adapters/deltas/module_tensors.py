@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from .residual import Start
+
 _CHUNK = 2**22
 _SUMMABLE = (torch.float16, torch.bfloat16, torch.float32)
 MAX_TERMS = 64
@@ -27,7 +29,8 @@ class Hints:
 
     alpha: replaces the tensor; rank: PEFT's r, needed where no tensor shows it (LoKr, both full); stabilised:
     use_rslora; always_scaled: PEFT's LoKr rule; neumann: terms of PEFT's OFT, None for the exact form; limit: eps of
-    PEFT's constrained OFT; on_input: whether PEFT's IA3 treats this module as feed-forward.
+    PEFT's constrained OFT; on_input: whether PEFT's IA3 treats this module as feed-forward; start: what PEFT took out
+    of the base weight before training (init_lora_weights).
     """
 
     alpha: float | None = None
@@ -37,6 +40,7 @@ class Hints:
     neumann: int | None = 5
     limit: float | None = None
     on_input: bool | None = None
+    start: Start | None = None
 
     def check(self) -> None:
         """Raise BadWeights for values no trainer writes."""
@@ -98,6 +102,14 @@ class ModuleTensors:
             raise bad_module(f"{suffix} is {value}")
         self.used.add(suffix)
         return value
+
+    def flag(self, name: str) -> bool:
+        """Whether the file has a marker of that name that is not 0 (bool, or what a change of dtype made of one)."""
+        if name not in self._tensors:
+            return False
+        tensor = self._tensors[name]
+        self.used.add(name)
+        return bool(tensor.count_nonzero()) if tensor.numel() else True
 
 
 def is_finite(tensor: Tensor) -> bool:

@@ -148,6 +148,7 @@ class PeftOFT(Delta):
     packed [n, b*(b-1)/2]: upper triangles of skew matrices Q, n*b = I*k*k; n = 1 is shared by all blocks. neumann:
     terms of R = I + 2Q + 2Q^2 + ... as PEFT truncates it (its default is 5); None is the exact (I - Q)(I + Q)^-1,
     which in PEFT has the other sign. limit: eps of constrained OFT; each block's norm is at most eps / sqrt(n).
+    scaled: OneTrainer's Scaled OFT, whose Q is divided by 2 sqrt(b-1).
     """
 
     algorithm: ClassVar[str] = "peft_oft"
@@ -156,6 +157,7 @@ class PeftOFT(Delta):
     packed: Tensor
     neumann: int | None = 5
     limit: float | None = None
+    scaled: bool = False
 
     @property
     def block(self) -> int:
@@ -181,6 +183,8 @@ class PeftOFT(Delta):
         skew = torch.zeros(count, size, size, device=like.device)
         skew[:, row, col] = to_float32(self.packed, like)
         skew = skew - skew.transpose(1, 2)
+        if self.scaled:
+            skew = skew / (2 * math.sqrt(size - 1))
         if self.limit is None:
             return skew
         norm = torch.linalg.vector_norm(skew, dim=(1, 2), keepdim=True).clamp_min(1e-30)

@@ -18,7 +18,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     ),
     "mid": ("lora_mid.weight", "lora.mid.weight"),
     "up_bias": ("lora_B.bias", "lora_up.bias"),
-    "magnitude": ("lora_magnitude_vector", "lora_magnitude_vector.weight"),
+    "magnitude": ("lora_magnitude_vector", "lora_magnitude_vector.weight", "magnitude"),
     "oft_R": ("oft_R.weight", "oft_R"),
 }  # fmt: skip
 """Our name of a tensor to the suffixes it has in files; a name without an entry is its own suffix."""
@@ -40,6 +40,8 @@ REFUSED: tuple[tuple[str, str], ...] = (
     (r"modules_to_save\..*", "a module trained in full beside a PEFT adapter is not supported"),
     (rf"({'|'.join(_PEFT_METHODS)})_.*", "this method of PEFT is not supported"),
     (r"trainable_tokens_.*", "PEFT's trained tokens are not supported"),
+    (r"oft_R\.cans.*", "OneTrainer's OFT with another series (CANS) is not supported"),
+    (r"lora_diag", "KaSA is not supported: it cuts the base weight as well"),
 )  # fmt: skip
 """Patterns of whole suffixes that change the result and that no delta here covers, each with its reason."""
 

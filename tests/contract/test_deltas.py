@@ -231,17 +231,21 @@ def test_misfits_say_what_they_look_like() -> None:
         LowRank(up=huge(32, MAX_RANK + 1), down=huge(MAX_RANK + 1, 32)).check((32, 32))
 
 
+@pytest.mark.parametrize("channels", [5, 7, 8, 9, 16])
 @pytest.mark.parametrize(
     "kind", ["lora", "lora_tucker", "loha", "loha_core", "lokr", "full", "dora_out", "glora", "ia3_in"]
 )
-def test_inpainting_models_get_four_channels_padded(kind: str) -> None:
+def test_models_with_more_input_channels_get_four_of_them_changed(kind: str, channels: int) -> None:
     torch.manual_seed(0)
-    delta, base = KINDS[kind](16, 4, 3), _r(16, 9, 3, 3)
+    delta, base = KINDS[kind](16, 4, 3), _r(16, channels, 3, 3)
     found = delta.apply(base, 0.7)
     assert torch.equal(found[:, 4:], base[:, 4:])
     assert close(found[:, :4], delta.apply(base[:, :4], 0.7))
-    with pytest.raises(BadWeights):
-        delta.check((16, 8, 3, 3))
+    assert f"other {channels - 4} of {channels}" in str(delta.explain_part(base.shape))
+    assert delta.explain_part((16, 4, 3, 3)) is None
+    for shape in ((16, 40, 3, 3), (16, 3, 3, 3)):
+        with pytest.raises(BadWeights):
+            delta.check(shape)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

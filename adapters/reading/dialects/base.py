@@ -34,7 +34,7 @@ OTHERS = (
     *(f"hada_{name}" for name in ("w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2")),
     *(f"lokr_{name}" for name in ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b", "t2")),
     *("a1.weight", "a2.weight", "b1.weight", "b2.weight", "bm.weight", "on_input"),
-    *("oft_blocks", "oft_diag", "rescale", "boft_R", "boft_s", "ia3_l"),
+    *("oft_blocks", "oft_diag", "oft_R.scaled_oft", "rescale", "boft_R", "boft_s", "ia3_l"),
     *("diff", "diff_b", "w_norm", "b_norm", "set_weight", "reshape_weight"),
 )
 KNOWN = tuple(sorted({*OTHERS, *(suffix for names in ALIASES.values() for suffix in names)}, key=len, reverse=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from underdrawing.adapters.deltas.module_tensors import Hints, is_finite
 from underdrawing.adapters.deltas.products import Kronecker
 from underdrawing.adapters.deltas.rotations import BOFT, OFT, PeftBOFT, PeftOFT, RotationOFT
 from underdrawing.adapters.deltas.scaling import IA3, GLoRA, PeftIA3
+from underdrawing.core.errors import BadWeights
 
 ONE = torch.tensor(1.0)
 
@@ -276,14 +278,65 @@ def test_mixed_types_and_double_biases_are_refused() -> None:
     assert "both dora_scale" in reason(both, "dora_scale")
 
 
-def test_leftovers_are_reported_and_the_rest_is_used() -> None:
-    delta, used, problems = build(lora(puzzle=ONE))
-    assert isinstance(delta, LowRank)
-    assert "puzzle" not in used
-    assert "puzzle" in problems
+@pytest.mark.parametrize(
+    "unknown", ["puzzle", "lora_diag", "lokr_w9", "scalar", "oft_R.cans_oft", "oft_blocks.marker", "lora_A.bias"]
+)
+def test_an_unknown_sibling_refuses_the_module(unknown: str) -> None:
+    delta, used, problems = build(lora(**{unknown: torch.tensor(2.0)}))
+    assert delta is None
+    assert used == ()
+    assert problems.keys() == {*lora(), unknown}
+
+
+def test_harmless_siblings_are_reported_and_the_rest_is_used() -> None:
     built = build({"w_norm": torch.ones(4), "alpha": ONE})
     assert built.used == ("w_norm",)
     assert "no part" in built.problems["alpha"]
+    built = build(lora(scalar=ONE))
+    assert isinstance(built.delta, LowRank)
+    assert "no part" in built.problems["scalar"]
+    assert build({"oft_blocks": torch.zeros(2, 4, 4), "scale": ONE * 2}).delta is None
+
+
+@pytest.mark.parametrize("marker", [torch.tensor(True), torch.tensor(1), torch.tensor([1.0], dtype=torch.float16)])
+def test_scaled_oft_divides_the_skew_matrix(marker: Tensor) -> None:
+    packed = torch.randn(4, 28) * 0.1
+    base = torch.randn(6, 32)
+    plain = build({"oft_R.weight": packed / (2 * math.sqrt(7))}).delta
+    scaled = build({"oft_R.weight": packed, "oft_R.scaled_oft": marker})
+    assert scaled.used == ("oft_R.weight", "oft_R.scaled_oft")
+    assert plain is not None
+    assert scaled.delta is not None
+    assert torch.allclose(scaled.delta.apply(base), plain.apply(base), atol=1e-6)
+    off = build({"oft_R.weight": packed, "oft_R.scaled_oft": torch.zeros_like(marker)}).delta
+    assert off is not None
+    assert not torch.allclose(off.apply(base), plain.apply(base), atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(640, 768), (48, 32)])
+def test_ai_toolkit_s_magnitude_is_a_dora_of_the_outputs(shape: tuple[int, int]) -> None:
+    up, down, base = torch.randn(shape[0], 4), torch.randn(4, shape[1]), torch.randn(shape)
+    size = torch.rand(shape[0]) + 0.5
+    delta = build({"lora_up.weight": up, "lora_down.weight": down, "magnitude": size}).delta
+    assert delta is not None
+    changed = base + up @ down
+    assert torch.allclose(delta.apply(base), changed * (size / changed.norm(dim=1))[:, None], atol=1e-4)
+
+
+@pytest.mark.parametrize("start", ["pissa", "olora"])
+def test_a_lora_started_from_the_base_is_zero_before_training(start: Literal["pissa", "olora"]) -> None:
+    base, rank = torch.randn(24, 16), 3
+    left, values, right = torch.linalg.svd(base, full_matrices=False)
+    first, second = torch.linalg.qr(base)
+    up, down = (left[:, :rank] * values[:rank], right[:rank]) if start == "pissa" else (first[:, :rank], second[:rank])
+    tensors = {"lora_B.weight": up, "lora_A.weight": down}
+    delta = build(tensors, Hints(start=start)).delta
+    assert delta is not None
+    assert torch.allclose(delta.apply(base), base, atol=1e-5)
+    with pytest.raises(BadWeights, match="linear layers only"):
+        delta.check((24, 16, 1, 1))
+    with pytest.raises(BadWeights, match="rank"):
+        delta.check((24, 2))
 
 
 @pytest.mark.parametrize(
