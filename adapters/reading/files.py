@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from ...core.errors import BadWeights
 from ...core.tensor_files.safetensors_io import read_header, read_safetensors
 from ...core.tensor_files.torch_files import find_state_dict, read_checkpoint
 from ..modules.parts import PARTS
+from .lone_encoder import find_lone_encoder
 
 if TYPE_CHECKING:
     import os
@@ -39,6 +41,11 @@ class RawFile:
     rest: tuple[str, ...] = ()
     metadata: dict[str, str] = field(default_factory=dict[str, str])
     config: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @cached_property
+    def lone_encoder(self) -> str:
+        """Part that a text encoder without a number is."""
+        return find_lone_encoder(self.tensors)
 
 
 def read_file(path: str | os.PathLike[str]) -> RawFile:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...core.errors import BadWeights
 from ..modules.architectures import SDXL_PAIR, SUPPORTED
-from .dialects.base import KNOWN
+from .dialects.base import split_key
 
 if TYPE_CHECKING:
     from .files import RawFile
@@ -41,16 +41,15 @@ def _numbers(keys: frozenset[str]) -> bool:
 
 
 def _ranks(keys: frozenset[str]) -> bool:
-    return any(key.endswith(".lora_A.0") or ".lora_A.0." in key for key in keys)
+    return any(key.endswith(".lora_A.0") for key in keys)
 
 
 def _weights_of(*prefixes: str) -> Test:
     """Keys below a prefix that are plain weights, not parts of an adapter."""
-    endings = tuple(f".{suffix}" for suffix in KNOWN if suffix not in ("bias", "scale"))
 
     def plain(key: str) -> bool:
         own = key.startswith(prefixes) and key.endswith(".weight")
-        return own and not key.endswith(endings) and "_lora." not in key
+        return own and split_key(key) is None and "_lora." not in key
 
     return lambda keys: any(map(plain, keys))
 

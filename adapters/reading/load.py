@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from ...core.errors import BadWeights
 from ..adapter import Adapter, Embeddings
 from ..deltas.build import build
@@ -32,6 +34,10 @@ class _KeyGroups:
 
     groups: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     """Module → {suffix: key}."""
+    places: dict[str, ModuleKey] = field(default_factory=dict["str", "ModuleKey"])
+    """Module → where the first of its keys was found."""
+    ambiguous: dict[str, str] = field(default_factory=dict[str, str])
+    """Module → why two of its keys contradict each other."""
     tokens: dict[TokenKey, str] = field(default_factory=dict["TokenKey", str])
     unused: dict[str, str] = field(default_factory=dict[str, str])
     dialects: Counter[str] = field(default_factory=Counter[str])
@@ -139,13 +145,21 @@ def _group_keys(file: RawFile) -> _KeyGroups:
     return found
 
 
+def _explain_twin(key: str, other: str, file: RawFile) -> tuple[str, bool]:
+    """Why a key that names the same as another is not used, and whether they contradict each other."""
+    first, second = file.tensors[other], file.tensors[key]
+    if first.shape == second.shape and first.dtype == second.dtype and torch.equal(first, second):
+        return f"is a copy of {other}, which is used", False
+    return f"{other} and {key} name the same and differ: perhaps two adapters in one file; save one alone", True
+
+
 def _place_key(key: str, file: RawFile, found: _KeyGroups, order: tuple[Dialect, ...]) -> tuple[Dialect, ...]:
     """Look a key up in the dialects; the one that knows it is tried first for the next."""
     rejections: dict[str, Rejection] = {}
     for dialect in order:
         place = dialect.locate(key, file)
         if isinstance(place, ModuleKey):
-            return _add_key(key, dialect, place, found, order)
+            return _add_key(key, dialect, place, (file, found), order)
         rejections[dialect.id] = place
     near = next((rejection.reason for rejection in rejections.values() if not rejection.foreign), "")
     found.unused[key] = near or "no dialect knows this name"
@@ -155,11 +169,15 @@ def _place_key(key: str, file: RawFile, found: _KeyGroups, order: tuple[Dialect,
 
 
 def _add_key(
-    key: str, dialect: Dialect, place: ModuleKey, found: _KeyGroups, order: tuple[Dialect, ...]
+    key: str, dialect: Dialect, place: ModuleKey, where: tuple[RawFile, _KeyGroups], order: tuple[Dialect, ...]
 ) -> tuple[Dialect, ...]:
+    file, found = where
     group = found.groups[place.module]
+    found.places.setdefault(place.module, place)
     if place.suffix in group:
-        found.unused[key] = f"names the same as {group[place.suffix]}, which is used"
+        found.unused[key], differs = _explain_twin(key, group[place.suffix], file)
+        if differs:
+            found.ambiguous.setdefault(place.module, found.unused[key])
         return order
     group[place.suffix] = key
     found.dialects[dialect.id] += 1
@@ -171,7 +189,12 @@ def _build_modules(file: RawFile, found: _KeyGroups, metadata: FileMetadata) -> 
     used: dict[str, str] = {}
     for module, keys in found.groups.items():
         tensors: dict[str, Tensor] = {suffix: file.tensors[key] for suffix, key in keys.items()}
-        built = build(tensors, metadata.hints(module, tensors))
+        place = found.places[module]
+        reason = found.ambiguous.get(module) or metadata.find_refusal(place, tensors)
+        if reason is not None:
+            found.unused |= dict.fromkeys(keys.values(), reason)
+            continue
+        built = build(tensors, metadata.hints(place, tensors))
         if built.delta is not None:
             modules[module] = built.delta
         for suffix, key in keys.items():

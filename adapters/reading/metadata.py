@@ -3,54 +3,89 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from ...core.errors import BadWeights
 from ..deltas.module_tensors import Hints
-from .dialects.peft import PREFIX
+from ..modules.parts import PARTS, find_part
+from .dialects.base import PEFT
+from .peft_patterns import find_exclusion, find_value, is_feedforward
+from .peft_start import find_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .dialects.base import ModuleKey
     from .files import RawFile
 
 HEADER = "lora_adapter_metadata"
 MAX_HEADER = 1 << 20
 """Longest header entry that is parsed, in characters."""
+_OWN_CONFIG = "adapter_model"
+"""Name of files that an adapter_config.json beside them is always for."""
 
 
 class FileMetadata:
-    """What a file's metadata says: hints by module, and a note where a scale had to be assumed to be 1."""
+    """What a file's metadata says: hints and exclusions by module, and notes on what had to be assumed."""
 
     def __init__(self, file: RawFile) -> None:
-        self._config = file.config if any(key.startswith(PREFIX) for key in file.tensors) else {}
-        self._read_header = _read_header(file)
-        self._without_alpha = 0
+        own = file.path.stem == _OWN_CONFIG or any(key.startswith(PEFT) for key in file.tensors)
+        self._path = file.path
+        self._config = file.config if own else {}
+        self._header, self._fault = _read_header(file)
+        self._parted = any(find_part(key) in PARTS for key in self._header if "." in key)
+        self._counts: Counter[str] = Counter()
 
-    def hints(self, module: str, suffixes: Iterable[str]) -> Hints:
-        """What the metadata says of a module with these suffixes."""
-        part, _, name = module.partition(".")
-        own = {k.removeprefix(f"{part}."): v for k, v in self._read_header.items() if k.startswith(f"{part}.")}
-        config = own or self._config
+    def hints(self, place: ModuleKey, suffixes: Iterable[str]) -> Hints:
+        """What the metadata says of a module with these suffixes. Raises BadWeights for a file it makes unusable."""
+        config, held = self._find_config(find_part(place.module)), set(suffixes)
         if not config:
-            held = set(suffixes)
-            self._without_alpha += "alpha" not in held and any(
-                s.startswith(("lora_A", "lora_down", "lora.down")) for s in held
-            )
+            factors = any(s.startswith(("lora_A", "lora_down", "lora.down")) for s in held)
+            self._counts["alpha"] += "alpha" not in held and factors
             return Hints()
-        return _make_hints(config, name)
+        try:
+            hints = _make_hints(config, place.name)
+        except BadWeights as error:
+            raise BadWeights(error.what, where=str(self._path), fix=error.fix) from error
+        self._counts[hints.start or ""] += 1
+        return hints
+
+    def find_refusal(self, place: ModuleKey, suffixes: Iterable[str]) -> str | None:
+        """Why the metadata leaves a module with these suffixes out; None when it does not."""
+        config = self._find_config(find_part(place.module))
+        factors = any(suffix.startswith("lora_A") for suffix in suffixes)
+        if factors and config.get("use_dora") and not any("magnitude" in s or s == "dora_scale" for s in suffixes):
+            return "the config says DoRA, and its magnitude is missing"
+        if not config or not place.name:
+            return None
+        reason = find_exclusion(config, place.name)
+        if reason is not None and config is not self._config:  # diffusers goes by the tensors
+            self._counts["header"] += 1
+            return None
+        return reason
 
     def notes(self) -> tuple[str, ...]:
         """What a user should know about scales."""
-        if not self._without_alpha:
-            return ()
         where = "a trainer may have kept alpha elsewhere"
-        return (f"{self._without_alpha} modules hold no alpha: their scale is 1 ({where})",)
+        texts = {
+            "alpha": f"modules hold no alpha: their scale is 1 ({where})",
+            "header": "modules are not among the header's target_modules; they are applied, as in diffusers",
+            "pissa": "modules started from the base weight (PiSSA): right only on the model they were trained on",
+            "olora": "modules started from the base weight (OLoRA): right only on the model they were trained on",
+        }
+        counted = tuple(f"{self._counts[key]} {text}" for key, text in texts.items() if self._counts[key])
+        return (*counted, self._fault) if self._fault else counted
+
+    def _find_config(self, part: str) -> dict[str, Any]:
+        """The header's entries for a part, or those without a part where none has one; else adapter_config.json."""
+        own = {k.removeprefix(f"{part}."): v for k, v in self._header.items() if k.startswith(f"{part}.")}
+        return own or ({} if self._parted else self._header) or self._config
 
 
 def _make_hints(config: dict[str, Any], name: str) -> Hints:
-    alpha = _find_value(config, "alpha_pattern", name, config.get("lora_alpha", config.get("alpha")))
-    rank = _find_value(config, "rank_pattern", name, config.get("r"))
-    forward = config.get("feedforward_modules")
+    alpha = find_value(config.get("alpha_pattern"), name, config.get("lora_alpha", config.get("alpha")))
+    rank = find_value(config.get("rank_pattern"), name, config.get("r"))
     return Hints(
         alpha=float(alpha) if _is_number(alpha) else None,
         rank=int(rank) if _is_number(rank) else None,
@@ -58,7 +93,8 @@ def _make_hints(config: dict[str, Any], name: str) -> Hints:
         always_scaled=config.get("peft_type") == "LOKR",
         neumann=_count_terms(config),
         limit=float(config["eps"]) if config.get("coft") and _is_number(config.get("eps")) else None,
-        on_input=_matches_end(name, forward) if isinstance(forward, list) else None,
+        on_input=is_feedforward(config.get("feedforward_modules"), name),
+        start=find_start(config),
     )
 
 
@@ -69,28 +105,19 @@ def _count_terms(config: dict[str, Any]) -> int | None:
     return int(terms) if _is_number(terms) else 5
 
 
-def _find_value(config: dict[str, Any], table: str, name: str, default: Any) -> Any:
-    """PEFT's patterns: the end of a module's name → a value of its own."""
-    patterns = config.get(table)
-    if not isinstance(patterns, dict):
-        return default
-    return next((value for pattern, value in patterns.items() if _matches_end(name, [pattern])), default)
-
-
-def _matches_end(name: str, endings: list[Any]) -> bool:
-    return any(name == ending or name.endswith(f".{ending}") for ending in endings)
-
-
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _read_header(file: RawFile) -> dict[str, Any]:
+def _read_header(file: RawFile) -> tuple[dict[str, Any], str]:
+    """The header's table, and a note when there is one that cannot be read."""
     text = file.metadata.get(HEADER, "")
-    if not text or len(text) > MAX_HEADER:
-        return {}
+    if not text:
+        return {}, ""
     try:
-        table = json.loads(text)
+        table = json.loads(text) if len(text) <= MAX_HEADER else None
     except (ValueError, RecursionError):
-        return {}
-    return table if isinstance(table, dict) else {}
+        table = None
+    if isinstance(table, dict):
+        return table, ""
+    return {}, f"the header's {HEADER} cannot be read: scales that it holds are not known"

@@ -8,14 +8,16 @@ A new dialect is one file in this folder with a constant DIALECT; nothing else i
 tests/contract/test_dialects.py makes files with spell, of every part of a model and every kind of adapter, and tests
 the whole contract on them.
 
-Suffixes are those of `deltas.build`; `split_key` and `join_key` deal with the dotted ones, `find_module` looks a module
-up in any of its spellings. See kohya.py and diffusers.py for short examples.
+Suffixes are those of `deltas.build`; `find_dotted` reads dotted keys inside a part, `join_key` is its inverse, and
+`find_module` looks a module up in any of its spellings. See kohya.py and diffusers.py for short examples. A key of a
+known module with a suffix that nobody knows belongs to that module, too: it is then refused.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...deltas.suffixes import ALIASES
 from ...modules.architectures import SUPPORTED
 from ...modules.spellings import find_names
+from ...modules.wrappers import strip_wrappers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,13 +42,27 @@ OTHERS = (
 )
 KNOWN = tuple(sorted({*OTHERS, *(suffix for names in ALIASES.values() for suffix in names)}, key=len, reverse=True))
 """Suffixes that end a dotted key, longest first."""
+_KNOWN = frozenset(KNOWN)
+_ADAPTER_NAME = re.compile(
+    r"((?:lora_[AB]|oft_R))\.[^.]+(\.(?:weight|bias))"
+    r"|(lora_magnitude_vector|hada_\w+|lokr_\w+|boft_[Rs]|ia3_l|lora_embedding_[AB])\.[^.]+(\.weight)?"
+)
+"""PEFT's name of an adapter inside a suffix: it may be any word."""
+PEFT = "base_model.model."
+"""What PEFT's own files begin every key with."""
+TRAINED = "modules_to_save."
+"""Before the parameter of a module that PEFT trained in full."""
 
 
 class ModuleKey(NamedTuple):
-    """What a key stands for: canonical module name, and the suffix that `deltas.build` knows."""
+    """What a key stands for: canonical module name, and the suffix that `deltas.build` knows.
+
+    name: the module inside its part as the file has it, which PEFT's patterns are matched with.
+    """
 
     module: str
     suffix: str
+    name: str = ""
 
 
 class Rejection(NamedTuple):
@@ -90,11 +107,43 @@ def find_dialects() -> tuple[Dialect, ...]:
 
 
 def split_key(key: str) -> tuple[str, str] | None:
-    """Dotted key → (module, suffix), or None when it ends in no known suffix."""
+    """Dotted key → (module, suffix), or None when it ends in no known suffix. The name of an adapter is left out."""
     for suffix in KNOWN:
         if key.endswith(f".{suffix}"):
             return key[: -len(suffix) - 1], "alpha" if suffix == "lora.alpha" else suffix
+    steps = key.split(".")
+    for length in (2, 3):
+        if len(steps) > length and (plain := strip_adapter_name(".".join(steps[-length:]))) in _KNOWN:
+            return ".".join(steps[:-length]), plain
     return None
+
+
+def strip_adapter_name(suffix: str) -> str:
+    """A suffix without PEFT's name of the adapter: "lora_A.style.weight" → "lora_A.weight"."""
+    if suffix in _KNOWN or (found := _ADAPTER_NAME.fullmatch(suffix)) is None:
+        return suffix
+    return f"{found[1]}{found[2]}" if found[1] else f"{found[3]}{found[4] or ''}"
+
+
+def find_dotted(part: str, key: str) -> ModuleKey | Rejection:
+    """Dotted key inside a part → its module in any spelling, also behind wrappers, and its suffix, known or not."""
+    plain = strip_wrappers(key)
+    pair = split_key(plain)
+    names = find_names(part)
+    if pair is not None:
+        name = pair[0].removesuffix(".lora").removesuffix(".processor")
+        if name in names and pair[1] != "bias":
+            return ModuleKey(f"{part}.{names[name]}", pair[1], name)
+    steps = plain.split(".")
+    for length in range(len(steps) - 1, 0, -1):
+        name, suffix = ".".join(steps[:length]), ".".join(steps[length:])
+        if name in names:
+            return ModuleKey(
+                f"{part}.{names[name]}", f"{TRAINED}{suffix}" if suffix in ("weight", "bias") else suffix, name
+            )
+    if pair is None:
+        return Rejection("ends in no suffix of a LoRA")
+    return find_module(part, pair[0], pair[1])
 
 
 def join_key(module: str, suffix: str) -> str | None:
@@ -107,4 +156,4 @@ def find_module(part: str, name: str, suffix: str) -> ModuleKey | Rejection:
     canonical = find_names(part).get(name)
     if canonical is None:
         return Rejection(f"no {part} module of {SUPPORTED} is called {name[:80]!r}")
-    return ModuleKey(f"{part}.{canonical}", suffix)
+    return ModuleKey(f"{part}.{canonical}", suffix, name)

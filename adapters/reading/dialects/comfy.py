@@ -1,4 +1,7 @@
-"""ComfyUI's neutral names: ``diffusion_model.<LDM module>``, ``text_encoders.clip_l.transformer.<module>``."""
+"""ComfyUI's neutral names: ``diffusion_model.<LDM module>``, ``text_encoders.clip_l.transformer.<module>``.
+
+OneTrainer's OMI files say ``clip_l.<module>`` and ``clip_g.<module>``.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...modules.parts import PARTS, list_prefixes
 from ...modules.spellings import to_file_name
-from .base import Dialect, ModuleKey, Rejection, find_module, join_key, split_key
+from .base import Dialect, ModuleKey, Rejection, find_dotted, join_key
 
 if TYPE_CHECKING:
     from ..files import RawFile
@@ -18,8 +21,7 @@ def locate(key: str, _: RawFile) -> ModuleKey | Rejection:
     """Any LoRA suffix behind a full module name."""
     for prefix, part in PREFIXES.items():
         if key.startswith(prefix):
-            pair = split_key(key.removeprefix(prefix))
-            return find_module(part, *pair) if pair else Rejection("ends in no suffix of a LoRA")
+            return find_dotted(part, key.removeprefix(prefix))
     return Rejection(f"does not start with {', '.join(PREFIXES)}", foreign=True)
 
 

@@ -1,4 +1,7 @@
-"""diffusers pipelines, all three generations: ``lora_A``, ``lora.down`` and attention processors."""
+"""diffusers pipelines, all three generations: ``lora_A``, ``lora.down``, attention processors; the part may be left out.
+
+Without the part write `save_lora_adapter`, DiffSynth-Studio, and OneTrainer's ORIGINAL, whose names are LDM's.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +10,34 @@ from typing import TYPE_CHECKING
 
 from ...modules.parts import PARTS, UNET
 from ...modules.spellings import to_file_name
-from .base import Dialect, ModuleKey, Rejection, find_module, join_key, split_key
+from ...modules.wrappers import strip_wrappers
+from .base import PEFT, Dialect, ModuleKey, Rejection, find_dotted, find_module, join_key
 
 if TYPE_CHECKING:
     from ..files import RawFile
 
 _PROCESSOR = re.compile(r"(.+)\.processor\.(to_q|to_k|to_v|to_out)_lora\.(up|down)\.weight")
+_ENCODER = re.compile(r"(text_model\.|encoder\.layers\.)")
 
 
-def locate(key: str, _: RawFile) -> ModuleKey | Rejection:
+def locate(key: str, file: RawFile) -> ModuleKey | Rejection:
     """``unet.<module>.lora_A.weight``, ``text_encoder.text_model...``, ``...attn1.processor.to_q_lora.down.weight``."""
-    part, rest = _split_part(key)
+    if key.startswith(PEFT):
+        return Rejection(f"starts with {PEFT}", foreign=True)
+    part, rest = split_part(strip_wrappers(key))
     if old := _PROCESSOR.fullmatch(rest):
         name = f"{old[1]}.{old[2]}" + (".0" if old[2] == "to_out" else "")
         return find_module(part or UNET, name, f"lora_{old[3]}.weight")
-    if part is None:
-        return Rejection(f"does not start with {', '.join(PARTS)}", foreign=True)
-    pair = split_key(rest)
-    if pair is None:
-        return Rejection("ends in no suffix of a LoRA")
-    name, suffix = pair
-    return find_module(part, name.removesuffix(".lora").removesuffix(".processor"), suffix)
+    if part is not None:
+        return find_dotted(part, rest)
+    found = find_dotted(file.lone_encoder if _ENCODER.match(rest) else UNET, rest)
+    if isinstance(found, Rejection):
+        return Rejection(f"does not start with {', '.join(PARTS)}, nor with a module of them", foreign=True)
+    return found
 
 
-def _split_part(key: str) -> tuple[str | None, str]:
+def split_part(key: str) -> tuple[str | None, str]:
+    """The part that a key starts with, if any, and the rest."""
     part, _, rest = key.partition(".")
     return (part, rest) if part in PARTS and rest else (None, key)
 

@@ -6,20 +6,24 @@ from typing import TYPE_CHECKING
 
 from ...modules.parts import PARTS, list_prefixes
 from ...modules.spellings import to_file_name
-from .base import Dialect, ModuleKey, Rejection, find_module
+from .base import Dialect, ModuleKey, Rejection, find_module, strip_adapter_name
 
 if TYPE_CHECKING:
     from ..files import RawFile
 
 PREFIXES = list_prefixes("kohya")
+UNNUMBERED = ("lora_te_", "lycoris_te_")
+"""Of a model's only text encoder, which is the second of the parts in SDXL's refiner."""
 
 
-def locate(key: str, _: RawFile) -> ModuleKey | Rejection:
+def locate(key: str, file: RawFile) -> ModuleKey | Rejection:
     """``lora_unet_down_blocks_0_..._to_q.lora_up.weight`` → its module, by dictionary."""
     stem, _dot, suffix = key.partition(".")
     for prefix, part in PREFIXES.items():
         if stem.startswith(prefix):
-            return find_module(part, stem.removeprefix(prefix), suffix)
+            owner = file.lone_encoder if prefix in UNNUMBERED else part
+            name = stem.removeprefix(prefix).removeprefix("_orig_mod_")  # trained compiled
+            return find_module(owner, name, strip_adapter_name(suffix))
     return Rejection(f"does not start with {', '.join(PREFIXES)}", foreign=True)
 
 

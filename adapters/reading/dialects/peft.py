@@ -5,40 +5,36 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ...modules.parts import PARTS
+from ...modules.parts import PARTS, UNET
 from ...modules.spellings import to_file_name
-from .base import KNOWN, Dialect, ModuleKey, Rejection, find_module, join_key, split_key
+from ...modules.wrappers import strip_wrappers
+from .base import PEFT, Dialect, ModuleKey, Rejection, find_dotted, join_key
 
 if TYPE_CHECKING:
     from ..files import RawFile
 
-PREFIX = "base_model.model."
+PREFIX = PEFT
 _CLASSES = {part.model_class: part.id for part in PARTS.values()}
-_HEADS = tuple({suffix.split(".")[0] for suffix in KNOWN})
-_ADAPTER = re.compile(rf"\.({'|'.join(map(re.escape, _HEADS))})\.[^.]+((?:\.weight|\.bias)?)$")
+_ENCODER = re.compile(r"(text_model\.|encoder\.layers\.|embeddings\.|final_layer_norm\.|text_projection\.)")
 
 
 def locate(key: str, file: RawFile) -> ModuleKey | Rejection:
-    """The part is known by the config's base model class, else by whose module it is."""
-    if not key.startswith(PREFIX):
-        return Rejection(f"does not start with {PREFIX}", foreign=True)
-    rest = key.removeprefix(PREFIX)
-    pair = split_key(rest) or split_key(_ADAPTER.sub(r".\1\2", rest))
-    if pair is None:
-        return Rejection("ends in no suffix of an adapter")
-    name, suffix = pair
+    """The part is known by the key, by the config's base model class, else by whose module it is."""
+    if not key.startswith(PEFT):
+        return Rejection(f"does not start with {PEFT}", foreign=True)
+    rest = strip_wrappers(key)
+    part, _, inner = rest.partition(".")
+    if part in PARTS:
+        return find_dotted(part, inner)
     mapping = file.config.get("auto_mapping") or {}
     part = _CLASSES.get(mapping.get("base_model_class", "")) if isinstance(mapping, dict) else None
-    if part:
-        return find_module(part, name, suffix)
-    tries = [find_module(candidate, name, suffix) for candidate in PARTS]
-    return next((found for found in tries if isinstance(found, ModuleKey)), tries[0])
+    return find_dotted(part or (file.lone_encoder if _ENCODER.match(rest) else UNET), rest)
 
 
 def spell(module: str, suffix: str) -> str | None:
     """The module as files have it; the config says which model it is of."""
     part, _, name = module.partition(".")
-    return join_key(f"{PREFIX}{to_file_name(part, name)}", suffix)
+    return join_key(f"{PEFT}{to_file_name(part, name)}", suffix)
 
 
 def config(part: str) -> dict[str, Any]:
