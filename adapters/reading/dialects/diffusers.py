@@ -1,4 +1,4 @@
-"""diffusers pipelines, all three generations: ``lora_A``, ``lora.down``, attention processors; the part may be left out.
+"""diffusers pipelines, all three generations (``lora_A``, ``lora.down``, attention processors), also without the part.
 
 Without the part write `save_lora_adapter`, DiffSynth-Studio, and OneTrainer's ORIGINAL, whose names are LDM's.
 """
