@@ -8,8 +8,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..adapters.applying.checkpoint import Checkpoint
+from ..adapters.applying.checkpoint import Checkpoint, find_dtype
 from ..adapters.applying.plan import apply_changes, check_receipt, make_plan, make_receipt
+from ..adapters.applying.quantised import Storage
 from ..adapters.applying.weight_access import StateDictWeights
 from ..adapters.deltas.lowrank import LowRank
 from ..adapters.modules.architectures import CLIPS
@@ -44,6 +45,10 @@ class Weights(StateDictWeights):
 
     def bias_slot(self, module: str) -> None:
         """None: the host patches only what is there."""
+
+    def find_storage(self, key: str) -> Storage:
+        """Plain: the host decodes a quantised weight before it patches it."""
+        return Storage(self._read(key).dtype)
 
 
 def parts_of(model: Any, clip: Any) -> dict[str, Weights]:
@@ -183,6 +188,10 @@ class Live(Checkpoint):
 
         empty = torch.zeros(self.entries[name].shape)
         return import_module("comfy.lora").calculate_weight([(1.0, self._patches[name], 1.0, None, None)], empty, name)
+
+    def find_storage(self, name: str) -> Storage:
+        """Plain: the host decodes its weights."""
+        return Storage(find_dtype(self.entries[name], name))
 
     def raw(self, name: str) -> Iterator[bytes | memoryview]:
         """Nothing reads a live model byte by byte."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from ...core.errors import BadWeights
 from ..deltas.base import count_columns
 from ..deltas.lowrank import LowRank
 
@@ -66,7 +67,10 @@ class Workspace:
 
 
 def write_sum(into: Tensor, base: Tensor, changes: Sequence[tuple[ComputedChange, float]], space: Workspace) -> None:
-    """into = base + sum of strength * change, in float32 with one cast; into and base have one shape, any strides."""
+    """into = base + sum of strength * change, in float32 with one cast; into and base have one shape, any strides.
+
+    Raises BadWeights when a result is NaN or more than into's dtype holds.
+    """
     direct = into.dtype == torch.float32 and into.is_contiguous()
     rows, width = base.shape[0], max(1, count_columns(base.shape))
     pieces = 1 if base.device.type != "cpu" else min(rows, -(-rows * width // PIECE))
@@ -79,6 +83,7 @@ def write_sum(into: Tensor, base: Tensor, changes: Sequence[tuple[ComputedChange
             change.add_to(total, begin, begin + len(source), strength)
         if not direct:
             target.copy_(total)
+        _check_range(total, target, source)
 
 
 def write_sequential(into: Tensor, base: Tensor, changes: Sequence[tuple[Delta, float]]) -> None:
@@ -87,3 +92,19 @@ def write_sequential(into: Tensor, base: Tensor, changes: Sequence[tuple[Delta, 
     for delta, strength in changes:
         delta.add_to(value, value.clone() if delta.uses_base else value, strength)
     into.copy_(value)
+    _check_range(value, into, base)
+
+
+def _check_range(total: Tensor, written: Tensor, base: Tensor) -> None:
+    """Raise BadWeights when what was written is no finite number; total is what it was cast from."""
+    if not total.numel():
+        return
+    low, high = torch.aminmax(total)
+    if float(torch.maximum(-low, high)) <= torch.finfo(written.dtype).max or bool(
+        torch.isfinite(written.to(torch.float32)).all()
+    ):
+        return
+    if not bool(torch.isfinite(base.to(torch.float32)).all()):
+        raise BadWeights("is NaN or infinite in the model itself", fix="use an undamaged model")
+    name = str(written.dtype).removeprefix("torch.")
+    raise BadWeights(f"would be NaN or infinite in {name}", fix="use lower strengths")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,45 +11,23 @@ import torch
 
 from ...core.errors import BadWeights
 from ...core.files import atomic_stream
-from ...core.tensor_files.safetensors_io import Entry, encode_header, encode_tensor
+from ...core.tensor_files.safetensors_io import encode_header, encode_tensor
 from ..modules.parts import PARTS
-from ..tools.save import check_output, make_provenance, make_source_entry
-from .accumulate import Workspace, compute_change, write_sequential, write_sum
-from .checkpoint import Checkpoint, open_checkpoint
-from .patcher import is_sequential
-from .plan import Change, check_receipt, make_plan, make_receipt
-from .weight_access import WeightAccess
+from ..tools.save import check_output, make_provenance, make_source_entry, parse_dtype
+from .baked_weights import BakedWeights, FileWeights
+from .checkpoint import open_checkpoint
+from .fitness import check_finite
+from .plan import check_receipt, make_plan, make_receipt
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from typing import BinaryIO
 
-    from torch import Tensor
-
     from ..tools.save import Progress
-    from .patcher import Order
-    from .plan import Plan, WeightedAdapter
+    from .plan import WeightedAdapter
     from .receipt import Receipt
-    from .weight_access import Target
-
-    Targets = dict[Target, list[Change]]
-
-
-class _FileWeights(WeightAccess):
-    """The tensors of a checkpoint, by dtype and shape only."""
-
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        super().__init__("", ())
-        self._checkpoint, self.slots = checkpoint, checkpoint.slots
-
-    def get(self, key: str) -> Tensor | None:
-        """A tensor without content, or None."""
-        return self._checkpoint.empty(key) if key in self._checkpoint.entries else None
-
-    def put(self, key: str, value: Tensor | None) -> None:
-        """Files are not changed in place."""
-        raise NotImplementedError
+    from .weight_writer import Order
 
 
 def bake(
@@ -57,29 +36,40 @@ def bake(
     output: str | os.PathLike[str],
     *,
     order: Order = "base",
+    dtype: str | None = None,
     allow_empty: bool = False,
+    allow_mismatch: bool = False,
+    skip_damaged: bool = False,
     progress: Progress | None = None,
 ) -> Receipt:
     """Write a checkpoint with adapters in it: (adapter, unet strength, text encoder strength[, block weights]).
 
     checkpoint: SD1, SD2, SDXL or refiner in the LDM layout, or one part in diffusers' names; .safetensors is streamed
     one tensor at a time, a pickled file is read whole and comes out as .safetensors. Sums are formed in float32 from
-    the original and cast once to the tensor's own dtype; tensors that no adapter touches keep their bytes, and the
-    metadata stays, with what was done added under `underdrawing`. Raises BadWeights when an adapter matches nothing or
-    a result is NaN or infinite, BadParameter when output is an input; then nothing is written.
+    the original and cast once to the tensor's own dtype; what no adapter touches keeps its bytes, and the metadata
+    stays, with what was done added under `underdrawing`. Weights in fp8 or int8 with a scale are stored in that form
+    again; notes of the receipt say what rounding to eight bits took away. dtype (float16, bfloat16, float32): of all
+    floating point tensors of the result. Raises BadWeights when an adapter matches nothing (unless allow_empty), was
+    made for another base model (unless allow_mismatch) or has modules with NaN (unless skip_damaged), for weights that
+    cannot be computed with and results that are NaN or infinite; BadParameter for strengths that are no finite numbers
+    and for an output that is an input. Then nothing is written.
     """
-    source = Path(checkpoint)
-    path = check_output(output, [source, *(weighted[0].path for weighted in adapters)])
-    with ExitStack() as stack:
-        opened = open_checkpoint(source, _open_stream(stack, source))
-        weights = _FileWeights(opened)
-        work = make_plan(dict.fromkeys(PARTS, weights), adapters)
-        receipt = make_receipt(adapters, work)
+    path = check_output(output, [Path(checkpoint), *(weighted[0].path for weighted in adapters)])
+    for weighted in adapters if not skip_damaged else ():
+        check_finite(weighted[0])
+    with ExitStack() as stack, torch.no_grad():
+        opened = open_checkpoint(checkpoint, _open_stream(stack, Path(checkpoint)))
+        weights = FileWeights(opened)
+        plan = make_plan(dict.fromkeys(PARTS, weights), adapters, allow_mismatch=allow_mismatch)
+        receipt = make_receipt(adapters, plan)
         check_receipt(receipt, allow_empty=allow_empty)
-        metadata = {**opened.metadata, **make_provenance(_describe_step(source, adapters, order), opened.metadata)}
-        with torch.no_grad():
-            _write(path, opened, weights, _group_by_key(work), metadata, order, progress)
-    return receipt
+        result = BakedWeights(opened, weights, plan, order, parse_dtype(dtype) if dtype else None)
+        metadata = {
+            **result.metadata,
+            **make_provenance(_describe_step(opened.path, adapters, order, dtype), opened.metadata),
+        }
+        _write(path, result, metadata, progress)
+    return replace(receipt, notes=result.rounding.notes())
 
 
 def _open_stream(stack: ExitStack, path: Path) -> BinaryIO:
@@ -91,84 +81,27 @@ def _open_stream(stack: ExitStack, path: Path) -> BinaryIO:
         ) from error
 
 
-def _group_by_key(work: Plan) -> dict[str, Targets]:
-    """Tensor key → changes; in a checkpoint every key belongs to one part."""
-    return {key: targets for (_, key), targets in work.targets.items()}
-
-
-def _describe_step(source: Path, adapters: Sequence[WeightedAdapter], order: Order) -> dict[str, Any]:
+def _describe_step(
+    source: Path, adapters: Sequence[WeightedAdapter], order: Order, dtype: str | None
+) -> dict[str, Any]:
     entries: list[dict[str, Any]] = []
     for adapter, unet, encoder, *rest in adapters:
         entry = make_source_entry(adapter, unet, encoder)
         entries.append(entry if not rest or rest[0] is None else {**entry, "blocks": str(rest[0])})
-    return {"tool": "bake", "checkpoint": source.name, "order": order, "adapters": entries}
+    step = {"tool": "bake", "checkpoint": source.name, "order": order, "adapters": entries}
+    return {**step, "dtype": dtype} if dtype else step
 
 
-def _write(
-    path: Path,
-    source: Checkpoint,
-    weights: _FileWeights,
-    work: dict[str, Targets],
-    metadata: dict[str, str],
-    order: Order,
-    progress: Progress | None,
-) -> None:
-    entries = {**source.entries, **_add_biases(source, work)}
-    head, end = encode_header(entries, metadata), max(entry.end for entry in entries.values())
+def _write(path: Path, result: BakedWeights, metadata: dict[str, str], progress: Progress | None) -> None:
+    head = encode_header(result.entries, metadata)
+    end = max((entry.end for entry in result.entries.values()), default=0)
     with atomic_stream(path, size=len(head) + end) as stream:
         stream.write(head)
-        for done, (key, entry) in enumerate(entries.items(), start=1):
-            for piece in _read_pieces(source, weights, work.get(key), key, entry, order):
+        for done, key in enumerate(result.entries, start=1):
+            for piece in result.read_pieces(key):
                 stream.write(piece)
             if progress is not None:
-                progress(done, len(entries))
-
-
-def _add_biases(source: Checkpoint, work: dict[str, Targets]) -> dict[str, Entry]:
-    """Biases that adapters bring and layers lack, behind everything else, in the dtype of the layer's weight."""
-    found: dict[str, Entry] = {}
-    end = max(entry.end for entry in source.entries.values())
-    for key, targets in work.items():
-        if key not in source.entries:
-            ((module, _), changes), *_ = targets.items()
-            rows = max(change.delta.bias.numel() for change in changes if change.delta.bias is not None)
-            weight = source.empty(source.slots[module, "weight"].key)
-            dtype = source.entries[source.slots[module, "weight"].key].dtype
-            found[key] = Entry(dtype, (rows,), end, end + rows * weight.element_size())
-            end = found[key].end
-    return found
-
-
-def _read_pieces(
-    source: Checkpoint, weights: _FileWeights, targets: Targets | None, key: str, entry: Entry, order: Order
-) -> Iterator[bytes | memoryview]:
-    if targets is None:
-        yield from source.raw(key)
-        return
-    if key in source.entries:
-        value = source.tensor(key).clone()
-    else:
-        module = next(iter(targets))[0]
-        value = torch.zeros(entry.shape, dtype=source.empty(source.slots[module, "weight"].key).dtype)
-    base = value.clone()
-    for target, changes in targets.items():
-        slot = source.slots.get(target) or weights.bias_slot(target[0])
-        assert slot is not None
-        part = slot.view(value)
-        old = slot.view(base)
-        if is_sequential(changes, target, order):
-            write_sequential(part, old, [(change.delta, change.strength) for change in changes])
-        else:
-            write_sum(
-                part,
-                old,
-                [(compute_change(change.delta, old, target[1]), change.strength) for change in changes],
-                Workspace(),
-            )
-        if not bool(torch.isfinite(part.float()).all()):
-            raise BadWeights(
-                f"would be NaN or infinite in {entry.dtype}",
-                where=f"{source.path.name}, {key}",
-                fix="use lower strengths",
-            )
-    yield encode_tensor(value)
+                progress(done, len(result.entries))
+        for key, scale in result.scales.items():  # known only when their weights were computed
+            stream.seek(len(head) + result.entries[key].begin)
+            stream.write(encode_tensor(scale))

@@ -18,6 +18,8 @@ from ..modules.parts import PARTS, UNET
 from ..modules.spellings import find_names
 from ..modules.targets import find_slots
 from ..reading.files import PICKLED, WRAPPERS
+from .quantised import Storage, StorageIndex
+from .quantised_names import find_packed
 
 if TYPE_CHECKING:
     import os
@@ -28,11 +30,20 @@ if TYPE_CHECKING:
     from ..modules.targets import Parameter, Slot
 
 CHUNK = 1 << 22
+GGUF = b"GGUF"
 
 
 @cache
 def _list_dtypes() -> dict[str, torch.dtype]:
     return {name: dtype for dtype, name in dtype_names().items()}
+
+
+def find_dtype(entry: Entry, where: str) -> torch.dtype:
+    """The dtype of an entry. Raises BadWeights for one that this torch lacks."""
+    dtype = _list_dtypes().get(entry.dtype)
+    if dtype is None:
+        raise BadWeights(f"has the dtype {entry.dtype}, which this torch cannot read", where=where)
+    return dtype
 
 
 class Checkpoint(ABC):
@@ -46,7 +57,12 @@ class Checkpoint(ABC):
 
     def __init__(self, path: Path, entries: dict[str, Entry], metadata: dict[str, str]) -> None:
         self.path, self.entries, self.metadata = path, entries, metadata
+        if (packed := find_packed(entries)) is not None:
+            key, what = packed
+            fix = "use the model before it was quantised"
+            raise BadWeights(f"holds {what}, which cannot be computed with", where=f"{path}, {key}", fix=fix)
         self.part = _find_part(entries)
+        self._storages = StorageIndex(entries, metadata, self.tensor)
         self.slots: dict[tuple[str, Parameter], Slot] = find_slots(entries, self.part)
         if not self.slots:
             raise BadWeights(
@@ -66,7 +82,25 @@ class Checkpoint(ABC):
     def empty(self, name: str) -> Tensor:
         """A tensor of the right dtype and shape without content."""
         entry = self.entries[name]
-        return torch.empty(entry.shape, dtype=_list_dtypes()[entry.dtype], device="meta")
+        return torch.empty(entry.shape, dtype=find_dtype(entry, f"{self.path}, {name}"), device="meta")
+
+    def find_storage(self, name: str) -> Storage:
+        """How a weight is stored. Raises BadWeights for formats that cannot be computed with, by name."""
+        entry = self.entries[name]
+        try:
+            return self._storages.find(name, find_dtype(entry, name), entry.shape)
+        except BadWeights as error:
+            raise BadWeights(error.what, where=f"{self.path.name}, {error.where}", fix=error.fix) from error
+
+    def list_companions(self, name: str) -> list[str]:
+        """Entries that say how a weight is stored and mean nothing without it."""
+        return self._storages.companions(name)
+
+    def value(self, name: str) -> Tensor:
+        """A weight as a model uses it: float32 where codes and a scale are stored, else as `tensor`."""
+        storage = self.find_storage(name)
+        stored = self.tensor(name)
+        return stored if storage.scale is None else storage.decode(stored, self.tensor(storage.scale))
 
 
 class SafetensorsCheckpoint(Checkpoint):
@@ -81,9 +115,7 @@ class SafetensorsCheckpoint(Checkpoint):
     def tensor(self, name: str) -> Tensor:
         """Read into memory of its own. Raises BadWeights when the file changes meanwhile."""
         entry = self.entries[name]
-        dtype = _list_dtypes().get(entry.dtype)
-        if dtype is None:
-            raise BadWeights(f"has the dtype {entry.dtype}, which this torch cannot read", where=f"{self.path}, {name}")
+        dtype = find_dtype(entry, f"{self.path}, {name}")
         if entry.begin == entry.end:
             return torch.empty(entry.shape, dtype=dtype)
         buffer = bytearray(entry.end - entry.begin)
@@ -153,4 +185,7 @@ def open_checkpoint(path: str | os.PathLike[str], stream: BinaryIO | None = None
         return PickledCheckpoint(file)
     if stream is None:
         raise TypeError("a safetensors checkpoint needs its opened file")
+    if stream.read(len(GGUF)) == GGUF:
+        fix = "use the model before it was quantised, as .safetensors"
+        raise BadWeights("is a GGUF file, whose packed weights cannot be computed with", where=str(file), fix=fix)
     return SafetensorsCheckpoint(file, stream)

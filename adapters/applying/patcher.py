@@ -3,52 +3,45 @@ original objects back, bit for bit."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
 
+from ...core.errors import BadWeights
 from ..modules.parts import TEXT_ENCODER, TEXT_ENCODER_2, UNET
-from .accumulate import ComputedChange, Workspace, compute_change, write_sequential, write_sum
 from .buffers import allocate_like
+from .originals import LOCK, ORIGINALS, Allocation, Replacement, is_moved, is_ours, move_like, read_version
 from .plan import Blocks, Change, check_receipt, make_plan, make_receipt
-from .weight_access import Target, WeightAccess, access_weights
+from .weight_access import access_weights
+from .weight_writer import Address, Order, WeightWriter, is_sequential
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from types import TracebackType
 
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from ..adapter import Adapter
-    from ..deltas.base import Delta
-    from ..modules.targets import Slot
     from .plan import Plan
     from .receipt import Receipt
+    from .weight_access import Target, WeightAccess
 
-Order = Literal["base", "sequential"]
-Address = tuple[str, str]
-"""Part and tensor key."""
+Patched = dict[Address, Replacement]
 __all__ = ["Blocks", "Change", "Order", "Patcher", "is_sequential"]
-
-
-@dataclass
-class Replacement:
-    """A replaced tensor: the original object, ours, and ours' version when we last wrote it; None while we write."""
-
-    original: Tensor | None
-    buffer: Tensor
-    version: int | None = None
 
 
 class Patcher:
     """Applies adapters to model parts and takes them off without a trace.
 
     Parts are diffusers / transformers modules or plain state dicts with the part's own keys (any known spelling).
+    Weights in fp8 or int8 with a scale beside them are computed in float32 and stored in that form again.
     order: "base" computes every delta from the untouched weight and sums them; "sequential" feeds each delta the weight
     the one before left, as A1111 and ComfyUI do (the same for LoRA, not for DoRA, OFT, BOFT, GLoRA and IA3).
     As a context manager it clears when left.
+
+    Several Patchers may serve one model, in any order: what is on the model is a property of the model, so the last
+    `set` counts and any `clear` puts the originals back. Calls from several threads wait for each other; a model that
+    computes meanwhile is the caller's to stop.
     """
 
     def __init__(
@@ -63,46 +56,49 @@ class Patcher:
         self._parts: dict[str, WeightAccess] = {
             part: access_weights(part, model) for part, model in parts.items() if model is not None
         }
-        self._order: Order = order
-        self._patched: dict[Address, Replacement] = {}
-        self._changes: dict[tuple[Any, ...], tuple[Delta, ComputedChange]] = {}
-        """(part, key, module, parameter, id of the delta) → the delta, kept alive, and its change at strength 1."""
-        self._workspace = Workspace()
-        self._allocated = 0
-        """Bytes of buffers that were allocated since nothing was patched."""
+        self._seen: Patched = {}
+        """What this Patcher last knew to be patched: a model that was cast may hold new objects."""
+        self._writer = WeightWriter(self._parts, order)
 
     def set(
         self,
         adapters: Sequence[tuple[Adapter, float, float] | tuple[Adapter, float, float, Blocks | None]],
         *,
         allow_empty: bool = False,
+        allow_mismatch: bool = False,
     ) -> Receipt:
         """Make exactly these adapters active: (adapter, unet strength, text encoder strength[, block weights]).
 
-        Replaces what was set before. Raises BadWeights when an adapter matches nothing, unless allow_empty; after any
-        exception the model is as it was without adapters.
+        Replaces what was set before, also by another Patcher. Raises BadWeights when an adapter matches nothing, unless
+        allow_empty, when it was made for another base model than this, unless allow_mismatch, when weights are stored
+        in a form that cannot be computed with, and when a result would be NaN or infinite; BadParameter for strengths
+        that are no finite numbers. After any exception the model is as it was without adapters.
         """
-        try:
-            self._accept_foreign_writes()
-            plan = make_plan(self._parts, adapters)
-            receipt = make_receipt(adapters, plan)
-            check_receipt(receipt, allow_empty=allow_empty)
-            self._drop_unused(plan)
-            with torch.no_grad():
-                self._allocate_buffers(plan)
-                for address, targets in plan.targets.items():
-                    self._patch(address, targets)
-        except BaseException:
-            self.clear()
-            raise
-        return receipt
+        with LOCK:
+            try:
+                patched = self._find_patched()
+                plan = make_plan(self._parts, adapters, allow_mismatch=allow_mismatch)
+                receipt = make_receipt(adapters, plan)
+                check_receipt(receipt, allow_empty=allow_empty)
+                scales = self._find_scales(plan)
+                self._drop_unused(patched, plan, {*plan.targets, *scales.values()})
+                with torch.no_grad():
+                    self._allocate_buffers(patched, plan, scales.values())
+                    self._seen = patched
+                    for address, targets in plan.targets.items():
+                        self._patch(patched, address, targets, scales.get(address))
+            except BaseException:
+                self.clear()
+                raise
+            return receipt
 
     def clear(self) -> None:
         """Put every original back and free what patching took."""
-        self._accept_foreign_writes()
-        self._restore(list(self._patched))
-        self._changes.clear()
-        self._workspace = Workspace()
+        with LOCK:
+            patched = self._find_patched()
+            self._restore(patched, list(patched))
+            self._seen = {}
+            self._writer.forget()
 
     def __enter__(self) -> Patcher:
         return self
@@ -112,58 +108,62 @@ class Patcher:
     ) -> None:
         self.clear()
 
-    def _restore(self, addresses: list[Address]) -> None:
-        for part, key in addresses:
-            self._parts[part].put(key, self._patched.pop((part, key)).original)
-        if not self._patched:
-            self._allocated = 0
+    def _find_patched(self) -> Patched:
+        """What of the model is patched, by whichever Patcher.
 
-    def _accept_foreign_writes(self) -> None:
-        """A checkpoint loaded over patched weights makes those the new originals: nothing old is put back.
-
-        Weights that were only moved or cast (``model.to(...)``, offloading) are still ours: their originals are put
-        back, moved and cast as they were.
+        A checkpoint loaded over patched weights makes those the new originals: nothing old is put back. Weights that
+        were only moved or cast (``model.to(...)``, offloading) get their originals back, moved and cast as they were.
         """
-        foreign = {
-            address: patched for address, patched in self._patched.items() if not self._is_ours(address, patched)
-        }
-        for address, patched in foreign.items():
-            weights, now = self._parts[address[0]], self._parts[address[0]].get(address[1])
-            del self._patched[address]
-            if now is not None and _is_moved(now, patched):
-                weights.put(address[1], _move_like(patched.original, now))
-        if foreign:
-            self._changes = {name: change for name, change in self._changes.items() if name[:2] not in foreign}
+        found: Patched = {}
+        for part, weights in self._parts.items():
+            for key, now in list(weights.items()):
+                patched = ORIGINALS.find(now)
+                if patched is not None and is_ours(now, patched):
+                    found[part, key] = patched
+                    continue
+                known = patched or self._seen.get((part, key))
+                if known is not None and now is not known.original and is_moved(now, known):
+                    weights.put(key, move_like(known.original, now))
+                ORIGINALS.remove(now)
+        return found
 
-    def _is_ours(self, address: Address, patched: Replacement) -> bool:
-        now = self._parts[address[0]].get(address[1])
-        if now is None or now.data_ptr() != patched.buffer.data_ptr():
-            return False
-        return patched.version is None or patched.version == _get_version(now)
+    def _restore(self, patched: Patched, addresses: Iterable[Address]) -> None:
+        for address in addresses:
+            part, key = address
+            now = self._parts[part].get(key)
+            self._parts[part].put(key, patched.pop(address).original)
+            if now is not None:
+                ORIGINALS.remove(now)
 
-    def _drop_unused(self, plan: Plan) -> None:
+    def _find_scales(self, plan: Plan) -> dict[Address, Address]:
+        """Weight that is to be patched → its scale, which may have to grow with it."""
+        found: dict[Address, Address] = {}
+        for part, key in plan.targets:
+            if self._parts[part].get(key) is not None:
+                scale = self._parts[part].find_storage(key).scale
+                if scale is not None:
+                    found[part, key] = part, scale
+        return found
+
+    def _drop_unused(self, patched: Patched, plan: Plan, needed: set[Address]) -> None:
         """Drop what is no longer needed; when that is most of the memory, restart so that it is released."""
-        self._restore([address for address in self._patched if address not in plan.targets])
-        if 2 * sum(patched.buffer.nbytes for patched in self._patched.values()) < self._allocated:
-            self._restore(list(self._patched))
-        wanted = {
-            (*address, *target, id(change.delta))
-            for address, targets in plan.targets.items()
-            for target, changes in targets.items()
-            for change in changes
-        }
-        self._changes = {name: change for name, change in self._changes.items() if name in wanted}
+        self._restore(patched, [address for address in patched if address not in needed])
+        taken = sum({id(p.allocation): p.allocation.nbytes for p in patched.values()}.values())
+        if 2 * sum(one.buffer.nbytes for one in patched.values()) < taken:
+            self._restore(patched, list(patched))
+        self._writer.keep_changes(plan)
 
-    def _allocate_buffers(self, plan: Plan) -> None:
-        found = {
-            address: self._parts[address[0]].get(address[1]) for address in plan.targets if address not in self._patched
-        }
+    def _allocate_buffers(self, patched: Patched, plan: Plan, scales: Iterable[Address]) -> None:
+        wanted = [address for address in (*plan.targets, *scales) if address not in patched]
+        found = {address: self._parts[address[0]].get(address[1]) for address in wanted}
         originals = {address: original for address, original in found.items() if original is not None}
         buffers = allocate_like(originals)
         for address, original in found.items():
-            buffer = self._allocate_bias(address[0], plan.targets[address]) if original is None else buffers[address]
-            self._patched[address] = Replacement(original, buffer)
-            self._allocated += buffer.nbytes
+            if original is None:
+                buffers[address] = self._allocate_bias(address[0], plan.targets[address])
+        allocation = Allocation(sum(buffer.nbytes for buffer in buffers.values()))
+        for address, original in found.items():
+            patched[address] = Replacement(original, buffers[address], allocation)
 
     def _allocate_bias(self, part: str, targets: dict[Target, list[Change]]) -> Tensor:
         """Room for a bias that the layer does not have, like its weight."""
@@ -172,70 +172,32 @@ class Patcher:
         weight = weights.get(weights.slots[module, "weight"].key)
         assert bias is not None
         assert weight is not None
-        return torch.empty(bias.numel(), dtype=weight.dtype, device=weight.device)
+        dtype = weight.dtype if weight.element_size() > 1 else torch.float32
+        return torch.empty(bias.numel(), dtype=dtype, device=weight.device)
 
-    def _patch(self, address: Address, targets: dict[Target, list[Change]]) -> None:
-        part, key = address
-        weights, patched = self._parts[part], self._patched[address]
-        patched.version = None  # should this be interrupted, the half-written buffer is still known as ours
-        if patched.original is not None and weights.shares[key] > len(targets):
-            patched.buffer.copy_(patched.original)
-        for target, changes in targets.items():
-            slot = weights.slots.get(target) or weights.bias_slot(target[0])
-            assert slot is not None
-            self._write(address, target, slot, patched, changes)
+    def _patch(
+        self, patched: Patched, address: Address, targets: dict[Target, list[Change]], scale: Address | None
+    ) -> None:
+        one = patched[address]
+        one.version = None  # should this be interrupted, the half-written buffer is still known as ours
+        try:
+            if scale is None:
+                self._writer.write(address, targets, one)
+            else:
+                patched[scale].version = None
+                self._writer.write_codes(address, targets, one, patched[scale])
+        except BadWeights as error:
+            raise BadWeights(error.what, where=error.where or ".".join(address), fix=error.fix) from error
+        self._put(address, one)
+        if scale is not None:
+            self._put(scale, patched[scale])
+
+    def _put(self, address: Address, one: Replacement) -> None:
+        """Let the model hold the buffer, and remember what it stands for."""
+        weights, key = self._parts[address[0]], address[1]
         now = weights.get(key)
-        if now is None or now.data_ptr() != patched.buffer.data_ptr():
-            weights.put(key, patched.buffer)
-        patched.version = _get_version(weights.get(key))
-
-    def _write(self, address: Address, target: Target, slot: Slot, patched: Replacement, changes: list[Change]) -> None:
-        into = slot.view(patched.buffer)
-        if patched.original is None:
-            base = torch.zeros_like(into, dtype=torch.float32)
-        else:
-            base = slot.view(patched.original.detach())
-        if is_sequential(changes, target, self._order):
-            write_sequential(into, base, [(change.delta, change.strength) for change in changes])
-        else:
-            write_sum(
-                into,
-                base,
-                [(self._get_change(address, target, c.delta, base), c.strength) for c in changes],
-                self._workspace,
-            )
-
-    def _get_change(self, address: Address, target: Target, delta: Delta, base: Tensor) -> ComputedChange:
-        name = (*address, *target, id(delta))
-        if name in self._changes:
-            return self._changes[name][1]
-        change = compute_change(delta, base, target[1])
-        if change.down is None:  # factors are widened again when needed: that costs little and they stay small
-            self._changes[name] = delta, change
-        return change
-
-
-def is_sequential(changes: Sequence[Change], target: Target, order: Order) -> bool:
-    """Whether the order matters: sequential was chosen and a change depends on the weight it meets."""
-    return order == "sequential" and target[1] == "weight" and any(change.delta.uses_base for change in changes)
-
-
-def _get_version(tensor: Tensor | None) -> int:
-    """How often a tensor was written in place; inference tensors do not count."""
-    return -1 if tensor is None or tensor.is_inference() else tensor._version
-
-
-def _is_moved(now: Tensor, patched: Replacement) -> bool:
-    """Whether a model's tensor is what we wrote, on another device or in another dtype."""
-    buffer = patched.buffer
-    if patched.version is None or now.shape != buffer.shape or now.device.type == "meta":
-        return False
-    return now.data_ptr() != buffer.data_ptr() and torch.equal(now.detach(), buffer.to(now.device, now.dtype))
-
-
-def _move_like(original: Tensor | None, now: Tensor) -> Tensor | None:
-    """The original on that tensor's device and in its dtype: the same object where nothing is to be done."""
-    if original is None or (original.device, original.dtype) == (now.device, now.dtype):
-        return original
-    moved = original.detach().to(now.device, now.dtype)
-    return nn.Parameter(moved, requires_grad=original.requires_grad) if isinstance(original, nn.Parameter) else moved
+        if now is None or now is one.original or now.data_ptr() != one.buffer.data_ptr():
+            now = weights.wrap(key, one.buffer)
+            ORIGINALS.add(now, one)
+            weights.put(key, now)
+        one.version = read_version(now)

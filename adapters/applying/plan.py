@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from ...core.errors import BadWeights
 from ..modules.architectures import SD15, SDXL
 from ..modules.parts import UNET, find_part
+from .fitness import check_base_model, check_strength, guess_model
 from .receipt import Receipt, account_for
 
 if TYPE_CHECKING:
@@ -51,16 +52,25 @@ class Plan:
     refused: dict[int, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
 
 
-def make_plan(parts: Mapping[str, WeightAccess], adapters: Sequence[WeightedAdapter]) -> Plan:
-    """Match every module of every adapter with the tensors of the parts; forms no product."""
+def make_plan(
+    parts: Mapping[str, WeightAccess], adapters: Sequence[WeightedAdapter], *, allow_mismatch: bool = False
+) -> Plan:
+    """Match every module of every adapter with the tensors of the parts; forms no product and writes nothing.
+
+    Raises BadParameter for a strength that is no finite number, BadWeights for weights that are stored in a form that
+    cannot be computed with, and for an adapter made for another base model than this, unless allow_mismatch.
+    """
     plan = Plan()
     for number, weighted in enumerate(adapters):
         adapter, unet, encoder, blocks = _split_request(weighted)
+        if not allow_mismatch:
+            check_base_model(adapter, guess_model(parts))
         architecture = _choose_architecture(parts, adapter) if blocks else SD15
         for module, delta in adapter.modules.items():
             part = find_part(module)
             strength = unet if part == UNET else encoder
             strength *= 1.0 if blocks is None else blocks.weight_of(module, architecture)
+            check_strength(strength, f"{adapter.name}, {module}")
             weights = parts.get(part)
             if weights is not None:
                 _plan_module(plan, weights, (part, module), Change(number, delta, strength))
@@ -76,7 +86,8 @@ def _choose_architecture(parts: Mapping[str, WeightAccess], adapter: Adapter) ->
 
 def _split_request(weighted: Sequence[Any]) -> tuple[Adapter, float, float, Blocks | None]:
     adapter, unet, encoder, *rest = weighted
-    return adapter, unet, encoder, rest[0] if rest else None
+    strengths = [check_strength(value, f"strength of {adapter.name}") for value in (unet, encoder)]
+    return adapter, strengths[0], strengths[1], rest[0] if rest else None
 
 
 def _plan_module(plan: Plan, weights: WeightAccess, place: tuple[str, str], change: Change) -> None:
@@ -85,6 +96,7 @@ def _plan_module(plan: Plan, weights: WeightAccess, place: tuple[str, str], chan
     base = weights.get(weight.key) if weight else None
     if weight is None or base is None:
         return
+    weights.find_storage(weight.key)
     bias = weights.slots.get((module, "bias")) or weights.bias_slot(module)
     shape = weight.view(base.detach()).shape
     try:

@@ -44,9 +44,10 @@ class AdapterReceipt:
 
 @dataclass(frozen=True)
 class Receipt:
-    """Accounts of all adapters of a call."""
+    """Accounts of all adapters of a call. notes: what else a user should know of the result."""
 
     adapters: tuple[AdapterReceipt, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def applied(self) -> int:
@@ -79,7 +80,8 @@ class Receipt:
 
     def __str__(self) -> str:
         """Readable table: one line per adapter, one per reason."""
-        return "\n".join(_format_lines(self.adapters)) or "no adapters"
+        notes = [f"  note: {note}" for note in self.notes]
+        return "\n".join([*_format_lines(self.adapters), *notes]) or "no adapters"
 
 
 def _format_lines(entries: Iterable[AdapterReceipt]) -> Iterable[str]:

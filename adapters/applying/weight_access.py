@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from ..modules.targets import Parameter, Slot, find_slots
+from .quantised import Storage, StorageIndex, check_live
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 Target = tuple[str, Parameter]
 
@@ -20,7 +21,10 @@ class WeightAccess(ABC):
     """Named tensors of one model part that can be replaced and put back."""
 
     def __init__(self, part: str, keys: Iterable[str]) -> None:
-        self.slots = find_slots(keys, part)
+        held = list(keys)
+        self.slots = find_slots(held, part)
+        self._index = StorageIndex(held, {}, self._read)
+        self._storages: dict[tuple[str, object], Storage] = {}
         self.shares = Counter(slot.key for slot in self.slots.values())
         """Key → number of modules whose parameters it holds (3 for fused q, k, v)."""
 
@@ -31,6 +35,29 @@ class WeightAccess(ABC):
     @abstractmethod
     def put(self, key: str, value: Tensor | None) -> None:
         """Make the model hold exactly this object."""
+
+    def wrap(self, key: str, value: Tensor) -> Tensor:
+        """A new object with that content, as the model holds what stands under a key."""
+        return value.detach()
+
+    @abstractmethod
+    def items(self) -> Iterator[tuple[str, Tensor]]:
+        """Everything the model holds now, by key."""
+
+    def find_storage(self, key: str) -> Storage:
+        """How the model holds a weight. Raises BadWeights for what cannot be computed with, by name."""
+        tensor = self._read(key)
+        name = key, tensor.dtype
+        if name not in self._storages:
+            check_live(key, tensor)
+            self._storages[name] = self._index.find(key, tensor.dtype, tensor.shape)
+        return self._storages[name]
+
+    def _read(self, key: str) -> Tensor:
+        tensor = self.get(key)
+        if tensor is None:
+            raise KeyError(key)
+        return tensor
 
     def bias_slot(self, module: str) -> Slot | None:
         """Where a bias would go that the module does not have yet."""
@@ -45,24 +72,38 @@ class ModuleWeights(WeightAccess):
 
     def __init__(self, part: str, model: nn.Module) -> None:
         self._modules = dict(model.named_modules(remove_duplicate=False))
-        super().__init__(part, [name for name, _ in model.named_parameters(remove_duplicate=False)])
+        super().__init__(part, [name for name, _ in self.items()])
 
-    def _find_parameter(self, key: str) -> tuple[dict[str, Any], str]:
+    def _find_table(self, key: str) -> tuple[dict[str, Any], str]:
+        """Parameters of the module that owns a key, or its buffers where the key is one of those."""
         owner, _, name = key.rpartition(".")
-        return self._modules[owner]._parameters, name
+        module = self._modules[owner]
+        return (module._buffers if name in module._buffers else module._parameters), name
 
     def get(self, key: str) -> Tensor | None:
-        """The parameter itself."""
-        parameters, name = self._find_parameter(key)
-        return parameters.get(name)
+        """The parameter or buffer itself."""
+        table, name = self._find_table(key)
+        return table.get(name)
 
     def put(self, key: str, value: Tensor | None) -> None:
-        """Replace the parameter object; a plain tensor becomes a parameter."""
-        parameters, name = self._find_parameter(key)
-        if value is None or isinstance(value, nn.Parameter):
-            parameters[name] = value
-        else:
-            parameters[name] = nn.Parameter(value, requires_grad=False)
+        """Replace the parameter or buffer object; `wrap` makes parameters."""
+        table, name = self._find_table(key)
+        table[name] = value
+
+    def wrap(self, key: str, value: Tensor) -> Tensor:
+        """A parameter of that content where the key is of a parameter, else another view of it."""
+        table, name = self._find_table(key)
+        owner = key.rpartition(".")[0]
+        if table is self._modules[owner]._buffers and name in table:
+            return value.detach()
+        return nn.Parameter(value, requires_grad=False)
+
+    def items(self) -> Iterator[tuple[str, Tensor]]:
+        """Parameters and buffers of all modules."""
+        for owner, module in self._modules.items():
+            for name, tensor in [*module._parameters.items(), *module._buffers.items()]:
+                if tensor is not None:
+                    yield f"{owner}.{name}" if owner else name, tensor
 
 
 class StateDictWeights(WeightAccess):
@@ -82,6 +123,10 @@ class StateDictWeights(WeightAccess):
             self._tensors.pop(key, None)
         else:
             self._tensors[key] = value
+
+    def items(self) -> Iterator[tuple[str, Tensor]]:
+        """All entries that are tensors."""
+        return iter(list(self._tensors.items()))
 
 
 def access_weights(part: str, model: nn.Module | dict[str, Tensor] | Mapping[str, Tensor]) -> WeightAccess:

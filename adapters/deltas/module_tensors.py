@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _CHUNK = 2**22
 _SUMMABLE = (torch.float16, torch.bfloat16, torch.float32)
 MAX_TERMS = 64
+LARGEST = torch.finfo(torch.float32).max
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +45,8 @@ class Hints:
 
     def check(self) -> None:
         """Raise BadWeights for values no trainer writes."""
-        if self.alpha is not None and not math.isfinite(self.alpha):
-            raise bad_module(f"the metadata's alpha is {self.alpha}")
+        if self.alpha is not None and not abs(self.alpha) <= LARGEST:
+            raise bad_module(f"the metadata's alpha is {self.alpha}, which cannot be computed with")
         if self.neumann is not None and not 0 < self.neumann <= MAX_TERMS:
             raise bad_module(f"the metadata asks for {self.neumann} Cayley-Neumann terms, outside 1 to {MAX_TERMS}")
         if self.limit is not None and not (math.isfinite(self.limit) and self.limit >= 0):
@@ -98,8 +99,8 @@ class ModuleTensors:
         if tensor.is_complex() or tensor.dtype == torch.bool:
             raise bad_module(f"{suffix} holds {_dtype(tensor)} where a number is due")
         value = float(tensor.detach().to(torch.float64).reshape(()).item())
-        if not math.isfinite(value):
-            raise bad_module(f"{suffix} is {value}")
+        if not abs(value) <= LARGEST:
+            raise bad_module(f"{suffix} is {value}, which cannot be computed with")
         self.used.add(suffix)
         return value
 

@@ -31,12 +31,13 @@ class MergeParams(Params, frozen=True):
     frobenius: Frobenius = 0.0
     cumulative: Cumulative = 0.0
     ratio: Ratio = 0.0
+    allow_mismatch: Annotated[bool, about("Merge LoRAs made for different base models too")] = False
 
 
 class LoraMerge(Operation[MergeInputs, MergeParams]):
     """Write one LoRA that does what several do together, each at its strength."""
 
-    spec = Spec(id="lora.merge", title="Merge LoRAs", added=("frobenius", "cumulative", "ratio"))
+    spec = Spec(id="lora.merge", title="Merge LoRAs", added=("frobenius", "cumulative", "ratio", "allow_mismatch"))
 
     def run(self, inputs: MergeInputs, params: MergeParams, job: Job) -> Report:
         """Merge and write. Raises BadWeights, BadParameter, WriteFailed."""
@@ -49,5 +50,13 @@ class LoraMerge(Operation[MergeInputs, MergeParams]):
         dtype = None if params.dtype == "auto" else params.dtype
         sources = load_weighted(inputs.loras)
         with job.progress("merge") as progress:
-            report = merge(sources, inputs.output, how=how, rule=rule, dtype=dtype, progress=progress)
+            report = merge(
+                sources,
+                inputs.output,
+                how=how,
+                rule=rule,
+                dtype=dtype,
+                allow_mismatch=params.allow_mismatch,
+                progress=progress,
+            )
         return Report(text=text_lines(report), data=report.to_json(), files=report.files)

@@ -8,14 +8,18 @@ from decimal import Decimal, InvalidOperation
 
 from ...core.errors import BadParameter
 
+LARGEST = 3.4028234663852886e38
+"""Of float32, in which weights are computed with."""
+
 
 def parse_number(text: str, *, where: str) -> float:
-    """A finite number. Raises BadParameter, also for inf and nan, which would spoil the picture without a word."""
+    """A finite number. Raises BadParameter, also for nan, and for inf and what float32 does not hold, which would spoil
+    the picture without a word."""
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
+    if not abs(value) <= LARGEST:
         raise BadParameter(
             f"{text!r} is not a number that can be used as a weight", where=where, fix="write a number such as 0.8"
         )

@@ -11,6 +11,7 @@ import torch
 
 from ...core.errors import BadParameter, BadWeights
 from ...core.files import hash_file
+from ..applying.fitness import check_base_model, check_strength
 from ..deltas.lowrank import LowRank
 from ..reading.base_model import guess_from_modules
 from .module_sums import ModuleSum, sum_modules
@@ -77,6 +78,7 @@ def merge(
     how: How = "concat",
     rule: RankRule | None = None,
     dtype: str | None = None,
+    allow_mismatch: bool = False,
     progress: Progress | None = None,
 ) -> ToolReport:
     """Write one LoRA that changes a model as all sources together do: (adapter, strength[, text encoder strength]).
@@ -85,12 +87,16 @@ def merge(
     svd: the same cut down by the rule (QR of the factors; the product is never formed). LoHa, LoKr and differences
     beside factors are summed whole and cut by the rule (rank DENSE_RANK without one), which the notes say; norms,
     biases and pure differences stay exact. dtype: None is float32 where folding would round, else the sources' own.
-    Raises BadWeights for kinds that depend on the weight they meet, naming them; BadParameter if output is an input.
+    Raises BadWeights for kinds that depend on the weight they meet, naming them, and for sources of different base
+    models, unless allow_mismatch; BadParameter for strengths that are no finite numbers and if output is an input.
     """
     if how == "svd" and rule is None:
         raise BadParameter("a merge by SVD needs to know the rank", where="rank", fix="give a rank or a rule")
     path = check_output(output, [source[0].path for source in sources])
-    triples = [(source[0], source[1], source[-1]) for source in sources]
+    triples = [(source[0], *_check_strengths(source[0], source[1], source[-1])) for source in sources]
+    if not allow_mismatch:
+        for adapter, *_ in triples[1:]:
+            check_base_model(adapter, triples[0][0].base_model, f"{triples[0][0].name} was made for")
     _refuse_nonlinear([adapter for adapter, *_ in triples])
     sums = sum_modules(triples)
     result = _Output(parse_dtype(dtype) if dtype else _choose_dtype(sums, how))
@@ -124,6 +130,11 @@ def resize(
     source = {"name": adapter.name, "sha256": hash_file(adapter.path)}
     step = {"tool": "resize", "adapters": [source], "rule": rule.kind, "most": rule.most, "value": rule.value}
     return _finish(path, result, [(adapter, 1.0, 1.0)], step)
+
+
+def _check_strengths(adapter: Adapter, unet: float, encoder: float) -> tuple[float, float]:
+    where = f"strength of {adapter.name}"
+    return check_strength(unet, where), check_strength(encoder, where)
 
 
 def _refuse_nonlinear(adapters: Sequence[Adapter]) -> None:

@@ -155,7 +155,7 @@ def _extract_module(
 
 def _read_weight(name: str, checkpoint: Checkpoint) -> Tensor:
     slot = checkpoint.slots[name, "weight"]
-    return slot.view(checkpoint.tensor(slot.key))
+    return slot.view(checkpoint.value(slot.key))
 
 
 def _read_bias(name: str, checkpoint: Checkpoint) -> Tensor | None:
@@ -174,9 +174,10 @@ def _add_factors(
     factors: Factors = find_leading(matrix, min(matrix.shape) if rule.whole else rule.most)
     rank = rule.rank(factors)
     up, down = balance(factors, rank)
+    found.errors[name] = factors.error(rank)
     if clamp is not None:
         up, down = _clamp(up, down, clamp)
-    found.errors[name] = factors.error(rank)
+        found.errors[name] = _measure_error(matrix, up, down)
     try:
         found.modules[name] = make_factor_tensors(up, down, tuple(change.shape[2:]), dtype)
     except BadWeights as error:
@@ -188,6 +189,12 @@ def _clamp(up: Tensor, down: Tensor, quantile: float) -> tuple[Tensor, Tensor]:
     values = torch.cat([up.flatten(), down.flatten()])
     bound = abs(float(values.kthvalue(max(1, round(quantile * values.numel()))).values))
     return up.clamp(-bound, bound), down.clamp(-bound, bound)
+
+
+def _measure_error(matrix: Tensor, up: Tensor, down: Tensor) -> float:
+    """Frobenius norm of what two factors miss of a matrix, relative to the matrix."""
+    whole = float(torch.linalg.vector_norm(matrix, dtype=torch.float64))
+    return float(torch.linalg.vector_norm(matrix - up @ down, dtype=torch.float64)) / whole if whole else 0.0
 
 
 def _drop_unchanged_encoders(found: _Extracted, least: float) -> None:

@@ -1,0 +1,71 @@
+"""Whether adapters may go on a model: finite strengths, the right base model, nothing damaged."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from ...core.errors import BadParameter, BadWeights
+from ..deltas.module_tensors import LARGEST
+from ..modules.architectures import ARCHITECTURES, CONTEXT_WIDTHS, UNKNOWN
+from ..modules.parts import UNET
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..adapter import Adapter
+    from .weight_access import WeightAccess
+
+_READER = "attn2.to_k"
+"""Layer that reads the text encoding, whose width tells base models apart."""
+
+
+def check_strength(value: Any, where: str) -> float:
+    """The number itself. Raises BadParameter when it is none, NaN, infinite, or more than float32 holds."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not abs(number) <= LARGEST:
+        fix = "give a finite number such as 0.8"
+        raise BadParameter(f"{str(value)[:40]} is no strength that can be computed with", where=where, fix=fix)
+    return number
+
+
+def guess_model(parts: Mapping[str, WeightAccess]) -> str:
+    """Architecture of a model, by the width of the text encoding that its UNet reads; else UNKNOWN."""
+    weights = parts.get(UNET)
+    if weights is None:
+        return UNKNOWN
+    for (module, parameter), slot in weights.slots.items():
+        if parameter == "weight" and module.startswith(f"{UNET}.") and module.endswith(_READER):
+            tensor = weights.get(slot.key)
+            if tensor is not None and tensor.ndim == 2:
+                return CONTEXT_WIDTHS.get(tensor.shape[1], UNKNOWN)
+    return UNKNOWN
+
+
+def check_base_model(adapter: Adapter, model: str, what: str = "this model is") -> None:
+    """Raise BadWeights when an adapter was made for another base model; where a side is unknown nothing is said."""
+    own = adapter.base_model
+    if UNKNOWN in (own, model) or own == model:
+        return
+    raise BadWeights(
+        f"was made for {ARCHITECTURES[own].title}, and {what} {ARCHITECTURES[model].title}",
+        where=adapter.name,
+        fix="use an adapter for this base model, or allow the mismatch to apply what fits",
+    )
+
+
+def check_finite(adapter: Adapter) -> None:
+    """Raise BadWeights when modules of an adapter were refused for NaN or infinite values."""
+    marks = ("holds NaN", " is nan", " is inf", " is -inf")
+    damaged = sorted(key for key, reason in adapter.unused.items() if any(mark in reason for mark in marks))
+    if adapter.finite and not damaged:
+        return
+    count, first = (len(damaged), damaged[0]) if damaged else (1, "a key that is not understood")
+    raise BadWeights(
+        f"holds NaN or infinite values in modules that would be left out ({count} keys, the first is {first})",
+        where=adapter.name,
+        fix="fetch or export the file again, or allow damaged modules to be skipped",
+    )

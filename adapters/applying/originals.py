@@ -1,0 +1,93 @@
+"""What stood where patched tensors stand now: one record for all Patchers of a process, known by the patched tensor.
+
+The record follows the tensor and not the Patcher, so that originals are found by whoever looks at the model next, and
+go when the patched tensor goes.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LOCK = threading.RLock()
+"""Held while weights are looked at or replaced: one for all Patchers, since several may share a model."""
+
+
+class Allocation(NamedTuple):
+    """Memory that was taken at once, and is given back when the last of its tensors goes."""
+
+    nbytes: int
+
+
+@dataclass
+class Replacement:
+    """A replaced tensor: the original object, our memory, its version when we last wrote it (None while we write)."""
+
+    original: Tensor | None
+    buffer: Tensor
+    allocation: Allocation
+    version: int | None = None
+
+
+class Originals:
+    """Patched tensor → what it replaced. Holds no patched tensor alive."""
+
+    def __init__(self) -> None:
+        self._held: dict[int, tuple[weakref.ref[Tensor], Replacement]] = {}
+
+    def find(self, tensor: Tensor) -> Replacement | None:
+        """What a tensor replaced, if it is one of ours."""
+        reference, replacement = self._held.get(id(tensor), (None, None))
+        return replacement if reference is not None and reference() is tensor else None
+
+    def add(self, tensor: Tensor, replacement: Replacement) -> None:
+        """Remember what a tensor replaces; tensor must be another object than replacement.buffer."""
+        name = id(tensor)
+
+        def forget(reference: weakref.ref[Tensor]) -> None:
+            if self._held.get(name, (None, None))[0] is reference:
+                del self._held[name]
+
+        self._held[name] = weakref.ref(tensor, forget), replacement
+
+    def remove(self, tensor: Tensor) -> None:
+        """Forget a tensor: it is no longer ours, or no longer there."""
+        self._held.pop(id(tensor), None)
+
+
+ORIGINALS = Originals()
+
+
+def read_version(tensor: Tensor | None) -> int:
+    """How often a tensor was written in place; inference tensors do not count."""
+    return -1 if tensor is None or tensor.is_inference() else tensor._version
+
+
+def is_ours(now: Tensor, patched: Replacement) -> bool:
+    """Whether a model's tensor holds what we wrote, where we wrote it."""
+    same = now.data_ptr() == patched.buffer.data_ptr()
+    return same and (patched.version is None or patched.version == read_version(now))
+
+
+def is_moved(now: Tensor, patched: Replacement) -> bool:
+    """Whether a model's tensor is what we wrote, on another device or in another dtype."""
+    buffer = patched.buffer
+    if patched.version is None or now.shape != buffer.shape or now.device.type == "meta":
+        return False
+    return now.data_ptr() != buffer.data_ptr() and torch.equal(now.detach(), buffer.to(now.device, now.dtype))
+
+
+def move_like(original: Tensor | None, now: Tensor) -> Tensor | None:
+    """The original on that tensor's device and in its dtype: the same object where nothing is to be done."""
+    if original is None or (original.device, original.dtype) == (now.device, now.dtype):
+        return original
+    moved = original.detach().to(now.device, now.dtype)
+    return nn.Parameter(moved, requires_grad=original.requires_grad) if isinstance(original, nn.Parameter) else moved
