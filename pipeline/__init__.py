@@ -1,0 +1,1 @@
+"""The standalone pipeline: from a prompt to a picture, without a web UI."""

@@ -1,0 +1,1 @@
+"""Operations of the pipeline: one file each."""
