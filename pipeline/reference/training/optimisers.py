@@ -1,0 +1,130 @@
+"""Muon, and the moving average of what is trained.
+
+Muon: the momentum of every matrix is made orthogonal before it is applied (K. Jordan and others 2024, "Muon: an
+optimizer for hidden layers"), by Newton-Schulz steps with the published coefficients; convolutions count as matrices of
+their outputs. Everything else gets Adam (Kingma, Ba 2015). Steps are scaled to Adam's size (Liu and others 2025,
+arXiv:2502.16982), so that one rate serves both.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from torch import Tensor, nn
+
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+"""Of Newton-Schulz: a x + b x x' x + c (x x')² x."""
+STEPS = 5
+SMALLEST = 4
+"""A matrix with a side up to this long is left to Adam."""
+
+
+class Muon(torch.optim.Optimizer):
+    """plain: parameters for Adam in spite of their shape, such as embeddings. slow: factor on the rate by parameter."""
+
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        rate: float,
+        *,
+        plain: Sequence[nn.Parameter] = (),
+        momentum: float = 0.95,
+        decay: float = 0.01,
+        betas: tuple[float, float] = (0.9, 0.99),
+    ) -> None:
+        super().__init__([{"params": list(parameters), "lr": rate, "scale": 1.0}], {})
+        self.plain = {id(parameter) for parameter in plain}
+        self.momentum, self.decay, self.betas = momentum, decay, betas
+        self.count = 0
+
+    def set_rate(self, rate: float) -> None:
+        """Set the rate of all groups, times their scale."""
+        for group in self.param_groups:
+            group["lr"] = rate * group["scale"]
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """Apply the gradients."""
+        self.count += 1
+        for group in self.param_groups:
+            updates: dict[tuple[int, int], list[tuple[nn.Parameter, Tensor]]] = {}
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                if self._is_matrix(parameter):
+                    update = self._update_momentum(parameter)
+                    updates.setdefault((update.shape[0], update.shape[1]), []).append((parameter, update))
+                else:
+                    self._apply_adam(parameter, group["lr"])
+            for shape, matrices in updates.items():
+                self._apply_orthogonal(matrices, group["lr"] * 0.2 * max(shape) ** 0.5, group["lr"])
+
+    def _is_matrix(self, parameter: nn.Parameter) -> bool:
+        if parameter.ndim < 2 or id(parameter) in self.plain:
+            return False
+        return min(parameter.shape[0], parameter[0].numel()) > SMALLEST
+
+    def _update_momentum(self, parameter: nn.Parameter) -> Tensor:
+        """The next step as a matrix that is not higher than wide."""
+        assert parameter.grad is not None
+        state = self.state[parameter]
+        gradient = parameter.grad.float()
+        buffer = state.setdefault("momentum", torch.zeros_like(gradient))
+        buffer.lerp_(gradient, 1 - self.momentum)
+        update = gradient.lerp(buffer, self.momentum).reshape(len(gradient), -1)
+        return update.mT if update.shape[0] > update.shape[1] else update
+
+    def _apply_orthogonal(self, matrices: list[tuple[nn.Parameter, Tensor]], size: float, rate: float) -> None:
+        joined = orthogonalise(torch.stack([update for _, update in matrices]))
+        for update, (parameter, _) in zip(joined, matrices, strict=True):
+            flat = update.mT if len(parameter) != update.shape[0] else update
+            parameter.mul_(1 - rate * self.decay)
+            parameter.add_(flat.reshape(parameter.shape), alpha=-size)
+
+    def _apply_adam(self, parameter: nn.Parameter, rate: float) -> None:
+        assert parameter.grad is not None
+        state, gradient = self.state[parameter], parameter.grad.float()
+        mean = state.setdefault("mean", torch.zeros_like(gradient)).lerp_(gradient, 1 - self.betas[0])
+        square = state.setdefault("square", torch.zeros_like(gradient)).lerp_(gradient * gradient, 1 - self.betas[1])
+        first, second = (1 - beta**self.count for beta in self.betas)
+        parameter.add_((mean / first) / ((square / second).sqrt() + 1e-8), alpha=-rate)
+
+
+def orthogonalise(matrices: Tensor) -> Tensor:
+    """Nearest matrices with equal singular values, roughly: [N, rows, columns], rows <= columns."""
+    x = matrices if matrices.device.type == "cpu" else matrices.bfloat16()
+    x = x / (x.flatten(1).norm(dim=1)[:, None, None] + 1e-7)
+    a, b, c = COEFFICIENTS
+    for _ in range(STEPS):
+        square = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
+    return x.float()
+
+
+class Average:
+    """Exponential moving average of a module's parameters, which is what is kept in the end."""
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay, self.count = decay, 0
+        self.values = {name: value.detach().clone() for name, value in module.named_parameters()}
+
+    @torch.no_grad()
+    def update(self, module: nn.Module) -> None:
+        """After each step; early steps weigh more."""
+        self.count += 1
+        decay = min(self.decay, (1 + self.count) / (10 + self.count))
+        for name, value in module.named_parameters():
+            self.values[name].lerp_(value.detach(), 1 - decay)
+
+    @torch.no_grad()
+    def swap(self, module: nn.Module) -> None:
+        """Exchange the module's values and the average; a second time, back."""
+        for name, value in module.named_parameters():
+            kept = value.detach().clone()
+            value.copy_(self.values[name])
+            self.values[name].copy_(kept)

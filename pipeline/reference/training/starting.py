@@ -1,0 +1,43 @@
+"""Weights that training starts from: those of an earlier run in diffusers' folders, instead of random ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from ....core.errors import BadWeights
+from ....core.tensor_files.safetensors_io import read_safetensors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+
+FILES = ("diffusion_pytorch_model.safetensors", "model.safetensors")
+"""Names of weights in the folders of diffusers and transformers."""
+
+
+@torch.no_grad()
+def load_start(module: nn.Module, folder: Path) -> None:
+    """Copy the weights of a model's folder into a module. Raises BadWeights when they are not of its shape."""
+    path = next((folder / name for name in FILES if (folder / name).is_file()), None)
+    if path is None:
+        raise BadWeights(f"holds neither {FILES[0]} nor {FILES[1]}", where=str(folder), fix="name a model's folder")
+    tensors = {spell_key(name): value for name, value in read_safetensors(path).items()}
+    parameters = {spell_key(name): value for name, value in module.named_parameters()}
+    if wrong := sorted(tensors.keys() ^ parameters.keys()) or sorted(
+        name for name, value in parameters.items() if value.shape != tensors[name].shape
+    ):
+        raise BadWeights(
+            f"does not fit the reference model ({len(wrong)} weights differ)",
+            where=f"{path}, key {wrong[0]!r}",
+            fix="start from weights of the same widths, or from nothing",
+        )
+    for name, value in parameters.items():
+        value.copy_(tensors[name])
+
+
+def spell_key(name: str) -> str:
+    """transformers 5 has no text_model in its names any more; its files have."""
+    return name.removeprefix("text_model.")
