@@ -112,7 +112,7 @@ def _open(path: Path) -> tuple[Source, str]:
 
         return Source(path, read_checkpoint(path)), ""
     header = read_header(path)
-    return Source(path, read_safetensors(path), header.metadata), ""
+    return Source(path, read_safetensors(path, header), header.metadata), ""
 
 
 def _is_picture(path: Path) -> bool:

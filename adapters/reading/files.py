@@ -57,7 +57,7 @@ def read_file(path: str | os.PathLike[str]) -> RawFile:
     if found.suffix.lower() in PICKLED:
         return _pickled(found)
     header = read_header(found)
-    return RawFile(found, read_safetensors(found), metadata=dict(header.metadata), config=_config(found))
+    return RawFile(found, read_safetensors(found, header), metadata=dict(header.metadata), config=_config(found))
 
 
 def find_part_folders(path: Path) -> list[Path]:

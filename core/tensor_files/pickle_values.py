@@ -8,17 +8,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..errors import BadWeights
-
 if TYPE_CHECKING:
     from .budget import Budget
 
-FETCH_AGAIN = "fetch the file again"
 MAX_PICKLE = 32 * 2**20
 """Largest stream of pickle instructions; tensor bytes do not count."""
 MAX_RANK = 64
@@ -161,16 +158,6 @@ def apply_marks(tensor: Tensor, metadata: Any) -> Tensor:
         raise ValueError("unknown tensor metadata")
     tensor = tensor.conj() if marks.get("conj") else tensor
     return -tensor if marks.get("neg") else tensor
-
-
-def read_into(stream: BinaryIO, view: memoryview, where: str) -> None:
-    """Fill the view from the stream. Raises BadWeights where the stream ends early."""
-    done = 0
-    while done < len(view):
-        count = stream.readinto(view[done:])  # type: ignore[attr-defined]
-        if not count:
-            raise BadWeights("is cut off", where=where, fix=FETCH_AGAIN)
-        done += count
 
 
 def check_storage(flat: Tensor | Promise, dtype: torch.dtype, count: int) -> Tensor | Promise:

@@ -12,7 +12,8 @@ from .budget import Budget
 from .pickle_allowlist import TorchNames
 from .pickle_interpreter import run_pickle
 from .pickle_machine import NOTHING_RAN, Machine
-from .pickle_values import FETCH_AGAIN, MAX_PICKLE, Promise, check_storage, flat_tensor, item_size, read_into
+from .pickle_values import MAX_PICKLE, Promise, check_storage, flat_tensor, item_size
+from .streams import FETCH_AGAIN, read_into
 
 if TYPE_CHECKING:
     import torch

@@ -19,7 +19,7 @@ from ..files import hash_stream
 from .garbage import pause_collection
 from .pickle_allowlist import PLAIN
 from .pickle_machine import NOTHING_RAN, describe_value
-from .pickle_values import FETCH_AGAIN
+from .streams import FETCH_AGAIN
 from .torch_archive import ZipCheckpoint
 from .torch_legacy import LegacyCheckpoint
 

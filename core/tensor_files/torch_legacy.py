@@ -10,17 +10,8 @@ from .budget import Budget
 from .pickle_allowlist import TorchNames
 from .pickle_interpreter import run_pickle
 from .pickle_machine import Machine
-from .pickle_values import (
-    FETCH_AGAIN,
-    MAX_PICKLE,
-    Promise,
-    check_storage,
-    flat_tensor,
-    item_size,
-    read_into,
-    to_count,
-    to_text,
-)
+from .pickle_values import MAX_PICKLE, Promise, check_storage, flat_tensor, item_size, to_count, to_text
+from .streams import FETCH_AGAIN, read_into
 
 if TYPE_CHECKING:
     from collections.abc import Callable

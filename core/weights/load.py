@@ -52,7 +52,8 @@ def _convert_once(weight: Weight, path: Path, target: Path) -> Content:
 def _read(path: Path) -> Content:
     from ..tensor_files.safetensors_io import read_header, read_safetensors
 
-    return read_safetensors(path), read_header(path).metadata
+    header = read_header(path)
+    return read_safetensors(path, header), header.metadata
 
 
 def _read_pickle(weight: Weight, path: Path) -> Content:

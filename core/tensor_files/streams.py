@@ -1,0 +1,31 @@
+"""Reads exactly the bytes that a file announced."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ..errors import BadWeights
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+FETCH_AGAIN = "fetch the file again"
+
+
+def read_into(stream: BinaryIO, view: memoryview, where: str) -> None:
+    """Fill the view from the stream. Raises BadWeights where the stream ends early."""
+    done = 0
+    while done < len(view):
+        count = stream.readinto(view[done:])  # type: ignore[attr-defined]
+        if not count:
+            raise BadWeights("is cut off", where=where, fix=FETCH_AGAIN)
+        done += count
+
+
+def check_size(stream: BinaryIO, size: int, where: str) -> None:
+    """Raise BadWeights when the open file has another size than it had."""
+    found = os.fstat(stream.fileno()).st_size
+    if found != size:
+        what = f"changed while it was read: it was {size} bytes and is {found}"
+        raise BadWeights(what, where=where, fix=FETCH_AGAIN)
