@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...core.errors import BadWeights
 from ..modules.architectures import SDXL_PAIR, SUPPORTED
 from .dialects.base import split_key
+from .other_models import find_other_model
 
 if TYPE_CHECKING:
     from .files import RawFile
@@ -32,6 +34,10 @@ def _has(name: str) -> Test:
     return lambda keys: name in keys
 
 
+def _has_word(*words: str) -> Test:
+    return lambda keys: any(word in key for key in keys for word in words)
+
+
 def _only(*names: str) -> Test:
     return lambda keys: keys == frozenset(names)
 
@@ -54,32 +60,22 @@ def _weights_of(*prefixes: str) -> Test:
     return lambda keys: any(map(plain, keys))
 
 
+_OTHER_CLASS = re.compile(r"Transformer(2D|3D)?Model|ControlNet|AutoencoderKL|ForCausalLM|T5|Llama|Qwen")
+"""Classes of diffusers and transformers that no part of a supported model is of."""
 CHECKPOINT = ("model.diffusion_model.", "cond_stage_model.", "conditioner.", "first_stage_model.")
 UNET = ("conv_in.", "down_blocks.", "time_embedding.", "input_blocks.")
 
 KINDS = (
     Kind(_has("lora_controlnet"), "a Control-LoRA", "load it as a ControlNet"),
+    Kind(_has_word("motion_modules", "temporal_transformer"), "a motion LoRA or module of AnimateDiff", "use it there"),
+    Kind(_starts("lllite_"), "a ControlNet-LLLite", "load it as a ControlNet"),
+    Kind(_starts("ip_adapter.", "image_proj."), "an IP-Adapter", "load it with its own node or extension"),
     Kind(
-        _starts(
-            "lora_unet_double_blocks",
-            "lora_unet_single_blocks",
-            "transformer.single_transformer_blocks",
-            "double_blocks.",
-        ),
-        "a LoRA for Flux",
-        "Flux is not supported yet",
+        _starts("control_model.", "controlnet_cond_embedding.", "controlnet_down_blocks.", "input_hint_block."),
+        "a ControlNet",
+        "load it as one",
     ),
-    Kind(
-        _starts(
-            "lora_unet_joint_blocks",
-            "transformer.transformer_blocks",
-            "lora_te3_",
-            "lora_transformer_",
-            "joint_blocks.",
-        ),
-        "a LoRA for SD3 or another transformer model",
-        "such models are not supported yet",
-    ),
+    Kind(_starts("adapter.body.", "body.0.block1."), "a T2I-Adapter", "load it as a ControlNet"),
     Kind(_starts("lora_prior_"), "a LoRA for Stable Cascade", "Stable Cascade is not supported"),
     Kind(_ranks, "a raw DyLoRA", "export it to LoRA with its trainer first"),
     Kind(_weights_of(*CHECKPOINT), "a full checkpoint", "move it to the folder of checkpoints"),
@@ -94,6 +90,9 @@ KINDS = (
         "an SDXL embedding",
         "load it as one",
     ),
+    Kind(_weights_of("encoder.", "decoder."), "a VAE", "load it as one"),
+    Kind(_weights_of("text_model.", "encoder.layers."), "a text encoder", "load it as one"),
+    Kind(_weights_of("model.", "body.", "conv_first."), "an upscaler or another model", "load it as one"),
     Kind(_numbers, "a hypernetwork", "hypernetworks are not supported"),
 )
 
@@ -103,6 +102,16 @@ def refuse_foreign(file: RawFile) -> None:
     keys = frozenset([*file.tensors, *file.rest])
     for kind in KINDS:
         if kind.matches(keys):
-            raise BadWeights(
-                f"is {kind.what}, not a LoRA-family adapter for {SUPPORTED}", where=str(file.path), fix=kind.advice
-            )
+            _refuse(file, kind.what, kind.advice)
+    other = find_other_model(file.tensors, file.metadata)
+    if other is not None:
+        _refuse(
+            file, f"a LoRA for {other}", f"{other.partition(' (')[0]} is not supported yet; use a LoRA for {SUPPORTED}"
+        )
+    named = (file.config.get("auto_mapping") or {}) if isinstance(file.config.get("auto_mapping"), dict) else {}
+    if _OTHER_CLASS.search(owner := str(named.get("base_model_class", ""))):
+        _refuse(file, f"a PEFT adapter for {owner[:60]}", f"use one for {SUPPORTED}")
+
+
+def _refuse(file: RawFile, what: str, advice: str) -> None:
+    raise BadWeights(f"is {what}, not a LoRA-family adapter for {SUPPORTED}", where=str(file.path), fix=advice)

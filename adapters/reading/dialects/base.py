@@ -108,13 +108,13 @@ def find_dialects() -> tuple[Dialect, ...]:
 
 def split_key(key: str) -> tuple[str, str] | None:
     """Dotted key → (module, suffix), or None when it ends in no known suffix. The name of an adapter is left out."""
+    steps = key.split(".")
+    for length in (3, 2):
+        if len(steps) > length and (plain := strip_adapter_name(".".join(steps[-length:]))) in _KNOWN:
+            return ".".join(steps[:-length]), plain
     for suffix in KNOWN:
         if key.endswith(f".{suffix}"):
             return key[: -len(suffix) - 1], "alpha" if suffix == "lora.alpha" else suffix
-    steps = key.split(".")
-    for length in (2, 3):
-        if len(steps) > length and (plain := strip_adapter_name(".".join(steps[-length:]))) in _KNOWN:
-            return ".".join(steps[:-length]), plain
     return None
 
 
