@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from .parts import list_prefixes
 from .spellings import find_names
+from .wrappers import strip_wrappers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,13 +41,16 @@ class Slot(NamedTuple):
 def find_slots(keys: Iterable[str], part: str | None = None) -> dict[tuple[str, Parameter], Slot]:
     """(canonical module name, "weight" or "bias") → slot, for every key of a known module.
 
-    part: the state dict is that part's own ("unet", "text_encoder", ...); None: a checkpoint with prefixes.
+    part: the state dict is that part's own ("unet", ...); None: a checkpoint with prefixes. What compilers,
+    parallel training and PEFT's layers put into names ("_orig_mod.", "module.", ".base_layer") is left out.
     """
     found: dict[tuple[str, Parameter], Slot] = {}
     for key in keys:
-        owner, rest = (part, key) if part else _owner(key)
+        plain = strip_wrappers(key)
+        owner, rest = (part, plain) if part else _owner(plain)
         if owner:
-            found.update(_read(owner, rest, key))
+            for target, slot in _read(owner, rest, key, own=part is not None):
+                found.setdefault(target, slot)
     return found
 
 
@@ -57,13 +61,13 @@ def _owner(key: str) -> tuple[str | None, str]:
     return None, key
 
 
-def _read(part: str, rest: str, key: str) -> list[tuple[tuple[str, Parameter], Slot]]:
+def _read(part: str, rest: str, key: str, *, own: bool) -> list[tuple[tuple[str, Parameter], Slot]]:
     names = find_names(part)
     for ending, parameter in FUSED.items():
         if rest.endswith(f".{ending}"):
             layer = rest.removeprefix("transformer.resblocks.").partition(".")[0]
-            own = [f"{part}.encoder.layers.{layer}.self_attn.{projection}" for projection in PROJECTIONS]
-            return [((name, parameter), Slot(key, third)) for third, name in enumerate(own)]
+            thirds = [f"{part}.encoder.layers.{layer}.self_attn.{projection}" for projection in PROJECTIONS]
+            return [((name, parameter), Slot(key, third)) for third, name in enumerate(thirds)]
     module, _, parameter = rest.rpartition(".")
     if parameter in ("weight", "bias") and module in names:
         return [((f"{part}.{names[module]}", parameter), Slot(key))]
@@ -71,6 +75,6 @@ def _read(part: str, rest: str, key: str) -> list[tuple[tuple[str, Parameter], S
         return [((f"{part}.text_projection", "weight"), Slot(key, transposed=True))]
     if rest in names and names[rest].startswith("embeddings."):
         return [((f"{part}.{names[rest]}", "weight"), Slot(key))]
-    if parameter in ("weight", "bias") and key == rest:  # a part of its own with modules the official models lack
+    if parameter in ("weight", "bias") and own:  # a part of its own with modules the official models lack
         return [((f"{part}.{module.removeprefix('text_model.')}", parameter), Slot(key))]
     return []
