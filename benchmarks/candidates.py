@@ -38,7 +38,7 @@ class Pair(NamedTuple):
 
     peer: makes the call that turns one picture [H, W, 3] into its map, and the tensors it runs on, under the official
     names. params: of ours, with which both do the same. drawn: maps are lines or flat colours, which in bfloat16 can
-    lie a pixel elsewhere.
+    lie a pixel elsewhere. lines: they are lines, and are compared by where they are.
     """
 
     annotator: str
@@ -46,6 +46,7 @@ class Pair(NamedTuple):
     peer: Peer
     params: dict[str, Any] = {}  # noqa: RUF012 - never written
     drawn: bool = False
+    lines: bool = False
 
 
 def by_aux(make: Callable[[], tuple[Any, dict[str, Tensor]]], **options: Any) -> Peer:
@@ -62,7 +63,7 @@ PAIRS = {
     "lineart": Pair("lineart", AUX, by_aux(peer_lineart.lineart)),
     "anime": Pair("lineart_anime", AUX, by_aux(peer_lineart.anime)),
     "teed": Pair("teed", AUX, by_aux(peer_lineart.teed, safe_steps=0), {"safe_steps": 0}),
-    "mlsd": Pair("mlsd", AUX, by_aux(peer_lines.mlsd_pair), drawn=True),
+    "mlsd": Pair("mlsd", AUX, by_aux(peer_lines.mlsd_pair), lines=True),
     "pidinet": Pair("pidinet", AUX, by_aux(peer_lines.pidinet_pair), drawn=True),
     "leres": Pair("depth_leres", AUX, by_aux(peer_surfaces.leres), {"reference_compat": True}),
     "bae": Pair("normal_bae", AUX, by_aux(peer_surfaces.bae)),

@@ -31,6 +31,9 @@ EXAMPLE_SIDE = 64
 class OpenVinoNetwork(Network):
     """A float32 module that OpenVINO runs on the CPU in the placement's dtype.
 
+    Not always the faster one: TEED in bfloat16 on a CPU with AMX is 2.2 times as fast as its peer on torch and
+    1.2 times here.
+
     Compiled at the first call for that call's number of channels; batch, height and width stay free. Output: float32
     tensor, or a tuple of them. It takes as many threads as torch is set to when it is compiled. Raises MissingExtra,
     and BadParameter for a device or format that OpenVINO does not run here.

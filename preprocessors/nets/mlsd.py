@@ -6,10 +6,14 @@ arrangements and their keys are those of the PyTorch port lhwcv/mlsd_pytorch; co
 The published network sees RGB and a plane of ones, all divided by 127.5 and less 1, and returns 16 channels of which
 the last nine count and the first five of these describe lines; here the rest is left out at load. Batch norms are
 folded into the convolutions.
+
+Coarse features are enlarged twice over. The port does it behind a 1x1 convolution and its ReLU, with corners aligned;
+the authors' network does it before, with pixels' centres where they belong (half pixels). Both run on the same weights.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,10 +27,10 @@ from ...core.networks.cache import load_network
 from ..layers.batch_norm_folding import FoldedConv2d, check_tensors, fold_by_index, published_shapes
 from ..layers.row_tiling import run_in_row_tiles
 from ..maps.mlsd_lines import decode_segments
-from ..weights.mlsd_files import WEIGHTS
+from ..weights.mlsd_files import CONTROLNET, WEIGHTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from torch import Tensor
 
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
     from ...core.networks.cache import Tensors
     from ...core.networks.placement import Placement
     from ..maps.mlsd_lines import Segments
-    from ..weights.mlsd_files import Model
+    from ..weights.mlsd_files import Checkpoint, Model
 
 MULTIPLE = 64
 """Sides the network is given are multiples of this, as in A1111; its own scales ask for 32."""
@@ -108,16 +112,20 @@ class Backbone(nn.Module):
 class Join(nn.Module):
     """Fine features and coarse ones, each through a 1x1 convolution and ReLU, side by side at the fine size."""
 
-    def __init__(self, fine: int, coarse: int, width: int = 64) -> None:
+    def __init__(self, fine: int, coarse: int, width: int = 64, *, original: bool = False) -> None:
         super().__init__()
+        self.original = original
         self.conv1 = nn.Sequential(FoldedConv2d(coarse, width, conv_bias=True))
         self.conv2 = nn.Sequential(FoldedConv2d(fine, width, conv_bias=True))
 
     def both(self, fine: Tensor, coarse: Tensor) -> tuple[Tensor, Tensor]:
         """[B, fine, H, W] and [B, coarse, h, w] -> two of [B, width, H, W]."""
+        smaller = coarse.shape[2:] != fine.shape[2:]
+        if smaller and self.original:
+            coarse = enlarge(coarse, original=True)
         coarse = F.relu(self.conv1(coarse), inplace=True)
-        if coarse.shape[2:] != fine.shape[2:]:
-            coarse = F.interpolate(coarse, scale_factor=2.0, mode="bilinear", align_corners=True)
+        if smaller and not self.original:
+            coarse = enlarge(coarse, original=False)
         return F.relu(self.conv2(fine), inplace=True), coarse
 
     def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:
@@ -160,13 +168,13 @@ class Large(nn.Module):
 
     head = "block23"
 
-    def __init__(self) -> None:
+    def __init__(self, *, original: bool = False) -> None:
         super().__init__()
         self.backbone = Backbone(5)
         self.block15, self.block16 = Join(64, 96), Mix(128)
-        self.block17, self.block18 = Join(32, 64), Mix(128)
-        self.block19, self.block20 = Join(24, 64), Mix(128)
-        self.block21, self.block22 = Join(16, 64), Mix(128)
+        self.block17, self.block18 = Join(32, 64, original=original), Mix(128)
+        self.block19, self.block20 = Join(24, 64, original=original), Mix(128)
+        self.block21, self.block22 = Join(16, 64, original=original), Mix(128)
         self.block23 = Head()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -187,11 +195,12 @@ class Tiny(nn.Module):
 
     head = "block16"
 
-    def __init__(self) -> None:
+    def __init__(self, *, original: bool = False) -> None:
         super().__init__()
+        self.original = original
         self.backbone = Backbone(4)
-        self.block12, self.block13 = Join(32, 64), Mix(128)
-        self.block14, self.block15 = Join(24, 64, 32), Mix(64)
+        self.block12, self.block13 = Join(32, 64, original=original), Mix(128)
+        self.block14, self.block15 = Join(24, 64, 32, original=original), Mix(64)
         self.block16 = Head()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -199,7 +208,12 @@ class Tiny(nn.Module):
         _, c2, c3, c4 = self.backbone(add_ones_channel(x))
         x = self.block13(self.block12(c3, c4))
         x = self.block16(self.block15(self.block14(c2, x)))
-        return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=True)
+        return enlarge(x, original=self.original)
+
+
+def enlarge(x: Tensor, *, original: bool) -> Tensor:
+    """[B, C, H, W] -> [B, C, 2 H, 2 W], bilinear. original: with half pixels in place of aligned corners."""
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=not original)
 
 
 def add_ones_channel(x: Tensor) -> Tensor:
@@ -218,7 +232,19 @@ def build_tiny(metadata: Mapping[str, str]) -> Tiny:
     return Tiny()
 
 
-BUILD: dict[Model, Callable[[Mapping[str, str]], Large | Tiny]] = {"large": build_large, "tiny": build_tiny}
+def build_original_large(metadata: Mapping[str, str]) -> Large:
+    """The same, enlarging features as the authors' network does."""
+    return Large(original=True)
+
+
+def build_original_tiny(metadata: Mapping[str, str]) -> Tiny:
+    """The same, enlarging features as the authors' network does."""
+    return Tiny(original=True)
+
+
+Build = Callable[["Mapping[str, str]"], Large | Tiny]
+BUILD: dict[Model, Build] = {"large": build_large, "tiny": build_tiny}
+BUILD_ORIGINAL: dict[Model, Build] = {"large": build_original_large, "tiny": build_original_tiny}
 
 
 def official_shapes(model: Model) -> dict[str, tuple[int, ...]]:
@@ -233,9 +259,14 @@ def official_shapes(model: Model) -> dict[str, tuple[int, ...]]:
 
 
 def make_converter(model: Model, where: str) -> Callable[[Tensors], Tensors]:
-    """Turn the published tensors into ours; raises BadWeights, naming `where`, unless they are exactly these."""
+    """Turn the published tensors into ours; raises BadWeights, naming `where`, unless they are exactly these.
+
+    Tensors without any of a batch norm are ours already (the bundled files) and are passed on.
+    """
 
     def convert(tensors: Tensors) -> Tensors:
+        if not any(name.endswith(".running_mean") for name in tensors):
+            return tensors
         check_tensors(tensors, official_shapes(model), where)
         with torch.device("meta"):
             module = BUILD[model]({})
@@ -249,13 +280,22 @@ def make_converter(model: Model, where: str) -> Callable[[Tensors], Tensors]:
 
 
 def detect_segments(
-    images: Images, model: Model, score: float, distance: float, placement: Placement
+    images: Images,
+    model: Model,
+    score: float,
+    distance: float,
+    placement: Placement,
+    *,
+    checkpoint: Checkpoint = "bundled",
+    original: bool = False,
 ) -> list[Segments]:
     """Line segments of uint8 [B, H, W, 3], float64 [n, 4] of (x1, y1, x2, y2) in pixels for each picture.
 
-    The network sees the pictures edge-padded to multiples of 64, as in A1111; segments may end in the padding.
+    original: enlarge features as the authors' network does. The network sees the pictures edge-padded to multiples of
+    64, as in A1111; segments may end in the padding.
     """
     padded = pad_batch(images, find_padded_size(Size(*images.shape[1:3]), MULTIPLE))
-    weight = WEIGHTS[model]
-    net = load_network(weight, BUILD[model], placement, make_converter(model, weight.id))
+    weight = (WEIGHTS if checkpoint == "bundled" else CONTROLNET)[model]
+    build = (BUILD_ORIGINAL if original else BUILD)[model]
+    net = load_network(weight, build, placement, make_converter(model, weight.id))
     return [lines for chunk in iter_chunks(padded, placement) for lines in decode_segments(net(chunk), score, distance)]

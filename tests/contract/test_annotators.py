@@ -294,9 +294,13 @@ def test_flat_pictures(annotator: type[AnyAnnotator]) -> None:
 
 @each_of(filter(is_placed, ANNOTATORS))
 def test_the_map_is_aligned_with_the_picture(annotator: type[AnyAnnotator]) -> None:
-    """A network has learnt where its teachers drew: BSDS500's borders lie half a pixel right of and below the step."""
+    """A network has learnt where its teachers drew: BSDS500's borders lie half a pixel right of and below the step.
+
+    Segments between predicted ends lie up to a pixel off, and are cut off to whole pixels when they are drawn.
+    """
     spec, made = annotator.spec, ready(annotator)
-    limit = 0.75 if spec.weights else alignment.LIMIT
+    is_segments = spec.kind is Kind.LINES and not spec.smooth
+    limit = alignment.LIMIT if not spec.weights else 1.5 if is_segments else 0.75
     for resolution in (160,) if spec.weights else (0, 160, 333):
         found = CHART.offset(run(made, CHART.picture()[None], resolution).images[0])
         assert found.bars >= 4

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 from tests.golden.lines import synthetic
+from tests.support.boxes import render_boxes, score_lines
 from tests.support.pictures import flat, photo
 from tests.support.random_weights import stand_in, tensors
+from tests.support.similarity import photograph
 
 from underdrawing.core.errors import BadWeights
 from underdrawing.core.networks import cache
@@ -23,7 +25,7 @@ from underdrawing.preprocessors.layers import row_tiling
 from underdrawing.preprocessors.maps import mlsd_lines
 from underdrawing.preprocessors.mlsd import Mlsd
 from underdrawing.preprocessors.nets import mlsd
-from underdrawing.preprocessors.weights.mlsd_files import WEIGHTS, Model
+from underdrawing.preprocessors.weights.mlsd_files import CONTROLNET, WEIGHTS, Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,6 +48,58 @@ def _one_thread() -> Any:  # pyright: ignore[reportUnusedFunction]
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+TRAINED = GOLDEN.parents[1] / "mlsd" / "mlsd.npz"
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_bundled_networks_answer_as_the_graphs_that_they_came_from(model: Model) -> None:
+    """Probabilities to 1e-4, ends of lines to a twentieth of a pixel of the picture."""
+    with np.load(TRAINED) as arrays:
+        places, scores, ends = (arrays[f"{model}_{name}"] for name in ("places", "scores", "ends"))
+    net = cache.load_network(WEIGHTS[model], mlsd.BUILD_ORIGINAL[model], Placement(), mlsd.make_converter(model, "x"))
+    output = net(torch.from_numpy(photograph("camera")).permute(0, 3, 1, 2).float())[0].numpy()
+    rows, columns = places.T
+    assert len(places) > 60
+    assert np.abs(1 / (1 + np.exp(-output[0, rows, columns])) - scores).max() <= 1e-4
+    assert np.abs(output[1:, rows, columns].T - ends).max() <= 0.025
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_lines_lie_on_the_edges_of_boxes_and_the_original_s_closer(model: Model) -> None:
+    scenes = [render_boxes(seed) for seed in range(2)]
+    errors: dict[bool, float] = {}
+    for original in (False, True):
+        found = [mlsd.detect_segments(s.picture[None], model, 0.1, 0.1, Placement(), original=original) for s in scenes]
+        scores = [score_lines(lines, scene.lines) for (lines,), scene in zip(found, scenes, strict=True)]
+        assert min(score.recall for score in scores) >= 0.95
+        assert max(abs(shift) for score in scores for shift in score.shift) <= 0.5
+        errors[original] = float(np.mean([score.error for score in scores]))
+    assert errors[False] <= 3
+    assert errors[True] <= 1
+    assert errors[True] < errors[False] / 2
+
+
+def test_bfloat16_finds_other_lines_and_is_not_the_default() -> None:
+    """One line in eight is another or ends more than a pixel elsewhere, so float32 stays the default."""
+    picture = photograph("camera")
+    (exact,) = mlsd.detect_segments(picture, "large", 0.1, 0.1, Placement())
+    (short,) = mlsd.detect_segments(picture, "large", 0.1, 0.1, Placement(dtype="bfloat16"))
+    apart = np.abs(exact[:, None] - short[None]).max(axis=-1).min(axis=1)
+    assert 0.7 <= (apart <= 1.5).mean() < 1
+    assert not Mlsd.spec.bf16
+
+
+@pytest.mark.parametrize("upsampling", ["port", "original"])
+def test_the_trained_network_draws_a_photograph_without_a_download(upsampling: str) -> None:
+    result = Mlsd.create(Mlsd.params(upsampling=upsampling), device="cpu")(photograph("camera"), resolution=0)
+    assert 0.005 < (result.images > 0).mean() < 0.05
+    assert result.notes == ()
+
+
+def test_the_port_s_files_can_be_chosen() -> None:
+    assert Mlsd.weights_for(Mlsd.params(checkpoint="controlnet")) == (CONTROLNET["large"],)
 
 
 def published(keys: NDArray[np.uint8]) -> dict[str, tuple[int, ...]]:
