@@ -9,6 +9,7 @@ from io import TextIOWrapper
 import click
 
 from .. import __version__
+from ..core.command_name import name_command
 from ..core.errors import BadParameter, UnderdrawingError, UnknownName
 from ..core.settings import describe_variables
 
@@ -105,7 +106,7 @@ def run() -> None:
     if isinstance(sys.stdout, TextIOWrapper):  # a name or sign that the terminal cannot show must not stop us
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        code = app.main(prog_name="underdrawing", standalone_mode=False)
+        code = app.main(prog_name=name_command(), standalone_mode=False)
     except click.ClickException as error:
         error.show()
         code = error.exit_code

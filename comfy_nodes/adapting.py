@@ -15,9 +15,11 @@ from ..adapters.applying.weight_access import StateDictWeights
 from ..adapters.deltas.lowrank import LowRank
 from ..adapters.modules.architectures import CLIPS
 from ..adapters.modules.parts import UNET
+from ..adapters.prompts.lora_requests import add_schedules
 from ..adapters.prompts.requests import make_timeline
 from ..core.errors import BadParameter, BadWeights, MissingExtra
 from ..core.tensor_files.safetensors_io import Entry
+from .host import HOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -70,8 +72,10 @@ def apply(
     parts = parts_of(model, clip)
     changes = [(request.adapter, request.unet, request.encoder, request.blocks) for request in requests]
     work = make_plan(parts, changes)
-    receipt = make_receipt(changes, work)
+    receipt = add_schedules(make_receipt(changes, work), requests, steps)
     check_receipt(receipt, allow_empty=allow_empty)
+    for text in filter(None, (entry.gap() for entry in receipt.adapters)):
+        HOOKS.note(text)
     timed = [number for number, request in enumerate(requests) if request.timed]
     model, clip = _clone_with_patches(model, clip, make_patches(parts, work, set(range(len(requests))) - set(timed)))
     hooks = [h for n in timed for h in _hooks(make_patches(parts, work, {n}), requests[n], steps)]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.hooks import FileKind, HostHooks
 from ..core.progress import Progress
+from ..core.weights.search_paths import HOST_FOLDER as FOLDER
+from .notes import add_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -22,11 +24,12 @@ if TYPE_CHECKING:
     from ..core.networks.placement import Placement
 
 log = logging.getLogger("underdrawing")
-FOLDER = "underdrawing"
-"""Name of our folder below models, and in extra_model_paths.yaml."""
 FOLDERS = {"lora": "loras", "checkpoint": "checkpoints", "embedding": "embeddings", "weights": FOLDER}
 """Kind of file → ComfyUI's name of the folders for it."""
+NAME = "underdrawing"
 PEER = "comfyui_controlnet_aux"
+FETCH_NODES = ("Fetch what this workflow needs (Underdrawing)", "Fetch weights (Underdrawing)")
+"""Titles of the nodes that fetch weights."""
 
 
 def present() -> bool:
@@ -45,7 +48,8 @@ def management() -> Any:
 
 
 def settle() -> None:
-    """Register our folder for weights, look for weights where this host keeps them, and never ask on its terminal."""
+    """Register our folder for weights, use what this host has, name commands that work, never ask on its terminal."""
+    from ..core.command_name import set_command
     from ..core.weights.search_paths import register_host
     from ..core.weights.store import get_store
 
@@ -53,6 +57,16 @@ def settle() -> None:
     folders.add_model_folder_path(FOLDER, str(Path(folders.models_dir) / FOLDER))
     register_host(Path(folders.base_path), map(Path, folders.get_folder_paths(FOLDER)))
     get_store().may_ask = False
+    set_command(find_command())
+
+
+def find_command() -> list[str]:
+    """What starts our command line in this host: its Python, and the folder that it loaded this pack from."""
+    own = Path(__file__).absolute().parents[1]
+    stubs = [Path(folder) / NAME for folder in paths().get_folder_paths("custom_nodes")]
+    folders = stubs if (__package__ or "").startswith(f"{NAME}.") else [own]
+    found = next((folder for folder in folders if (folder / "__main__.py").is_file()), None)
+    return [sys.executable, str(found)] if found else [sys.executable, "-m", NAME]
 
 
 def peer_is_here() -> bool:
@@ -111,15 +125,15 @@ class ComfyHooks(HostHooks):
         set_keeper(_own)
 
     def explain_missing(self, error: WeightsMissing) -> WeightsMissing:
-        """Name the folder and the node."""
-        from ..core.errors import WeightsMissing as Missing
+        """Name the nodes and the folder."""
+        from ..core.weights.advice import advise_in_host
 
-        if "weights fetch" not in error.fix:
-            return error
-        # a file that is not pinned has to be declared, wherever it lies
-        place = "" if "--as" in error.fix else f"or put the file into {self.folders('weights')[0]}, "
-        also = f"{place}or let the node `Fetch weights (Underdrawing)` fetch what is missing"
-        return Missing(error.what, where=error.where, fix=f"{error.fix}, {also}")
+        return advise_in_host(error, [f"the node `{title}`" for title in FETCH_NODES], self.folders("weights")[0])
+
+    def note(self, text: str) -> None:
+        """Write it to the log, and to the node that is running."""
+        super().note(text)
+        add_note(text)
 
 
 HOOKS = ComfyHooks()

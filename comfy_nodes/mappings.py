@@ -9,6 +9,7 @@ from typing import Any
 from ..core import settings
 from ..core.errors import BadParameter
 from . import host
+from .notes import report_notes
 
 FAMILIES = ("annotators", "operations", "tools", "poses", "aux_compat", "aux_poses", "lora", "embeddings")
 """Modules that have `nodes()`, and some `drop_ins()`: both class name → class with a TITLE."""
@@ -39,6 +40,9 @@ def collect_nodes(*, drop_ins: bool) -> dict[str, type]:
     for node in found.values():
         if not hasattr(node, "DESCRIPTION"):
             node.DESCRIPTION = " ".join((node.__doc__ or "").split())  # type: ignore[attr-defined]
+        function: str = node.FUNCTION  # type: ignore[attr-defined]
+        if not hasattr(getattr(node, function), "__wrapped__"):
+            setattr(node, function, report_notes(getattr(node, function)))
     return found
 
 

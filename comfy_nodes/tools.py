@@ -161,7 +161,7 @@ def _log_left_out(left_out: dict[str, str]) -> None:
     for name, reason in left_out.items():
         host.log.info("sheet: %s left out: %s", name, reason)
     if left_out:
-        host.log.warning("sheet: %d of %d annotators left out: %s", len(left_out), len(registry), ", ".join(left_out))
+        host.HOOKS.note(f"sheet: {len(left_out)} of {len(registry)} annotators left out: {', '.join(left_out)}")
 
 
 def nodes() -> dict[str, type]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from .command_name import rewrite_commands
+
+PUBLIC = "underdrawing"
+"""Where users find these classes, whatever a host calls this package: hosts show an error's type with its module."""
+
 
 class UnderdrawingError(Exception):
     """Base of every error this project raises on purpose.
 
     what: the fault in one sentence without a full stop. where: file, key or parameter it was found in.
-    fix: the next step, a command if there is one.
+    fix: the next step, a command if there is one. Commands in backquotes are named as they work here.
     """
 
     def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
+        what, fix = rewrite_commands(what), rewrite_commands(fix)
         self.what, self.where, self.fix = what, where, fix
         place = f"{where}: " if where else ""
         step = f". Next: {fix}" if fix else ""
@@ -38,7 +44,16 @@ class BadWeights(UnderdrawingError):
 
 
 class WeightsMissing(UnderdrawingError):
-    """Weights are not on this machine and fetching them was not allowed."""
+    """Weights are not on this machine and fetching them was not allowed.
+
+    weights: ids of the missing files. found_by_name: whether a file that is put into a folder for weights is taken.
+    """
+
+    def __init__(
+        self, what: str, *, where: str = "", fix: str = "", weights: tuple[str, ...] = (), found_by_name: bool = False
+    ) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.weights, self.found_by_name = weights, found_by_name
 
 
 class FetchFailed(UnderdrawingError):
@@ -55,3 +70,11 @@ class WriteFailed(UnderdrawingError):
 
 class Cancelled(UnderdrawingError):
     """The user stopped a run; nothing is half written."""
+
+
+def _publish() -> None:
+    for error in (UnderdrawingError, *UnderdrawingError.__subclasses__()):
+        error.__module__ = PUBLIC
+
+
+_publish()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from contextlib import suppress
 from hashlib import sha256 as sha256_bytes
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import __version__
+from .command_name import set_command
 from .errors import BadParameter, WriteFailed
 from .files import atomic_write, hash_file, report_write_errors
 
@@ -29,6 +31,17 @@ STUB = '''"""Underdrawing's nodes, from the installed package; written by `under
 from underdrawing import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS, WEB_DIRECTORY
 
 __all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS", "WEB_DIRECTORY"]
+'''
+STUB_MAIN = '''"""The command line, for `python FOLDER`; fetched weights go to this host's models."""
+
+from pathlib import Path
+
+from underdrawing.cli import main
+from underdrawing.core.installation import register_folder
+
+if __name__ == "__main__":
+    register_folder(Path(__file__).absolute().parent)
+    main()
 '''
 
 
@@ -77,6 +90,16 @@ def uninstall_from(host: str, path: Path) -> tuple[Path, list[str]]:
     return place, _remove(place)
 
 
+def register_folder(place: Path) -> None:
+    """Let commands that are started by our folder in a host use that host's folders, and name themselves so."""
+    from .weights.search_paths import HOST_FOLDER, register_host
+
+    root = place.parent.parent
+    if (root / "models").is_dir():
+        register_host(root, [root / "models" / HOST_FOLDER])
+    set_command([sys.executable, str(place)])
+
+
 def extensions_folder(host: str, path: Path) -> Path:
     """Folder of extensions of a host, given that folder or the host's. Raises BadParameter."""
     settings, path = HOSTS[host], path.expanduser().absolute()
@@ -92,13 +115,14 @@ def extensions_folder(host: str, path: Path) -> Path:
 def _stub_files() -> Iterator[tuple[str, Path | bytes]]:
     """Files of the folder that imports the package."""
     yield "__init__.py", STUB.encode()
+    yield "__main__.py", STUB_MAIN.encode()
     yield from _files_below(BESIDE)
 
 
 def _package_files() -> Iterator[tuple[str, Path | bytes]]:
     """Files of the package itself."""
     packages = [p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").is_file()]
-    for name in ("__init__.py", "py.typed", "LICENSE", "requirements.txt", "pyproject.toml"):
+    for name in ("__init__.py", "__main__.py", "py.typed", "LICENSE", "requirements.txt", "pyproject.toml"):
         if (PACKAGE / name).is_file():
             yield name, PACKAGE / name
     yield from _files_below((*BESIDE, *(name for name in sorted(packages) if name not in LEFT_OUT)))

@@ -9,7 +9,7 @@
 >>> progress.cancel()
 >>> progress.check()
 Traceback (most recent call last):
-underdrawing.core.errors.Cancelled: cancelled
+underdrawing.Cancelled: cancelled
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from ...core.errors import BadWeights
 from ..modules.architectures import SD15, SDXL
 from ..modules.parts import UNET, find_part
 from .fitness import check_base_model, check_strength, guess_model
-from .receipt import Receipt, account_for
+from .receipt import LEARNED_TOKEN, Receipt, account_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from .weight_access import Target, WeightAccess
 
     WeightedAdapter = tuple[Adapter, float, float] | tuple[Adapter, float, float, "Blocks | None"]
-
-_TOKEN = "is a learned token: the prompt encoder takes it"
 
 
 class Blocks(Protocol):
@@ -133,7 +131,7 @@ def make_receipt(adapters: Sequence[WeightedAdapter], plan: Plan) -> Receipt:
         account_for(
             weighted[0],
             plan.applied[number],
-            {**dict.fromkeys(weighted[0].embeddings, _TOKEN), **plan.refused[number]},
+            {**dict.fromkeys(weighted[0].embeddings, LEARNED_TOKEN), **plan.refused[number]},
             weighted[1:3],
         )
         for number, weighted in enumerate(adapters)

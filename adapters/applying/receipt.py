@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from ..adapter import Adapter
 
 
+LEARNED_TOKEN = "is a learned token: the prompt encoder takes it"
+
+
 @dataclass(frozen=True)
 class AdapterReceipt:
     """One adapter's account.
 
     applied: key → module it changed. skipped: key → reason. Together they are all keys of the file.
-    modules: how many modules were changed. strengths: of UNet and text encoders.
+    modules: how many modules were changed. strengths: of UNet and text encoders; where they change while sampling, the
+    largest. schedule: then (share of the sampling at which it begins, UNet's strength, text encoders' strength).
     """
 
     name: str
@@ -31,11 +35,20 @@ class AdapterReceipt:
     applied: dict[str, str]
     skipped: dict[str, str]
     notes: tuple[str, ...] = ()
+    schedule: tuple[tuple[float, float, float], ...] = ()
 
     @property
     def total(self) -> int:
         """Number of keys in the file."""
         return len(self.applied) + len(self.skipped)
+
+    def gap(self) -> str:
+        """One sentence when keys that should change the model did not; empty when all did."""
+        lost = {reason: count for reason, count in self.reasons().items() if reason != LEARNED_TOKEN}
+        if not lost:
+            return ""
+        why = "; ".join(f"{count}: {reason}" for reason, count in list(lost.items())[:3])
+        return f"{self.name}: {sum(lost.values())} of {self.total} keys were not applied ({why})"
 
     def reasons(self) -> dict[str, int]:
         """Reason → number of keys."""
@@ -69,6 +82,7 @@ class Receipt:
                 "algorithms": entry.algorithms,
                 "unet_strength": entry.strengths[0],
                 "te_strength": entry.strengths[1],
+                "schedule": [list(stage) for stage in entry.schedule],
                 "modules": entry.modules,
                 "keys": entry.total,
                 "applied": len(entry.applied),
@@ -91,7 +105,13 @@ def _format_lines(entries: Iterable[AdapterReceipt]) -> Iterable[str]:
         yield (
             f"{entry.name}: {len(entry.applied)} of {entry.total} keys on {entry.modules} modules "
             f"({kinds or 'no deltas'}; {entry.dialect}, {entry.base_model}) at unet {unet:g}, text encoder {encoder:g}"
+            f"{' at most' if entry.schedule else ''}"
         )
+        if entry.schedule:
+            stages = [
+                f"from {begin:.0%} unet {unet:g} text encoder {encoder:g}" for begin, unet, encoder in entry.schedule
+            ]
+            yield f"  by share of the sampling: {', '.join(stages)}"
         for reason, count in entry.reasons().items():
             yield f"  skipped {count}: {reason}"
         for note in entry.notes:

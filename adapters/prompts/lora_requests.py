@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ...core.errors import BadParameter, UnderdrawingError
 from ...core.operation import WeightedLora
+from ..applying.receipt import Receipt
 from .requests import find_adapter, is_timed, make_timeline, read_presets, truncate_ranks
 from .tags import ADAPTERS, read_call, read_tags, split_tags
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..adapter import Adapter
+    from ..applying.receipt import AdapterReceipt
     from .block_weights import BlockWeights
     from .tags import AdapterCall, Tag
 
@@ -72,16 +74,27 @@ def _request(
         notes.append(f"removed {tag.text}: it is none of the tags that are read here")
         return None
     call = read_call(tag, presets)
-    adapter = truncate_ranks(read(find_adapter(call.name, folders)), call.dyn)
+    adapter = truncate_ranks(read(find_adapter(call.name, folders, tag.text)), call.dyn)
     notes += [f"{tag.text}: {word} is not read" for word in call.ignored]
     if (call.hires_te, call.hires_unet) != (None, None):
         notes.append(f"{tag.text}: there is no second pass here, hr is not read")
     if not is_timed(call):
         _, encoder, unet = make_timeline(call)[0]
         return LoraRequest(adapter, unet, encoder, call.block_weights)
-    stages = [f"{begin:.0%} te {te:g} unet {unet:g}" for begin, te, unet in make_timeline(call, steps)]
-    notes.append(f"{tag.text}: strengths by share of the sampling: {', '.join(stages)}")
+    make_timeline(call, steps)  # a place that cannot be known is refused before anything is applied
     return LoraRequest(adapter, 1.0, 1.0, call.block_weights, call)
+
+
+def add_schedules(receipt: Receipt, requests: Sequence[LoraRequest], steps: int = 0) -> Receipt:
+    """The receipt of these requests, in which those that change while sampling have their true strengths."""
+    entries: list[AdapterReceipt] = []
+    for entry, request in zip(receipt.adapters, requests, strict=True):
+        if request.timed is not None:
+            schedule = tuple((begin, unet, te) for begin, te, unet in make_timeline(request.timed, steps))
+            unet, encoder = (max((stage[i] for stage in schedule), key=abs) for i in (1, 2))
+            entry = replace(entry, strengths=(unet, encoder), schedule=schedule)
+        entries.append(entry)
+    return Receipt(tuple(entries))
 
 
 def weighted_loras(text: str, folders: Sequence[Path]) -> tuple[WeightedLora, ...]:
@@ -93,6 +106,8 @@ def weighted_loras(text: str, folders: Sequence[Path]) -> tuple[WeightedLora, ..
         raise BadParameter("a file has no steps", where=str(timed[0]), fix="take the starts, stops and curves out")
     strengths = [make_timeline(call)[0] for call in calls]
     return tuple(
-        WeightedLora(find_adapter(call.name, folders), unet, encoder, str(call.block_weights or ""), call.dyn)
+        WeightedLora(
+            find_adapter(call.name, folders, str(call)), unet, encoder, str(call.block_weights or ""), call.dyn
+        )
         for call, (_, encoder, unet) in zip(calls, strengths, strict=True)
     )

@@ -55,6 +55,10 @@ class Moment:
             )
         return cls(parse_number(text, where=where), "." in text)
 
+    def as_fraction(self) -> Moment:
+        """0 and 1 read as all of nothing and all of it, beside another place that is a fraction; others stay."""
+        return Moment(self.value, True) if self.value in (0, 1) else self
+
     def step(self, steps: int) -> int:
         """Number of steps done when this moment comes, at most steps; 0 or less means from the start."""
         return int(min(steps, self.value * steps if self.fraction else self.value))

@@ -20,17 +20,23 @@ GRID, CURVE_GRID = 100, 20
 """Steps assumed when their number is not known: for a start and a stop, and for a curve."""
 
 
-def find_adapter(name: str, folders: Sequence[Path]) -> Path:
+def find_adapter(name: str, folders: Sequence[Path], tag: str = "") -> Path:
     """File that a tag means: by its name in the folders, else by the alias its trainer noted in it, as in A1111.
 
-    Headers are read only when no file has the name. Raises as Library.find.
+    tag: as it was written, for messages. Headers are read only when no file has the name. Raises as Library.find.
     """
     library = Library.scan(folders)
     try:
         return library.find(name)
     except UnknownName:
         found = ((entry.path, _alias(entry.path)) for entry in library.entries)
-        return Library.scan(folders, aliases={path: alias for path, alias in found if alias}).find(name)
+        by_alias = Library.scan(folders, aliases={path: alias for path, alias in found if alias})
+    try:
+        return by_alias.find(name)
+    except UnknownName as error:
+        places = ", ".join(map(str, folders)) or "no folder"
+        what = f"no LoRA is called {name!r} (looked for in {places})"
+        raise UnknownName(what, where=tag, fix=error.fix) from error
 
 
 def _alias(path: Path) -> str:

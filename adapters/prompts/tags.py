@@ -195,6 +195,8 @@ def _range(options: dict[str, str], where: str) -> tuple[Moment | None, Moment |
         raise BadParameter(f"step={both} is not a range", where=where, fix="write step=5-15")
     texts = (first or options.get("start"), last or options.get("stop"))
     start, stop = (Moment.parse(text, where=where) if text is not None else None for text in texts)
+    if start and stop and start.fraction != stop.fraction:
+        start, stop = start.as_fraction(), stop.as_fraction()
     if start and stop and start.fraction == stop.fraction and start.value >= stop.value:
         raise BadParameter(
             f"it would start at {start} and stop at {stop}, so never work", where=where, fix="swap start and stop"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..annotator import build_pip_command
+from ..weights.advice import advise_fetch
 from ..weights.store import get_store
 
 if TYPE_CHECKING:
@@ -20,4 +21,4 @@ def explain_unavailable(annotator: AnnotatorType, *, has_mask: bool = True) -> s
     absent = [weight for weight in annotator.weights_for(annotator.params()) if get_store().find(weight) is None]
     if lost := [weight.id for weight in absent if not weight.repo]:
         return f"{', '.join(lost)} of this package gone or changed: install it again"
-    return f"weights missing: underdrawing weights fetch {' '.join(weight.id for weight in absent)}" if absent else ""
+    return f"weights missing: {advise_fetch(weight.id for weight in absent)}" if absent else ""

@@ -19,6 +19,7 @@ from ..annotator import build_pip_command
 from ..errors import BadParameter, BadWeights
 from ..files import find_existing_folder, hash_file
 from ..networks.placement import resolve_placement
+from ..weights.advice import advise_fetch
 from ..weights.search_paths import has_identity
 from .packages import Finding, check_packages, list_installed
 
@@ -148,17 +149,13 @@ def check_weights(store: Store, records: Sequence[Weight]) -> Iterator[Finding]:
                 fix = (
                     "install the package again"
                     if source == "bundled"
-                    else f"remove that file; {_build_command(weight)}"
+                    else f"remove that file; {advise_fetch([weight.id])}"
                 )
                 yield Finding(level="error", topic="weights", what=f"{path} ({weight.id}) {fault}", fix=fix)
         if not is_here and weight.repo:
             pinned = f"; {store.describe_pin(record)}" if record.unpinned else ""
             what = f"{weight.id} is not on this machine ({weight.megabytes}, {weight.licence}{pinned})"
-            yield Finding(level="warning", topic="weights", what=what, fix=_build_command(weight))
-
-
-def _build_command(weight: Weight) -> str:
-    return f"underdrawing weights fetch {weight.id}"
+            yield Finding(level="warning", topic="weights", what=what, fix=advise_fetch([weight.id]))
 
 
 def _find_fault(path: Path, weight: Weight, source: str) -> str:

@@ -34,14 +34,38 @@ HOST_PATTERNS = (
 )
 """Folders below a host's root (ComfyUI, A1111, Forge, the original ControlNet) where annotator weights are kept."""
 
+HOST_FOLDER = "underdrawing"
+"""Our folder below a host's models, and its name in ComfyUI's extra_model_paths.yaml."""
+
 _host_roots: list[Path] = []
 _host_folders: list[Path] = []
 
 
 def register_host(root: Path, folders: Iterable[Path]) -> None:
-    """Register the root of the host this runs in, and the folders in which its users keep our weights."""
+    """Register the root of the host this runs in, and the folders in which its users keep our weights.
+
+    What is fetched goes to the first of them.
+    """
     _host_roots.append(root)
     _host_folders.extend(folders)
+
+
+def find_own_host() -> Path | None:
+    """Our folder for weights in the host that this package is cloned into; None when it is in none."""
+    roots = (parent.parent for parent in PACKAGE.absolute().parents if parent.name == "custom_nodes")
+    return next((root / "models" / HOST_FOLDER for root in roots if (root / "models").is_dir()), None)
+
+
+def find_fetch_folder(cache: Path) -> Path:
+    """Folder to which files are fetched: the host's, where there is one and UNDERDRAWING_CACHE names no other."""
+    if settings.CACHE.read() is not None:
+        return cache / "weights"
+    return next(iter(_host_folders), None) or find_own_host() or cache / "weights"
+
+
+def find_parts_folder(folder: Path, cache: Path) -> Path:
+    """Folder of unfinished downloads, on the disk of the folder that they go to."""
+    return cache / "parts" if folder.is_relative_to(cache) else folder / ".parts"
 
 
 class Location(NamedTuple):
@@ -62,7 +86,12 @@ def find_cache_folder() -> Path:
 
 def find_cached_path(cache: Path, weight: Weight) -> Path:
     """Path of a weight in our cache. Raises BadWeights when the record's names lead out of it."""
-    return cache / "weights" / check_relative_path(weight.repo) / check_relative_path(weight.file)
+    return find_path_below(cache / "weights", weight)
+
+
+def find_path_below(folder: Path, weight: Weight) -> Path:
+    """Path of a weight in a folder of fetched files. Raises BadWeights when the record's names lead out of it."""
+    return folder / check_relative_path(weight.repo) / check_relative_path(weight.file)
 
 
 def check_relative_path(name: str) -> PurePosixPath:
@@ -85,7 +114,7 @@ def has_identity(weight: Weight) -> bool:
 
 def iter_locations(weight: Weight, cache: Path) -> Iterator[Location]:
     """Every path to look at, in order of preference; most of them do not exist."""
-    for folder in (*settings.WEIGHTS.read(), *_host_folders):
+    for folder in (*settings.WEIGHTS.read(), *_host_folders, *filter(None, [find_own_host()])):
         yield from _iter_folder("explicit", folder, weight)
     if weight.bundled:
         yield Location("bundled", PACKAGE / "preprocessors" / "bundled" / check_relative_path(weight.bundled))

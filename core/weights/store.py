@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING, NamedTuple
 from .. import settings
 from ..errors import BadWeights, WeightsMissing
 from ..files import hash_file
+from .advice import add_missing, build_missing_error, describe_missing, find_ban
 from .checks import check_fetchable, copy_file, find_fault, has_bytes, inspect_file
-from .consent import ask, describe_missing
+from .consent import ask
 from .hashes import HashMemory
 from .pins import ORIGINS, UNPINNED, Pin, Pins, complete_record
-from .search_paths import Location, find_cache_folder, find_cached_path, has_identity, iter_locations
+from .search_paths import (
+    Location,
+    find_cache_folder,
+    find_fetch_folder,
+    find_parts_folder,
+    find_path_below,
+    has_identity,
+    iter_locations,
+)
 
 if TYPE_CHECKING:
     import os
@@ -53,6 +62,11 @@ class Store:
     def cache(self) -> Path:
         """Our own folder; read from the environment each time unless given."""
         return self._cache or find_cache_folder()
+
+    @property
+    def folder(self) -> Path:
+        """Where fetched and imported files go: the host's folder inside a host, else below our cache."""
+        return self.cache / "weights" if self._cache else find_fetch_folder(self.cache)
 
     @property
     def pins(self) -> Pins:
@@ -133,12 +147,7 @@ class Store:
                 self.require(weight)
             except WeightsMissing as error:
                 others = [other for other in weights[index + 1 :] if self.find(other) is None]
-                if not others:
-                    raise
-                sizes = ", ".join(f"{other.id} ({self.try_complete(other).megabytes})" for other in others)
-                command = " ".join(one.id for one in (weight, *others))
-                fix = f"{error.fix}; all at once: `underdrawing weights fetch {command}`"
-                raise WeightsMissing(f"{error.what}; missing too: {sizes}", where=error.where, fix=fix) from error
+                raise add_missing(error, [self.try_complete(other) for other in others]) from error
 
     def fetch(self, weight: Weight, progress: Progress | None = None) -> Path:
         """Download into our cache, unless the file is on this machine already; calling this is consent.
@@ -150,7 +159,7 @@ class Store:
             return path
         check_fetchable(weight)
         self._check_online(weight)
-        target, parts = find_cached_path(self.cache, weight), self.cache / "parts"
+        target, parts = find_path_below(self.folder, weight), find_parts_folder(self.folder, self.cache)
         if not weight.size:
             from .pin_on_first_use import download_unpinned
 
@@ -167,7 +176,7 @@ class Store:
             what = f"is none of the weights known here (sha256 {digest}, {size} bytes)"
             fix = "see `underdrawing weights list` for the files that are; one that is not pinned needs --as ID"
             raise BadWeights(what, where=str(source), fix=fix)
-        copy_file(source, find_cached_path(self.cache, known), self.complete(known))
+        copy_file(source, find_path_below(self.folder, known), self.complete(known))
         return known
 
     def import_as(self, path: str | os.PathLike[str], weight: Weight) -> Weight:
@@ -184,7 +193,7 @@ class Store:
             what = f"has the sha256 {digest}, {weight.id} has {record.sha256}"
             pinned = f"; if you trust this file, remove {self.pins.path(weight)} first" if weight.unpinned else ""
             raise BadWeights(what, where=str(source), fix=f"get the right file{pinned}")
-        copy_file(source, find_cached_path(self.cache, record), record)
+        copy_file(source, find_path_below(self.folder, record), record)
         return weight
 
     def read_tensors(self, weight: Weight) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -219,28 +228,18 @@ class Store:
         check_fetchable(weight)
         self._check_online(weight)
         if consent == "ask" and self.may_ask:
-            return ask(f"{self._describe(weight)}\nIt would be kept in {self.cache}. Fetch it now?")
+            terms = describe_missing(self.try_complete(weight), self.describe_pin(weight))
+            return ask(f"{weight.id}: {terms}\nIt would be kept in {self.folder}. Fetch it now?")
         return consent == "always"
 
     def _check_online(self, weight: Weight) -> None:
-        if settings.OFFLINE.read():
-            raise self._build_error(weight, "HF_HUB_OFFLINE is set, so nothing is fetched; unset it and ")
+        if variable := find_ban():
+            raise self._build_error(weight, f"{variable} is set, so nothing is fetched; unset it and ")
 
     def _build_error(self, weight: Weight, before: str = "") -> WeightsMissing:
-        folder = find_cached_path(self.cache, weight).parent
-        command = f"{before}run `underdrawing weights fetch {weight.id}` (goes to {folder})"
-        option = f" --as {weight.id}" if weight.unpinned else ""
-        fix = f"{command}, or `underdrawing weights import {self._find_candidate(weight) or 'FILE'}{option}`"
-        return WeightsMissing(self._describe(weight), where=weight.id, fix=fix)
-
-    def _find_candidate(self, weight: Weight) -> str:
-        """File under the name of a weight that nothing pins: there, but never used without being asked for."""
-        if not weight.unpinned or not self.try_complete(weight).unpinned:
-            return ""
-        return next((f"'{place.path}'" for place in self.list_locations(weight) if place.path.is_file()), "")
-
-    def _describe(self, weight: Weight) -> str:
-        return describe_missing(self.try_complete(weight), self.describe_pin(weight))
+        record, folder = self.try_complete(weight), find_path_below(self.folder, weight).parent
+        places = (place.path for place in self.list_locations(weight)) if record.unpinned else ()
+        return build_missing_error(record, self.describe_pin(weight), folder, places, before)
 
 
 @lru_cache(maxsize=1)

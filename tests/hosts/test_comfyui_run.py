@@ -226,14 +226,16 @@ def test_missing_weights_say_which_where_and_how(
 ) -> None:
     for name in ("UNDERDRAWING_CACHE", "HF_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
-    for name in ("UNDERDRAWING_WEIGHTS", "UNDERDRAWING_HOSTS", "AUX_ANNOTATOR_CKPTS_PATH", "HF_HUB_CACHE"):
+    for name in ("WEIGHTS", "HOSTS", "DOWNLOAD"):
+        monkeypatch.delenv(f"UNDERDRAWING_{name}", raising=False)
+    for name in ("AUX_ANNOTATOR_CKPTS_PATH", "HF_HUB_CACHE"):
         monkeypatch.delenv(name, raising=False)
     annotator = next(a for a in registry for w in a.spec.weights if w.repo)
     alias = next(a for a in annotator.spec.aliases if a.host == "comfyui")
     weight = next(w for w in annotator.spec.weights if w.repo)
     with pytest.raises(Exception, match="MB, licence") as caught:
         nodes[alias.name]().annotate(image=torch.rand(1, 32, 32, 3))
-    for part in (weight.file, "underdrawing weights fetch", str(host.base / "models"), "Fetch weights"):
+    for part in (weight.file, " weights fetch ", str(host.base / "models"), "Fetch weights"):
         assert part in str(caught.value)
     report = outputs(nodes["UnderdrawingFetchWeights"]().run(weights=weight.id, download=False))[0]
     assert "Not on this machine" in report
@@ -341,7 +343,7 @@ def test_one_annotator_that_cannot_run_does_not_spoil_the_sheet(
     monkeypatch.setattr(tools, "annotate", moody)
     monkeypatch.setattr(availability, "explain_unavailable", absent)
     with caplog.at_level("INFO"):
-        (sheet,) = nodes["UnderdrawingSheet"]().draw(tensor(photo(64, 64))[None], resolution=64)
+        (sheet,) = outputs(nodes["UnderdrawingSheet"]().draw(tensor(photo(64, 64))[None], resolution=64))
     assert float(sheet.std()) > 0.1
     lines = [record.getMessage() for record in caplog.records]
     assert f"sheet: {light[0].spec.id} left out: x.pth: is damaged. Next: fetch it again" in lines
@@ -361,7 +363,7 @@ def test_a_name_that_means_another_network_says_so_in_the_log(
 
 
 def test_the_sheet_shows_every_map(nodes: dict[str, Any], host: Host) -> None:
-    (sheet,) = nodes["UnderdrawingSheet"]().draw(tensor(photo(64, 64))[None], resolution=64)
+    (sheet,) = outputs(nodes["UnderdrawingSheet"]().draw(tensor(photo(64, 64))[None], resolution=64))
     assert sheet.shape[0] == 1
     assert sheet.shape[3] == 3
     assert float(sheet.std()) > 0.1
@@ -380,9 +382,14 @@ def test_missing_weights_are_told_with_what_helps_in_this_host(
         return (record,)
 
     monkeypatch.setattr(node.annotator, "weights_for", this)
+    monkeypatch.delenv("UNDERDRAWING_DOWNLOAD", raising=False)
     with pytest.raises(Exception, match=f"weights fetch {record.id}") as caught:
         node().annotate(tensor(photo(64, 64))[None], resolution=64)
-    assert "let the node `Fetch weights (Underdrawing)` fetch what is missing" in str(caught.value)
+    assert "run the node `Fetch what this workflow needs (Underdrawing)` or the node `Fetch weights" in str(
+        caught.value
+    )
+    assert "`underdrawing " not in str(caught.value), "a clone has no such command"
+    assert str(caught.value).count(record.id) == (2 if pinned else 3), "named once, and in commands"
     assert ("or put the file into" in str(caught.value)) == pinned
     assert ("not pinned by this project" in str(caught.value)) != pinned
     assert (f"--as {record.id}" in str(caught.value)) != pinned
@@ -394,7 +401,9 @@ def test_a_prompt_with_an_earlier_name_runs_as_it_did(nodes: dict[str, Any], cap
     assert node.INPUT_TYPES()["hidden"] == {"prompt": "PROMPT", "unique_id": "UNIQUE_ID"}
     prompt = {"5": {"class_type": "UnderdrawingRecolor", "inputs": {"image": ["1", 0], "parity": True}}}
     with caplog.at_level("WARNING"):
-        earlier = node().annotate(image, resolution=0, prompt=prompt, unique_id="5")[0]
+        answer = node().annotate(image, resolution=0, prompt=prompt, unique_id="5")
+    earlier = outputs(answer)[0]
+    assert "reference_compat" in answer["ui"]["underdrawing"][0]["text"], "the browser shows it under the node"
     assert "parity is now called reference_compat" in caplog.text
     assert torch.equal(earlier, node().annotate(image, resolution=0, reference_compat=True)[0])
     assert not torch.equal(earlier, node().annotate(image, resolution=0)[0])

@@ -101,7 +101,8 @@ def wanted(text: str, name: str, vectors: dict[str, Tensor] | None = None, empha
 
 
 def run(clip: StubClip, text: str, **options: Any) -> Tensor:
-    ((hidden, extras),) = embeddings.UnderdrawingEncodeA1111().encode(clip, text, **options)[0]
+    answer: Any = embeddings.UnderdrawingEncodeA1111().encode(clip, text, **options)
+    ((hidden, extras),) = (answer["result"] if isinstance(answer, dict) else answer)[0]
     assert extras == {"pooled_output": "first", "hooks": "kept"}
     return hidden
 

@@ -227,7 +227,8 @@ def test_step_ranges_travel_with_the_conditioning(folder: Path, model: Patcher, 
     assert encoder.use_clip_schedule
     assert encoder.patcher.registered == [unet, te]
     assert clip.apply_hooks_to_conds is None
-    assert "25% te 0.5 unet 0.8" in told
+    assert "from 0% unet 0 text encoder 0, from 25% unet 0.8 text encoder 0.5, from 50% unet 0" in told
+    assert "at unet 0.8, text encoder 0.5 at most" in told
     hooked = {key: calculate_weight([(0.8, unet.weights[key])], model.table[key], key) for key in unet.weights}
     assert agree({**model.table, **hooked}, expected(folder / "a.safetensors", model.table, lambda _: 0.8))
 
@@ -249,7 +250,7 @@ def test_steps_need_their_number(folder: Path, model: Patcher, clip: Clip) -> No
 @pytest.mark.parametrize(
     ("text", "error", "match"),
     [
-        ("<lora:nothing:1>", UnknownName, "no file is called 'nothing'"),
+        ("<lora:nothing:1>", UnknownName, "no LoRA is called 'nothing'"),
         ("<lora:../../secret:1>", BadParameter, "leaves its folder"),
         ("<lora:/etc/passwd:1>", BadParameter, "absolute path"),
         ("<lora:a:much>", BadParameter, "much"),

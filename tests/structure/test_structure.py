@@ -46,7 +46,9 @@ def test_every_make_command_is_documented() -> None:
 
 
 def test_the_root_holds_no_other_module() -> None:
-    assert {p.name for p in ROOT.glob("*.py")} == {"__init__.py", "install.py"}, "install.py is the hosts' hook"
+    assert {p.name for p in ROOT.glob("*.py")} == {"__init__.py", "__main__.py", "install.py"}, (
+        "install.py is the hosts' hook"
+    )
 
 
 def test_the_hosts_hook_stays_out_of_wheels() -> None:
@@ -57,7 +59,7 @@ def test_the_hosts_hook_stays_out_of_wheels() -> None:
         {"script_name": "setup.py", "packages": ["underdrawing"], "package_dir": {"underdrawing": str(ROOT)}}
     )
     found = BuildPackage(distribution).find_package_modules("underdrawing", str(ROOT))
-    assert {module for _, module, _ in found} == {"__init__"}
+    assert {module for _, module, _ in found} == {"__init__", "__main__"}
 
 
 @pytest.mark.parametrize(("cv2_is_there", "calls"), [(True, 0), (False, 1)])
