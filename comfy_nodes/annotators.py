@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..core.annotator import Kind
 from ..core.params import clamp_values
-from ..core.registry import describe_difference
+from ..core.registry import describe_difference, describe_other_files
 from ..preprocessors import registry
 from . import earlier_names, host, inputs
 from .inputs import OLDER, PREFIX
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
     from ..core.annotator import Alias, ControlMap, Spec
@@ -43,8 +45,19 @@ class AnnotatorNode:
         **values: Value,
     ) -> Any:
         """Make the maps; an input that a workflow leaves out has the default of its widget."""
-        values, notes = earlier_names.read_inputs(self.annotator, values, type(self).__name__)
-        return run_annotator(self.annotator, image, values, 0 if match_input else resolution, mask, "; ".join(notes))
+        read, notes = self.read(values)
+        return run_annotator(self.annotator, image, read, 0 if match_input else resolution, mask, "; ".join(notes))
+
+    @classmethod
+    def read(cls, given: dict[str, Any]) -> tuple[dict[str, Value], list[str]]:
+        """Parameters of the node's inputs, and notes. Raises BadParameter."""
+        return earlier_names.read_inputs(cls.annotator, given, cls.__name__)
+
+    @classmethod
+    def list_runs(cls, stored: dict[str, Any]) -> Iterator[tuple[AnnotatorType, dict[str, Value]]]:
+        """What inputs as a workflow stores them run: annotators and their parameters. Raises BadParameter."""
+        other = {"image", "mask", "resolution", "match_input"}
+        yield cls.annotator, cls.read({name: value for name, value in stored.items() if name not in other})[0]
 
 
 class DropInNode(AnnotatorNode):
@@ -68,17 +81,21 @@ class DropInNode(AnnotatorNode):
         self, image: Tensor, mask: Tensor | None = None, resolution: int = 0, match_input: bool = False, **values: Value
     ) -> Any:
         """Translate the inputs and make the maps; match_input is not an input of these nodes."""
-        meant = dict(self.alias.presets)
-        for widget in self.alias.widgets:
-            if widget.name == "resolution":
-                resolution = resolution or int(widget.default)
-            else:
-                meant |= widget.values(values.pop(widget.name, widget.default))
-        values, notes = earlier_names.read_inputs(self.annotator, values, type(self).__name__)
-        note = "; ".join(note for note in (describe_difference(self.annotator, self.alias), *notes) if note)
-        return run_annotator(
-            self.annotator, image, clamp_values(self.annotator.params_type, meant | values), resolution, mask, note
-        )
+        named = {widget.name: values.get(widget.name, widget.default) for widget in self.alias.widgets}
+        read, notes = self.read(values)
+        files = describe_other_files(self.annotator, read, named.values())
+        note = "; ".join(note for note in (describe_difference(self.annotator, self.alias), files, *notes) if note)
+        return run_annotator(self.annotator, image, read, resolution or int(named.get("resolution", 0)), mask, note)
+
+    @classmethod
+    def read(cls, given: dict[str, Any]) -> tuple[dict[str, Value], list[str]]:
+        """Translate that pack's inputs; what they leave out is as in that pack."""
+        meant = dict(cls.alias.presets)
+        for widget in cls.alias.widgets:
+            if widget.name != "resolution":
+                meant |= widget.values(given.pop(widget.name, widget.default))
+        values, notes = super().read(given)
+        return clamp_values(cls.annotator.params_type, meant | values), notes
 
 
 def required_inputs(annotator: AnnotatorType) -> dict[str, inputs.Input]:

@@ -10,12 +10,15 @@ from . import inputs
 from .annotators import drop_ins as named_drop_ins
 from .inputs import OLDER
 from .poses import SavePoses, draw_poses
-from .tools import Fit, PixelPerfect, Sheet, first
+from .tools import AnyAnnotator, Fit, PixelPerfect, Sheet, check_name, first
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
     from ..core.images.geometry import FitMode
+    from ..core.registry import AnnotatorType
     from .tools import Inputs
 
 MODES: dict[str, FitMode] = {"Just Resize": "just", "Crop and Resize": "crop", "Resize and Fill": "fill"}
@@ -36,9 +39,25 @@ class AnyAnnotatorByPeer:
         names: inputs.Input = ([NONE, *by_peer()], {"default": NONE})
         return {"required": {"image": inputs.IMAGE}, "optional": {"preprocessor": names, "resolution": RESOLUTION}}
 
+    @classmethod
+    def VALIDATE_INPUTS(cls, preprocessor: str = NONE) -> bool | str:
+        """Accept every name that is known; say what to use in place of one that is not offered."""
+        return preprocessor == NONE or check_name(preprocessor)
+
+    @classmethod
+    def list_runs(cls, stored: dict[str, Any]) -> Iterator[tuple[AnnotatorType, dict[str, Any]]]:
+        """What a name runs. Raises UnknownName."""
+        name = stored.get("preprocessor", NONE)
+        own = by_peer().get(name)
+        yield from own.list_runs({}) if own else AnyAnnotator.list_runs({} if name == NONE else {"annotator": name})
+
     def execute(self, image: Tensor, preprocessor: str = NONE, resolution: int = 512) -> Any:
-        """Run with default parameters; none hands the picture on."""
-        return (image if preprocessor == NONE else first(by_peer()[preprocessor]().annotate(image, None, resolution)),)
+        """Run with default parameters; none hands the picture on. Raises UnknownName."""
+        if preprocessor == NONE:
+            return (image,)
+        if preprocessor in by_peer():
+            return (first(by_peer()[preprocessor]().annotate(image, None, resolution)),)
+        return AnyAnnotator().annotate(image, preprocessor, resolution)
 
 
 class NameByPeer:
@@ -53,6 +72,11 @@ class NameByPeer:
     def INPUT_TYPES(cls) -> Inputs:
         """The list of `AnyAnnotatorByPeer`, so that the two fit together."""
         return {"required": {"preprocessor": (cls.RETURN_TYPES[0], {})}}
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, preprocessor: str) -> bool | str:
+        """As that node."""
+        return AnyAnnotatorByPeer.VALIDATE_INPUTS(preprocessor)
 
     def get_preprocessor(self, preprocessor: str) -> tuple[str]:
         """Hand the name on."""
@@ -190,13 +214,12 @@ class SavePosesByPeer(SavePoses):
     @classmethod
     def INPUT_TYPES(cls) -> Inputs:
         """That pack's inputs."""
-        return {
-            "required": {"pose_kps": ("POSE_KEYPOINT", {}), "filename_prefix": ("STRING", {"default": "PoseKeypoint"})}
-        }
+        prefix = ("STRING", {"default": "PoseKeypoint"})
+        return {"required": {"pose_kps": ("POSE_KEYPOINT", {}), "filename_prefix": prefix}, "hidden": inputs.NODE_ID}
 
-    def save(self, pose_kps: Any, filename_prefix: str) -> dict[str, Any]:  # type: ignore[override]
+    def save(self, pose_kps: Any, filename_prefix: str, unique_id: str = "") -> dict[str, Any]:  # type: ignore[override]
         """Write one file for the batch."""
-        return super().save(pose_kps, filename_prefix)
+        return super().save(pose_kps, filename_prefix, unique_id)
 
 
 def by_peer() -> dict[str, Any]:

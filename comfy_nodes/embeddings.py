@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..adapters.modules.architectures import ARCHITECTURES, CLIPS
 from ..core.errors import BadParameter
 from . import host
+from .changes import files_state
 from .inputs import Input, choice, number, text
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from ..adapters.prompts.chunks import Chunk, Special
     from ..adapters.prompts.encoding import A1111Emphasis
+    from ..adapters.prompts.library import Library
 
     Inputs = dict[str, dict[str, Input]]
     Tokens = dict[str, dict[str, Tensor]]
@@ -57,6 +59,11 @@ class UnderdrawingEncodeA1111:
             },
         }
 
+    @classmethod
+    def IS_CHANGED(cls, text: str | None = None, **_: Any) -> str | float:
+        """Change with the embeddings that the prompt may name."""
+        return files_state(lambda: embedding_library().list_named(text))
+
     def encode(
         self, clip: Any, text: str, emphasis: str = "original", backtrack: int = 20, bare_names: bool = True
     ) -> tuple[Any]:
@@ -76,6 +83,14 @@ class UnderdrawingEncodeA1111:
         width, mode = _width(clip, "clip_l"), cast("A1111Emphasis", emphasis)
         rows = [chunks[name] for name in sorted(chunks, key=lambda name: name != "clip_l")]
         return ([[weight_encoders(hidden, rows, width, mode), extras] for hidden, extras in results],)
+
+
+def embedding_library() -> Library:
+    """Files of every kind in the embeddings folders."""
+    from ..adapters.prompts.library import EXTENSIONS, Library
+    from ..adapters.prompts.prompt_embeddings import PICTURES
+
+    return Library.scan(host.HOOKS.folders("embedding"), extensions=(*EXTENSIONS, *PICTURES))
 
 
 def _lora_tokens(clip: Any) -> Tokens:

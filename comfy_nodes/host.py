@@ -69,10 +69,10 @@ def find_command() -> list[str]:
     return [sys.executable, str(found)] if found else [sys.executable, "-m", NAME]
 
 
-def peer_is_here() -> bool:
-    """Whether the pack whose node names we could stand in for is installed."""
+def has_pack(name: str) -> bool:
+    """Whether a pack whose node names we could stand in for is installed, by its folder's name."""
     for folder in map(Path, paths().get_folder_paths("custom_nodes")):
-        packs = [pack for pack in folder.iterdir() if pack.name.lower().startswith(PEER)] if folder.is_dir() else []
+        packs = [p for p in folder.iterdir() if p.name.lower().startswith(name.lower())] if folder.is_dir() else []
         if any((pack / "__init__.py").is_file() and pack.suffix != ".disabled" for pack in packs):
             return True
     return False

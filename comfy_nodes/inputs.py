@@ -13,6 +13,8 @@ Inputs = dict[str, dict[str, Input]]
 PREFIX = "Underdrawing"
 OLDER = f"{PREFIX}/Names of older workflows"
 """Category of the nodes that bear another pack's names."""
+NODE_ID: dict[str, Any] = {"unique_id": "UNIQUE_ID"}
+"""Hidden input of nodes that must know themselves from others."""
 MOST_STEPS = 1000
 """A slider with more steps cannot be set by hand; a number field is shown instead."""
 

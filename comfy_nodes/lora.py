@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import host
+from .changes import files_state, listed_file
 from .inputs import Input, choice, number, text
 
 if TYPE_CHECKING:
@@ -76,6 +77,13 @@ class UnderdrawingLoraStack(LoraNode):
             },
         }
 
+    @classmethod
+    def IS_CHANGED(cls, text: str | None = None, **_: Any) -> str | float:
+        """Change with the files that the tags name."""
+        from ..adapters.prompts.lora_requests import list_tagged_files
+
+        return files_state(lambda: list_tagged_files(text, host.HOOKS.folders("lora")))
+
     def load(
         self, model: Any, clip: Any, text: str, presets: str = "", steps: int = 0, problems: str = "stop"
     ) -> Answer:
@@ -113,6 +121,11 @@ class UnderdrawingLoraLoader(LoraNode):
             "strength_clip": number(1.0, -100.0, 100.0, "Strength on the text encoders"),
         }
         return {"required": {"model": MODEL, "lora_name": files(), **strengths}, "optional": {"clip": CLIP}}
+
+    @classmethod
+    def IS_CHANGED(cls, lora_name: str | None = None, **_: Any) -> str | float:
+        """Change with the file."""
+        return files_state(lambda: listed_file("lora", lora_name))
 
     def load(
         self,

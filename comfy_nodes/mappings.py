@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core import settings
 from ..core.errors import BadParameter
 from . import host
 from .notes import report_notes
 
-FAMILIES = ("annotators", "operations", "tools", "poses", "aux_compat", "aux_poses", "lora", "embeddings")
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FAMILIES = (
+    *("annotators", "operations", "tools", "workflow_weights", "poses"),
+    *("aux_compat", "aux_poses", "lora", "embeddings"),
+)
 """Modules that have `nodes()`, and some `drop_ins()`: both class name → class with a TITLE."""
 WEB_DIRECTORY = str(Path(__file__).absolute().parent / "web")
 
 
 def use_drop_ins() -> bool:
-    """Whether the names of the other pack are free and not switched off by UNDERDRAWING_DROP_IN=0."""
+    """Whether the names of other packs are not switched off by UNDERDRAWING_DROP_IN=0."""
     try:
-        wanted = settings.DROP_IN.read()
+        return settings.DROP_IN.read()
     except BadParameter as error:
         host.log.warning("%s", error)
-        wanted = True
-    return wanted and not host.peer_is_here()
+        return True
 
 
 def collect_nodes(*, drop_ins: bool) -> dict[str, type]:
-    """Every node by its class name."""
+    """Every node by its class name; without the names of other packs, or of those that are installed themselves."""
     found: dict[str, type] = {}
     for family in FAMILIES:
         try:
             module = import_module(f".{family}", __package__)
             found |= module.nodes()
             if drop_ins and hasattr(module, "drop_ins"):
-                found |= {name: node for name, node in module.drop_ins().items() if name not in found}
+                found |= {name: node for name, node in _free_names(module.drop_ins()) if name not in found}
         except Exception as error:  # noqa: BLE001 - one bad family must not take the others down
             found |= _broken(family, f"{type(error).__name__}: {error}")
     for node in found.values():
@@ -44,6 +50,15 @@ def collect_nodes(*, drop_ins: bool) -> dict[str, type]:
         if not hasattr(getattr(node, function), "__wrapped__"):
             setattr(node, function, report_notes(getattr(node, function)))
     return found
+
+
+def _free_names(nodes: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Names of packs that are not installed; hidden from the search, while workflows that have them open and run."""
+    taken = cache(host.has_pack)
+    for name, node in nodes.items():
+        if not taken(node.alias.pack if hasattr(node, "alias") else host.PEER):
+            node.DEPRECATED = True
+            yield name, node
 
 
 def _broken(family: str, reason: str) -> dict[str, type]:

@@ -8,10 +8,10 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
 KEY = "underdrawing"
-"""Name of our own part of what a node hands to the browser; web/underdrawing.js reads it."""
+"""Name of our own part of what a node hands to the browser; the script in web reads it."""
 _current: ContextVar[list[str] | None] = ContextVar("notes", default=None)
 
 
@@ -23,7 +23,7 @@ def add_note(text: str) -> None:
 
 
 @contextmanager
-def _collect() -> Iterator[list[str]]:
+def _collect() -> Generator[list[str]]:
     notes: list[str] = []
     token = _current.set(notes)
     try:

@@ -10,10 +10,11 @@ from ..core.operation import Job, run
 from ..core.operation_registry import group_title, operations
 from . import host, inputs
 from .annotators import camel, disabled_node
+from .changes import ALWAYS, WRITTEN, files_state, listed_file
+from .embeddings import embedding_library
 from .inputs import PREFIX
 
 if TYPE_CHECKING:
-    from ..adapters.prompts.library import Library
     from ..core.operation import Operation, Report, Slot
     from ..core.operation_registry import OperationType
     from ..core.params import Value
@@ -49,9 +50,20 @@ class OperationNode:
         return {"required": required, "optional": first | overwrite | last}
 
     @classmethod
-    def IS_CHANGED(cls, **_: Any) -> float | str:
-        """Run every time where the answer lies outside the graph."""
-        return float("nan") if cls.operation.spec.volatile else ""
+    def IS_CHANGED(cls, **given: Any) -> float | str:
+        """Change with the files that are read and written; run every time where the answer lies outside the graph."""
+        if cls.operation.spec.volatile:
+            return ALWAYS
+        slots = cls.operation.slots()
+        return files_state(
+            lambda: [p for s in slots for p in _slot_files(s, given.get(input_name(s)))], cls.step(given)
+        )
+
+    @classmethod
+    def step(cls, given: dict[str, Any]) -> str:
+        """What tells one use of this node from another: the name of what it writes, or of its input."""
+        names = ("filename", *(input_name(slot) for slot in cls.operation.slots()))
+        return " ".join([cls.__name__, *(value for name in names if isinstance(value := given.get(name), str))])
 
     def run(self, **given: Any) -> Any:
         """Run the operation; raises what it raises."""
@@ -68,6 +80,7 @@ class OperationNode:
             host.HOOKS.note(f"{operation.spec.title}: {note}")
         if report.errors:
             raise report.errors[0]
+        WRITTEN.add(self.step(given), report.files)
         return _outputs(operation, report)
 
 
@@ -85,7 +98,7 @@ def _slot_input(slot: Slot) -> inputs.Input:
             files = host.paths().get_filename_list(host.FOLDERS[slot.kind])
             return inputs.choice(files, slot.help)
         case "embedding":
-            return inputs.choice([f"{e.relative}{e.path.suffix}" for e in _embedding_library().entries], slot.help)
+            return inputs.choice([f"{e.relative}{e.path.suffix}" for e in embedding_library().entries], slot.help)
         case "weights":
             from ..preprocessors.weights.catalogue import records
 
@@ -109,7 +122,7 @@ def _slot_value(slot: Slot, given: Any) -> Any:
         case "lora" | "checkpoint":
             return Path(host.paths().get_full_path_or_raise(host.FOLDERS[slot.kind], given))
         case "embedding":
-            return _embedding_library().find(given)
+            return embedding_library().find(given)
         case "weights":
             return () if given == NOTHING else (given,)
         case "poses":
@@ -124,12 +137,21 @@ def _slot_value(slot: Slot, given: Any) -> Any:
             return given
 
 
-def _embedding_library() -> Library:
-    """Files of every kind in the embeddings folders."""
-    from ..adapters.prompts.library import EXTENSIONS, Library
-    from ..adapters.prompts.prompt_embeddings import PICTURES
+def _slot_files(slot: Slot, given: Any) -> list[Path]:
+    """Files that a slot reads. Raises UnknownName, BadParameter."""
+    match slot.kind:
+        case "lora" | "checkpoint" if not slot.live:
+            return listed_file(slot.kind, given)
+        case "embedding" if isinstance(given, str):
+            return [embedding_library().find(given)]
+        case "loras":
+            from ..adapters.prompts.lora_requests import list_tagged_files
 
-    return Library.scan(host.HOOKS.folders("embedding"), extensions=(*EXTENSIONS, *PICTURES))
+            return list_tagged_files(given, host.HOOKS.folders("lora"))
+        case "file" if isinstance(given, str):
+            return [Path(given)]
+        case _:
+            return []
 
 
 def _target_path(operation: OperationType, given: dict[str, Any], values: dict[str, Value], job: Job) -> Path:

@@ -10,7 +10,8 @@ from ..core.errors import BadImage
 from ..core.poses.files import read_poses, to_documents
 from ..core.poses.reading import parse_poses
 from . import host, inputs
-from .inputs import PREFIX
+from .changes import WRITTEN, files_state
+from .inputs import NODE_ID, PREFIX
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,14 +51,20 @@ class SavePoses:
     def INPUT_TYPES(cls) -> Inputs:
         """Poses and the start of the file name."""
         prefix = ("STRING", {"default": "poses", "tooltip": "Start of the file name, below the output folder"})
-        return {"required": {"poses": POSES, "filename_prefix": prefix}}
+        return {"required": {"poses": POSES, "filename_prefix": prefix}, "hidden": NODE_ID}
 
-    def save(self, poses: Any, filename_prefix: str) -> dict[str, Any]:
+    @classmethod
+    def IS_CHANGED(cls, filename_prefix: str = "", unique_id: str = "", **_: Any) -> str | float:
+        """Change when the file that was written is gone."""
+        return files_state(list, f"{unique_id} {filename_prefix}")
+
+    def save(self, poses: Any, filename_prefix: str, unique_id: str = "") -> dict[str, Any]:
         """Write the file and say where."""
         from ..core.files import atomic_write
 
         path, entry = next(host.new_files(filename_prefix, ".json", 1))
         atomic_write(path, to_json(poses).encode())
+        WRITTEN.add(f"{unique_id} {filename_prefix}", [path])
         return {"ui": {"text": [f"{entry['subfolder']}/{path.name}".lstrip("/")]}}
 
 
@@ -75,10 +82,9 @@ class LoadPoses:
         return {"required": {"file": ("STRING", {"default": "poses.json", "tooltip": text})}}
 
     @classmethod
-    def IS_CHANGED(cls, file: str | None = None) -> str:
+    def IS_CHANGED(cls, file: str | None = None) -> str | float:
         """Change with the file."""
-        path = None if file is None else _inside(file)
-        return f"{path.stat().st_mtime_ns}" if path is not None and path.is_file() else ""
+        return files_state(lambda: [] if file is None else filter(None, [_inside(file)]))
 
     def load(self, file: str) -> tuple[list[dict[str, Any]]]:
         """Read the poses; raises BadImage when the file is not there or holds something else."""

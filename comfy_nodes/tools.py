@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..core.errors import UnderdrawingError
 from ..core.images.geometry import Size, find_pixel_perfect
 from ..preprocessors import registry
 from . import host, inputs
 from .annotators import annotate, run_annotator
+from .changes import WRITTEN, files_state
 from .inputs import PREFIX
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from torch import Tensor
 
     from ..core.images.geometry import FitMode
+    from ..core.registry import AnnotatorType
 
     Inputs = dict[str, dict[str, inputs.Input]]
 
@@ -33,6 +39,18 @@ class AnyAnnotator:
         optional = {"resolution": inputs.RESOLUTION, "match_input": inputs.MATCH_INPUT, "mask": inputs.MASK}
         return {"required": {"image": inputs.IMAGE, "annotator": name}, "optional": optional}
 
+    @classmethod
+    def VALIDATE_INPUTS(cls, annotator: str) -> bool | str:
+        """Accept every name that is known; say what to use in place of one that is not offered."""
+        return check_name(annotator)
+
+    @classmethod
+    def list_runs(cls, stored: dict[str, Any]) -> Iterator[tuple[AnnotatorType, dict[str, Any]]]:
+        """What a name runs. Raises UnknownName."""
+        if isinstance(stored.get("annotator"), str):
+            found = registry.resolve(stored["annotator"])
+            yield found.annotator, found.presets
+
     def annotate(
         self,
         image: Tensor,
@@ -42,9 +60,10 @@ class AnyAnnotator:
         mask: Tensor | None = None,
     ) -> Any:
         """Make the maps; a mask is left out where none is taken."""
-        chosen = registry.resolve(annotator).annotator
-        used = mask if chosen.spec.takes_mask else None
-        result = run_annotator(chosen, image, {}, 0 if match_input else resolution, used)
+        found = registry.resolve(annotator)
+        used = mask if found.annotator.spec.takes_mask else None
+        size = 0 if match_input else resolution
+        result = run_annotator(found.annotator, image, dict(found.presets), size, used, found.note)
         return (first(result),)
 
 
@@ -63,7 +82,6 @@ class Sheet:
     def draw(self, image: Tensor, resolution: int = 512) -> tuple[Tensor]:
         """Draw the sheet; annotators that cannot run here are left out, and the log says why."""
         from ..core.diagnostics.availability import explain_unavailable
-        from ..core.errors import UnderdrawingError
         from ..core.images.contact_sheet import draw_sheet
         from . import pictures
 
@@ -137,19 +155,34 @@ class SaveValues:
     def INPUT_TYPES(cls) -> Inputs:
         """Values and the start of the file name."""
         prefix = ("STRING", {"default": "values", "tooltip": "Start of the file name, below the output folder"})
-        return {"required": {"values": ("MASK", {}), "filename_prefix": prefix}}
+        return {"required": {"values": ("MASK", {}), "filename_prefix": prefix}, "hidden": inputs.NODE_ID}
 
-    def save(self, values: Tensor, filename_prefix: str) -> dict[str, Any]:
+    @classmethod
+    def IS_CHANGED(cls, filename_prefix: str = "", unique_id: str = "", **_: Any) -> str | float:
+        """Change when a file that was written is gone."""
+        return files_state(list, f"{unique_id} {filename_prefix}")
+
+    def save(self, values: Tensor, filename_prefix: str, unique_id: str = "") -> dict[str, Any]:
         """Write one file per picture and show them."""
         from ..core.files import atomic_write
         from ..core.images.writing import encode_values
 
         numbers = values.detach().cpu().float().numpy().reshape(-1, *values.shape[-2:])
-        files: list[dict[str, str]] = []
+        files: dict[Path, dict[str, str]] = {}
         for path, entry in host.new_files(filename_prefix, ".png", len(numbers)):
             atomic_write(path, encode_values(numbers[len(files)], {}))
-            files.append(entry)
-        return {"ui": {"images": files}}
+            files[path] = entry
+        WRITTEN.add(f"{unique_id} {filename_prefix}", files)
+        return {"ui": {"images": list(files.values())}}
+
+
+def check_name(name: str) -> bool | str:
+    """Answer of VALIDATE_INPUTS for the name of an annotator on any host."""
+    try:
+        registry.resolve(name)
+    except UnderdrawingError as error:
+        return str(error)
+    return True
 
 
 def first(result: Any) -> Any:

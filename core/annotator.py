@@ -63,6 +63,7 @@ class Alias(msgspec.Struct, frozen=True):
 
     title, widgets: label and inputs of the ComfyUI node of that name, so that saved workflows open unchanged.
     instead: what the name means elsewhere, when that is another network than here; noted with every map.
+    pack: folder of the pack that the node comes from, beside which ours has no node of that name.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Alias(msgspec.Struct, frozen=True):
     title: str = ""
     widgets: tuple[Widget, ...] = ()
     instead: str = ""
+    pack: str = "comfyui_controlnet_aux"
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):

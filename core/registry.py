@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .annotator import Alias
 
 GROUP = "underdrawing.annotators"
+WEIGHTS_SUFFIXES = (".pt", ".pth", ".onnx", ".safetensors", ".torchscript")
 AnnotatorType = type[Annotator[Any]]
 Source = tuple[str, "Callable[[], AnnotatorType]"]
 
@@ -109,6 +111,19 @@ def describe_difference(annotator: AnnotatorType, alias: Alias) -> str:
     if not alias.instead:
         return ""
     return f"{alias.name} means {alias.instead} elsewhere; here it is {annotator.spec.title} ({annotator.spec.id})"
+
+
+def describe_other_files(annotator: AnnotatorType, values: dict[str, Value], names: Iterable[Any]) -> str:
+    """Note for maps of a workflow that names files of another pack: which of ours stand for them; empty if the same.
+
+    Raises BadParameter as the annotator would.
+    """
+    files = annotator.weights_for(annotator.params(**values))
+    known = {PurePosixPath(name).name for weight in files for name in (weight.file, *weight.known_as)}
+    asked = {name: None for name in names if isinstance(name, str) and name.endswith(WEIGHTS_SUFFIXES)}
+    others = [name for name in asked if name not in known]
+    ours = [name for weight in files if (name := PurePosixPath(weight.file).name) not in asked]
+    return f"{', '.join(ours)} in place of {', '.join(others)}" if others and ours else ""
 
 
 def _find_similar(name: str, names: Iterable[str]) -> list[str]:

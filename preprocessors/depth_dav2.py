@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
-from ..core.aux_inputs import RESOLUTION, Widget
+from ..core.aux_inputs import RESOLUTION, Widget, number
 from ..core.params import Params, about, between
 from .weights.depth_files import (
     CONSUMERS,
@@ -33,6 +33,16 @@ WIDGETS = (
             SMALL: {"model": "small"},
         },
     ),
+    RESOLUTION,
+)
+METRIC_WIDGETS = (
+    Widget(
+        name="environment",
+        default="indoor",
+        choices=("indoor", "outdoor"),
+        means={place: {"model": f"small_{place}"} for place in ("indoor", "outdoor")},
+    ),
+    number("max_depth", 20.0, 0.0, 100.0, step=0.01),
     RESOLUTION,
 )
 MODEL_HELP = "Size of the backbone; small_indoor and small_outdoor give metres; base and large are non-commercial"
@@ -71,6 +81,14 @@ class DepthDav2(Annotator[DepthDav2Params]):
                 {"model": "large", "variant": "original"},
                 "Depth Anything V2 - Relative",
                 WIDGETS,
+            ),
+            Alias(
+                "Metric_DepthAnythingV2Preprocessor",
+                "comfyui",
+                {"model": "small_indoor"},
+                "Depth Anything V2 - Metric",
+                METRIC_WIDGETS,
+                instead="the large metric network",
             ),
         ),
         consumers=CONSUMERS,

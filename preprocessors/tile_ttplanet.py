@@ -11,6 +11,8 @@ from ..core.params import Params, about, between
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+TOOLSET = "Comfyui_TTP_Toolset"
+"""Pack of TTPlanet's own node."""
 SCALE = number("scale_factor", 1.0, 1.0, 8.0, "scale_factor", step=0.01)
 BLUR = number("blur_strength", 2.0, 1.0, 10.0, "blur_strength", step=0.01)
 GUIDED = (
@@ -29,7 +31,7 @@ class TtplanetParams(Params, frozen=True):
         Literal["guided", "simple"], about("guided: blur, smooth but keep edges, coarsen; simple: coarsen, then blur")
     ] = "guided"
     scale_factor: Annotated[float, between(1, 8, "Factor by which detail is coarsened", step=0.01)] = 1.0
-    blur_strength: Annotated[float, between(1, 10, "Width of the blur's window in pixels", step=0.01)] = 2.0
+    blur_strength: Annotated[float, between(1, 20, "Width of the blur's window in pixels", step=0.01)] = 2.0
     radius: Annotated[int, between(1, 20, "guided: how far a pixel's neighbourhood reaches")] = 7
     eps: Annotated[float, between(0.001, 0.1, "guided: variance below which a neighbourhood is flat", step=0.001)] = (
         0.01
@@ -58,6 +60,17 @@ class TileTtplanet(Annotator[TtplanetParams]):
                 {"method": "simple"},
                 "TTPlanet Tile Simple",
                 (SCALE, BLUR),
+            ),
+            Alias(
+                "TTPlanet_Tile_Preprocessor_Simple",
+                "comfyui",
+                {"method": "simple", "scale_factor": 2.0, "blur_strength": 1.0},
+                "TTPlanet_Tile_Preprocessor_Simple",
+                (
+                    number("scale_factor", 2.0, 1.0, 8.0, "scale_factor", step=0.05),
+                    number("blur_strength", 1.0, 1.0, 20.0, "blur_strength", step=0.1),
+                ),
+                pack=TOOLSET,
             ),
         ),
         consumers=("TTPlanet/TTPLanet_SDXL_Controlnet_Tile_Realistic",),

@@ -93,6 +93,11 @@ class Library:
                         return self._only(name, hits, target)
         raise UnknownName(f"no file is called {name!r}", where="name", fix=self._nearest(target))
 
+    def list_named(self, text: str | None) -> list[Path]:
+        """Files whose names stand in a text, whatever the case; all of them for None."""
+        folded = None if text is None else _folded(text)
+        return [entry.path for entry in self.entries if folded is None or _folded(entry.stem) in folded]
+
     def _without_extension(self, name: str) -> str:
         stem, dot, extension = name.rpartition(".")
         return stem if dot + extension.lower() in self.extensions else ""

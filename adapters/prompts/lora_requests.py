@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...core.errors import BadParameter, UnderdrawingError
 from ...core.operation import WeightedLora
 from ..applying.receipt import Receipt
+from .library import Library
 from .requests import find_adapter, is_timed, make_timeline, read_presets, truncate_ranks
 from .tags import ADAPTERS, read_call, read_tags, split_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from ..adapter import Adapter
     from ..applying.receipt import AdapterReceipt
@@ -62,6 +63,20 @@ def read_requests(
             if not skip:
                 raise
             found.notes.append(f"skipped {tag.text}: {error}")
+    return found
+
+
+def list_tagged_files(prompt: str | None, folders: Sequence[Path]) -> list[Path]:
+    """Files that the tags of a prompt name, by name alone where none is found; all LoRAs for a prompt not known yet."""
+    if prompt is None:
+        return Library.scan(folders).list_named(None)
+    found: list[Path] = []
+    for tag in split_tags(prompt)[1]:
+        if tag.kind in ADAPTERS and tag.positional:
+            try:
+                found.append(find_adapter(tag.positional[0], folders))
+            except UnderdrawingError:
+                found.append(Path(tag.positional[0]))
     return found
 
 

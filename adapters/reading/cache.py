@@ -14,14 +14,15 @@ class AdapterCache:
     """Reads an adapter once for as long as its file stays the same and every run asks for it."""
 
     def __init__(self) -> None:
-        self._last: dict[tuple[Path, int], Adapter] = {}
-        self._current: dict[tuple[Path, int], Adapter] = {}
+        self._last: dict[tuple[Path, int, int], Adapter] = {}
+        self._current: dict[tuple[Path, int, int], Adapter] = {}
 
     def read(self, path: Path) -> Adapter:
         """The adapter in a file. Raises as `load_adapter`."""
         from .load import load_adapter
 
-        key = path, path.stat().st_mtime_ns
+        state = path.stat()
+        key = path, state.st_size, state.st_mtime_ns
         self._current[key] = self._current.get(key) or self._last.get(key) or load_adapter(path)
         return self._current[key]
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 InferenceBackend = Literal["auto", "onnxruntime", "torch"]
 INFERENCE_BACKEND_HELP = "Inference backend of the networks; auto: ONNX Runtime where it is installed, torch otherwise"
+RUNS_ON_TORCH = "choose yolox_l and dw-ll_ucoco_384, which also run on torch when inference_backend is auto"
 INSTALL_TRANSFORMERS = "pip install 'transformers>=4.48'"
 
 
@@ -45,6 +46,9 @@ def check_packages(weights: Iterable[Weight]) -> None:
         if is_onnx(weight):
             from ...core.networks.onnx import load_runtime
 
-            load_runtime(weight.id)
+            try:
+                load_runtime(weight.id)
+            except MissingExtra as error:
+                raise MissingExtra(error.what, where=error.where, fix=f"{error.fix}, or {RUNS_ON_TORCH}") from error
         elif weight == RTDETR and find_spec("transformers") is None:
             raise MissingExtra("needs the package transformers", where=weight.id, fix=INSTALL_TRANSFORMERS)

@@ -52,6 +52,10 @@ class Host:
         def lists(_: str) -> list[str]:
             return []
 
+        def find(name: str, file: str) -> str | None:
+            found = [Path(folder) / file for folder in self.folders[name]]
+            return next((str(path) for path in found if path.is_file()), None)
+
         def listed(name: str) -> list[str]:
             return self.folders[name]
 
@@ -61,6 +65,7 @@ class Host:
             add_model_folder_path=add,
             get_folder_paths=listed,
             get_filename_list=lists,
+            get_full_path=find,
             get_input_directory=lambda: str(self.base / "input"),
             get_output_directory=lambda: str(self.base / "output"),
             get_temp_directory=lambda: str(self.base / "temp"),

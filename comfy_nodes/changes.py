@@ -1,0 +1,37 @@
+"""When the host has to run a node again although its inputs are the same: files that it reads or wrote have changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import UnderdrawingError
+from ..core.file_state import WrittenFiles, describe_files
+from . import host
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+WRITTEN = WrittenFiles()
+"""What the nodes of this process wrote."""
+ALWAYS = float("nan")
+"""Answer of IS_CHANGED that equals no earlier one."""
+
+
+def files_state(find: Callable[[], Iterable[Path]], step: str = "") -> str | float:
+    """Answer of IS_CHANGED: the files that a node reads, and whether what its step wrote is still there.
+
+    A node whose files cannot be named runs, and says why.
+    """
+    try:
+        losses = f"{WRITTEN.count_losses(step)}\n" if step else ""
+        return losses + describe_files(find())
+    except (UnderdrawingError, OSError, ValueError):
+        return ALWAYS
+
+
+def listed_file(kind: str, name: Any) -> list[Path]:
+    """File of a combo of that kind; nothing for an input that is linked."""
+    if not isinstance(name, str):
+        return []
+    return [Path(host.paths().get_full_path(host.FOLDERS[kind], name) or name)]

@@ -1,0 +1,94 @@
+"""The node that fetches every weights file that the nodes of the queued workflow need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import UnderdrawingError
+from . import host, inputs
+from .changes import ALWAYS
+from .inputs import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ..core.weights.record import Weight
+    from .tools import Inputs
+
+ID = "weights.fetch"
+
+
+class FetchWorkflow:
+    """Fetches every weights file that the nodes of this workflow need, with the choices that they are set to.
+
+    It only lists them, with sizes and licences, until the switch is on. Put it before the first annotator (the picture
+    goes through it) to let it run before them, or queue it alone.
+    """
+
+    TITLE = host.FETCH_NODES[0]
+    CATEGORY = f"{PREFIX}/Tools"
+    RETURN_TYPES, RETURN_NAMES, FUNCTION = ("STRING", "IMAGE"), ("report", "image"), "fetch"
+    OUTPUT_NODE = True
+    SEARCH_ALIASES = ("download models", "missing models", "weights")
+
+    @classmethod
+    def INPUT_TYPES(cls) -> Inputs:
+        """Consent as for one file, what else may be chosen there, and a picture that is handed on."""
+        from ..core.operation_registry import operations
+
+        operation = operations()[ID]
+        consent = operation.spec.consent
+        required = [(consent.name, ("BOOLEAN", {"default": False, "tooltip": consent.help}))] if consent else []
+        switches = (field for field in operation.fields() if field.kind == "bool" and field.name != "all")
+        fields = {field.name: inputs.of_field(field, field.default) for field in switches}
+        image: inputs.Input = ("IMAGE", {"tooltip": "Handed on as it is, so that what follows runs after this node"})
+        hidden: dict[str, Any] = {"prompt": "PROMPT"}
+        return {"required": dict(required), "optional": {"image": image, **fields}, "hidden": hidden}
+
+    @classmethod
+    def IS_CHANGED(cls, **_: Any) -> float:
+        """Run every time: the answer lies outside the graph."""
+        return ALWAYS
+
+    def fetch(self, prompt: Mapping[str, Any] | None = None, image: Any = None, **given: Any) -> Any:
+        """Fetch what is missing; one failure does not stop the others, and is raised at the end."""
+        from ..core.operation import Job, run
+        from ..core.operation_registry import operations
+
+        operation = operations()[ID]
+        needed = {weight.id: weight for weight in _needed(prompt or {}) if weight.repo}
+        if not needed:
+            text = "no node of this workflow needs weights that do not come with this pack"
+            return {"ui": {"text": [text]}, "result": (text, image)}
+        consent = operation.spec.consent
+        job = Job(host.HOOKS, consent=not consent or bool(given.pop(consent.name, False)))
+        report = run(operation, {"weights": tuple(needed)}, given, job)
+        for note in report.notes:
+            host.HOOKS.note(note)
+        if report.errors:
+            raise report.errors[0]
+        return {"ui": {"text": [report.text]}, "result": (report.text, image)}
+
+
+def _needed(prompt: Mapping[str, Any]) -> Iterator[Weight]:
+    """Weights of the nodes of a prompt; a node whose values cannot be used is reported and left out."""
+    from .mappings import NODE_CLASS_MAPPINGS
+
+    for number, entry in prompt.items():
+        node = NODE_CLASS_MAPPINGS.get(entry.get("class_type", ""))
+        stored: dict[str, Any] = entry.get("inputs", {})
+        if not hasattr(node, "list_runs"):
+            continue
+        linked = sorted(name for name, value in stored.items() if isinstance(value, list))
+        try:
+            for annotator, values in node.list_runs({k: v for k, v in stored.items() if k not in linked}):
+                yield from annotator.weights_for(annotator.params(**values))
+                if names := sorted({field.name for field in annotator.fields()} & {*linked}):
+                    host.HOOKS.note(f"node {number}: {', '.join(names)} comes from another node; the default is taken")
+        except UnderdrawingError as error:
+            host.HOOKS.note(f"node {number} left out: {error}")
+
+
+def nodes() -> dict[str, type]:
+    """Class name → node."""
+    return {f"{PREFIX}FetchWorkflow": FetchWorkflow}
