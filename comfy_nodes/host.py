@@ -9,7 +9,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+from ..core.files import report_write_errors
 from ..core.hooks import FileKind, HostHooks
 from ..core.progress import Progress
 from ..core.weights.search_paths import HOST_FOLDER as FOLDER
@@ -28,6 +30,8 @@ FOLDERS = {"lora": "loras", "checkpoint": "checkpoints", "embedding": "embedding
 """Kind of file → ComfyUI's name of the folders for it."""
 NAME = "underdrawing"
 PEER = "comfyui_controlnet_aux"
+SERVED = "!$&'()*+,:;=@~"
+"""Signs, beside letters and digits of ASCII, that a folder's name may have in ComfyUI's addresses."""
 FETCH_NODES = ("Fetch what this workflow needs (Underdrawing)", "Fetch weights (Underdrawing)")
 """Titles of the nodes that fetch weights."""
 
@@ -58,6 +62,29 @@ def settle() -> None:
     register_host(Path(folders.base_path), map(Path, folders.get_folder_paths(FOLDER)))
     get_store().may_ask = False
     set_command(find_command())
+    _check_folder_name()
+
+
+def _check_folder_name() -> None:
+    """Warn once of a folder name whose files ComfyUI lists but does not serve."""
+    name = Path(__file__).absolute().parents[1].name
+    if not (__package__ or "").startswith(f"{NAME}.") and quote(name, safe=SERVED) != name:
+        text = "the folder name %r keeps ComfyUI from serving this pack's templates, help pages and reports on nodes"
+        log.warning(f"underdrawing: {text}: rename it, for example to %r", name, NAME)
+
+
+def require_file(kind: str, name: str) -> Path:
+    """File of a combo of that kind. Raises BadParameter, which names the folders, when it is gone."""
+    from ..core.errors import BadParameter
+    from ..core.file_names import check_typed_name
+
+    folders = paths()
+    if path := folders.get_full_path(FOLDERS[kind], check_typed_name(name, kind)):
+        return Path(path)
+    places = ", ".join(folders.get_folder_paths(FOLDERS[kind]))
+    raise BadParameter(
+        f"no {kind} file {name!r} is in {places}", where=kind, fix="reload the list and choose one of it"
+    )
 
 
 def find_command() -> list[str]:
@@ -145,10 +172,20 @@ def check_interrupted() -> None:
 
 
 def new_files(prefix: str, suffix: str, count: int) -> Iterator[tuple[Path, dict[str, str]]]:
-    """Paths of files that do not exist yet below the output folder, and what the browser is given to show them."""
-    folders = paths()
+    """Paths of files that do not exist yet below the output folder, and what the browser is given to show them.
+
+    Raises BadParameter for a name that no file can have, or that leaves the output folder.
+    """
+    from ..core.errors import BadParameter
+    from ..core.file_names import check_typed_name
+
+    folders, where = paths(), "filename_prefix"
     output = folders.get_output_directory()
-    folder, name, counter, below, _ = folders.get_save_image_path(prefix, output)
+    check_typed_name(f"{prefix}_00001_{suffix}", where)
+    if ".." in Path(prefix).parts or Path(prefix).is_absolute():
+        raise BadParameter(f"{prefix!r} leaves the output folder", where=where, fix="write name, or sub-folder/name")
+    with report_write_errors(Path(output) / prefix):
+        folder, name, counter, below, _ = folders.get_save_image_path(prefix, output)
     while count:
         path = Path(folder) / f"{name}_{counter:05}_{suffix}"
         counter += 1

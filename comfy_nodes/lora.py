@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import host
@@ -20,11 +19,6 @@ CLIP: Input = ("CLIP", {"tooltip": "Text encoders; without them only the UNet is
 def files() -> Input:
     """The files in the loras folders."""
     return choice(host.paths().get_filename_list("loras"), "File in a loras folder")
-
-
-def path_of(lora_name: str) -> Path:
-    """Where a file of that combo lies."""
-    return Path(host.paths().get_full_path_or_raise("loras", lora_name))
 
 
 def answer(report: str, data: Any, *outputs: Any) -> Answer:
@@ -142,7 +136,7 @@ class UnderdrawingLoraLoader(LoraNode):
         from ..adapters.prompts.lora_requests import LoraRequest
         from .adapting import apply
 
-        adapter = self.cache.read(path_of(lora_name))
+        adapter = self.cache.read(host.require_file("lora", lora_name))
         self.cache.forget_unused()
         weights = parse_blocks(blocks.strip(), elements.strip()) if (blocks + elements).strip() else None
         requests = [LoraRequest(adapter, strength_model, strength_clip, weights)]

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..core.file_names import check_typed_name
 from ..core.operation import Job, run
 from ..core.operation_registry import group_title, operations
 from . import host, inputs
@@ -120,7 +121,7 @@ def _slot_value(slot: Slot, given: Any) -> Any:
 
             return Live(slot.name, given)
         case "lora" | "checkpoint":
-            return Path(host.paths().get_full_path_or_raise(host.FOLDERS[slot.kind], given))
+            return host.require_file(slot.kind, given)
         case "embedding":
             return embedding_library().find(given)
         case "weights":
@@ -133,7 +134,9 @@ def _slot_value(slot: Slot, given: Any) -> Any:
             from ..adapters.prompts.lora_requests import weighted_loras
 
             return weighted_loras(given, host.HOOKS.folders("lora"))
-        case "text" | "file":
+        case "file":
+            return check_typed_name(given, slot.name)
+        case "text":
             return given
 
 
@@ -165,7 +168,7 @@ def _target_path(operation: OperationType, given: dict[str, Any], values: dict[s
     name = str(given.get("filename", "")).strip()
     if not name and target.name_optional:
         name = str(given[input_name(operation.slots()[0])]).rpartition(".")[0]
-    path = job.host.folders(target.kind)[0] / f"{check_name(name.removesuffix(suffix))}{suffix}"
+    path = job.host.folders(target.kind)[0] / check_name(f"{name.removesuffix(suffix)}{suffix}" if name else name)
     job.check_free(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     return path

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..core.errors import BadImage
+from ..core.file_names import check_typed_name
 from ..core.poses.files import read_poses, to_documents
 from ..core.poses.reading import parse_poses
 from . import host, inputs
@@ -98,11 +100,14 @@ class LoadPoses:
 
 
 def _inside(name: str) -> Path | None:
-    """Path of a file below ComfyUI's own folders; None for one that is elsewhere."""
+    """Path of a file below ComfyUI's own folders; None for one that is elsewhere. Links in them are the user's own.
+
+    Raises BadParameter for a name that no file can have.
+    """
     folders = host.paths()
-    path = Path(folders.get_annotated_filepath(name)).resolve()
+    path = Path(os.path.normpath(Path(folders.get_annotated_filepath(check_typed_name(name, "file"))).absolute()))
     own = (folders.get_input_directory(), folders.get_output_directory(), folders.get_temp_directory())
-    return path if any(path.is_relative_to(Path(folder).resolve()) for folder in own) else None
+    return path if any(path.is_relative_to(Path(folder).absolute()) for folder in own) else None
 
 
 def nodes() -> dict[str, type]:

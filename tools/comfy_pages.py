@@ -63,19 +63,21 @@ def outputs_of(node: Any) -> Iterator[tuple[str, str, str]]:
     yield from zip(kinds, names, texts, strict=True)
 
 
-def page(name: str, node: Any) -> str:
-    """Help page as Markdown."""
-    doc = inspect.cleandoc(node.__doc__ or node.DESCRIPTION)
-    lines = [f"# {node.TITLE}", "", doc, "", "| input | type | default | range | meaning |", "|---|---|---|---|---|"]
+def page(name: str, node: Any, word: Callable[[str], str] = str) -> str:
+    """Help page as Markdown, in the words of a language; word: English to it."""
+    summary, _, rest = inspect.cleandoc(node.__doc__ or node.DESCRIPTION).partition("\n")
+    head = [word(label) for label in ("input", "type", "default", "range", "meaning")]
+    lines = [f"# {word(node.TITLE)}", "", "\n".join([word(summary), rest]).rstrip(), "", f"| {' | '.join(head)} |"]
+    lines.append("|---|---|---|---|---|")
     for label, kind, options in inputs_of(node):
-        sort = "choice" if isinstance(kind, list) else kind
+        sort = word("choice") if isinstance(kind, list) else kind
         default = options.get("default", kind[0] if isinstance(kind, list) and kind else "")
-        text = str(options.get("tooltip", "")).replace("|", "\\|").replace("\n", " ")
+        text = word(str(options.get("tooltip", ""))).replace("|", "\\|").replace("\n", " ")
         cell = str(default).replace("|", "\\|").replace("\n", " ")
         lines.append(f"| `{label}` | {sort} | {cell} | {span(kind, options)} | {text} |")
-    rows = [f"* `{label}` ({kind}){': ' + text if text else ''}" for kind, label, text in outputs_of(node)]
-    more = facts(node)
-    return "\n".join([*lines, "", *(["Outputs:", "", *rows, ""] if rows else []), *more]).rstrip() + "\n"
+    rows = [f"* `{label}` ({kind}){': ' + word(text) if text else ''}" for kind, label, text in outputs_of(node)]
+    more = facts(node, word)
+    return "\n".join([*lines, "", *([word("Outputs:"), "", *rows, ""] if rows else []), *more]).rstrip() + "\n"
 
 
 def span(kind: Any, options: dict[str, Any]) -> str:
@@ -85,7 +87,7 @@ def span(kind: Any, options: dict[str, Any]) -> str:
     return f"{options['min']} to {options['max']}" if "min" in options else ""
 
 
-def facts(node: Any) -> list[str]:
+def facts(node: Any, word: Callable[[str], str] = str) -> list[str]:
     """Licence, names and readers of an annotator."""
     if not hasattr(node, "annotator"):
         return []
@@ -94,25 +96,25 @@ def facts(node: Any) -> list[str]:
     spec = node.annotator.spec
     note = describe_difference(node.annotator, node.alias) if hasattr(node, "alias") else ""
     packages = ", ".join(module for module in spec.requires if module not in ("cv2", "torch"))
-    names = ", ".join(dict.fromkeys(alias.name for alias in spec.aliases)) or "none"
-    commercial = "yes" if spec.commercial else "no"
+    names = ", ".join(dict.fromkeys(alias.name for alias in spec.aliases)) or word("none")
+    commercial = word("yes" if spec.commercial else "no")
     return [
-        f"* licence: {spec.licence}; commercial use: {commercial}",
-        f"* read by: {', '.join(spec.consumers) or 'no ControlNet in particular'}",
-        f"* other names: {names}",
-        f"* source: {spec.source}",
+        f"* {word('licence')}: {spec.licence}; {word('commercial use')}: {commercial}",
+        f"* {word('read by')}: {', '.join(spec.consumers) or word('no ControlNet in particular')}",
+        f"* {word('other names')}: {names}",
+        f"* {word('source')}: {spec.source}",
         *([f"* {note}"] if note else []),
-        *([f"* needs the package {packages}"] if packages else []),
-        *weights(node),
+        *([f"* {word('needs the package')} {packages}"] if packages else []),
+        *weights(node, word),
     ]
 
 
-def weights(node: Any) -> list[str]:
+def weights(node: Any, word: Callable[[str], str] = str) -> list[str]:
     """Files of a network, those that the node's defaults need first, and how to get what does not come with us."""
     first = needed(node)
     rest = [weight for weight in node.annotator.spec.weights if weight not in first]
-    rows = [record(weight, default=bool(rest)) for weight in first] + [record(weight) for weight in rest]
-    return ["", "Weights:", "", *rows, *fetching(first, rest)] if rows else []
+    rows = [record(weight, word, default=bool(rest)) for weight in first] + [record(weight, word) for weight in rest]
+    return ["", word("Weights:"), "", *rows, *fetching(first, rest, word)] if rows else []
 
 
 def needed(node: Any) -> tuple[Weight, ...]:
@@ -123,12 +125,19 @@ def needed(node: Any) -> tuple[Weight, ...]:
     return node.annotator.weights_for(params)
 
 
-def fetching(first: Sequence[Weight], rest: Sequence[Weight]) -> list[str]:
+FETCH = (
+    "Fetch files with the nodes `Fetch what this workflow needs` and `Fetch weights`; or on a terminal, where PYTHON is "
+    "ComfyUI's Python and FOLDER this pack's folder in `custom_nodes`:"
+)
+NOT_PINNED = "Not pinned: the hash that the hub states is trusted on first use, see docs/weights.md."
+
+
+def fetching(first: Sequence[Weight], rest: Sequence[Weight], word: Callable[[str], str] = str) -> list[str]:
     """How to get files that do not come with us: those of the defaults, or else the first of the others."""
     kept = [weight.id for weight in first if weight.repo] or [weight.id for weight in rest if weight.repo][:1]
-    lines = ["", f"Fetch files with the node Fetch weights, or with `underdrawing weights fetch {' '.join(kept)}`."]
+    lines = ["", word(FETCH), "", "```sh", f"PYTHON FOLDER weights fetch {' '.join(kept)}", "```"]
     if any(weight.unpinned for weight in (*first, *rest)):
-        lines += ["", "Not pinned: the hash that the hub states is trusted on first use, see docs/weights.md."]
+        lines += ["", word(NOT_PINNED)]
     return lines if kept else []
 
 
@@ -142,15 +151,15 @@ def defaults(node: Any) -> Any:
     return node.annotator.params(**{name: value for values in given for name, value in values.items()})
 
 
-def record(weight: Weight, *, default: bool = False) -> str:
+def record(weight: Weight, word: Callable[[str], str] = str, *, default: bool = False) -> str:
     """A weights file: name, size, licence, where it comes from."""
     parts = [
-        f"* `{weight.id}`{' (default)' if default else ''}",
-        weight.megabytes,
+        f"* `{weight.id}`{' (' + word('default') + ')' if default else ''}",
+        weight.megabytes if weight.size else word("size not known here"),
         weight.licence,
-        "" if weight.commercial else "not for commercial use",
-        "" if weight.repo else "comes with this pack",
-        "not pinned" if weight.unpinned else "",
+        "" if weight.commercial else word("not for commercial use"),
+        "" if weight.repo else word("comes with this pack"),
+        word("not pinned") if weight.unpinned else "",
     ]
     return ", ".join(filter(None, parts))
 
@@ -225,6 +234,7 @@ def interfaces(found: Nodes) -> str:
 def files(found: Nodes, japanese: Japanese) -> dict[Path, str]:
     """Every file of this kind and its content."""
     pages = {DOCS / f"{name}.md": page(name, node) for name, node in found.items()}
+    pages |= {DOCS / name / "ja.md": page(name, node, japanese) for name, node in found.items()}
     locales = {"en": locale(found, lambda text: text), "ja": locale(found, japanese)}
     definitions = {LOCALES / language / "nodeDefs.json": to_json(data) for language, data in locales.items()}
     return pages | definitions | {INTERFACES: interfaces(found)}

@@ -68,7 +68,7 @@ def stale(files: dict[Path, str]) -> list[Path]:
 
 def left_over(files: dict[Path, str]) -> list[Path]:
     """Files of what is gone."""
-    there = (path for folder in FOLDERS for kind in ("*.md", "*.json") for path in folder.glob(kind))
+    there = (path for folder in FOLDERS for kind in ("*.md", "*/*.md", "*.json") for path in folder.glob(kind))
     return [path for path in there if path not in files]
 
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.errors import BadParameter, UnknownName
+from ...core.file_names import LONGEST, find_name_fault
 
 EXTENSIONS = (".safetensors", ".pt", ".ckpt", ".bin")
 RESERVED = frozenset({"none", "addams"})
 """Aliases that A1111 never accepts, in lower case: every other training run is called that."""
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?", re.IGNORECASE)
-_LONGEST = 255
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,12 @@ class Library:
     ) -> Library:
         """List the folders and their sub-folders; opens no file.
 
-        aliases: file -> the `ss_output_name` in its metadata. Linked files count when they lead to a place inside one
-        of
-        the folders; linked sub-folders are not followed (declare their target). A folder that does not exist is empty.
+        aliases: file -> the `ss_output_name` in its metadata. Links to files and folders are followed, wherever they
+        lead, as users lay out their drives; a folder that was visited is not visited again. A folder that does not
+        exist is empty.
         """
-        roots = [folder.resolve() for folder in folders]
         names = {path.resolve(): alias for path, alias in (aliases or {}).items()}
-        found = {path: relative for root in roots for path, relative in _files(root, roots, tuple(extensions))}
+        found = {path: relative for folder in folders for path, relative in _files(folder.absolute(), extensions)}
         return cls(
             tuple(Entry(path, relative, names.get(path, "")) for path, relative in sorted(found.items())),
             tuple(extensions),
@@ -116,7 +115,7 @@ class Library:
 
     def _nearest(self, name: str) -> str:
         known = sorted({entry.stem for entry in self.entries})
-        near = difflib.get_close_matches(name[:_LONGEST], known, n=3)
+        near = difflib.get_close_matches(name[:LONGEST], known, n=3)
         return (
             f"did you mean {' or '.join(near)}?" if near else f"the folders hold {len(known)} files; check the spelling"
         )
@@ -134,11 +133,7 @@ def check_name(name: str) -> str:
     parts = name.split("/")
     faults = {
         "it is empty": not name.strip(),
-        "it is too long": len(name) > 4 * _LONGEST
-        or any(len(part.encode("utf-8", "replace")) > _LONGEST for part in parts),
-        "it holds control or direction characters": any(
-            unicodedata.category(mark) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} for mark in name
-        ),
+        find_name_fault(name): bool(find_name_fault(name)),
         "it is a path with a drive, a stream or a scheme": ":" in name,
         "it holds a backslash": "\\" in name,
         "it starts in the home folder": name.startswith("~"),
@@ -169,12 +164,14 @@ def _folded(text: str) -> str:
     return _normal(text).casefold()
 
 
-def _files(root: Path, roots: list[Path], extensions: tuple[str, ...]) -> list[tuple[Path, str]]:
+def _files(root: Path, extensions: Sequence[str]) -> list[tuple[Path, str]]:
     """Files below root with their relative names, `/` as separator on every system."""
     found: list[tuple[Path, str]] = []
-    for folder, _, names in os.walk(root):
+    visited = set[str]()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        visited.add(os.path.realpath(folder))
+        folders[:] = [name for name in folders if os.path.realpath(Path(folder) / name) not in visited]
         for path in (Path(folder) / name for name in names if Path(name).suffix.lower() in extensions):
-            real = path.resolve() if path.is_symlink() else path
-            if real.is_file() and (real == path or any(real.is_relative_to(inside) for inside in roots)):
+            if path.is_file():
                 found.append((path, path.relative_to(root).with_suffix("").as_posix()))
     return found

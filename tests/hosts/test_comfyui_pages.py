@@ -57,12 +57,23 @@ def test_a_page_shows_every_weights_file_and_the_command_that_fetches_those_of_t
     for name, node in nodes.items():
         text, every = comfy_pages.page(name, node), node.annotator.spec.weights
         assert all(f"* `{weight.id}`" in text for weight in every), name
-        assert ("underdrawing weights fetch" in text) == any(weight.repo for weight in every), name
+        assert ("Fetch what this workflow needs" in text) == any(weight.repo for weight in every), name
+        assert "underdrawing weights fetch" not in text, "a clone has no such command"
         assert " 0.0 MB" not in text, "a size that is not known is not nothing"
         needed = [weight.id for weight in comfy_pages.needed(node) if weight.repo]
         assert f"weights fetch {' '.join(needed)}" in text or not needed, name
     by_peer = comfy_pages.page("HEDPreprocessor", FOUND["HEDPreprocessor"])
     assert "ControlNetHED.pth` (default)" in by_peer, "the other pack's node runs the other pack's weights"
+
+
+def test_every_page_is_there_in_japanese() -> None:
+    """As much as tools/comfy_ja.json translates: the frame of every page, its first line, and what inputs mean."""
+    japanese = comfy_pages.Japanese()
+    for name, node in FOUND.items():
+        text = (comfy_pages.DOCS / name / "ja.md").read_text("utf-8")
+        assert text == comfy_pages.page(name, node, japanese), name
+        assert "入力" in text, name
+        assert "| input |" not in text, name
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.stem)

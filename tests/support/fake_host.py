@@ -49,8 +49,15 @@ class Host:
             plain, _, kind = name.partition(" [")
             return str(self.base / (kind.rstrip("]") or "input") / plain)
 
-        def lists(_: str) -> list[str]:
-            return []
+        def lists(name: str) -> list[str]:
+            folders = [Path(folder) for folder in self.folders.get(name, [])]
+            files = [(folder, path) for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+            return [path.relative_to(folder).as_posix() for folder, path in files]
+
+        def require(name: str, file: str) -> str:
+            if (path := find(name, file)) is None:
+                raise FileNotFoundError(file)
+            return path
 
         def find(name: str, file: str) -> str | None:
             found = [Path(folder) / file for folder in self.folders[name]]
@@ -66,6 +73,7 @@ class Host:
             get_folder_paths=listed,
             get_filename_list=lists,
             get_full_path=find,
+            get_full_path_or_raise=require,
             get_input_directory=lambda: str(self.base / "input"),
             get_output_directory=lambda: str(self.base / "output"),
             get_temp_directory=lambda: str(self.base / "temp"),

@@ -146,6 +146,6 @@ def stubs(base: Path) -> dict[str, ModuleType]:
     vars(made["folder_paths"]).update(
         get_folder_paths=lambda kind: [str(base / kind)],  # type: ignore[reportUnknownLambdaType]
         get_filename_list=lambda kind: sorted(p.name for p in (base / kind).iterdir()),  # type: ignore[reportUnknownLambdaType]
-        get_full_path_or_raise=lambda kind, name: str(base / kind / name),  # type: ignore[reportUnknownLambdaType]
+        get_full_path=lambda kind, name: str(base / kind / name),  # type: ignore[reportUnknownLambdaType]
     )
     return made
