@@ -126,8 +126,8 @@ def needed(node: Any) -> tuple[Weight, ...]:
 
 
 FETCH = (
-    "Fetch files with the nodes `Fetch what this workflow needs` and `Fetch weights`; or on a terminal, where PYTHON is "
-    "ComfyUI's Python and FOLDER this pack's folder in `custom_nodes`:"
+    "Fetch files with the nodes `Fetch what this workflow needs` and `Fetch weights`; or on a terminal, where PYTHON "
+    "is ComfyUI's Python and FOLDER this pack's folder in `custom_nodes`:"
 )
 NOT_PINNED = "Not pinned: the hash that the hub states is trusted on first use, see docs/weights.md."
 
