@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from .errors import WriteFailed
+from .regular_files import open_regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -182,7 +183,7 @@ def _is_abandoned(leaving: Path) -> bool:
 
 def hash_file(path: str | os.PathLike[str], progress: Callable[[int], None] | None = None) -> str:
     """Hash a file's bytes; progress gets the number of bytes read so far. Raises OSError."""
-    with Path(path).open("rb") as stream:
+    with open_regular_file(path) as stream:
         return hash_stream(stream, progress)
 
 

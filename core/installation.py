@@ -14,6 +14,7 @@ from .. import __version__
 from .command_name import set_command
 from .errors import BadParameter, WriteFailed
 from .files import atomic_write, hash_file, report_write_errors
+from .regular_files import read_text_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,7 +182,7 @@ def _remove(place: Path) -> list[str]:
 def _read_record(place: Path) -> dict[str, str]:
     """Name → sha256 of the files we wrote. Raises BadParameter."""
     try:
-        files = json.loads((place / RECORD).read_text("utf-8"))["files"]
+        files = json.loads(read_text_file(place / RECORD))["files"]
         names = {str(name): str(wanted) for name, wanted in files.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         what = "was not made by `underdrawing install`"

@@ -11,6 +11,7 @@ import torch
 
 from ...core.errors import BadWeights
 from ...core.files import atomic_stream
+from ...core.regular_files import open_regular_file
 from ...core.tensor_files.safetensors_io import encode_header, encode_tensor
 from ..modules.parts import PARTS
 from ..tools.save import check_output, make_provenance, make_source_entry, parse_dtype
@@ -74,7 +75,7 @@ def bake(
 
 def _open_stream(stack: ExitStack, path: Path) -> BinaryIO:
     try:
-        return stack.enter_context(path.open("rb"))
+        return stack.enter_context(open_regular_file(path))
     except OSError as error:
         raise BadWeights(
             f"cannot be read ({error.strerror or error})", where=str(path), fix="check the name"

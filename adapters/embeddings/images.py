@@ -22,6 +22,7 @@ import torch
 from ...core.errors import BadImage, BadWeights
 from ...core.files import atomic_write
 from ...core.images.headers import PNG_SIGNATURE, iter_png_chunks
+from ...core.regular_files import open_regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,7 +86,7 @@ def _encode(value: Any) -> Any:
 
 def _png_text(path: Path) -> bytes | None:
     """Base64 text of a PNG's chunk, None without one or for another format."""
-    with path.open("rb") as file:
+    with open_regular_file(path) as file:
         if file.read(len(PNG_SIGNATURE)) != PNG_SIGNATURE:
             return None
         for kind, data in iter_png_chunks(file, (b"tEXt", b"zTXt", b"iTXt"), where=str(path)):

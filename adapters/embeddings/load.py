@@ -16,6 +16,7 @@ import torch
 
 from ...core.errors import BadParameter, BadWeights, UnknownName
 from ...core.images.headers import detect_format
+from ...core.regular_files import open_regular_file
 from ...core.tensor_files.safetensors_io import read_header, read_safetensors, write_safetensors
 from ..modules.architectures import ARCHITECTURES, SDXL_PAIR
 from ..modules.parts import TEXT_ENCODER, TEXT_ENCODER_2
@@ -116,7 +117,7 @@ def _open(path: Path) -> tuple[Source, str]:
 
 
 def _is_picture(path: Path) -> bool:
-    with path.open("rb") as file:
+    with open_regular_file(path) as file:
         return bool(detect_format(file.read(32)))
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ...core.errors import BadWeights
+from ...core.regular_files import read_text_file
 from ...core.tensor_files.safetensors_io import read_header, read_safetensors
 from ...core.tensor_files.torch_files import find_state_dict, read_checkpoint
 from ..modules.parts import PARTS
@@ -99,12 +100,12 @@ def _pickled(path: Path) -> RawFile:
 
 def _config(path: Path) -> dict[str, Any]:
     file = path.parent / CONFIG
-    if not file.is_file():
+    if not file.exists():
         return {}
     if file.stat().st_size > MOST_CONFIG:
         raise BadWeights(f"is larger than {MOST_CONFIG} bytes", where=str(file))
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
+        config = json.loads(read_text_file(file))
     except (OSError, ValueError, RecursionError) as error:
         raise BadWeights(f"cannot be read as JSON ({error})", where=str(file), fix="repair or remove it") from error
     return config if isinstance(config, dict) else {}

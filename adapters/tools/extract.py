@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ...core.errors import BadParameter, BadWeights
+from ...core.regular_files import open_regular_file
 from ..applying.checkpoint import Checkpoint, open_checkpoint
 from ..modules.architectures import CONTEXT_WIDTHS, SD15, SDXL, UNKNOWN
 from ..modules.parts import TEXT_ENCODER_2, UNET, find_part
@@ -117,7 +118,7 @@ def _describe(how: Extraction) -> dict[str, Any]:
 
 def _open_file(stack: ExitStack, path: Path) -> Checkpoint:
     try:
-        return open_checkpoint(path, stack.enter_context(path.open("rb")))
+        return open_checkpoint(path, stack.enter_context(open_regular_file(path)))
     except OSError as error:
         raise BadWeights(f"cannot be read ({error.strerror or error})", where=str(path)) from error
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import BadImage, WriteFailed
 from ..files import atomic_write, report_write_errors
+from ..regular_files import open_regular_file, read_regular_file
 
 Entry = dict[str, Any]
 Position = tuple[int, int, int]
@@ -49,7 +50,7 @@ class Manifest:
     def add(self, entry: Entry, place: Position) -> None:
         """Record a result at once. Raises WriteFailed."""
         self._new[_build_key(entry)] = (place, entry)
-        with report_write_errors(self.path), self.path.open("ab") as stream:
+        with report_write_errors(self.path), open_regular_file(self.path, "ab") as stream:
             stream.write(_encode(entry))
 
     def find_maps(self, source: Path) -> dict[str, Path]:
@@ -107,10 +108,10 @@ def _encode(entry: Entry) -> bytes:
 
 
 def _read_entries(path: Path) -> list[Entry]:
-    if not path.is_file():
+    if not path.exists():
         return []
     with report_write_errors(path):
-        text = path.read_bytes().decode("utf-8", "replace")
+        text = read_regular_file(path).decode("utf-8", "replace")
     if text.strip() and not text.startswith(START[: len(text)]):
         raise WriteFailed("this is not a record of ours, it stays as it is", where=str(path), fix="choose another -o")
     entries: list[Entry] = []

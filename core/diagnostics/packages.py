@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from ..regular_files import read_text_file
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -64,7 +66,7 @@ def read_requirements() -> list[tuple[str, str]]:
     lines: list[str] = []
     for name in ("requirements.txt", "requirements-standalone.txt"):
         file = PACKAGE / name
-        lines += file.read_text("utf-8").splitlines() if file.is_file() else []
+        lines += read_text_file(file).splitlines() if file.is_file() else []
     if not lines:
         try:
             lines = importlib.metadata.requires("underdrawing") or []
@@ -105,7 +107,7 @@ def _describe_winner() -> str:
     file = Path(spec.origin).with_name("version.py") if spec and spec.origin else None
     if file is None or not file.is_file():
         return ""
-    text = file.read_text("utf-8", "replace")
+    text = read_text_file(file, "replace")
     version = re.search(r'opencv_version\s*=\s*"([^"]+)"', text)
     flags = [word for word in ("contrib", "headless") if re.search(rf"{word}\s*=\s*True", text)]
     said = f" ({', '.join(flags)})" if flags else ""

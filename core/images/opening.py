@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadImage
+from ..regular_files import open_regular_file
 from .geometry import Size
 from .headers import AGAIN, PngHeader, check_png, check_size, describe_unknown, read_webp_size
 
@@ -59,7 +60,7 @@ def open_file(path: Path, where: str) -> Generator[BinaryIO]:
         if not stat.S_ISREG(mode):
             what = "this is a folder, not a picture" if stat.S_ISDIR(mode) else "this is not a regular file"
             raise BadImage(what, where=where, fix="name a picture file")
-        file = path.open("rb")
+        file = open_regular_file(path)
     except FileNotFoundError as error:
         raise BadImage("there is no such file", where=where, fix="check the name") from error
     except PermissionError as error:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import BadImage
 from ..files import atomic_write
+from ..regular_files import open_regular_file
 from .headers import PNG_SIGNATURE, iter_png_chunks
 from .pixels import stretch_range
 
@@ -89,7 +90,7 @@ def read_info(path: str | Path) -> dict[str, Any]:
     """Info of a map written here, {} for another PNG. Raises BadImage when the file is no whole PNG."""
     where = str(path)
     try:
-        with Path(path).open("rb") as file:
+        with open_regular_file(path) as file:
             if file.read(len(PNG_SIGNATURE)) != PNG_SIGNATURE:
                 raise BadImage("this is no PNG, maps are", where=where, fix="name a map that was written here")
             texts = [data for kind, data in iter_png_chunks(file, (b"tEXt",), where=where) if kind == b"tEXt"]

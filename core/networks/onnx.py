@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import BadParameter, BadWeights, MissingExtra, UnsafeFile
+from ..regular_files import check_regular_file
 from ..weights.store import get_store
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def open_network(weight: Weight, placement: Placement) -> OnnxNetwork:
     runtime, path = load_runtime(weight.id), get_store().require(weight)
     wanted, note = _choose_providers(placement, runtime.get_available_providers())
     try:
+        check_regular_file(path)
         session = runtime.InferenceSession(str(path), _build_options(runtime), providers=wanted)
     except _list_errors(runtime) as error:
         what = f"ONNX Runtime cannot read it ({str(error).strip().splitlines()[-1][:200]})"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadImage
 from ..images.headers import PNG_SIGNATURE
+from ..regular_files import read_regular_file
 from .model import to_openpose
 from .reading import PoseFile, parse_poses
 
@@ -31,7 +32,7 @@ def read_poses(path: str | Path) -> PoseFile:
     try:
         if Path(path).stat().st_size > MOST_BYTES:
             raise BadImage(f"is larger than {MOST_BYTES} bytes", where=where, fix="poses take a few kilobytes each")
-        content = Path(path).read_bytes()
+        content = read_regular_file(path)
         data = _read_map(path) if content.startswith(PNG_SIGNATURE) else json.loads(_decode(content))
     except OSError as error:
         what = f"the file cannot be opened ({error.strerror or error})"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from ..errors import BadWeights
 from ..files import atomic_stream
+from ..regular_files import open_regular_file
 from .garbage import pause_collection
 from .safetensors_header import BITS, Entry, build_error, parse_header
 from .streams import check_size, read_into
@@ -43,7 +44,7 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     """Read and judge a file's header. Raises BadWeights naming file, key and fault."""
     where = str(path)
     try:
-        with Path(path).open("rb") as stream:
+        with open_regular_file(path) as stream:
             return _read_header(stream, where)
     except OSError as error:
         raise BadWeights(f"cannot be read ({error.strerror or error})", where=where) from error
@@ -84,7 +85,7 @@ def read_safetensors(path: str | os.PathLike[str], header: Header | None = None)
     try:
         if size > MAX_COPIED:
             return _map_tensors(path, size, where)
-        with Path(path).open("rb") as stream:
+        with open_regular_file(path) as stream:
             content = bytearray(size)
             read_into(stream, memoryview(content), where)
             check_size(stream, size, where)
@@ -104,7 +105,7 @@ def _map_tensors(path: str | os.PathLike[str], size: int, where: str) -> dict[st
         tensors = load_file(str(path))
     except (SafetensorError, AttributeError, KeyError) as error:
         raise BadWeights(f"could not be loaded ({error})", where=where, fix="update safetensors and torch") from error
-    with Path(path).open("rb") as stream:
+    with open_regular_file(path) as stream:
         check_size(stream, size, where)
     return tensors
 

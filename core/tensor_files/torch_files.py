@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import BadWeights, UnsafeFile
 from ..files import hash_stream
+from ..regular_files import open_regular_file
 from .garbage import pause_collection
 from .pickle_allowlist import PLAIN
 from .pickle_machine import NOTHING_RAN, describe_value
@@ -50,7 +51,7 @@ def read_checkpoint(path: str | os.PathLike[str], *, sha256: str = "") -> Any:
     """
     where = str(path)
     try:
-        with Path(path).open("rb") as stream:
+        with open_regular_file(path) as stream:
             if sha256 and (found := hash_stream(stream)) != sha256:
                 raise BadWeights(f"has the sha256 {found}, its record says {sha256}", where=where, fix=FETCH_AGAIN)
             value = _read(stream, where)

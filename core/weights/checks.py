@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import BadWeights, FetchFailed, WeightsMissing
 from ..files import atomic_stream, hash_file
+from ..regular_files import open_regular_file
 from .search_paths import has_identity
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def find_fault(path: Path, weight: Weight) -> str:
 def copy_file(source: Path, target: Path, record: Weight) -> None:
     """Copy a file that has the record's bytes, unless the target has them. Raises BadWeights, WriteFailed."""
     if find_fault(target, record):
-        with source.open("rb") as stream, atomic_stream(target, size=record.size) as copy:
+        with open_regular_file(source) as stream, atomic_stream(target, size=record.size) as copy:
             shutil.copyfileobj(stream, copy, 1 << 20)
         if fault := find_fault(target, record):
             raise BadWeights(f"changed while it was copied: {fault}", where=str(source), fix="import it again")

@@ -25,6 +25,7 @@ from ..files import (
     replace_file,
     report_write_errors,
 )
+from ..regular_files import open_regular_file, read_text_file
 from .http import TemporaryFailure, Transfer
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _finish(weight: Weight, own: Path, target: Path, digest: str) -> None:
         what = f"what arrived has the sha256 {digest}, the record says {weight.sha256}; it was put aside as {aside}"
         fix = f"check {'' if weight.url else 'HF_ENDPOINT and '}proxies, then try again; never use that file"
         raise FetchFailed(what, where=weight.id, fix=fix)
-    with own.open("rb+") as stream:
+    with open_regular_file(own, "r+b") as stream:
         os.fsync(stream.fileno())
     try:
         replace_file(own, target)
@@ -209,7 +210,7 @@ def _try_claim(claim: Path, tag: str) -> bool:
 
 def _read_holder(claim: Path) -> str:
     with suppress(OSError, UnicodeDecodeError):
-        return claim.read_text("utf-8")
+        return read_text_file(claim)
     return ""
 
 

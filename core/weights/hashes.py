@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import WriteFailed
 from ..files import atomic_write, hash_file
+from ..regular_files import read_text_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,7 @@ class HashMemory:
     def _read(self) -> dict[str, tuple[int, int, str]]:
         if self._known is None:
             try:
-                raw = json.loads(self.path.read_text("utf-8"))
+                raw = json.loads(read_text_file(self.path))
                 self._known = {str(key): (int(a), int(b), str(c)) for key, (a, b, c) in raw.items()}
             except (OSError, ValueError, TypeError, AttributeError):
                 self._known = {}

@@ -13,6 +13,7 @@ from requests.auth import AuthBase
 
 from .. import settings
 from ..errors import FetchFailed, UnderdrawingError
+from ..regular_files import open_regular_file
 from .record import SPACES
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Transfer:
 
     def _save(self, response: requests.Response, path: Path, start: int, report: Callable[[int], None]) -> None:
         done = start
-        with path.open("r+b" if start else "wb") as stream:
+        with open_regular_file(path, "r+b" if start else "wb") as stream:
             stream.seek(start)
             for piece in self._iter_pieces(response):
                 done += len(piece)

@@ -16,6 +16,7 @@ import msgspec
 
 from ..errors import BadWeights
 from ..files import EMPTY_SHA256, atomic_write, make_process_tag, report_write_errors
+from ..regular_files import read_regular_file
 from .search_paths import check_relative_path
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Pins:
         """Pin of a weight. Raises BadWeights when its file is damaged: trust is not begun anew by itself."""
         path = self.path(weight)
         try:
-            pin = msgspec.json.decode(path.read_bytes(), type=Pin)
+            pin = msgspec.json.decode(read_regular_file(path), type=Pin)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:

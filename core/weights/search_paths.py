@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .. import settings
 from ..errors import BadWeights
 from ..files import EMPTY_SHA256
+from ..regular_files import read_text_file
 from .record import SPACES
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _iter_hub(weight: Weight) -> Iterator[Location]:
     kind = "" if weight.repo.startswith(SPACES) else "models/"
     repo = find_hub_cache() / f"{kind}{weight.repo}".replace("/", "--")
     named = repo / "refs" / weight.revision
-    revision = named.read_text(encoding="utf-8").strip() if named.is_file() else weight.revision
+    revision = read_text_file(named).strip() if named.is_file() else weight.revision
     yield Location("hub", repo / "snapshots" / check_relative_path(revision) / check_relative_path(weight.file))
 
 

@@ -1,0 +1,71 @@
+"""The one way in which files are opened: a pipe, device or socket in a file's place is refused, not waited for."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+if TYPE_CHECKING:
+    Mode = Literal["rb", "r+b", "wb", "ab"]
+
+_FLAGS = {
+    "rb": os.O_RDONLY,
+    "r+b": os.O_RDWR,
+    "wb": os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
+    "ab": os.O_WRONLY | os.O_CREAT | os.O_APPEND,
+}
+_ALWAYS = sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"))
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+class NotAFile(OSError):
+    """What has the name is no regular file; strerror says what it is."""
+
+
+def open_regular_file(path: str | os.PathLike[str], mode: Mode = "rb") -> BinaryIO:
+    """Open a regular file without waiting for anybody. Raises NotAFile, other OSErrors, ValueError (NUL in it)."""
+    try:
+        _check_mode(Path(path).stat().st_mode, path)
+    except FileNotFoundError:
+        if mode in ("rb", "r+b"):
+            raise
+    handle = os.open(path, _FLAGS[mode] | _ALWAYS, 0o666)
+    try:
+        _check_mode(os.fstat(handle).st_mode, path)
+        return os.fdopen(handle, mode)
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def check_regular_file(path: str | os.PathLike[str]) -> None:
+    """Raise NotAFile or another OSError unless a library may open this path."""
+    open_regular_file(path).close()
+
+
+def read_regular_file(path: str | os.PathLike[str]) -> bytes:
+    """All bytes of a regular file. Raises OSError."""
+    with open_regular_file(path) as stream:
+        return stream.read()
+
+
+def read_text_file(path: str | os.PathLike[str], errors: str = "strict") -> str:
+    """UTF-8 text of a regular file, line ends as one line feed. Raises OSError, UnicodeDecodeError."""
+    text = read_regular_file(path).decode("utf-8", errors)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _check_mode(mode: int, path: str | os.PathLike[str]) -> None:
+    if not stat.S_ISREG(mode):
+        kind = _KINDS.get(stat.S_IFMT(mode), "something else")
+        number = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+        raise NotAFile(number, f"is {kind}, not a file", str(Path(path)))

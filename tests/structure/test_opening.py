@@ -1,0 +1,38 @@
+"""Nothing opens files but core/regular_files.py, which knows what is no file."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+from tests.support.tree import package_files, tree_of
+
+OPENERS = {"open", "read_text", "read_bytes", "imread", "fromfile", "loadtxt", "memmap", "safe_open", "load_file"}
+OTHER = {
+    "core/files.py": {"os.open"},  # temporary files of our own, and folders
+    "core/images/opening.py": {"Pil.open"},  # of a stream
+    "core/tensor_files/torch_archive.py": {"self._zip.open"},  # a member
+    "core/tensor_files/safetensors_io.py": {"load_file"},  # after `read_header`, which has opened it
+    "core/weights/download.py": {"os.open"},  # makes the claim
+    "pipeline/reference/training/data.py": {"part.open"},  # writes rendered scenes
+    "adapters/prompts/emphasis.py": {"self.open"},  # a bracket
+}
+"""Calls that open no file of the user's."""
+
+
+def find_openings(tree: ast.Module) -> set[str]:
+    """Calls that open a file, as text."""
+    calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    return {call for call in calls if call.rpartition(".")[2] in OPENERS and call not in ("read_text", "read_bytes")}
+
+
+@pytest.mark.parametrize("path", [path for path in package_files() if path.name != "regular_files.py"], ids=str)
+def test_files_are_opened_in_one_place(path: object) -> None:
+    found = find_openings(tree_of(path)) - OTHER.get(str(path), set())  # type: ignore[arg-type]
+    assert not found, f"use core/regular_files.py: {found}"
+
+
+def test_openings_are_recognised() -> None:
+    for code in ("open(p)", "Path(p).open('rb')", "p.read_text()", "io.open(p)", "os.open(p, 0)", "cv2.imread(p)"):
+        assert find_openings(ast.parse(code)), code
+    assert not find_openings(ast.parse("open_regular_file(p)"))
