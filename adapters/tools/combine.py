@@ -14,6 +14,7 @@ from ...core.files import hash_file
 from ..applying.fitness import check_base_model, check_strength
 from ..deltas.lowrank import LowRank
 from ..reading.base_model import guess_from_modules
+from .decompose import report_numeric_errors, truncate, truncate_delta, truncate_matrix
 from .module_sums import ModuleSum, sum_modules
 from .save import (
     ToolReport,
@@ -25,7 +26,7 @@ from .save import (
     parse_dtype,
     save_kohya,
 )
-from .svd import Factors, RankRule, balance, factor_product, find_leading
+from .svd import RankRule, factor_product
 
 if TYPE_CHECKING:
     import os
@@ -57,11 +58,11 @@ class _Output:
         except BadWeights as error:
             raise BadWeights(error.what, where=name, fix=error.fix) from error
 
-    def add_truncated(self, name: str, factors: Factors, rule: RankRule, kernel: tuple[int, ...]) -> None:
-        """Store what a rule leaves of a spectrum."""
-        rank = rule.rank(factors)
-        self.add_product(name, *balance(factors, rank), kernel)
-        if error := factors.error(rank):
+    def add_truncated(self, name: str, parts: tuple[Tensor, Tensor, float], kernel: tuple[int, ...]) -> None:
+        """Store what a rule leaves of a spectrum: two factors, and the error."""
+        up, down, error = parts
+        self.add_product(name, up, down, kernel)
+        if error:
             self.errors[name] = error
 
     def add_whole(self, name: str, suffix: str, total: Tensor) -> None:
@@ -155,7 +156,8 @@ def _add_module(output: _Output, total: ModuleSum, how: How, rule: RankRule | No
     elif total.products:
         up, down = total.factors()
         if how == "svd" and rule is not None:
-            output.add_truncated(total.name, factor_product(up, down), rule, total.kernel())
+            with report_numeric_errors(total.name):
+                output.add_truncated(total.name, truncate(factor_product(up, down), rule), total.kernel())
         else:
             output.add_product(total.name, up, down, total.kernel())
     elif total.diffs:
@@ -167,13 +169,17 @@ def _add_module(output: _Output, total: ModuleSum, how: How, rule: RankRule | No
 
 
 def _truncate_dense(output: _Output, total: ModuleSum, rule: RankRule) -> None:
-    change = total.dense()
-    if change.ndim < 2:
-        output.add_whole(total.name, "diff", change)
+    shape = total.find_shape()
+    if len(shape) < 2:
+        output.add_whole(total.name, "diff", total.dense())
         return
-    matrix = change.flatten(1)
-    factors = find_leading(matrix, min(matrix.shape) if rule.whole else rule.most)
-    output.add_truncated(total.name, factors, rule, tuple(change.shape[2:]))
+    if len(total.others) == 1 and not total.products and not total.diffs:
+        delta, strength = total.others[0]
+        parts = truncate_delta(total.name, delta, rule, strength)
+    else:
+        with report_numeric_errors(total.name):
+            parts = truncate_matrix(total.dense().flatten(1), rule)
+    output.add_truncated(total.name, parts, shape[2:])
     output.reduced.update({one.delta.algorithm for one in (*total.products, *total.diffs, *total.others)})
 
 

@@ -22,19 +22,19 @@ from ..modules.parts import TEXT_ENCODER, find_part
 from ..reading.base_model import guess_from_modules
 from ..reading.dialects.peft import PREFIX
 from ..reading.metadata import HEADER
+from .decompose import truncate_delta
 from .kohya_form import make_kohya_tensors
 from .peft_form import make_peft_config, make_peft_tensors
 from .save import (
     ToolReport,
     check_output,
-    compute_dense_change,
     count_ranks,
+    find_weight_shape,
     is_linear,
     make_factor_tensors,
     make_provenance,
     save_kohya,
 )
-from .svd import RankRule, balance, find_leading
 
 if TYPE_CHECKING:
     import os
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from ..adapter import Adapter
     from ..deltas.base import Delta
     from .save import Progress
+    from .svd import RankRule
 
 Naming = Literal["kohya", "peft", "diffusers"]
 NAMINGS: tuple[Naming, ...] = ("kohya", "peft", "diffusers")
@@ -148,16 +149,13 @@ def _find_fault(delta: Delta, naming: Naming) -> str | None:
 
 
 def _approximate(name: str, delta: Delta, rule: RankRule, result: _Result) -> LowRank:
-    change = compute_dense_change(name, delta)
-    if change.ndim < 2:
+    shape = find_weight_shape(name, delta)
+    if len(shape) < 2:
         raise BadWeights(
             f"a {delta.algorithm} of one axis cannot become a LoRA", where=name, fix="keep the file as it is"
         )
-    matrix = change.flatten(1)
-    factors = find_leading(matrix, min(matrix.shape) if rule.whole else rule.most)
-    rank = rule.rank(factors)
-    table = make_factor_tensors(*balance(factors, rank), tuple(change.shape[2:]), torch.float32)
-    result.errors[name] = factors.error(rank)
+    up, down, result.errors[name] = truncate_delta(name, delta, rule)
+    table = make_factor_tensors(up, down, shape[2:], torch.float32)
     return LowRank(up=table["lora_up.weight"], down=table["lora_down.weight"])
 
 

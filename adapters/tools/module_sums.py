@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +14,7 @@ from ..deltas.dense import BiasOnly, Dense, Norm, Sum
 from ..deltas.lowrank import LowRank
 from ..modules.parts import UNET, find_part
 from .export_names import find_kernel
-from .save import compute_dense_change
+from .save import check_size, compute_dense_change, find_weight_shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +68,8 @@ class ModuleSum:
         pairs: list[tuple[Tensor, Tensor]] = []
         for delta, strength in self.products:
             assert isinstance(delta, LowRank)
+            if delta.mid is not None:
+                check_size(self.name, delta.mid.shape[0], delta.extent.cols)
             up, down = delta.factors()
             pairs.append((up * strength if strength != 1 else up, down))
         sizes = {(up.shape[0], down.shape[1]) for up, down in pairs}
@@ -80,8 +83,17 @@ class ModuleSum:
         return next((kernel for kernel in kernels if kernel), find_kernel(self.name))
 
     def dense(self) -> Tensor:
-        """Products, differences and other kinds as one change."""
+        """Products, differences and other kinds as one change. Raises BadWeights before a too large one is formed."""
+        self.find_shape()
         return self._sum([one.dense(self.name) for one in (*self.products, *self.diffs, *self.others)])
+
+    def find_shape(self) -> tuple[int, ...]:
+        """Shape of the weight that all were made for (trailing axes of one aside). Raises BadWeights if they differ."""
+        parts = (*self.products, *self.diffs, *self.others)
+        shapes = [find_weight_shape(self.name, one.delta) for one in parts]
+        if len({(len(shape), math.prod(shape)) for shape in shapes}) > 1:
+            raise self._misfit([list(shape) for shape in shapes])
+        return shapes[0]
 
     def diff(self) -> Tensor:
         """Sum of the differences."""

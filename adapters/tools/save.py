@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None]
 
+MAX_ELEMENTS = 1 << 26
+"""Numbers in the largest product that is formed, 256 MiB in float32; SDXL's largest weight has 29 million."""
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
@@ -130,7 +132,17 @@ def compute_dense_change(name: str, delta: Delta) -> Tensor:
             where=name,
             fix="bake it into a checkpoint and extract from that",
         )
-    return delta.change(torch.zeros(find_weight_shape(name, delta)))
+    shape = find_weight_shape(name, delta)
+    check_size(name, *shape)
+    return delta.change(torch.zeros(shape))
+
+
+def check_size(name: str, *sides: int) -> None:
+    """Raise BadWeights when a product of these sides is larger than any layer of the supported models."""
+    if math.prod(sides) > MAX_ELEMENTS:
+        size = " x ".join(map(str, sides))
+        what = f"its factors ask for a product of {size} numbers, more than any layer of a supported model has"
+        raise BadWeights(what, where=name, fix="check where the file is from")
 
 
 def make_provenance(step: Mapping[str, Any], before: Mapping[str, str] | None = None) -> dict[str, str]:
