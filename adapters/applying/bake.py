@@ -14,7 +14,7 @@ from ...core.files import atomic_stream
 from ...core.regular_files import open_regular_file
 from ...core.tensor_files.safetensors_io import encode_header, encode_tensor
 from ..modules.parts import PARTS
-from ..tools.save import check_output, make_provenance, make_source_entry, parse_dtype
+from ..tools.save import check_output, list_source_files, make_provenance, make_source_entry, parse_dtype
 from .baked_weights import BakedWeights, FileWeights
 from .checkpoint import open_checkpoint
 from .fitness import check_finite
@@ -55,7 +55,9 @@ def bake(
     cannot be computed with and results that are NaN or infinite; BadParameter for strengths that are no finite numbers
     and for an output that is an input. Then nothing is written.
     """
-    path = check_output(output, [Path(checkpoint), *(weighted[0].path for weighted in adapters)])
+    path = check_output(
+        output, [Path(checkpoint), *(file for weighted in adapters for file in list_source_files(weighted[0]))]
+    )
     for weighted in adapters if not skip_damaged else ():
         check_finite(weighted[0])
     with ExitStack() as stack, torch.no_grad():

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from ...core.errors import BadParameter, BadWeights
-from ...core.files import hash_file
 from ..applying.fitness import check_base_model, check_strength
 from ..deltas.lowrank import LowRank
 from ..reading.base_model import guess_from_modules
+from .carried_metadata import merge_metadata
 from .decompose import report_numeric_errors, truncate, truncate_delta, truncate_matrix
 from .module_sums import ModuleSum, sum_modules
 from .save import (
     ToolReport,
     check_output,
     count_ranks,
+    hash_source,
     is_linear,
+    list_source_files,
     make_factor_tensors,
     make_source_entry,
     parse_dtype,
@@ -93,7 +95,7 @@ def merge(
     """
     if how == "svd" and rule is None:
         raise BadParameter("a merge by SVD needs to know the rank", where="rank", fix="give a rank or a rule")
-    path = check_output(output, [source[0].path for source in sources])
+    path = check_output(output, [file for source in sources for file in list_source_files(source[0])])
     triples = [(source[0], *_check_strengths(source[0], source[1], source[-1])) for source in sources]
     if not allow_mismatch:
         for adapter, *_ in triples[1:]:
@@ -121,14 +123,14 @@ def resize(
 
     As merge by SVD with one source at strength 1; for LoRA and LoCon by QR of the factors and an SVD of the small core.
     """
-    path = check_output(output, [adapter.path])
+    path = check_output(output, list_source_files(adapter))
     _refuse_nonlinear([adapter])
     result, sums = _Output(parse_dtype(dtype)), sum_modules([(adapter, 1.0, 1.0)])
     for done, total in enumerate(sums.values(), start=1):
         _add_module(result, total, "svd", rule)
         if progress is not None:
             progress(done, len(sums))
-    source = {"name": adapter.name, "sha256": hash_file(adapter.path)}
+    source = {"name": adapter.name, "sha256": hash_source(adapter)}
     step = {"tool": "resize", "adapters": [source], "rule": rule.kind, "most": rule.most, "value": rule.value}
     return _finish(path, result, [(adapter, 1.0, 1.0)], step)
 
@@ -206,6 +208,7 @@ def _finish(
     tokens = sorted({token for adapter, *_ in triples for token in adapter.embeddings})
     if tokens:
         notes.append(f"learned tokens are not carried over: {', '.join(tokens)[:200]}")
-    save_kohya(path, result.modules, base, step)
+    carried, differing = merge_metadata([adapter.metadata for adapter, *_ in triples])
+    save_kohya(path, result.modules, base, step, carried, triples[0][0].metadata if len(triples) == 1 else None)
     ranks = count_ranks(result.modules)
-    return ToolReport(path, len(result.modules), base, ranks, result.errors, {}, tuple(notes), (path,))
+    return ToolReport(path, len(result.modules), base, ranks, result.errors, {}, (*notes, *differing), (path,))

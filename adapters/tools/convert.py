@@ -12,25 +12,26 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from ...core.errors import BadParameter, BadWeights
-from ...core.files import atomic_write, hash_file
+from ...core.files import atomic_write
 from ...core.tensor_files.safetensors_io import write_safetensors
 from ..deltas.dora import Dora
 from ..deltas.lowrank import LowRank
 from ..deltas.products import Hadamard
 from ..modules.architectures import SDXL_PAIR
-from ..modules.parts import TEXT_ENCODER, find_part
-from ..reading.base_model import guess_from_modules
+from ..modules.parts import PARTS, TEXT_ENCODER, find_part
 from ..reading.dialects.peft import PREFIX
 from ..reading.metadata import HEADER
+from .carried_metadata import carry_metadata
 from .decompose import truncate_delta
-from .kohya_form import make_kohya_tensors
+from .kohya_form import find_alpha_dtype, make_kohya_tensors, store_alpha
 from .peft_form import make_peft_config, make_peft_tensors
 from .save import (
     ToolReport,
     check_output,
-    count_ranks,
     find_weight_shape,
+    hash_source,
     is_linear,
+    list_source_files,
     make_factor_tensors,
     make_provenance,
     save_kohya,
@@ -55,7 +56,6 @@ class _Result:
     """Files written, and what became of modules that had to be approximated."""
 
     files: list[Path] = field(default_factory=list[Path])
-    ranks: Counter[int] = field(default_factory=Counter[int])
     errors: dict[str, float] = field(default_factory=dict[str, float])
     notes: list[str] = field(default_factory=list[str])
 
@@ -78,24 +78,46 @@ def convert(
     """
     if naming not in NAMINGS:
         raise BadParameter(f"{naming!r} is no naming", where="to", fix=f"use one of {', '.join(NAMINGS)}")
-    path = Path(output) if naming == "peft" else check_output(output, [adapter.path])
-    if naming == "peft" and path.resolve() == adapter.path.resolve().parent:
-        raise BadParameter("holds the input, which stays as it is", where=str(path), fix="choose another folder")
-    result, base = _Result(), guess_from_modules(adapter.modules)
+    path = _check_output(adapter, Path(output), naming)
+    result, base = _Result(), adapter.base_model
     modules = _fit_modules(adapter, naming, dense, result, progress)
-    step = {"tool": "convert", "from": adapter.dialect, "name": adapter.name, "sha256": hash_file(adapter.path)}
-    if modules and naming == "kohya":
-        tables = {name: make_kohya_tensors(delta) for name, delta in modules.items()}
-        result.files.append(save_kohya(path, tables, base, step))
-        result.ranks.update(count_ranks(tables))
-    elif modules:
-        _save_peft(path, modules, naming, step, result)
+    if modules:
+        _save(path, adapter, modules, naming, result)
     folder, stem = (path, adapter.name) if naming == "peft" else (path.parent, path.stem)
     _save_tokens(folder, stem, adapter, result)
     if adapter.unused:
         result.notes.append(f"{len(adapter.unused)} keys that were not understood are left out")
     ranks = dict(sorted(Counter(d.rank for d in modules.values() if d.rank is not None).items()))
     return ToolReport(path, len(modules), base, ranks, result.errors, {}, tuple(result.notes), tuple(result.files))
+
+
+def _check_output(adapter: Adapter, path: Path, naming: Naming) -> Path:
+    sources = list_source_files(adapter)
+    if naming != "peft":
+        return check_output(path, sources)
+    folders = {path.resolve(), *(path.resolve() / part for part in PARTS)}
+    if folders & {file.resolve().parent for file in sources}:
+        raise BadParameter("holds the input, which stays as it is", where=str(path), fix="choose another folder")
+    return path
+
+
+def _save(path: Path, adapter: Adapter, modules: Mapping[str, Delta], naming: Naming, result: _Result) -> None:
+    step: dict[str, Any] = {
+        "tool": "convert",
+        "from": adapter.dialect,
+        "name": adapter.name,
+        "sha256": hash_source(adapter),
+    }
+    alpha = find_alpha_dtype(adapter)
+    if alpha is not None:
+        step["alpha_dtype"] = str(alpha).removeprefix("torch.")
+    carried = carry_metadata(adapter.metadata)
+    if naming != "kohya":
+        metadata = {**carried, "format": "pt", **make_provenance(step, adapter.metadata)}
+        _save_peft(path, modules, naming, metadata, result)
+        return
+    tables = {name: store_alpha(make_kohya_tensors(delta), alpha) for name, delta in modules.items()}
+    result.files.append(save_kohya(path, tables, adapter.base_model, step, carried, adapter.metadata))
 
 
 def _fit_modules(
@@ -177,7 +199,7 @@ def _kind(delta: Delta) -> str:
 
 
 def _save_peft(
-    path: Path, modules: Mapping[str, Delta], naming: Naming, step: Mapping[str, Any], result: _Result
+    path: Path, modules: Mapping[str, Delta], naming: Naming, metadata: Mapping[str, str], result: _Result
 ) -> None:
     parts: dict[str, dict[str, Delta]] = {}
     for name, delta in modules.items():
@@ -188,8 +210,8 @@ def _save_peft(
         table = {
             f"{part}.{key}": value for part, own in parts.items() for key, value in make_peft_config(own, part).items()
         }
-        metadata = {HEADER: json.dumps(table, sort_keys=True), "format": "pt", **make_provenance(step)}
-        result.files.append(write_safetensors(path, tensors, metadata))
+        header = {HEADER: json.dumps(table, sort_keys=True)}
+        result.files.append(write_safetensors(path, tensors, {**metadata, **header}))
         return
     for part, own in parts.items():
         folder = path / part if len(parts) > 1 else path
@@ -197,7 +219,6 @@ def _save_peft(
             make_peft_tensors(own, part, PREFIX),
             json.dumps(make_peft_config(own, part), indent=2, sort_keys=True),
         )
-        metadata = {"format": "pt", **make_provenance(step)}
         result.files.append(write_safetensors(folder / "adapter_model.safetensors", tensors, metadata))
         result.files.append(atomic_write(folder / "adapter_config.json", f"{config}\n".encode()))
 

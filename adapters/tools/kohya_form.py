@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
 import torch
 
 from ...core.errors import BadWeights
+from ...core.tensor_files.safetensors_io import dtype_names, read_header
 from ..deltas.base import Delta, to_float32
 from ..deltas.dense import BiasOnly, Dense, Norm, SetWeight, Sum
 from ..deltas.dora import Dora
@@ -21,11 +24,45 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from ..adapter import Adapter
+
 
 def make_exact_scalar(value: float) -> Tensor:
     """A scalar tensor that holds the value exactly: float32, or float64 where that is not enough."""
     single = torch.tensor(value, dtype=torch.float32)
     return single if single.item() == value else torch.tensor(value, dtype=torch.float64)
+
+
+def find_alpha(scale: float, rank: int) -> float:
+    """The alpha that gives a scale, alpha / rank: the float32 that a trainer stored where there is one."""
+    product = scale * rank
+    single = torch.tensor(product, dtype=torch.float32).item()
+    return single if single / rank == scale else product
+
+
+def find_alpha_dtype(adapter: Adapter) -> torch.dtype | None:
+    """The dtype in which a file has its alphas, or had them before it was converted; None if that is not known."""
+    path = adapter.path
+    if path.is_file() and path.suffix == ".safetensors":
+        held = Counter(entry.dtype for key, entry in read_header(path).tensors.items() if key.endswith(".alpha"))
+        for name, _ in held.most_common(1):
+            return next((dtype for dtype, spelling in dtype_names().items() if spelling == name), None)
+    try:
+        name = json.loads(adapter.metadata.get("underdrawing", "{}")[: 1 << 20])["steps"][-1]["alpha_dtype"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return next((dtype for dtype in dtype_names() if str(dtype) == f"torch.{name}"), None)
+
+
+def store_alpha(tensors: dict[str, Tensor], dtype: torch.dtype | None) -> dict[str, Tensor]:
+    """The same with alpha in that dtype, where it holds the value exactly."""
+    alpha = tensors.get("alpha")
+    if dtype is None or alpha is None or dtype.is_complex or dtype == torch.bool:
+        return tensors
+    stored = alpha.to(dtype)
+    return (
+        {**tensors, "alpha": stored} if stored.to(torch.float64).item() == alpha.to(torch.float64).item() else tensors
+    )
 
 
 def make_kohya_tensors(delta: Delta) -> dict[str, Tensor]:
@@ -46,20 +83,20 @@ def _(delta: LowRank) -> dict[str, Tensor]:
     tensors = {"lora_up.weight": delta.up, "lora_down.weight": delta.down}
     if delta.mid is not None:
         tensors["lora_mid.weight"] = delta.mid
-    return {**tensors, "alpha": make_exact_scalar(delta.scale * delta.rank)}
+    return {**tensors, "alpha": make_exact_scalar(find_alpha(delta.scale, delta.rank))}
 
 
 @_convert.register(Hadamard)
 def _(delta: Hadamard) -> dict[str, Tensor]:
     names = ("w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2")
-    return {**_list_present(delta, names, "hada_"), "alpha": make_exact_scalar(delta.scale * delta.rank)}
+    return {**_list_present(delta, names, "hada_"), "alpha": make_exact_scalar(find_alpha(delta.scale, delta.rank))}
 
 
 @_convert.register(Kronecker)
 def _(delta: Kronecker) -> dict[str, Tensor]:
     tensors = _list_present(delta, ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b", "t2"), "lokr_")
     if delta.rank is not None:
-        return {**tensors, "alpha": make_exact_scalar(delta.factor * delta.rank)}
+        return {**tensors, "alpha": make_exact_scalar(find_alpha(delta.factor, delta.rank))}
     if delta.factor != 1:  # both full: LyCORIS takes no alpha, so it goes into the small operand
         tensors["lokr_w1"] = to_float32(tensors["lokr_w1"]) * delta.factor
     return tensors
@@ -118,7 +155,7 @@ def _(delta: GLoRA) -> dict[str, Tensor]:
     tensors = {f"{name}.weight": getattr(delta, name) for name in ("a1", "a2", "b1", "b2")}
     if delta.bm is not None:
         tensors["bm.weight"] = delta.bm
-    return {**tensors, "alpha": make_exact_scalar(delta.scale * delta.rank)}
+    return {**tensors, "alpha": make_exact_scalar(find_alpha(delta.scale, delta.rank))}
 
 
 @_convert.register(OFT)

@@ -11,7 +11,7 @@ from ..deltas.lowrank import LowRank
 from ..deltas.products import Hadamard
 from ..modules.parts import PARTS
 from .export_names import make_dotted_name
-from .kohya_form import make_kohya_tensors
+from .kohya_form import find_alpha, make_kohya_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ def _suffixes(delta: Delta) -> dict[str, Tensor]:
 def make_peft_config(own: Mapping[str, Delta], part: str) -> dict[str, Any]:
     """PEFT's adapter_config.json: the commonest rank and alpha, and patterns for the modules that differ."""
     ranks = {name: delta.rank or 1 for name, delta in own.items()}
-    alphas = {name: _scale(delta) * ranks[name] for name, delta in own.items()}
+    alphas = {name: find_alpha(_scale(delta), ranks[name]) for name, delta in own.items()}
     rank, alpha = (Counter(values.values()).most_common(1)[0][0] for values in (ranks, alphas))
     loha = any(isinstance(delta, Hadamard) for delta in own.values())
     common = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections import Counter
@@ -160,7 +161,23 @@ def make_provenance(step: Mapping[str, Any], before: Mapping[str, str] | None = 
 
 def make_source_entry(adapter: Adapter, unet: float, encoder: float) -> dict[str, Any]:
     """An adapter with its strengths on UNet and text encoders, for a step of the provenance."""
-    return {"name": adapter.name, "sha256": hash_file(adapter.path), UNET: unet, TEXT_ENCODER: encoder}
+    return {"name": adapter.name, "sha256": hash_source(adapter), UNET: unet, TEXT_ENCODER: encoder}
+
+
+def list_source_files(adapter: Adapter) -> list[Path]:
+    """The file that an adapter was read from, or the files of PEFT's folders for the parts of a model."""
+    if not adapter.path.is_dir():
+        return [adapter.path]
+    endings = (".safetensors", ".bin", ".json")
+    return sorted(file for file in adapter.path.glob("*/*") if file.suffix in endings and file.is_file())
+
+
+def hash_source(adapter: Adapter) -> str:
+    """SHA-256 of an adapter's file; of a folder's files, that of their names and hashes."""
+    if not adapter.path.is_dir():
+        return hash_file(adapter.path)
+    lines = [f"{hash_file(file)}  {file.relative_to(adapter.path).as_posix()}" for file in list_source_files(adapter)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def count_ranks(modules: Mapping[str, Mapping[str, Tensor]]) -> dict[int, int]:
@@ -172,14 +189,22 @@ def count_ranks(modules: Mapping[str, Mapping[str, Tensor]]) -> dict[int, int]:
 
 
 def save_kohya(
-    path: Path, modules: Mapping[str, Mapping[str, Tensor]], base_model: str, step: Mapping[str, Any]
+    path: Path,
+    modules: Mapping[str, Mapping[str, Tensor]],
+    base_model: str,
+    step: Mapping[str, Any],
+    carried: Mapping[str, str] | None = None,
+    before: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write suffix → tensor tables of canonical modules under kohya's names, atomically."""
+    """Write suffix → tensor tables of canonical modules under kohya's names, atomically.
+
+    carried: metadata of the sources that stays true. before: a source's whole metadata, whose steps come first.
+    """
     names = make_kohya_names(modules, base_model)
     tensors = {f"{names[m]}.{suffix}": tensor for m, table in modules.items() for suffix, tensor in table.items()}
     ranks = count_ranks(modules)
     dim = {"ss_network_dim": str(max(ranks)), "ss_network_alpha": str(max(ranks))} if ranks else {}
     known = ARCHITECTURES[base_model].metadata if base_model in ARCHITECTURES else {}
     kind = {"ss_network_module": "networks.lora"} if ranks else {}
-    metadata = {**known, **dim, **kind, **make_provenance(step)}
+    metadata = {**known, **(carried or {}), **dim, **kind, **make_provenance(step, before)}
     return write_safetensors(path, {key: tensor.contiguous() for key, tensor in tensors.items()}, metadata)

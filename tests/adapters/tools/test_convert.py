@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Literal
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -16,6 +17,8 @@ from tests.support.adapter_models import BIGG, CLIP, SD15, SDXL, lora
 from tests.support.official import sample
 
 from underdrawing.adapters import load_adapter
+from underdrawing.adapters.applying.bake import bake
+from underdrawing.adapters.tools.combine import merge, resize
 from underdrawing.adapters.tools.convert import convert
 from underdrawing.adapters.tools.svd import RankRule
 from underdrawing.core.errors import BadParameter, BadWeights
@@ -219,3 +222,70 @@ def test_inputs_and_unknown_namings_are_refused(tmp_path: Path) -> None:
         convert(adapter, tmp_path, "peft")
     with pytest.raises(BadParameter, match="naming"):
         convert(adapter, tmp_path / "x.safetensors", "a1111")  # type: ignore[arg-type]
+
+
+MODULES = {
+    "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k": (16, (768,)),
+    "lora_unet_down_blocks_1_resnets_0_conv1": (16, (8, 3, 3)),
+    "lora_te_text_model_encoder_layers_0_mlp_fc1": (24, (8,)),
+}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.integers(1, 7), st.floats(2**-10, 1e4, width=32)), min_size=3, max_size=3),
+    st.sampled_from([torch.float16, torch.bfloat16, torch.float32]),
+    st.sampled_from([torch.float32, torch.float16, torch.int64]),
+    st.sampled_from(["peft", "diffusers"]),
+)
+def test_there_and_back_is_bit_equal(
+    tmp_path: Path,
+    shapes: list[tuple[int, float]],
+    dtype: torch.dtype,
+    alpha_dtype: torch.dtype,
+    naming: Literal["peft", "diffusers"],
+) -> None:
+    folder = Path(mkdtemp(dir=tmp_path))
+    tensors: dict[str, Tensor] = {}
+    for (name, (rows, columns)), (rank, alpha) in zip(MODULES.items(), shapes, strict=True):
+        kernel = [1] * len(columns[1:])
+        tensors[f"{name}.lora_up.weight"] = torch.randn(rows, rank, *kernel).to(dtype)
+        tensors[f"{name}.lora_down.weight"] = torch.randn(rank, *columns).to(dtype)
+        tensors[f"{name}.alpha"] = torch.tensor(alpha).to(alpha_dtype)
+    adapter = made(folder, tensors)
+    there = folder / "peft" if naming == "peft" else folder / "there.safetensors"
+    convert(adapter, there, naming)
+    convert(load_adapter(there), folder / "back.safetensors")
+    back = load_file(folder / "back.safetensors")
+    assert back.keys() == tensors.keys()
+    for key, tensor in tensors.items():
+        assert back[key].dtype == tensor.dtype, key
+        assert torch.equal(back[key], tensor), key
+
+
+def test_a_folder_of_several_parts_works_in_every_tool(tmp_path: Path) -> None:
+    tensors: dict[str, Tensor] = {}
+    for name, (rows, columns) in MODULES.items():
+        tensors[f"{name}.lora_up.weight"] = torch.randn(rows, 2, *[1] * len(columns[1:]))
+        tensors[f"{name}.lora_down.weight"] = torch.randn(2, *columns)
+    convert(made(tmp_path, tensors), tmp_path / "peft", "peft")
+    folder, out = load_adapter(tmp_path / "peft"), tmp_path / "out.safetensors"
+    assert sorted(path.name for path in (tmp_path / "peft").iterdir()) == ["text_encoder", "unet"]
+    base = {
+        "model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight": torch.randn(16, 768),
+        "cond_stage_model.transformer.text_model.encoder.layers.0.mlp.fc1.weight": torch.randn(24, 8),
+    }
+    save_file(base, tmp_path / "base.safetensors")
+    assert resize(folder, out, RankRule(1)).modules == 3
+    assert merge([(folder, 1.0), (folder, 0.5)], out).modules == 3
+    assert convert(folder, out, "diffusers").modules == 3
+    assert bake(tmp_path / "base.safetensors", [(folder, 1.0, 1.0)], out).adapters[0].modules == 2
+    inside = tmp_path / "peft" / "unet" / "adapter_model.safetensors"
+    for call in (
+        lambda: resize(folder, inside, RankRule(1)),
+        lambda: convert(folder, inside),
+        lambda: convert(folder, tmp_path / "peft", "peft"),
+        lambda: bake(tmp_path / "base.safetensors", [(folder, 1.0, 1.0)], inside),
+    ):
+        with pytest.raises(BadParameter):
+            call()
