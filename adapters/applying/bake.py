@@ -55,9 +55,7 @@ def bake(
     cannot be computed with and results that are NaN or infinite; BadParameter for strengths that are no finite numbers
     and for an output that is an input. Then nothing is written.
     """
-    path = check_output(
-        output, [Path(checkpoint), *(file for weighted in adapters for file in list_source_files(weighted[0]))]
-    )
+    path = check_output(output, _list_inputs(checkpoint, adapters))
     for weighted in adapters if not skip_damaged else ():
         check_finite(weighted[0])
     with ExitStack() as stack, torch.no_grad():
@@ -73,6 +71,10 @@ def bake(
         }
         _write(path, result, metadata, progress)
     return replace(receipt, notes=result.rounding.notes())
+
+
+def _list_inputs(checkpoint: str | os.PathLike[str], adapters: Sequence[WeightedAdapter]) -> list[Path]:
+    return [Path(checkpoint), *(file for weighted in adapters for file in list_source_files(weighted[0]))]
 
 
 def _open_stream(stack: ExitStack, path: Path) -> BinaryIO:

@@ -147,13 +147,37 @@ def test_clamping_cuts_at_the_quantile(tmp_path: Path) -> None:
     save_file(tuned, tmp_path / "tuned.safetensors")
     both = tmp_path / "tuned.safetensors", tmp_path / "base.safetensors"
     extract(*both, tmp_path / "free.safetensors", Extraction(RankRule(8), dtype="float32"))
-    extract(*both, tmp_path / "cut.safetensors", Extraction(RankRule(8), dtype="float32", clamp=0.9))
+    how = Extraction(RankRule(8), dtype="float32", clamp=0.9)
+    report = extract(*both, tmp_path / "cut.safetensors", how)
     free, cut = (load_file(tmp_path / f"{name}.safetensors") for name in ("free", "cut"))
     values = torch.cat([free[k].flatten() for k in sorted(free) if k.endswith("weight")])
     bound = float(values.kthvalue(round(0.9 * values.numel())).values)
     for name in free:
         if name.endswith("weight"):
             assert torch.equal(cut[name], free[name].clamp(-bound, bound))
+    (up, down), change = (
+        (cut[name] for name in sorted(cut, reverse=True) if name.endswith("weight")),
+        tuned[key] - base[key],
+    )
+    assert report.errors.keys() == {"unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"}
+    (error,) = report.errors.values()
+    assert error == pytest.approx(float((change - up @ down).norm() / change.norm()), rel=1e-4)
+    assert error > 0.01
+
+
+def test_an_inpainting_checkpoint_as_the_tuned_side(tmp_path: Path) -> None:
+    """Its nine input channels are no LoRA of the base's four, and are reported; everything else is extracted."""
+    base = sd15()
+    tuned = {name: tensor.clone() for name, tensor in base.items()}
+    first = "model.diffusion_model.input_blocks.0.0.weight"
+    other = "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn1.to_q.weight"
+    tuned[first] = torch.randn(8, 9, 3, 3)
+    tuned[other] += 0.1
+    save_file(base, tmp_path / "base.safetensors")
+    save_file(tuned, tmp_path / "tuned.safetensors")
+    report = extract(tmp_path / "tuned.safetensors", tmp_path / "base.safetensors", tmp_path / "out.safetensors")
+    assert report.modules == 1
+    assert report.dropped == {"unet.conv_in": "the shapes differ: [8, 9, 3, 3] and [8, 4, 3, 3]"}
 
 
 def test_equal_or_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
