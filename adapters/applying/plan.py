@@ -43,11 +43,12 @@ class Change(NamedTuple):
 
 @dataclass
 class Plan:
-    """Plan of one call: (part, tensor key) → changes by target; modules in effect and refused ones, per adapter."""
+    """Plan of one call: (part, tensor key) → changes by target; modules in effect, refused, and noted, by adapter."""
 
     targets: dict[tuple[str, str], dict[Target, list[Change]]] = field(default_factory=lambda: defaultdict(dict))
     applied: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
     refused: dict[int, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    notes: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
 def make_plan(
@@ -105,6 +106,8 @@ def _plan_module(plan: Plan, weights: WeightAccess, place: tuple[str, str], chan
         plan.refused[change.adapter][module] = str(error)
         return
     plan.applied[change.adapter].add(module)
+    if (note := change.delta.explain_part(shape)) is not None:
+        plan.notes[change.adapter].append(f"{module} was {note}")
     if change.strength and change.delta.changes_weight:
         plan.targets[part, weight.key].setdefault((module, "weight"), []).append(change)
     has_bias = bias is not None and weights.get(bias.key) is not None
@@ -133,6 +136,7 @@ def make_receipt(adapters: Sequence[WeightedAdapter], plan: Plan) -> Receipt:
             plan.applied[number],
             {**dict.fromkeys(weighted[0].embeddings, LEARNED_TOKEN), **plan.refused[number]},
             weighted[1:3],
+            plan.notes[number],
         )
         for number, weighted in enumerate(adapters)
     ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..modules.parts import find_part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from ..adapter import Adapter
 
@@ -119,7 +119,11 @@ def _format_lines(entries: Iterable[AdapterReceipt]) -> Iterable[str]:
 
 
 def account_for(
-    adapter: Adapter, applied: set[str], refused: dict[str, str], strengths: tuple[float, float]
+    adapter: Adapter,
+    applied: set[str],
+    refused: dict[str, str],
+    strengths: tuple[float, float],
+    notes: Sequence[str] = (),
 ) -> AdapterReceipt:
     """Turn what happened per module into an account per key.
 
@@ -139,7 +143,7 @@ def account_for(
         modules=len(applied & set(adapter.modules)),
         applied=applied_keys,
         skipped={**adapter.unused, **skipped_keys},
-        notes=adapter.notes,
+        notes=(*adapter.notes, *notes),
     )
 
 

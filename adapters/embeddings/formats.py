@@ -10,58 +10,32 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from ...core.errors import BadWeights
-from ..modules.architectures import SDXL_PAIR
+from ..modules.architectures import SUPPORTED
 from ..modules.parts import TEXT_ENCODER_2
-from ..reading.bundled_tokens import CLONEOFSIMO_MARK, PREFIX, TokenKey, read_token_key
+from ..reading.bundled_tokens import CLONEOFSIMO_MARK, ENCODER_KEYS, PREFIX, TokenKey, read_token_key
 from ..reading.dialects.base import ModuleKey, find_dialects, split_key
 from ..reading.files import RawFile
 from ..reading.foreign import KINDS
+from .source import LONGEST_NAME, Source, Tokens, TokenTable
 from .vectors import assign_encoder, bad_key, read_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
-Tokens = dict[str, "dict[str, Tensor]"]
 NAMELESS = frozenset({"*", "emb_params", "embedding", "embeddings", "weight", "vectors"})
-MOST_TOKENS, LONGEST_NAME = 1000, 512
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file's content before anybody knows what it means, and what to call it. own_names: whether `name` counts."""
-
-    path: Path
-    content: Any
-    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
-    own_names: bool = False
-
-    @property
-    def table(self) -> dict[str, Any]:
-        """Content as a table; empty for lists."""
-        return self.content if isinstance(self.content, dict) else {}
-
-    @property
-    def name(self) -> str:
-        """What the embedding of a file without tokens is called."""
-        notes_here = self.table.get("name") if self.own_names else None
-        return notes_here[:LONGEST_NAME] if isinstance(notes_here, str) and notes_here.strip() else self.path.stem
-
-
-@dataclass(frozen=True)
-class TokenTable:
-    """Tokens of a file, the layout they stood in, and what a user should know."""
-
-    format: str
-    tokens: Tokens
-    notes: tuple[str, ...] = ()
+PARAMS, _FLAT, _OUT = "string_to_param", "string_to_param.", "_out"
+_OTHER_ENCODERS = frozenset(
+    {"t5", "t5xxl", "text_encoders_2", "t5_out", "t5xxl_out", "qwen3_4b", "qwen25_7b", "llama", "gemma2_2b", "mistral"}
+)
+_ENCODERS = frozenset({*ENCODER_KEYS, *_OTHER_ENCODERS})
+MOST_TOKENS = 1000
 
 
 def read_tokens(source: Source) -> TokenTable:
@@ -93,9 +67,13 @@ def _together(layout: str, parts: list[TokenTable], notes: tuple[str, ...] = ())
 
 def _params(source: Source) -> TokenTable:
     """A1111: `string_to_param` holds the vectors under "*"."""
-    params = source.table["string_to_param"]
+    flat = {str(key)[len(_FLAT) :]: value for key, value in source.table.items() if str(key).startswith(_FLAT)}
+    params = source.table.get(PARAMS, flat)
+    params = {"*": params} if isinstance(params, Tensor) else params
     if not isinstance(params, Mapping) or not params or len(params) > MOST_TOKENS:
-        raise bad_key("is no table of vectors", "string_to_param", source.path)
+        found = f"a table of {len(params)}" if isinstance(params, Mapping) else type(params).__name__
+        what = f'holds {found}, and A1111 keeps a table of vectors there, {{"*": [n, d]}}'
+        raise BadWeights(what, where=f"{source.path}, key {PARAMS!r}", fix="save it again in A1111, or as .safetensors")
     parts = [
         _single(source, source.name if len(params) == 1 or key == "*" else _name(key, source), str(key), value, "")
         for key, value in params.items()
@@ -106,14 +84,34 @@ def _params(source: Source) -> TokenTable:
 def _pair(source: Source) -> TokenTable:
     """SDXL: one tensor per text encoder."""
     table = source.table
-    encoders = {part: read_vectors(table[key], key, source.path) for key, part in SDXL_PAIR.items() if key in table}
-    rest = [key for key in source.table if key not in SDXL_PAIR and isinstance(source.table[key], Tensor)]
-    notes = [f"{len(rest)} other tensors are ignored: {', '.join(str(key)[:40] for key in rest[:4])}"] if rest else []
+    encoders = {part: read_vectors(table[key], key, source.path) for key, part in ENCODER_KEYS.items() if key in table}
+    rest = [str(key) for key in source.table if key not in ENCODER_KEYS and isinstance(source.table[key], Tensor)]
+    if not encoders:
+        what = f"holds no vectors for a text encoder of {SUPPORTED}: {_explain(rest)}"
+        raise BadWeights(what, where=str(source.path), fix="export the embedding for one of these models")
+    notes = [f"{len(rest)} other tensors are not used: {_explain(rest)}"] if rest else []
     counts = {part: rows.shape[0] for part, rows in encoders.items()}
     if len(set(counts.values())) > 1:
         notes.append(f"the text encoders have different numbers of vectors: {counts}")
     layout = "SDXL" if len(encoders) == 2 else "SDXL, second encoder only" if TEXT_ENCODER_2 in encoders else "clip_l"
     return TokenTable(layout, {source.name: encoders}, tuple(notes))
+
+
+def _explain(keys: list[str]) -> str:
+    """What tensors are that no text encoder of ours reads."""
+    kinds = {
+        key: "added behind the text encoder, OneTrainer's output embedding"
+        if key.endswith(_OUT)
+        else "for a text encoder of SD3, Flux or another model"
+        if key in _OTHER_ENCODERS
+        else ""
+        for key in keys[:4]
+    }
+    return ", ".join(f"{key[:40]} ({kind})" if kind else key[:40] for key, kind in kinds.items())
+
+
+def _is_of_another_model(key: Any) -> bool:
+    return key in _OTHER_ENCODERS or (isinstance(key, str) and key.endswith(_OUT) and key[: -len(_OUT)] in _ENCODERS)
 
 
 def _kohya(source: Source) -> TokenTable:
@@ -184,7 +182,9 @@ def _name(token: Any, source: Source) -> str:
 def _refuse(source: Source, tensors: dict[str, Tensor]) -> None:
     """Raise BadWeights for files that are something else, and say what."""
     keys = frozenset([*tensors, *map(str, source.table)])
-    kind = next((f"{kind.what} ({kind.advice})" for kind in KINDS if kind.matches(keys)), "")
+    kind = next(
+        (f"{kind.what} ({kind.advice})" for kind in KINDS if "embedding" not in kind.what and kind.matches(keys)), ""
+    )
     file = RawFile(source.path, tensors, metadata=dict(source.metadata))
     if not kind and any(_of_a_lora(key) or _located(key, file) for key in tensors):
         kind = "a LoRA-family adapter without learned tokens (load it as a LoRA)"
@@ -219,10 +219,11 @@ def _holds(*keys: str) -> Callable[[Source], bool]:
 
 LAYOUTS: tuple[tuple[Callable[[Source], bool], Callable[[Source], TokenTable]], ...] = (
     (lambda source: isinstance(source.content, list | tuple) and bool(source.content), _list),
-    (lambda source: "string_to_param" in source.table, _params),
+    (lambda source: any(key == PARAMS or str(key).startswith(_FLAT) for key in source.table), _params),
     (_carries_tokens, _bundled),
-    (_holds(*SDXL_PAIR), _pair),
+    (_holds(*ENCODER_KEYS), _pair),
     (_holds("emb_params"), _kohya),
+    (lambda source: bool(source.table) and all(map(_is_of_another_model, source.table)), _pair),
     (lambda source: bool(source.table), _named),
 )
 

@@ -21,8 +21,9 @@ from ...core.tensor_files.safetensors_io import read_header, read_safetensors, w
 from ..modules.architectures import ARCHITECTURES, SDXL_PAIR
 from ..modules.parts import TEXT_ENCODER, TEXT_ENCODER_2
 from ..reading.files import PICKLED
-from .formats import Source, Tokens, read_notes, read_tokens
+from .formats import read_notes, read_tokens
 from .images import SUFFIXES, read_image, write_image
+from .source import Source, Tokens
 
 if TYPE_CHECKING:
     import os

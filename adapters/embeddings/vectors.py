@@ -24,14 +24,14 @@ MOST_VECTORS, MOST_WIDTH = 1024, 8192
 
 
 def read_vectors(value: Any, key: str, path: Path) -> Tensor:
-    """A value of the file as [n, d] fp32 in memory of its own; not checked for NaN."""
+    """A value of the file as [n, d] fp32 in memory of its own; axes of one are left out; not checked for NaN."""
     if not isinstance(value, Tensor):
         raise bad_key("is no tensor", key, path)
     if value.dtype not in FLOATS:
         raise bad_key(f"is {str(value.dtype).removeprefix('torch.')}, and vectors are floating-point", key, path)
-    if value.ndim not in (1, 2):
+    if value.ndim == 0 or sum(size != 1 for size in value.shape[:-1]) > 1:
         raise bad_key(f"has the shape {list(value.shape)[:8]}, and vectors are [n, d] or [d]", key, path)
-    rows = value[None] if value.ndim == 1 else value
+    rows = value.reshape(-1, value.shape[-1]) if value.numel() else value[None]
     if not 1 <= rows.shape[0] <= MOST_VECTORS or not 1 <= rows.shape[1] <= MOST_WIDTH:
         limit = f"1 to {MOST_VECTORS} vectors of 1 to {MOST_WIDTH} numbers"
         raise bad_key(f"has the shape {list(value.shape)}; an embedding has {limit}", key, path)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..modules.architectures import SDXL_PAIR
-from ..modules.parts import TEXT_ENCODER
+from ..modules.architectures import CLIPS
+from ..modules.parts import TEXT_ENCODER, TEXT_ENCODER_2
 
 if TYPE_CHECKING:
     from .files import RawFile
 
 PREFIX = "bundle_emb."
-ENCODERS = {"string_to_param.*": TEXT_ENCODER, **SDXL_PAIR}
+ENCODER_KEYS = {**CLIPS, "text_encoders_0": TEXT_ENCODER, "text_encoders_1": TEXT_ENCODER_2}
+"""Keys of embeddings that name the text encoder; the numbered ones are of diffusers' training scripts for SDXL."""
+ENCODERS = {"string_to_param.*": TEXT_ENCODER, "emb_params": TEXT_ENCODER, **ENCODER_KEYS}
 """Last word of a key → text encoder."""
 CLONEOFSIMO_MARK = "<embed>"
 

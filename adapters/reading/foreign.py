@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...core.errors import BadWeights
-from ..modules.architectures import SDXL_PAIR, SUPPORTED
+from ..modules.architectures import SUPPORTED
+from .bundled_tokens import ENCODER_KEYS
 from .dialects.base import split_key
 from .other_models import find_other_model
 
@@ -38,8 +39,8 @@ def _has_word(*words: str) -> Test:
     return lambda keys: any(word in key for key in keys for word in words)
 
 
-def _only(*names: str) -> Test:
-    return lambda keys: keys == frozenset(names)
+def _only_of(*names: str) -> Test:
+    return lambda keys: bool(keys) and keys <= frozenset(names)
 
 
 def _numbers(keys: frozenset[str]) -> bool:
@@ -85,11 +86,7 @@ KINDS = (
         "load it as a model; `underdrawing lora extract` makes a LoRA from two of them",
     ),
     Kind(_starts("string_to_param", "emb_params"), "an embedding", "load it as one"),
-    Kind(
-        _only(*SDXL_PAIR),
-        "an SDXL embedding",
-        "load it as one",
-    ),
+    Kind(_only_of(*ENCODER_KEYS), "an embedding", "load it as one"),
     Kind(_weights_of("encoder.", "decoder."), "a VAE", "load it as one"),
     Kind(_weights_of("text_model.", "encoder.layers."), "a text encoder", "load it as one"),
     Kind(_weights_of("model.", "body.", "conv_first."), "an upscaler or another model", "load it as one"),
