@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 
 import click
 
 from .. import __version__
 from ..core.command_name import name_command
 from ..core.errors import BadParameter, UnderdrawingError, UnknownName
+from ..core.report_text import escape_controls
 from ..core.settings import describe_variables
 
 COMMANDS = {
@@ -108,7 +109,9 @@ def run() -> None:
     try:
         code = app.main(prog_name=name_command(), standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        shown = StringIO()
+        error.show(file=shown)
+        click.echo(escape_controls(shown.getvalue(), keep="\n"), err=True, nl=False)
         code = error.exit_code
     except click.Abort:  # Ctrl-C, or the end of input at a question
         click.echo("interrupted", err=True)
@@ -120,6 +123,7 @@ def run() -> None:
         sys.stderr.close()
         code = 1
     except OSError as error:
-        click.echo(f"underdrawing: {error.filename or 'system'}: {error.strerror or error}", err=True)
+        where = escape_controls(error.filename or "system")
+        click.echo(f"underdrawing: {where}: {error.strerror or error}", err=True)
         code = 1
     sys.exit(code if isinstance(code, int) else 0)

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from ..core.installation import HOSTS, install_into, uninstall_from
+from .options import NamedPath
 
 host_argument = click.argument("host", type=click.Choice(tuple(HOSTS)))
-path_argument = click.argument("path", type=click.Path(path_type=Path))
+path_argument = click.argument("path", type=NamedPath(path_type=Path))
 
 
 @click.command(short_help="Install the nodes into ComfyUI.")

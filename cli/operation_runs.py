@@ -11,7 +11,7 @@ import click
 from ..core.errors import BadParameter, UnderdrawingError
 from ..core.operation import Job, WeightedLora, run
 from ..core.operation_files import write_results
-from ..core.report_text import printable
+from ..core.report_text import escape_controls, printable
 from .progress import CommandLine
 
 if TYPE_CHECKING:
@@ -140,9 +140,9 @@ def _check_names(files: Sequence[Path]) -> None:
 def _finish(report: Report, files: Sequence[Path], as_json: bool, source: Path | None = None) -> int:
     """Say what was written, the notes and what went wrong."""
     for path in () if as_json else files:
-        click.echo(path)
+        click.echo(escape_controls(path))
     for note in report.notes:
-        click.echo(f"{printable(source)} {note}" if source else note, err=True)
+        click.echo(escape_controls(f"{source} {note}" if source else note, keep="\n"), err=True)
     for error in report.errors:
         click.echo(f"underdrawing: {printable(error, 600)}", err=True)
     return 0 if report.complete else 1

@@ -12,7 +12,7 @@ import click
 from ..core.operation_registry import group_help, operations
 from ..core.params import format_bounds
 from .operation_runs import JSON, OUTPUT, STRENGTHS, run_operation
-from .options import field_type, metavar
+from .options import NamedPath, field_type, metavar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ def command(operation: OperationType) -> click.Command:
     params: list[click.Parameter] = [p for slot in operation.slots() for p in _slot_params(slot)]
     target = operation.target()
     if target is not None:
-        file, name = click.Path(path_type=Path), "DIR" if not target.suffix else "OUT"
+        file, name = NamedPath(path_type=Path), "DIR" if not target.suffix else "OUT"
         params.append(
             click.Argument([OUTPUT], type=file, metavar=name)
             if target.last
@@ -83,7 +83,7 @@ def _input_rows(operation: OperationType) -> tuple[tuple[str, str], ...]:
 
 
 def _slot_params(slot: Slot) -> Iterator[click.Parameter]:
-    kind = click.STRING if slot.kind in ("text", "weights") else click.Path(path_type=Path)
+    kind = click.STRING if slot.kind in ("text", "weights") else NamedPath(path_type=Path)
     many = slot.repeat != "one"
     name = slot.name.upper() + ("..." if many else "")
     label = f"[{name}]" if slot.optional else name

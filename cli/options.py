@@ -23,6 +23,16 @@ EARLIER = "earlier"
 """Owner, in identifiers, of parameters under their earlier names."""
 
 
+class NamedPath(click.Path):
+    """Path whose name is not empty; an empty one would stand for the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check the name. Raises click.BadParameter."""
+        if value == "":
+            self.fail("the name is empty; write . for the current folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class NamedAnnotator(msgspec.Struct, frozen=True):
     """An annotator as the user named it: an id, or an alias with the values it stands for."""
 

@@ -10,6 +10,7 @@ import click
 
 from ..core.hooks import HostHooks
 from ..core.progress import Progress
+from ..core.report_text import escape_controls
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -34,7 +35,7 @@ class CommandLine(HostHooks):
 
     def note(self, text: str) -> None:
         """A line on stderr."""
-        click.echo(text, err=True)
+        click.echo(escape_controls(text, keep="\n"), err=True)
 
 
 class Bar(Progress):

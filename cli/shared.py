@@ -11,7 +11,7 @@ from ..core.batch.annotate_options import GROUPS, AnnotateOptions
 from ..core.errors import BadParameter
 from ..core.images.geometry import parse_size
 from ..core.params import describe_fields
-from .options import field_type
+from .options import NamedPath, field_type
 
 if TYPE_CHECKING:
     from ..core.params import Field
@@ -37,7 +37,7 @@ class SharedOption(click.Option):
 def shared_options() -> list[click.Parameter]:
     """Arguments and options, new ones at each call."""
     fields = {field.name: field for field in describe_fields(AnnotateOptions)}
-    folder = click.Path(file_okay=False, path_type=Path)
+    folder = NamedPath(file_okay=False, path_type=Path)
     text = "Folder for the maps; created if missing."
     first = next(iter(GROUPS))
     return [
@@ -52,7 +52,7 @@ def _option(group: str, field: Field) -> SharedOption:
     spelling = f"--{field.name.replace('_', '-')}"
     if field.kind == "bool":
         return SharedOption(group, [spelling, field.name], is_flag=True, help=field.help)
-    kind: Any = click.Path(exists=True) if field.name == "mask" else field_type(field)
+    kind: Any = NamedPath(exists=True) if field.name == "mask" else field_type(field)
     metavar = "|".join(field.choices) or METAVARS[field.name]
     shown = field.default != ""
     return SharedOption(

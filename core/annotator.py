@@ -86,6 +86,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     bf16: the map is unchanged in bfloat16 (SSIM >= 0.99, held by a test).
     values: raw values that come with a map: "scalar", one number per pixel, [B, H, W]; "rgb", one per channel,
         [B, H, W, C]; "labels", the class index of each pixel, [B, H, W].
+    makes_mask: the map is white where something is, so that it can serve as the mask of others.
     requires: modules beyond numpy that must be importable.
     version: rises whenever the same input gives other pixels.
     """
@@ -105,6 +106,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     smooth: bool = True
     bf16: bool = False
     takes_mask: bool = False
+    makes_mask: bool = False
     values: Literal["none", "scalar", "rgb", "labels"] = "none"
     version: int = 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .command_name import rewrite_commands
+from .report_text import escape_controls
 
 PUBLIC = "underdrawing"
 """Where users find these classes, whatever a host calls this package: hosts show an error's type with its module."""
@@ -12,15 +13,16 @@ class UnderdrawingError(Exception):
     """Base of every error this project raises on purpose.
 
     what: the fault in one sentence without a full stop. where: file, key or parameter it was found in.
-    fix: the next step, a command if there is one. Commands in backquotes are named as they work here.
+    fix: the next step, a command if there is one. Commands in backquotes are named as they work here. In the
+    message control characters, as in names of files, are escaped.
     """
 
     def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
         what, fix = rewrite_commands(what), rewrite_commands(fix)
         self.what, self.where, self.fix = what, where, fix
-        place = f"{where}: " if where else ""
+        place = f"{escape_controls(where)}: " if where else ""
         step = f". Next: {fix}" if fix else ""
-        super().__init__(f"{place}{what}{step}")
+        super().__init__(place + escape_controls(f"{what}{step}", keep="\n"))
 
 
 class UnknownName(UnderdrawingError):

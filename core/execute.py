@@ -11,7 +11,7 @@ import numpy as np
 
 from .annotator import Request
 from .errors import BadImage, BadParameter
-from .images.convert import to_images, to_masks
+from .images.convert import read_masks, to_images
 from .images.geometry import Size, find_padded_size, find_target_size
 from .images.resize import pad_batch, resize_images, resize_masks
 from .weights.store import get_store
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .annotator import Annotator, ControlMap
+    from .images.mask_values import Coverage
     from .images.types import Images, Masks
     from .params import Params
 
@@ -40,12 +41,13 @@ def annotate_images(
     resolution = _check_resolution(resolution)
     pictures = to_images(images)
     size = find_target_size(Size(*pictures.shape[1:3]), resolution)
-    checked = _prepare_masks(annotator, pictures, masks)
+    prepared = _prepare_masks(annotator, pictures, masks)
     annotator.load(params)
-    result = _run(annotator, pictures, checked, params, size)
+    result = _run(annotator, pictures, None if prepared is None else prepared.covered, params, size)
     if result.images.shape != (len(pictures), *size, 3) or result.images.dtype != np.uint8:
         raise TypeError(f"{annotator.spec.id} returned {result.images.dtype} {result.images.shape} for size {size}")
-    return replace(result, info=_build_info(annotator, params, resolution), notes=(*annotator.notes, *result.notes))
+    notes = (*annotator.notes, *(() if prepared is None else prepared.notes), *result.notes)
+    return replace(result, info=_build_info(annotator, params, resolution), notes=notes)
 
 
 def _check_resolution(resolution: Any) -> int:
@@ -59,7 +61,7 @@ def _check_resolution(resolution: Any) -> int:
         ) from error
 
 
-def _prepare_masks(annotator: Annotator[Any], pictures: Images, masks: Masks | Sequence[Any] | None) -> Masks | None:
+def _prepare_masks(annotator: Annotator[Any], pictures: Images, masks: Masks | Sequence[Any] | None) -> Coverage | None:
     name = annotator.spec.id
     if masks is None:
         if annotator.spec.takes_mask:
@@ -69,7 +71,7 @@ def _prepare_masks(annotator: Annotator[Any], pictures: Images, masks: Masks | S
         return None
     if not annotator.spec.takes_mask:
         raise BadImage("takes no mask", where=name, fix="leave the mask out")
-    return to_masks(masks, len(pictures), Size(*pictures.shape[1:3]))
+    return read_masks(masks, len(pictures), Size(*pictures.shape[1:3]))
 
 
 def _run(annotator: Annotator[Any], pictures: Images, masks: Masks | None, params: Params, size: Size) -> ControlMap:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from .progress import Progress
+from .report_text import escape_controls
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -50,4 +51,4 @@ class HostHooks:
 
     def note(self, text: str) -> None:
         """Report something the user should see at once: a fallback, a licence, what is left out."""
-        log.warning("%s", text)
+        log.warning("%s", escape_controls(text, keep="\n"))

@@ -13,6 +13,12 @@ LABEL = 13
 """Width of the column of labels."""
 
 
+def escape_controls(text: object, keep: str = "") -> str:
+    """Whole text with control, format and direction characters written as escapes, but for those to keep."""
+    hidden = {mark for mark in set(str(text)) - set(keep) if unicodedata.category(mark) in HIDDEN}
+    return "".join(_escape(mark) if mark in hidden else mark for mark in str(text))
+
+
 def printable(text: object, limit: int = 80) -> str:
     """Text with control, format and direction characters written as escapes, cut to about limit characters."""
     start = str(text)[: limit + 1]

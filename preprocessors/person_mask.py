@@ -35,6 +35,7 @@ class PersonMask(Annotator[MaskParams]):
         requires=("cv2", "torch"),
         input_size="original",
         smooth=False,
+        makes_mask=True,
         values="scalar",
     )
 

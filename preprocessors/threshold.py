@@ -59,6 +59,7 @@ class Threshold(Annotator[ThresholdParams]):
         ),
         consumers=("control_v11p_sd15_scribble", "xinsir/controlnet-scribble-sdxl-1.0", "SDXL union, type 2"),
         smooth=False,
+        makes_mask=True,
     )
 
     def run(self, request: Request[ThresholdParams]) -> ControlMap:

@@ -7,15 +7,23 @@ from typing import Annotated
 from ..images.geometry import FitMode
 from ..networks.placement import Backend, DType
 from ..params import Params, about, between
+from .layouts import Layout
 
 GROUPS = {
-    "Output": ("values", "json", "sheet"),
+    "Output": ("values", "json", "sheet", "layout"),
     "Size of the maps": ("resolution", "match_input", "size", "mode"),
     "Masks, for annotators that take one": ("mask", "mask_from"),
     "How it runs": ("recursive", "all_frames", "device", "dtype", "backend", "batch"),
 }
 """Title of a group → its fields, in the order of help pages."""
-MASK = "White where to repaint: a picture for all inputs, or a folder with the inputs' names. Default: transparency."
+MASK = (
+    "White where to repaint: a picture for all inputs, or a folder with the inputs' names, also with _mask, -mask or "
+    ".mask at their end. Default: transparency."
+)
+LAYOUT = (
+    "Names of the maps: photo.canny.png (suffix); canny/photo.png, as kohya's trainers want it (plain); image, "
+    "conditioning_image and metadata.jsonl with the captions of .txt files, as diffusers' trainers want it (diffusers)."
+)
 
 
 class AnnotateOptions(Params, frozen=True):
@@ -24,6 +32,7 @@ class AnnotateOptions(Params, frozen=True):
     values: Annotated[bool, about("Also write raw values: .npy, and .values.png with 16 bit.")] = False
     json: Annotated[bool, about("Also write poses (OpenPose) or classes as JSON.")] = False
     sheet: Annotated[bool, about("Also write a labelled contact sheet, sheet.png.")] = False
+    layout: Annotated[Layout, about(LAYOUT)] = "suffix"
     resolution: Annotated[
         int, between(0, 10**9, "Length of a map's shorter side in pixels; 0: as the input.", step=8)
     ] = 512

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Frame:
-    """One decoded picture. output: path of its maps below the output folder, without annotator's name and suffix."""
+    """One decoded picture.
+
+    output: path of its maps below the output folder, without annotator's name and suffix. end: what a frame of several
+    adds to the name. text: caption, for layouts that take one.
+    """
 
     number: int
     index: int
@@ -27,6 +31,19 @@ class Frame:
     digest: str
     output: str
     picture: Picture
+    end: str = ""
+    text: str = ""
+
+
+def can_decode(path: Path) -> bool:
+    """Whether a file is a picture that can be read."""
+    from ..images.reading import read_pictures
+
+    try:
+        read_pictures(path)
+    except BadImage:
+        return False
+    return True
 
 
 def iter_pictures(path: Path, *, every: bool) -> Generator[tuple[Picture, bool]]:

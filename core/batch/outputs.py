@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .inputs import Source
+    from .names import Name
 
 SUFFIXES = (".png", ".npy", ".values.png", ".json")
 """Endings of everything that may be written for one map."""
@@ -34,14 +35,22 @@ class Outputs:
         self._claimed: dict[str, Path] = {}
         self._written: set[tuple[int, int]] = set()
 
-    def claim(self, source: Source, stem: str) -> str:
-        """Reserve folder/stem, relative to the output folder, for the maps of one picture. Raises BadImage."""
-        place = (source.folder / stem).as_posix()
-        first = self._claimed.setdefault(place, source.path)
-        if first != source.path:
-            fix = "rename one of them, or give it another output folder"
-            raise BadImage(f"its maps would have the names of those of {first}", where=str(source.path), fix=fix)
-        return place
+    def claim(self, source: Source, name: Name, frame: str = "") -> str:
+        """Reserve the name (with frame at its end) for the maps of one picture, or the whole file name if it is taken.
+
+        Returns the path below the output folder. Raises BadImage.
+        """
+        for stem in dict.fromkeys((name.stem, source.path.name)):
+            place = (name.folder / f"{stem}{frame}").as_posix()
+            if self._claimed.setdefault(place, source.path) == source.path:
+                return place
+        first = self._claimed[(name.folder / f"{name.stem}{frame}").as_posix()]
+        fix = "rename one of them, give it another output folder, or name the folder of both with --recursive"
+        raise BadImage(f"its maps would have the names of those of {first}", where=str(source.path), fix=fix)
+
+    def release(self, source: Source) -> None:
+        """Give back the names of an input that was refused."""
+        self._claimed = {place: path for place, path in self._claimed.items() if path != source.path}
 
     def check(self, output: str) -> None:
         """Refuse an output (its path below the folder, ending in .png) that may not be written. Raises BadImage."""

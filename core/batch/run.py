@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,25 +12,29 @@ import msgspec
 from ..errors import BadImage
 from ..images.geometry import Size, find_pixel_perfect
 from ..weights.store import get_store
-from .frames import Frame, hash_input, iter_groups, iter_pictures
+from .frames import Frame, can_decode, hash_input, iter_groups, iter_pictures
+from .layouts import Layout, build_output, describe_layout, find_image, read_caption, write_image
 from .masks import MaskSource
+from .names import plan_names
 from .outputs import Outputs, to_safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from ..annotator import Annotator, ControlMap
     from ..images.geometry import FitMode
-    from ..images.types import Masks
     from .inputs import Source
     from .manifest import Entry, Manifest, Position
+    from .masks import Mask
 
 
 @dataclass(frozen=True)
 class BatchOptions:
     """Annotators and options that are applied to every picture.
 
-    annotators: name as the user gave it → annotator. target: size every map is fitted to by mode, or None.
+    annotators: name as the user gave it → annotator. target: size every map is fitted to by mode, or None. layout: how
+    the files are named.
     """
 
     annotators: dict[str, Annotator[Any]]
@@ -41,6 +46,7 @@ class BatchOptions:
     poses: bool = False
     all_frames: bool = False
     batch: int = 1
+    layout: Layout = "suffix"
 
 
 @dataclass
@@ -60,8 +66,10 @@ class Batch:
         self, options: BatchOptions, sources: list[Source], manifest: Manifest, step: Callable[[], None]
     ) -> None:
         self.options, self.sources, self.manifest, self.step = options, sources, manifest, step
-        masks = [path for source in sources if (path := options.mask.find_file(source))]
-        self.outputs = Outputs(manifest.folder, [*(source.path for source in sources), *masks])
+        readable = cache(can_decode)
+        self.names = plan_names(sources, readable)
+        options.mask.pair(self.names, readable)
+        self.outputs = Outputs(manifest.folder, [*(s.path for s in sources), *options.mask.list_files(sources)])
         self.summary = BatchSummary()
 
     def run(self) -> BatchSummary:
@@ -76,25 +84,37 @@ class Batch:
         try:
             yield from self._decode(number, source)
         except BadImage as error:
+            self.outputs.release(source)
             self._refuse(source, "", error, (number, -1, -1))
         self.step()
 
     def _decode(self, number: int, source: Source) -> Iterator[Frame]:
         if source.problem:
-            raise BadImage(source.problem, where=str(source.path))
-        output = self.outputs.claim(source, source.path.stem)
+            raise BadImage(source.problem, where=str(source.path), fix=source.fix)
+        every, output = self.options.all_frames, self._claim(source, "")
         digest = hash_input(source.path)
-        if not self.options.all_frames and self._reuse_all(number, source, digest, output):
+        text = read_caption(source.path) if self.options.layout == "diffusers" else ""
+        if not every and self._reuse_all(number, source, digest, output, text):
             return
-        with closing(iter_pictures(source.path, every=self.options.all_frames)) as pictures:
+        with closing(iter_pictures(source.path, every=every)) as pictures:
             for index, (picture, many) in enumerate(pictures):
-                for note in picture.notes:
-                    self.summary.notes.append((source.path.as_posix(), note))
-                place = self.outputs.claim(source, f"{source.path.stem}.{index:04d}") if many else output
-                yield Frame(number, index, source, digest, place, picture)
+                notes = (*picture.notes, *describe_layout(self.options.layout, picture))
+                self.summary.notes.extend((source.name, note) for note in notes)
+                end = f".{index:04d}" if many else ""
+                place = self._claim(source, end) if many else output
+                yield Frame(number, index, source, digest, place, picture, end, text)
 
-    def _reuse_all(self, number: int, source: Source, digest: str, output: str) -> bool:
-        entries = [self._build_entry(name, source, digest, output) for name in self.options.annotators]
+    def _claim(self, source: Source, end: str) -> str:
+        """Reserve a name, and note where it is not the plain one."""
+        name = self.names[source]
+        place = self.outputs.claim(source, name, end)
+        taken = place != (name.folder / f"{name.stem}{end}").as_posix()
+        if note := "its maps bear the whole file name, as another input has its plain one" if taken else name.note:
+            self.summary.notes.append((source.name, note))
+        return place
+
+    def _reuse_all(self, number: int, source: Source, digest: str, output: str, text: str) -> bool:
+        entries = [self._build_entry(name, source, digest, output, text=text) for name in self.options.annotators]
         if not all(self.manifest.is_done(entry) for entry in entries):
             return False
         for order, entry in enumerate(entries):
@@ -106,14 +126,17 @@ class Batch:
         self.outputs.add(entry["output"])
         self.summary.reused += 1
 
-    def _build_entry(self, name: str, source: Source, digest: str, output: str) -> Entry:
+    def _build_entry(
+        self, name: str, source: Source, digest: str, output: str, *, end: str = "", text: str = ""
+    ) -> Entry:
         """Everything that decides the bytes of a map, so that a rerun knows whether it has them already."""
         annotator, options = self.options.annotators[name], self.options
+        safe, several = to_safe_name(name), len(options.annotators) > 1
         entry: Entry = {
-            "input": source.path.as_posix(),
+            "input": source.name,
             "sha256": digest,
             "name": name,
-            "output": f"{output}.{to_safe_name(name)}.png",
+            "output": build_output(options.layout, output, safe, several=several),
             "annotator": annotator.spec.id,
             "version": annotator.spec.version,
             "params": msgspec.to_builtins(annotator.defaults),
@@ -124,12 +147,15 @@ class Batch:
         }
         if options.target:
             entry |= {"resolution": "pixel perfect", "size": list(options.target), "mode": options.mode}
-        return entry | ({"mask": options.mask.describe(source)} if annotator.spec.takes_mask else {})
+        if options.layout != "suffix":
+            entry |= {"layout": options.layout, **({"text": text} if options.layout == "diffusers" else {})}
+        return entry | ({"mask": options.mask.describe(source, end)} if annotator.spec.takes_mask else {})
 
     def _annotate(self, order: int, name: str, frames: list[Frame]) -> None:
         todo: list[tuple[Frame, Entry, Position]] = []
         for frame in frames:
-            entry = self._build_entry(name, frame.source, frame.digest, frame.output)
+            one = (name, frame.source, frame.digest, frame.output)
+            entry = self._build_entry(*one, end=frame.end, text=frame.text)
             place = (frame.number, frame.index, order)
             if self.manifest.is_done(entry):
                 self._reuse(entry, place)
@@ -140,10 +166,14 @@ class Batch:
 
     def _annotate_together(self, name: str, todo: list[tuple[Frame, Entry, Position]]) -> None:
         """Run the annotator on a batch; if that fails, one by one, so that only the faulty picture is refused."""
+        from ..images.mask_values import is_coverage_note
+
         try:
             for _, entry, _ in todo:
                 self.outputs.check(entry["output"])
-            result = self._run_annotator(self.options.annotators[name], [frame for frame, _, _ in todo])
+            frames = [frame for frame, _, _ in todo]
+            masks = self._load_masks(frames) if self.options.annotators[name].spec.takes_mask else []
+            result = self._run_annotator(self.options.annotators[name], frames, masks)
         except BadImage as error:
             if len(todo) == 1:
                 frame, _, place = todo[0]
@@ -152,14 +182,16 @@ class Batch:
             for one in todo:
                 self._annotate_together(name, [one])
             return
-        for index, (_, entry, place) in enumerate(todo):
-            self._write(result, index, entry, place)
+        shared = tuple(note for note in result.notes if not (masks and is_coverage_note(note)))
+        for index, (frame, entry, place) in enumerate(todo):
+            own = masks[index].notes if masks else ()
+            self._write(replace(result, notes=(*own, *shared)), index, frame, entry, place)
 
-    def _run_annotator(self, annotator: Annotator[Any], frames: list[Frame]) -> ControlMap:
+    def _run_annotator(self, annotator: Annotator[Any], frames: list[Frame], each: list[Mask]) -> ControlMap:
         import numpy as np
 
         pixels = np.stack([frame.picture.pixels for frame in frames])
-        masks = self._stack_masks(frames) if annotator.spec.takes_mask else None
+        masks = np.concatenate([mask.covered for mask in each]) if each else None
         target, mode = self.options.target, self.options.mode
         try:
             if target is None:
@@ -171,30 +203,31 @@ class Batch:
         except MemoryError as error:
             raise BadImage("there is not enough memory for it", fix="choose a smaller --resolution") from error
 
-    def _stack_masks(self, frames: list[Frame]) -> Masks | None:
-        import numpy as np
-
-        masks = [self.options.mask.load(frame.source, frame.picture) for frame in frames]
+    def _load_masks(self, frames: list[Frame]) -> list[Mask]:
+        masks = [self.options.mask.load(frame.source, frame.picture, frame.end) for frame in frames]
         there = [mask for mask in masks if mask is not None]
         if there and len(there) < len(masks):
             raise BadImage("some of these pictures have no mask")  # each is tried alone then
-        return np.concatenate(there) if there else None
+        return there
 
-    def _write(self, result: ControlMap, index: int, entry: Entry, place: Position) -> None:
+    def _write(self, result: ControlMap, index: int, frame: Frame, entry: Entry, place: Position) -> None:
         from ..images.writing import write_map
 
-        folder = self.manifest.folder
-        output = folder / entry["output"]
+        folder, output = self.manifest.folder, self.manifest.folder / entry["output"]
+        images: list[Path] = []
+        if self.options.layout == "diffusers":
+            images = [folder / find_image(entry["output"])]
+            write_image(frame.picture, images[0])
         stem = output.name[: -len(".png")]
         files = write_map(result, index, output.parent, stem, values=self.options.values, json=self.options.poses)
-        names = [path.relative_to(folder).as_posix() for path in files]
+        names = [path.relative_to(folder).as_posix() for path in (*files, *images)]
         self.manifest.add({**entry, "status": "done", "files": names, "notes": list(result.notes)}, place)
         self.outputs.add(entry["output"])
         self.summary.written += 1
         self.summary.notes.extend((entry["output"], note) for note in result.notes)
 
     def _refuse(self, source: Source, name: str, error: BadImage, place: Position) -> None:
-        path, reason = source.path.as_posix(), _describe_refusal(error, source)
+        path, reason = source.name, _describe_refusal(error, source)
         self.manifest.add({"input": path, "name": name, "status": "refused", "reason": reason}, place)
         self.summary.refused.append((path, reason))
 
@@ -207,8 +240,6 @@ def _describe_refusal(error: BadImage, source: Source) -> str:
 
 def _fit_images(result: ControlMap, target: Size, mode: FitMode, smooth: bool) -> ControlMap:
     """Fit the pictures of a map; raw values and poses keep their size."""
-    from dataclasses import replace
-
     import numpy as np
 
     from ..images.fit_map import fit_map

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from ..errors import BadImage
 from .geometry import Size
-from .pixels import check_unit_range, compute_luminance, lay_over_white, to_8bit
+from .mask_values import Coverage, describe_fit, find_coverage
+from .pixels import compute_luminance, lay_over_white, to_8bit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,25 +47,34 @@ def to_images(x: Any) -> Images:
 
 
 def to_masks(x: Any, count: int, size: Size) -> Masks:
-    """Make bool [count, *size] of masks, true where the picture is to be repainted.
+    """Make bool [count, *size] of masks, true where the picture is to be repainted; see `read_masks`."""
+    return read_masks(x, count, size).covered
+
+
+def read_masks(x: Any, count: int, size: Size) -> Coverage:
+    """Make bool [count, *size] of masks, true where the picture is to be repainted, with notes.
 
     x: as for `to_images`, but three dimensions whose last is not 1, 3 or 4 are masks [B, H, W], and [B, 1, H, W] is
-    taken as well. True is: bool as it is, uint8 > 127, uint16 > 32767, float >= 0.5. Colour counts by its luminance;
-    the alpha channel of an RGBA mask, when it is not opaque everywhere, counts instead of its colour (opaque = true).
-    One mask serves all pictures. A mask of another size is stretched to the pictures'; a pixel is true when at least
-    half of it is. Raises BadImage when there are neither one nor count masks.
+    taken as well. True is: bool as it is, uint8 > 127, uint16 > 32767, float >= 0.5; of exactly two values (0 and 1 of
+    any dtype, a colour on black) the higher one, with a note; a mask of nothing or everything is noted (`mask_values`).
+    Colour counts by its luminance; the alpha channel of an RGBA mask, when it is not opaque everywhere, counts instead
+    of its colour (opaque = true). One mask serves all pictures. A mask of another size is stretched to the pictures',
+    with a note where its aspect differs; a pixel is true when at least half of it is.
+    Raises BadImage when there are neither one nor count masks.
     """
     from .resize import resize_masks
 
     whole = isinstance(x, (list, tuple))
-    parts = [_to_mask(one) for one in (cast("Sequence[Any]", x) if whole else (x,))]
-    masks = [resize_masks(part, size) for part in parts]
-    joined = np.concatenate(masks) if masks else np.zeros((0, *size), np.bool_)
-    if len(joined) == 1 and count > 1:
-        return np.repeat(joined, count, axis=0)
-    if len(joined) != count:
-        raise BadImage(f"{len(joined)} masks for {count} pictures", fix="give one mask, or one for each picture")
-    return np.ascontiguousarray(joined)
+    found = [mask for one in (cast("Sequence[Any]", x) if whole else (x,)) for mask in _iter_masks(one)]
+    if not (len(found) == count or len(found) == 1 < count):
+        raise BadImage(f"{len(found)} masks for {count} pictures", fix="give one mask, or one for each picture")
+    notes: list[str] = []
+    for number, (covered, about) in enumerate(found, 1):
+        which = f"mask {number} of {len(found)}: " if len(found) > 1 else ""
+        every = (*about, describe_fit(Size(*covered.shape), size))
+        notes.extend(f"{which}{note}" for note in every if note)
+    masks = np.concatenate([resize_masks(covered[None], size) for covered, _ in found])
+    return Coverage(np.ascontiguousarray(np.repeat(masks, count // len(masks), axis=0)), tuple(notes))
 
 
 def _join_images(parts: list[Images]) -> Images:
@@ -123,27 +133,39 @@ def _to_channels_last(array: NDArray[Any]) -> NDArray[Any]:
     )
 
 
-def _to_mask(x: Any) -> Masks:
-    """One mask or batch of masks as bool [B, H, W] at its own size."""
+def _iter_masks(x: Any) -> Iterator[Coverage]:
+    """One mask or a batch of masks, each at its own size."""
     if (picture := _read_picture(x)) is not None:
-        # transparent parts of `pixels` are already white; they do not count, since alpha does
-        return (picture.alpha if picture.alpha is not None else compute_luminance(picture.pixels))[None] > 127
+        yield find_picture_coverage(picture, x)
+        return
     array = _to_array(x)
     if array.ndim == 3 and array.shape[-1] not in _CHANNELS:
         array = array[..., None]
     elif array.ndim == 4 and array.shape[1] == 1 and array.shape[-1] not in _CHANNELS:
         array = array[:, 0, :, :, None]
-    array = _to_channels_last(array)
-    if array.shape[3] == 1:
-        return _apply_threshold(array[..., 0])
+    yield from (find_coverage(_to_levels(one)) for one in _to_channels_last(array))
+
+
+def find_picture_coverage(picture: Picture, source: Any) -> Coverage:
+    """Coverage of a mask that was read from source, a path or Pillow picture.
+
+    Transparent parts of its pixels are white already; they do not count, since alpha does. Raises BadImage.
+    """
+    from .reading import read_deep_levels
+
+    levels = picture.alpha if picture.alpha is not None else compute_luminance(picture.pixels)
+    if levels.min() == levels.max() and (deep := read_deep_levels(source)) is not None:
+        levels = deep  # 8 bit do not tell 0 and 1 of 16 bit apart
+    return find_coverage(levels)
+
+
+def _to_levels(array: NDArray[Any]) -> NDArray[Any]:
+    """Numbers of a mask [H, W, C]."""
+    if array.shape[2] == 1:
+        return array[..., 0]
+    if array.dtype.kind in "iu" and array.dtype.itemsize != 1 and array.min() >= 0 and array.max() <= 255:
+        array = array.astype(np.uint8)
     pixels = to_8bit(array)
-    if pixels.shape[3] == 4 and not bool((pixels[..., 3] == 255).all()):
-        return pixels[..., 3] > 127
-    return compute_luminance(pixels) > 127
-
-
-def _apply_threshold(array: NDArray[Any]) -> Masks:
-    if array.dtype.kind == "f":
-        check_unit_range(array)
-        return array >= 0.5
-    return to_8bit(array) > 127
+    if pixels.shape[2] == 4 and not bool((pixels[..., 3] == 255).all()):
+        return pixels[..., 3]
+    return compute_luminance(pixels)

@@ -31,12 +31,14 @@ class Picture:
     """A decoded picture.
 
     pixels: uint8 [H, W, 3] sRGB, upright, transparency laid over white. alpha: uint8 [H, W], None when nothing is
-    transparent. notes: what the user should know (first frame only, profile ignored, ...).
+    transparent. notes: what the user should know (first frame only, profile ignored, ...). orientation: EXIF value, 1
+    to 8, by which the stored picture was turned.
     """
 
     pixels: NDArray[np.uint8]
     alpha: NDArray[np.uint8] | None = None
     notes: tuple[str, ...] = ()
+    orientation: int = 1
 
 
 def decode(image: Image, *, deep: NDArray[np.uint16] | None = None, where: str = "") -> Picture:
@@ -46,9 +48,9 @@ def decode(image: Image, *, deep: NDArray[np.uint16] | None = None, where: str =
     Raises BadImage, or what Pillow raises while decoding.
     """
     notes: list[str] = []
-    orientation = _read_orientation(image, notes)
+    orientation, turned_by = _read_orientation(image, notes), find_orientation(image)
     image.load()
-    colour, alpha = _split_deep_alpha(image, notes, where) if _is_deep(image) else _split_alpha(image)
+    colour, alpha = _split_deep_alpha(image, notes, where) if is_deep(image) else _split_alpha(image)
     pixels = _to_srgb(colour, image.info.get("icc_profile"), notes)
     if deep is not None:
         pixels, alpha = _refine_colours(pixels, alpha, deep)
@@ -56,7 +58,7 @@ def decode(image: Image, *, deep: NDArray[np.uint16] | None = None, where: str =
         alpha = None
     upright = np.ascontiguousarray(apply_orientation(lay_over_white(pixels, alpha), orientation))
     turned = None if alpha is None else np.ascontiguousarray(apply_orientation(alpha, orientation))
-    return Picture(upright, turned, tuple(notes))
+    return Picture(upright, turned, tuple(notes), turned_by)
 
 
 def _read_orientation(image: Image, notes: list[str]) -> int:
@@ -70,7 +72,20 @@ def _read_orientation(image: Image, notes: list[str]) -> int:
     return value if isinstance(value, int) else 1
 
 
-def _is_deep(image: Image) -> bool:
+def find_orientation(image: Image) -> int:
+    """EXIF orientation of a picture that is not loaded yet, also where a decoder applies it itself; 1 without one."""
+    tags: Any = getattr(image, "tag_v2", None)
+    try:
+        value = image.info.get("original_orientation") or (
+            tags.get(ORIENTATION, 1) if tags is not None else image.getexif().get(ORIENTATION, 1)
+        )
+    except (SyntaxError, ValueError, TypeError, KeyError, IndexError, OSError, struct.error):
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def is_deep(image: Image) -> bool:
+    """Whether a picture is grey with 16 or 32 bit."""
     return image.mode in ("I", "F") or image.mode.startswith("I;16")
 
 

@@ -29,13 +29,13 @@ _SIGNATURES = (
     (b"MM\0*", "TIFF"),
     (b"II+\0", "TIFF"),
     (b"MM\0+", "TIFF"),
+    (b"\xff\x0a", "JXL"),
+    (b"\0\0\0\x0cJXL ", "JXL"),
 )
 _FOREIGN = (
     (b"%!PS", "PostScript"),
     (b"%PDF", "PDF"),
     (b"8BPS", "Photoshop"),
-    (b"\xff\x0a", "JPEG XL"),
-    (b"\0\0\0\x0cJXL ", "JPEG XL"),
     (b"\0\0\0\x0cjP  ", "JPEG 2000"),
     (b"\x76\x2f\x31\x01", "OpenEXR"),
     (b"PK\x03\x04", "ZIP archive"),

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import re
 import stat
 import struct
 import threading
 import warnings
 import zlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import BadImage
 from ..regular_files import open_regular_file
-from .geometry import Size
 from .headers import AGAIN, PngHeader, check_png, check_size, describe_unknown, read_webp_size
+from .plugins import open_heif, open_jxl
+from .videos import is_video, suggest_frames
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,6 +34,7 @@ _MODULES = {
     "GIF": "GifImagePlugin",
     "AVIF": "AvifImagePlugin",
 }
+_PLUGINS = {"HEIF": open_heif, "JXL": open_jxl}
 _FAULTS = (
     OSError,
     SyntaxError,
@@ -47,6 +50,8 @@ _FAULTS = (
     zlib.error,
 )
 """What Pillow's decoders raise on damaged files; seen in the poison corpus and by mutating valid files."""
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/{1,3}[^/]|data:[a-z]+/")
+"""How an address begins, also with its slashes joined as in a path."""
 _SMALLER = "make the picture smaller first"
 _LOCK = threading.RLock()
 """`warnings.catch_warnings` is not safe between threads."""
@@ -62,6 +67,9 @@ def open_file(path: Path, where: str) -> Generator[BinaryIO]:
             raise BadImage(what, where=where, fix="name a picture file")
         file = open_regular_file(path)
     except FileNotFoundError as error:
+        if URL.match(where):
+            fix = "save the picture first, then name the file"
+            raise BadImage("this is a URL, and nothing is downloaded", where=where, fix=fix) from error
         raise BadImage("there is no such file", where=where, fix="check the name") from error
     except PermissionError as error:
         raise BadImage("the file may not be read", where=where, fix="give yourself permission to read it") from error
@@ -99,6 +107,8 @@ def report_faults(where: str, notes: list[str]) -> Generator[None]:
 def check_file(file: BinaryIO, head: bytes, kind: str, where: str) -> PngHeader | None:
     """Everything that can be refused without a decoder."""
     if not kind:
+        if is_video(head, where):
+            raise BadImage("this is a video, not a picture", where=where, fix=suggest_frames(where))
         raise BadImage(describe_unknown(head), where=where, fix="give a PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF file")
     if kind == "WEBP" and (size := read_webp_size(head)) is not None:
         check_size(size, where=where)
@@ -125,8 +135,8 @@ def open_image(file: BinaryIO, kind: str, where: str) -> Image | None:
     from PIL import Image as Pil
     from PIL import UnidentifiedImageError
 
-    if kind == "HEIF":
-        return _open_heif(file, where)
+    if kind in _PLUGINS:
+        return _PLUGINS[kind](file, where)
     if not _has_plugin(kind):
         fix = "pip install 'pillow>=11.3', or save the picture as PNG"
         raise BadImage(f"this Pillow ({Pil.__version__}) does not read {kind}", where=where, fix=fix)  # type: ignore[attr-defined]
@@ -151,14 +161,3 @@ def _has_plugin(kind: str) -> bool:
     except ImportError:
         return kind in Pil.OPEN
     return kind in Pil.OPEN
-
-
-def _open_heif(file: BinaryIO, where: str) -> Image:
-    try:
-        heif: Any = importlib.import_module("pillow_heif")
-    except ImportError as error:
-        fix = "pip install pillow-heif, or save the picture as JPEG or PNG"
-        raise BadImage("this is a HEIC/HEIF picture, which needs a plug-in", where=where, fix=fix) from error
-    opened = heif.open_heif(file, convert_hdr_to_8bit=True)
-    check_size(Size(opened.size[1], opened.size[0]), where=where)
-    return opened.to_pillow()

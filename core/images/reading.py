@@ -1,6 +1,7 @@
 """Reads picture files.
 
-Read are PNG, JPEG, WebP, TIFF, BMP, GIF and AVIF (with Pillow 11.3 or newer), HEIC with the pillow-heif plug-in.
+Read are PNG, JPEG, WebP, TIFF, BMP, GIF and AVIF (with Pillow 11.3 or newer), HEIC with the pillow-heif plug-in, and
+JPEG XL with pillow-jxl-plugin.
 Other formats of Pillow are left out on purpose: some start programs or have a history of faults.
 Pillow's settings are never changed; a host's own (`MAX_IMAGE_PIXELS`) may refuse more than ours do.
 """
@@ -9,14 +10,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BadImage
-from .decoding import Picture, decode
+from .decoding import Picture, decode, find_orientation, is_deep
 from .deep_colour import read_deep_colour, read_tiff
 from .geometry import Size
 from .headers import AGAIN, check_size, detect_format
 from .opening import check_file, open_file, open_image, report_faults
+from .pixels import apply_orientation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-__all__ = ["Picture", "iter_frames", "read_pictures"]
+__all__ = ["Picture", "iter_frames", "read_deep_levels", "read_pictures"]
 
 
 def read_pictures(path: str | Path, all_frames: bool = False) -> list[Picture]:
@@ -96,3 +98,29 @@ def decode_pillow(image: Image) -> Picture:
     with report_faults(where, notes):
         picture = decode(image, where=where)
     return replace(picture, notes=(*notes, *picture.notes))
+
+
+def read_deep_levels(source: Any) -> NDArray[Any] | None:
+    """Numbers [H, W] of a grey picture of 16 or 32 bit as they are stored, upright; None for other pictures.
+
+    source: a path or a Pillow picture. Raises BadImage.
+    """
+    if not isinstance(source, (str, Path)):
+        return _find_levels(source)
+    where, notes = str(source), list[str]()
+    with open_file(Path(source), where) as file, report_faults(where, notes):
+        head = file.read(32)
+        kind = detect_format(head)
+        check_file(file, head, kind, where)
+        image = open_image(file, kind, where)
+        return None if image is None else _find_levels(image)
+
+
+def _find_levels(image: Image) -> NDArray[Any] | None:
+    import numpy as np
+
+    if not is_deep(image):
+        return None
+    turn = 1 if image.format == "TIFF" else find_orientation(image)  # Pillow turns TIFFs itself while loading
+    image.load()
+    return np.ascontiguousarray(apply_orientation(np.asarray(image), turn))

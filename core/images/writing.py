@@ -13,15 +13,13 @@ from ..errors import BadImage
 from ..files import atomic_write
 from ..regular_files import open_regular_file
 from .headers import PNG_SIGNATURE, iter_png_chunks
+from .marks import KEYWORD
 from .pixels import stretch_range
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..annotator import ControlMap
-
-KEYWORD = "underdrawing"
-"""Keyword of the text chunk that holds a map's info as JSON."""
 
 
 def write_map(

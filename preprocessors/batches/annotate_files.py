@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ...core.annotator import Kind
+from ...core.batch.layouts import write_metadata
 from ...core.errors import BadParameter, UnknownName
 from ...core.images.geometry import parse_size
 from ...core.params import current_values
 from .. import load_annotator, registry
+from .checks import check_layout, check_makes_mask
+from .summary import summary_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,8 +32,6 @@ if TYPE_CHECKING:
 
 EVERY = "all"
 """Stands for every annotator that can run here."""
-MAX_NOTES = 20
-"""Most notes that are listed at the end; the manifest has them all."""
 
 
 @dataclass(frozen=True)
@@ -54,21 +58,44 @@ def annotate_files(request: FilesRequest, host: HostHooks) -> BatchSummary:
     from ...core.batch.inputs import expand_inputs
     from ...core.batch.manifest import Manifest
 
-    options = request.options
+    request, options = _complete(request), request.options
     _check_together(options, request.given)
     names = _expand_names(request, host)
     manifest = Manifest(request.folder)
+    check_layout(options.layout, names, manifest.list_entries(), request.folder)
     inputs = expand_inputs(
         request.inputs, recursive=options.recursive, is_map=manifest.is_map, origins=manifest.origins
     )
     batch = _batch_options(names, request, host)
+    inputs = _drop_masks(inputs, batch)
     manifest.repair()
     for note in _idle_options(request, batch):
         host.note(f"note: {note}")
     summary = _run(request, batch, inputs, manifest, host)
-    for line in _summary_lines(request, batch, inputs, summary):
+    for line in summary_lines(request, batch, inputs, summary, manifest.damaged):
         host.note(line)
     return summary
+
+
+def _complete(request: FilesRequest) -> FilesRequest:
+    """Request with what a layout for training implies: maps as large as their pictures, if nothing else is given."""
+    sizes = request.given & {"resolution", "match_input", "size"}
+    if request.options.layout == "suffix" or sizes:
+        return request
+    return replace(request, options=msgspec.structs.replace(request.options, match_input=True))
+
+
+def _drop_masks(inputs: Inputs, batch: BatchOptions) -> Inputs:
+    """Leave the masks of inputs out, where an annotator takes masks."""
+    from ...core.batch.frames import can_decode
+    from ...core.batch.masks import drop_masks
+    from ...core.batch.names import plan_names
+
+    if not any(annotator.spec.takes_mask for annotator in batch.annotators.values()):
+        return inputs
+    readable = cache(can_decode)
+    batch.mask.pair(plan_names(inputs.sources, readable), readable)
+    return drop_masks(inputs, batch.mask)
 
 
 def _run(
@@ -79,14 +106,18 @@ def _run(
 
     total, done = len(inputs.sources), count(1)
     try:
+        entries = (passed.to_entry() for passed in inputs.passed)
+        manifest.note_passed(request.inputs, (entry for entry in entries if entry))
         with host.progress("annotate", total, "pictures") as progress:
             run = Batch(batch, inputs.sources, manifest, lambda: progress(next(done), total))
             sheet = run.outputs.free(request.folder / "sheet.png") if request.options.sheet else None
             summary = run.run()
     finally:
         manifest.close()
+    if request.options.layout == "diffusers":
+        write_metadata(request.folder, manifest.list_entries())
     if sheet:
-        rows = [(source.path, manifest.find_maps(source.path)) for source in inputs.sources]
+        rows = [(source.path, manifest.find_maps(source.name)) for source in inputs.sources]
         host.note(f"{sheet}{write_contact_sheet(rows, list(batch.annotators), sheet)}")
     return summary
 
@@ -101,6 +132,11 @@ def _check_together(options: AnnotateOptions, given: frozenset[str]) -> None:
         raise BadParameter("--size fits the picture only", fix="leave --values and --json out, or use --resolution")
     if options.mask and options.mask_from:
         raise BadParameter("--mask and --mask-from exclude each other", fix="give one of them")
+    if options.layout != "suffix" and (options.values or options.json):
+        what = f"--layout {options.layout} is for pictures only, trainers would stumble over other files"
+        raise BadParameter(what, fix="leave --values and --json out, or write them in a run of their own")
+    if options.mask_from:
+        check_makes_mask(options.mask_from)
 
 
 def _idle_options(request: FilesRequest, batch: BatchOptions) -> Iterator[str]:
@@ -134,6 +170,7 @@ def _batch_options(names: Sequence[str], request: FilesRequest, host: HostHooks)
         poses=options.json,
         all_frames=options.all_frames,
         batch=options.batch,
+        layout=options.layout,
     )
 
 
@@ -170,19 +207,3 @@ def _available(options: AnnotateOptions, host: HostHooks) -> list[str]:
     if not names:
         raise UnknownName("no annotator can run here", fix="run `underdrawing doctor`")
     return names
-
-
-def _summary_lines(request: FilesRequest, batch: BatchOptions, inputs: Inputs, summary: BatchSummary) -> Iterator[str]:
-    yield from (f"refused {path}: {text}" for path, text in summary.refused)
-    notes = list(dict.fromkeys(summary.notes))
-    yield from (f"note {path}: {text}" for path, text in notes[:MAX_NOTES])
-    if len(notes) > MAX_NOTES:
-        yield f"{len(notes) - MAX_NOTES} more notes are in the manifest"
-    if inputs.left_out:
-        yield f"note: {inputs.left_out} maps of earlier runs among the inputs were left out"
-    for name, annotator in batch.annotators.items():
-        if annotator.spec.weights:
-            yield f"{name} ran on {annotator.placement}"
-    reused = f", {summary.reused} kept from an earlier run" if summary.reused else ""
-    refused = f", {len(summary.refused)} refused" if summary.refused else ""
-    yield f"{summary.written} maps of {len(inputs.sources)} inputs in {request.folder}{reused}{refused}"

@@ -38,7 +38,7 @@ def test_writes_maps_and_a_manifest(run: Run, tmp_path: Path) -> None:
 
 
 def test_options_without_effect_are_named(run: Run, tmp_path: Path) -> None:
-    photo = picture(tmp_path / "a.png", 60, 40)
+    photo, mask = picture(tmp_path / "a.png", 60, 40), picture(tmp_path / "white.png", 60, 40, seed=1)
     idle = run("annotate", "invert", photo, "-o", tmp_path / "out", "--mode", "fill", "--mask", photo)
     raw = run("annotate", "invert", photo, "-o", tmp_path / "raw", "--values", "--json")
     assert "--values has no effect" in raw.err
@@ -47,7 +47,7 @@ def test_options_without_effect_are_named(run: Run, tmp_path: Path) -> None:
     assert "--mode says how --size is met" in idle.err
     assert "--mask has no effect" in idle.err
     used = run(
-        "annotate", "inpaint", photo, "-o", tmp_path / "used", "--size", "32x32", "--mode", "fill", "--mask", photo
+        "annotate", "inpaint", photo, "-o", tmp_path / "used", "--size", "32x32", "--mode", "fill", "--mask", mask
     )
     assert "no effect" not in run("annotate", "recolor", photo, "-o", tmp_path / "kept", "--values").err
     assert used.code == 0

@@ -1,0 +1,67 @@
+"""A lock that processes take turns with, one for each folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+@contextmanager
+def lock_folder(folder: Path) -> Generator[None]:
+    """Hold a folder's lock; waits for other processes. Nothing is left in the folder.
+
+    Where there are no locks (some network file systems) the block runs without one. Not reentrant.
+    """
+    handle = _open_handle(folder)
+    try:
+        if handle is not None:
+            with suppress(OSError):
+                _acquire(handle)
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)  # which gives the lock back
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _open_handle(folder: Path) -> int | None:
+        """A file in the folder of temporary files, as Windows cannot lock folders."""
+        name = hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:32]
+        try:
+            return os.open(Path(tempfile.gettempdir()) / f"underdrawing-{name}.lock", os.O_CREAT | os.O_RDWR)
+        except OSError:
+            return None
+
+    def _acquire(handle: int) -> None:
+        while True:
+            try:
+                msvcrt.locking(handle, msvcrt.LK_LOCK, 1)  # tries for ten seconds
+            except PermissionError:
+                continue
+            except OSError as error:
+                if error.errno != 36:  # EDEADLOCK: still held by another process
+                    raise
+            else:
+                return
+
+else:
+    import fcntl
+
+    def _open_handle(folder: Path) -> int | None:
+        try:
+            return os.open(folder, os.O_RDONLY)
+        except OSError:
+            return None
+
+    def _acquire(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX)

@@ -1,0 +1,42 @@
+"""What a run of annotators over files says at its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...core.batch.inputs import MAP
+from ...core.report_text import escape_controls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ...core.batch.inputs import Inputs
+    from ...core.batch.run import BatchOptions, BatchSummary
+    from .annotate_files import FilesRequest
+
+MAX_NOTES = 20
+"""Most notes that are listed at the end; the manifest has them all."""
+
+
+def summary_lines(
+    request: FilesRequest, batch: BatchOptions, inputs: Inputs, summary: BatchSummary, damaged: int
+) -> Iterator[str]:
+    """Lines on a run, the count of its maps last. damaged: lines of the manifest that were skipped."""
+    yield from (f"refused {escape_controls(path)}: {text}" for path, text in summary.refused)
+    notes = list(dict.fromkeys(summary.notes))
+    yield from (f"note {escape_controls(path)}: {text}" for path, text in notes[:MAX_NOTES])
+    if len(notes) > MAX_NOTES:
+        yield f"{len(notes) - MAX_NOTES} more notes are in the manifest"
+    if inputs.left_out:
+        yield f"note: {inputs.left_out} maps of earlier runs among the inputs were left out"
+    for passed in inputs.passed:
+        if text := passed.describe(without=MAP):
+            yield f"passed over in {escape_controls(passed.argument)}: {text}"
+    if damaged:
+        yield f"note: {damaged} damaged lines of {request.folder / 'manifest.jsonl'} were skipped"
+    for name, annotator in batch.annotators.items():
+        if annotator.spec.weights:
+            yield f"{name} ran on {annotator.placement}"
+    reused = f", {summary.reused} kept from an earlier run" if summary.reused else ""
+    refused = f", {len(summary.refused)} refused" if summary.refused else ""
+    yield f"{summary.written} maps of {len(inputs.sources)} inputs in {request.folder}{reused}{refused}"
