@@ -1,0 +1,94 @@
+"""Layouts for training sets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+from tests.support.command_line import contents, entries, picture
+
+if TYPE_CHECKING:
+    from tests.support.command_line import Run
+
+
+def test_plain_gives_maps_the_names_and_sizes_of_their_pictures(run: Run, tmp_path: Path) -> None:
+    picture(tmp_path / "in" / "a.jpg", 61, 43)
+    picture(tmp_path / "in" / "sub" / "b.png", 40, 30)
+    out = tmp_path / "out"
+    done = run("annotate", "canny,invert", tmp_path / "in", "-o", out, "--layout", "plain", "--recursive")
+    assert done.code == 0
+    maps = [f"{name}/{stem}.png" for name in ("canny", "invert") for stem in ("a", "sub/b")]
+    assert sorted(contents(out)) == sorted([*maps, "manifest.jsonl"])
+    assert Image.open(out / "canny" / "a.png").size == (61, 43)
+    again = run("annotate", "canny,invert", tmp_path / "in", "-o", out, "--layout", "plain", "--recursive")
+    assert "0 maps of 2 inputs" in again.err
+
+
+def test_plain_says_which_pictures_are_stored_turned(run: Run, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo = picture(tmp_path / "a.jpg", exif=exif)
+    done = run("annotate", "canny", photo, "-o", tmp_path / "out", "--layout", "plain")
+    assert "EXIF orientation 6" in done.err
+
+
+def test_diffusers_reads_what_is_written(run: Run, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture(tmp_path / "in" / "a.jpg", 60, 40, exif=exif)
+    picture(tmp_path / "in" / "sub" / "b.png", seed=1)
+    (tmp_path / "in" / "a.txt").write_text("a house,\n at night\n", "utf-8-sig")
+    (tmp_path / "in" / "sub" / "b.caption").write_text("ein Haus, blühend", "utf-8")
+    out = tmp_path / "out"
+    line = ["annotate", "canny", tmp_path / "in", "-o", out, "--layout", "diffusers", "--recursive"]
+    assert run(*line).code == 0
+    rows = [json.loads(row) for row in (out / "metadata.jsonl").read_text("utf-8").splitlines()]
+    assert [row["text"] for row in rows] == ["a house, at night", "ein Haus, blühend"]
+    for row in rows:
+        image, condition = Image.open(out / row["file_name"]), Image.open(out / row["conditioning_image_file_name"])
+        assert image.size == condition.size
+        assert row["file_name"].startswith("image/")
+    assert Image.open(out / "image" / "a.png").size == (40, 60)
+    before = contents(out)
+    assert "0 maps of 2 inputs" in run(*line).err
+    assert contents(out) == before
+    (tmp_path / "in" / "a.txt").write_text("a barn", "utf-8")
+    assert "1 maps of 2 inputs" in run(*line).err
+    assert json.loads((out / "metadata.jsonl").read_text("utf-8").splitlines()[0])["text"] == "a barn"
+
+
+def test_each_annotator_has_a_dataset_of_its_own(run: Run, tmp_path: Path) -> None:
+    photo, out = picture(tmp_path / "a.png"), tmp_path / "out"
+    assert run("annotate", "canny,invert", photo, "-o", out, "--layout", "diffusers").code == 0
+    assert sorted(contents(out)) == sorted(
+        [
+            *(
+                f"{name}/{path}"
+                for name in ("canny", "invert")
+                for path in ("image/a.png", "conditioning_image/a.png", "metadata.jsonl")
+            ),
+            "manifest.jsonl",
+        ]
+    )
+    one = tmp_path / "one"
+    run("annotate", "canny", photo, "-o", one, "--layout", "diffusers")
+    refused = run("annotate", "invert", photo, "-o", one, "--layout", "diffusers")
+    assert refused.code == 2
+    assert "holds the dataset of canny" in refused.err
+
+
+@pytest.mark.parametrize("layout", ["plain", "diffusers"])
+def test_other_files_are_refused_and_inputs_stay(run: Run, tmp_path: Path, layout: str) -> None:
+    photo = picture(tmp_path / "canny" / "a.png")
+    values = run("annotate", "hed", photo, "-o", tmp_path, "--layout", layout, "--values")
+    assert values.code == 2
+    assert "trainers would stumble" in values.err
+    if layout == "plain":
+        before = photo.read_bytes()
+        done = run("annotate", "canny", photo, "-o", tmp_path, "--layout", layout)
+        assert done.code == 3
+        assert photo.read_bytes() == before
+        assert entries(tmp_path)[0]["status"] == "refused"
