@@ -57,7 +57,7 @@ def _matches(names: Sequence[str], parts: Sequence[str]) -> bool:
     if not parts:
         return not names
     if parts[0] == ANY:
-        return len(parts) == 1 or any(_matches(names[at:], parts[1:]) for at in range(len(names)))
+        return bool(names) if len(parts) == 1 else any(_matches(names[at:], parts[1:]) for at in range(len(names)))
     return bool(names) and fnmatch.fnmatch(names[0], parts[0]) and _matches(names[1:], parts[1:])
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..errors import BadImage
 from ..files import atomic_write
+from ..regular_files import read_regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +47,7 @@ def read_caption(path: Path) -> str:
         try:
             if not beside.is_file():
                 continue
-            data = beside.read_bytes()[:_LONGEST_CAPTION]
+            data = read_regular_file(beside)[:_LONGEST_CAPTION]
         except OSError as error:
             raise BadImage(f"its caption cannot be read ({error.strerror or error})", where=str(beside)) from error
         try:

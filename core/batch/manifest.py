@@ -157,7 +157,7 @@ def _find_place(entry: Entry) -> str:
 
 def _is_record(path: Path) -> bool:
     try:
-        with path.open("rb") as stream:
+        with open_regular_file(path) as stream:
             return stream.read(len(START)) == START.encode()
     except OSError:
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..regular_files import open_regular_file
 from .headers import PNG_SIGNATURE
 
 KEYWORD = "underdrawing"
@@ -18,7 +19,7 @@ def has_mark(path: Path) -> bool:
     try:
         if not path.is_file():
             return False
-        with path.open("rb") as file:
+        with open_regular_file(path) as file:
             if file.read(len(PNG_SIGNATURE)) != PNG_SIGNATURE:
                 return False
             for _ in range(_LONGEST_WALK):

@@ -15,6 +15,7 @@ from PIL import Image, ImageFile, features
 from tests.support import poison
 
 from underdrawing.core.errors import BadImage
+from underdrawing.core.images import opening
 from underdrawing.core.images.reading import decode_pillow, iter_frames, read_pictures
 
 CORPUS = {one.name: one for one in poison.corpus()}
@@ -163,11 +164,11 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: Path, *_: object) -> None:
-        raise PermissionError(13, "Permission denied", str(self))
+    def refuse(path: Path, *_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
 
     path = put(tmp_path, "rgb.png")
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(opening, "open_regular_file", refuse)
     with pytest.raises(BadImage, match="may not be read"):
         read_pictures(path)
 
