@@ -10,7 +10,9 @@ from tests.support.tree import package_files, tree_of
 OPENERS = {"open", "read_text", "read_bytes", "imread", "fromfile", "loadtxt", "memmap", "safe_open", "load_file"}
 OTHER = {
     "core/files.py": {"os.open"},  # temporary files of our own, and folders
+    "core/batch/folder_lock.py": {"os.open"},  # handles of locks: folders, or files of our own
     "core/images/opening.py": {"Pil.open"},  # of a stream
+    "core/images/plugins.py": {"Pil.open"},  # of a stream
     "core/tensor_files/torch_archive.py": {"self._zip.open"},  # a member
     "core/tensor_files/safetensors_io.py": {"load_file"},  # after `read_header`, which has opened it
     "core/weights/download.py": {"os.open"},  # makes the claim
