@@ -8,6 +8,7 @@ whole name, or a list of names and ends of names. Names are those inside the par
 from __future__ import annotations
 
 import re
+import warnings
 from functools import lru_cache
 from typing import Any
 
@@ -25,7 +26,9 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     if _is_too_complex(pattern):
         raise BadWeights(f"the metadata's pattern {pattern[:60]!r} is too complex to be tried", fix="write it plainer")
     try:
-        return re.compile(pattern)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            return re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
         raise BadWeights(f"the metadata's pattern {pattern[:60]!r} is no regular expression: {error}") from error
 

@@ -216,6 +216,13 @@ def test_unknown_keys_are_reported_and_the_rest_is_used(dialect: Dialect, tmp_pa
     assert adapter.used.keys() == one.keys.keys()
 
 
+def few(one: Sample) -> Sample:
+    """The part of a file that is of three modules."""
+    chosen = sorted({due.module for due in one.keys.values()})[:3]
+    keys = {key: due for key, due in one.keys.items() if due.module in chosen}
+    return Sample(keys, {key: one.tensors[key] for key in keys}, one.config)
+
+
 @every
 @given(data=st.data())
 @settings(max_examples=25, deadline=None, database=None)
@@ -223,7 +230,7 @@ def test_a_sibling_of_unknown_meaning_refuses_its_module(
     dialect: Dialect, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Found by a suffix that nobody knows: never left out silently while the factors are applied."""
-    one = sample(dialect, UNET, data.draw(st.sampled_from((lora, oft, loha, dora))))
+    one = few(sample(dialect, UNET, data.draw(st.sampled_from((lora, oft, loha, dora)))))
     key = data.draw(st.sampled_from(sorted(one.keys) or [""]))
     unknown = data.draw(st.from_regex(r"[a-z]{3,9}(_[a-z]{2,7})?(\.[a-z]{4,9})?", fullmatch=True))
     if not key or dialect.spell(one.keys[key].module, "alpha") is None:  # by position: there are no suffixes

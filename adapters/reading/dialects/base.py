@@ -110,7 +110,9 @@ def split_key(key: str) -> tuple[str, str] | None:
     """Dotted key → (module, suffix), or None when it ends in no known suffix. The name of an adapter is left out."""
     steps = key.split(".")
     for length in (3, 2):
-        if len(steps) > length and (plain := strip_adapter_name(".".join(steps[-length:]))) in _KNOWN:
+        stored = ".".join(steps[-length:])
+        plain = strip_adapter_name(stored)
+        if len(steps) > length and plain != stored and plain in _KNOWN:
             return ".".join(steps[:-length]), plain
     for suffix in KNOWN:
         if key.endswith(f".{suffix}"):
