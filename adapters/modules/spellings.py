@@ -12,12 +12,13 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from .architectures import ARCHITECTURES
+from .layers import UNet
 from .parts import UNET
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_RESNET = {
+RESNET = {
     "norm1": "in_layers.0",
     "conv1": "in_layers.2",
     "time_emb_proj": "emb_layers.1",
@@ -25,7 +26,7 @@ _RESNET = {
     "conv2": "out_layers.3",
     "conv_shortcut": "skip_connection",
 }
-_STEM = {
+STEM = {
     "conv_in": "input_blocks.0.0",
     "time_embedding.linear_1": "time_embed.0",
     "time_embedding.linear_2": "time_embed.2",
@@ -47,14 +48,15 @@ _OPENCLIP_STEM = {
     "embeddings.position_embedding": "positional_embedding",
     "text_projection": "text_projection",
 }
+_FROM_OPENCLIP = {native: name for name, native in _OPENCLIP.items()}
 LEVEL = 3
 """Blocks a level takes in the LDM numbering: two ResNets and a sampler down, three ResNets up."""
 
 
 def to_ldm_name(name: str, names: frozenset[str] | set[str]) -> str:
     """LDM spelling of a diffusers UNet module. names: all modules (an upsampler's number depends on them)."""
-    if name in _STEM:
-        return _STEM[name]
+    if name in STEM:
+        return STEM[name]
     side, *rest = name.split(".")
     if side == "mid_block":
         kind, index, *tail = rest
@@ -73,7 +75,7 @@ def to_ldm_name(name: str, names: frozenset[str] | set[str]) -> str:
 
 
 def _tail(kind: str, tail: list[str]) -> list[str]:
-    return [_RESNET[".".join(tail)]] if kind == "resnets" else tail
+    return [RESNET[".".join(tail)]] if kind == "resnets" else tail
 
 
 def to_openclip_name(name: str) -> str | None:
@@ -84,6 +86,17 @@ def to_openclip_name(name: str) -> str | None:
     if found is None or found[2] not in _OPENCLIP:
         return None
     return f"transformer.resblocks.{found[1]}.{_OPENCLIP[found[2]]}"
+
+
+def find_custom_name(part: str, module: str) -> str | None:
+    """Canonical name of a module that only larger models than the official ones have; None for other words."""
+    if part == UNET:
+        return module if module.startswith(("down_blocks.", "mid_block.", "up_blocks.")) else None
+    own = module.removeprefix("text_model.")
+    found = re.fullmatch(r"transformer\.resblocks\.(\d+)\.(.+)", own)
+    if found is not None and found[2] in _FROM_OPENCLIP:
+        return f"encoder.layers.{found[1]}.{_FROM_OPENCLIP[found[2]]}"
+    return own if own.startswith("encoder.layers.") else None
 
 
 def list_spellings(part: str, name: str, names: frozenset[str] | set[str]) -> list[str]:
@@ -119,9 +132,17 @@ def index_spellings(part: str, names: Iterable[str]) -> dict[str, str]:
 
 @cache
 def find_names(part: str) -> dict[str, str]:
-    """Spellings of all modules that any of the known architectures has in a part → name within the part."""
+    """Spellings of all modules that the known architectures and deeper UNets have in a part → name within it."""
     found: dict[str, str] = {}
     for architecture in ARCHITECTURES.values():
         if part in architecture.networks:
             found |= index_spellings(part, architecture.networks[part].modules())
+    for name in _list_custom_modules() if part == UNET else ():
+        found.setdefault(name, name)
+        found.setdefault(name.replace(".", "_"), name)
     return found
+
+
+def _list_custom_modules() -> Iterable[str]:
+    """diffusers names of larger UNets than the official ones; in the LDM layout their numbers depend on the model."""
+    return UNet((1,) * 5, (12,) * 5, 1, middle=12, resnets=3).modules()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from .parts import list_prefixes
-from .spellings import find_names
+from .ldm_layout import derive_names
+from .parts import PARTS, UNET, list_prefixes
+from .spellings import find_custom_name, find_names
 from .wrappers import strip_wrappers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
     from torch import Tensor
 
@@ -45,13 +46,22 @@ def find_slots(keys: Iterable[str], part: str | None = None) -> dict[tuple[str, 
     parallel training and PEFT's layers put into names ("_orig_mod.", "module.", ".base_layer") is left out.
     """
     found: dict[tuple[str, Parameter], Slot] = {}
+    split = list(_split(keys, part))
+    derived = derive_names({rest.rpartition(".")[0] for _, owner, rest in split if owner == UNET})
+    tables = {name: {**find_names(name), **(derived if name == UNET else {})} for name in PARTS}
+    for key, owner, rest in split:
+        for target, slot in _read(tables[owner], owner, rest, key, own=part is not None):
+            found.setdefault(target, slot)
+    return found
+
+
+def _split(keys: Iterable[str], part: str | None) -> Iterator[tuple[str, str, str]]:
+    """Key, its part, and its name inside the part; keys of no part are left out."""
     for key in keys:
         plain = strip_wrappers(key)
         owner, rest = (part, plain) if part else _owner(plain)
         if owner:
-            for target, slot in _read(owner, rest, key, own=part is not None):
-                found.setdefault(target, slot)
-    return found
+            yield key, owner, rest
 
 
 def _owner(key: str) -> tuple[str | None, str]:
@@ -61,8 +71,9 @@ def _owner(key: str) -> tuple[str | None, str]:
     return None, key
 
 
-def _read(part: str, rest: str, key: str, *, own: bool) -> list[tuple[tuple[str, Parameter], Slot]]:
-    names = find_names(part)
+def _read(
+    names: Mapping[str, str], part: str, rest: str, key: str, *, own: bool
+) -> list[tuple[tuple[str, Parameter], Slot]]:
     for ending, parameter in FUSED.items():
         if rest.endswith(f".{ending}"):
             layer = rest.removeprefix("transformer.resblocks.").partition(".")[0]
@@ -75,6 +86,8 @@ def _read(part: str, rest: str, key: str, *, own: bool) -> list[tuple[tuple[str,
         return [((f"{part}.text_projection", "weight"), Slot(key, transposed=True))]
     if rest in names and names[rest].startswith("embeddings."):
         return [((f"{part}.{names[rest]}", "weight"), Slot(key))]
+    if parameter in ("weight", "bias") and (custom := find_custom_name(part, module)) is not None:
+        return [((f"{part}.{custom}", parameter), Slot(key))]
     if parameter in ("weight", "bias") and own:  # a part of its own with modules the official models lack
         return [((f"{part}.{module.removeprefix('text_model.')}", parameter), Slot(key))]
     return []
