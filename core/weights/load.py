@@ -15,22 +15,46 @@ if TYPE_CHECKING:
 
     Content = tuple[dict[str, Tensor], dict[str, str]]
 
+SAFETENSORS = ".safetensors"
+MOST_HEADER = 1 << 30
+"""No header of a safetensors file is as long."""
 PICKLED = (".pth", ".pt", ".ckpt", ".bin")
 WRAPPERS = ("state_dict", "model", "params", "depth_model")
 """Keys under which checkpoints keep the table of tensors; tried in this order, again inside what they hold."""
 
 
 def read_weights(path: Path, weight: Weight, cache: Path) -> Content:
-    """Tensors and metadata of the file at path, which has the record's bytes.
+    """Tensors and metadata of the file at path, which has the record's bytes; its content decides how it is read.
 
     cache: folder for the safetensors made of pickled files, named by hash. Raises BadWeights or UnsafeFile.
     """
     suffix = Path(weight.file).suffix.lower()
-    if suffix == ".safetensors":
+    if suffix not in (*PICKLED, SAFETENSORS):
+        raise BadWeights(f"files ending in {suffix!r} hold no tensors this can read", where=weight.id)
+    if (find_format(path) or suffix) == SAFETENSORS:
         return _read(path)
-    if suffix in PICKLED:
-        return _convert_once(weight, path, cache / f"{weight.sha256}.safetensors")
-    raise BadWeights(f"files ending in {suffix!r} hold no tensors this can read", where=weight.id)
+    return _convert_once(weight, path, cache / f"{weight.sha256}{SAFETENSORS}")
+
+
+def find_format(path: Path) -> str:
+    """Whether a file's first bytes are those of safetensors or of a pickle (its ending); empty for neither."""
+    with path.open("rb") as stream:
+        start = stream.read(9)
+    if start[8:] == b"{" and int.from_bytes(start[:8], "little") < MOST_HEADER:
+        return SAFETENSORS
+    return PICKLED[0] if start.startswith((b"PK\x03\x04", b"\x80")) else ""
+
+
+def check_declared(path: Path, weight: Weight, cache: Path) -> None:
+    """Read a file that a user declares to be a weight, so that one that cannot be used is refused at once.
+
+    weight: its record, with the file's hash. Raises BadWeights or UnsafeFile.
+    """
+    if Path(weight.file).suffix.lower() in (*PICKLED, SAFETENSORS):
+        read_weights(path, weight, cache)
+    elif found := find_format(path):
+        what = f"holds tensors as a {found} file does, {weight.id} is another kind of file"
+        raise BadWeights(what, where=str(path), fix="get the right file")
 
 
 def _convert_once(weight: Weight, path: Path, target: Path) -> Content:

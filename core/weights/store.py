@@ -182,12 +182,14 @@ class Store:
     def import_as(self, path: str | os.PathLike[str], weight: Weight) -> Weight:
         """Copy a file into our cache as this weight; one that the project does not pin is pinned to these bytes.
 
-        Raises BadWeights when the record, or an earlier pin, says other bytes; WriteFailed.
+        The latter is read first. Raises BadWeights for other bytes than the record's or pin's, UnsafeFile, WriteFailed.
         """
-        source, digest, size = inspect_file(path)
-        record = self.complete(weight)
+        from .load import check_declared
+
+        (source, digest, size), record = inspect_file(path), self.complete(weight)
         if record.unpinned:
             pin = Pin(sha256=digest, size=size, revision=weight.revision, origin="user")
+            check_declared(source, complete_record(weight, pin), self.cache / "converted")
             record = complete_record(weight, self.pins.add(weight, pin))
         if not has_bytes(record, digest, size):
             what = f"has the sha256 {digest}, {weight.id} has {record.sha256}"

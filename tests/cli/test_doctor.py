@@ -11,7 +11,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from underdrawing.core.diagnostics import checks, packages
 from underdrawing.core.registry import Registry
@@ -198,7 +200,7 @@ def test_weights_that_are_trusted_on_first_use(tmp_path: Path) -> None:
     found = list(checks.check_weights(store, [record]))
     assert [f.level for f in found] == ["warning"]
     assert "not pinned by this project" in found[0].what
-    (tmp_path / "w.bin").write_bytes(b"1234")
+    (tmp_path / "w.bin").write_bytes(save({"a": np.ones(2, np.float32)}))
     store.import_as(tmp_path / "w.bin", record)
     assert not list(checks.check_weights(store, [record]))
     store.pins.path(record).write_text("{")

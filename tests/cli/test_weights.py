@@ -7,7 +7,9 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 from tests.support.toy_hub import FILE, PATH, REPO, REVISION, ToyHub, record
 
 from underdrawing.preprocessors import registry
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.support.command_line import Run
 
-DATA = random.Random(3).randbytes(50_000)
+DATA = save({"a": np.frombuffer(random.Random(3).randbytes(50_000), np.uint8)})
 CLOSED = random.Random(4).randbytes(1_000)
 NET = record(DATA)
 NOT_FOR_SALE = record(CLOSED, file="closed.safetensors", licence="CC-BY-NC-4.0", commercial=False)

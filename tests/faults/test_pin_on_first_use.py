@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from safetensors.torch import save
 from tests.support.toy_hub import FILE, PIECE, REPO, ToyHub, record
 
-from underdrawing.core.errors import BadWeights, FetchFailed, WeightsMissing
+from underdrawing.core.errors import BadWeights, FetchFailed, UnsafeFile, WeightsMissing
 from underdrawing.core.tensor_files.safetensors_io import write_safetensors
 from underdrawing.core.weights import pin_on_first_use
 from underdrawing.core.weights.pins import Pin
@@ -28,8 +29,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA = random.Random(11).randbytes(20 * PIECE + 7)
-OTHER = random.Random(12).randbytes(len(DATA))
+
+
+def tensor_file(seed: int) -> bytes:
+    numbers = torch.frombuffer(bytearray(random.Random(seed).randbytes(20 * PIECE + 7)), dtype=torch.uint8)
+    return save({"a": numbers})
+
+
+DATA, OTHER = tensor_file(11), tensor_file(12)
 DIGEST, OTHER_DIGEST = hashlib.sha256(DATA).hexdigest(), hashlib.sha256(OTHER).hexdigest()
 WEIGHT = Weight(repo=REPO, file=FILE, sha256="", size=0, licence="MIT", commercial=True)
 FIRST, SECOND = "1" * 40, "2" * 40
@@ -269,15 +276,46 @@ def test_a_hash_without_a_size_is_pinned_all_the_same(store: Store, hub: ToyHub)
 def test_what_the_file_holds_is_still_checked(store: Store, tmp_path: Path) -> None:
     weight = Weight(repo=REPO, file="net.pth", sha256="", size=0, licence="MIT", commercial=True)
     torch.save({"a": torch.nn.Linear(1, 1)}, tmp_path / "bad.pth")
-    store.import_as(tmp_path / "bad.pth", weight)
-    with pytest.raises(Exception, match=r"torch\.nn\.modules\.linear\.Linear"):
-        store.read_tensors(weight)
+    with pytest.raises(UnsafeFile, match=r"torch\.nn\.modules\.linear\.Linear"):
+        store.import_as(tmp_path / "bad.pth", weight)
+    assert store.find(weight) is None
     torch.save({"a": torch.ones(2)}, tmp_path / "good.pth")
-    store.pins.drop(weight)
     store.import_as(tmp_path / "good.pth", weight)
     assert set(store.read_tensors(weight)[0]) == {"a"}
     digest = store.complete(weight).sha256
     assert (store.cache / "converted" / f"{digest}.safetensors").is_file()
+
+
+@pytest.mark.parametrize("name", ["net.pth", "net.safetensors", "net.ckpt"])
+@pytest.mark.parametrize("given", ["mine.safetensors", "mine.pth", "mine"])
+def test_a_declared_file_is_read_whatever_its_ending(store: Store, tmp_path: Path, name: str, given: str) -> None:
+    weight = Weight(repo=REPO, file=name, sha256="", size=0, licence="MIT", commercial=True)
+    if given.endswith("pth"):
+        torch.save({"a": torch.ones(2)}, tmp_path / given)
+    else:
+        write_safetensors(tmp_path / given, {"a": torch.ones(2)}, {})
+    store.import_as(tmp_path / given, weight)
+    assert torch.equal(store.read_tensors(weight)[0]["a"], torch.ones(2))
+
+
+@pytest.mark.parametrize("content", [b"<html>not found</html>", b"PK\x03\x04 no checkpoint", b"\x10" + bytes(7) + b"{"])
+@pytest.mark.parametrize("name", ["net.pth", "net.safetensors"])
+def test_a_declared_file_that_cannot_be_read_is_refused_at_once(
+    store: Store, tmp_path: Path, name: str, content: bytes
+) -> None:
+    weight = Weight(repo=REPO, file=name, sha256="", size=0, licence="MIT", commercial=True)
+    (tmp_path / "mine").write_bytes(content)
+    with pytest.raises((BadWeights, UnsafeFile)):
+        store.import_as(tmp_path / "mine", weight)
+    assert store.find(weight) is None
+    assert not store.pins.path(weight).exists()
+
+
+def test_tensors_are_no_graph(store: Store, tmp_path: Path) -> None:
+    weight = Weight(repo=REPO, file="net.onnx", sha256="", size=0, licence="MIT", commercial=True)
+    write_safetensors(tmp_path / "mine", {"a": torch.ones(2)}, {})
+    with pytest.raises(BadWeights, match="another kind of file"):
+        store.import_as(tmp_path / "mine", weight)
 
 
 def test_maps_tell_the_real_hash(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
