@@ -16,6 +16,7 @@ import msgspec
 
 from .. import settings
 from ..annotator import build_pip_command
+from ..command_name import name_command
 from ..errors import BadParameter, BadWeights
 from ..files import find_existing_folder, hash_file
 from ..networks.placement import resolve_placement
@@ -131,7 +132,11 @@ def check_cache(cache: Path, fetched: Sequence[Weight]) -> Iterator[Finding]:
 
 
 def check_weights(store: Store, records: Sequence[Weight]) -> Iterator[Finding]:
-    """Find files of the wrong size, bundled files with the wrong hash, and records and pins that are damaged."""
+    """Find files of the wrong size, bundled files with the wrong hash, and records and pins that are damaged.
+
+    Files that are not here are one finding, because each is needed by a few annotators only.
+    """
+    absent: list[Weight] = []
     for record in records:
         try:
             weight = store.complete(record)
@@ -153,9 +158,20 @@ def check_weights(store: Store, records: Sequence[Weight]) -> Iterator[Finding]:
                 )
                 yield Finding(level="error", topic="weights", what=f"{path} ({weight.id}) {fault}", fix=fix)
         if not is_here and weight.repo:
-            pinned = f"; {store.describe_pin(record)}" if record.unpinned else ""
-            what = f"{weight.id} is not on this machine ({weight.megabytes}, {weight.licence}{pinned})"
-            yield Finding(level="warning", topic="weights", what=what, fix=advise_fetch([weight.id]))
+            absent.append(record)
+    if absent:
+        yield _report_absent(store, absent)
+
+
+def _report_absent(store: Store, absent: Sequence[Weight]) -> Finding:
+    if len(absent) > 1:
+        what = f"{len(absent)} optional files are not on this machine, which is fine until an annotator needs them"
+        fix = f"{name_command('weights fetch --annotator NAME')} (all of them: {name_command('weights list')})"
+        return Finding(level="warning", topic="weights", what=what, fix=fix)
+    (record,), weight = absent, store.try_complete(absent[0])
+    pinned = f"; {store.describe_pin(record)}" if record.unpinned else ""
+    what = f"{weight.id} is not on this machine ({weight.megabytes}, {weight.licence}{pinned})"
+    return Finding(level="warning", topic="weights", what=what, fix=advise_fetch([weight.id]))
 
 
 def _find_fault(path: Path, weight: Weight, source: str) -> str:

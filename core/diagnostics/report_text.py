@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def report_lines(report: Report) -> Iterator[str]:
-    """Facts, errors and warnings, each with its fix."""
+    """Facts, warnings and errors, each with its fix; what is broken stands last, where it is seen."""
     yield from _facts(report.facts)
-    for level, title in (("error", "Errors"), ("warning", "Warnings")):
+    for level, title in (("warning", "Warnings"), ("error", "Errors")):
         findings = [finding for finding in report.findings if finding.level == level]
         if findings:
             yield f"\n{title}:"
@@ -21,7 +21,13 @@ def report_lines(report: Report) -> Iterator[str]:
             yield f"  {finding.topic}: {finding.what}"
             if finding.fix:
                 yield f"      fix: {finding.fix}"
-    yield "\nNo errors." if report.healthy else "\nFix what is listed under Errors; nothing was changed."
+    yield ""
+    yield "No errors." if report.healthy else f"{_count(report)}: fix what is listed under Errors; nothing was changed."
+
+
+def _count(report: Report) -> str:
+    number = sum(finding.level == "error" for finding in report.findings)
+    return "1 error" if number == 1 else f"{number} errors"
 
 
 def _facts(facts: Mapping[str, Any]) -> Iterator[str]:

@@ -26,7 +26,7 @@ from ..files import (
     report_write_errors,
 )
 from ..regular_files import open_regular_file, read_text_file
-from .http import TemporaryFailure, Transfer
+from .http import TemporaryFailure, Transfer, describe_attempts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -109,7 +109,7 @@ def _transfer(weight: Weight, own: Path, reporter: _Reporter) -> bool:
     check_free_space(find_existing_folder(own.parent), weight.size - have)
     transfer = Transfer(weight, settings.TIMEOUT.read())
     silent = 0
-    for last in [False] * (10 * ROUNDS - 1) + [True]:
+    for attempt in range(1, 10 * ROUNDS + 1):
         before = own.stat().st_size if own.exists() else 0
         try:
             transfer.run(own, reporter)
@@ -117,8 +117,8 @@ def _transfer(weight: Weight, own: Path, reporter: _Reporter) -> bool:
         except TemporaryFailure as busy:
             grown = own.exists() and own.stat().st_size > before
             silent = 0 if grown else silent + 1
-            if silent >= ROUNDS or last:
-                raise FetchFailed(f"{busy.what}, again and again", where=weight.id, fix=busy.fix) from busy
+            if silent >= ROUNDS or attempt == 10 * ROUNDS:
+                raise FetchFailed(describe_attempts(busy, attempt), where=weight.id, fix=busy.fix) from busy
             reporter.alive()
             pause(busy, silent)
     return bool(resumed)
@@ -135,7 +135,7 @@ def _finish(weight: Weight, own: Path, target: Path, digest: str) -> None:
     if digest != weight.sha256:
         aside = own.with_name(f"{weight.sha256}.bad")
         replace_file(own, aside)
-        what = f"what arrived has the sha256 {digest}, the record says {weight.sha256}; it was put aside as {aside}"
+        what = f"what arrived has the sha256 {digest}, the record says {weight.sha256}; it was moved to {aside}"
         fix = f"check {'' if weight.url else 'HF_ENDPOINT and '}proxies, then try again; never use that file"
         raise FetchFailed(what, where=weight.id, fix=fix)
     with open_regular_file(own, "r+b") as stream:
@@ -144,7 +144,7 @@ def _finish(weight: Weight, own: Path, target: Path, digest: str) -> None:
         replace_file(own, target)
     except WriteFailed as error:
         kept = own.with_name(f"{weight.sha256}.part")
-        what = f"the verified download cannot take its name, {target} is held open; it is kept in {kept}"
+        what = f"the verified download cannot be renamed: {target} is held open; it is kept in {kept}"
         raise FetchFailed(what, where=weight.id, fix="close the program that holds it, then fetch again") from error
 
 

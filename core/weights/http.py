@@ -52,14 +52,14 @@ class Transfer:
                 start = self._find_start(response, have)
                 if start is None:
                     path.unlink(missing_ok=True)
-                    raise self._build_temporary("refused to go on with a download begun earlier", after=0.0)
+                    raise self._build_temporary("did not resume the earlier download", after=0.0)
                 self._save(response, path, start, report)
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
-            raise self._build_temporary(f"sent nothing for {self._timeout:g} seconds") from error
+            raise self._build_temporary(f"did not respond for {self._timeout:g} seconds") from error
         except requests.exceptions.ProxyError as error:
             raise self._build_proxy_error(str(error)) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise self._build_temporary(f"broke the connection ({_shorten(error)})") from error
+            raise self._build_temporary(describe_error(error)) from error
 
     def _open_session(self) -> requests.Session:
         session = requests.Session()
@@ -75,14 +75,14 @@ class Transfer:
         """Byte at which the answer's body begins; None when the part must be given up. Raises for refusals."""
         status = response.status_code
         if status == 416:
-            return self._restart("the server refuses the range asked for (416)", have)
+            return self._restart("the server rejected the requested range (416)", have)
         if status not in (200, 206):
             raise self._build_refusal(response)
         start = 0
         if status == 206:
             match = re.match(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
             if match is None or int(match[1]) != have:
-                return self._restart("the server sent another range than asked for", have)
+                return self._restart("the server sent a different range than was requested", have)
             start = have
         self._check_length(response, start)
         return start
@@ -113,7 +113,7 @@ class Transfer:
                 stream.write(piece)
                 report(done)
         if done < self._weight.size:
-            raise self._build_temporary(f"ended after {done} of {self._weight.size} bytes")
+            raise self._build_temporary(f"closed the connection after {done} of {self._weight.size} bytes")
 
     def _iter_pieces(self, response: requests.Response) -> Iterator[bytes]:
         """Bytes as they come; a trickle counts as a stall."""
@@ -139,7 +139,7 @@ class Transfer:
             return self._build_proxy_error("407")
         if status in (401, 403):
             return self._build_failure(
-                f"{host} refuses access ({status})", "accept the terms on the repository's page and set HF_TOKEN"
+                f"{host} denied access ({status})", "accept the terms on the repository's page and set HF_TOKEN"
             )
         if status in (404, 410):
             return self._build_failure(
@@ -151,16 +151,16 @@ class Transfer:
 
     def _build_proxy_error(self, reason: str) -> UnderdrawingError:
         if "407" in reason:
-            fix = "put user and password into http_proxy / https_proxy"
-            return FetchFailed("the proxy asks for a user and a password (407)", where=self._weight.id, fix=fix)
-        return self._build_temporary("proxy did not answer")
+            fix = "put user name and password into http_proxy / https_proxy"
+            return FetchFailed("the proxy requires a user name and a password (407)", where=self._weight.id, fix=fix)
+        return self._build_temporary("cannot be reached through the proxy")
 
     def _build_temporary(self, what: str, after: float | None = None) -> TemporaryFailure:
         host = urlsplit(self._url).netloc
         busy = TemporaryFailure(
             f"{host} {what}",
             where=self._weight.id,
-            fix=f"try again later: what has arrived is kept; or {self._suggest_alternative()}",
+            fix=f"try again later (the download resumes where it stopped), or {self._suggest_alternative()}",
         )
         busy.after = after
         return busy
@@ -211,5 +211,26 @@ def _read_token() -> str | None:
     return get_token()
 
 
-def _shorten(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error)[:160]}"
+_CAUSES = {
+    "NameResolution": "its name cannot be resolved; is this machine online?",
+    "getaddrinfo": "its name cannot be resolved; is this machine online?",
+    "CERTIFICATE_VERIFY_FAILED": "its TLS certificate is not trusted",
+    "SSLError": "the TLS handshake failed",
+    "Connection refused": "connection refused",
+    "Connection reset": "connection reset",
+    "Network is unreachable": "network unreachable",
+    "IncompleteRead": "the answer is incomplete",
+}
+"""Part of a library's message → the cause in plain words."""
+
+
+def describe_error(error: Exception) -> str:
+    """What a server did, with the cause in plain words, else in the library's own, shortened."""
+    text = f"{type(error).__name__}: {error}"
+    cause = next((cause for part, cause in _CAUSES.items() if part in text), text[:160])
+    return f"cannot be reached or closed the connection ({cause})"
+
+
+def describe_attempts(busy: TemporaryFailure, attempts: int) -> str:
+    """What is said when no further attempt is made."""
+    return f"connection failed after {attempts} attempt{'s' * (attempts != 1)}: {busy.what}"

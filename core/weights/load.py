@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadWeights, WriteFailed
+from ..regular_files import open_regular_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +39,7 @@ def read_weights(path: Path, weight: Weight, cache: Path) -> Content:
 
 def find_format(path: Path) -> str:
     """Whether a file's first bytes are those of safetensors or of a pickle (its ending); empty for neither."""
-    with path.open("rb") as stream:
+    with open_regular_file(path) as stream:
         start = stream.read(9)
     if start[8:] == b"{" and int.from_bytes(start[:8], "little") < MOST_HEADER:
         return SAFETENSORS

@@ -13,7 +13,7 @@ from .. import settings
 from ..errors import FetchFailed
 from ..files import EMPTY_SHA256
 from .download import ROUNDS, download, pause
-from .http import TemporaryFailure, Transfer, suggest_manual_download
+from .http import TemporaryFailure, Transfer, describe_attempts, describe_error, suggest_manual_download
 from .pins import Pin, complete_record
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ class MetadataRequest(Transfer):
             with self._open_session() as session:
                 return self._parse_metadata(self._answer(session, self._url))
         except requests.Timeout as error:
-            raise self._build_temporary(f"sent nothing for {self._timeout:g} seconds") from error
+            raise self._build_temporary(f"did not respond for {self._timeout:g} seconds") from error
         except requests.exceptions.ProxyError as error:
             raise self._build_proxy_error(str(error)) from error
         except requests.RequestException as error:
-            raise self._build_temporary(f"broke the connection ({type(error).__name__})") from error
+            raise self._build_temporary(describe_error(error)) from error
 
     def _answer(self, session: requests.Session, url: str, moves: int = MOVES) -> requests.Response:
         response = session.head(url, allow_redirects=False, timeout=self._timeout)
@@ -157,7 +157,7 @@ def ask_hub(weight: Weight) -> HubMetadata:
     try:
         return question.ask()
     except TemporaryFailure as busy:
-        raise FetchFailed(f"{busy.what}, again and again", where=weight.id, fix=busy.fix) from busy
+        raise FetchFailed(describe_attempts(busy, ROUNDS), where=weight.id, fix=busy.fix) from busy
 
 
 def _is_same_host(one: str, other: str) -> bool:

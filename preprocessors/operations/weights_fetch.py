@@ -26,16 +26,20 @@ class FetchParams(Params, frozen=True):
     """More ways to say which."""
 
     annotator: Annotated[str, about("What an annotator needs, by its id or alias", many=True)] = ""
-    all: Annotated[bool, about("What any annotator needs")] = False
+    all: Annotated[bool, about("All that these annotators can choose; without any, what any annotator needs")] = False
     commercial_ok: Annotated[bool, about("Leave out what may not be used commercially")] = False
+    model: Annotated[str, about("Which of the annotator's files, by a choice of its parameters: small", many=True)] = ""
+    accept_noncommercial: Annotated[bool, about("Fetch files that may not be used commercially too")] = False
 
 
 class WeightsFetch(Operation[FetchInputs, FetchParams]):
     """Fetch weights files; sizes and licences are shown first.
 
-    Calling this is consent. UNDERDRAWING_DOWNLOAD=never and HF_HUB_OFFLINE=1 still forbid it. Downloads go on where
-    they stopped, and only a file with the right sha256 gets its name. Where this project pins no hash, the one that the
-    hub states is pinned on this first use.
+    Calling this is consent. UNDERDRAWING_DOWNLOAD=never and HF_HUB_OFFLINE=1 still forbid it. Of an annotator, the
+    files that its default parameters need are fetched. What may not be used commercially is named before anything is
+    fetched, and left out unless it is accepted, by the switch or on the terminal. Downloads go on where they stopped,
+    and only a file with the right sha256 gets its name. Where this project pins no hash, the one that the hub states is
+    pinned on this first use.
     """
 
     spec = Spec(
@@ -44,26 +48,24 @@ class WeightsFetch(Operation[FetchInputs, FetchParams]):
         names={"comfyui": "UnderdrawingFetchWeights"},
         consent=Consent("download", "Download it, under its licence; off only shows the record"),
         volatile=True,
+        added=("model", "accept_noncommercial"),
     )
 
     def run(self, inputs: FetchInputs, params: FetchParams, job: Job) -> Report:
         """Fetch and verify; one failure does not stop the others. Raises BadParameter, UnknownName."""
-        from ..weights.catalogue import describe_terms, find_needed, find_records, records
+        from ..weights.catalogue import describe_terms
 
-        everything = list(records().values()) if params.all else []
-        wanted = [*find_records(inputs.weights), *everything, *find_needed(items(params.annotator, commas=True))]
-        if not wanted:
-            fix = "give an id of `underdrawing weights list`, an annotator, or all"
-            raise BadParameter("nothing to fetch is named", where="weights", fix=fix)
+        wanted = _list_wanted(inputs, params)
+        refused = _list_refused(wanted, params, job)
         paths: dict[str, Path | None] = {}
         errors: list[UnderdrawingError] = []
         lines: list[str] = []
-        for weight in dict.fromkeys(wanted):
+        for weight in wanted:
             if params.commercial_ok and not weight.commercial:
                 job.host.note(f"{weight.id} left out: {describe_terms(weight)}")
                 continue
             try:
-                paths[weight.id] = path = _find_or_fetch(weight, job)
+                paths[weight.id] = path = _find_or_fetch(weight, job, is_refused=weight in refused)
             except BadParameter:
                 raise
             except UnderdrawingError as error:
@@ -79,7 +81,45 @@ class WeightsFetch(Operation[FetchInputs, FetchParams]):
         return Report(text="\n".join(lines), data=data, files=files, errors=tuple(errors), complete=not errors)
 
 
-def _find_or_fetch(weight: Weight, job: Job) -> Path | None:
+def _list_wanted(inputs: FetchInputs, params: FetchParams) -> list[Weight]:
+    """Each file once. Raises BadParameter when none is named, UnknownName."""
+    from ..weights.catalogue import find_needed, find_records, records
+
+    names, choices = items(params.annotator, commas=True), items(params.model, commas=True)
+    if choices and not names:
+        fix = "say of which annotator: --annotator ID"
+        raise BadParameter("chooses among the files of an annotator", where="model", fix=fix)
+    everything = list(records().values()) if params.all and not names else []
+    wanted = [*find_records(inputs.weights), *everything, *find_needed(names, choices, every=params.all)]
+    if not wanted:
+        fix = "give an id of `underdrawing weights list`, an annotator, or all"
+        raise BadParameter("nothing to fetch is named", where="weights", fix=fix)
+    return list(dict.fromkeys(wanted))
+
+
+def _list_refused(wanted: list[Weight], params: FetchParams, job: Job) -> list[Weight]:
+    """Files for non-commercial use that would be fetched and are not accepted; they are named first."""
+    from ...core.settings import DOWNLOAD
+    from ...core.weights.advice import find_ban
+    from ...core.weights.consent import ask
+    from ...core.weights.store import get_store
+    from ..weights.catalogue import describe_terms, find_size
+
+    store = get_store()
+    if params.commercial_ok or not job.consent or find_ban() or DOWNLOAD.read() == "never":
+        return []  # nothing of it is fetched, or the reason is another one
+    closed = [weight for weight in wanted if not weight.commercial and store.find(weight) is None]
+    if not closed:
+        return []
+    job.host.note(f"Not for commercial use, {find_size(closed)}:")
+    for weight in closed:
+        job.host.note(f"  {weight.id}: {describe_terms(weight)}")
+    if params.accept_noncommercial or (store.may_ask and ask("Fetch these too, for use under their licences?")):
+        return []
+    return closed
+
+
+def _find_or_fetch(weight: Weight, job: Job, *, is_refused: bool) -> Path | None:
     from ...core.weights.store import get_store
     from ..weights.catalogue import describe_terms
 
@@ -87,6 +127,11 @@ def _find_or_fetch(weight: Weight, job: Job) -> Path | None:
     if path is not None or not job.consent:
         return path
     _check_allowed(weight)
+    if is_refused:
+        what = f"was not fetched: its licence ({weight.licence}) does not allow commercial use"
+        raise WeightsMissing(
+            what, where=weight.id, fix="accept that with accept_noncommercial (--accept-noncommercial)"
+        )
     job.host.note(f"{weight.id}: {describe_terms(weight)}")
     with job.progress("fetch", get_store().try_complete(weight).size, "bytes") as progress:
         return get_store().fetch(weight, progress)

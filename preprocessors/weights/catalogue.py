@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ...core.errors import UnknownName
+from ...core.errors import BadParameter, UnknownName
 from ...core.weights.store import get_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from ...core.annotator import Annotator
     from ...core.registry import Registry
     from ...core.weights.record import Weight
 
@@ -46,14 +47,51 @@ def find_records(ids: Iterable[str]) -> list[Weight]:
     return list(found.values())
 
 
-def find_needed(names: Iterable[str]) -> list[Weight]:
-    """Weights of annotators; an alias needs those of its presets, an id all that its parameters can choose."""
+def find_needed(names: Iterable[str], choices: Sequence[str] = (), *, every: bool = False) -> list[Weight]:
+    """Weights of annotators, by id or alias: what runs with default parameters, or the alias's.
+
+    choices: values of their parameters, each for those that have it: ``small``, or with its parameter ``model=small``.
+    every: all that the parameters can choose. Raises UnknownName, BadParameter for a choice that none of them has.
+    """
+    found = [_registry().resolve(name) for name in names]
+    if every:
+        return [weight for one in found for weight in one.annotator.spec.weights]
+    for choice in choices:
+        if not any(_find_fields(one.annotator, choice) for one in found):
+            offered = ", ".join(sorted({value for one in found for value in _list_choices(one.annotator)}))
+            fix = f"choose of {offered}" if offered else "name the annotator that has it"
+            raise BadParameter(f"no annotator named here has a choice of weights {choice!r}", where="model", fix=fix)
     needed: list[Weight] = []
-    for name in names:
-        resolved = _registry().resolve(name)
-        annotator, presets = resolved.annotator, resolved.presets
-        needed += annotator.weights_for(annotator.params(**presets)) if presets else annotator.spec.weights
+    for one in found:
+        chosen = dict(field for choice in choices for field in _find_fields(one.annotator, choice)[:1])
+        needed += one.annotator.weights_for(one.annotator.params(**{**one.presets, **chosen}))
     return needed
+
+
+def _find_fields(annotator: type[Annotator[Any]], choice: str) -> list[tuple[str, str]]:
+    """Parameters of an annotator that have this choice, and the choice; one called model comes first."""
+    name, equals, value = choice.partition("=")
+    fields = sorted(annotator.fields(), key=lambda field: field.name != "model")
+    if equals:
+        return [(name, value) for field in fields if field.name == name and value in field.choices]
+    return [(field.name, choice) for field in fields if choice in field.choices]
+
+
+def _list_choices(annotator: type[Annotator[Any]]) -> list[str]:
+    """Choices on which it depends which files an annotator needs, as they are written."""
+    usual = annotator.weights_for(annotator.params())
+    found: list[str] = []
+    for field in annotator.fields():
+        files = {value: annotator.weights_for(annotator.params(**{field.name: value})) for value in field.choices}
+        found += [f"{field.name}={value}" for value in files if any(one != usual for one in files.values())]
+    return found
+
+
+def find_size(weights: Iterable[Weight]) -> str:
+    """Size of several files in words; of some it may not be known."""
+    sizes = [get_store().try_complete(weight).size for weight in weights]
+    more = f" and {sizes.count(0)} of unknown size" if 0 in sizes else ""
+    return f"{sum(sizes) / 1e6:.1f} MB{more}"
 
 
 def describe_terms(weight: Weight) -> str:

@@ -16,6 +16,7 @@ import pytest
 from safetensors.numpy import save
 
 from underdrawing.core.diagnostics import checks, packages
+from underdrawing.core.diagnostics.report_text import report_lines
 from underdrawing.core.registry import Registry
 from underdrawing.core.weights.record import Weight
 from underdrawing.core.weights.store import Store
@@ -192,6 +193,19 @@ def test_weights_of_the_wrong_size_or_without_a_hash(tmp_path: Path) -> None:
     assert f"{path} (a/b/w.bin) has 4 bytes" in wrong(checks.check_weights(store, [weight(5)]))["weights"].what
     half = Weight(file="w.bin", repo="a/b", sha256="", size=4, licence="MIT", commercial=True)
     assert "pins no hash" in wrong(checks.check_weights(store, [half]))["weights"].what
+
+
+def test_files_that_are_not_here_are_one_line_and_errors_stand_last(tmp_path: Path) -> None:
+    store = Store(tmp_path, remember=False)
+    found = list(checks.check_weights(store, [weight(5), weight(6, "c/d"), weight(7, "e/f")]))
+    assert [(f.level, f.fix.partition(" (")[0]) for f in found] == [
+        ("warning", "underdrawing weights fetch --annotator NAME")
+    ]
+    assert found[0].what.startswith("3 optional files are not on this machine")
+    broken = packages.Finding(level="error", topic="torch", what="is broken", fix="mend it")
+    lines = list(report_lines(checks.Report(facts={}, findings=(broken, *found))))
+    assert lines[-4:-1] == ["  torch: is broken", "      fix: mend it", ""]
+    assert lines[-1].startswith("1 error: fix what is listed under Errors")
 
 
 def test_weights_that_are_trusted_on_first_use(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from safetensors.numpy import save
 from tests.support.toy_hub import FILE, PATH, REPO, REVISION, ToyHub, record
 
+from underdrawing.core.errors import BadParameter
 from underdrawing.preprocessors import registry
 from underdrawing.preprocessors.weights import catalogue
 
@@ -91,13 +92,13 @@ def test_commercial_ok_leaves_the_others_out(run: Run, hub: ToyHub) -> None:
     assert done.code == 0
     assert "closed.safetensors left out: 0.0 MB, CC-BY-NC-4.0, not for commercial use" in done.err
     assert [path for path, _ in hub.requests] == [PATH, PATH.replace(FILE, "open.safetensors")]
-    assert run("weights", "fetch", "--all").code == 0
+    assert run("weights", "fetch", "--all", "--accept-noncommercial").code == 0
     assert len(hub.requests) == 3
 
 
 def test_one_failure_does_not_stop_the_others(run: Run, hub: ToyHub, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.script[:] = ["404"]
-    done = run("weights", "fetch", "--all")
+    done = run("weights", "fetch", "--all", "--accept-noncommercial")
     assert done.code == 1
     assert f"{ID}: " in done.err
     assert "404" in done.err
@@ -186,7 +187,53 @@ def test_first_use_is_told_when_it_is_fetched(run: Run, hub: ToyHub) -> None:
 
 
 def test_needs_of_annotators(run: Run) -> None:
-    ids = [w.id for w in catalogue.find_needed(["hed"])]
+    ids = [w.id for w in catalogue.find_needed(["hed"], every=True)]
+    assert [w.id for w in catalogue.find_needed(["hed"])] == ids[:1]
     assert ids == ["hed_bsds500.safetensors", "lllyasviel/Annotators/ControlNetHED.pth"]
     assert [w.id for w in catalogue.find_needed(["softedge_hed"])] == ids[1:]
     assert run("weights", "fetch", "hed_bsds500.safetensors").code == 0
+
+
+def test_an_annotator_needs_what_its_default_parameters_do() -> None:
+    (default,) = catalogue.find_needed(["depth_dav2"])
+    assert default.commercial
+    assert "Small" in default.id
+    (large,) = catalogue.find_needed(["depth_dav2"], ["large"])
+    assert "Large" in large.id
+    (original,) = catalogue.find_needed(["depth_dav2"], ["variant=original", "model=base"])
+    assert "vitb" in original.id
+    assert {default, large, original} < set(catalogue.find_needed(["depth_dav2"], every=True))
+    both = catalogue.find_needed(["depth_dav2", "canny"], ["base"])
+    assert len(both) == 1
+    for wrong in ("huge", "model=huge", "size=small"):
+        with pytest.raises(BadParameter, match="has a choice of weights") as caught:
+            catalogue.find_needed(["depth_dav2"], [wrong])
+        assert "model=large" in caught.value.fix
+
+
+def test_what_is_not_for_commercial_use_is_named_first_and_needs_a_yes(
+    run: Run, hub: ToyHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = run("weights", "fetch", "--all")
+    assert done.code == 1
+    assert done.err.index("Not for commercial use, 0.0 MB:") < done.err.index("MIT, commercial use allowed")
+    assert "CC-BY-NC-4.0" in done.err
+    assert "--accept-noncommercial" in done.err
+    assert not any("closed" in path for path, _ in hub.requests)
+
+    def agree(_: str) -> bool:
+        return True
+
+    monkeypatch.setattr("underdrawing.core.weights.consent.ask", agree)
+    assert run("weights", "fetch", NOT_FOR_SALE.id).code == 0
+    assert any("closed" in path for path, _ in hub.requests)
+    again = run("weights", "fetch", NOT_FOR_SALE.id)
+    assert (again.code, again.err) == (0, "")
+
+
+def test_a_choice_needs_an_annotator(run: Run, hub: ToyHub) -> None:
+    done = run("weights", "fetch", "--model", "small")
+    assert done.code == 2
+    assert "--annotator" in done.err
+    assert run("weights", "fetch", "--annotator", "depth_dav2", "--model", "huge").code == 2
+    assert not hub.requests

@@ -124,7 +124,7 @@ def test_a_hub_that_states_no_hash_is_refused(store: Store, hub: ToyHub, how: st
     assert not store.cache.exists()
 
 
-@pytest.mark.parametrize(("how", "word"), [("404", "404"), ("401", "HF_TOKEN"), ("dead", "sent nothing")])
+@pytest.mark.parametrize(("how", "word"), [("404", "404"), ("401", "HF_TOKEN"), ("dead", "did not respond")])
 def test_a_hub_that_refuses_is_named(
     store: Store, hub: ToyHub, monkeypatch: pytest.MonkeyPatch, how: str, word: str
 ) -> None:
@@ -155,7 +155,7 @@ def test_the_token_is_not_sent_elsewhere(store: Store, hub: ToyHub, monkeypatch:
 
 def test_bytes_other_than_stated_are_refused_and_nothing_stays_pinned(store: Store, hub: ToyHub) -> None:
     hub.questions[:] = [f"stated:{OTHER_DIGEST}"]
-    with pytest.raises(FetchFailed, match="put aside") as caught:
+    with pytest.raises(FetchFailed, match="moved to") as caught:
         store.fetch(WEIGHT)
     assert DIGEST in str(caught.value)
     assert OTHER_DIGEST in str(caught.value)
