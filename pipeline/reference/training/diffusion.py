@@ -25,20 +25,34 @@ def find_signal() -> Tensor:
 SIGNAL = find_signal()
 
 
-def draw_steps(count: int) -> Tensor:
+def draw_steps(count: int, device: torch.device) -> Tensor:
     """Random steps, [count]."""
-    steps = torch.randint(0, STEPS, (count,))
+    steps = torch.randint(0, STEPS, (count,), device=device)
     noisy = NOISY + steps * (STEPS - NOISY) // STEPS
-    return torch.where(torch.rand(count) < 0.5, steps, noisy)
+    return torch.where(torch.rand(count, device=device) < 0.5, steps, noisy)
+
+
+def draw_fixed(latents: Tensor) -> tuple[Tensor, Tensor]:
+    """Steps, evenly spread, and noise for as many latents; the same on every call and device."""
+    generator = torch.Generator().manual_seed(5)
+    count = len(latents)
+    steps = (torch.arange(count) * STEPS // count)[torch.randperm(count, generator=generator)]
+    noise = torch.randn(latents.shape, generator=generator)
+    return steps.to(latents.device), noise.to(latents.device)
 
 
 def add_noise(latents: Tensor, noise: Tensor, steps: Tensor) -> Tensor:
     """Latents as they are at these steps."""
-    signal = SIGNAL[steps].view(-1, 1, 1, 1)
+    signal = SIGNAL.to(steps.device)[steps].view(-1, 1, 1, 1)
     return signal.sqrt() * latents + (1 - signal).sqrt() * noise
 
 
-def weigh_error(answer: Tensor, noise: Tensor, steps: Tensor) -> Tensor:
-    """Mean squared error of the noise; clear steps, where it is only noise, weigh less."""
-    ratio = SIGNAL[steps] / (1 - SIGNAL[steps])
-    return ((answer.float() - noise).square().mean((1, 2, 3)) * ratio.clamp(max=CLEAREST) / ratio).mean()
+def weigh_error(answer: Tensor, noise: Tensor, steps: Tensor, *, layout: float = 0.0) -> Tensor:
+    """Mean squared error of the noise; clear steps, where it is only noise, weigh less.
+
+    layout: how much more the noisiest steps weigh, where the layout is decided.
+    """
+    signal = SIGNAL.to(steps.device)[steps]
+    ratio = signal / (1 - signal)
+    error = (answer.float() - noise).square().mean((1, 2, 3))
+    return (error * (ratio.clamp(max=CLEAREST) + layout) / ratio).mean()

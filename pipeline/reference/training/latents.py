@@ -49,14 +49,14 @@ def whiten(vae: Any, pictures: NDArray[np.uint8]) -> None:
     out.weight[:, :, 0, 0] = out.weight[:, :, 0, 0] @ torch.linalg.inv(basis)
 
 
-def write_latents(vae: Any, scenes: Path, target: Path, *, every: int = 1, start: int = 0) -> Iterator[int]:
+def write_latents(vae: Any, scenes: Path, target: Path) -> Iterator[int]:
     """Encode the scenes, every second one mirrored, with its captions. Gives the number done.
 
-    every, start: this worker's share of the scenes. target: gets z float16 [N, 4, 16, 16], times SCALING_FACTOR; tokens
+    target: gets z float16 [N, 4, 16, 16], times SCALING_FACTOR; tokens
     int16 [N, VARIANTS, 77]; index int32 [N] of the scene and mirrored, 0 or 1.
     """
     fields = read_scenes(scenes, ("pictures", "seeds"))
-    chosen = np.arange(start, len(fields["seeds"]), every)
+    chosen = np.arange(len(fields["seeds"]))
     latents: list[Tensor] = []
     for first in range(0, len(chosen), BATCH):
         part = chosen[first : first + BATCH]
@@ -65,7 +65,7 @@ def write_latents(vae: Any, scenes: Path, target: Path, *, every: int = 1, start
         yield first + len(part)
     captions = [list_captions(int(fields["seeds"][index]), mirrored=bool(index % 2)) for index in chosen]
     tensors = {
-        "z": torch.cat(latents).half(),
+        "z": torch.cat(latents).cpu().half(),
         "tokens": torch.stack([tokenize(texts) for texts in captions]).short(),
         "index": torch.from_numpy(chosen).int(),
         "mirrored": torch.from_numpy(chosen % 2).int(),
@@ -76,7 +76,7 @@ def write_latents(vae: Any, scenes: Path, target: Path, *, every: int = 1, start
 def write_held_out(vae: Any, scenes: Path, target: Path) -> None:
     """The same for the scenes that are only judged, none mirrored, with whole captions."""
     fields = read_scenes(scenes, ("pictures", "seeds"), held_out=True)
-    z = torch.cat([*_encode(vae, fields["pictures"])]) * SCALING_FACTOR
+    z = torch.cat([*_encode(vae, fields["pictures"])]).cpu() * SCALING_FACTOR
     captions = [describe_scene(sample_spec(np.random.default_rng(int(seed)))) for seed in fields["seeds"]]
     write_safetensors(target, {"z": z.half(), "tokens": tokenize(captions).short()})
 
@@ -108,4 +108,4 @@ def _mirror(picture: NDArray[np.uint8], mirrored: bool) -> NDArray[np.uint8]:
 @torch.no_grad()
 def _encode(vae: Any, pictures: NDArray[np.uint8]) -> Iterator[Tensor]:
     for part in torch.from_numpy(np.ascontiguousarray(pictures)).split(BATCH):
-        yield vae.encode(to_planes(part)).latent_dist.mean.float()
+        yield vae.encode(to_planes(part.to(vae.device))).latent_dist.mean.float()

@@ -19,9 +19,12 @@ from .optimisers import Average, Muon
 from .workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from torch import Tensor, nn
+
+    from ....core.networks.placement import Placement
+    from ....core.progress import Progress
 
 WARM_UP, FLOOR = 0.02, 0.03
 """Share of the time in which the rate grows; share of the rate that is left at the end."""
@@ -30,17 +33,31 @@ SAVE_EVERY = 180.0
 
 
 class Part(ABC):
-    """What is trained. module: trainable parameters; rate: of Muon; batch: samples of one step and worker.
+    """What is trained. module: trainable parameters; rate: of Muon; batches: samples of a step, on a CPU and a GPU.
 
-    plain: parameters that Adam trains. decay: of the moving average.
+    name: of its file in the run's folder. plain: parameters that Adam trains. decay: of the moving average.
     """
 
     name = ""
     rate = 2e-3
-    batch = 16
+    batches = (16, 256)
     decay = 0.999
     module: nn.Module
     plain: Sequence[nn.Parameter] = ()
+
+    def __init__(self, placement: Placement, batch: int = 0) -> None:
+        """batch: 0 for that of the device."""
+        self.device = torch.device(placement.device)
+        self.batch = batch or self.batches[self.device.type != "cpu"]
+        self._bf16 = placement.dtype == "bfloat16"
+
+    def autocast(self) -> torch.autocast:
+        """Compute in bfloat16 where the device is fast at it."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16)
+
+    def choose(self, count: int) -> Tensor:
+        """Random indices below a count, one for each sample of a step."""
+        return torch.randint(0, count, (self.batch,), device=self.device)
 
     @abstractmethod
     def compute_loss(self, share: float) -> Tensor:
@@ -60,34 +77,86 @@ class State(msgspec.Struct):
     measures: dict[str, float] = {}
 
 
-def train(part: Part, folder: Path, minutes: float, workers: Workers, report: Callable[[str], None]) -> State:
-    """Train a part until it has had this many minutes, all runs together; goes on where an earlier run stopped."""
-    optimiser = Muon((p for p in part.module.parameters() if p.requires_grad), part.rate, plain=part.plain)
-    average = Average(part.module, part.decay)
-    path = folder / f"{part.name}.safetensors"
-    state = _load(path, part, optimiser, average) if path.exists() else State()
-    torch.manual_seed(1000 * state.steps + workers.rank)
-    clock, saved, losses = time.monotonic() - state.seconds, state.seconds, [0.0]
-    while (share := workers.share_first(state.seconds / 60 / minutes)) < 1:
-        optimiser.set_rate(part.rate * find_rate(share))
-        optimiser.zero_grad(set_to_none=True)
-        loss = part.compute_loss(share)
+def train(part: Part, folder: Path, minutes: float, workers: Workers, progress: Progress) -> State:
+    """Train a part until it has had this many minutes, all runs together; goes on where an earlier run stopped.
+
+    The state is saved every few minutes and when the run is cancelled. Afterwards the module holds the average.
+    """
+    run = Run(part, folder / f"{part.name}.safetensors")
+    torch.manual_seed(1000 * run.state.steps + workers.rank)
+    clock = time.monotonic() - run.state.seconds
+    saved = run.state.seconds
+    try:
+        while (share := workers.share_first(run.state.seconds / 60 / minutes)) < 1:
+            progress(int(1000 * share), 1000, f"{part.name}, step {run.state.steps}")
+            run.step(share, workers)
+            run.state.seconds = time.monotonic() - clock
+            if workers.rank == 0 and run.state.seconds > saved + SAVE_EVERY:
+                saved = run.state.seconds
+                run.save(progress)
+    finally:
+        if workers.rank == 0:
+            run.save(progress)
+    run.average.swap(part.module)
+    return run.state
+
+
+class Run:
+    """A part in training, with its optimiser, moving average and state; the file at path is where it goes on."""
+
+    def __init__(self, part: Part, path: Path) -> None:
+        self.part, self.path, self.state = part, path, State()
+        trained = (p for p in part.module.parameters() if p.requires_grad)
+        self.optimiser = Muon(trained, part.rate, plain=part.plain)
+        self.average = Average(part.module, part.decay)
+        self.losses: list[Tensor] = []
+        if path.exists():
+            self._load()
+
+    def step(self, share: float, workers: Workers) -> None:
+        """Train on one batch."""
+        self.optimiser.set_rate(self.part.rate * find_rate(share))
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = self.part.compute_loss(share)
         loss.backward()
-        workers.average_gradients(part.module)
-        torch.nn.utils.clip_grad_norm_(part.module.parameters(), 1.0)
-        optimiser.step()
-        average.update(part.module)
-        losses = [*losses[-99:], float(loss.detach())]
-        state.steps += 1
-        state.samples += part.batch * workers.count
-        state.seconds = time.monotonic() - clock
-        if workers.rank == 0 and state.seconds > saved + SAVE_EVERY:
-            saved = state.seconds
-            _save(path, part, optimiser, average, state, report, sum(losses) / len(losses))
-    if workers.rank == 0:
-        _save(path, part, optimiser, average, state, report, sum(losses) / len(losses))
-    average.swap(part.module)
-    return state
+        workers.average_gradients(self.part.module)
+        torch.nn.utils.clip_grad_norm_(self.part.module.parameters(), 1.0)
+        self.optimiser.step()
+        self.average.update(self.part.module)
+        self.losses = [*self.losses[-99:], loss.detach()]
+        self.state.steps += 1
+        self.state.samples += self.part.batch * workers.count
+
+    def save(self, progress: Progress) -> None:
+        """Validate the average, and write everything."""
+        module, state = self.part.module, self.state
+        self.average.swap(module)
+        recent = {"loss": float(torch.stack(self.losses).mean())} if self.losses else {}
+        state.measures = {**recent, **self.part.validate()}
+        self.average.swap(module)
+        tensors = {f"module.{name}": value.detach() for name, value in module.named_parameters()}
+        tensors |= {f"average.{name}": value for name, value in self.average.values.items()}
+        for name, value in module.named_parameters():
+            tensors |= {f"{kind}.{name}": t for kind, t in self.optimiser.state.get(value, {}).items()}
+        counts = {"optimiser": str(self.optimiser.count), "average": str(self.average.count)}
+        plain = {name: value.contiguous().cpu() for name, value in tensors.items()}
+        write_safetensors(self.path, plain, {"state": msgspec.json.encode(state).decode(), **counts})
+        measures = ", ".join(f"{name} {value:.4f}" for name, value in state.measures.items())
+        speed = state.samples / max(state.seconds, 1e-6)
+        minutes = state.seconds / 60
+        progress.log(f"{self.part.name}: {minutes:.1f} min, step {state.steps}, {speed:.1f} samples/s, {measures}")
+
+    @torch.no_grad()
+    def _load(self) -> None:
+        tensors, metadata = read_safetensors(self.path), read_header(self.path).metadata
+        for name, value in self.part.module.named_parameters():
+            value.copy_(tensors[f"module.{name}"])
+            self.average.values[name].copy_(tensors[f"average.{name}"])
+            for kind in ("momentum", "mean", "square"):
+                if f"{kind}.{name}" in tensors:
+                    self.optimiser.state[value][kind] = tensors[f"{kind}.{name}"].to(value.device, copy=True)
+        self.optimiser.count, self.average.count = int(metadata["optimiser"]), int(metadata["average"])
+        self.state = msgspec.json.decode(metadata["state"], type=State)
 
 
 def find_rate(share: float) -> float:
@@ -103,39 +172,3 @@ def read_average(path: Path) -> dict[str, Tensor]:
 def read_state(path: Path) -> State:
     """Where a part stands."""
     return msgspec.json.decode(read_header(path).metadata["state"], type=State)
-
-
-def _save(
-    path: Path,
-    part: Part,
-    optimiser: Muon,
-    average: Average,
-    state: State,
-    report: Callable[[str], None],
-    loss: float,
-) -> None:
-    average.swap(part.module)
-    state.measures = {"loss": loss, **part.validate()}
-    average.swap(part.module)
-    tensors = {f"module.{name}": value.detach().contiguous() for name, value in part.module.named_parameters()}
-    tensors |= {f"average.{name}": value.contiguous() for name, value in average.values.items()}
-    for name, value in part.module.named_parameters():
-        tensors |= {f"{kind}.{name}": t.contiguous() for kind, t in optimiser.state.get(value, {}).items()}
-    counts = {"optimiser": str(optimiser.count), "average": str(average.count)}
-    write_safetensors(path, tensors, {"state": msgspec.json.encode(state).decode(), **counts})
-    measures = ", ".join(f"{name} {value:.4f}" for name, value in state.measures.items())
-    speed = state.samples / max(state.seconds, 1e-6)
-    report(f"{part.name}: {state.seconds / 60:.1f} min, step {state.steps}, {speed:.1f} samples/s, {measures}")
-
-
-@torch.no_grad()
-def _load(path: Path, part: Part, optimiser: Muon, average: Average) -> State:
-    tensors, metadata = read_safetensors(path), read_header(path).metadata
-    for name, value in part.module.named_parameters():
-        value.copy_(tensors[f"module.{name}"])
-        average.values[name].copy_(tensors[f"average.{name}"])
-        for kind in ("momentum", "mean", "square"):
-            if f"{kind}.{name}" in tensors:
-                optimiser.state[value][kind] = tensors[f"{kind}.{name}"].clone()
-    optimiser.count, average.count = int(metadata["optimiser"]), int(metadata["average"])
-    return msgspec.json.decode(metadata["state"], type=State)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from ....core.networks.placement import Placement
+
 CROP = 64
 WHOLE_EVERY, WHOLE_FROM = 5, 0.8
 """Every fifth step sees whole pictures, and after this share of the time all do."""
@@ -32,39 +34,51 @@ class VaePart(Part):
     """
 
     name = "vae"
-    batch = 8
+    batches = (8, 128)
     decay = 0.9985
 
-    def __init__(self, scenes: Path, start: Path | None = None, *, decoder_only: bool = False) -> None:
+    def __init__(
+        self,
+        placement: Placement,
+        scenes: Path,
+        *,
+        start: Path | None = None,
+        decoder_only: bool = False,
+        batch: int = 0,
+    ) -> None:
+        super().__init__(placement, batch)
         self.module: Any = build_vae()
         if start is not None:
             load_start(self.module, start)
         if decoder_only:
             for part in (self.module.encoder, self.module.quant_conv):
                 part.requires_grad_(False)
-        self.module.to(memory_format=torch.channels_last)
+        self.module.to(self.device, memory_format=torch.channels_last)
         fields = read_scenes(scenes, ("pictures", "styles", "classes"))
         pictures, styles = fields["pictures"], fields["styles"]
-        self._pictures = torch.from_numpy(np.concatenate([pictures, styles]))
+        self._pictures = torch.from_numpy(np.concatenate([pictures, styles])).to(self.device)
         weights = 1 + 2 * np.isin(fields["classes"], THING_CLASSES).astype(np.uint8)
         flat = np.ones((len(styles), *weights.shape[1:]), np.uint8)
-        self._weights = torch.from_numpy(np.concatenate([weights, flat]))
+        self._weights = torch.from_numpy(np.concatenate([weights, flat])).to(self.device)
         held = read_scenes(scenes, ("pictures", "styles"), held_out=True)
-        self._held = {name: to_planes(torch.from_numpy(held[name][:JUDGED])) for name in ("pictures", "styles")}
+        self._held = {
+            name: to_planes(torch.from_numpy(held[name][:JUDGED]).to(self.device)) for name in ("pictures", "styles")
+        }
         self._count = 0
 
     def compute_loss(self, share: float) -> Tensor:
         """Distance of the picture and of its gradients."""
         self._count += 1
         pictures, weights = self._draw(whole=share > WHOLE_FROM or self._count % WHOLE_EVERY == 0)
-        latents = self.module.encode(pictures).latent_dist.mean
-        spread = latents.detach().std((0, 2, 3), keepdim=True) * 0.1 * torch.rand(())
-        decoded = self.module.decode(latents + spread * torch.randn_like(latents)).sample
-        error = decoded - pictures
+        with self.autocast():
+            latents = self.module.encode(pictures).latent_dist.mean
+            spread = latents.detach().std((0, 2, 3), keepdim=True) * 0.1 * float(torch.rand(()))
+            decoded = self.module.decode(latents + spread * torch.randn_like(latents)).sample
+        error = decoded.float() - pictures
         flat = (weights * (error.abs() + 2 * error.square())).mean()
         down = (weights[..., 1:, :] * (error[..., 1:, :] - error[..., :-1, :]).abs()).mean()
         across = (weights[..., 1:] * (error[..., 1:] - error[..., :-1]).abs()).mean()
-        return flat + down + across + 1e-4 * latents.square().mean()
+        return flat + down + across + 1e-4 * latents.float().square().mean()
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -78,7 +92,7 @@ class VaePart(Part):
 
     def _draw(self, *, whole: bool) -> tuple[Tensor, Tensor]:
         count, size = (self.batch // 4, 128) if whole else (self.batch, CROP)
-        chosen = torch.randint(0, len(self._pictures), (count,))
+        chosen = self.choose(len(self._pictures))[:count]
         top, left = (0, 0) if whole else (int(x) for x in torch.randint(0, 9, (2,)) * 8)
         window = (chosen, slice(top, top + size), slice(left, left + size))
         pictures, weights = to_planes(self._pictures[window]), self._weights[window][:, None].float()

@@ -1,0 +1,118 @@
+"""Training of the ControlNets: two are whole, the others Control-LoRAs (differences of low rank from the UNet).
+
+The map reader starts anew: with diffusers' initialisation the map fades by a third in each of its eight layers, and
+nothing is learnt for a long time. The convolutions of zeros behind it protect the UNet all the same.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from ....core.tensor_files.safetensors_io import read_safetensors
+from ..networks import CONTROL_WIDTHS, build_text_encoder, build_unet
+from .diffusion import add_noise, draw_fixed, draw_steps, weigh_error
+from .latents import read_latents, tokenize
+from .loop import Part, read_average
+from .low_rank import LowRankControl
+from .starting import copy_weights, load_start
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from ....core.networks.placement import Placement
+
+KINDS = ("canny", "depth", "seg", "pose", "softedge", "lines", "scribble", "inpaint")
+WHOLE = ("canny", "depth")
+"""Kinds that are ControlNets of their own."""
+RANK = 16
+UNPROMPTED = 0.3
+LAYOUT = 0.5
+GAIN = 1.8
+"""Of the map reader's layers, so that a map keeps its strength through them."""
+JUDGED = 64
+
+
+def build_control(unet: Any) -> Any:
+    """A ControlNetModel that begins as the UNet's first half and adds nothing."""
+    model = import_module("diffusers").ControlNetModel
+    control = model.from_unet(unet, conditioning_embedding_out_channels=CONTROL_WIDTHS)
+    reader = control.controlnet_cond_embedding
+    for layer in (reader.conv_in, *reader.blocks, reader.conv_out):
+        gain = GAIN if layer is not reader.conv_out else 0.5
+        nn.init.normal_(layer.weight, std=gain / layer.weight[0].numel() ** 0.5)
+        nn.init.zeros_(layer.bias)
+    return control
+
+
+class ControlPart(Part):
+    """One ControlNet on the finished base. maps: uint8 [N, H, W, 3] of the scenes of the latents, and of the judged."""
+
+    rate = 2.5e-3
+    batches = (12, 128)
+    decay = 0.998
+
+    def __init__(
+        self, placement: Placement, kind: str, folder: Path, *, start: Path | None = None, batch: int = 0
+    ) -> None:
+        super().__init__(placement, batch)
+        self.name = f"control_{kind}"
+        self._empty = tokenize([""]).to(self.device)
+        self._text: Any = build_text_encoder(int(self._empty.max()) + 1)
+        self._unet: Any = build_unet()
+        base = nn.ModuleDict({"unet": self._unet, "text_encoder": self._text})
+        copy_weights(base, read_average(folder / "base.safetensors"), where=str(folder / "base.safetensors"))
+        control = build_control(self._unet)
+        base.requires_grad_(False).to(self.device)
+        self.module = control if kind in WHOLE else LowRankControl(control, RANK)
+        if start is not None:
+            load_start(self.module, start)
+        self.module.to(self.device)
+        self._data = {n: value.to(self.device) for n, value in read_latents(folder / "latents").items()}
+        held = read_safetensors(folder / "latents" / "held_out.safetensors")
+        self._held = {n: value[:JUDGED].to(self.device) for n, value in held.items()}
+        maps = read_safetensors(folder / "maps" / f"{kind}.safetensors")
+        self._maps, self._held_maps = maps["maps"].to(self.device), maps["held_out"][:JUDGED].to(self.device)
+
+    def compute_loss(self, share: float) -> Tensor:
+        """Weighted error of the predicted noise, the layout weighing more than for the base."""
+        chosen, variants = self.choose(len(self._data["z"])), self.choose(self._data["tokens"].shape[1])
+        tokens = self._data["tokens"][chosen, variants].long()
+        tokens = torch.where(torch.rand(self.batch, 1, device=self.device) < UNPROMPTED, self._empty, tokens)
+        latents = self._data["z"][chosen].float()
+        steps = draw_steps(self.batch, self.device)
+        return self._compare(latents, tokens, self._maps[chosen], steps, torch.randn_like(latents))
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """The same error on scenes that are only judged, with fixed noise and evenly spread steps."""
+        latents, tokens = self._held["z"].float(), self._held["tokens"].long()
+        steps, noise = draw_fixed(latents)
+        return {"validation": float(self._compare(latents, tokens, self._held_maps, steps, noise))}
+
+    def _compare(self, latents: Tensor, tokens: Tensor, maps: Tensor, steps: Tensor, noise: Tensor) -> Tensor:
+        noisy = add_noise(latents, noise, steps)
+        hint = decode_maps(maps)
+        with self.autocast():
+            with torch.no_grad():
+                words = self._text(tokens).last_hidden_state
+            down, middle = self.module(noisy, steps, words, hint, return_dict=False)
+            answer = self._unet(
+                noisy,
+                steps,
+                words,
+                down_block_additional_residuals=down,
+                mid_block_additional_residual=middle,
+            ).sample
+        return weigh_error(answer, noise, steps, layout=LAYOUT)
+
+
+def decode_maps(maps: Tensor) -> Tensor:
+    """Maps uint8 [N, H, W, 3 or 4] as ControlNets take them, [N, 3, H, W], 0 to 1; -1 where a fourth channel is 255."""
+    values = maps.permute(0, 3, 1, 2).float() / 255
+    return values[:, :3] if values.shape[1] == 3 else torch.where(values[:, 3:] > 0.5, -1.0, values[:, :3])

@@ -1,0 +1,123 @@
+"""What a run consists of, in order, and how each step of it is done. A run is a folder; what is done already stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import torch
+
+from ....core.errors import BadParameter
+from ....core.networks.placement import Placement
+from ....core.tensor_files.safetensors_io import write_safetensors
+from ..networks import build_vae
+from .base import BasePart
+from .control_maps import write_maps
+from .controls import KINDS, ControlPart
+from .data import HELD_OUT, SHARD, read_scenes, write_scenes
+from .latents import whiten, write_held_out, write_latents
+from .loop import State, read_average, train
+from .vae import VaePart
+from .workers import Workers
+
+if TYPE_CHECKING:
+    from ....core.progress import Progress
+    from .loop import Part
+
+STEPS = ("scenes", "vae", "latents", "base", *(f"control_{kind}" for kind in KINDS))
+"""In the order in which they build on each other."""
+JUDGED = 256
+WHITENED = 600
+"""Pictures from which the directions of the latents are found."""
+NEEDS = {"vae": "scenes", "latents": "vae", "base": "latents"}
+"""What must be there before a step; ControlNets need the base."""
+FILES = {"scenes": "scenes/scenes_000000.npz", "latents": "latents/held_out.safetensors"}
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a step is done. minutes: of training, earlier runs included; scenes: how many; start: weights to start from.
+
+    rank: which of the workers this is, of how many.
+    """
+
+    folder: Path
+    minutes: float
+    scenes: int = 8000
+    batch: int = 0
+    placement: Placement = Placement()
+    start: Path | None = None
+    rank: int = 0
+    workers: int = 1
+
+
+def find_file(folder: Path, step: str) -> Path:
+    """The file that shows that a step was begun."""
+    return folder / FILES.get(step, f"{step}.safetensors")
+
+
+def check_needs(folder: Path, step: str) -> None:
+    """Raise BadParameter when what a step builds on is missing."""
+    need = NEEDS.get(step, "base" if step.startswith("control_") else "")
+    if need and not find_file(folder, need).exists():
+        raise BadParameter(f"{step} builds on {need}, which is not there", where=str(folder), fix=f"train {need} first")
+
+
+def run_step(step: str, settings: Settings, progress: Progress) -> State | None:
+    """Do one step, as one of the workers. Gives the state of what is trained. Raises BadParameter, Cancelled."""
+    check_needs(settings.folder, step)
+    if step == "scenes":
+        _render(settings, progress)
+    elif step == "latents" and settings.rank == 0:
+        _encode(settings, progress)
+    elif step != "latents":
+        if step.startswith("control_") and settings.rank == 0:
+            _draw(step.partition("_")[2], settings, progress)
+        meeting = settings.folder / f"meeting_{step}"
+        workers = Workers(settings.rank, settings.workers, meeting)
+        return train(build_part(step, settings), settings.folder, settings.minutes, workers, progress)
+    return None
+
+
+def build_part(step: str, settings: Settings) -> Part:
+    """What a step trains."""
+    folder, start = settings.folder, settings.start
+    more: dict[str, Any] = {"batch": settings.batch, "start": start}
+    if step == "vae":
+        more["start"] = start and start / "vae"
+        return VaePart(settings.placement, folder / "scenes", **more)
+    if step == "base":
+        return BasePart(settings.placement, folder / "latents", **more)
+    more["start"] = start and start / f"controlnet_{step.partition('_')[2]}"
+    return ControlPart(settings.placement, step.partition("_")[2], folder, **more)
+
+
+def _render(settings: Settings, progress: Progress) -> None:
+    for first, count in ((HELD_OUT, JUDGED), (0, settings.scenes)):
+        share = {"every": settings.workers, "start": settings.rank}
+        for done in write_scenes(settings.folder / "scenes", first, count, **share):
+            progress(done // SHARD, count // SHARD, "scenes")
+
+
+def _encode(settings: Settings, progress: Progress) -> None:
+    """Whitens, and writes the VAE that everything else is trained on."""
+    folder = settings.folder
+    final = folder / "vae_final.safetensors"
+    vae = build_vae()
+    vae.load_state_dict(read_average(folder / "vae.safetensors"))
+    vae.to(settings.placement.device, memory_format=torch.channels_last)
+    whiten(vae, read_scenes(folder / "scenes", ("pictures",))["pictures"][:WHITENED])
+    write_safetensors(final, {name: value.cpu().contiguous() for name, value in vae.state_dict().items()})
+    (folder / "latents").mkdir(exist_ok=True)
+    for done in write_latents(vae, folder / "scenes", folder / "latents" / "latents_0.safetensors"):
+        progress(done, settings.scenes, "latents")
+    write_held_out(vae, folder / "scenes", folder / "latents" / "held_out.safetensors")
+
+
+def _draw(kind: str, settings: Settings, progress: Progress) -> None:
+    path = settings.folder / "maps" / f"{kind}.safetensors"
+    if path.exists():
+        return
+    path.parent.mkdir(exist_ok=True)
+    for done, total in write_maps(settings.folder, kind, device=settings.placement.device):
+        progress(done, total, f"maps of {kind}")

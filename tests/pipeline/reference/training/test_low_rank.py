@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from underdrawing.pipeline.reference.training.low_rank import LowRankControl
+
+
+class Control(nn.Module):
+    """Named like a ControlNetModel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv_in = nn.Conv2d(4, 12, 1)
+        self.middle = nn.Conv2d(12, 12, 3, padding=1)
+        self.controlnet_mid_block = nn.Conv2d(12, 12, 1)
+
+    def forward(self, x: Tensor, *, scale: float = 1.0) -> Tensor:
+        return self.controlnet_mid_block(self.middle(self.conv_in(x))) * scale
+
+
+def test_it_begins_as_the_control() -> None:
+    control, x = Control(), torch.randn(2, 4, 5, 5)
+    before = control(x, scale=2.0)
+    assert torch.allclose(LowRankControl(control, 2)(x, scale=2.0), before)
+
+
+def test_large_weights_are_of_low_rank_and_the_rest_direct() -> None:
+    low = LowRankControl(Control(), 3)
+    assert set(low.up) == set(low.down) == {"middle-weight"}
+    assert "controlnet_mid_block-weight" in low.direct, "the UNet has none of it"
+    assert "conv_in-weight" in low.direct, "as small as the rank"
+    assert low.up["middle-weight"].shape == (12, 3)
+    assert low.down["middle-weight"].shape == (3, 108)
+
+
+def test_only_its_own_parameters_are_trained() -> None:
+    control = Control()
+    low = LowRankControl(control, 3)
+    low(torch.randn(1, 4, 5, 5)).square().mean().backward()
+    assert all(value.grad is None for value in control.parameters())
+    assert all(value.grad is not None for value in low.parameters())
+
+
+def test_the_merged_control_is_the_same() -> None:
+    torch.manual_seed(0)
+    low = LowRankControl(Control(), 3)
+    with torch.no_grad():
+        low.up["middle-weight"].normal_()
+    x = torch.randn(1, 4, 5, 5)
+    merged = Control()
+    merged.load_state_dict(low.merge())
+    assert torch.allclose(merged(x), low(x), atol=1e-5)
+
+
+def test_frozen_weights_move_along() -> None:
+    low = LowRankControl(Control(), 3).double()
+    assert low(torch.randn(1, 4, 5, 5, dtype=torch.float64)).dtype == torch.float64

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+import pytest
+
+from underdrawing.core.errors import BadParameter
+from underdrawing.core.progress import Progress
+from underdrawing.pipeline.operations.reference_train import Step
+from underdrawing.pipeline.reference.training.parts import STEPS, Settings, check_needs, find_file, run_step
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_every_step_is_offered() -> None:
+    assert get_args(Step) == ("all", *STEPS)
+
+
+def test_a_step_before_its_turn_names_the_one_that_is_missing(tmp_path: Path) -> None:
+    needs = {"vae": "scenes", "latents": "vae", "base": "latents", "control_pose": "base"}
+    for step, need in needs.items():
+        with pytest.raises(BadParameter, match=f"{step} builds on {need}, .* train {need} first"):
+            check_needs(tmp_path, step)
+        path = find_file(tmp_path, need)
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        check_needs(tmp_path, step)
+
+
+def test_scenes_are_rendered_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from underdrawing.pipeline.reference.training import parts
+
+    monkeypatch.setattr(parts, "JUDGED", 1)
+    settings = Settings(folder=tmp_path, minutes=1, scenes=2)
+    assert run_step("scenes", settings, Progress()) is None
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "scenes").iterdir()}
+    assert {path.name for path in files} == {"scenes_000000.npz", "scenes_900000.npz"}
+    run_step("scenes", settings, Progress())
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "scenes").iterdir()} == files
