@@ -67,11 +67,11 @@ def apply(
     """Clones with the adapters on them. Every change of one call is computed from the weight this call meets.
 
     Adapters with a start, a stop or a curve become hooks that travel with what the returned CLIP encodes.
-    Raises BadWeights when one matches nothing, unless allow_empty; BadParameter.
+    Raises BadWeights when one matches nothing or was made for another base model, unless allow_empty; BadParameter.
     """
     parts = parts_of(model, clip)
     changes = [(request.adapter, request.unet, request.encoder, request.blocks) for request in requests]
-    work = make_plan(parts, changes)
+    work = make_plan(parts, changes, allow_mismatch=allow_empty)
     receipt = add_schedules(make_receipt(changes, work), requests, steps)
     check_receipt(receipt, allow_empty=allow_empty)
     for text in filter(None, (entry.gap() for entry in receipt.adapters)):

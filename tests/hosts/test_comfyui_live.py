@@ -67,7 +67,7 @@ class Server:
             cwd=COMFYUI,
             stdout=self._out,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "UNDERDRAWING_DOWNLOAD": "never"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "UNDERDRAWING_CACHE": str(base / "cache")},
             preexec_fn=take_interrupts,
         )
         self._wait()
@@ -105,9 +105,11 @@ class Server:
     def wait_until_running(self, number: str) -> None:
         """Wait until a prompt is being worked on."""
         end = time.monotonic() + RUN
-        while not any(number in entry for entry in self.get("/queue")["queue_running"]):
-            assert time.monotonic() < end, f"it never ran:\n{self.log.read_text()[-4000:]}"
+        while time.monotonic() < end:
+            if any(number in entry for entry in self.get("/queue")["queue_running"]):
+                return
             time.sleep(0.05)
+        pytest.fail(f"it never ran:\n{self.log.read_text()[-4000:]}")
 
     def result(self, number: str) -> dict[str, Any]:
         end = time.monotonic() + RUN
@@ -191,12 +193,11 @@ WEIGHTLESS = [a for a in registry if not a.spec.weights and not a.spec.takes_mas
 def test_a_map_has_the_bytes_of_the_command_line(annotator: Any, server: Server, tmp_path: Path) -> None:
     name = "Underdrawing" + "".join(part.capitalize() for part in annotator.spec.id.split("_"))
     (entry,) = server.run(chain(name, resolution=256))["3"]["images"]
-    command = [sys.executable, "-c", "from underdrawing.cli import main; main()"]
+    command = [sys.executable, str(ROOT)]
     photo = str(server.base / "input" / "photo.png")
     subprocess.run(
         [*command, "annotate", annotator.spec.id, photo, "-o", str(tmp_path), "--resolution", "256"],
         check=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT / ".dev")},
     )
     wanted = np.asarray(Image.open(tmp_path / f"photo.{annotator.spec.id}.png").convert("RGB"))
     assert np.array_equal(server.picture(entry), wanted)
@@ -278,9 +279,55 @@ def test_missing_weights_are_told_in_the_browser(server: Server) -> None:
     if found["status"]["status_str"] == "success":
         pytest.skip("the weights are on this machine")
     told = next(data for kind, data in found["status"]["messages"] if kind == "execution_error")
-    assert "underdrawing weights fetch" in told["exception_message"]
+    assert told["exception_type"] == "underdrawing.WeightsMissing", "short, whatever the pack's folder is called"
+    assert "run the node `Fetch what this workflow needs (Underdrawing)`" in told["exception_message"]
+    assert f"{server.base / 'custom_nodes' / 'An-Under.drawing'} weights fetch " in told["exception_message"]
     assert "licence" in told["exception_message"]
     assert str(server.base) in told["exception_message"]
+
+
+def test_notes_come_with_the_outputs(server: Server) -> None:
+    prompt = chain("UnderdrawingPoseMediapipe", resolution=256)
+    prompt["1"] = node("EmptyImage", width=256, height=256, batch_size=1, color=0)
+    (note,) = server.run(prompt)["2"]["underdrawing"]
+    assert "nobody was found" in note["text"]
+
+
+def test_the_script_that_shows_them_is_served_and_listed(server: Server) -> None:
+    (path,) = [name for name in server.get("/extensions") if "An-Under.drawing" in name]
+    assert b"registerExtension" in server.get(path)
+    assert server.get("/extensions/An-Under.drawing/docs/UnderdrawingTile/ja.md").decode().startswith("# ")
+
+
+def test_the_workflow_s_weights_are_listed_from_the_queued_graph(server: Server) -> None:
+    prompt = chain("HEDPreprocessor", resolution=64)
+    prompt["4"] = node("UnderdrawingFetchWorkflow", download=False)
+    prompt["5"] = node("PreviewAny", source=["4", 0])
+    del prompt["3"]  # nothing but the list is queued, as with muted outputs
+    (text,) = server.run(prompt)["4"]["text"]
+    assert "ControlNetHED.pth" in text
+
+
+def test_a_file_that_was_deleted_is_written_again(server: Server) -> None:
+    prompt = {**chain("UnderdrawingPoseMediapipe", resolution=256)}
+    prompt["6"] = node("UnderdrawingPosesSave", poses=["2", 1], filename_prefix="twice")
+    (first,) = server.run(prompt)["6"]["text"]
+    assert not server.run(prompt).get("6", {}).get("text", [""])[0].endswith("2_.json"), "nothing has changed"
+    (server.base / "output" / first).unlink()
+    (again,) = server.run(prompt)["6"]["text"]
+    assert (server.base / "output" / again).is_file()
+
+
+def test_a_name_that_is_not_offered_says_what_to_use(server: Server) -> None:
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        server.post("/prompt", {"prompt": chain("AIO_Preprocessor", preprocessor="SAMPreprocessor")})
+    assert "use seg_ofade20k" in caught.value.read().decode()
+
+
+def test_names_of_other_packs_are_hidden_from_the_search(server: Server) -> None:
+    info = server.get("/object_info")
+    assert info["HEDPreprocessor"]["deprecated"]
+    assert "deprecated" not in info["UnderdrawingHed"]
 
 
 def test_poses_pass_from_node_to_node(server: Server) -> None:

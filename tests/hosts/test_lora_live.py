@@ -25,6 +25,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
     work = tmp_path_factory.mktemp("comfyui")
     for name in ("custom_nodes", "models/loras", "models/embeddings"):
         (work / name).mkdir(parents=True)
+    (work / "package").mkdir()
+    (work / "package" / "underdrawing").symlink_to(Path(__file__).resolve().parents[2], target_is_directory=True)
     child = Path(__file__).parents[1] / "support" / "lora_live_child.py"
     ran = subprocess.run(
         [PYTHON, str(child), COMFYUI, str(work)],

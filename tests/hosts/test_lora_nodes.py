@@ -412,3 +412,27 @@ def test_every_optional_input_has_the_default_of_its_widget(folder: Path) -> Non
             assert entry[name].default == options.get("default"), (node, name, kind)
         assert "Underdrawing" in node.TITLE  # type: ignore[attr-defined]
         assert len(node.DESCRIPTION) > 40  # type: ignore[attr-defined]
+
+
+def test_a_missing_lora_says_which_tag_folders_and_near_names(folder: Path, model: Patcher, clip: Clip) -> None:
+    save_file(both(), folder / "watercolour.safetensors")
+    with pytest.raises(UnknownName) as caught:
+        lora.UnderdrawingLoraStack().load(model, clip, "x <lora:watercolor:0.5>")
+    text = str(caught.value)
+    for part in ("<lora:watercolor:0.5>", "no LoRA is called 'watercolor'", str(folder), "did you mean watercolour?"):
+        assert part in text
+
+
+def test_a_partly_applied_lora_is_a_warning_in_the_log(
+    folder: Path, model: Patcher, clip: Clip, caplog: pytest.LogCaptureFixture
+) -> None:
+    extra = {"lora_unet_no_such_module.lora_down.weight": torch.zeros(2, 8)}
+    save_file({**both(), **extra}, folder / "a.safetensors")
+    lora.UnderdrawingLoraLoader().load(model, "a.safetensors", 1.0, 1.0, clip=clip)
+    (record,) = [entry for entry in caplog.records if "were not applied" in entry.getMessage()]
+    assert record.levelname == "WARNING"
+    assert "a: 1 of " in record.getMessage()
+    caplog.clear()
+    save_file(both(), folder / "b.safetensors")
+    lora.UnderdrawingLoraLoader().load(model, "b.safetensors", 1.0, 1.0, clip=clip)
+    assert "were not applied" not in caplog.text

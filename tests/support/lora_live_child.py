@@ -1,6 +1,6 @@
 """Run by test_lora_live.py with ComfyUI's own Python: our nodes and its own on one cut-down random SD1.5, as JSON.
 
-Arguments: ComfyUI's folder, a folder to work in.
+Arguments: ComfyUI's folder, a folder to work in, whose folder `package` holds this package under its name.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 COMFYUI, WORK = Path(sys.argv[1]), Path(sys.argv[2])
 sys.argv = [sys.argv[0], "--cpu", "--base-directory", str(WORK)]
-sys.path[:0] = [str(COMFYUI), str(Path(__file__).resolve().parents[2] / ".dev")]
+sys.path[:0] = [str(COMFYUI), str(WORK / "package")]
 import_module("comfy.options").enable_args_parsing()
 
 import torch  # noqa: E402

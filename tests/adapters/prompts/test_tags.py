@@ -222,3 +222,23 @@ def test_a_call_prints_so_that_it_reads_back(call: AdapterCall) -> None:
 def test_any_text_is_read_or_refused_by_name(text: str) -> None:
     with contextlib.suppress(BadParameter):
         assert isinstance(read_tags(f"<lora:x:{text}").text, str)
+
+
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [
+        ("start=0.25:stop=1", [False, True, True, True]),
+        ("start=0:stop=0.5", [True, True, False, False]),
+        ("step=0.5-1", [False, False, True, True]),
+        ("start=1:stop=1.0", None),
+        ("start=1:stop=3", [False, True, True, False]),
+        ("stop=1", [True, False, False, False]),
+    ],
+)
+def test_one_beside_a_fraction_is_all_of_it(tag: str, expected: list[bool] | None) -> None:
+    if expected is None:
+        with pytest.raises(BadParameter, match="never work"):
+            read_tags(f"<lora:a:1:{tag}>")
+        return
+    (call,) = read_tags(f"<lora:a:1:{tag}>").adapters
+    assert [call.is_active(step, 4) for step in range(1, 5)] == expected
