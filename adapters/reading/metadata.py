@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 HEADER = "lora_adapter_metadata"
 MAX_HEADER = 1 << 20
 """Longest header entry that is parsed, in characters."""
+_DEFAULT = 8
+"""PEFT's rank and alpha where a config does not say them."""
 _OWN_CONFIG = "adapter_model"
 """Name of files that an adapter_config.json beside them is always for."""
 
@@ -45,7 +47,7 @@ class FileMetadata:
             self._counts["alpha"] += "alpha" not in held and factors
             return Hints()
         try:
-            hints = _make_hints(config, place.name)
+            hints = _make_hints(config, place.name, own_alpha="alpha" in held)
         except BadWeights as error:
             raise BadWeights(error.what, where=str(self._path), fix=error.fix) from error
         self._counts[hints.start or ""] += 1
@@ -83,9 +85,12 @@ class FileMetadata:
         return own or ({} if self._parted else self._header) or self._config
 
 
-def _make_hints(config: dict[str, Any], name: str) -> Hints:
-    alpha = find_value(config.get("alpha_pattern"), name, config.get("lora_alpha", config.get("alpha")))
-    rank = find_value(config.get("rank_pattern"), name, config.get("r"))
+def _make_hints(config: dict[str, Any], name: str, *, own_alpha: bool) -> Hints:
+    """PEFT's settings of a module; without an entry for alpha or rank PEFT's own default counts."""
+    peft = not own_alpha and any(entry in config for entry in ("r", "peft_type", "target_modules"))
+    default = config.get("lora_alpha", config.get("alpha", _DEFAULT if peft else None))
+    alpha = find_value(config.get("alpha_pattern"), name, default)
+    rank = find_value(config.get("rank_pattern"), name, config.get("r", _DEFAULT if peft else None))
     return Hints(
         alpha=float(alpha) if _is_number(alpha) else None,
         rank=int(rank) if _is_number(rank) else None,

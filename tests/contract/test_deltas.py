@@ -16,6 +16,7 @@ from underdrawing.adapters.deltas.dense import BiasOnly, Dense, Norm, SetWeight,
 from underdrawing.adapters.deltas.dora import Dora
 from underdrawing.adapters.deltas.lowrank import LowRank
 from underdrawing.adapters.deltas.products import Hadamard, Kronecker
+from underdrawing.adapters.deltas.residual import Residual
 from underdrawing.adapters.deltas.rotations import BOFT, OFT, PeftBOFT, PeftOFT, RotationOFT
 from underdrawing.adapters.deltas.scaling import IA3, GLoRA, PeftIA3
 from underdrawing.core.errors import BadWeights
@@ -69,16 +70,21 @@ KINDS: dict[str, Callable[[int, int, int], Delta]] = {
     "oft_diag": lambda o, i, k: RotationOFT(oft_diag=_r(o // 4, 4, 4)),
     "boft": lambda o, i, k: BOFT(blocks=_r(3, o // 4, 4, 4), constraint=0.01),
     "peft_oft": lambda o, i, k: PeftOFT(packed=_r(i * k * k // 4, 6)),
+    "peft_oft_scaled": lambda o, i, k: PeftOFT(packed=_r(i * k * k // 4, 6), scaled=True),
     "peft_boft": lambda o, i, k: PeftBOFT(blocks=_r(2, i * k * k // 4, 4, 4), scale_s=_r(o, 1) + 1),
     "bias": lambda o, i, k: BiasOnly(bias=_r(o)),
 }
-BOTH = [(kind, shape) for kind in KINDS for shape in SHAPES]
+LINEAR_ONLY: dict[str, Callable[[int, int, int], Delta]] = {
+    "pissa": lambda o, i, k: Residual(inner=LowRank(up=_r(o, 2), down=_r(2, i), scale=0.7), start="pissa"),
+    "olora": lambda o, i, k: Residual(inner=LowRank(up=_r(o, 2), down=_r(2, i), scale=0.7), start="olora"),
+}
+BOTH = [*((kind, shape) for kind in KINDS for shape in SHAPES), *((kind, "linear") for kind in LINEAR_ONLY)]
 
 
 def make(kind: str, shape: str, seed: int = 0) -> tuple[Delta, Tensor]:
     torch.manual_seed(seed)
     size = SHAPES[shape]
-    return KINDS[kind](size[0], size[1], size[2] if len(size) > 2 else 1), _r(*size)
+    return {**KINDS, **LINEAR_ONLY}[kind](size[0], size[1], size[2] if len(size) > 2 else 1), _r(*size)
 
 
 def close(found: Tensor, expected: Tensor, limit: float = 1e-5) -> bool:

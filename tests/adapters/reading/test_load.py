@@ -158,6 +158,57 @@ def test_alpha_from_the_header_and_from_the_config(tmp_path: Path) -> None:
     assert torch.allclose(load_adapter(path).modules[f"unet.{name}"].apply(torch.zeros(8, 8)), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("header", "scale"),
+    [
+        ({"unet.r": 4, "unet.lora_alpha": 8}, 2.0),
+        ({"r": 4, "lora_alpha": 8}, 2.0),
+        ({"r": 4}, 2.0),
+        ({"lora_alpha": 2}, 0.5),
+        ({"r": 4, "lora_alpha": 8, "use_rslora": True}, 4.0),
+        ({"text_encoder.r": 4, "text_encoder.lora_alpha": 8}, 1.0),
+        ({"r": 4, "lora_alpha": 4, "alpha_pattern": {"down_blocks.*attn1.to_q": 32}}, 8.0),
+        ({"unet.r": 4, "unet.lora_alpha": 4, "unet.alpha_pattern": {"down_blocks.*attn1.to_q": 32}}, 8.0),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["unet.", "", "unet.base_model.model."])
+def test_the_header_s_alpha_with_and_without_the_part(
+    tmp_path: Path, header: dict[str, object], scale: float, prefix: str
+) -> None:
+    name = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+    up, down = torch.randn(8, 4), torch.randn(4, 8)
+    metadata = {"lora_adapter_metadata": json.dumps(header)}
+    path = saved(tmp_path, {f"{prefix}{name}.lora_A.weight": down, f"{prefix}{name}.lora_B.weight": up}, metadata)
+    found = load_adapter(path).modules[f"unet.{name}"].apply(torch.zeros(8, 8))
+    assert torch.allclose(found, up @ down * scale, atol=1e-4)
+
+
+def test_a_header_that_cannot_be_read_is_noted(tmp_path: Path) -> None:
+    factors = {"lora_A.weight": torch.ones(2, 4, 3, 3), "lora_B.weight": torch.ones(8, 2, 1, 1)}
+    for text in ("{", "[1]", "x" * (2 << 20)):
+        metadata = {"lora_adapter_metadata": text}
+        adapter = load_adapter(saved(tmp_path, {f"unet.conv_in.{s}": t for s, t in factors.items()}, metadata))
+        assert any("cannot be read" in note for note in adapter.notes)
+
+
+def test_omi_names_both_text_encoders_and_the_unet(tmp_path: Path) -> None:
+    """OneTrainer until July 2026: `clip_l.`, `clip_g.`, and the UNet in LDM's names."""
+    ldm = frozenset(SDXL.modules())
+    dotted = {f"clip_l.text_model.{n}": m for n, m in CLIP.modules().items()}
+    dotted |= {f"clip_g.text_model.{n}": m for n, m in BIGG.modules().items() if n != "text_projection"}
+    dotted |= {f"unet.{to_ldm_name(n, ldm)}": m for n, m in SDXL.modules().items()}
+    tensors: dict[str, torch.Tensor] = {}
+    for name, module in dotted.items():
+        if module.kind == "Linear":
+            tensors[f"{name}.lora_down.weight"] = torch.zeros(2, module.shape[1])
+            tensors[f"{name}.lora_up.weight"] = torch.zeros(module.shape[0], 2)
+            tensors[f"{name}.alpha"] = torch.tensor(2.0)
+    adapter = load_adapter(saved(tmp_path, tensors))
+    assert adapter.unused == {}
+    assert len(adapter.modules) == len(tensors) // 3
+    assert {"unet", "text_encoder", "text_encoder_2"} == {name.partition(".")[0] for name in adapter.modules}
+
+
 def test_missing_alpha_is_said(tmp_path: Path) -> None:
     name = "unet.conv_in"
     path = saved(
