@@ -30,6 +30,8 @@ WRAPPERS = (
     *("predictions", "frames", "detections", "body", "value", "ui"),
 )
 """Keys around poses in answers of an API."""
+BESIDE = ("hands", "faces", "face", "hand")
+"""Keys of what some editors keep beside the bodies."""
 WIDTHS = ("canvas_width", "width", "image_width", "img_width", "canvasWidth", "imageWidth")
 HEIGHTS = ("canvas_height", "height", "image_height", "img_height", "canvasHeight", "imageHeight")
 SIZES = ("canvas", "image", "image_size", "canvas_size", "size", "resolution")
@@ -39,12 +41,16 @@ DEPTH = 12
 
 
 class Document(NamedTuple):
-    """One picture. people and animals as they stand in the file; canvas: width and height, where they are stated."""
+    """One picture. people and animals as they stand in the file; canvas: width and height, where they are stated.
+
+    left_out: keys that hold something of which it is not known whose it is.
+    """
 
     people: list[Any]
     animals: list[Any] | None = None
     canvas: tuple[int, int] | None = None
     name: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 class Documents(NamedTuple):
@@ -90,14 +96,22 @@ def _find_in_object(data: dict[str, Any], depth: int) -> Documents | None:
         return _find_instances(data["instance_info"], canvas, depth)
     if isinstance(data.get("animals"), list) and not data.get("people"):
         return Documents([Document([], data["animals"], canvas)], is_list=False)
+    data = {key: _list_numbered(value) if key in PEOPLE else value for key, value in data.items()}
     for key in PEOPLE:
         if key in data and _are_people(data[key]) and (data[key] or key == "people"):
             return _take_people(data, data[key] or [], canvas)
     if people := _find_editor_people(data):
-        return Documents([Document(people, None, canvas)], is_list=False)
+        left_out = tuple(key for key in BESIDE if data.get(key))
+        return Documents([Document(people, None, canvas, left_out=left_out)], is_list=False)
     if any(isinstance(data.get(key), list) or (key != "body" and isinstance(data.get(key), dict)) for key in PERSON):
         return Documents([Document([data], None, canvas)], is_list=False)
     return _look_inside(data, depth)
+
+
+def _list_numbered(value: Any) -> Any:
+    """People of an object whose keys are their numbers, as a list; any other value as it is."""
+    is_numbered = isinstance(value, dict) and value and all(key.isdecimal() for key in value)
+    return list(value.values()) if is_numbered else value
 
 
 def _take_people(data: dict[str, Any], people: list[Any], canvas: tuple[int, int] | None) -> Documents:

@@ -95,6 +95,7 @@ def _read(document: Document, where: str) -> _Reading:
 def _build(document: Document) -> _Reading:
     notes: list[str] = []
     people = [_parse_person(person, notes) for person in document.people if person is not None]
+    notes += [f"{key} beside the bodies were left out" for key in document.left_out]
     if _holds_null(document.people):
         notes.append("null was read as: not found")
     animals = [animal for one in document.animals or [] if (animal := _parse_animal(one)) is not None]

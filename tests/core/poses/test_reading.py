@@ -231,6 +231,17 @@ def test_null_is_a_keypoint_that_was_not_found() -> None:
     assert "null" in file.notes[0]
 
 
+def test_people_by_number_keep_their_canvas() -> None:
+    file = parse_poses({"people": {"0": person(), "1": person()}, **CANVAS})
+    assert len(file.poses[0].people) == 2
+    assert (file.poses[0].width, file.notes) == (WIDTH, ())
+
+
+def test_what_an_editor_keeps_beside_the_bodies_is_told() -> None:
+    file = parse_poses({"width": 512, "height": 768, "keypoints": [pairs(FIGURE)], "hands": [pairs(HAND)]})
+    assert file.notes == ("hands beside the bodies were left out",)
+
+
 def test_people_of_several_pictures_are_told_apart() -> None:
     people = [{"image_id": i, "keypoints": flat(COCO)} for i in (1, 2, 1)]
     file = parse_poses(people)
