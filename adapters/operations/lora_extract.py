@@ -32,6 +32,7 @@ class ExtractParams(Params, frozen=True):
         float, between(0, 1, "Clamp factors at this quantile, 0.5 to 1, as kohya does; 0: off", step=0.01)
     ] = 0.0
     text_encoder: Annotated[bool, about("Extract from text encoders too")] = True
+    allow_mismatch: Annotated[bool, about("Go on with two different base models, with what is alike in both")] = False
 
 
 class LoraExtract(Operation[ExtractInputs, ExtractParams]):
@@ -43,7 +44,7 @@ class LoraExtract(Operation[ExtractInputs, ExtractParams]):
     spec = Spec(
         id="lora.extract",
         title="Extract LoRA from two models",
-        added=("frobenius", "cumulative", "ratio", "clamp", "text_encoder"),
+        added=("frobenius", "cumulative", "ratio", "clamp", "text_encoder", "allow_mismatch"),
     )
 
     def run(self, inputs: ExtractInputs, params: ExtractParams, job: Job) -> Report:
@@ -58,6 +59,7 @@ class LoraExtract(Operation[ExtractInputs, ExtractParams]):
             clamp=params.clamp or None,
             encoders=params.text_encoder,
             dtype=params.dtype,
+            allow_mismatch=params.allow_mismatch,
         )
         run: Any = extract if isinstance(inputs.tuned, Path) else extract_between
         with job.progress("extract") as progress:

@@ -12,7 +12,7 @@ import torch
 from ...core.errors import BadParameter, BadWeights
 from ...core.regular_files import open_regular_file
 from ..applying.checkpoint import Checkpoint, open_checkpoint
-from ..modules.architectures import CONTEXT_WIDTHS, SD15, SDXL, UNKNOWN
+from ..modules.architectures import ARCHITECTURES, CONTEXT_WIDTHS, SD15, SDXL, UNKNOWN
 from ..modules.parts import TEXT_ENCODER_2, UNET, find_part
 from .save import ToolReport, check_output, count_ranks, make_factor_tensors, parse_dtype, save_kohya
 from .svd import Factors, RankRule, balance, find_leading
@@ -33,7 +33,8 @@ class Extraction:
 
     rule: rank of linear layers and 1x1 convolutions; conv: of larger kernels, None leaves them out. clamp: kohya's
     quantile (0.99) at which both factors are cut off, None for no cut. least: a text encoder whose largest difference
-    is at most this is left out (kohya: 0.01). encoders: whether text encoders are looked at.
+    is at most this is left out (kohya: 0.01). encoders: whether text encoders are looked at. allow_mismatch:
+    go on with two different base models, with what is alike in both.
     """
 
     rule: RankRule = field(default_factory=lambda: RankRule(32))
@@ -42,6 +43,7 @@ class Extraction:
     least: float = 0.0
     encoders: bool = True
     dtype: str = "float16"
+    allow_mismatch: bool = False
 
     def __post_init__(self) -> None:
         if self.clamp is not None and not 0.5 <= self.clamp <= 1:
@@ -92,8 +94,7 @@ def extract_between(
     path = check_output(output, [])
     found, dtype = _Extracted(), parse_dtype(how.dtype)
     names = sorted({module for module, kind in new.slots if kind == "weight"})
-    if not set(new.slots) & set(old.slots):
-        raise BadWeights(f"has no module in common with {old.path.name}", where=str(new.path))
+    _check_pair(new, old, how)
     with torch.no_grad():
         for done, name in enumerate(names, start=1):
             _extract_module(found, name, new, old, how, dtype)
@@ -109,6 +110,28 @@ def extract_between(
     return ToolReport(
         path, len(found.modules), architecture, count_ranks(found.modules), found.errors, left, files=(path,)
     )
+
+
+def _check_pair(new: Checkpoint, old: Checkpoint, how: Extraction) -> None:
+    """Raise BadWeights when two checkpoints have nothing in common or are of different base models."""
+    if not set(new.slots) & set(old.slots):
+        raise BadWeights(f"has no module in common with {old.path.name}", where=str(new.path))
+    kinds = [_read_architecture(checkpoint) for checkpoint in (new, old)]
+    if UNKNOWN not in kinds and kinds[0] != kinds[1] and not how.allow_mismatch:
+        titles = [ARCHITECTURES[kind].title for kind in kinds]
+        raise BadWeights(
+            f"is {titles[0]}, and {old.path.name} is {titles[1]}",
+            where=str(new.path),
+            fix="give two models of one base, or allow the mismatch",
+        )
+
+
+def _read_architecture(checkpoint: Checkpoint) -> str:
+    """Base model by the width of the text encoding that its UNet reads, else UNKNOWN."""
+    for (module, kind), slot in checkpoint.slots.items():
+        if kind == "weight" and find_part(module) == UNET and module.endswith(".attn2.to_k"):
+            return CONTEXT_WIDTHS.get(checkpoint.entries[slot.key].shape[-1], UNKNOWN)
+    return UNKNOWN
 
 
 def _describe(how: Extraction) -> dict[str, Any]:
@@ -208,12 +231,9 @@ def _drop_unchanged_encoders(found: _Extracted, least: float) -> None:
 
 def _guess_architecture(checkpoint: Checkpoint) -> str:
     """Base model by the width of the text encoding, else by which text encoders there are."""
-    for (module, kind), slot in checkpoint.slots.items():
-        if kind == "weight" and find_part(module) == UNET and module.endswith(".attn2.to_k"):
-            width = checkpoint.entries[slot.key].shape[1]
-            if width in CONTEXT_WIDTHS:
-                return CONTEXT_WIDTHS[width]
-            break
+    found = _read_architecture(checkpoint)
+    if found != UNKNOWN:
+        return found
     blocks = any(module.startswith(f"{UNET}.down_blocks.3.") for module, _ in checkpoint.slots)
     second = any(find_part(module) == TEXT_ENCODER_2 for module, _ in checkpoint.slots)
     deep = any(".transformer_blocks.1." in module for module, _ in checkpoint.slots)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -242,3 +243,23 @@ def test_one_beside_a_fraction_is_all_of_it(tag: str, expected: list[bool] | Non
         return
     (call,) = read_tags(f"<lora:a:1:{tag}>").adapters
     assert [call.is_active(step, 4) for step in range(1, 5)] == expected
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e39", "-1e39", "1e400", "0x1"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "<lora:x:%s>",
+        "<lora:x:1:%s>",
+        "<lora:x:te=%s>",
+        "<lora:x:unet=%s>",
+        "<lora:x:hr=%s:1>",
+        "<lora:x:0@0,%s@1>",
+        "<lora:x:0@0,1@%s>",
+        "<lora:x:1:lbw=IN01:x=%s>",
+        "<hypernet:x:%s>",
+    ],
+)
+def test_numbers_that_cannot_be_computed_with_are_named(form: str, number: str) -> None:
+    with pytest.raises(BadParameter, match=re.escape(number)):
+        read_tags(form % number)

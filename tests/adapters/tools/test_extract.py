@@ -190,3 +190,15 @@ def test_equal_or_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadParameter):
         extract(tmp_path / "same.safetensors", tmp_path / "base.safetensors", tmp_path / "base.safetensors")
     assert not (tmp_path / "x.safetensors").exists()
+
+
+def test_two_base_models_are_an_error_unless_allowed(tmp_path: Path) -> None:
+    stem = "model.diffusion_model.input_blocks.4.1.transformer_blocks.0"
+    for name, width in (("one", 768), ("two", 1024)):
+        tensors = {f"{stem}.attn2.to_k.weight": torch.randn(8, width), f"{stem}.attn1.to_q.weight": torch.randn(8, 8)}
+        save_file(tensors, tmp_path / f"{name}.safetensors")
+    pair = tmp_path / "one.safetensors", tmp_path / "two.safetensors"
+    with pytest.raises(BadWeights, match=r"is SD 1\.x, and two\.safetensors is SD 2\.x"):
+        extract(*pair, tmp_path / "out.safetensors")
+    report = extract(*pair, tmp_path / "out.safetensors", Extraction(RankRule(2), allow_mismatch=True))
+    assert report.modules == 1
