@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import platform
+import re
 import secrets
 import shutil
 import sys
@@ -143,17 +144,21 @@ def is_process_dead(tag: str) -> bool:
     """Whether the process that made the tag has ended; False where that cannot be known (another host)."""
     host, _, rest = tag.partition("-")
     number = rest.partition("-")[0]
-    if (
-        host != _hash_host() or not number.isdigit() or sys.platform == "win32"
-    ):  # on Windows a signal 0 would end the process
+    process = parse_count(number)
+    if host != _hash_host() or not process or sys.platform == "win32":  # on Windows a signal 0 would end the process
         return False
     try:
-        os.kill(int(number), 0)
+        os.kill(process, 0)
     except ProcessLookupError:
         return True
     except (PermissionError, OverflowError):
         return False
     return False
+
+
+def parse_count(text: str) -> int | None:
+    """Whole number of at most 18 plain digits, as programs write it; None for anything else that calls itself one."""
+    return int(text) if re.fullmatch("[0-9]{1,18}", text.strip(" \t")) else None
 
 
 def _hash_host() -> str:

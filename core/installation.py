@@ -15,6 +15,7 @@ from .command_name import set_command
 from .errors import BadParameter, WriteFailed
 from .files import atomic_write, hash_file, report_write_errors
 from .regular_files import read_text_file
+from .settings import expand_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +104,7 @@ def register_folder(place: Path) -> None:
 
 def extensions_folder(host: str, path: Path) -> Path:
     """Folder of extensions of a host, given that folder or the host's. Raises BadParameter."""
-    settings, path = HOSTS[host], path.expanduser().absolute()
+    settings, path = HOSTS[host], expand_path(path).absolute()
     if path.name == settings.folder and path.is_dir():
         return path
     if (path / settings.folder).is_dir():

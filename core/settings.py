@@ -67,11 +67,16 @@ class Variable(Generic[T]):
 
     def read(self) -> T:
         """Current value. Raises BadParameter naming the variable."""
-        text = os.environ.get(self.name, "").strip()
+        name = self.find_name()
+        text = os.environ.get(name, "").strip()
         try:
             return self.parse(text)
         except InvalidValue as error:
-            raise BadParameter(f"{text!r} {error.what}", where=self.name, fix=error.fix) from error
+            raise BadParameter(f"{text!r} {error.what}", where=name, fix=error.fix) from error
+
+    def find_name(self) -> str:
+        """The spelling that is set, the first one where several are."""
+        return next((name for name in (self.name, *self.spellings) if os.environ.get(name, "").strip()), self.name)
 
 
 def to_consent(text: str) -> str:
@@ -121,11 +126,18 @@ def to_folders(text: str) -> list[Path]:
 
 
 def _expand(text: str) -> Path:
-    """Path with ~ and ~user expanded."""
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
         raise InvalidValue("names a user without a home folder", "write the whole path") from error
+
+
+def expand_path(path: Path) -> Path:
+    """Path with ~ and ~user expanded. Raises BadParameter for a user without a home folder."""
+    try:
+        return _expand(str(path))
+    except InvalidValue as error:
+        raise BadParameter(error.what, where=str(path), fix=error.fix) from error
 
 
 DOWNLOAD = Variable(
@@ -162,13 +174,13 @@ DROP_IN = Variable(
     "1 or 0",
     default="1",
 )
-OFFLINE = Variable("HF_HUB_OFFLINE", "Forbids every download.", to_switch, "1 or 0", default="0")
+OFFLINE = Variable(
+    *("HF_HUB_OFFLINE", "Forbids every download; so does TRANSFORMERS_OFFLINE.", to_switch, "1 or 0", "0"),
+    spellings=("TRANSFORMERS_OFFLINE",),
+)
 ENDPOINT = Variable("HF_ENDPOINT", "URL of a mirror of the Hugging Face Hub.", to_url, "URL")
 TOKEN = Variable(
-    "HF_TOKEN",
-    "Access token for repositories whose terms must be accepted.",
-    str,
-    "access token",
+    *("HF_TOKEN", "Access token for repositories whose terms must be accepted.", str, "access token"),
     read_by="huggingface_hub",
 )
 HUB_HOME = Variable("HF_HOME", "Folder of the Hugging Face Hub's own cache and token.", to_folder, "folder")

@@ -24,7 +24,7 @@ def describe_missing(record: Weight, pin: str = "") -> str:
 
 def find_ban() -> str:
     """Name of the variable that forbids every download; empty when none does."""
-    return settings.OFFLINE.name if settings.OFFLINE.read() else ""
+    return settings.OFFLINE.find_name() if settings.OFFLINE.read() else ""
 
 
 def build_missing_error(

@@ -40,6 +40,8 @@ ROUNDS = 5
 POLL = 0.2
 STALE = 60.0
 """Seconds without a sign of life after which a claim is taken over."""
+EMPTY_STALE = 5.0
+"""The same for a claim without a holder, left by a process that ended between making and writing it."""
 
 
 def download(weight: Weight, target: Path, parts: Path, progress: Progress | None = None) -> Path:
@@ -203,8 +205,13 @@ def _try_claim(claim: Path, tag: str) -> bool:
         if claim.exists() or os.access(claim.parent, os.W_OK):
             return False
         raise
-    with os.fdopen(handle, "w") as stream:
-        stream.write(tag)
+    try:
+        with os.fdopen(handle, "w") as stream:
+            stream.write(tag)
+    except OSError:  # a full disk: nobody must wait for a claim without a holder
+        with suppress(OSError):
+            claim.unlink()
+        raise
     return True
 
 
@@ -216,7 +223,8 @@ def _read_holder(claim: Path) -> str:
 
 def _break_stale(claim: Path, tag: str) -> None:
     with suppress(OSError):
-        if is_process_dead(_read_holder(claim)) or _is_stale(claim.stat().st_mtime):
+        holder, age = _read_holder(claim), time.time() - claim.stat().st_mtime
+        if is_process_dead(holder) or _is_stale(time.time() - age) or (not holder and age > EMPTY_STALE):
             aside = claim.with_name(f"{claim.name}.{tag}")
             claim.rename(aside)
             aside.unlink()

@@ -13,7 +13,9 @@ from requests.auth import AuthBase
 
 from .. import settings
 from ..errors import FetchFailed, UnderdrawingError
+from ..files import parse_count
 from ..regular_files import open_regular_file
+from .deadline import Deadline, open_session
 from .record import SPACES
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class Transfer:
         self._weight, self._timeout = weight, timeout
         self._url = build_url(weight)
         self._restarted = False
+        self._deadline = Deadline(timeout)
 
     def run(self, path: Path, report: Callable[[int], None]) -> None:
         """Append to path until it has the record's size."""
@@ -55,21 +58,22 @@ class Transfer:
                     raise self._build_temporary("did not resume the earlier download", after=0.0)
                 self._save(response, path, start, report)
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
-            raise self._build_temporary(f"did not respond for {self._timeout:g} seconds") from error
+            raise self._build_temporary(f"did not respond for {self._timeout:g} seconds, or not completely") from error
         except requests.exceptions.ProxyError as error:
             raise self._build_proxy_error(str(error)) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise self._build_temporary(describe_error(error)) from error
 
     def _open_session(self) -> requests.Session:
-        session = requests.Session()
+        session = open_session(self._deadline)
         session.headers["Accept-Encoding"] = "identity"
         session.auth = _Bearer(None if self._weight.url else _read_token())
         return session
 
     def _request(self, session: requests.Session, have: int) -> requests.Response:
         headers = {"Range": f"bytes={have}-"} if have else {}
-        return session.get(self._url, headers=headers, stream=True, timeout=self._timeout)
+        with self._deadline.limit():
+            return session.get(self._url, headers=headers, stream=True, timeout=self._timeout)
 
     def _find_start(self, response: requests.Response, have: int) -> int | None:
         """Byte at which the answer's body begins; None when the part must be given up. Raises for refusals."""
@@ -80,8 +84,8 @@ class Transfer:
             raise self._build_refusal(response)
         start = 0
         if status == 206:
-            match = re.match(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-            if match is None or int(match[1]) != have:
+            match = re.match(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""), re.ASCII)
+            if match is None or parse_count(match[1]) != have:
                 return self._restart("the server sent a different range than was requested", have)
             start = have
         self._check_length(response, start)
@@ -94,9 +98,9 @@ class Transfer:
         self._restarted = True
 
     def _check_length(self, response: requests.Response, start: int) -> None:
-        length = response.headers.get("Content-Length", "")
-        if length.isdigit() and start + int(length) != self._weight.size:
-            what = f"the server offers {start + int(length)} bytes, the record says {self._weight.size}"
+        length = parse_count(response.headers.get("Content-Length", ""))
+        if length is not None and start + length != self._weight.size:
+            what = f"the server offers {start + length} bytes, the record says {self._weight.size}"
             raise self._build_failure(what, "check HF_ENDPOINT; update this package if the file was replaced")
 
     def _save(self, response: requests.Response, path: Path, start: int, report: Callable[[int], None]) -> None:
@@ -120,7 +124,7 @@ class Transfer:
         raw: Any = response.raw
         read: Callable[[int], bytes] = getattr(raw, "read1", None) or (lambda _: raw.read(SLOW * 16))
         since, got = time.monotonic(), 0
-        while piece := read(PIECE):
+        while piece := self._read_piece(read):
             got += len(piece)
             if time.monotonic() - since > self._timeout:
                 if got < SLOW:
@@ -128,13 +132,15 @@ class Transfer:
                 since, got = time.monotonic(), 0
             yield piece
 
+    def _read_piece(self, read: Callable[[int], bytes]) -> bytes:
+        with self._deadline.limit():
+            return read(PIECE)
+
     def _build_refusal(self, response: requests.Response) -> UnderdrawingError:
         status, host = response.status_code, urlsplit(response.url).netloc
         if status in RETRIED:
-            wait = response.headers.get("Retry-After", "")
-            return self._build_temporary(
-                f"answered {status} ({response.reason})", after=float(wait) if wait.isdigit() else None
-            )
+            wait = parse_count(response.headers.get("Retry-After", ""))
+            return self._build_temporary(f"answered {status} ({response.reason})", after=wait)
         if status == 407:
             return self._build_proxy_error("407")
         if status in (401, 403):

@@ -11,7 +11,7 @@ import requests
 
 from .. import settings
 from ..errors import FetchFailed
-from ..files import EMPTY_SHA256
+from ..files import EMPTY_SHA256, parse_count
 from .download import ROUNDS, download, pause
 from .http import TemporaryFailure, Transfer, describe_attempts, describe_error, suggest_manual_download
 from .pins import Pin, complete_record
@@ -49,14 +49,15 @@ class MetadataRequest(Transfer):
             with self._open_session() as session:
                 return self._parse_metadata(self._answer(session, self._url))
         except requests.Timeout as error:
-            raise self._build_temporary(f"did not respond for {self._timeout:g} seconds") from error
+            raise self._build_temporary(f"did not respond for {self._timeout:g} seconds, or not completely") from error
         except requests.exceptions.ProxyError as error:
             raise self._build_proxy_error(str(error)) from error
         except requests.RequestException as error:
             raise self._build_temporary(describe_error(error)) from error
 
     def _answer(self, session: requests.Session, url: str, moves: int = MOVES) -> requests.Response:
-        response = session.head(url, allow_redirects=False, timeout=self._timeout)
+        with self._deadline.limit():
+            response = session.head(url, allow_redirects=False, timeout=self._timeout)
         onward = urljoin(url, response.headers.get("Location", ""))
         followed = _is_same_host(url, onward) or self._weight.url  # a hub sends us on to a storage that knows nothing
         moved = response.is_redirect and "X-Linked-Etag" not in response.headers and followed
@@ -75,7 +76,7 @@ class MetadataRequest(Transfer):
         return HubMetadata(
             commit if re.fullmatch("[0-9a-f]{40}", commit) else "",
             digest if known else "",
-            int(size) if size.isdigit() else 0,
+            parse_count(size) or 0,
         )
 
 

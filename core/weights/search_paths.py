@@ -172,5 +172,5 @@ def _iter_hub(weight: Weight) -> Iterator[Location]:
 
 def find_hub_cache() -> Path:
     """Folder of the hub's own cache, by its variables; its client is not imported, it costs a listing too much."""
-    user = settings.USER_CACHE.read() or Path("~/.cache").expanduser()
+    user = settings.USER_CACHE.read() or settings.expand_path(Path("~/.cache"))
     return settings.HUB_CACHE.read() or (settings.HUB_HOME.read() or user / "huggingface") / "hub"

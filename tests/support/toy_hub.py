@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, ClassVar
 
@@ -20,19 +21,23 @@ class ToyHub:
     """Serves files by ``/repo/resolve/revision/file``.
 
     script: behaviour of each coming request, then "ok": ok, slow, cut, stall, dead, trickle, short, long, wrong,
-    no_range, bad_range, a status code as text, or "redirect:URL". questions: of each coming HEAD request, then
-    "lfs": lfs (as the hub answers for large files), git (for small ones: no sha256), a status code as text,
-    "moved:PATH" (the repository has another name), "stated:SHA256", or dead. commit: what HEAD says main is.
+    no_range, bad_range, a status code as text, "redirect:URL", drip (a header that comes byte by byte for ever) or
+    chunks (a body whose lengths do). questions: of each coming HEAD request, then "lfs": lfs (as the hub answers for
+    large files), git (for small ones: no sha256), a status code as text, "moved:PATH" (the repository was renamed),
+    "stated:SHA256", "header:NAME:VALUE", drip or dead. commit: what HEAD says main is.
     """
 
     questions: list[str]
     asked: list[tuple[str, dict[str, str]]]
     commit = ""
+    headers: dict[str, str]
+    """Other values of headers of answers to GET."""
 
     def __init__(self, files: dict[str, bytes], script: list[str] | None = None) -> None:
         self.files, self.script = files, list(script or [])
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.questions, self.asked = [], []
+        self.headers = {}
         self.sent = 0
         self.lock = threading.Lock()
         self.closing = threading.Event()
@@ -74,6 +79,8 @@ class Handler(BaseHTTPRequestHandler):
             self.hub.closing.wait(3)
         elif how.isdigit():
             self._answer(int(how), b"", **{"Retry-After": "0"})
+        elif how == "drip":
+            self._drip(b"HTTP/1.1 200 OK\r\nX-Endless: ")
         elif how.startswith("moved:"):
             self._answer(307, b"", Location=how.removeprefix("moved:"))
         elif body is None:
@@ -88,7 +95,7 @@ class Handler(BaseHTTPRequestHandler):
             tag = hashlib.sha1(body).hexdigest()
             self._answer(200, b"", **told, **{"ETag": f'"{tag}"', "Content-Length": str(len(body))})
             return
-        linked = {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(body))}
+        linked = {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(body)), **_read_header(how)}
         self._answer(302, b"", Location="http://storage.invalid/file", **told, **linked)
 
     def do_GET(self) -> None:
@@ -96,14 +103,25 @@ class Handler(BaseHTTPRequestHandler):
         body = self.hub.files.get(self.path)
         if how.startswith("redirect:"):
             return self._answer(302, b"", Location=how.removeprefix("redirect:") + self.path)
+        if how in ("drip", "chunks"):
+            more = b"Transfer-Encoding: chunked\r\n\r\n1;" if how == "chunks" else b"X-Endless: "
+            return self._drip(b"HTTP/1.1 200 OK\r\n" + more)
         if how.isdigit():
-            return self._answer(int(how), b"no", **{"Retry-After": "0"})
+            return self._answer(int(how), b"no", **({"Retry-After": "0"} | self.hub.headers))
         if body is None:
             return self._answer(404, b"no such file")
         try:
             self._serve(how, body)
         except (BrokenPipeError, ConnectionResetError):
             return None
+
+    def _drip(self, start: bytes) -> None:
+        """Send the start and then a byte now and then, as long as anybody listens."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.wfile.write(start)
+            while not self.hub.closing.wait(0.02):
+                self.wfile.write(b"x")
+                self.wfile.flush()
 
     def _answer(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)
@@ -121,7 +139,8 @@ class Handler(BaseHTTPRequestHandler):
         told = 0 if how == "bad_range" else start
         self.send_response(206 if start else 200)
         self.send_header("ETag", f'"{hashlib.sha256(body).hexdigest()}"')
-        self.send_header("Content-Length", str(announced))
+        for name, value in ({"Content-Length": str(announced)} | self.hub.headers).items():
+            self.send_header(name, value)
         if start:
             self.send_header("Content-Range", f"bytes {told}-{len(body) - 1}/{len(body)}")
         self.end_headers()
@@ -149,6 +168,11 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         with self.hub.lock:
             self.hub.sent += len(piece)
+
+
+def _read_header(how: str) -> dict[str, str]:
+    _, name, value = how.split(":", 2) if how.startswith("header:") else ("", "", "")
+    return {name: value} if name else {}
 
 
 REPO, FILE, REVISION = "someone/things", "net.safetensors", "0123456789abcdef0123456789abcdef01234567"
