@@ -48,10 +48,16 @@ function stateOf(node) {
     return shown.get(node);
 }
 
-function addBadge(node, state) {
-    if (state.badge || !Array.isArray(node.badges) || !globalThis.LGraphBadge) return;
-    state.badge = new globalThis.LGraphBadge({ text: "", fgColor: "#ffffff", bgColor: COLOURS.note });
-    node.badges.push(() => state.badge);
+/** Replace the badge: frontends that watch the list of badges see a new one, not a changed one. */
+function setBadge(node, state) {
+    if (!Array.isArray(node.badges) || !globalThis.LGraphBadge) return;
+    const place = node.badges.indexOf(state.badge);
+    if (place >= 0) node.badges.splice(place, 1);
+    const text = badgeText(state.entries);
+    state.badge = undefined;
+    if (!text) return;
+    const badge = new globalThis.LGraphBadge({ text, fgColor: "#ffffff", bgColor: badgeColour(state.entries) });
+    node.badges.push((state.badge = () => badge));
 }
 
 function addWidget(node, state) {
@@ -99,7 +105,7 @@ function measure(node, state) {
     const width = Math.max(120, (node.size?.[0] ?? 210) - 30);
     const characters = Math.max(12, Math.floor(width / 6));
     const rows = state.entries.flatMap(({ text }) => text.split("\n")).map((row) => Math.ceil((row.length + 1) / characters));
-    state.height = 10 + 16 * rows.reduce((sum, count) => sum + count, 0) + 8 * state.entries.length;
+    state.height = 14 + 16 * rows.reduce((sum, count) => sum + count, 0) + 8 * state.entries.length;
 }
 
 function grow(node) {
@@ -113,10 +119,7 @@ function show(node, entries) {
     const state = stateOf(node);
     const before = state.height ?? 0;
     state.entries = entries;
-    attempt("the badge", () => {
-        if (badgeText(entries)) addBadge(node, state);
-        if (state.badge) Object.assign(state.badge, { text: badgeText(entries), bgColor: badgeColour(entries) });
-    });
+    attempt("the badge", () => setBadge(node, state));
     attempt("the text under a node", () => {
         measure(node, state);
         if (!entries.length) {
