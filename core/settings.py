@@ -104,6 +104,17 @@ def to_seconds(text: str) -> float:
     return max(0.1, number)
 
 
+def to_megapixels(text: str) -> float:
+    """Number of megapixels from 1 to 10000."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 1 <= number <= 10_000:
+        raise InvalidValue("is not a number of megapixels", "set it to a number from 1 to 10000, for example 200")
+    return number
+
+
 def to_url(text: str) -> str:
     """URL without a slash at its end; empty when unset."""
     try:
@@ -167,6 +178,13 @@ TIMEOUT = Variable(
     "seconds",
     default="30",
 )
+MAX_MEGAPIXELS = Variable(
+    "UNDERDRAWING_MAX_MEGAPIXELS",
+    "Largest picture that is decoded; larger ones are refused by their header. Decoding takes up to 20 bytes a pixel.",
+    to_megapixels,
+    "megapixels",
+    default="100",
+)
 DROP_IN = Variable(
     "UNDERDRAWING_DROP_IN",
     "Whether ComfyUI gets nodes under the class names of comfyui_controlnet_aux, so that saved workflows open.",
@@ -206,7 +224,7 @@ PROXIES = (
     ),
 )
 VARIABLES: tuple[Variable[Any], ...] = (
-    *(DOWNLOAD, CACHE, WEIGHTS, HOSTS, TIMEOUT, DROP_IN),
+    *(DOWNLOAD, CACHE, WEIGHTS, HOSTS, TIMEOUT, MAX_MEGAPIXELS, DROP_IN),
     *(OFFLINE, ENDPOINT, TOKEN, HUB_HOME, HUB_CACHE, USER_CACHE, AUX_WEIGHTS, *PROXIES),
 )
 

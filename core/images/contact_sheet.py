@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..errors import BadImage
 from ..files import atomic_write
+from ..report_text import escape_controls
 from .geometry import Size
 from .reading import read_pictures
 from .resize import resize_image
@@ -147,6 +148,7 @@ def _shorten(draw: ImageDraw.ImageDraw, label: str, font: ImageFont.ImageFont | 
 
 
 def _to_printable(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
+    text = escape_controls(text)
     if not isinstance(font, ImageFont.FreeTypeFont):
         text = text.encode("latin-1", "replace").decode("latin-1")
     return text.encode("utf-8", "replace").decode()

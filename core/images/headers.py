@@ -7,6 +7,7 @@ import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import BadImage
+from ..settings import MAX_MEGAPIXELS
 from .geometry import Size
 
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 AGAIN = "copy or download it again"
-MAX_PIXELS = 100_000_000
-"""Largest picture that is decoded, 100 megapixels."""
-
 _BLOCK = 1 << 20
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _SIGNATURES = (
@@ -82,16 +80,21 @@ def describe_unknown(head: bytes) -> str:
 
 
 def check_size(size: Size, *, where: str) -> None:
-    """Raise BadImage for a picture without pixels or with more than MAX_PIXELS."""
+    """Raise BadImage for a picture without pixels or with more than `find_pixel_limit`."""
     said = f"the header says {size.width} x {size.height} pixels"
     if min(size) < 1:
         raise BadImage(f"{said}, there is nothing to decode", where=where, fix="export the picture again")
-    if size.height * size.width > MAX_PIXELS:
+    if size.height * size.width > (limit := find_pixel_limit()):
         raise BadImage(
-            f"{said}, more than {MAX_PIXELS // 10**6} megapixels; it was not decoded",
+            f"{said}, more than {limit / 10**6:g} megapixels; it was not decoded",
             where=where,
-            fix="make it smaller first",
+            fix=f"make it smaller first, or set {MAX_MEGAPIXELS.name} to a larger number",
         )
+
+
+def find_pixel_limit() -> int:
+    """Pixels of the largest picture that is decoded."""
+    return int(MAX_MEGAPIXELS.read() * 10**6)
 
 
 def read_webp_size(head: bytes) -> Size | None:

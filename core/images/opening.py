@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import BadImage
 from ..regular_files import open_regular_file
-from .headers import AGAIN, PngHeader, check_png, check_size, describe_unknown, read_webp_size
+from .headers import AGAIN, PngHeader, check_png, check_size, describe_unknown, find_pixel_limit, read_webp_size
 from .plugins import open_heif, open_jxl
 from .videos import is_video, suggest_frames
 
@@ -52,6 +52,7 @@ _FAULTS = (
 """What Pillow's decoders raise on damaged files; seen in the poison corpus and by mutating valid files."""
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/{1,3}[^/]|data:[a-z]+/")
 """How an address begins, also with its slashes joined as in a path."""
+DEFAULT_PIXELS = 100_000_000
 _SMALLER = "make the picture smaller first"
 _LOCK = threading.RLock()
 """`warnings.catch_warnings` is not safe between threads."""
@@ -82,11 +83,27 @@ def open_file(path: Path, where: str) -> Generator[BinaryIO]:
 
 
 @contextmanager
+def _allow_pixels() -> Generator[None]:
+    """Raise Pillow's own limit for a moment where the user's variable allows more than both; held under the lock."""
+    from PIL import Image as Pil
+
+    before, limit = Pil.MAX_IMAGE_PIXELS, find_pixel_limit()
+    if before is None or limit <= max(2 * before, DEFAULT_PIXELS):
+        yield
+        return
+    Pil.MAX_IMAGE_PIXELS = limit
+    try:
+        yield
+    finally:
+        Pil.MAX_IMAGE_PIXELS = before
+
+
+@contextmanager
 def report_faults(where: str, notes: list[str]) -> Generator[None]:
     """Turn what decoders raise into BadImage, and their warnings into notes."""
     from PIL.Image import DecompressionBombError, DecompressionBombWarning
 
-    with _LOCK, warnings.catch_warnings(record=True) as caught:
+    with _LOCK, _allow_pixels(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             yield

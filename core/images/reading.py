@@ -3,7 +3,8 @@
 Read are PNG, JPEG, WebP, TIFF, BMP, GIF and AVIF (with Pillow 11.3 or newer), HEIC with the pillow-heif plug-in, and
 JPEG XL with pillow-jxl-plugin.
 Other formats of Pillow are left out on purpose: some start programs or have a history of faults.
-Pillow's settings are never changed; a host's own (`MAX_IMAGE_PIXELS`) may refuse more than ours do.
+Pillow's settings are never changed, and a host's own (`MAX_IMAGE_PIXELS`) may refuse more than ours do, unless
+UNDERDRAWING_MAX_MEGAPIXELS is set to more: then that counts while a picture is read.
 """
 
 from __future__ import annotations

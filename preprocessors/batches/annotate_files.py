@@ -15,6 +15,7 @@ from ...core.batch.layouts import write_metadata
 from ...core.errors import BadParameter, UnknownName
 from ...core.images.geometry import parse_size
 from ...core.params import current_values
+from ...core.report_text import escape_controls
 from .. import load_annotator, registry
 from .checks import check_layout, check_makes_mask
 from .summary import summary_lines
@@ -73,7 +74,7 @@ def annotate_files(request: FilesRequest, host: HostHooks) -> BatchSummary:
         host.note(f"note: {note}")
     summary = _run(request, batch, inputs, manifest, host)
     for line in summary_lines(request, batch, inputs, summary, manifest.damaged):
-        host.note(line)
+        host.note(escape_controls(line))
     return summary
 
 
@@ -118,7 +119,7 @@ def _run(
         write_metadata(request.folder, manifest.list_entries())
     if sheet:
         rows = [(source.path, manifest.find_maps(source.name)) for source in inputs.sources]
-        host.note(f"{sheet}{write_contact_sheet(rows, list(batch.annotators), sheet)}")
+        host.note(f"{escape_controls(sheet)}{write_contact_sheet(rows, list(batch.annotators), sheet)}")
     return summary
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...core.batch.inputs import MAP
-from ...core.report_text import escape_controls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,16 +21,16 @@ def summary_lines(
     request: FilesRequest, batch: BatchOptions, inputs: Inputs, summary: BatchSummary, damaged: int
 ) -> Iterator[str]:
     """Lines on a run, the count of its maps last. damaged: lines of the manifest that were skipped."""
-    yield from (f"refused {escape_controls(path)}: {text}" for path, text in summary.refused)
+    yield from (f"refused {path}: {text}" for path, text in summary.refused)
     notes = list(dict.fromkeys(summary.notes))
-    yield from (f"note {escape_controls(path)}: {text}" for path, text in notes[:MAX_NOTES])
+    yield from (f"note {path}: {text}" for path, text in notes[:MAX_NOTES])
     if len(notes) > MAX_NOTES:
         yield f"{len(notes) - MAX_NOTES} more notes are in the manifest"
     if inputs.left_out:
         yield f"note: {inputs.left_out} maps of earlier runs among the inputs were left out"
     for passed in inputs.passed:
         if text := passed.describe(without=MAP):
-            yield f"passed over in {escape_controls(passed.argument)}: {text}"
+            yield f"passed over in {passed.argument}: {text}"
     if damaged:
         yield f"note: {damaged} damaged lines of {request.folder / 'manifest.jsonl'} were skipped"
     for name, annotator in batch.annotators.items():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import unicodedata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -142,6 +144,11 @@ def test_no_parameter_hides_behind_a_shared_option() -> None:
         (["hed", "--dtype", "int8"], "int8"),
         (["canny", "--batch", "0"], "0"),
         (["canny", "--mask-from", "nobody"], "nobody"),
+        (["inpaint", "--mask-from", "canny"], "canny makes no mask"),
+        (["inpaint", "--mask-from", "inpaint"], "take one of person_mask, threshold"),
+        (["canny", "-o", ""], "the name is empty"),
+        (["inpaint", "--mask", ""], "the name is empty"),
+        (["canny", ""], "the name of an input is empty"),
     ],
 )
 def test_wrong_usage_is_2_and_says_what(
@@ -153,6 +160,40 @@ def test_wrong_usage_is_2_and_says_what(
     assert done.code == 2
     assert says in done.err
     assert not Path("out/manifest.jsonl").exists()
+
+
+def test_urls_and_videos_are_refused_with_the_way_out(run: Run, tmp_path: Path) -> None:
+    clip = tmp_path / "in" / "my clip.mp4"
+    clip.parent.mkdir()
+    clip.write_bytes(b"\0\0\0\x20ftypisom" + bytes(40))
+    url = "https://example.org/a.png?x=1"
+    done = run("annotate", "canny", url, clip, clip.parent, "-o", tmp_path / "out")
+    assert done.code == 3
+    assert f"refused {url}: this is a URL, and nothing is downloaded" in done.err
+    assert done.err.count('ffmpeg -i "') == 2
+    assert "1 video passed over" in done.err
+    assert next(e["input"] for e in entries(tmp_path / "out") if e["status"] == "refused") == url
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+def test_names_cannot_steer_the_terminal(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    bad = "a\x1b[31m\nrefused: all\x9b\u202e\r\x07.png"
+    picture(Path("in/x.png"), 64, 64).rename(f"in/{bad}")
+    Path(f"in/b{bad}").write_bytes(b"<html>")
+    for args in (
+        ["canny", "in", "-o", "out", "--sheet"],
+        ["canny", f"lost{bad}", "-o", f"out{bad}"],
+        ["inpaint", f"in/{bad}", "-o", "out", "--mask", "in"],
+        ["inpaint", f"in/{bad}", "-o", "out", "--mask", f"lost{bad}"],
+        ["canny", f"in/{bad}", "-o", f"in/{bad}"],
+        [f"canny{bad}", "in", "-o", "out"],
+        ["canny", "in", "-o", "out", f"--lost{bad}", "1"],
+    ):
+        done = run("annotate", *args)
+        said = done.out + done.err
+        assert not {mark for mark in said if unicodedata.category(mark) in ("Cc", "Cf")} - {"\n"}
+        assert not any(line.startswith("refused: all") for line in said.splitlines()), args
 
 
 def test_missing_arguments_are_2(run: Run, tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile, features
 from tests.support import poison
 
-from underdrawing.core.errors import BadImage
+from underdrawing.core.errors import BadImage, BadParameter
 from underdrawing.core.images import opening
+from underdrawing.core.images.plugins import read_jxl_size
 from underdrawing.core.images.reading import decode_pillow, iter_frames, read_pictures
 
 CORPUS = {one.name: one for one in poison.corpus()}
@@ -171,6 +172,78 @@ def test_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opening, "open_regular_file", refuse)
     with pytest.raises(BadImage, match="may not be read"):
         read_pictures(path)
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".gif", ".webp", ".bmp"])
+def test_the_pixel_limit_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    path = tmp_path / f"a{ending}"
+    Image.new("RGB", (1300, 1000)).save(path)
+    monkeypatch.setenv("UNDERDRAWING_MAX_MEGAPIXELS", "1.2")
+    with pytest.raises(BadImage, match=r"more than 1.2 megapixels.*UNDERDRAWING_MAX_MEGAPIXELS"):
+        read_pictures(path)
+    monkeypatch.setenv("UNDERDRAWING_MAX_MEGAPIXELS", "1.3")
+    assert read_pictures(path)[0].pixels.shape == (1000, 1300, 3)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)  # as Pillow's own stands to 300 megapixels
+    monkeypatch.setenv("UNDERDRAWING_MAX_MEGAPIXELS", "300")
+    assert read_pictures(path)[0].pixels.shape == (1000, 1300, 3)
+    assert Image.MAX_IMAGE_PIXELS == 10_000
+    monkeypatch.setenv("UNDERDRAWING_MAX_MEGAPIXELS", "many")
+    with pytest.raises(BadParameter, match="UNDERDRAWING_MAX_MEGAPIXELS"):
+        read_pictures(path)
+
+
+@pytest.mark.parametrize("name", ["https://example.org/a.png", "http:/example.org/a.png", "s3://bucket/a.png"])
+def test_urls_are_named(name: str) -> None:
+    for path in (name, Path(name)):
+        with pytest.raises(BadImage, match="this is a URL, and nothing is downloaded"):
+            read_pictures(path)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"\0\0\0\x20ftypisom",
+        b"\0\0\0\x14ftypqt  ",
+        b"\0\0\0\x08wide\0\0",
+        b"\x1a\x45\xdf\xa3",
+        b"RIFF\0\0\0\0AVI LIST",
+        b"\0\0\x01\xba",
+        b"FLV\x01",
+        b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
+        b"OggS",
+        b"G@\0\x10",
+    ],
+)
+def test_videos_are_named_with_the_command(tmp_path: Path, head: bytes) -> None:
+    path = tmp_path / "my clip.ts"
+    path.write_bytes(head + bytes(64))
+    with pytest.raises(BadImage, match=r"this is a video.*ffmpeg -i \".*my clip.ts\" \".*my clip_frames/%06d.png\""):
+        read_pictures(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "size"),
+    [
+        (b"\xff\x0a\x4f\x00" + bytes(12), (64, 64)),
+        (b"\0\0\0\x0cJXL \r\n\x87\n" + b"\0\0\0\0jxlc\xff\x0a\x4f\x00" + bytes(12), (64, 64)),
+        (b"\xff\x0a" + bytes(4), None),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", None),
+    ],
+)
+def test_sizes_of_jpeg_xl_are_read_before_a_decoder(data: bytes, size: tuple[int, int] | None) -> None:
+    assert read_jxl_size(io.BytesIO(data)) == size
+
+
+@pytest.mark.parametrize(
+    ("data", "package"),
+    [(b"\xff\x0a" + bytes(40), "pillow-jxl-plugin"), (b"\0\0\0\x18ftypheic" + bytes(40), "pillow-heif")],
+)
+def test_missing_plugins_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, package: str) -> None:
+    for module in ("pillow_jxl", "pillow_heif"):
+        monkeypatch.setitem(sys.modules, module, None)
+    (tmp_path / "a.bin").write_bytes(data)
+    with pytest.raises(BadImage, match=f"pip install {package}"):
+        read_pictures(tmp_path / "a.bin")
 
 
 def test_a_missing_decoder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
