@@ -15,7 +15,7 @@ from .command_name import set_command
 from .errors import BadParameter, WriteFailed
 from .files import atomic_write, hash_file, report_write_errors
 from .regular_files import read_text_file
-from .settings import expand_path
+from .setting_values import expand_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
