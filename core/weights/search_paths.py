@@ -12,6 +12,7 @@ from .. import settings
 from ..errors import BadWeights
 from ..files import EMPTY_SHA256
 from ..regular_files import read_text_file
+from ..setting_values import expand_path
 from .record import SPACES
 
 if TYPE_CHECKING:
@@ -172,5 +173,5 @@ def _iter_hub(weight: Weight) -> Iterator[Location]:
 
 def find_hub_cache() -> Path:
     """Folder of the hub's own cache, by its variables; its client is not imported, it costs a listing too much."""
-    user = settings.USER_CACHE.read() or settings.expand_path(Path("~/.cache"))
+    user = settings.USER_CACHE.read() or expand_path(Path("~/.cache"))
     return settings.HUB_CACHE.read() or (settings.HUB_HOME.read() or user / "huggingface") / "hub"
