@@ -41,6 +41,10 @@ class RenderParams(Params, frozen=True):
 class PoseRender(Operation[RenderInputs, RenderParams]):
     """Draw poses as the ControlNets were trained to see them.
 
+    Read are OpenPose's 15, 18, 19 and 25 keypoints, COCO's 17 (MMPose, COCO results), AlphaPose, whole bodies,
+    BlazePose, the editors' form, answers of an API around them, and coordinates in pixels, from 0 to 1 or from -1 to 1.
+    Where no canvas is stated, size says it.
+
     Folders and globs are taken too. Maps are named after their files: NAME.png, or NAME_00001.png and so on where a
     file holds a list. A map holds its poses: editing NAME.png gets them back.
     """
