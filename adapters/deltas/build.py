@@ -6,8 +6,10 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+import torch
+
 from ...core.errors import BadWeights
-from .base import Delta, compute_scale, to_float32
+from .base import Delta, compute_scale
 from .dense import BiasOnly, Dense, Norm, SetWeight, Sum
 from .dora import Dora
 from .leftovers import explain_harmless, find_leftover_fault
@@ -83,7 +85,7 @@ def _bias(parts: ModuleTensors, main: Delta | None, hints: Hints) -> Tensor | No
     found = [bias for name in ("diff_b", "b_norm") if (bias := parts.take(name)) is not None]
     inner = main.inner if isinstance(main, (Dora, Residual)) else main
     if isinstance(inner, LowRank) and (bias := parts.take("up_bias")) is not None:
-        found.append(bias if inner.scale == 1 else to_float32(bias) * inner.scale)
+        found.append(bias if inner.scale == 1 else (bias.to(torch.float64) * inner.scale).to(torch.float32))
     if len(found) > 1:
         raise bad_module("the module brings more than one bias")
     return found[0].reshape(-1) if found else None

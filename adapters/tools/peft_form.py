@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from ..deltas.base import to_float32
 from ..deltas.dora import Dora
 from ..deltas.lowrank import LowRank
@@ -37,11 +39,21 @@ def _suffixes(delta: Delta) -> dict[str, Tensor]:
     assert isinstance(inner, LowRank)
     tensors = {"lora_A.weight": inner.down, "lora_B.weight": inner.up}
     if delta.bias is not None:
-        tensors["lora_B.bias"] = to_float32(delta.bias) / inner.scale
+        tensors["lora_B.bias"] = _divide_bias(delta.bias, inner.scale)
     if isinstance(delta, Dora):
         shape = (1, -1, *(1,) * (inner.down.ndim - 2)) if inner.down.ndim > 2 else (-1,)
         tensors["lora_magnitude_vector"] = delta.magnitude.reshape(shape)
     return tensors
+
+
+def _divide_bias(bias: Tensor, scale: float) -> Tensor:
+    """PEFT multiplies the bias by the scale: float32, or float64 where that would not give the bias back."""
+    if scale == 1:
+        return bias
+    exact = bias.to(torch.float64) / scale
+    single = exact.to(torch.float32)
+    again = (single.to(torch.float64) * scale).to(torch.float32)
+    return single if torch.equal(again, to_float32(bias)) else exact
 
 
 def make_peft_config(own: Mapping[str, Delta], part: str) -> dict[str, Any]:

@@ -252,6 +252,8 @@ def test_there_and_back_is_bit_equal(
         tensors[f"{name}.lora_up.weight"] = torch.randn(rows, rank, *kernel).to(dtype)
         tensors[f"{name}.lora_down.weight"] = torch.randn(rank, *columns).to(dtype)
         tensors[f"{name}.alpha"] = torch.tensor(alpha).to(alpha_dtype)
+        if alpha >= 1:
+            tensors[f"{name}.diff_b"] = torch.randn(rows)
     adapter = made(folder, tensors)
     there = folder / "peft" if naming == "peft" else folder / "there.safetensors"
     convert(adapter, there, naming)
