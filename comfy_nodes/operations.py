@@ -104,7 +104,8 @@ def _slot_input(slot: Slot) -> inputs.Input:
             from ..preprocessors.weights.catalogue import records
 
             names = [weight.id for weight in records().values() if weight.repo]
-            return inputs.choice([*names, NOTHING] if slot.optional else names, slot.help)
+            kind, options = inputs.choice([*names, NOTHING] if slot.optional else names, slot.help)
+            return kind, options | ({"default": NOTHING} if slot.optional else {})
         case "poses":
             return "POSE_KEYPOINT", {"tooltip": slot.help}
         case "loras":

@@ -86,7 +86,7 @@ DOWNLOAD = Variable(
     default="ask",
 )
 CACHE = Variable(
-    "UNDERDRAWING_CACHE", "Folder for downloaded weights, in place of the user's cache folder.", to_folder, "folder"
+    "UNDERDRAWING_CACHE", "Folder for downloaded weights, in place of a host's or the user's.", to_folder, "folder"
 )
 WEIGHTS = Variable(
     "UNDERDRAWING_WEIGHTS",

@@ -53,6 +53,13 @@ def test_installed_loaded_and_taken_away(how: tuple[str, ...], host: Host, run: 
     assert "UnderdrawingTile" in loaded(host, place, PYTHONPATH=str(ROOT / ".dev"))
     assert (place / "locales" / "ja" / "nodeDefs.json").is_file()
     assert list((place / "example_workflows").glob("*.json"))
+    (host.base / "models").mkdir(exist_ok=True)
+    env = {"PYTHONPATH": str(ROOT / ".dev"), "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(host.base.parent)}
+    command = [sys.executable, str(place), "weights", "where"]
+    listed = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert listed.returncode == 0, listed.stderr
+    lost = subprocess.run([*command, "nothing"], env=env, capture_output=True, text=True, check=False)
+    assert f"{place} weights list`" in lost.stderr
     done = run("uninstall", "comfyui", str(host.base / "custom_nodes"))
     assert done.code == 0, done.err
     assert tree(host.base) == before

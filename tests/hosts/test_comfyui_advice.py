@@ -63,6 +63,15 @@ def test_the_workflow_s_files_are_found_in_the_queued_graph(nodes: dict[str, Any
     assert "node 10 left out: 'DensePosePreprocessor' is not offered" in notes
 
 
+def test_one_fetch_gets_all_that_an_annotator_needs_and_nothing_else(nodes: dict[str, Any]) -> None:
+    required = nodes["UnderdrawingFetchWeights"].INPUT_TYPES()["required"]
+    assert required["weights"][1]["default"] == "none", "what is not chosen is not fetched"
+    _, (report, _) = run(nodes, "UnderdrawingFetchWeights", weights="none", annotator="AnyLineArtPreprocessor_aux")
+    wanted = registry.resolve("AnyLineArtPreprocessor_aux")
+    needed = wanted.annotator.weights_for(wanted.annotator.params(**wanted.presets))
+    assert all(weight.id in report or not weight.repo for weight in needed)
+
+
 def test_a_workflow_that_needs_nothing_says_so(nodes: dict[str, Any]) -> None:
     _, (report, _) = run(nodes, "UnderdrawingFetchWorkflow", prompt={"7": entry("UnderdrawingCanny")}, download=True)
     assert "no node of this workflow needs weights" in report
