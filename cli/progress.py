@@ -25,7 +25,7 @@ class CommandLine(HostHooks):
     def progress(self, title: str, total: int = 0, unit: str = "") -> Generator[Progress]:
         """A bar with counts, the time left and, for bytes and pictures, the rate."""
         if not sys.stderr.isatty():
-            yield Progress()
+            yield Lines()
             return
         from rich.console import Console
         from rich.progress import Progress as Bars
@@ -34,6 +34,14 @@ class CommandLine(HostHooks):
             yield Bar(bars, bars.add_task(title, total=total or None))
 
     def note(self, text: str) -> None:
+        """A line on stderr."""
+        click.echo(escape_controls(text, keep="\n"), err=True)
+
+
+class Lines(Progress):
+    """No bar, only what is logged."""
+
+    def log(self, text: str) -> None:
         """A line on stderr."""
         click.echo(escape_controls(text, keep="\n"), err=True)
 
@@ -48,6 +56,10 @@ class Bar(Progress):
     def show(self, done: int, total: int, message: str) -> None:
         """Move the bar."""
         self._bars.update(self._task, completed=done, total=total or None)
+
+    def log(self, text: str) -> None:
+        """A line above the bar."""
+        self._bars.console.print(escape_controls(text, keep="\n"), markup=False, highlight=False)
 
 
 def _columns(unit: str) -> list[Any]:

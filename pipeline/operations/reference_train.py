@@ -25,6 +25,7 @@ Step = Literal[
     "control_lines",
     "control_scribble",
     "control_inpaint",
+    "export",
 ]
 SHARES = {"vae": 0.25, "base": 0.4}
 """Of the minutes of a whole run; the rest is divided among the ControlNets."""
@@ -52,8 +53,9 @@ class ReferenceTrain(Operation[TrainInputs, TrainParams]):
     """Train the reference model, or one part of it, in a folder that holds all that is needed to go on later.
 
     Steps build on each other: scenes are rendered, the VAE learns them, latents are made of them, text encoder and UNet
-    learn those, and ControlNets learn to steer the UNet. Each is done for its minutes and can be stopped at any time;
-    the same command goes on. With all, the minutes are shared out. Needs the extra pipeline.
+    learn those, ControlNets learn to steer the UNet, and export writes the folder weights: diffusers' folders and
+    Control-LoRAs. Training can be stopped at any time; the same command goes on. With all, the minutes are
+    shared out. Needs the extra pipeline.
     """
 
     spec = Spec(id="reference.train", title="Train the reference model", hosts=("cli",))
@@ -100,6 +102,6 @@ def is_complete(step: str, settings: Settings) -> bool:
     from ..reference.training.parts import find_file
 
     path = find_file(settings.folder, step)
-    if step in ("scenes", "latents"):
+    if step in ("scenes", "latents", "export"):
         return step == "latents" and path.exists()
     return path.exists() and read_state(path).seconds / 60 >= settings.minutes

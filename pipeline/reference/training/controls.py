@@ -14,6 +14,7 @@ from torch import nn
 
 from ....core.tensor_files.safetensors_io import read_safetensors
 from ..networks import CONTROL_WIDTHS, build_text_encoder, build_unet
+from .control_files import load_control_lora
 from .diffusion import add_noise, draw_fixed, draw_steps, weigh_error
 from .latents import read_latents, tokenize
 from .loop import Part, read_average
@@ -66,12 +67,17 @@ class ControlPart(Part):
         self._text: Any = build_text_encoder(int(self._empty.max()) + 1)
         self._unet: Any = build_unet()
         base = nn.ModuleDict({"unet": self._unet, "text_encoder": self._text})
-        copy_weights(base, read_average(folder / "base.safetensors"), where=str(folder / "base.safetensors"))
+        trained = folder / "base.safetensors"
+        if trained.exists() or start is None:
+            copy_weights(base, read_average(trained), where=str(trained))
+        else:
+            load_start(self._unet, start / "unet")
+            load_start(self._text, start / "text_encoder")
         control = build_control(self._unet)
         base.requires_grad_(False).to(self.device)
         self.module = control if kind in WHOLE else LowRankControl(control, RANK)
         if start is not None:
-            load_start(self.module, start)
+            _load_control(self.module, kind, start, self._unet)
         self.module.to(self.device)
         self._data = {n: value.to(self.device) for n, value in read_latents(folder / "latents").items()}
         held = read_safetensors(folder / "latents" / "held_out.safetensors")
@@ -110,6 +116,17 @@ class ControlPart(Part):
                 mid_block_additional_residual=middle,
             ).sample
         return weigh_error(answer, noise, steps, layout=LAYOUT)
+
+
+def _load_control(module: nn.Module, kind: str, start: Path, unet: Any) -> None:
+    """Weights of an earlier run, if it got as far as this kind."""
+    path = start / f"control_lora_{kind}.safetensors"
+    if isinstance(module, LowRankControl):
+        if path.exists():
+            names = frozenset(name for name, _ in unet.named_modules())
+            load_control_lora(module, read_safetensors(path), names, where=str(path))
+    elif (start / f"controlnet_{kind}").exists():
+        load_start(module, start / f"controlnet_{kind}")
 
 
 def decode_maps(maps: Tensor) -> Tensor:

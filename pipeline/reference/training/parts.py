@@ -16,8 +16,10 @@ from .base import BasePart
 from .control_maps import write_maps
 from .controls import KINDS, ControlPart
 from .data import HELD_OUT, SHARD, read_scenes, write_scenes
+from .export import export_run
 from .latents import whiten, write_held_out, write_latents
 from .loop import State, read_average, train
+from .starting import load_start
 from .vae import VaePart
 from .workers import Workers
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from ....core.progress import Progress
     from .loop import Part
 
-STEPS = ("scenes", "vae", "latents", "base", *(f"control_{kind}" for kind in KINDS))
+STEPS = ("scenes", "vae", "latents", "base", *(f"control_{kind}" for kind in KINDS), "export")
 """In the order in which they build on each other."""
 JUDGED = 256
 WHITENED = 600
@@ -56,21 +58,23 @@ def find_file(folder: Path, step: str) -> Path:
     return folder / FILES.get(step, f"{step}.safetensors")
 
 
-def check_needs(folder: Path, step: str) -> None:
-    """Raise BadParameter when what a step builds on is missing."""
+def check_needs(folder: Path, step: str, start: Path | None = None) -> None:
+    """Raise BadParameter when what a step builds on is missing. start: weights that stand for what is not trained."""
     need = NEEDS.get(step, "base" if step.startswith("control_") else "")
-    if need and not find_file(folder, need).exists():
+    if need and not find_file(folder, need).exists() and (start is None or need not in ("vae", "base")):
         raise BadParameter(f"{step} builds on {need}, which is not there", where=str(folder), fix=f"train {need} first")
 
 
 def run_step(step: str, settings: Settings, progress: Progress) -> State | None:
     """Do one step, as one of the workers. Gives the state of what is trained. Raises BadParameter, Cancelled."""
-    check_needs(settings.folder, step)
+    check_needs(settings.folder, step, settings.start)
     if step == "scenes":
         _render(settings, progress)
     elif step == "latents" and settings.rank == 0:
         _encode(settings, progress)
-    elif step != "latents":
+    elif step == "export" and settings.rank == 0:
+        export_run(settings.folder, settings.folder / "weights")
+    elif step not in ("latents", "export"):
         if step.startswith("control_") and settings.rank == 0:
             _draw(step.partition("_")[2], settings, progress)
         meeting = settings.folder / f"meeting_{step}"
@@ -88,7 +92,6 @@ def build_part(step: str, settings: Settings) -> Part:
         return VaePart(settings.placement, folder / "scenes", **more)
     if step == "base":
         return BasePart(settings.placement, folder / "latents", **more)
-    more["start"] = start and start / f"controlnet_{step.partition('_')[2]}"
     return ControlPart(settings.placement, step.partition("_")[2], folder, **more)
 
 
@@ -104,9 +107,14 @@ def _encode(settings: Settings, progress: Progress) -> None:
     folder = settings.folder
     final = folder / "vae_final.safetensors"
     vae = build_vae()
-    vae.load_state_dict(read_average(folder / "vae.safetensors"))
+    trained = (folder / "vae.safetensors").exists() or settings.start is None
+    if trained:
+        vae.load_state_dict(read_average(folder / "vae.safetensors"))
+    elif settings.start is not None:
+        load_start(vae, settings.start / "vae")
     vae.to(settings.placement.device, memory_format=torch.channels_last)
-    whiten(vae, read_scenes(folder / "scenes", ("pictures",))["pictures"][:WHITENED])
+    if trained:
+        whiten(vae, read_scenes(folder / "scenes", ("pictures",))["pictures"][:WHITENED])
     write_safetensors(final, {name: value.cpu().contiguous() for name, value in vae.state_dict().items()})
     (folder / "latents").mkdir(exist_ok=True)
     for done in write_latents(vae, folder / "scenes", folder / "latents" / "latents_0.safetensors"):

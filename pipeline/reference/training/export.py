@@ -1,0 +1,111 @@
+"""The trained model as files that loaders know: diffusers' folders and Control-LoRAs, in half precision."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ....core.files import atomic_write, hash_file
+from ....core.tensor_files.safetensors_io import read_safetensors, write_safetensors
+from ..checkpoint import FILES
+from ..networks import build_text_encoder, build_unet, build_vae
+from .control_files import build_control_lora
+from .controls import KINDS, RANK, WHOLE, build_control
+from .latents import TOKENIZER
+from .loop import read_average, read_state
+from .low_rank import LowRankControl
+from .starting import copy_weights
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+
+SCHEDULER = {
+    "_class_name": "PNDMScheduler",
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "num_train_timesteps": 1000,
+    "set_alpha_to_one": False,
+    "skip_prk_steps": True,
+    "steps_offset": 1,
+}
+"""SD1's."""
+INDEX = {
+    "_class_name": "StableDiffusionPipeline",
+    "feature_extractor": [None, None],
+    "safety_checker": [None, None],
+    "scheduler": ["diffusers", "PNDMScheduler"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+    "requires_safety_checker": False,
+}
+LICENCE = "Apache-2.0"
+
+
+def export_run(run: Path, target: Path) -> list[Path]:
+    """Write what a run has finished to a folder; parts that are not there are left out. Gives the files of weights."""
+    target.mkdir(parents=True, exist_ok=True)
+    modules: dict[str, Any] = {}
+    if (run / "vae_final.safetensors").exists():
+        modules["vae"] = build_vae()
+        copy_weights(modules["vae"], read_safetensors(run / "vae_final.safetensors"), where="vae_final.safetensors")
+    if (run / "base.safetensors").exists():
+        modules |= _load_base(run)
+        shutil.copytree(TOKENIZER, target / "tokenizer", dirs_exist_ok=True)
+    for name, module in modules.items():
+        module.half().save_pretrained(target / name)
+    if len(modules) == len(FILES):
+        (target / "scheduler").mkdir(exist_ok=True)
+        atomic_write(target / "scheduler" / "scheduler_config.json", json.dumps(SCHEDULER, indent=2).encode())
+        atomic_write(target / "model_index.json", json.dumps(INDEX, indent=2).encode())
+    for kind in KINDS:
+        if (run / f"control_{kind}.safetensors").exists():
+            _write_control(run, kind, target, modules["unet"])
+    _write_manifest(run, target)
+    return sorted(target.rglob("*.safetensors"))
+
+
+def _load_base(run: Path) -> dict[str, nn.Module]:
+    average = read_average(run / "base.safetensors")
+    words = next(value for name, value in average.items() if name.endswith("token_embedding.weight"))
+    base = torch.nn.ModuleDict({"unet": build_unet(), "text_encoder": build_text_encoder(len(words))})
+    copy_weights(base, average, where=str(run / "base.safetensors"))
+    return dict(base.items())
+
+
+def _write_control(run: Path, kind: str, target: Path, unet: Any) -> None:
+    average = read_average(run / f"control_{kind}.safetensors")
+    control = build_control(unet)
+    if kind in WHOLE:
+        copy_weights(control, average, where=f"control_{kind}")
+        control.half().save_pretrained(target / f"controlnet_{kind}")
+        return
+    low = LowRankControl(control, RANK)
+    copy_weights(low, average, where=f"control_{kind}")
+    names = frozenset(name for name, _ in unet.named_modules())
+    write_safetensors(target / f"control_lora_{kind}.safetensors", build_control_lora(low, names))
+
+
+def _write_manifest(run: Path, target: Path) -> None:
+    """What each file is, how long it was trained, and what it measured."""
+    files = {
+        path.relative_to(target).as_posix(): {"sha256": hash_file(path), "size": path.stat().st_size}
+        for path in sorted(target.rglob("*.safetensors"))
+    }
+    states = {
+        path.stem: {"steps": state.steps, "samples": state.samples, "minutes": state.seconds / 60, **state.measures}
+        for path in sorted(run.glob("*.safetensors"))
+        if path.stem in {"vae", "base", *(f"control_{kind}" for kind in KINDS)}
+        for state in (read_state(path),)
+    }
+    versions = {name: import_module(name).__version__ for name in ("torch", "diffusers", "transformers")}
+    document = {"licence": LICENCE, "training": states, "files": files, "versions": versions}
+    atomic_write(target / "manifest.json", json.dumps(document, indent=1).encode() + b"\n")

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+import torch
+
+from underdrawing.core.tensor_files.safetensors_io import read_safetensors, write_safetensors
+from underdrawing.pipeline.reference import networks
+from underdrawing.pipeline.reference.checkpoint import write_checkpoint
+from underdrawing.pipeline.reference.training import controls
+from underdrawing.pipeline.reference.training.export import export_run
+from underdrawing.pipeline.reference.training.latents import tokenize
+from underdrawing.pipeline.reference.training.loop import State
+from underdrawing.pipeline.reference.training.low_rank import LowRankControl
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(
+    find_spec("diffusers") is None or find_spec("transformers") is None, reason="the extra pipeline is not installed"
+)
+STATE = {"state": msgspec.json.encode(State(steps=3, samples=48, seconds=60, measures={"validation": 0.5})).decode()}
+
+
+def write_state(path: Path, module: torch.nn.Module) -> None:
+    tensors = {f"average.{name}": value.detach().contiguous() for name, value in module.named_parameters()}
+    write_safetensors(path, tensors, STATE)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with random weights."""
+    folder = tmp_path_factory.mktemp("run")
+    torch.manual_seed(0)
+    vae, unet = networks.build_vae(), networks.build_unet()
+    text = networks.build_text_encoder(int(tokenize([""]).max()) + 1)
+    write_safetensors(folder / "vae_final.safetensors", {k: v.contiguous() for k, v in vae.state_dict().items()})
+    write_state(folder / "base.safetensors", torch.nn.ModuleDict({"unet": unet, "text_encoder": text}))
+    control = controls.build_control(unet)
+    write_state(folder / "control_canny.safetensors", control)
+    low = LowRankControl(control, controls.RANK)
+    with torch.no_grad():
+        for value in low.up.values():
+            value.normal_(std=0.02)
+    write_state(folder / "control_pose.safetensors", low)
+    export_run(folder, folder / "weights")
+    return folder
+
+
+def test_a_pipeline_loads_the_folder_and_draws(run: Path) -> None:
+    diffusers = import_module("diffusers")
+    pipeline = diffusers.StableDiffusionPipeline.from_pretrained(str(run / "weights"), local_files_only=True)
+    options = {"num_inference_steps": 2, "height": 128, "width": 128, "output_type": "np"}
+    picture = pipeline.to(torch.float32)("a red ball", **options).images[0]
+    assert picture.shape == (128, 128, 3)
+
+
+def test_one_file_holds_the_same_unet_and_vae(run: Path) -> None:
+    diffusers = import_module("diffusers")
+    path = write_checkpoint(run / "weights", run / "reference.safetensors")
+    tensors = read_safetensors(path)
+    assert len([name for name in tensors if name.startswith("model.diffusion_model.")]) == 686
+    assert len([name for name in tensors if name.startswith("first_stage_model.")]) == 248
+    for part, model in (("unet", diffusers.UNet2DConditionModel), ("vae", diffusers.AutoencoderKL)):
+        options = {"config": str(run / "weights"), "subfolder": part, "local_files_only": True}
+        loaded = model.from_single_file(dict(tensors), **options).state_dict()
+        folder = model.from_pretrained(str(run / "weights" / part)).state_dict()
+        assert loaded.keys() == folder.keys()
+        assert all(torch.equal(value.float(), folder[name].float()) for name, value in loaded.items())
+
+
+def test_controls_have_their_forms(run: Path) -> None:
+    import_module("diffusers").ControlNetModel.from_pretrained(str(run / "weights" / "controlnet_canny"))
+    lora = read_safetensors(run / "weights" / "control_lora_pose.safetensors")
+    assert "lora_controlnet" in lora
+    assert {name for name in lora if name.startswith("zero_convs.0")} == {
+        "zero_convs.0.0.weight",
+        "zero_convs.0.0.bias",
+    }
+    assert lora["middle_block.0.in_layers.2.up"].shape[1] == controls.RANK
+
+
+def test_training_starts_from_what_was_written(run: Path) -> None:
+    module = LowRankControl(controls.build_control(networks.build_unet()), controls.RANK)
+    controls._load_control(module, "pose", run / "weights", networks.build_unet())
+    trained = read_safetensors(run / "control_pose.safetensors")
+    for name, value in module.named_parameters():
+        assert torch.allclose(value, trained[f"average.{name}"], atol=2e-3), name
+
+
+def test_the_manifest_says_what_was_trained(run: Path) -> None:
+    manifest = json.loads((run / "weights" / "manifest.json").read_bytes())
+    assert manifest["training"]["base"] == {"steps": 3, "samples": 48, "minutes": 1.0, "validation": 0.5}
+    assert "vae/diffusion_pytorch_model.safetensors" in manifest["files"]
+    assert manifest["licence"] == "Apache-2.0"
