@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...core.errors import BadWeights
-from ..modules.architectures import SUPPORTED
+from ..modules.architectures import SDXL_PAIR, SUPPORTED
 from .bundled_tokens import ENCODER_KEYS
 from .dialects.base import split_key
 from .other_models import find_other_model
@@ -86,6 +86,7 @@ KINDS = (
         "load it as a model; `underdrawing lora extract` makes a LoRA from two of them",
     ),
     Kind(_starts("string_to_param", "emb_params"), "an embedding", "load it as one"),
+    Kind(lambda keys: keys == frozenset(SDXL_PAIR), "an SDXL embedding", "load it as one"),
     Kind(_only_of(*ENCODER_KEYS), "an embedding", "load it as one"),
     Kind(_weights_of("encoder.", "decoder."), "a VAE", "load it as one"),
     Kind(_weights_of("text_model.", "encoder.layers."), "a text encoder", "load it as one"),
