@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from io import StringIO, TextIOWrapper
@@ -102,8 +103,16 @@ def app() -> None:
     """
 
 
+def _replace_closed_streams() -> None:
+    """Put the null device in the place of streams that were closed before we started: nothing depends on them."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open until the end
+
+
 def run() -> None:
     """Run the command line; what a user can fix becomes one clear line on stderr and an exit code."""
+    _replace_closed_streams()
     if isinstance(sys.stdout, TextIOWrapper):  # a name or sign that the terminal cannot show must not stop us
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

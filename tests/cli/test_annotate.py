@@ -175,6 +175,13 @@ def test_urls_and_videos_are_refused_with_the_way_out(run: Run, tmp_path: Path) 
     assert next(e["input"] for e in entries(tmp_path / "out") if e["status"] == "refused") == url
 
 
+@pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
+def test_closed_streams_change_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: str) -> None:
+    monkeypatch.setattr(sys, stream, None)
+    assert run("annotate", "canny", picture(tmp_path / "a.png"), "-o", tmp_path / "out").code == 0
+    assert (tmp_path / "out" / "a.canny.png").is_file()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
 def test_names_cannot_steer_the_terminal(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

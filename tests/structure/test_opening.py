@@ -9,6 +9,7 @@ from tests.support.tree import package_files, tree_of
 
 OPENERS = {"open", "read_text", "read_bytes", "imread", "fromfile", "loadtxt", "memmap", "safe_open", "load_file"}
 OTHER = {
+    "cli/app.py": {"open"},  # the null device
     "core/files.py": {"os.open"},  # temporary files of our own, and folders
     "core/batch/folder_lock.py": {"os.open"},  # handles of locks: folders, or files of our own
     "core/images/opening.py": {"Pil.open"},  # of a stream
