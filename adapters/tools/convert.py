@@ -23,7 +23,8 @@ from ..reading.dialects.peft import PREFIX
 from ..reading.metadata import HEADER
 from .carried_metadata import carry_metadata
 from .decompose import truncate_delta
-from .kohya_form import find_alpha_dtype, make_kohya_tensors, store_alpha
+from .export_names import has_ldm_names
+from .kohya_form import find_alpha_dtype, make_kohya_tensors, read_last_step, store_alpha
 from .peft_form import make_peft_config, make_peft_tensors
 from .save import (
     ToolReport,
@@ -111,13 +112,16 @@ def _save(path: Path, adapter: Adapter, modules: Mapping[str, Delta], naming: Na
     alpha = find_alpha_dtype(adapter)
     if alpha is not None:
         step["alpha_dtype"] = str(alpha).removeprefix("torch.")
+    ldm = has_ldm_names(adapter.used) or bool(read_last_step(adapter).get("ldm_names"))
+    if ldm:
+        step["ldm_names"] = True
     carried = carry_metadata(adapter.metadata)
     if naming != "kohya":
         metadata = {**carried, "format": "pt", **make_provenance(step, adapter.metadata)}
         _save_peft(path, modules, naming, metadata, result)
         return
     tables = {name: store_alpha(make_kohya_tensors(delta), alpha) for name, delta in modules.items()}
-    result.files.append(save_kohya(path, tables, adapter.base_model, step, carried, adapter.metadata))
+    result.files.append(save_kohya(path, tables, adapter.base_model, step, carried, adapter.metadata, ldm=ldm))
 
 
 def _fit_modules(

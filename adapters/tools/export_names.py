@@ -10,29 +10,37 @@ from ..modules.parts import PARTS, TEXT_ENCODER_2, UNET, find_part
 from ..modules.spellings import to_file_name, to_ldm_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
 
-def make_kohya_names(names: Collection[str], base_model: str) -> dict[str, str]:
-    """Canonical name → kohya's: diffusers spelling for SD1 and SD2, LDM spelling for SDXL's UNet."""
-    several = any(find_part(name) == TEXT_ENCODER_2 for name in names) or bool(_ldm_names(base_model))
-    return {name: _kohya(name, base_model, several) for name in names}
+def make_kohya_names(names: Collection[str], base_model: str, *, ldm: bool = False) -> dict[str, str]:
+    """Canonical name → kohya's: the UNet in LDM's spelling for SDXL and where that is asked for, else diffusers'."""
+    known = ARCHITECTURES.get(base_model)
+    usual = known is not None and known.ldm_named
+    several = any(find_part(name) == TEXT_ENCODER_2 for name in names) or usual
+    own = _list_unet(base_model) if ldm or usual else frozenset[str]()
+    return {name: _kohya(name, own, several) for name in names}
 
 
-def _kohya(name: str, base_model: str, several: bool) -> str:
+def has_ldm_names(keys: Iterable[str]) -> bool:
+    """Whether a kohya file spells the modules of its UNet as LDM does."""
+    sides = ("lora_unet_input_blocks_", "lora_unet_middle_block_", "lora_unet_output_blocks_")
+    return any(key.startswith(sides) for key in keys)
+
+
+def _kohya(name: str, own: frozenset[str], several: bool) -> str:
     part, _, rest = name.partition(".")
     prefix = PARTS[part].export if several else PARTS[part].export_alone
     if part == UNET:
-        own = _ldm_names(base_model)
         return f"{prefix}{(to_ldm_name(rest, own) if rest in own else rest).replace('.', '_')}"
     return f"{prefix}{to_file_name(part, rest).replace('.', '_')}"
 
 
 @cache
-def _ldm_names(base_model: str) -> frozenset[str]:
-    """The UNet's modules where kohya's files name them the LDM way, else none."""
+def _list_unet(base_model: str) -> frozenset[str]:
+    """The modules of a known model's UNet."""
     known = ARCHITECTURES.get(base_model)
-    return frozenset(known.networks[UNET].modules()) if known and known.ldm_named else frozenset()
+    return frozenset(known.networks[UNET].modules()) if known else frozenset()
 
 
 def make_dotted_name(name: str) -> str:

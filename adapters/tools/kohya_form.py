@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from functools import singledispatch
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -47,11 +47,17 @@ def find_alpha_dtype(adapter: Adapter) -> torch.dtype | None:
         held = Counter(entry.dtype for key, entry in read_header(path).tensors.items() if key.endswith(".alpha"))
         for name, _ in held.most_common(1):
             return next((dtype for dtype, spelling in dtype_names().items() if spelling == name), None)
-    try:
-        name = json.loads(adapter.metadata.get("underdrawing", "{}")[: 1 << 20])["steps"][-1]["alpha_dtype"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return None
+    name = read_last_step(adapter).get("alpha_dtype")
     return next((dtype for dtype in dtype_names() if str(dtype) == f"torch.{name}"), None)
+
+
+def read_last_step(adapter: Adapter) -> dict[str, Any]:
+    """What the metadata says of the step that wrote a file with this project; empty for other files."""
+    try:
+        step = json.loads(adapter.metadata.get("underdrawing", "{}")[: 1 << 20])["steps"][-1]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return {}
+    return step if isinstance(step, dict) else {}
 
 
 def store_alpha(tensors: dict[str, Tensor], dtype: torch.dtype | None) -> dict[str, Tensor]:

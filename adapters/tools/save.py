@@ -195,12 +195,15 @@ def save_kohya(
     step: Mapping[str, Any],
     carried: Mapping[str, str] | None = None,
     before: Mapping[str, str] | None = None,
+    *,
+    ldm: bool = False,
 ) -> Path:
     """Write suffix → tensor tables of canonical modules under kohya's names, atomically.
 
     carried: metadata of the sources that stays true. before: a source's whole metadata, whose steps come first.
+    ldm: LDM's spelling of the UNet's modules, also where kohya does not use it.
     """
-    names = make_kohya_names(modules, base_model)
+    names = make_kohya_names(modules, base_model, ldm=ldm)
     tensors = {f"{names[m]}.{suffix}": tensor for m, table in modules.items() for suffix, tensor in table.items()}
     ranks = count_ranks(modules)
     dim = {"ss_network_dim": str(max(ranks)), "ss_network_alpha": str(max(ranks))} if ranks else {}

@@ -291,3 +291,24 @@ def test_a_folder_of_several_parts_works_in_every_tool(tmp_path: Path) -> None:
     ):
         with pytest.raises(BadParameter):
             call()
+
+
+@pytest.mark.parametrize("naming", ["peft", "diffusers", "kohya"])
+@pytest.mark.parametrize(
+    ("module", "width"),
+    [
+        ("input_blocks_4_1_transformer_blocks_0_attn2_to_k", 768),
+        ("down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k", 768),
+        ("input_blocks_4_1_transformer_blocks_0_attn2_to_k", 2048),
+    ],
+)
+def test_names_come_back_as_they_were_spelt(tmp_path: Path, naming: Naming, module: str, width: int) -> None:
+    stem = f"lora_unet_{module}"
+    tensors = {f"{stem}.lora_up.weight": torch.randn(8, 2), f"{stem}.lora_down.weight": torch.randn(2, width)}
+    tensors[f"{stem}.alpha"] = torch.tensor(1.0)
+    there = tmp_path / "peft" if naming == "peft" else tmp_path / "there.safetensors"
+    convert(made(tmp_path, tensors), there, naming)
+    convert(load_adapter(there), tmp_path / "back.safetensors")
+    back = load_file(tmp_path / "back.safetensors")
+    assert back.keys() == tensors.keys()
+    assert all(torch.equal(back[key], tensors[key]) for key in tensors)
