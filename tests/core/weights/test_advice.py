@@ -44,7 +44,9 @@ def test_a_file_that_nothing_pins_is_declared_and_not_just_put_there() -> None:
     assert "weights import FILE --as a/b/x.pth" in advice.fix
 
 
-@pytest.mark.parametrize(("name", "value"), [("HF_HUB_OFFLINE", "1"), ("UNDERDRAWING_DOWNLOAD", "never")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("HF_HUB_OFFLINE", "1"), ("TRANSFORMERS_OFFLINE", "1"), ("UNDERDRAWING_DOWNLOAD", "never")]
+)
 def test_what_cannot_be_fetched_here_is_not_recommended(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     advice = advise_in_host(build_missing_error(record("x.pth"), "", FOLDER), NODES, FOLDER)
