@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,9 +41,12 @@ def test_inspect(run: Run, file: Path) -> None:
 def test_several_files_and_a_bad_one(run: Run, file: Path, tmp_path: Path) -> None:
     lora = tmp_path / "lora.safetensors"
     save_file({"lora_unet_conv_in.alpha": torch.tensor(1.0)}, lora)
-    done = run("embedding", "inspect", file, lora, file, "--json")
+    other = shutil.copy(file, tmp_path / "other.pt")
+    done = run("embedding", "inspect", file, lora, other, file, "--json")
     assert done.code == 1
-    assert [report["file"] for report in json.loads(done.out)] == ["style.pt", "style.pt"]
+    assert [report["file"] for report in json.loads(done.out)] == ["style.pt", "other.pt"], (
+        "a file given twice is read once"
+    )
     assert done.err.count("\n") == 1
     assert "LoRA" in done.err
 
