@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Step = Literal[
     "all",
     "scenes",
+    "judge",
     "vae",
     "latents",
     "base",
@@ -27,7 +28,7 @@ Step = Literal[
     "control_inpaint",
     "export",
 ]
-SHARES = {"vae": 0.25, "base": 0.4}
+SHARES = {"judge": 0.05, "vae": 0.25, "base": 0.35}
 """Of the minutes of a whole run; the rest is divided among the ControlNets."""
 
 
@@ -52,10 +53,10 @@ class TrainParams(Params, frozen=True):
 class ReferenceTrain(Operation[TrainInputs, TrainParams]):
     """Train the reference model, or one part of it, in a folder that holds all that is needed to go on later.
 
-    Steps build on each other: scenes are rendered, the VAE learns them, latents are made of them, text encoder and UNet
-    learn those, ControlNets learn to steer the UNet, and export writes the folder weights: diffusers' folders and
-    Control-LoRAs. Training can be stopped at any time; the same command goes on. With all, the minutes are
-    shared out. Needs the extra pipeline.
+    Steps build on each other: scenes are rendered, a judge learns to read them for scores, the VAE learns to keep them,
+    latents are made of them, text encoder and UNet learn those, ControlNets learn to steer the UNet, and export writes
+    the folder weights: diffusers' folders and Control-LoRAs. Training can be stopped at any time; the same command goes
+    on. With all, the minutes are shared out. Needs the extra pipeline.
     """
 
     spec = Spec(id="reference.train", title="Train the reference model", hosts=("cli",))

@@ -69,6 +69,9 @@ def export_run(run: Path, target: Path) -> list[Path]:
     for kind in KINDS:
         if (run / f"control_{kind}.safetensors").exists():
             _write_control(run, kind, target, modules["unet"])
+    if (run / "judge.safetensors").exists():
+        judge = read_average(run / "judge.safetensors")
+        write_safetensors(target / "judge.safetensors", {name: value.half() for name, value in judge.items()})
     _write_manifest(run, target)
     return sorted(target.rglob("*.safetensors"))
 
@@ -103,7 +106,7 @@ def _write_manifest(run: Path, target: Path) -> None:
     states = {
         path.stem: {"steps": state.steps, "samples": state.samples, "minutes": state.seconds / 60, **state.measures}
         for path in sorted(run.glob("*.safetensors"))
-        if path.stem in {"vae", "base", *(f"control_{kind}" for kind in KINDS)}
+        if path.stem in {"judge", "vae", "base", *(f"control_{kind}" for kind in KINDS)}
         for state in (read_state(path),)
     }
     versions = {name: import_module(name).__version__ for name in ("torch", "diffusers", "transformers")}

@@ -12,6 +12,7 @@ from ....core.errors import BadParameter
 from ....core.networks.placement import Placement
 from ....core.tensor_files.safetensors_io import write_safetensors
 from ..networks import build_vae
+from ..scoring.judge import JudgePart
 from .base import BasePart
 from .control_maps import write_maps
 from .controls import KINDS, ControlPart
@@ -27,12 +28,12 @@ if TYPE_CHECKING:
     from ....core.progress import Progress
     from .loop import Part
 
-STEPS = ("scenes", "vae", "latents", "base", *(f"control_{kind}" for kind in KINDS), "export")
+STEPS = ("scenes", "judge", "vae", "latents", "base", *(f"control_{kind}" for kind in KINDS), "export")
 """In the order in which they build on each other."""
 JUDGED = 256
 WHITENED = 600
 """Pictures from which the directions of the latents are found."""
-NEEDS = {"vae": "scenes", "latents": "vae", "base": "latents"}
+NEEDS = {"judge": "scenes", "vae": "scenes", "latents": "vae", "base": "latents"}
 """What must be there before a step; ControlNets need the base."""
 FILES = {"scenes": "scenes/scenes_000000.npz", "latents": "latents/held_out.safetensors"}
 
@@ -90,6 +91,8 @@ def build_part(step: str, settings: Settings) -> Part:
     if step == "vae":
         more["start"] = start and start / "vae"
         return VaePart(settings.placement, folder / "scenes", **more)
+    if step == "judge":
+        return JudgePart(settings.placement, folder / "scenes", **more)
     if step == "base":
         return BasePart(settings.placement, folder / "latents", **more)
     return ControlPart(settings.placement, step.partition("_")[2], folder, **more)

@@ -18,7 +18,7 @@ def test_every_step_is_offered() -> None:
 
 
 def test_a_step_before_its_turn_names_the_one_that_is_missing(tmp_path: Path) -> None:
-    needs = {"vae": "scenes", "latents": "vae", "base": "latents", "control_pose": "base"}
+    needs = {"judge": "scenes", "vae": "scenes", "latents": "vae", "base": "latents", "control_pose": "base"}
     for step, need in needs.items():
         with pytest.raises(BadParameter, match=f"{step} builds on {need}, .* train {need} first"):
             check_needs(tmp_path, step)

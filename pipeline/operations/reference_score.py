@@ -1,0 +1,86 @@
+"""Score the reference model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from ...core.errors import BadParameter
+from ...core.operation import Inputs, Job, Operation, Report, Spec, slot
+from ...core.params import Params, about, between, items
+
+
+class ScoreInputs(Inputs, frozen=True):
+    """The model."""
+
+    weights: Annotated[Path, slot("file", "Folder of weights that reference train exported")]
+
+
+class ScoreParams(Params, frozen=True):
+    """On what, and how the pictures are drawn."""
+
+    scenes: Annotated[int, between(1, 10_000, "How many scenes are judged")] = 200
+    kinds: Annotated[str, about("Controls, with commas; empty: all that are there")] = ""
+    steps: Annotated[int, between(1, 1000, "Steps of a picture")] = 20
+    guidance: Annotated[float, between(1, 30, "How strictly the prompt is followed", step=0.5)] = 3.0
+    batch: Annotated[int, between(1, 1024, "Pictures at once")] = 8
+    device: Annotated[str, about("auto, cpu, cuda, cuda:1 or mps")] = "auto"
+
+
+class ReferenceScore(Operation[ScoreInputs, ScoreParams]):
+    """Measure how far the reference model obeys, on scenes that it was not trained on.
+
+    For each control: without it, with it, and the ceiling, which is what the measure says of the scenes themselves.
+    Edges by F1 of the annotator's maps, depth by root mean square error, classes by intersection over union, poses by
+    PCK@0.1, inpainting by the error outside the mask in levels; prompts by attribute. A small judge network reads the
+    pictures.
+    """
+
+    spec = Spec(id="reference.score", title="Score the reference model", hosts=("cli",))
+
+    def run(self, inputs: ScoreInputs, params: ScoreParams, job: Job) -> Report:
+        """Draw and measure. Raises BadParameter, BadWeights, MissingExtra, Cancelled."""
+        from ...core.networks.placement import resolve_placement
+        from ..reference.scoring.score import Scorer, Settings
+
+        chosen = choose_kinds(inputs.weights, items(params.kinds, commas=True))
+        if not (inputs.weights / "judge.safetensors").exists():
+            what = "holds no judge.safetensors, which reads the pictures"
+            raise BadParameter(what, where=str(inputs.weights), fix="train the step judge, then export")
+        settings = Settings(
+            weights=inputs.weights,
+            kinds=chosen,
+            scenes=params.scenes,
+            steps=params.steps,
+            guidance=params.guidance,
+            batch=params.batch,
+            device=resolve_placement(params.device).device,
+        )
+        with job.progress("score", params.scenes * (1 + len(chosen)), "pictures") as progress:
+            data = Scorer(settings, progress).run()
+        return Report(text=format_scores(data), data=data)
+
+
+def choose_kinds(weights: Path, wanted: list[str]) -> list[str]:
+    """The controls of a folder, or those that are wanted of them. Raises BadParameter for others."""
+    folders = (path.name.removeprefix("controlnet_") for path in weights.glob("controlnet_*"))
+    loras = (path.stem.removeprefix("control_lora_") for path in weights.glob("control_lora_*.safetensors"))
+    there = sorted({*folders, *loras})
+    if missing := sorted(set(wanted) - set(there)):
+        what = f"has no control {', '.join(missing)}"
+        raise BadParameter(what, where=str(weights), fix=f"choose among {', '.join(there) or 'none: train one first'}")
+    return wanted or there
+
+
+def format_scores(data: dict[str, Any]) -> str:
+    """As a table."""
+    lines = [f"{'control':<10}{'measure':<9}{'off':>8}{'on':>8}{'ceiling':>9}{'gain':>7}{'of ceiling':>12}"]
+    for kind, row in data["kinds"].items():
+        values = f"{row['off']:>8.3f}{row['on']:>8.3f}{row['ceiling']:>9.3f}"
+        lines.append(f"{kind:<10}{row['measure']:<9}{values}{row['gain']:>7.2f}{row['of_ceiling']:>12.2f}")
+    lines.append("")
+    lines += [
+        f"prompt: {name:<8}{share:>6.2f} (judge on the scenes themselves {data['prompt_ceiling'][name]:.2f})"
+        for name, share in data["prompt"].items()
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""How far the reference model obeys: measures, a judge that reads pictures, and whole scores."""

@@ -1,0 +1,158 @@
+"""Scores of the reference model on scenes that it was not trained on: each control off, on, and the ceiling."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import torch
+
+from ....core.tensor_files.safetensors_io import read_safetensors
+from ..networks import build_unet
+from ..training.control_files import load_control_lora
+from ..training.control_maps import ANNOTATORS, FIELDS, draw_maps
+from ..training.controls import RANK, build_control, decode_maps
+from ..training.data import HELD_OUT, Scenes, render_scenes
+from ..training.latents import tokenize
+from ..training.low_rank import LowRankControl
+from ..training.starting import copy_weights
+from ..world.captions import describe_scene
+from . import measures
+from .attributes import encode_specs
+from .judge import Judge, find_joints, read_pictures
+from .sampling import Sampler
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from ....core.progress import Progress
+
+    Pictures = NDArray[np.uint8]
+
+MEASURES = {"depth": "rmse", "seg": "miou", "pose": "pck", "inpaint": "levels"}
+"""What the other kinds than edges are measured by."""
+TOLERANCES = {"softedge": 2, "scribble": 2}
+"""Pixels, where lines are thick."""
+SEED = 1000
+LINE_CLASSES = (4, 25, 55)
+"""Things with straight edges."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """weights: folder as the export writes it. kinds: of controls; the rest as the sampler takes it."""
+
+    weights: Path
+    kinds: Sequence[str]
+    scenes: int = 200
+    steps: int = 20
+    guidance: float = 3.0
+    batch: int = 8
+    device: str = "cpu"
+
+
+class Scorer:
+    """Draws the judged scenes, and measures them."""
+
+    def __init__(self, settings: Settings, progress: Progress) -> None:
+        self.settings, self._progress = settings, progress
+        self._device = torch.device(settings.device)
+        self._sampler = load_sampler(settings.weights, self._device)
+        self._judge = Judge().to(self._device)
+        path = settings.weights / "judge.safetensors"
+        copy_weights(self._judge, read_safetensors(path), where=str(path))
+        self.scenes: Scenes = render_scenes(range(HELD_OUT, HELD_OUT + settings.scenes))
+        self._tokens = tokenize([describe_scene(spec) for spec in self.scenes.specs])
+        self._done = 0
+
+    def run(self) -> dict[str, Any]:
+        """Everything as JSON: kinds, prompt (by attribute), prompt_ceiling."""
+        off = self.draw()
+        wanted = encode_specs(self.scenes.specs)
+        kinds: dict[str, Any] = {}
+        for kind in self.settings.kinds:
+            maps = draw_maps(kind, getattr(self.scenes, FIELDS.get(kind, "pictures")), device=self.settings.device)
+            on = self.draw(load_control(self.settings.weights, kind), decode_maps(torch.from_numpy(np.stack(maps))))
+            values = [self.measure(kind, pictures, maps) for pictures in (off, on, self.scenes.pictures)]
+            kinds[kind] = measures.compare(MEASURES.get(kind, "f1"), *values)
+        prompt, ceiling = (
+            measures.measure_attributes(read_pictures(self._judge, pictures), wanted)
+            for pictures in (off, self.scenes.pictures)
+        )
+        return {"scenes": self.settings.scenes, "kinds": kinds, "prompt": prompt, "prompt_ceiling": ceiling}
+
+    def draw(self, network: Any = None, hints: torch.Tensor | None = None) -> Pictures:
+        """One picture for each scene, with its caption; with the same noise each time."""
+        total = self.settings.scenes * (1 + len(self.settings.kinds))
+        pictures: list[Pictures] = []
+        if network is not None:
+            network.to(self._device).eval()
+        for first in range(0, self.settings.scenes, self.settings.batch):
+            part = slice(first, first + self.settings.batch)
+            seeds = range(SEED + first, SEED + min(first + self.settings.batch, self.settings.scenes))
+            controls = [] if network is None or hints is None else [(network, hints[part])]
+            pictures.append(
+                self._sampler.draw(
+                    self._tokens[part],
+                    list(seeds),
+                    controls,
+                    empty=tokenize([""]),
+                    steps=self.settings.steps,
+                    guidance=self.settings.guidance,
+                )
+            )
+            self._done += len(seeds)
+            self._progress(self._done, total, "pictures")
+        return np.concatenate(pictures)
+
+    def measure(self, kind: str, pictures: Pictures, maps: Sequence[Pictures]) -> float:
+        """How well pictures obey maps of a kind."""
+        wanted = np.stack(maps)
+        if kind in ANNOTATORS:
+            found = np.stack(draw_maps(kind, pictures, device=self.settings.device))
+            edges, asked = found[..., 0] > 127, wanted[..., 0] > 127
+            return measures.measure_edges(edges, asked, tolerance=TOLERANCES.get(kind, 1))
+        if kind == "lines":
+            near = np.isin(self.scenes.classes, LINE_CLASSES)
+            found, true = (np.stack(draw_maps("canny", p))[..., 0] > 0 for p in (pictures, self.scenes.pictures))
+            return measures.measure_edges(found & near, true & near)
+        if kind == "inpaint":
+            return measures.measure_outside(pictures, self.scenes.pictures, wanted[..., 3] > 127)
+        read = read_pictures(self._judge, pictures)
+        if kind == "depth":
+            return measures.measure_depth(read["nearness"], self.scenes.depth / 255)["rmse"]
+        if kind == "seg":
+            return measures.measure_classes(read["classes"], self.scenes.classes)
+        joints = self.scenes.joints.astype(np.float64)
+        found = np.stack([find_joints(heat, one) for heat, one in zip(read["joints"], joints, strict=True)])
+        return measures.measure_joints(found, joints)
+
+
+def load_sampler(weights: Path, device: torch.device) -> Sampler:
+    """The model of a folder of weights, in float32."""
+    diffusers, transformers = import_module("diffusers"), import_module("transformers")
+    classes = {"unet": diffusers.UNet2DConditionModel, "vae": diffusers.AutoencoderKL}
+    parts = {
+        name: kind.from_pretrained(str(weights / name), local_files_only=True).float() for name, kind in classes.items()
+    }
+    text = transformers.CLIPTextModel.from_pretrained(str(weights / "text_encoder"), local_files_only=True).float()
+    return Sampler(parts["unet"], text, parts["vae"], device)
+
+
+def load_control(weights: Path, kind: str) -> Any:
+    """The ControlNet of a kind, whole or as Control-LoRA, in float32."""
+    diffusers = import_module("diffusers")
+    folder = weights / f"controlnet_{kind}"
+    if folder.exists():
+        return diffusers.ControlNetModel.from_pretrained(str(folder), local_files_only=True).float()
+    unet = build_unet()
+    copy_weights(unet, read_safetensors(weights / "unet" / "diffusion_pytorch_model.safetensors"), where="unet")
+    low = LowRankControl(build_control(unet), RANK)
+    path = weights / f"control_lora_{kind}.safetensors"
+    names = frozenset(name for name, _ in unet.named_modules())
+    load_control_lora(low, read_safetensors(path), names, where=str(path))
+    return low

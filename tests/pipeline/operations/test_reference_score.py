@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from underdrawing.core.errors import BadParameter
+from underdrawing.core.hooks import HostHooks
+from underdrawing.core.operation import Job, run
+from underdrawing.core.operation_registry import operations
+from underdrawing.pipeline.operations.reference_score import choose_kinds, format_scores
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    (tmp_path / "controlnet_canny").mkdir()
+    (tmp_path / "control_lora_pose.safetensors").touch()
+    return tmp_path
+
+
+def test_the_controls_of_a_folder(weights: Path) -> None:
+    assert choose_kinds(weights, []) == ["canny", "pose"]
+    assert choose_kinds(weights, ["pose"]) == ["pose"]
+    with pytest.raises(BadParameter, match=r"has no control seg.*canny, pose"):
+        choose_kinds(weights, ["pose", "seg"])
+
+
+def test_a_folder_without_a_judge_is_named(weights: Path) -> None:
+    with pytest.raises(BadParameter, match=r"holds no judge\.safetensors"):
+        run(operations()["reference.score"], {"weights": weights}, {}, Job(HostHooks()))
+
+
+def test_the_table() -> None:
+    row = {"measure": "f1", "off": 0.25, "on": 0.75, "ceiling": 1.0, "gain": 3.0, "of_ceiling": 0.75}
+    text = format_scores({"kinds": {"canny": row}, "prompt": {"kind": 0.9}, "prompt_ceiling": {"kind": 1.0}})
+    lines = text.splitlines()
+    assert lines[1].split() == ["canny", "f1", "0.250", "0.750", "1.000", "3.00", "0.75"]
+    assert lines[-1] == "prompt: kind      0.90 (judge on the scenes themselves 1.00)"
