@@ -73,7 +73,10 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(".comfy_nodes.mappings", __name__), name)
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_LAZY.get(name, 'core.errors')}", __name__), name)
+    from .core.imports import report_broken_imports
+
+    with report_broken_imports():
+        return getattr(import_module(f".{_LAZY.get(name, 'core.errors')}", __name__), name)
 
 
 def __dir__() -> list[str]:

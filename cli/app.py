@@ -12,6 +12,7 @@ import click
 from .. import __version__
 from ..core.command_name import name_command
 from ..core.errors import BadParameter, UnderdrawingError, UnknownName
+from ..core.imports import report_broken_imports
 from ..core.report_text import escape_controls
 from ..core.settings import describe_variables
 
@@ -116,7 +117,8 @@ def run() -> None:
     if isinstance(sys.stdout, TextIOWrapper):  # a name or sign that the terminal cannot show must not stop us
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        code = app.main(prog_name=name_command(), standalone_mode=False)
+        with report_broken_imports():
+            code = app.main(prog_name=name_command(), standalone_mode=False)
     except click.ClickException as error:
         shown = StringIO()
         error.show(file=shown)

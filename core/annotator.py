@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
@@ -13,6 +14,7 @@ import msgspec
 from .aux_inputs import Widget
 from .declarations import Declaration
 from .errors import MissingExtra
+from .imports import report_broken_imports
 from .networks.placement import Placement
 from .params import Params, Value
 
@@ -178,10 +180,17 @@ class Annotator(Declaration[P], ABC):
 
         Raises BadParameter for a device that is not there, MissingExtra, WeightsMissing.
         """
-        from .networks.placement import check_device_name, resolve_placement
-
         if missing := cls.find_missing():
             raise MissingExtra(f"needs {', '.join(missing)}", where=cls.spec.id, fix=build_pip_command(missing))
+        with report_broken_imports(cls.spec.id):
+            for module in cls.spec.requires:  # before any weights are fetched
+                import_module(module)
+            return cls._create(defaults, device, dtype, backend)
+
+    @classmethod
+    def _create(cls, defaults: P, device: str, dtype: str, backend: str) -> Annotator[P]:
+        from .networks.placement import check_device_name, resolve_placement
+
         if cls.spec.weights:
             placement = resolve_placement(device, dtype, backend, bf16=cls.spec.bf16)
         else:
@@ -224,6 +233,7 @@ class Annotator(Declaration[P], ABC):
         images: anything `images.convert.to_images` takes. resolution: length of the map's shorter side in pixels, 0 for
         the input's own size. masks: true (or above half) where the picture is to be repainted.
         """
-        from .execute import annotate_images
+        with report_broken_imports(self.spec.id):
+            from .execute import annotate_images
 
-        return annotate_images(self, images, params or self.defaults, resolution=resolution, masks=masks)
+            return annotate_images(self, images, params or self.defaults, resolution=resolution, masks=masks)

@@ -15,6 +15,7 @@ import msgspec
 from .annotator import build_pip_command
 from .declarations import Declaration, list_type_arguments
 from .errors import MissingExtra, WriteFailed
+from .imports import report_broken_imports
 from .params import Params, Value, current_values
 from .slots import Inputs, Slot, Target, WeightedLora, slot, slots, target, target_of
 
@@ -176,7 +177,8 @@ def run(operation: type[Operation[Any, Any]], inputs: dict[str, Any], values: di
     for note in notes:
         job.host.note(note)
     try:
-        return operation().run(operation.inputs_type(**inputs), operation.params(**current), job)
+        with report_broken_imports(where):
+            return operation().run(operation.inputs_type(**inputs), operation.params(**current), job)
     except ModuleNotFoundError as error:
         module = (error.name or "").partition(".")[0]
         if not module or module == __name__.partition(".")[0]:

@@ -36,6 +36,7 @@ class Inpaint(Annotator[InpaintParams]):
 
     spec = Spec(
         id="inpaint",
+        requires=(),
         title="Inpaint",
         kind=Kind.INPAINT,
         licence="Apache-2.0 (own code)",

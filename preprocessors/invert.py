@@ -10,6 +10,7 @@ class Invert(Annotator[Params]):
 
     spec = Spec(
         id="invert",
+        requires=(),
         title="Invert",
         kind=Kind.LINES,
         licence="Apache-2.0 (own code)",

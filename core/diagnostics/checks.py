@@ -1,5 +1,5 @@
 """Looks for what would make things fail on this machine, and names the fix. It only reads: no file is written and no
-connection opened.
+connection opened; packages are imported in processes of their own.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ..files import find_existing_folder, hash_file
 from ..networks.placement import resolve_placement
 from ..weights.advice import advise_fetch
 from ..weights.search_paths import has_identity
+from .import_checks import check_imports, find_broken
 from .packages import Finding, check_packages, list_installed
 
 if TYPE_CHECKING:
@@ -55,9 +56,11 @@ def diagnose(registry: Registry, store: Store, environ: Mapping[str, str] | None
     """Run all checks. store should be one that remembers nothing, so that no file is written."""
     have = list_installed()
     records = list({weight.id: weight for annotator in registry for weight in annotator.spec.weights}.values())
-    device, findings = check_device()
+    broken = list(check_imports(registry))
+    device, findings = ({}, []) if "torch" in find_broken() else check_device()
     findings = [
         *check_packages(have),
+        *broken,
         *findings,
         *check_annotators(registry),
         *check_variables(settings.environment() if environ is None else environ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import cv2
 import numpy as np
 
 if TYPE_CHECKING:
@@ -21,6 +20,8 @@ def resize_image(image: NDArray[Any], size: Size) -> NDArray[Any]:
     height, width = image.shape[:2]
     if (height, width) == tuple(size):
         return image
+    import cv2  # a picture that has its size already needs none
+
     method = cv2.INTER_AREA if size.height * size.width < height * width else cv2.INTER_CUBIC
     resized = np.asarray(cv2.resize(image, (size.width, size.height), interpolation=method))
     return resized.reshape(*size, *image.shape[2:])  # OpenCV drops a last dimension of 1
