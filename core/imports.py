@@ -1,4 +1,4 @@
-"""Packages that are installed and yet cannot be imported: told from other faults, and reported with what mends them."""
+"""Packages that are installed and yet cannot be imported: told from other faults, and reported with their fix."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def find_module_at_fault(error: BaseException) -> str:
 
 
 def describe_broken(module: str, reason: str) -> tuple[str, str]:
-    """What is wrong with a module that cannot be imported, and the step that mends it. reason: the import's error."""
+    """What is wrong with a module that cannot be imported, and the step that fixes it. reason: the import's error."""
     what = f"{module} is installed but cannot be imported ({_shorten(reason)})"
     if module in ESSENTIAL:
         what += f"; {ESSENTIAL[module]}"
@@ -67,8 +67,8 @@ def _find_fix(module: str, reason: str) -> str:
     library = _LIBRARY.search(reason)
     if module == "cv2" and library:
         system = _APT.get(library[1], "")
-        mend = f"apt-get install {system}, or " if system else ""
-        return f"{mend}pip uninstall -y opencv-python opencv-contrib-python && pip install {package}"
+        first = f"apt-get install {system}, or " if system else ""
+        return f"{first}pip uninstall -y opencv-python opencv-contrib-python && pip install {package}"
     if module != "numpy" and _BINARY_MISFIT.search(reason):
         return f"pip install --upgrade {package} numpy, so that both are built for each other"
     return f"pip install --force-reinstall {package}"

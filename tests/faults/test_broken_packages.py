@@ -1,4 +1,4 @@
-"""Packages that are installed and cannot be imported: named with what mends them, by doctor and by what needs them."""
+"""Packages that are installed and cannot be imported: named with their fix, by doctor and by what needs them."""
 
 from __future__ import annotations
 
