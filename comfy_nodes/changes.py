@@ -31,7 +31,12 @@ def files_state(find: Callable[[], Iterable[Path]], step: str = "") -> str | flo
 
 
 def listed_file(kind: str, name: Any) -> list[Path]:
-    """File of a combo of that kind; nothing for an input that is linked."""
+    """Files read for an entry of a combo of that kind; nothing for an input that is linked."""
     if not isinstance(name, str):
         return []
-    return [Path(host.paths().get_full_path(host.FOLDERS[kind], name) or name)]
+    path = Path(host.paths().get_full_path(host.FOLDERS[kind], name) or name)
+    if kind != "lora":
+        return [path]
+    from ..adapters.reading.files import list_read_files
+
+    return list_read_files(path)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ...core.errors import BadParameter, UnderdrawingError
 from ...core.operation import WeightedLora
 from ..applying.receipt import Receipt
+from ..reading.files import list_read_files
 from .library import Library
 from .requests import find_adapter, is_timed, make_timeline, read_presets, truncate_ranks
 from .tags import ADAPTERS, read_call, read_tags, split_tags
@@ -67,14 +68,14 @@ def read_requests(
 
 
 def list_tagged_files(prompt: str | None, folders: Sequence[Path]) -> list[Path]:
-    """Files that the tags of a prompt name, by name alone where none is found; all LoRAs for a prompt not known yet."""
+    """Files that are read for the tags of a prompt; a name alone where none is found; all LoRAs for None: not known."""
     if prompt is None:
         return Library.scan(folders).list_named(None)
     found: list[Path] = []
     for tag in split_tags(prompt)[1]:
         if tag.kind in ADAPTERS and tag.positional:
             try:
-                found.append(find_adapter(tag.positional[0], folders))
+                found += list_read_files(find_adapter(tag.positional[0], folders))
             except UnderdrawingError:
                 found.append(Path(tag.positional[0]))
     return found

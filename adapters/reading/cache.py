@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...core.file_state import describe_files
+from .files import list_read_files
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -11,18 +14,17 @@ if TYPE_CHECKING:
 
 
 class AdapterCache:
-    """Reads an adapter once for as long as its file stays the same and every run asks for it."""
+    """Reads an adapter once for as long as its files stay the same and every run asks for it."""
 
     def __init__(self) -> None:
-        self._last: dict[tuple[Path, int, int], Adapter] = {}
-        self._current: dict[tuple[Path, int, int], Adapter] = {}
+        self._last: dict[tuple[Path, str], Adapter] = {}
+        self._current: dict[tuple[Path, str], Adapter] = {}
 
     def read(self, path: Path) -> Adapter:
-        """The adapter in a file. Raises as `load_adapter`."""
+        """The adapter in a file or folder. Raises as `load_adapter`."""
         from .load import load_adapter
 
-        state = path.stat()
-        key = path, state.st_size, state.st_mtime_ns
+        key = path, describe_files(list_read_files(path))
         self._current[key] = self._current.get(key) or self._last.get(key) or load_adapter(path)
         return self._current[key]
 

@@ -68,6 +68,15 @@ def find_part_folders(path: Path) -> list[Path]:
     return [path / part for part in PARTS if (path / part).is_dir() and _in_folder(path / part) is not None]
 
 
+def list_read_files(path: Path) -> list[Path]:
+    """Files that decide what is read for a path, also those that are not there yet: PEFT's configuration beside a file,
+    and everything that is looked for in a folder."""
+    if not path.is_dir():
+        return [path, path.with_name(CONFIG)]
+    folders = [path, *(path / part for part in PARTS)]
+    return [folder / name for folder in folders for name in (*IN_FOLDERS, CONFIG)]
+
+
 def _in_folder(path: Path) -> Path | None:
     return next((path / name for name in IN_FOLDERS if (path / name).is_file()), None)
 
