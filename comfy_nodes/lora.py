@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 MODEL: Input = ("MODEL", {"tooltip": "The model given stays as it is; a changed clone comes out"})
 CLIP: Input = ("CLIP", {"tooltip": "Text encoders; without them only the UNet is changed"})
 
+ALLOW_MISMATCH = "Go on with a LoRA made for another base model, and apply what fits, even if that is nothing"
+
 
 def files() -> Input:
     """The files in the loras folders."""
@@ -61,7 +63,10 @@ class UnderdrawingLoraStack(LoraNode):
         prompt = text("", "Prompt with <lora:name:strength> tags", multiline=True)
         prompt[1]["dynamicPrompts"] = True
         steps = "Steps of the sampler, for tags that count steps; 0: tags give fractions, such as start=0.25"
-        problems = "A tag that cannot be applied stops the run, or is skipped with a line in the receipt"
+        problems = (
+            "A tag that cannot be applied stops the run, or is skipped with a line in the receipt; "
+            "of a LoRA made for another base model, skip applies what fits"
+        )
         return {
             "required": {"model": MODEL, "clip": ("CLIP", {"tooltip": "Text encoders"}), "text": prompt},
             "optional": {
@@ -114,7 +119,8 @@ class UnderdrawingLoraLoader(LoraNode):
             "strength_model": number(1.0, -100.0, 100.0, "Strength on the UNet"),
             "strength_clip": number(1.0, -100.0, 100.0, "Strength on the text encoders"),
         }
-        return {"required": {"model": MODEL, "lora_name": files(), **strengths}, "optional": {"clip": CLIP}}
+        optional = {"clip": CLIP, "allow_mismatch": ("BOOLEAN", {"default": False, "tooltip": ALLOW_MISMATCH})}
+        return {"required": {"model": MODEL, "lora_name": files(), **strengths}, "optional": optional}
 
     @classmethod
     def IS_CHANGED(cls, lora_name: str | None = None, **_: Any) -> str | float:
@@ -130,6 +136,7 @@ class UnderdrawingLoraLoader(LoraNode):
         blocks: str = "",
         clip: Any = None,
         elements: str = "",
+        allow_mismatch: bool = False,
     ) -> Answer:
         """Apply the file to clones."""
         from ..adapters.prompts.block_weights import parse_blocks
@@ -140,7 +147,7 @@ class UnderdrawingLoraLoader(LoraNode):
         self.cache.forget_unused()
         weights = parse_blocks(blocks.strip(), elements.strip()) if (blocks + elements).strip() else None
         requests = [LoraRequest(adapter, strength_model, strength_clip, weights)]
-        model, clip, receipt = apply(model, clip, requests, 0, allow_empty=False)
+        model, clip, receipt = apply(model, clip, requests, 0, allow_empty=allow_mismatch)
         return answer(str(receipt), {"adapters": receipt.to_json()}, model, clip, str(receipt))
 
 
@@ -160,7 +167,8 @@ class UnderdrawingLoraBlocks(UnderdrawingLoraLoader):
         blocks = text("ALL", f"Values with commas, a block (IN04), a range (IN04-OUT05), or {', '.join(PRESETS)}")
         elements = text("", f"Weights by the layer's name: {', '.join(ELEMENT_PRESETS)}, or nothing")
         required = shared["required"] | {"blocks": blocks}
-        return {"required": required, "optional": shared["optional"] | {"elements": elements}}
+        clip, *later = shared["optional"].items()
+        return {"required": required, "optional": dict([clip, ("elements", elements), *later])}
 
 
 def nodes() -> dict[str, type]:

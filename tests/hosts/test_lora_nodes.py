@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 torch.set_num_threads(1)
 NAMES = frozenset(tiny.SD15.modules())
+WIDTHS = {"attn2.to_k": 768, "attn1.to_q": 16}
+"""Layers of one block and the widths of what they read in SD1.5."""
 
 
 @pytest.fixture
@@ -275,6 +277,29 @@ def test_what_cannot_be_applied_stops_or_is_told(
         assert plain == "x "
         assert f"skipped {text}: " in told
         assert changed.patches
+
+
+@pytest.mark.parametrize("name", ["UnderdrawingLoraLoader", "UnderdrawingLoraBlocks"])
+@pytest.mark.parametrize("fits", [True, False])
+def test_a_lora_for_another_base_model_stops_or_is_applied_as_far_as_it_fits(
+    folder: Path, name: str, fits: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    layer = "input_blocks.4.1.transformer_blocks.0"
+    model = Patcher({f"diffusion_model.{layer}.{key}.weight": torch.randn(16, n) for key, n in WIDTHS.items()})
+    tensors: dict[str, Tensor] = {}
+    for key, width in ({**WIDTHS, "attn2.to_k": 2048} if fits else {"attn2.to_k": 2048}).items():
+        stem = f"lora_unet_{layer}.{key}".replace(".", "_")
+        tensors |= {f"{stem}.lora_up.weight": torch.randn(16, 2), f"{stem}.lora_down.weight": torch.randn(2, width)}
+    save_file(tensors, folder / "xl.safetensors")
+    given: dict[str, Any] = {"model": model, "lora_name": "xl.safetensors", "strength_model": 1.0, "strength_clip": 1.0}
+    node = lora.nodes()[name]()
+    with pytest.raises(BadWeights, match="was made for SDXL, and this model is SD 1"):
+        node.load(**given)
+    changed, _, report = node.load(**given, allow_mismatch=True)["result"]
+    assert set(changed.patches) == ({f"diffusion_model.{layer}.attn1.to_q.weight"} if fits else set())
+    assert "skipped 2" in report
+    assert "2 of" in caplog.text
+    assert "were not applied" in caplog.text
 
 
 def test_an_alias_names_a_file_and_other_tags_are_noted(folder: Path, model: Patcher, clip: Clip) -> None:
