@@ -20,12 +20,14 @@ def test_every_step_is_offered() -> None:
 def test_a_step_before_its_turn_names_the_one_that_is_missing(tmp_path: Path) -> None:
     needs = {"judge": "scenes", "vae": "scenes", "latents": "vae", "base": "latents", "control_pose": "base"}
     for step, need in needs.items():
+        folder = tmp_path / step
+        folder.mkdir()
         with pytest.raises(BadParameter, match=f"{step} builds on {need}, .* train {need} first"):
-            check_needs(tmp_path, step)
-        path = find_file(tmp_path, need)
+            check_needs(folder, step)
+        path = find_file(folder, need)
         path.parent.mkdir(exist_ok=True)
         path.touch()
-        check_needs(tmp_path, step)
+        check_needs(folder, step)
 
 
 def test_scenes_are_rendered_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
