@@ -91,7 +91,7 @@ class VaePart(Part):
         return float(-10 * error.square().mean((1, 2, 3)).log10().mean())
 
     def _draw(self, *, whole: bool) -> tuple[Tensor, Tensor]:
-        count, size = (self.batch // 4, 128) if whole else (self.batch, CROP)
+        count, size = (max(self.batch // 4, 1), 128) if whole else (self.batch, CROP)
         chosen = self.choose(len(self._pictures))[:count]
         top, left = (0, 0) if whole else (int(x) for x in torch.randint(0, 9, (2,)) * 8)
         window = (chosen, slice(top, top + size), slice(left, left + size))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EYE = np.array([0, -6.3, 1.6], np.float32)
 PITCH, FIELD = -0.075, math.radians(36)
-PLACE_GAP = 42.0 / 128
+PLACE_GAP = 40.0 / 128
 """Widths of the picture between two places."""
 
 

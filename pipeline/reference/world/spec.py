@@ -92,7 +92,7 @@ def _sample_thing(rng: Generator, place: int) -> Thing:
         kind=kind,
         place=place,
         colour=_choose(rng, TREE_COLOURS if kind == "tree" else COLOURS),
-        aside=float(rng.uniform(-6, 6)),
+        aside=float(rng.uniform(-4, 4)),
         depth=float(rng.uniform(-0.8, 1.2)),
         size=float(rng.uniform(0.9, 1.12)),
         turn=float(rng.uniform(-0.75, 0.75)) * (0.6 if person else 1.0),

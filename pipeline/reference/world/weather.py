@@ -50,7 +50,7 @@ def find_light(spec: SceneSpec) -> Light:
         return Light(_unit(spec.sun * 0.9, -0.6, 1.15), 0.10, _rgb(1.05, 0.98, 0.86), _rgb(0.34, 0.42, 0.54))
     if spec.time == "at sunset":
         way = _unit(side * (1.0 + 0.3 * abs(spec.sun)), -0.4, 0.62)
-        return Light(way, 0.11, _rgb(1.15, 0.60, 0.28), _rgb(0.34, 0.26, 0.42))
+        return Light(way, 0.11, _rgb(1.05, 0.70, 0.42), _rgb(0.38, 0.32, 0.46))
     return Light(_unit(spec.sun * 0.8, -0.6, 1.0), 0.10, _rgb(0.46, 0.54, 0.80), _rgb(0.20, 0.25, 0.46))
 
 

@@ -39,7 +39,7 @@ def test_every_thing_of_the_caption_is_seen_in_its_place(seed: int) -> None:
         assert mask.sum() > 0, "hidden behind others"
         alone = Scene(SceneSpec(things=(thing,)), 64)
         middle = float(np.nonzero(alone.masks[0])[1].mean())
-        assert abs(middle - (32 + 21 * (thing.place - 1))) < 8
+        assert abs(middle - (32 + 20 * (thing.place - 1))) < 6
 
 
 def test_a_ball_is_as_far_as_its_nearest_point() -> None:
