@@ -79,6 +79,8 @@ class ControlPart(Part):
         if start is not None:
             _load_control(self.module, kind, start, self._unet)
         self.module.to(self.device)
+        fresh = ("controlnet_", "up.", "down.", "direct.controlnet_")
+        self.slow = [value for name, value in self.module.named_parameters() if not name.startswith(fresh)]
         self._data = {n: value.to(self.device) for n, value in read_latents(folder / "latents").items()}
         held = read_safetensors(folder / "latents" / "held_out.safetensors")
         self._held = {n: value[:JUDGED].to(self.device) for n, value in held.items()}

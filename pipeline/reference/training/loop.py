@@ -28,14 +28,15 @@ if TYPE_CHECKING:
 
 WARM_UP, FLOOR = 0.02, 0.03
 """Share of the time in which the rate grows; share of the rate that is left at the end."""
-SAVE_EVERY = 180.0
-"""Seconds between checkpoints, each with a validation."""
+SAVE_EVERY, SAVE_SHARE = 180.0, 20
+"""Seconds between checkpoints, each with a validation; and at least so many times what one takes."""
 
 
 class Part(ABC):
     """What is trained. module: trainable parameters; rate: of Muon; batches: samples of a step, on a CPU and a GPU.
 
-    name: of its file in the run's folder. plain: parameters that Adam trains. decay: of the moving average.
+    name: of its file in the run's folder. plain: parameters that Adam trains. slow: those that begin trained. decay:
+    of the moving average.
     """
 
     name = ""
@@ -44,6 +45,7 @@ class Part(ABC):
     decay = 0.999
     module: nn.Module
     plain: Sequence[nn.Parameter] = ()
+    slow: Sequence[nn.Parameter] = ()
 
     def __init__(self, placement: Placement, batch: int = 0) -> None:
         """batch: 0 for that of the device."""
@@ -85,15 +87,16 @@ def train(part: Part, folder: Path, minutes: float, workers: Workers, progress: 
     run = Run(part, folder / f"{part.name}.safetensors")
     torch.manual_seed(1000 * run.state.steps + workers.rank)
     clock = time.monotonic() - run.state.seconds
-    saved = run.state.seconds
+    due = run.state.seconds + SAVE_EVERY
     try:
         while (share := workers.share_first(run.state.seconds / 60 / minutes)) < 1:
             progress(int(1000 * share), 1000, f"{part.name}, step {run.state.steps}")
             run.step(share, workers)
             run.state.seconds = time.monotonic() - clock
-            if workers.rank == 0 and run.state.seconds > saved + SAVE_EVERY:
-                saved = run.state.seconds
+            if workers.rank == 0 and run.state.seconds > due:
                 run.save(progress)
+                now = time.monotonic() - clock
+                due = now + max(SAVE_EVERY, SAVE_SHARE * (now - run.state.seconds))
     finally:
         if workers.rank == 0:
             run.save(progress)
@@ -107,7 +110,7 @@ class Run:
     def __init__(self, part: Part, path: Path) -> None:
         self.part, self.path, self.state = part, path, State()
         trained = (p for p in part.module.parameters() if p.requires_grad)
-        self.optimiser = Muon(trained, part.rate, plain=part.plain)
+        self.optimiser = Muon(trained, part.rate, plain=part.plain, slow=part.slow)
         self.average = Average(part.module, part.decay)
         self.losses: list[Tensor] = []
         if path.exists():

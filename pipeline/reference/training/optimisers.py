@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of Newton-Schulz: a x + b x x' x + c (x x')² x."""
 STEPS = 5
+SLOW = 0.35
+"""Factor on the rate of what begins trained."""
 SMALLEST = 4
 """A matrix with a side up to this long is left to Adam."""
 
 
 class Muon(torch.optim.Optimizer):
-    """plain: parameters for Adam in spite of their shape, such as embeddings. slow: factor on the rate by parameter."""
+    """plain: parameters for Adam in spite of their shape, such as embeddings. slow: those at SLOW times the rate."""
 
     def __init__(
         self,
@@ -33,11 +35,18 @@ class Muon(torch.optim.Optimizer):
         rate: float,
         *,
         plain: Sequence[nn.Parameter] = (),
+        slow: Sequence[nn.Parameter] = (),
         momentum: float = 0.95,
         decay: float = 0.01,
         betas: tuple[float, float] = (0.9, 0.99),
     ) -> None:
-        super().__init__([{"params": list(parameters), "lr": rate, "scale": 1.0}], {})
+        late = {id(parameter) for parameter in slow}
+        every = list(parameters)
+        groups: dict[float, list[nn.Parameter]] = {
+            1.0: [parameter for parameter in every if id(parameter) not in late],
+            SLOW: [parameter for parameter in every if id(parameter) in late],
+        }
+        super().__init__([{"params": g, "lr": rate * s, "scale": s} for s, g in groups.items() if g], {})
         self.plain = {id(parameter) for parameter in plain}
         self.momentum, self.decay, self.betas = momentum, decay, betas
         self.count = 0
