@@ -17,12 +17,11 @@ import torch
 from torch import Tensor
 
 from ...core.errors import BadWeights
-from ..modules.architectures import SUPPORTED
-from ..modules.parts import TEXT_ENCODER_2
 from ..reading.bundled_tokens import CLONEOFSIMO_MARK, ENCODER_KEYS, PREFIX, TokenKey, read_token_key
 from ..reading.dialects.base import ModuleKey, find_dialects, split_key
 from ..reading.files import RawFile
 from ..reading.foreign import KINDS
+from .encoder_pairs import explain_unused, is_numbered, is_of_another_model, read_pair
 from .source import LONGEST_NAME, Source, Tokens, TokenTable
 from .vectors import assign_encoder, bad_key, read_vectors
 
@@ -30,11 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 NAMELESS = frozenset({"*", "emb_params", "embedding", "embeddings", "weight", "vectors"})
-PARAMS, _FLAT, _OUT = "string_to_param", "string_to_param.", "_out"
-_OTHER_ENCODERS = frozenset(
-    {"t5", "t5xxl", "text_encoders_2", "t5_out", "t5xxl_out", "qwen3_4b", "qwen25_7b", "llama", "gemma2_2b", "mistral"}
-)
-_ENCODERS = frozenset({*ENCODER_KEYS, *_OTHER_ENCODERS})
+PARAMS, _FLAT = "string_to_param", "string_to_param."
 MOST_TOKENS = 1000
 
 
@@ -81,41 +76,11 @@ def _params(source: Source) -> TokenTable:
     return _together("A1111", parts)
 
 
-def _pair(source: Source) -> TokenTable:
-    """SDXL: one tensor per text encoder."""
-    table = source.table
-    encoders = {part: read_vectors(table[key], key, source.path) for key, part in ENCODER_KEYS.items() if key in table}
-    rest = [str(key) for key in source.table if key not in ENCODER_KEYS and isinstance(source.table[key], Tensor)]
-    if not encoders:
-        what = f"holds no vectors for a text encoder of {SUPPORTED}: {_explain(rest)}"
-        raise BadWeights(what, where=str(source.path), fix="export the embedding for one of these models")
-    notes = [f"{len(rest)} other tensors are not used: {_explain(rest)}"] if rest else []
-    counts = {part: rows.shape[0] for part, rows in encoders.items()}
-    if len(set(counts.values())) > 1:
-        notes.append(f"the text encoders have different numbers of vectors: {counts}")
-    layout = "SDXL" if len(encoders) == 2 else "SDXL, second encoder only" if TEXT_ENCODER_2 in encoders else "clip_l"
-    return TokenTable(layout, {source.name: encoders}, tuple(notes))
-
-
-def _explain(keys: list[str]) -> str:
-    """What tensors are that no text encoder of ours reads."""
-    kinds = {
-        key: "added behind the text encoder, OneTrainer's output embedding"
-        if key.endswith(_OUT)
-        else "for a text encoder of SD3, Flux or another model"
-        if key in _OTHER_ENCODERS
-        else ""
-        for key in keys[:4]
-    }
-    return ", ".join(f"{key[:40]} ({kind})" if kind else key[:40] for key, kind in kinds.items())
-
-
-def _is_of_another_model(key: Any) -> bool:
-    return key in _OTHER_ENCODERS or (isinstance(key, str) and key.endswith(_OUT) and key[: -len(_OUT)] in _ENCODERS)
-
-
 def _kohya(source: Source) -> TokenTable:
-    return _single(source, source.name, "emb_params", source.table["emb_params"], "kohya")
+    found = _single(source, source.name, "emb_params", source.table["emb_params"], "kohya")
+    rest = [str(key) for key, value in source.table.items() if key != "emb_params" and isinstance(value, Tensor)]
+    notes = (f"{len(rest)} other tensors are not used: {explain_unused(rest)}",) if rest else ()
+    return replace(found, notes=(*found.notes, *notes))
 
 
 def _list(source: Source) -> TokenTable:
@@ -221,9 +186,10 @@ LAYOUTS: tuple[tuple[Callable[[Source], bool], Callable[[Source], TokenTable]], 
     (lambda source: isinstance(source.content, list | tuple) and bool(source.content), _list),
     (lambda source: any(key == PARAMS or str(key).startswith(_FLAT) for key in source.table), _params),
     (_carries_tokens, _bundled),
-    (_holds(*ENCODER_KEYS), _pair),
+    (_holds(*ENCODER_KEYS), read_pair),
+    (lambda source: bool(source.table) and all(map(is_numbered, source.table)), read_pair),
     (_holds("emb_params"), _kohya),
-    (lambda source: bool(source.table) and all(map(_is_of_another_model, source.table)), _pair),
+    (lambda source: bool(source.table) and all(map(is_of_another_model, source.table)), read_pair),
     (lambda source: bool(source.table), _named),
 )
 
