@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 
     from ..files import RawFile
 
+ALPHAS = ("lora.alpha", "lora_linear_layer.alpha", "_lora.alpha")
+"""Alpha beside factors that have a layer of their own."""
 OTHERS = (
-    *("alpha", "scale", "dora_scale", "bias", "lora.alpha"),
+    *("alpha", "scale", "dora_scale", "bias", *ALPHAS),
     *(f"hada_{name}" for name in ("w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2")),
     *(f"lokr_{name}" for name in ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b", "t2")),
     *("a1.weight", "a2.weight", "b1.weight", "b2.weight", "bm.weight", "on_input"),
@@ -116,7 +118,7 @@ def split_key(key: str) -> tuple[str, str] | None:
             return ".".join(steps[:-length]), plain
     for suffix in KNOWN:
         if key.endswith(f".{suffix}"):
-            return key[: -len(suffix) - 1], "alpha" if suffix == "lora.alpha" else suffix
+            return key[: -len(suffix) - 1], "alpha" if suffix in ALPHAS else suffix
     return None
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..files import RawFile
 
-_KEY = re.compile(rf"({UNET}|{TEXT_ENCODER}):(\d+):(up|down)")
+_KEY = re.compile(rf"({UNET}|{TEXT_ENCODER}):(\d+):(?:(up|down)|(.+))")
 ATTENTION, EXTENDED, ENCODER = 144, 224, 48
 """Modules of SD1's UNet, of its extended set, and of its text encoder."""
 _SIDES = {"lora_up.weight": "up", "lora_down.weight": "down"}
@@ -109,7 +109,7 @@ def locate(key: str, file: RawFile) -> ModuleKey | Rejection:
     names = list_names(part, count, early=part == UNET and _is_early(file))
     if number >= len(names):
         return Rejection(f"number {number} of {len(names)} modules")
-    return ModuleKey(names[number], f"lora_{found[3]}.weight")
+    return ModuleKey(names[number], f"lora_{found[3]}.weight" if found[3] else found[4])
 
 
 def _is_early(file: RawFile) -> bool:

@@ -16,7 +16,7 @@ from .base import PEFT, Dialect, ModuleKey, Rejection, find_dotted, find_module,
 if TYPE_CHECKING:
     from ..files import RawFile
 
-_PROCESSOR = re.compile(r"(.+)\.processor\.(to_q|to_k|to_v|to_out)_lora\.(up|down)\.weight")
+_PROCESSOR = re.compile(r"(.+)\.processor\.(to_q|to_k|to_v|to_out)_lora\.(?:(up|down)\.weight|(.+))")
 _ENCODER = re.compile(r"(text_model\.|encoder\.layers\.)")
 
 
@@ -27,7 +27,7 @@ def locate(key: str, file: RawFile) -> ModuleKey | Rejection:
     part, rest = split_part(strip_wrappers(key))
     if old := _PROCESSOR.fullmatch(rest):
         name = f"{old[1]}.{old[2]}" + (".0" if old[2] == "to_out" else "")
-        return find_module(part or UNET, name, f"lora_{old[3]}.weight")
+        return find_module(part or UNET, name, f"lora_{old[3]}.weight" if old[3] else old[4])
     if part is not None:
         return find_dotted(part, rest)
     found = find_dotted(file.lone_encoder if _ENCODER.match(rest) else UNET, rest)

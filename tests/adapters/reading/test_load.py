@@ -141,6 +141,41 @@ def test_old_attention_processors(tmp_path: Path) -> None:
     assert f"{blocks[1]}.to_q" in adapter.modules
 
 
+PROCESSOR = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.processor.to_q_lora"
+POSITION = "unet:3"
+LAYER = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.lora_linear_layer"
+
+
+@pytest.mark.parametrize("stem", [PROCESSOR, LAYER])
+def test_alpha_beside_factors_of_old_files(stem: str, tmp_path: Path) -> None:
+    factors = {f"{stem}.down.weight": torch.ones(2, 8), f"{stem}.up.weight": torch.ones(8, 2)}
+    adapter = load_adapter(saved(tmp_path, {**factors, f"{stem}.alpha": torch.tensor(8.0)}))
+    (delta,) = adapter.modules.values()
+    assert delta.change(torch.zeros(8, 8))[0, 0] == 8
+    assert not adapter.unused
+
+
+@pytest.mark.parametrize("stem", [PROCESSOR, LAYER, POSITION])
+def test_an_unknown_sibling_refuses_the_module_of_old_files(stem: str, tmp_path: Path) -> None:
+    dot, end = (":", "") if stem == POSITION else (".", ".weight")
+    count = 144 if stem == POSITION else 1
+    tensors: dict[str, torch.Tensor] = {}
+    for number in range(count):
+        own = f"unet:{number}" if stem == POSITION else stem
+        tensors[f"{own}{dot}down{end}"] = torch.ones(2, 8)
+        tensors[f"{own}{dot}up{end}"] = torch.ones(8, 2)
+    tensors[f"{stem}{dot}gate"] = torch.ones(8)
+    if count == 1:
+        with pytest.raises(BadWeights, match="gate is not known"):
+            load_adapter(saved(tmp_path, tensors))
+        return
+    adapter = load_adapter(saved(tmp_path, tensors))
+    assert len(adapter.modules) == count - 1
+    assert {key for key in adapter.unused if key.startswith(f"{stem}:")} == {
+        f"{stem}:{word}" for word in ("down", "up", "gate")
+    }
+
+
 def test_alpha_from_the_header_and_from_the_config(tmp_path: Path) -> None:
     name = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
     up, down = torch.randn(8, 4), torch.randn(4, 8)
