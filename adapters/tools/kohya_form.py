@@ -37,7 +37,7 @@ def find_alpha(scale: float, rank: int) -> float:
     """The alpha that gives a scale, alpha / rank: the float32 that a trainer stored where there is one."""
     product = scale * rank
     single = torch.tensor(product, dtype=torch.float32).item()
-    return single if single / rank == scale else product
+    return single if rank and single / rank == scale else product
 
 
 def find_alpha_dtype(adapter: Adapter) -> torch.dtype | None:

@@ -101,6 +101,9 @@ def make_factor_tensors(up: Tensor, down: Tensor, kernel: tuple[int, ...], dtype
     """kohya's tensors of up [O, r] @ down [r, I*k*k] at scale 1. Raises BadWeights for what the dtype cannot hold."""
     rank = down.shape[0]
     if kernel:
+        if not down.numel() or down.shape[1] % math.prod(kernel):
+            what = f"its factors for {down.shape[1]} inputs fit no convolution with a kernel of {list(kernel)}"
+            raise BadWeights(what, fix="check which base model it was made for")
         up, down = up.reshape(*up.shape, *(1 for _ in kernel)), down.reshape(rank, -1, *kernel)
     pair = {"lora_up.weight": up.to(dtype).contiguous(), "lora_down.weight": down.to(dtype).contiguous()}
     if not all(bool(torch.isfinite(tensor).all()) for tensor in pair.values()):

@@ -162,3 +162,12 @@ def test_official_files_with_themselves(tmp_path: Path, file: str) -> None:
     for name, delta in adapter.modules.items():
         exact = change(delta)
         assert (exact - change(both.modules[name])).norm() <= 1e-5 * exact.norm() + 1e-7
+
+
+def test_factors_that_fit_no_kernel_are_refused_by_name(tmp_path: Path) -> None:
+    stem = "lora_unet_down_blocks_0_resnets_0_conv1"
+    adapter = made(
+        tmp_path, "flat", {f"{stem}.lora_up.weight": torch.ones(8, 2), f"{stem}.lora_down.weight": torch.ones(2, 8)}
+    )
+    with pytest.raises(BadWeights, match=r"fit no convolution with a kernel of \[3, 3\]"):
+        merge([(adapter, 1)], tmp_path / "out.safetensors")

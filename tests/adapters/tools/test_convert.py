@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from tempfile import mkdtemp
@@ -312,3 +313,11 @@ def test_names_come_back_as_they_were_spelt(tmp_path: Path, naming: Naming, modu
     back = load_file(tmp_path / "back.safetensors")
     assert back.keys() == tensors.keys()
     assert all(torch.equal(back[key], tensors[key]) for key in tensors)
+
+
+@pytest.mark.parametrize("naming", ["kohya", "peft", "diffusers"])
+def test_factors_of_no_rank_raise_nothing_raw(naming: Naming, tmp_path: Path) -> None:
+    tensors = {f"{STEM}.lora_up.weight": torch.zeros(8, 0), f"{STEM}.lora_down.weight": torch.zeros(0, 8)}
+    with contextlib.suppress(BadWeights):
+        adapter = made(tmp_path, tensors)
+        convert(adapter, tmp_path / ("out" if naming == "peft" else "out.safetensors"), naming)
