@@ -1,7 +1,7 @@
 """What stood where patched tensors stand now: one record for all Patchers of a process, known by the patched tensor.
 
-The record follows the tensor and not the Patcher, so that originals are found by whoever looks at the model next, and
-go when the patched tensor goes.
+The record follows the tensor and not the Patcher, so that originals are found by whoever looks at the model next, also
+in a copy of a dict of tensors, and go when the patched tensor goes.
 """
 
 from __future__ import annotations

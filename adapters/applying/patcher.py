@@ -130,10 +130,7 @@ class Patcher:
     def _restore(self, patched: Patched, addresses: Iterable[Address]) -> None:
         for address in addresses:
             part, key = address
-            now = self._parts[part].get(key)
             self._parts[part].put(key, patched.pop(address).original)
-            if now is not None:
-                ORIGINALS.remove(now)
 
     def _find_scales(self, plan: Plan) -> dict[Address, Address]:
         """Weight that is to be patched → its scale, which may have to grow with it."""

@@ -161,3 +161,24 @@ def test_a_record_is_of_one_tensor_and_goes_with_it() -> None:
     del patched
     gc.collect()
     assert not originals._held
+
+
+def test_copies_of_a_state_dict_find_the_originals_in_any_order(adapters: list[Adapter]) -> None:
+    first: dict[str, Tensor] = dict(tiny_model(LAYERS).state_dict())
+    before = dict(first)
+    content = {name: tensor.clone() for name, tensor in first.items()}
+    patcher = Patcher(unet=first)
+    patcher.set([(adapters[0], 1, 1)])
+    second = dict(first)
+    Patcher(unet=second).clear()
+    patcher.clear()
+    assert same(first, before, content)
+    assert same(second, before, content)
+    patcher.set([(adapters[0], 1, 1)])
+    third = dict(first)
+    other = Patcher(unet=third)
+    other.set([(adapters[1], 1, 1)])
+    Patcher(unet=first).clear()
+    other.clear()
+    assert same(first, before, content)
+    assert same(third, before, content)
