@@ -10,6 +10,7 @@ import torch
 from ...core.errors import BadWeights
 from ..deltas.base import count_columns
 from ..deltas.lowrank import LowRank
+from .float8 import FLOAT8, check_reach
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,6 +100,8 @@ def _check_range(total: Tensor, written: Tensor, base: Tensor) -> None:
     """Raise BadWeights when what was written is no finite number; total is what it was cast from."""
     if not total.numel():
         return
+    if written.dtype in FLOAT8 and bool(torch.isfinite(base.to(torch.float32)).all()):
+        check_reach(total, written.dtype)
     low, high = torch.aminmax(total)
     if float(torch.maximum(-low, high)) <= torch.finfo(written.dtype).max or bool(
         torch.isfinite(written.to(torch.float32)).all()

@@ -171,14 +171,14 @@ class BakedWeights:
         base = source.value(key) if key in source.entries else torch.zeros(entry.shape, dtype=dtype)
         rounded = storage.is_coarse and self._dtype is None
         total = base.to(torch.float32 if rounded or storage.scale else dtype, copy=True)
+        scale = source.tensor(storage.scale) if storage.scale else None
         try:
             self._add_changes(total, base, targets)
+            if not rounded:
+                return self._cast(key, total)
+            codes, grown = storage.encode(total, scale)
         except BadWeights as error:
             raise BadWeights(error.what, where=where, fix=error.fix) from error
-        if not rounded:
-            return self._cast(key, total)
-        scale = source.tensor(storage.scale) if storage.scale else None
-        codes, grown = storage.encode(total, scale)
         if grown is not None and storage.scale is not None:
             self.scales[storage.scale] = grown
         written = storage.decode(codes, grown)

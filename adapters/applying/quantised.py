@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ...core.errors import BadWeights
+from .float8 import FLOAT8, check_reach
 from .quantised_names import (
     BY_ROWS,
     FORMAT_TEXT,
@@ -22,6 +23,7 @@ from .quantised_names import (
     PLAIN_FORMATS,
     SCALES,
     WIDTH_NAMES,
+    find_format,
     is_suspect,
     list_companions,
     name_packing,
@@ -36,11 +38,6 @@ if TYPE_CHECKING:
 
     Read = Callable[[str], Tensor]
 
-FLOAT8 = frozenset(
-    getattr(torch, name)
-    for name in ("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz")
-    if hasattr(torch, name)
-)
 PLAIN = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
 _FIX = "use the model before it was quantised, in float16, bfloat16 or fp8 with a scale"
 
@@ -71,6 +68,8 @@ class Storage:
     def encode(self, value: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Codes and scale for a float32 weight; the scale stays as it is where its codes reach, and grows elsewhere."""
         if scale is None:
+            if self.dtype in FLOAT8:
+                check_reach(value, self.dtype)
             return value.to(self.dtype), None
         grown = self._grow(value, scale)
         divisor = self._spread(grown.to(torch.float32) * self.factor, value.shape)
@@ -134,7 +133,8 @@ class StorageIndex:
     def find(self, key: str, dtype: torch.dtype, shape: Sequence[int]) -> Storage:
         """How the tensor of that name is stored. Raises BadWeights for what cannot be computed with, by name."""
         beside = self._companions.get(key, {})
-        self._check_format(key, beside)
+        if dtype not in PLAIN or "" not in self._formats:
+            self._check_format(key, beside)
         scales = [name for name in beside if name in SCALES]
         if dtype in PLAIN:
             self._check_plain(key, beside)
@@ -162,10 +162,10 @@ class StorageIndex:
         ]
 
     def _check_format(self, key: str, beside: Mapping[str, str]) -> None:
-        owner = key.removesuffix(".weight")
-        named = (
-            read_layer_format(self._read(beside[FORMAT_TEXT])) if FORMAT_TEXT in beside else self._formats.get(owner)
-        )
+        if FORMAT_TEXT in beside:
+            named = read_layer_format(self._read(beside[FORMAT_TEXT]))
+        else:
+            named = find_format(self._formats, key.removesuffix(".weight")) if self._formats else None
         if named is not None and named not in PLAIN_FORMATS:
             raise _refuse(key, f"is stored as {named}")
         if "weight_format" in beside and bool(self._read(beside["weight_format"]).any()):

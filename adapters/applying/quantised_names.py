@@ -43,6 +43,7 @@ PACKED_ENDINGS = {
 }
 """Ending of a key → how the weights of such a file are stored, which nothing here reads."""
 MAX_TEXT = 1 << 24
+_UNREADABLE = "a format that cannot be read"
 
 
 def is_suspect(name: str) -> bool:
@@ -82,13 +83,20 @@ def list_companions(keys: Iterable[str]) -> dict[str, dict[str, str]]:
 
 
 def read_formats(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Layer → format, of ComfyUI's entry in a file's header."""
+    """Layer → format, of ComfyUI's entry in a file's header; under "" that of all layers, if it cannot be read."""
     text = metadata.get(HEADER, "")
     try:
-        layers = json.loads(text[:MAX_TEXT])["layers"] if text else {}
+        layers = json.loads(text[:MAX_TEXT]).get("layers", {}) if text else {}
         return {name: _name_format(entry) for name, entry in layers.items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return {}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return {"": _UNREADABLE}
+
+
+def find_format(formats: Mapping[str, str], layer: str) -> str | None:
+    """A layer's format; the header may leave out the prefix that the layers of a whole checkpoint have."""
+    steps = layer.split(".")
+    names = (".".join(steps[begin:]) for begin in range(len(steps)))
+    return next((formats[name] for name in names if name in formats), formats.get(""))
 
 
 def read_layer_format(text: Tensor) -> str:
@@ -96,12 +104,12 @@ def read_layer_format(text: Tensor) -> str:
     try:
         return _name_format(json.loads(bytes(text.flatten()[:65536].tolist())))
     except (ValueError, TypeError, RecursionError):
-        return "a format that cannot be read"
+        return _UNREADABLE
 
 
 def _name_format(entry: object) -> str:
     """Its name; what changes the meaning of the codes is part of it."""
     if not isinstance(entry, dict):
-        return "a format that cannot be read"
+        return _UNREADABLE
     name = str(entry.get("format", "a format without a name"))[:40]
     return f"{name} with convrot" if entry.get("convrot") else name

@@ -235,6 +235,42 @@ def test_formats_in_the_header_count(adapter: Adapter, tmp_path: Path) -> None:
         bake(tmp_path / "base.safetensors", [(adapter, 1.0, 1.0)], tmp_path / "out.safetensors")
 
 
+def test_formats_count_without_the_prefix_of_a_checkpoint(adapter: Adapter, tmp_path: Path) -> None:
+    layers = {LAYER: {"format": "nvfp4"}}
+    save_file(
+        {f"{KEY}.weight": weight().to(E4M3), f"{KEY}.weight_scale": torch.tensor(0.5)},
+        tmp_path / "base.safetensors",
+        {"_quantization_metadata": json.dumps({"layers": layers})},
+    )
+    with pytest.raises(BadWeights, match="is stored as nvfp4"):
+        bake(tmp_path / "base.safetensors", [(adapter, 1, 1)], tmp_path / "baked.safetensors")
+
+
+def test_a_table_of_formats_that_cannot_be_read_refuses_codes_only(adapter: Adapter, tmp_path: Path) -> None:
+    header = {"_quantization_metadata": "{{"}
+    save_file({f"{KEY}.weight": weight().half()}, tmp_path / "plain.safetensors", header)
+    bake(tmp_path / "plain.safetensors", [(adapter, 1, 1)], tmp_path / "baked.safetensors")
+    scaled = {f"{KEY}.weight": weight().to(E4M3), f"{KEY}.weight_scale": torch.tensor(0.5)}
+    save_file(scaled, tmp_path / "scaled.safetensors", header)
+    with pytest.raises(BadWeights, match="a format that cannot be read"):
+        bake(tmp_path / "scaled.safetensors", [(adapter, 1, 1)], tmp_path / "baked.safetensors")
+
+
+@pytest.mark.parametrize("dtype", sorted(FLOAT8, key=str))
+def test_more_than_plain_eight_bits_hold_is_refused_and_not_cut(
+    adapter: Adapter, tmp_path: Path, dtype: torch.dtype
+) -> None:
+    layer = {f"{OWN}.weight": weight().to(dtype)}
+    original = layer[f"{OWN}.weight"]
+    with pytest.raises(BadWeights, match="the most that float8"):
+        Patcher(unet=layer).set([(adapter, 1e8, 1)])
+    assert layer[f"{OWN}.weight"] is original
+    if dtype in (E4M3, torch.float8_e5m2):
+        save_file({f"{KEY}.weight": original}, tmp_path / "base.safetensors")
+        with pytest.raises(BadWeights, match="the most that float8"):
+            bake(tmp_path / "base.safetensors", [(adapter, 1e8, 1)], tmp_path / "baked.safetensors")
+
+
 def test_gguf_is_named(adapter: Adapter, tmp_path: Path) -> None:
     for name in ("model.gguf", "model.safetensors"):
         (tmp_path / name).write_bytes(b"GGUF" + bytes(200))
