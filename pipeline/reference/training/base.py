@@ -29,7 +29,7 @@ class BasePart(Part):
     """Predicts the noise from the noisy latents and the caption."""
 
     name = "base"
-    batches = (16, 256)
+    batches = (16, 512)
     decay = 0.998
 
     def __init__(self, placement: Placement, latents: Path, *, start: Path | None = None, batch: int = 0) -> None:

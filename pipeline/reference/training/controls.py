@@ -55,7 +55,7 @@ class ControlPart(Part):
     """One ControlNet on the finished base. maps: uint8 [N, H, W, 3] of the scenes of the latents, and of the judged."""
 
     rate = 2.5e-3
-    batches = (12, 128)
+    batches = (12, 256)
     decay = 0.998
 
     def __init__(

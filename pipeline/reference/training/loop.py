@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import torch
 
+from ....core.errors import BadWeights
 from ....core.tensor_files.safetensors_io import read_header, read_safetensors, write_safetensors
 from .optimisers import Average, Muon
 from .workers import Workers
@@ -131,10 +132,13 @@ class Run:
         self.state.samples += self.part.batch * workers.count
 
     def save(self, progress: Progress) -> None:
-        """Validate the average, and write everything."""
+        """Validate the average, and write everything. Raises BadWeights, and writes nothing, when the loss is lost."""
         module, state = self.part.module, self.state
-        self.average.swap(module)
         recent = {"loss": float(torch.stack(self.losses).mean())} if self.losses else {}
+        if not all(map(math.isfinite, recent.values())):
+            what = f"has no finite loss any more at step {state.steps}"
+            raise BadWeights(what, where=self.part.name, fix="run it again: it goes on from the last checkpoint")
+        self.average.swap(module)
         state.measures = {**recent, **self.part.validate()}
         self.average.swap(module)
         tensors = {f"module.{name}": value.detach() for name, value in module.named_parameters()}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from underdrawing.core.errors import Cancelled
+from underdrawing.core.errors import BadWeights, Cancelled
 from underdrawing.core.networks.placement import Placement
 from underdrawing.core.progress import Progress
 from underdrawing.pipeline.reference.training.loop import Part, Run, find_rate, read_average, read_state, train
@@ -81,6 +81,20 @@ def test_a_state_holds_everything(tmp_path: Path) -> None:
     assert all(torch.equal(value, again.average.values[name]) for name, value in run.average.values.items())
     assert "step 3" in progress.lines[0]
     assert "validation" in progress.lines[0]
+
+
+def test_a_lost_run_leaves_the_last_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "line.safetensors"
+    run = Run(Line(), path)
+    run.step(0.5, Workers())
+    run.save(Progress())
+    before = path.read_bytes()
+    with torch.no_grad():
+        next(run.part.module.parameters())[:] = float("nan")
+    run.step(0.5, Workers())
+    with pytest.raises(BadWeights, match="has no finite loss any more at step 2"):
+        run.save(Progress())
+    assert path.read_bytes() == before
 
 
 def test_the_end_is_the_average(tmp_path: Path) -> None:
