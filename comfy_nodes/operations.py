@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..core.file_names import check_typed_name
+from ..core.file_names import check_relative_name, check_typed_name
 from ..core.operation import Job, run
 from ..core.operation_registry import group_title, operations
 from . import host, inputs
@@ -160,8 +160,6 @@ def _slot_files(slot: Slot, given: Any) -> list[Path]:
 
 def _target_path(operation: OperationType, given: dict[str, Any], values: dict[str, Value], job: Job) -> Path:
     """Where the new file goes: into the host's first folder of its kind. Raises BadParameter, WriteFailed."""
-    from ..adapters.prompts.library import check_name
-
     target = operation.target()
     if target is None or target.kind in IN_MEMORY:
         return Path()
@@ -169,7 +167,9 @@ def _target_path(operation: OperationType, given: dict[str, Any], values: dict[s
     name = str(given.get("filename", "")).strip()
     if not name and target.name_optional:
         name = str(given[input_name(operation.slots()[0])]).rpartition(".")[0]
-    path = job.host.folders(target.kind)[0] / check_name(f"{name.removesuffix(suffix)}{suffix}" if name else name)
+    path = job.host.folders(target.kind)[0] / check_relative_name(
+        f"{name.removesuffix(suffix)}{suffix}" if name else name
+    )
     job.check_free(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     return path

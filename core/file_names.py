@@ -8,12 +8,14 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from .errors import BadParameter
 
 LONGEST = 255
 """Bytes of one part of a path."""
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?", re.IGNORECASE)
 _MARKS = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 """Unicode's categories of control and direction characters, lone surrogates, private use and line separators."""
 
@@ -33,4 +35,31 @@ def check_typed_name(name: str, where: str) -> str:
     if fault := find_name_fault(name):
         shown = name[:60].encode("unicode_escape").decode()
         raise BadParameter(f"'{shown}' cannot be the name of a file: {fault}", where=where, fix="choose another name")
+    return name
+
+
+def check_relative_name(name: str) -> str:
+    """A name, or sub-folder/name, if it can be one below any folder. Raises BadParameter and says why not: a path, a device, controls, ..."""
+    parts = name.split("/")
+    faults = {
+        "it is empty": not name.strip(),
+        find_name_fault(name): bool(find_name_fault(name)),
+        "it is a path with a drive, a stream or a scheme": ":" in name,
+        "it holds a backslash": "\\" in name,
+        "it starts in the home folder": name.startswith("~"),
+        "it is an absolute path or has an empty part": "" in parts,
+        "it leaves its folder": any(part in {".", ".."} for part in parts),
+        "a part ends in a dot or begins or ends in a blank": any(
+            part != part.strip() or part.endswith(".") for part in parts
+        ),
+        "it names a device": any(_DEVICE.fullmatch(part.strip()) for part in parts),
+        "it holds a character that no file name has": any(mark in '<>"|?*' for mark in name),
+    }
+    if fault := next((what for what, wrong in faults.items() if wrong), ""):
+        shown = name[:60].encode("unicode_escape").decode()
+        raise BadParameter(
+            f"this cannot be the name of a file: {fault}",
+            where=f"'{shown}'",
+            fix="write the file's name, or sub-folder/name",
+        )
     return name

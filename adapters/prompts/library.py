@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.errors import BadParameter, UnknownName
-from ...core.file_names import LONGEST, find_name_fault
+from ...core.file_names import LONGEST, check_relative_name
 
 EXTENSIONS = (".safetensors", ".pt", ".ckpt", ".bin")
 RESERVED = frozenset({"none", "addams"})
 """Aliases that A1111 never accepts, in lower case: every other training run is called that."""
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ class Library:
         exact, so that "Foo" and "foo" can both be named; A1111 knows stems and aliases in their exact case only.
         Raises BadParameter when several files answer (they are listed), or when it cannot be a name; UnknownName.
         """
-        target = _normal(check_name(name))
+        target = _normal(check_relative_name(name))
         for fold in (_normal, _folded):
             for text in (target, self._without_extension(target)):
                 for key in _KEYS:
@@ -126,33 +124,6 @@ _KEYS: tuple[Callable[[Entry], str], ...] = (
     lambda entry: entry.stem,
     lambda entry: "" if entry.alias.casefold() in RESERVED else entry.alias,
 )
-
-
-def check_name(name: str) -> str:
-    """The name, if it can be one. Raises BadParameter and says why not: a path, a device, controls, ..."""
-    parts = name.split("/")
-    faults = {
-        "it is empty": not name.strip(),
-        find_name_fault(name): bool(find_name_fault(name)),
-        "it is a path with a drive, a stream or a scheme": ":" in name,
-        "it holds a backslash": "\\" in name,
-        "it starts in the home folder": name.startswith("~"),
-        "it is an absolute path or has an empty part": "" in parts,
-        "it leaves its folder": any(part in {".", ".."} for part in parts),
-        "a part ends in a dot or begins or ends in a blank": any(
-            part != part.strip() or part.endswith(".") for part in parts
-        ),
-        "it names a device": any(_DEVICE.fullmatch(part.strip()) for part in parts),
-        "it holds a character that no file name has": any(mark in '<>"|?*' for mark in name),
-    }
-    if fault := next((what for what, wrong in faults.items() if wrong), ""):
-        shown = name[:60].encode("unicode_escape").decode()
-        raise BadParameter(
-            f"this cannot be the name of a file: {fault}",
-            where=f"'{shown}'",
-            fix="write the file's name, or sub-folder/name",
-        )
-    return name
 
 
 def _normal(text: str) -> str:
