@@ -10,7 +10,7 @@ import click
 
 from ..core.errors import BadParameter, UnderdrawingError
 from ..core.operation import Job, WeightedLora, run
-from ..core.operation_files import write_results
+from ..core.operation_files import find_targets, write_results
 from ..core.report_text import escape_controls, printable
 from .progress import CommandLine
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ..core.operation import Report
     from ..core.operation_registry import OperationType
     from ..core.params import Value
-    from ..core.slots import Slot
 
 OUTPUT, JSON = "output", "as_json"
 STRENGTHS = {
@@ -43,8 +42,8 @@ def run_operation(operation: OperationType, values: dict[str, Any]) -> int:
         code = _finish(report, write_results(report, inputs, OUTPUT), as_json)
         _print(report.data, [report], as_json)
         return code
-    code, targets = 0, _targets(operation, inputs, each)
-    files = list(targets)
+    code, written = 0, operation.target()
+    targets = find_targets(operation, each.kind, inputs[each.name], inputs.get(OUTPUT))
     for file, target in targets.items():
         one = {**inputs, each.name: file, **({} if target is None else {OUTPUT: target})}
         try:
@@ -52,12 +51,12 @@ def run_operation(operation: OperationType, values: dict[str, Any]) -> int:
             code = max(code, _finish(report, write_results(report, one, OUTPUT), as_json, file))
             reports.append(report)
         except UnderdrawingError as error:
-            if isinstance(error, BadParameter) and _writes_one_file(operation):
+            if isinstance(error, BadParameter) and written is not None and written.suffix:
                 raise
             click.echo(f"underdrawing: {printable(error, 600)}", err=True)
             code = 1
     if reports:
-        _print([report.data for report in reports] if len(files) > 1 else reports[0].data, reports, as_json)
+        _print([report.data for report in reports] if len(targets) > 1 else reports[0].data, reports, as_json)
     return code
 
 
@@ -102,39 +101,6 @@ def _loaded(operation: OperationType, inputs: dict[str, Any]) -> dict[str, Any]:
 
     poses = {slot.name for slot in operation.slots() if slot.kind == "poses"}
     return {name: read_poses(value) if name in poses else value for name, value in inputs.items()}
-
-
-def _writes_one_file(operation: OperationType) -> bool:
-    target = operation.target()
-    return target is not None and target.suffix != ""
-
-
-def _targets(operation: OperationType, inputs: dict[str, Any], slot: Slot) -> dict[Path, Path | None]:
-    """Files, and for each where its results go, where they do not all go to the place that was named.
-
-    Raises BadParameter where two would have the same name, BadImage for a folder without poses.
-    """
-    from ..core.poses.inputs import expand_pose_files
-
-    target, output = operation.target(), inputs.get(OUTPUT)
-    if slot.kind != "poses" or target is None or not isinstance(output, Path):
-        return dict.fromkeys(inputs[slot.name])
-    files, several = expand_pose_files(inputs[slot.name])
-    _check_names(files)
-    if not target.suffix or not (several or output.is_dir()):
-        return dict.fromkeys(files)
-    if output.is_file():
-        what = "is a file, and several poses are changed"
-        raise BadParameter(what, where=str(output), fix="name a folder for them")
-    return {file: output / f"{file.stem}{target.suffix}" for file in files}
-
-
-def _check_names(files: Sequence[Path]) -> None:
-    names: dict[str, Path] = {}
-    for file in files:
-        other = names.setdefault(file.stem.lower(), file)
-        if other != file:
-            raise BadParameter(f"{other} and {file} would give the same map", fix="write them into two folders")
 
 
 def _finish(report: Report, files: Sequence[Path], as_json: bool, source: Path | None = None) -> int:

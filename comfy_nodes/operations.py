@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..core.file_names import check_relative_name, check_typed_name
-from ..core.operation import Job, run
+from ..core.file_names import check_typed_name
+from ..core.operation import Job, run_alone
+from ..core.operation_files import find_new_file
 from ..core.operation_registry import group_title, operations
 from . import host, inputs
 from .annotators import camel, disabled_node
@@ -71,16 +72,14 @@ class OperationNode:
         operation = self.operation
         values: dict[str, Value] = {f.name: given[f.name] for f in operation.fields() if f.name in given}
         chosen: dict[str, Any] = {slot.name: _slot_value(slot, given[input_name(slot)]) for slot in operation.slots()}
-        consent, overwrite = operation.spec.consent, bool(given.get("overwrite"))
-        job = Job(host.HOOKS, consent=not consent or bool(given.get(consent.name)), overwrite=overwrite)
+        job = Job(host.HOOKS, consent=operation.spec.is_agreed(given), overwrite=bool(given.get("overwrite")))
         target = operation.target()
-        if target is not None:
-            chosen[target.name] = _target_path(operation, given, values, job)
-        report = run(operation, chosen, values, job)
-        for note in report.notes:
-            host.HOOKS.note(f"{operation.spec.title}: {note}")
-        if report.errors:
-            raise report.errors[0]
+        if target is not None and target.kind in IN_MEMORY:
+            chosen[target.name] = Path()
+        elif target is not None:
+            source = str(given.get(input_name(operation.slots()[0]), ""))
+            chosen[target.name] = find_new_file(operation, given.get("filename", ""), values, job, source)
+        report = run_alone(operation, chosen, values, job, operation.spec.title)
         WRITTEN.add(self.step(given), report.files)
         return _outputs(operation, report)
 
@@ -156,23 +155,6 @@ def _slot_files(slot: Slot, given: Any) -> list[Path]:
             return [Path(given)]
         case _:
             return []
-
-
-def _target_path(operation: OperationType, given: dict[str, Any], values: dict[str, Value], job: Job) -> Path:
-    """Where the new file goes: into the host's first folder of its kind. Raises BadParameter, WriteFailed."""
-    target = operation.target()
-    if target is None or target.kind in IN_MEMORY:
-        return Path()
-    suffix = operation().suffix(operation.params(**values))
-    name = str(given.get("filename", "")).strip()
-    if not name and target.name_optional:
-        name = str(given[input_name(operation.slots()[0])]).rpartition(".")[0]
-    path = job.host.folders(target.kind)[0] / check_relative_name(
-        f"{name.removesuffix(suffix)}{suffix}" if name else name
-    )
-    job.check_free(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
 
 
 def _outputs(operation: type[Operation[Any, Any]], report: Report) -> Any:

@@ -30,14 +30,12 @@ def to_json(data: Any) -> str:
 
 def draw_poses(poses: Any, **values: bool) -> tuple[Tensor]:
     """Maps of a batch as an IMAGE. values: parameters of the operation that draws poses."""
-    from ..core.operation import Job, run
+    from ..core.operation import Job, run_alone
     from ..core.operation_registry import operations
     from . import pictures
 
     file = parse_poses(poses)._replace(is_list=True)
-    report = run(operations()["pose.render"], {"poses": file, "output": Path()}, dict(values), Job(host.HOOKS))
-    for note in report.notes:
-        host.HOOKS.note(note)
+    report = run_alone(operations()["pose.render"], {"poses": file, "output": Path()}, dict(values), Job(host.HOOKS))
     return (pictures.batch(report.pictures),)
 
 

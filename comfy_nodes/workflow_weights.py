@@ -52,7 +52,7 @@ class FetchWorkflow:
 
     def fetch(self, prompt: Mapping[str, Any] | None = None, image: Any = None, **given: Any) -> Any:
         """Fetch what is missing; one failure does not stop the others, and is raised at the end."""
-        from ..core.operation import Job, run
+        from ..core.operation import Job, run_alone
         from ..core.operation_registry import operations
 
         operation = operations()[ID]
@@ -60,13 +60,9 @@ class FetchWorkflow:
         if not needed:
             text = "no node of this workflow needs weights that do not come with this pack"
             return {"ui": {"text": [text]}, "result": (text, image)}
-        consent = operation.spec.consent
-        job = Job(host.HOOKS, consent=not consent or bool(given.pop(consent.name, False)))
-        report = run(operation, {"weights": tuple(needed)}, given, job)
-        for note in report.notes:
-            host.HOOKS.note(note)
-        if report.errors:
-            raise report.errors[0]
+        job = Job(host.HOOKS, consent=operation.spec.is_agreed(given))
+        values = {field.name: given[field.name] for field in operation.fields() if field.name in given}
+        report = run_alone(operation, {"weights": tuple(needed)}, values, job)
         return {"ui": {"text": [report.text]}, "result": (report.text, image)}
 
 

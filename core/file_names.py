@@ -39,7 +39,7 @@ def check_typed_name(name: str, where: str) -> str:
 
 
 def check_relative_name(name: str) -> str:
-    """A name, or sub-folder/name, if it can be one below any folder. Raises BadParameter and says why not: a path, a device, controls, ..."""
+    """A name, or sub-folder/name, if a file can have it. Raises BadParameter and says why not: a path, a device"""
     parts = name.split("/")
     faults = {
         "it is empty": not name.strip(),

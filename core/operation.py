@@ -20,6 +20,7 @@ from .params import Params, Value, current_values
 from .slots import Inputs, Slot, Target, WeightedLora, slot, slots, target, target_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from numpy import uint8
@@ -39,6 +40,7 @@ __all__ = [
     "Spec",
     "WeightedLora",
     "run",
+    "run_alone",
     "slot",
     "target",
 ]
@@ -114,6 +116,10 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     volatile: bool = False
     added: tuple[str, ...] = ()
 
+    def is_agreed(self, given: Mapping[str, Any]) -> bool:
+        """Whether consent is not needed or was given, in hosts where it is a switch among the inputs."""
+        return self.consent is None or bool(given.get(self.consent.name))
+
     @property
     def group(self) -> str:
         """First part of the id."""
@@ -184,3 +190,18 @@ def run(operation: type[Operation[Any, Any]], inputs: dict[str, Any], values: di
         if not module or module == __name__.partition(".")[0]:
             raise
         raise MissingExtra(f"needs {module}", where=where, fix=build_pip_command([module])) from error
+
+
+def run_alone(
+    operation: type[Operation[Any, Any]], inputs: dict[str, Any], values: dict[str, Value], job: Job, label: str = ""
+) -> Report:
+    """Run an operation where nothing goes on after a failure: the first error is raised.
+
+    Notes go to the host, behind label if there is one. Raises what `run` raises.
+    """
+    report = run(operation, inputs, values, job)
+    for note in report.notes:
+        job.host.note(f"{label}: {note}" if label else note)
+    if report.errors:
+        raise report.errors[0]
+    return report

@@ -1,4 +1,4 @@
-"""Files of what operations hand on: poses as JSON, pictures as PNG, never over an input."""
+"""Files of operations: where new ones go, and those of what is handed on: poses as JSON, pictures as PNG."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import BadParameter
+from .file_names import check_relative_name
 from .files import atomic_write
 
 if TYPE_CHECKING:
-    from .operation import Report
+    from collections.abc import Sequence
+
+    from .operation import Job, Operation, Report
+    from .params import Value
 
 
 def write_results(report: Report, inputs: dict[str, Any], target: str) -> list[Path]:
@@ -39,3 +43,55 @@ def _encode(report: Report, output: Path, stem: str) -> dict[Path, bytes]:
 
         files[output / f"{stem}{picture.ending}.png"] = encode_png(picture.pixels, picture.info)
     return files
+
+
+def find_new_file(
+    operation: type[Operation[Any, Any]], name: str, values: dict[str, Value], job: Job, source: str
+) -> Path:
+    """Where the new file of an operation goes in a host that asks for a name: into the first folder of its kind.
+
+    source: name of the input, for operations that may do without another name. Raises BadParameter for a name that is
+    none, WriteFailed for a file that is there and may not be replaced.
+    """
+    target = operation.target()
+    if target is None:
+        raise TypeError(f"{operation.spec.id} writes nothing")
+    suffix, name = operation().suffix(operation.params(**values)), str(name).strip()
+    if not name and target.name_optional:
+        name = source.rpartition(".")[0]
+    file = check_relative_name(f"{name.removesuffix(suffix)}{suffix}" if name else name)
+    path = job.host.folders(target.kind)[0] / file
+    job.check_free(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def find_targets(
+    operation: type[Operation[Any, Any]], kind: str, sources: Sequence[Path], output: object
+) -> dict[Path, Path | None]:
+    """Files to run an operation on, and for each where its results go, where that is not the place that was named.
+
+    kind: of the slot they are for. Raises BadParameter where two would have the same name, BadImage for a folder
+    without poses.
+    """
+    from .poses.inputs import expand_pose_files
+
+    target = operation.target()
+    if kind != "poses" or target is None or not isinstance(output, Path):
+        return dict.fromkeys(sources)
+    files, several = expand_pose_files(sources)
+    _check_names(files)
+    if not target.suffix or not (several or output.is_dir()):
+        return dict.fromkeys(files)
+    if output.is_file():
+        what = "is a file, and several poses are changed"
+        raise BadParameter(what, where=str(output), fix="name a folder for them")
+    return {file: output / f"{file.stem}{target.suffix}" for file in files}
+
+
+def _check_names(files: Sequence[Path]) -> None:
+    names: dict[str, Path] = {}
+    for file in files:
+        other = names.setdefault(file.stem.lower(), file)
+        if other != file:
+            raise BadParameter(f"{other} and {file} would give the same map", fix="write them into two folders")
