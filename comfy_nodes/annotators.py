@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..core.annotator import Alias, ControlMap, Spec
-    from ..core.params import Value, clamp_values
-from ..core.registry import AnnotatorType
+    from ..core.params import Value
+    from ..core.registry import AnnotatorType
 
 
 class AnnotatorNode:
@@ -126,20 +126,14 @@ def outputs(spec: Spec) -> tuple[tuple[str, str, str], ...]:
 def run_annotator(
     annotator: AnnotatorType, image: Tensor, values: dict[str, Value], resolution: int, mask: Any, note: str = ""
 ) -> Any:
-    """Run and give all outputs; note goes with the maps."""
-    return outputs_of(annotator.spec, annotate(annotator, image, values, resolution, mask, note))
-
-
-def annotate(
-    annotator: AnnotatorType, image: Tensor, values: dict[str, Value], resolution: int, mask: Any = None, note: str = ""
-) -> ControlMap:
-    """Maps of an IMAGE and, where one is taken, a MASK."""
+    """All outputs for an IMAGE and, where one is taken, a MASK; note goes with the maps."""
     from ..core.batch.chunks import annotate_batch
     from . import pictures
 
     masks: Any = None if mask is None else pictures.mask_arrays(mask)
     images = pictures.arrays(image)
-    return annotate_batch(annotator, images, values, host.HOOKS, resolution=resolution, masks=masks, note=note)
+    maps = annotate_batch(annotator, images, values, host.HOOKS, resolution=resolution, masks=masks, note=note)
+    return outputs_of(annotator.spec, maps)
 
 
 def outputs_of(spec: Spec, result: ControlMap) -> Any:

@@ -15,7 +15,6 @@ from ..core.files import report_write_errors
 from ..core.hooks import FileKind, HostHooks
 from ..core.progress import Progress
 from ..core.weights.search_paths import HOST_FOLDER as FOLDER
-from .notes import add_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -156,11 +155,6 @@ class ComfyHooks(HostHooks):
         from ..core.weights.advice import advise_in_host
 
         return advise_in_host(error, [f"the node `{title}`" for title in FETCH_NODES], self.folders("weights")[0])
-
-    def note(self, text: str) -> None:
-        """Write it to the log, and to the node that is running."""
-        super().note(text)
-        add_note(text)
 
 
 HOOKS = ComfyHooks()

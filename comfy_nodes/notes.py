@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from ..core.hooks import collect_notes, is_collecting
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
 KEY = "underdrawing"
 """Name of our own part of what a node hands to the browser; the script in web reads it."""
-_current: ContextVar[list[str] | None] = ContextVar("notes", default=None)
-
-
-def add_note(text: str) -> None:
-    """Keep a note for the node that is running, if one is."""
-    notes = _current.get()
-    if notes is not None and text not in notes:
-        notes.append(text)
-
-
-@contextmanager
-def _collect() -> Generator[list[str]]:
-    notes: list[str] = []
-    token = _current.set(notes)
-    try:
-        yield notes
-    finally:
-        _current.reset(token)
 
 
 def report_notes(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -37,9 +19,9 @@ def report_notes(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def run(*args: Any, **values: Any) -> Any:
-        if _current.get() is not None:
+        if is_collecting():
             return function(*args, **values)
-        with _collect() as notes:
+        with collect_notes() as notes:
             answer = function(*args, **values)
         return _with_notes(answer, notes)
 

@@ -8,7 +8,7 @@ from ..core.errors import UnderdrawingError
 from ..core.images.geometry import Size, find_pixel_perfect
 from ..preprocessors import registry
 from . import host, inputs
-from .annotators import annotate, run_annotator
+from .annotators import run_annotator
 from .changes import WRITTEN, files_state
 from .inputs import PREFIX
 
@@ -81,22 +81,10 @@ class Sheet:
 
     def draw(self, image: Tensor, resolution: int = 512) -> tuple[Tensor]:
         """Draw the sheet; annotators that cannot run here are left out, and the log says why."""
-        from ..core.diagnostics.availability import explain_unavailable
-        from ..core.images.contact_sheet import draw_sheet
+        from ..preprocessors.batches.sheet import draw_every_map
         from . import pictures
 
-        maps, left_out = [("picture", pictures.arrays(image[:1])[0])], dict[str, str]()
-        for annotator in registry:
-            name, reason = annotator.spec.id, explain_unavailable(annotator, has_mask=False)
-            if not reason:
-                try:
-                    maps.append((name, annotate(annotator, image[:1], {}, resolution).images[0]))
-                except UnderdrawingError as error:
-                    reason = str(error)
-            if reason:
-                left_out[name] = reason
-        _log_left_out(left_out)
-        return (pictures.image(draw_sheet(maps)[None]),)
+        return (pictures.image(draw_every_map(pictures.arrays(image[:1])[0], host.HOOKS, resolution)[None]),)
 
 
 class PixelPerfect:
@@ -188,13 +176,6 @@ def check_name(name: str) -> bool | str:
 def first(result: Any) -> Any:
     """Picture of an annotator's node."""
     return (result["result"] if isinstance(result, dict) else result)[0]
-
-
-def _log_left_out(left_out: dict[str, str]) -> None:
-    for name, reason in left_out.items():
-        host.log.info("sheet: %s left out: %s", name, reason)
-    if left_out:
-        host.HOOKS.note(f"sheet: {len(left_out)} of {len(registry)} annotators left out: {', '.join(left_out)}")
 
 
 def nodes() -> dict[str, type]:

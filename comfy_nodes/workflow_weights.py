@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import UnderdrawingError
 from . import host, inputs
 from .changes import ALWAYS
 from .inputs import PREFIX
@@ -12,7 +12,7 @@ from .inputs import PREFIX
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ..core.weights.record import Weight
+    from ..preprocessors.weights.catalogue import PlannedRun
     from .tools import Inputs
 
 ID = "weights.fetch"
@@ -54,9 +54,10 @@ class FetchWorkflow:
         """Fetch what is missing; one failure does not stop the others, and is raised at the end."""
         from ..core.operation import Job, run_alone
         from ..core.operation_registry import operations
+        from ..preprocessors.weights.catalogue import find_weights_of
 
         operation = operations()[ID]
-        needed = {weight.id: weight for weight in _needed(prompt or {}) if weight.repo}
+        needed = [weight.id for weight in find_weights_of(_list_runs(prompt or {}), host.HOOKS) if weight.repo]
         if not needed:
             text = "no node of this workflow needs weights that do not come with this pack"
             return {"ui": {"text": [text]}, "result": (text, image)}
@@ -66,23 +67,17 @@ class FetchWorkflow:
         return {"ui": {"text": [report.text]}, "result": (report.text, image)}
 
 
-def _needed(prompt: Mapping[str, Any]) -> Iterator[Weight]:
-    """Weights of the nodes of a prompt; a node whose values cannot be used is reported and left out."""
+def _list_runs(prompt: Mapping[str, Any]) -> Iterator[PlannedRun]:
+    """What the nodes of a prompt will run."""
+    from ..preprocessors.weights.catalogue import PlannedRun
     from .mappings import NODE_CLASS_MAPPINGS
 
     for number, entry in prompt.items():
-        node = NODE_CLASS_MAPPINGS.get(entry.get("class_type", ""))
-        stored: dict[str, Any] = entry.get("inputs", {})
-        if not hasattr(node, "list_runs"):
-            continue
-        linked = sorted(name for name, value in stored.items() if isinstance(value, list))
-        try:
-            for annotator, values in node.list_runs({k: v for k, v in stored.items() if k not in linked}):
-                yield from annotator.weights_for(annotator.params(**values))
-                if names := sorted({field.name for field in annotator.fields()} & {*linked}):
-                    host.HOOKS.note(f"node {number}: {', '.join(names)} comes from another node; the default is taken")
-        except UnderdrawingError as error:
-            host.HOOKS.note(f"node {number} left out: {error}")
+        node, stored = NODE_CLASS_MAPPINGS.get(entry.get("class_type", "")), entry.get("inputs", {})
+        if hasattr(node, "list_runs"):
+            linked = {name for name, value in stored.items() if isinstance(value, list)}
+            known = {name: value for name, value in stored.items() if name not in linked}
+            yield PlannedRun(f"node {number}", partial(node.list_runs, known), linked)
 
 
 def nodes() -> dict[str, type]:

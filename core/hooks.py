@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Literal
 
 from .progress import Progress
@@ -19,6 +20,23 @@ FileKind = Literal["lora", "checkpoint", "embedding", "weights", "poses", "pictu
 """Kinds of files that hosts keep in folders of their own, and that operations write."""
 
 log = logging.getLogger("underdrawing")
+_collected: ContextVar[list[str] | None] = ContextVar("notes", default=None)
+
+
+def is_collecting() -> bool:
+    """Whether notes of this run are collected already, by a caller."""
+    return _collected.get() is not None
+
+
+@contextmanager
+def collect_notes() -> Generator[list[str]]:
+    """The list of notes that `HostHooks.note` gets in the block, each once; of nested blocks only the inner one's."""
+    notes: list[str] = []
+    token = _collected.set(notes)
+    try:
+        yield notes
+    finally:
+        _collected.reset(token)
 
 
 class HostHooks:
@@ -52,3 +70,6 @@ class HostHooks:
     def note(self, text: str) -> None:
         """Report something the user should see at once: a fallback, a licence, what is left out."""
         log.warning("%s", escape_controls(text, keep="\n"))
+        notes = _collected.get()
+        if notes is not None and text not in notes:
+            notes.append(text)

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...core.errors import BadParameter, UnknownName
+from ...core.errors import BadParameter, UnderdrawingError, UnknownName
 from ...core.weights.store import get_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from ...core.annotator import Annotator
+    from ...core.hooks import HostHooks
+    from ...core.params import Value
     from ...core.registry import Registry
     from ...core.weights.record import Weight
+
+
+class PlannedRun(NamedTuple):
+    """What a host will run. list_runs: annotators with parameters, or raises UnderdrawingError.
+
+    unknown: inputs whose values come from other nodes and are not known yet.
+    """
+
+    label: str
+    list_runs: Callable[[], Iterable[tuple[type[Annotator[Any]], dict[str, Value]]]]
+    unknown: set[str]
 
 
 def _registry() -> Registry:
@@ -66,6 +79,20 @@ def find_needed(names: Iterable[str], choices: Sequence[str] = (), *, every: boo
         chosen = dict(field for choice in choices for field in _find_fields(one.annotator, choice)[:1])
         needed += one.annotator.weights_for(one.annotator.params(**{**one.presets, **chosen}))
     return needed
+
+
+def find_weights_of(runs: Iterable[PlannedRun], host: HostHooks) -> list[Weight]:
+    """Weights that runs of annotators need, each once; runs whose values cannot be used are noted and left out."""
+    needed: dict[str, Weight] = {}
+    for run in runs:
+        try:
+            for annotator, values in run.list_runs():
+                needed |= {weight.id: weight for weight in annotator.weights_for(annotator.params(**values))}
+                if names := sorted({field.name for field in annotator.fields()} & run.unknown):
+                    host.note(f"{run.label}: {', '.join(names)} comes from another node; the default is taken")
+        except UnderdrawingError as error:
+            host.note(f"{run.label} left out: {error}")
+    return list(needed.values())
 
 
 def _find_fields(annotator: type[Annotator[Any]], choice: str) -> list[tuple[str, str]]:

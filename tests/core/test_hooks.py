@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
+from underdrawing.core.hooks import HostHooks, collect_notes, is_collecting
 from underdrawing.core.networks import network as networks
 from underdrawing.core.networks.placement import Placement
 from underdrawing.core.weights import search_paths
@@ -46,3 +47,15 @@ def test_a_hosts_folders_are_looked_at(tmp_path: Path, monkeypatch: pytest.Monke
     search_paths.register_host(root, [folder])
     new = {place.path for place in search_paths.iter_locations(weight, tmp_path / "cache")} - before
     assert {folder / "a.pth", root / "models" / "ControlNet" / "a.pth"} <= new
+
+
+def test_notes_of_a_run_are_collected_once_each() -> None:
+    host = HostHooks()
+    assert not is_collecting()
+    with collect_notes() as notes:
+        assert is_collecting()
+        for text in ("one", "two", "one"):
+            host.note(text)
+    host.note("later")
+    assert notes == ["one", "two"]
+    assert not is_collecting()

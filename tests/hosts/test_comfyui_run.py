@@ -327,21 +327,21 @@ def test_one_annotator_that_cannot_run_does_not_spoil_the_sheet(
 ) -> None:
     tools = importlib.import_module(nodes["UnderdrawingSheet"].__module__)
     package = tools.__name__.rpartition(".comfy_nodes")[0]
-    availability = importlib.import_module(f"{package}.core.diagnostics.availability")
+    sheets = importlib.import_module(f"{package}.preprocessors.batches.sheet")
     errors = importlib.import_module(f"{package}.core.errors")
     light = [a for a in tools.registry if not a.spec.weights and not a.spec.takes_mask]
-    real = tools.annotate
+    real = sheets.annotate_batch
 
-    def moody(annotator: Any, *rest: Any) -> Any:
+    def moody(annotator: Any, *rest: Any, **options: Any) -> Any:
         if annotator is light[0]:
             raise errors.BadWeights("is damaged", where="x.pth", fix="fetch it again")
-        return real(annotator, *rest)
+        return real(annotator, *rest, **options)
 
     def absent(annotator: Any, **_: Any) -> str:
         return "" if annotator in light[:3] else "weights missing"
 
-    monkeypatch.setattr(tools, "annotate", moody)
-    monkeypatch.setattr(availability, "explain_unavailable", absent)
+    monkeypatch.setattr(sheets, "annotate_batch", moody)
+    monkeypatch.setattr(sheets, "explain_unavailable", absent)
     with caplog.at_level("INFO"):
         (sheet,) = outputs(nodes["UnderdrawingSheet"]().draw(tensor(photo(64, 64))[None], resolution=64))
     assert float(sheet.std()) > 0.1
