@@ -23,8 +23,15 @@ from ..reading.dialects.peft import PREFIX
 from ..reading.metadata import HEADER
 from .carried_metadata import carry_metadata
 from .decompose import truncate_delta
-from .export_names import has_ldm_names
-from .kohya_form import find_alpha_dtype, make_kohya_tensors, read_last_step, store_alpha
+from .export_names import STYLE_KEYS, find_style
+from .kohya_form import (
+    drop_alpha,
+    find_alpha_dtype,
+    lacks_alpha,
+    make_kohya_tensors,
+    read_last_step,
+    store_alpha,
+)
 from .peft_form import make_peft_config, make_peft_tensors
 from .save import (
     ToolReport,
@@ -112,16 +119,20 @@ def _save(path: Path, adapter: Adapter, modules: Mapping[str, Delta], naming: Na
     alpha = find_alpha_dtype(adapter)
     if alpha is not None:
         step["alpha_dtype"] = str(alpha).removeprefix("torch.")
-    ldm = has_ldm_names(adapter.used) or bool(read_last_step(adapter).get("ldm_names"))
-    if ldm:
-        step["ldm_names"] = True
+    before = read_last_step(adapter)
+    style = find_style(adapter.used, before, usual=naming == "kohya")
+    step |= {key: value for key, value in zip(STYLE_KEYS, style, strict=True) if value is not None}
+    if without_alpha := before.get("without_alpha", False) or lacks_alpha(adapter):
+        step["without_alpha"] = True
     carried = carry_metadata(adapter.metadata)
     if naming != "kohya":
         metadata = {**carried, "format": "pt", **make_provenance(step, adapter.metadata)}
         _save_peft(path, modules, naming, metadata, result)
         return
     tables = {name: store_alpha(make_kohya_tensors(delta), alpha) for name, delta in modules.items()}
-    result.files.append(save_kohya(path, tables, adapter.base_model, step, carried, adapter.metadata, ldm=ldm))
+    if without_alpha:
+        tables = {name: drop_alpha(table, modules[name]) for name, table in tables.items()}
+    result.files.append(save_kohya(path, tables, adapter.base_model, step, carried, adapter.metadata, style=style))
 
 
 def _fit_modules(
@@ -190,16 +201,12 @@ def _check_kinds(modules: dict[str, Delta], naming: Naming) -> dict[str, Delta]:
     if naming == "kohya":
         return modules
     for part in {find_part(name) for name in modules}:
-        kinds = {_kind(delta) for name, delta in modules.items() if name.startswith(f"{part}.")}
+        kinds = {delta.algorithm for name, delta in modules.items() if name.startswith(f"{part}.")}
         if len(kinds) > 1:
             raise BadWeights(
                 f"PEFT's form holds one kind per model, and this mixes {', '.join(sorted(kinds))}", where=part
             )
     return modules
-
-
-def _kind(delta: Delta) -> str:
-    return delta.algorithm
 
 
 def _save_peft(

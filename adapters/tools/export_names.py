@@ -3,36 +3,70 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..modules.architectures import ARCHITECTURES, list_modules
-from ..modules.parts import PARTS, TEXT_ENCODER_2, UNET, find_part
+from ..modules.parts import PARTS, TEXT_ENCODER, TEXT_ENCODER_2, UNET, find_part
 from ..modules.spellings import to_file_name, to_ldm_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
 
-def make_kohya_names(names: Collection[str], base_model: str, *, ldm: bool = False) -> dict[str, str]:
-    """Canonical name → kohya's: the UNet in LDM's spelling for SDXL and where that is asked for, else diffusers'."""
-    known = ARCHITECTURES.get(base_model)
+STYLE_KEYS = ("unet_names", "encoder_names")
+"""Entries of a conversion's step that hold the style of the file that was converted."""
+_UNET_NAMES = {
+    "ldm": tuple(f"lora_unet_{side}_" for side in ("input_blocks", "middle_block", "output_blocks")),
+    "diffusers": tuple(f"lora_unet_{side}_" for side in ("down_blocks", "mid_block", "up_blocks")),
+}
+_ENCODER_NAMES = {"alone": ("lora_te_",), "numbered": ("lora_te1_", "lora_te2_")}
+
+
+class KohyaStyle(NamedTuple):
+    """How a kohya file spells names; None is what is usual for its base model.
+
+    unet: "ldm" or "diffusers". encoder: whether a model's only text encoder is "alone" (`lora_te_`) or "numbered".
+    """
+
+    unet: str | None = None
+    encoder: str | None = None
+
+
+def find_style(keys: Iterable[str], before: Mapping[str, Any], *, usual: bool = False) -> KohyaStyle:
+    """The style of a file's keys; what they do not show is taken from the step of the conversion that wrote it.
+
+    usual: diffusers' spelling in the keys is not kept where kohya uses LDM's.
+    """
+    held = list(keys)
+    found = [_find_only(held, kinds) for kinds in (_UNET_NAMES, _ENCODER_NAMES)]
+    noted = [str(before[key]) if key in before else None for key in STYLE_KEYS]
+    shown = None if usual and found[0] == "diffusers" else found[0]
+    return KohyaStyle(shown or noted[0], found[1] or noted[1])
+
+
+def _find_only(keys: list[str], kinds: Mapping[str, tuple[str, ...]]) -> str | None:
+    found = [kind for kind, starts in kinds.items() if any(key.startswith(starts) for key in keys)]
+    return found[0] if len(found) == 1 else None
+
+
+def make_kohya_names(names: Collection[str], base_model: str, style: KohyaStyle | None = None) -> dict[str, str]:
+    """Canonical name → kohya's, in a style; usual is LDM's spelling for SDXL's UNet and diffusers' for others."""
+    style, known = style or KohyaStyle(), ARCHITECTURES.get(base_model)
     usual = known is not None and known.ldm_named
-    several = any(find_part(name) == TEXT_ENCODER_2 for name in names) or usual
-    own = _list_unet(base_model) if ldm or usual else frozenset[str]()
+    encoders = {part for part in map(find_part, names) if part != UNET}
+    several = TEXT_ENCODER_2 in encoders or usual
+    if style.encoder is not None and len(encoders) == 1:
+        several = style.encoder == "numbered"
+    ldm = usual if style.unet is None else style.unet == "ldm"
+    own = _list_unet(base_model) if ldm else frozenset[str]()
     return {name: _kohya(name, own, several) for name in names}
-
-
-def has_ldm_names(keys: Iterable[str]) -> bool:
-    """Whether a kohya file spells the modules of its UNet as LDM does."""
-    sides = ("lora_unet_input_blocks_", "lora_unet_middle_block_", "lora_unet_output_blocks_")
-    return any(key.startswith(sides) for key in keys)
 
 
 def _kohya(name: str, own: frozenset[str], several: bool) -> str:
     part, _, rest = name.partition(".")
-    prefix = PARTS[part].export if several else PARTS[part].export_alone
     if part == UNET:
-        return f"{prefix}{(to_ldm_name(rest, own) if rest in own else rest).replace('.', '_')}"
+        return f"{PARTS[part].export}{(to_ldm_name(rest, own) if rest in own else rest).replace('.', '_')}"
+    prefix = PARTS[part].export if several else PARTS[TEXT_ENCODER].export_alone
     return f"{prefix}{to_file_name(part, rest).replace('.', '_')}"
 
 

@@ -71,6 +71,19 @@ def store_alpha(tensors: dict[str, Tensor], dtype: torch.dtype | None) -> dict[s
     )
 
 
+def lacks_alpha(adapter: Adapter) -> bool:
+    """Whether a file in kohya's names holds no alpha at all."""
+    return adapter.dialect == "kohya" and not any(key.endswith(".alpha") for key in (*adapter.used, *adapter.unused))
+
+
+def drop_alpha(tensors: dict[str, Tensor], delta: Delta) -> dict[str, Tensor]:
+    """The same without alpha, where its absence means the same."""
+    inner = delta.inner if isinstance(delta, Dora) else delta
+    if not isinstance(inner, LowRank | Hadamard) or inner.scale != 1:
+        return tensors
+    return {suffix: tensor for suffix, tensor in tensors.items() if suffix != "alpha"}
+
+
 def make_kohya_tensors(delta: Delta) -> dict[str, Tensor]:
     """Suffix → tensor as LyCORIS and kohya store this kind, exactly; raises BadWeights for kinds they do not have."""
     tensors = _convert(delta)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from ..adapter import Adapter
     from ..deltas.base import Delta
+    from .export_names import KohyaStyle
 
     Progress = Callable[[int, int], None]
 
@@ -199,14 +200,14 @@ def save_kohya(
     carried: Mapping[str, str] | None = None,
     before: Mapping[str, str] | None = None,
     *,
-    ldm: bool = False,
+    style: KohyaStyle | None = None,
 ) -> Path:
     """Write suffix → tensor tables of canonical modules under kohya's names, atomically.
 
     carried: metadata of the sources that stays true. before: a source's whole metadata, whose steps come first.
-    ldm: LDM's spelling of the UNet's modules, also where kohya does not use it.
+    style: of the names, where it is not the usual one.
     """
-    names = make_kohya_names(modules, base_model, ldm=ldm)
+    names = make_kohya_names(modules, base_model, style)
     tensors = {f"{names[m]}.{suffix}": tensor for m, table in modules.items() for suffix, tensor in table.items()}
     ranks = count_ranks(modules)
     dim = {"ss_network_dim": str(max(ranks)), "ss_network_alpha": str(max(ranks))} if ranks else {}
