@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from ..core.images.opening import URL
 from ..core.params import format_bounds
+from ..core.report_text import escape_controls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,8 +30,10 @@ class NamedPath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Check the name. Raises click.BadParameter."""
-        if value == "":
+        if isinstance(value, str) and not value.strip():
             self.fail("the name is empty; write . for the current folder", param, ctx)
+        if isinstance(value, str) and URL.match(value):
+            self.fail(f"{escape_controls(value)} is a URL; name a file or folder on this machine", param, ctx)
         return super().convert(value, param, ctx)
 
 

@@ -30,6 +30,11 @@ def _escape(mark: str) -> str:
     return mark.encode("unicode_escape").decode()
 
 
+def count(number: int, noun: str) -> str:
+    """Number and noun: ``1 map``, ``2 maps``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def comma_list(items: Iterable[object], limit: int = 8) -> str:
     """Items with commas, the first ones only, and how many more there are."""
     texts = [printable(item) for item in items]

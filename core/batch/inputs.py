@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from ..images.marks import has_mark
 from ..images.opening import URL
 from ..images.videos import VIDEO_SUFFIXES, suggest_frames
 from .globs import MAGIC, expand_glob, find_base
-from .walk import SUB_FOLDER, Walk, walk_folder
+from .walk import SUB_FOLDER, Walk, find_real_path, walk_folder
 
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".apng", ".mpo")
@@ -80,6 +80,7 @@ class Finder:
         self.found: dict[str, Source] = {}
         self.passed: list[PassedOver] = []
         self.left_out = 0
+        self.stems = set[str]()
 
     def add(self, text: str, names: set[str]) -> None:
         """Add what one argument stands for. names: absolute paths of all arguments."""
@@ -95,8 +96,9 @@ class Finder:
 
     def _add_outright(self, path: Path, names: set[str]) -> None:
         """A map that is named outright is left out only beside its own input, as when a shell expands ``*.png``."""
-        place = path.resolve()
-        if place in self.origins and _absolute(self.origins[place]) in names:
+        place = find_real_path(path)
+        known = place in self.origins and _absolute(self.origins[place]) in names
+        if known or (_may_be_made_of(path, names, self.stems) and has_mark(path)):
             self.left_out += 1
         else:
             self._keep(Source(path), path)
@@ -156,6 +158,7 @@ def expand_inputs(
         raise BadParameter("the name of an input is empty", fix="name files, folders or globs")
     names = {_absolute(text) for text in inputs}
     finder = Finder(recursive=recursive, is_map=is_map, origins=origins)
+    finder.stems = _list_stems(names)
     for text in inputs:
         finder.add(text, names)
     return Inputs(list(finder.found.values()), finder.left_out, finder.passed)
@@ -163,6 +166,17 @@ def expand_inputs(
 
 def _absolute(path: str | Path) -> str:
     return os.path.abspath(path)  # noqa: PTH100 - links stay what they are
+
+
+def _list_stems(names: Iterable[str]) -> set[str]:
+    return {str(Path(name).with_suffix("")) for name in names}
+
+
+def _may_be_made_of(path: Path, names: set[str], stems: set[str]) -> bool:
+    """Whether a file has the name of a map beside its own picture, which is among names: ``a.canny.png``."""
+    own = Path(_absolute(path))
+    starts = [str(own.with_name(own.name[:at])) for at, mark in enumerate(own.stem) if mark == "." and at]
+    return any(start in names or start in stems for start in starts)
 
 
 def _explain_format(path: Path) -> str:

@@ -16,6 +16,7 @@ from ..images.marks import has_mark
 from ..regular_files import open_regular_file, read_regular_file
 from .folder_lock import lock_folder
 from .layouts import METADATA
+from .walk import find_real_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,19 +65,21 @@ class Manifest:
     @cached_property
     def origins(self) -> dict[Path, Path]:
         """Files that earlier runs wrote into this folder → the inputs they were made of."""
-        return {(self.folder / n).resolve(): Path(e["input"]) for e in self._old.values() for n in e.get("files", ())}
+        return {
+            find_real_path(self.folder / n): Path(e["input"]) for e in self._old.values() for n in e.get("files", ())
+        }
 
     def is_map(self, path: Path) -> bool:
         """Whether a file in this folder is ours: recorded, or marked as ours because a killed run did not record it.
 
         Records are ours wherever they lie.
         """
-        place = path.resolve()
+        place, folder = find_real_path(path), find_real_path(self.folder)
         if place in self.origins:
             return True
         if path.name in (NAME, METADATA):
-            return _is_record(path) or self.folder.resolve() in place.parents
-        return self.folder.resolve() in place.parents and has_mark(path)
+            return _is_record(path) or folder in place.parents
+        return folder in place.parents and has_mark(path)
 
     def is_done(self, entry: Entry) -> bool:
         """Whether an earlier run made exactly this, and its files are still there.

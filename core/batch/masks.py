@@ -12,7 +12,7 @@ from ..errors import BadImage
 from ..files import hash_file
 from .inputs import MASK, Inputs, PassedOver
 from .mask_pairing import MaskFolder
-from .walk import find_identity
+from .walk import find_identity, find_real_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -105,12 +105,12 @@ def drop_masks(inputs: Inputs, mask: MaskSource) -> Inputs:
     for source in inputs.sources:
         if not source.problem and (path := mask.list_files([source])):
             users.setdefault(find_identity(path[0]), []).append(source)
-    inner = mask.given.resolve() if mask.given.is_dir() else None
+    inner = find_real_path(mask.given) if mask.given.is_dir() else None
     kept = [
         source
         for source in inputs.sources
         if not any(user != source for user in users.get(find_identity(source.path) or "", ()))
-        and not (inner and inner in source.path.resolve().parents and inner not in _list_roots(source))
+        and not (inner and inner in find_real_path(source.path).parents and inner not in _list_roots(source))
     ]
     count = len(inputs.sources) - len(kept)
     if not (count and kept):
@@ -124,7 +124,7 @@ def drop_masks(inputs: Inputs, mask: MaskSource) -> Inputs:
 
 def _list_roots(source: Source) -> list[Path]:
     """The folder that an input was found by, and those above."""
-    parent = source.path.resolve().parent
+    parent = find_real_path(source.path).parent
     depth = len(source.place.parts)
     root = parent.parents[depth - 1] if depth else parent
     return [root, *root.parents]

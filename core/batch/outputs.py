@@ -33,7 +33,7 @@ class Outputs:
         self.folder = folder
         self._inputs = {identity: path for path in inputs if (identity := _identity(path))}
         self._claimed: dict[str, Path] = {}
-        self._written: set[tuple[int, int]] = set()
+        self._written: dict[tuple[int, int], Path] = {}
 
     def claim(self, source: Source, name: Name, frame: str = "") -> str:
         """Reserve the name (with frame at its end) for the maps of one picture, or the whole file name if it is taken.
@@ -62,22 +62,30 @@ class Outputs:
             )
         for name in names:
             identity = _identity(name)
-            if identity in self._inputs:
+            if identity is None:
+                continue
+            if _is_still(self._inputs.get(identity), identity):
                 raise BadImage("its map would overwrite an input", where=str(name), fix="choose another output folder")
-            if identity in self._written:
+            if _is_still(self._written.get(identity), identity):
                 what = "its map would overwrite that of an input whose name differs in case or accents only"
                 raise BadImage(what, where=str(name), fix="rename one of them")
 
     def add(self, output: str) -> None:
         """Remember a file of this run."""
-        if identity := _identity(self.folder / output):
-            self._written.add(identity)
+        path = self.folder / output
+        if identity := _identity(path):
+            self._written[identity] = path
 
     def free(self, path: Path) -> Path:
         """Return path, unless it is an input. Raises WriteFailed."""
         if _identity(path) in self._inputs:
             raise WriteFailed("this is one of the inputs", where=str(path), fix="choose another output folder")
         return path
+
+
+def _is_still(path: Path | None, identity: tuple[int, int]) -> bool:
+    """Whether a path still leads to a file; where another process replaced it, the system may reuse its number."""
+    return path is not None and _identity(path) == identity
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -86,6 +86,11 @@ def find_identity(path: Path) -> Identity | None:
     return status.st_dev, status.st_ino
 
 
+def find_real_path(path: Path) -> Path:
+    """Where a path leads to, without links; one that leads to itself stays as it is, and nothing is raised."""
+    return Path(os.path.realpath(path))
+
+
 def explain_no_file(path: Path) -> str:
     """Why a path is no regular file: one of the reasons above; empty for a regular file."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...core.batch.inputs import MAP
+from ...core.report_text import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,15 +28,18 @@ def summary_lines(
     if len(notes) > MAX_NOTES:
         yield f"{len(notes) - MAX_NOTES} more notes are in the manifest"
     if inputs.left_out:
-        yield f"note: {inputs.left_out} maps of earlier runs among the inputs were left out"
+        were = "was" if inputs.left_out == 1 else "were"
+        yield f"note: {count(inputs.left_out, 'map')} of earlier runs among the inputs {were} left out"
     for passed in inputs.passed:
         if text := passed.describe(without=MAP):
             yield f"passed over in {passed.argument}: {text}"
     if damaged:
-        yield f"note: {damaged} damaged lines of {request.folder / 'manifest.jsonl'} were skipped"
+        lines, were = count(damaged, "damaged line"), "was" if damaged == 1 else "were"
+        yield f"note: {lines} of {request.folder / 'manifest.jsonl'} {were} skipped"
     for name, annotator in batch.annotators.items():
         if annotator.spec.weights:
             yield f"{name} ran on {annotator.placement}"
     reused = f", {summary.reused} kept from an earlier run" if summary.reused else ""
     refused = f", {len(summary.refused)} refused" if summary.refused else ""
-    yield f"{summary.written} maps of {len(inputs.sources)} inputs in {request.folder}{reused}{refused}"
+    made = f"{count(summary.written, 'map')} of {count(len(inputs.sources), 'input')}"
+    yield f"{made} in {request.folder}{reused}{refused}"

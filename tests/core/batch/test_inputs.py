@@ -107,12 +107,46 @@ def test_maps_beside_their_inputs_are_not_taken_again(
     )
 
 
+def test_maps_that_a_shell_names_beside_their_pictures_are_left_out_of_any_run(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    picture(Path("a.png"))
+    assert run("annotate", "canny,invert", ".", "-o", ".", "--resolution", 32).err.endswith("2 maps of 1 input in .\n")
+    every = sorted(str(path) for path in Path().glob("*.png"))  # as a shell would
+    done = run("annotate", "canny", *every, "-o", "out", "--resolution", 32)
+    assert "note: 2 maps of earlier runs among the inputs were left out" in done.err
+    assert "1 map of 1 input in out" in done.err
+    assert "1 map of 1 input" in run("annotate", "canny", "a.invert.png", "-o", "other", "--resolution", 32).err
+
+
+@pytest.mark.parametrize("name", ["loop.png", "loop", "./loop.png"])
+def test_a_link_to_itself_is_refused(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        Path(name).symlink_to(Path(name).name)
+    except OSError:
+        pytest.skip("no links here")
+    done = run("annotate", "canny", name, "-o", "out")
+    assert done.code == 3
+    assert "refused" in done.err
+    mask = picture(tmp_path / "m" / "a.png").parent
+    assert run("annotate", "inpaint", name, "-o", "out", "--mask", mask).code == 3
+
+
+@pytest.mark.parametrize("name", ["https://example.com/maps", "s3://bucket/maps", "  "])
+def test_an_output_that_is_no_folder_of_this_machine_is_refused(run: Run, tmp_path: Path, name: str) -> None:
+    done = run("annotate", "canny", picture(tmp_path / "a.png"), "-o", name)
+    assert done.code == 2
+    assert ("URL" if name.strip() else "empty") in done.err
+
+
 def test_a_map_without_a_record_is_known_by_its_mark(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     picture(Path("a.png"))
     run("annotate", "canny", ".", "-o", ".")
     Path("manifest.jsonl").unlink()
-    assert "of 1 inputs" in run("annotate", "canny", ".", "-o", ".").err
+    assert "of 1 input " in run("annotate", "canny", ".", "-o", ".").err
 
 
 def test_a_map_can_be_annotated_when_it_is_named(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +231,7 @@ def test_names_that_are_no_utf8_survive(run: Run, tmp_path: Path) -> None:
     picture(folder / "a.png").rename(strange)
     assert run("annotate", "canny", folder, "-o", tmp_path / "out").code == 0
     assert entries(tmp_path / "out")[0]["input"] == Path(strange).as_posix()
-    assert "0 maps of 1 inputs" in run("annotate", "canny", folder, "-o", tmp_path / "out").err
+    assert "0 maps of 1 input " in run("annotate", "canny", folder, "-o", tmp_path / "out").err
 
 
 def test_special_files_are_refused_at_once(run: Run, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_diffusers_reads_what_is_written(run: Run, tmp_path: Path) -> None:
     assert "0 maps of 2 inputs" in run(*line).err
     assert contents(out) == before
     (tmp_path / "in" / "a.txt").write_text("a barn", "utf-8")
-    assert "1 maps of 2 inputs" in run(*line).err
+    assert "1 map of 2 inputs" in run(*line).err
     assert json.loads((out / "metadata.jsonl").read_text("utf-8").splitlines()[0])["text"] == "a barn"
 
 

@@ -113,10 +113,10 @@ def test_inputs_are_known_by_their_content(run: Run, tmp_path: Path, monkeypatch
     for number, name in enumerate(spellings):
         folder = mask.parent if number % 2 else "masks"
         done = run("annotate", "inpaint", name, "-o", "out", "--mask", folder)
-        assert f"{int(number == 0)} maps of 1 inputs" in done.err
+        assert f"{'0 maps' if number else '1 map'} of 1 input " in done.err
         assert len(entries(Path("out"))) == 1
     photo.rename(tmp_path / "a.png")
-    assert "0 maps of 1 inputs" in run("annotate", "inpaint", "a.png", "-o", "out", "--mask", "masks").err
+    assert "0 maps of 1 input " in run("annotate", "inpaint", "a.png", "-o", "out", "--mask", "masks").err
     assert entries(Path("out"))[0]["input"] == "a.png"
     assert run("annotate", "inpaint", "a.png", "-o", "out", "--mask", "masks", "--sheet").code == 0
     assert Path("out/sheet.png").is_file()
@@ -195,7 +195,7 @@ def test_damaged_lines_are_skipped_and_reported(run: Run, tmp_path: Path, line: 
     manifest.write_text(f"{whole}{line}\n{line}\n", "utf-8")
     again = run("annotate", "canny", photo, "-o", out, "--sheet")
     assert again.code == 0
-    assert "0 maps of 1 inputs" in again.err
+    assert "0 maps of 1 input " in again.err
     assert "2 damaged lines of" in again.err
     assert manifest.read_text("utf-8") == whole
 

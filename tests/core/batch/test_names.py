@@ -6,12 +6,15 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.command_line import entries, picture
 
 from underdrawing.core.batch.inputs import Source
 from underdrawing.core.batch.names import plan_names
+from underdrawing.core.batch.outputs import Outputs
+from underdrawing.core.errors import BadImage
 
 if TYPE_CHECKING:
     from tests.support.command_line import Run
@@ -24,6 +27,18 @@ SOURCES = st.builds(
     st.sampled_from(["1", "2"]),
     st.sampled_from([".png", ".jpg"]),
 )
+
+
+def test_another_process_may_replace_maps_whose_file_numbers_are_used_again(tmp_path: Path) -> None:
+    outputs = Outputs(tmp_path, [])
+    first, second = tmp_path / "1.canny.png", tmp_path / "2.canny.png"
+    first.write_bytes(b"map")
+    outputs.add(first.name)
+    first.rename(second)  # the same file under another name, as a number that is used again looks
+    outputs.check(second.name)
+    first.hardlink_to(second)
+    with pytest.raises(BadImage, match="case or accents"):
+        outputs.check(second.name)
 
 
 def plan(*sources: Source, refused: str = "") -> list[str]:
