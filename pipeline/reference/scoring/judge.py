@@ -32,6 +32,8 @@ DENSE = len(CLASSES) + 1 + JOINTS
 """Channels for each pixel: classes, nearness, a heat map for each joint."""
 COLUMNS = ((0, 4), (2, 6), (4, 8))
 """Of eight, those that a place is judged by."""
+RARE = -5.0
+"""What the logit of a joint begins with: most pixels are none."""
 HEAT = 2.5
 """Deviation of a joint's heat in pixels."""
 THINGS_WEIGHT = 4.0
@@ -47,6 +49,9 @@ class Judge(nn.Module):
         pairs = tuple(pairwise(WIDTHS))
         self.up = nn.ModuleList(_build_block(a + b, a) for a, b in reversed(pairs))
         self.dense = nn.Conv2d(WIDTHS[0], 4 * DENSE, 1)
+        bias = self.dense.bias
+        assert bias is not None
+        nn.init.constant_(bias[4 * (DENSE - JOINTS) :], RARE)
         self.place = _build_head(sum(PLACED.values()))
         self.whole = _build_head(sum(WHOLE.values()))
 
@@ -72,7 +77,7 @@ class JudgePart(Part):
     """Trains the judge on scenes, a little blurred and noisy as generated pictures are."""
 
     name = "judge"
-    rate = 2e-3
+    rate = 4e-3
     batches = (16, 128)
     decay = 0.998
 
@@ -172,7 +177,7 @@ def _compare(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> Tensor:
     classes = F.cross_entropy(found["classes"], wanted["classes"].long(), weight=weights.to(found["classes"].device))
     nearness = 4 * (found["nearness"] - wanted["nearness"]).abs().mean()
     heat = draw_heat(wanted["joints"], found["joints"].shape[-1])
-    joints = 20 * F.binary_cross_entropy_with_logits(found["joints"], heat, pos_weight=torch.full((1,), 4.0).to(heat))
+    joints = 10 * F.binary_cross_entropy_with_logits(found["joints"], heat, pos_weight=torch.full((1,), 4.0).to(heat))
     answers = [
         F.cross_entropy(found[name], wanted[name], ignore_index=UNASKED)
         for name in (*PLACED, *WHOLE)
