@@ -24,6 +24,7 @@ class Adapter:
 
     modules: "unet.down_blocks..." → delta. embeddings: learned tokens that came along. dialect: naming scheme(s) of the
     file. used: key → canonical module or token. unused: key → reason. rejected: dialect → why it was not that one.
+    ldm: modules that the file names by block numbers of the LDM layout → that name: the model says which layer it is.
     Every key of the file is in used or in unused, never in both.
     """
 
@@ -37,6 +38,7 @@ class Adapter:
     rejected: dict[str, str] = field(default_factory=dict[str, str])
     notes: tuple[str, ...] = ()
     finite: bool = True
+    ldm: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def name(self) -> str:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     WeightedAdapter = tuple[Adapter, float, float] | tuple[Adapter, float, float, "Blocks | None"]
 
 
+NO_LDM_PLACE = "is named by a block number that this UNet does not have, or its blocks cannot be counted"
+"""Why a module of the LDM layout has no place in a model."""
+
+
 class Blocks(Protocol):
     """Multiplier of a module's strength, by its canonical name."""
 
@@ -43,10 +47,11 @@ class Change(NamedTuple):
 
 @dataclass
 class Plan:
-    """Plan of one call: (part, tensor key) → changes by target; modules in effect, refused, and noted, by adapter."""
+    """Plan of one call: (part, tensor key) → changes by target. By adapter: modules in effect → what they change, those
+    refused, and notes."""
 
     targets: dict[tuple[str, str], dict[Target, list[Change]]] = field(default_factory=lambda: defaultdict(dict))
-    applied: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    applied: dict[int, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     refused: dict[int, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     notes: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
 
@@ -66,14 +71,23 @@ def make_plan(
             check_base_model(adapter, guess_model(parts))
         architecture = _choose_architecture(parts, adapter) if blocks else SD15
         for module, delta in adapter.modules.items():
-            part = find_part(module)
+            part, weights = find_part(module), parts.get(find_part(module))
+            target = _find_target(weights, adapter, module)
+            if target is None:
+                plan.refused[number][module] = NO_LDM_PLACE
+                continue
             strength = unet if part == UNET else encoder
-            strength *= 1.0 if blocks is None else blocks.weight_of(module, architecture)
+            strength *= 1.0 if blocks is None else blocks.weight_of(target, architecture)
             check_strength(strength, f"{adapter.name}, {module}")
-            weights = parts.get(part)
             if weights is not None:
-                _plan_module(plan, weights, (part, module), Change(number, delta, strength))
+                _plan_module(plan, weights, (part, target), Change(number, delta, strength), module)
     return plan
+
+
+def _find_target(weights: WeightAccess | None, adapter: Adapter, module: str) -> str | None:
+    """Module of the model that one of an adapter stands for; None for a block number that this model does not have."""
+    ldm = adapter.ldm.get(module)
+    return module if weights is None or ldm is None else weights.find_ldm_module(ldm, module)
 
 
 def _choose_architecture(parts: Mapping[str, WeightAccess], adapter: Adapter) -> str:
@@ -89,7 +103,8 @@ def _split_request(weighted: Sequence[Any]) -> tuple[Adapter, float, float, Bloc
     return adapter, strengths[0], strengths[1], rest[0] if rest else None
 
 
-def _plan_module(plan: Plan, weights: WeightAccess, place: tuple[str, str], change: Change) -> None:
+def _plan_module(plan: Plan, weights: WeightAccess, place: tuple[str, str], change: Change, own: str) -> None:
+    """Plan one change. own: the adapter's name of the module."""
     part, module = place
     weight = weights.slots.get((module, "weight"))
     base = weights.get(weight.key) if weight else None
@@ -103,9 +118,9 @@ def _plan_module(plan: Plan, weights: WeightAccess, place: tuple[str, str], chan
         if (fault := _find_bias_fault(change.delta, shape[0], has_place=bias is not None)) is not None:
             raise BadWeights(fault)
     except BadWeights as error:
-        plan.refused[change.adapter][module] = str(error)
+        plan.refused[change.adapter][own] = str(error)
         return
-    plan.applied[change.adapter].add(module)
+    plan.applied[change.adapter][own] = module
     if (note := change.delta.explain_part(shape)) is not None:
         plan.notes[change.adapter].append(f"{module} was {note}")
     if change.strength and change.delta.changes_weight:

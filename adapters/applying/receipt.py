@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..modules.parts import find_part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ..adapter import Adapter
 
@@ -120,17 +120,17 @@ def _format_lines(entries: Iterable[AdapterReceipt]) -> Iterable[str]:
 
 def account_for(
     adapter: Adapter,
-    applied: set[str],
+    applied: Mapping[str, str],
     refused: dict[str, str],
     strengths: tuple[float, float],
     notes: Sequence[str] = (),
 ) -> AdapterReceipt:
     """Turn what happened per module into an account per key.
 
-    applied: modules and tokens that took effect. refused: module → reason. Anything else that was used by the file
-    but not by the model is skipped because the model has no such module.
+    applied: modules and tokens that took effect → what they changed. refused: module → reason. Anything else that was
+    used by the file but not by the model is skipped because the model has no such module.
     """
-    applied_keys = {key: owner for key, owner in adapter.used.items() if owner in applied}
+    applied_keys = {key: applied[owner] for key, owner in adapter.used.items() if owner in applied}
     skipped_keys = {
         key: refused.get(owner, _explain_absence(owner)) for key, owner in adapter.used.items() if owner not in applied
     }
@@ -140,7 +140,7 @@ def account_for(
         base_model=adapter.base_model,
         algorithms=adapter.algorithms,
         strengths=strengths,
-        modules=len(applied & set(adapter.modules)),
+        modules=len(applied.keys() & adapter.modules.keys()),
         applied=applied_keys,
         skipped={**adapter.unused, **skipped_keys},
         notes=(*adapter.notes, *notes),

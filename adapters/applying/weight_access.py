@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from ..modules.architectures import find_official_unet
+from ..modules.ldm_layout import index_ldm_names
+from ..modules.parts import UNET, find_part
 from ..modules.targets import Parameter, Slot, find_slots
 from .quantised import Storage, StorageIndex, check_live
 
@@ -27,6 +31,21 @@ class WeightAccess(ABC):
         self._storages: dict[tuple[str, object], Storage] = {}
         self.shares = Counter(slot.key for slot in self.slots.values())
         """Key → number of modules whose parameters it holds (3 for fused q, k, v)."""
+
+    @cached_property
+    def _ldm_modules(self) -> dict[str, str]:
+        own = (name for name in self.slots if name[1] == "weight" and find_part(name[0]) == UNET)
+        return index_ldm_names({name[0]: self.slots[name].key for name in own})
+
+    def find_ldm_module(self, ldm: str, module: str) -> str | None:
+        """Module that an LDM name means in this model, by its own layout; None where it has none or cannot be counted.
+
+        module: what the name means in the official models, which counts where a model has parts of those only.
+        """
+        if self._ldm_modules:
+            return self._ldm_modules.get(ldm)
+        official = all(name in find_official_unet() for name, _ in self.slots if find_part(name) == UNET)
+        return module if official else None
 
     @abstractmethod
     def get(self, key: str) -> Tensor | None:

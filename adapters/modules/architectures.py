@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from .layers import TextEncoder, UNet
-from .parts import TEXT_ENCODER, TEXT_ENCODER_2, UNET
+from .parts import TEXT_ENCODER, TEXT_ENCODER_2, UNET, find_part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,3 +122,9 @@ def list_modules(architecture: str) -> dict[str, Module]:
     """Canonical name ("unet.…", "text_encoder.…", "text_encoder_2.…") → layer, by an id of ARCHITECTURES."""
     networks = ARCHITECTURES[architecture].networks.items()
     return {f"{part}.{name}": module for part, network in networks for name, module in network.modules().items()}
+
+
+@cache
+def find_official_unet() -> frozenset[str]:
+    """Canonical names of the modules that the UNet of any of the models has."""
+    return frozenset(name for known in ARCHITECTURES for name in list_modules(known) if find_part(name) == UNET)

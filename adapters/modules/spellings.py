@@ -49,6 +49,8 @@ _OPENCLIP_STEM = {
     "text_projection": "text_projection",
 }
 _FROM_OPENCLIP = {native: name for name, native in _OPENCLIP.items()}
+MOST_BLOCKS = 24
+"""Blocks a side that names are looked up for; the official models have 9 and 12."""
 LEVEL = 3
 """Blocks a level takes in the LDM numbering: two ResNets and a sampler down, three ResNets up."""
 
@@ -140,7 +142,24 @@ def find_names(part: str) -> dict[str, str]:
     for name in _list_custom_modules() if part == UNET else ():
         found.setdefault(name, name)
         found.setdefault(name.replace(".", "_"), name)
+    for spelling, name in find_ldm_names().items() if part == UNET else ():
+        found.setdefault(spelling, name)
     return found
+
+
+@cache
+def find_ldm_names() -> dict[str, str]:
+    """LDM names, dotted and underscored, of modules in numbered blocks → dotted; of larger UNets than the official too.
+
+    Which module such a name means depends on the model's layout; `find_names` has the official ones'.
+    """
+    inside = "down_blocks.0.attentions.0."
+    attention = [name.removeprefix(inside) for name in UNet((1,), (12,), 1).modules() if name.startswith(inside)]
+    places = [*(f"0.{tail}" for tail in (*RESNET.values(), "op")), *(f"1.{tail}" for tail in (*attention, "conv"))]
+    sides = [f"{side}_blocks.{number}" for side in ("input", "output") for number in range(MOST_BLOCKS)]
+    names = [f"{side}.{tail}" for side in sides for tail in (*places, "2.conv")]
+    names += [f"middle_block.{number}.{tail}" for number in range(5) for tail in (*RESNET.values(), *attention)]
+    return {spelling: name for name in names for spelling in (name, name.replace(".", "_"))}
 
 
 def _list_custom_modules() -> Iterable[str]:

@@ -14,6 +14,8 @@ from ..adapter import Adapter, Embeddings
 from ..deltas.build import build
 from ..deltas.module_tensors import is_finite
 from ..embeddings.vectors import read_vectors
+from ..modules.parts import UNET, find_part
+from ..modules.spellings import find_ldm_names
 from .bundled_tokens import TokenKey, read_token_key
 from .dialects.base import Dialect, ModuleKey, Rejection, find_dialects
 from .files import RawFile, find_part_folders, read_file
@@ -84,6 +86,7 @@ def _join(path: Path, parts: list[Adapter]) -> Adapter:
         rejected={key: value for part in parts for key, value in part.rejected.items()},
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
         finite=all(part.finite for part in parts),
+        ldm={module: name for part in parts for module, name in part.ldm.items()},
     )
 
 
@@ -113,6 +116,7 @@ def _load(path: str | os.PathLike[str]) -> Adapter:
         rejected=found.rejected,
         notes=metadata.notes(),
         finite=all(is_finite(file.tensors[key]) for key in found.unused if key in file.tensors),
+        ldm=_find_ldm_names(found, modules),
     )
 
 
@@ -203,6 +207,13 @@ def _build_modules(file: RawFile, found: _KeyGroups, metadata: FileMetadata) -> 
             else:
                 found.unused[key] = built.problems.get(suffix, "its module could not be read")
     return modules, used
+
+
+def _find_ldm_names(found: _KeyGroups, modules: dict[str, Delta]) -> dict[str, str]:
+    """Modules of the UNet that the file names by block numbers."""
+    known = find_ldm_names()
+    unet = [(module, place.name) for module, place in found.places.items() if find_part(module) == UNET]
+    return {module: known[name] for module, name in unet if module in modules and name in known}
 
 
 def _explain(found: _KeyGroups, file: RawFile) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -14,10 +15,14 @@ from underdrawing.adapters import Patcher, load_adapter
 from underdrawing.adapters.applying.bake import bake
 from underdrawing.adapters.modules.architectures import ARCHITECTURES
 from underdrawing.adapters.modules.layers import UNet
-from underdrawing.adapters.modules.ldm_layout import derive_names
+from underdrawing.adapters.modules.ldm_layout import count_blocks, derive_names
 from underdrawing.adapters.modules.parts import UNET
 from underdrawing.adapters.modules.spellings import to_ldm_name
 from underdrawing.adapters.modules.targets import find_slots
+from underdrawing.core.errors import BadWeights
+
+if TYPE_CHECKING:
+    from underdrawing.adapters.adapter import Adapter
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -139,3 +144,111 @@ def test_loras_for_deeper_unets_are_read(tmp_path: Path) -> None:
         tensors = {stem % words[0]: torch.randn(8, 2), stem % words[1]: torch.randn(2, 8)}
         save_file(tensors, tmp_path / "deep.safetensors")
         assert list(load_adapter(tmp_path / "deep.safetensors").modules) == [f"unet.{name}"]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_blocks_of_official_models_are_counted_as_in_the_fixed_list(architecture: str) -> None:
+    names = frozenset(ARCHITECTURES[architecture].networks[UNET].modules())
+    fixed = {to_ldm_name(name, names): name for name in names if "_block" in name}
+    assert count_blocks(names) == fixed
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=5), st.integers(1, 4), st.integers(1, 3))
+def test_blocks_of_custom_models_are_counted_both_ways(depths: list[int], resnets: int, middle: int) -> None:
+    shape = UNet(tuple(8 * (n + 1) for n in range(len(depths))), tuple(depths), 16, middle=middle, resnets=resnets)
+    names = count_ldm(shape)
+    counted = {ldm: name for name, ldm in names.items() if "_block" in name}
+    assert count_blocks(names) == counted
+    assert counted.items() <= derive_names(names.values()).items()
+
+
+@given(st.sets(st.sampled_from(sorted(UNet((8, 16), (1, 1), 24).modules()))))
+def test_parts_of_a_model_are_counted_as_the_whole_or_not(kept: set[str]) -> None:
+    whole = count_blocks(UNet((8, 16), (1, 1), 24).modules())
+    if counted := count_blocks(kept):
+        assert set(counted.values()) == {name for name in kept if "_block" in name}
+        assert len(counted) <= len(whole)
+
+
+PRUNED = UNet((8, 8, 8), (1, 1, 1), 24, resnets=1)
+"""One ResNet a level and one width, so that what lands on a wrong layer fits there."""
+
+
+def write_ldm_lora(folder: Path, names: list[str], *, dotted: bool = False) -> Adapter:
+    """A LoRA on the to_q of attentions of the LDM layout."""
+    tensors: dict[str, torch.Tensor] = {}
+    for number, name in enumerate(names):
+        stem = f"diffusion_model.{name}" if dotted else f"lora_unet_{name.replace('.', '_')}"
+        tensors[f"{stem}.lora_up.weight"] = torch.full((8, 2), number + 1.0)
+        tensors[f"{stem}.lora_down.weight"] = torch.ones(2, 8)
+    save_file(tensors, folder / "ldm.safetensors")
+    return load_adapter(folder / "ldm.safetensors")
+
+
+def list_queries() -> dict[str, str]:
+    """LDM name → diffusers name of every query of self-attention of the pruned model."""
+    return {ldm: name for name, ldm in count_ldm(PRUNED).items() if name.endswith("attn1.to_q")}
+
+
+@pytest.mark.parametrize("layout", ["ldm", "diffusers"])
+@pytest.mark.parametrize("dotted", [False, True])
+def test_ldm_names_mean_the_layers_of_the_model(tmp_path: Path, layout: str, dotted: bool) -> None:
+    numbers, queries = count_ldm(PRUNED), list_queries()
+    weights = {
+        f"{numbers[name] if layout == 'ldm' else name}.weight": torch.randn(module.shape)
+        for name, module in PRUNED.modules().items()
+    }
+    before = dict(weights)
+    adapter = write_ldm_lora(tmp_path, list(queries), dotted=dotted)
+    receipt = Patcher(unet=weights).set([(adapter, 1.0, 1.0)])
+    assert (receipt.applied, receipt.skipped) == (2 * len(queries), 0)
+    changed = {key: tensor - before[key] for key, tensor in weights.items() if not torch.equal(tensor, before[key])}
+    right = {
+        f"{ldm if layout == 'ldm' else name}.weight": 2.0 * (number + 1)
+        for number, (ldm, name) in enumerate(queries.items())
+    }
+    assert changed.keys() == right.keys()
+    assert all(torch.allclose(changed[key], torch.full((8, 8), value), atol=1e-4) for key, value in right.items())
+    assert set(receipt.adapters[0].applied.values()) == {f"unet.{name}" for name in queries.values()}
+
+
+def test_a_checkpoint_is_baked_by_its_own_numbers(tmp_path: Path) -> None:
+    numbers = count_ldm(PRUNED)
+    base = {f"model.diffusion_model.{numbers[n]}.weight": torch.randn(m.shape) for n, m in PRUNED.modules().items()}
+    save_file(base, tmp_path / "base.safetensors")
+    adapter = write_ldm_lora(tmp_path, list(list_queries()))
+    bake(tmp_path / "base.safetensors", [(adapter, 1.0, 1.0)], tmp_path / "out.safetensors")
+    after = load_file(tmp_path / "out.safetensors")
+    changed = {key for key in after if not torch.equal(after[key], base[key])}
+    assert changed == {f"model.diffusion_model.{ldm}.weight" for ldm in list_queries()}
+
+
+def test_where_blocks_cannot_be_counted_names_with_numbers_are_skipped(tmp_path: Path) -> None:
+    """A custom model without its first ResNet: the official numbers would fit, and mean other layers."""
+    shape = UNet((8,) * 5, (1,) * 5, 24, resnets=1)
+    weights = {f"{n}.weight": torch.randn(m.shape) for n, m in shape.modules().items() if "s.0.resnets.0" not in n}
+    before = dict(weights)
+    adapter = write_ldm_lora(tmp_path, ["input_blocks.1.1.transformer_blocks.0.attn1.to_q"])
+    with pytest.raises(BadWeights, match="block number"):
+        Patcher(unet=weights).set([(adapter, 1.0, 1.0)])
+    receipt = Patcher(unet=weights).set([(adapter, 1.0, 1.0)], allow_empty=True)
+    assert (receipt.applied, receipt.skipped) == (0, 2)
+    assert all("cannot be counted" in reason for reason in receipt.adapters[0].skipped.values())
+    assert all(weights[key] is tensor for key, tensor in before.items())
+
+
+def test_a_block_that_the_model_has_not_is_skipped(tmp_path: Path) -> None:
+    weights = {f"{name}.weight": torch.randn(module.shape) for name, module in PRUNED.modules().items()}
+    known = "input_blocks.1.1.transformer_blocks.0.attn1.to_q"
+    adapter = write_ldm_lora(tmp_path, [known, "input_blocks.4.1.transformer_blocks.0.attn1.to_q"])
+    receipt = Patcher(unet=weights).set([(adapter, 1.0, 1.0)])
+    assert (receipt.applied, receipt.skipped) == (2, 2)
+
+
+def test_parts_of_official_models_are_read_by_the_official_numbers(tmp_path: Path) -> None:
+    name = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
+    weights = {f"{name}.weight": torch.zeros(8, 8)}
+    adapter = write_ldm_lora(tmp_path, ["input_blocks.4.1.transformer_blocks.0.attn1.to_q"])
+    assert Patcher(unet=weights).set([(adapter, 1.0, 1.0)]).applied == 2
+    assert float(weights[f"{name}.weight"].sum()) == 128
