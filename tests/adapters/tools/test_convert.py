@@ -321,3 +321,41 @@ def test_factors_of_no_rank_raise_nothing_raw(naming: Naming, tmp_path: Path) ->
     with contextlib.suppress(BadWeights):
         adapter = made(tmp_path, tensors)
         convert(adapter, tmp_path / ("out" if naming == "peft" else "out.safetensors"), naming)
+
+
+BLOCK = "transformer_blocks_0_attn1_to_q"
+ENCODER = "text_model_encoder_layers_0_self_attn_q_proj"
+LAST = "text_model_encoder_layers_31_self_attn_q_proj"
+
+
+@pytest.mark.parametrize("naming", ["peft", "diffusers"])
+@pytest.mark.parametrize(
+    ("stems", "width"),
+    [
+        ((f"lora_unet_down_blocks_1_attentions_0_{BLOCK}", f"lora_te1_{ENCODER}", f"lora_te2_{LAST}"), 2048),
+        ((f"lora_unet_input_blocks_4_1_{BLOCK}", f"lora_te1_{ENCODER}"), 2048),
+        ((f"lora_unet_down_blocks_1_attentions_0_{BLOCK}", f"lora_te_{ENCODER}"), 768),
+        ((f"lora_unet_input_blocks_4_1_{BLOCK}", f"lora_te_{ENCODER}"), 768),
+        ((f"lora_unet_input_blocks_4_1_{BLOCK}", f"lora_te_{LAST}"), 1280),
+        ((f"lora_te1_{ENCODER}",), 768),
+        ((f"lora_te_{ENCODER}",), 768),
+    ],
+)
+@pytest.mark.parametrize("with_alpha", [True, False])
+def test_kohya_spelling_survives_other_forms(
+    stems: tuple[str, ...], width: int, naming: Naming, with_alpha: bool, tmp_path: Path
+) -> None:
+    tensors: dict[str, Tensor] = {}
+    cross = {stem.replace("attn1_to_q", "attn2_to_k") for stem in stems if "attn1" in stem}
+    for number, stem in enumerate((*stems, *sorted(cross))):
+        wide = width if stem in cross else 1280 if "31" in stem else 768
+        tensors[f"{stem}.lora_down.weight"] = torch.randn(2, wide).half()
+        tensors[f"{stem}.lora_up.weight"] = torch.randn(8, 2).half()
+        if with_alpha:
+            tensors[f"{stem}.alpha"] = torch.tensor(number + 1.0).half()
+    output = tmp_path / ("peft" if naming == "peft" else "out.safetensors")
+    convert(made(tmp_path, tensors), output, naming)
+    convert(load_adapter(output), tmp_path / "again.safetensors", "kohya")
+    again = load_file(tmp_path / "again.safetensors")
+    assert again.keys() == tensors.keys()
+    assert all(torch.equal(again[key], tensor) and again[key].dtype == tensor.dtype for key, tensor in tensors.items())
