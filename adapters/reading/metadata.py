@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -92,8 +93,8 @@ def _make_hints(config: dict[str, Any], name: str, *, own_alpha: bool) -> Hints:
     alpha = find_value(config.get("alpha_pattern"), name, default)
     rank = find_value(config.get("rank_pattern"), name, config.get("r", _DEFAULT if peft else None))
     return Hints(
-        alpha=float(alpha) if _is_number(alpha) else None,
-        rank=int(rank) if _is_number(rank) else None,
+        alpha=_read_number("alpha", alpha),
+        rank=None if (number := _read_number("rank", rank)) is None else int(number),
         stabilised=bool(config.get("use_rslora")),
         always_scaled=config.get("peft_type") == "LOKR",
         neumann=_count_terms(config),
@@ -108,6 +109,19 @@ def _count_terms(config: dict[str, Any]) -> int | None:
         return None
     terms = config.get("num_cayley_neumann_terms", 5)
     return int(terms) if _is_number(terms) else 5
+
+
+def _read_number(name: str, value: Any) -> float | None:
+    """A number, also one that is written as text; None where there is none. Raises BadWeights for anything else."""
+    if value is None:
+        return None
+    try:
+        number = float(value) if isinstance(value, str) or _is_number(value) else math.nan
+    except (ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise BadWeights(f"the metadata's {name} is {str(value)[:40]!r}, which is no number", fix="repair the metadata")
+    return number
 
 
 def _is_number(value: Any) -> bool:

@@ -22,6 +22,8 @@ _FIX = (
     "save it again with PEFT's save_pretrained(path_initial_model_for_weight_conversion=...), which writes an ordinary "
     "LoRA, or merge it in PEFT and take the difference with `underdrawing lora extract`"
 )
+_METHODS = frozenset({"LORA", "LOHA", "LOKR", "OFT", "BOFT", "IA3"})
+"""PEFT's methods whose mathematics is known here; others keep factors under LoRA's names, too."""
 _VARIANTS = {
     "use_qalora": "QALoRA",
     "use_bdlora": "BD-LoRA",
@@ -38,6 +40,10 @@ def find_start(config: dict[str, Any]) -> Start | None:
 
     Raises BadWeights, with the way out, for what the file does not allow to be computed.
     """
+    method = str(config.get("peft_type") or "LORA").rpartition(".")[2].upper()
+    if method not in _METHODS:
+        fix = "merge it in PEFT and use `underdrawing lora extract`"
+        raise BadWeights(f"PEFT's method {method[:40]!r} is not supported", fix=fix)
     variant = next((title for key, title in _VARIANTS.items() if config.get(key)), None)
     if variant is not None:
         raise BadWeights(f"{variant} is not supported", fix="merge it in PEFT and use `underdrawing lora extract`")

@@ -374,3 +374,29 @@ def test_a_folder_with_a_folder_for_each_part(tmp_path: Path) -> None:
         assert extent is not None
         base = torch.zeros(extent.rows, extent.cols // 9, 3, 3) if extent.kernel else torch.zeros(extent[:2])
         assert torch.allclose(after.modules[name].apply(base), before.modules[name].apply(base), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("entry", "scale"),
+    [({"lora_alpha": "4"}, 2), ({"lora_alpha": None}, 1), ({"alpha_pattern": {"to_q": "1"}}, 0.5), ({"r": "2"}, 4)],
+)
+def test_numbers_of_the_header_may_be_text(entry: dict[str, object], scale: float, tmp_path: Path) -> None:
+    (delta,) = load_adapter(header_file(tmp_path, entry)).modules.values()
+    assert delta.change(torch.zeros(8, 8))[0, 0] == 2 * scale
+
+
+@pytest.mark.parametrize("entry", [{"lora_alpha": "many"}, {"lora_alpha": [8]}, {"lora_alpha": True}, {"r": "nan"}])
+def test_what_is_no_number_in_the_header_is_refused(entry: dict[str, object], tmp_path: Path) -> None:
+    with pytest.raises(BadWeights, match="which is no number"):
+        load_adapter(header_file(tmp_path, entry))
+
+
+def header_file(folder: Path, entry: dict[str, object]) -> Path:
+    stem = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+    table = {f"unet.{key}": value for key, value in {"r": 2, "lora_alpha": 8, **entry}.items()}
+    save_file(
+        {f"{stem}.lora_A.weight": torch.ones(2, 8), f"{stem}.lora_B.weight": torch.ones(8, 2)},
+        folder / "style.safetensors",
+        {"lora_adapter_metadata": json.dumps(table)},
+    )
+    return folder / "style.safetensors"

@@ -38,6 +38,7 @@ def test_what_can_be_computed(value: object, start: str | None) -> None:
         {"kasa_config": {"beta": 1}},
         {"use_qalora": True},
         {"alora_invocation_tokens": [1]},
+        *({"peft_type": name} for name in ("ADALORA", "XLORA", "PVERA", "TOMORROW")),
     ],
 )
 @pytest.mark.parametrize("header", [True, False])
@@ -62,3 +63,8 @@ def test_dora_without_its_magnitude_is_refused(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text(json.dumps({"r": 2, "lora_alpha": 2, "use_dora": True}))
     with pytest.raises(BadWeights, match="magnitude is missing"):
         load_adapter(tmp_path)
+
+
+def test_the_names_of_known_methods() -> None:
+    for name in ("LORA", "lora", "PeftType.LORA", "LOHA", "LOKR", "OFT", "BOFT", "IA3", None):
+        assert find_start({"peft_type": name}) is None
