@@ -10,9 +10,12 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import BadImage
+from .canvases import has_canvas, read_canvas
 from .dwpose import is_dwpose, split_dwpose
 from .forms import describe_form
 from .keypoint_lists import FORMAT, is_number, is_row
+from .landmarks import BESIDE as LANDMARKS_BESIDE
+from .landmarks import MOVENET, find_landmarks, find_movenet, is_landmark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,19 +26,16 @@ PERSON = (
     *("pose_keypoints_2d", "pose_keypoints", "face_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d"),
     *("keypoints", "joints", "body_keypoints_2d", "keypoints_2d", "body", "face_keypoints", "hand_left_keypoints"),
     *("hand_right_keypoints", "left_hand", "right_hand", "landmarks", "pose_landmarks", "lefthand_kpts", "face_kpts"),
+    "pose_keypoints_3d",
 )
 """Keys that make an object a person."""
 WRAPPERS = (
     *("poses", "pose", "openpose_json", "openpose", "result", "results", "data", "output", "outputs", "response"),
-    *("predictions", "frames", "detections", "body", "value", "ui"),
+    *("predictions", "frames", "detections", "body", "value", "ui", "output_0"),
 )
 """Keys around poses in answers of an API."""
 BESIDE = ("hands", "faces", "face", "hand")
 """Keys of what some editors keep beside the bodies."""
-WIDTHS = ("canvas_width", "width", "image_width", "img_width", "canvasWidth", "imageWidth")
-HEIGHTS = ("canvas_height", "height", "image_height", "img_height", "canvasHeight", "imageHeight")
-SIZES = ("canvas", "image", "image_size", "canvas_size", "size", "resolution")
-"""Keys of an object that holds width and height."""
 DEPTH = 12
 """Deepest nesting that is looked into."""
 
@@ -43,7 +43,7 @@ DEPTH = 12
 class Document(NamedTuple):
     """One picture. people and animals as they stand in the file; canvas: width and height, where they are stated.
 
-    left_out: keys that hold something of which it is not known whose it is.
+    left_out: keys that hold something of which it is not known whose it is. notes: how the form was understood.
     """
 
     people: list[Any]
@@ -51,6 +51,7 @@ class Document(NamedTuple):
     canvas: tuple[int, int] | None = None
     name: str = ""
     left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Documents(NamedTuple):
@@ -86,9 +87,12 @@ def _find(data: Any, depth: int) -> Documents | None:
 
 
 def _find_in_object(data: dict[str, Any], depth: int) -> Documents | None:
-    canvas = _read_canvas(data)
+    canvas = read_canvas(data)
     if is_dwpose(data):
         return Documents([Document(split_dwpose(data), None, canvas)], is_list=False)
+    if landmarks := find_landmarks(data):
+        beside = tuple(key for key in LANDMARKS_BESIDE if data.get(key))
+        return Documents([Document(landmarks, None, canvas, left_out=beside)], is_list=False)
     if isinstance(data.get("images"), list) and isinstance(data.get("annotations"), list):
         named = [one for one in data["annotations"] if isinstance(one, dict) and one.get("keypoints")]
         return _group(named, _read_image_sizes(data["images"])) if named else None
@@ -129,7 +133,16 @@ def _are_people(value: Any) -> bool:
 def _is_person(value: Any) -> bool:
     if isinstance(value, dict):
         return any(key in value for key in PERSON) or (not value)
-    return isinstance(value, list) and len(value) > 2 and all(one is None or is_row(one) for one in value)
+    return (
+        isinstance(value, list)
+        and len(value) > 2
+        and all(one is None or is_row(one) or _is_place(one) for one in value)
+    )
+
+
+def _is_place(value: Any) -> bool:
+    """Whether a value is a keypoint as an object, and no person."""
+    return is_landmark(value) and not any(key in value for key in PERSON)
 
 
 def _find_editor_people(data: dict[str, Any]) -> list[Any]:
@@ -149,11 +162,13 @@ def _holds_keypoints(value: list[Any]) -> bool:
 def _find_in_list(data: list[Any], depth: int) -> Documents | None:
     if not data:
         return Documents([], is_list=True)
+    if movenet := find_movenet(data):
+        return Documents([Document(movenet, notes=(MOVENET,))], is_list=False)
     if _is_bare_person(data):
         return Documents([Document([data])], is_list=False)
     if all(isinstance(one, dict) and any(key in one for key in PERSON) for one in data):
-        if all(_has_canvas(one) for one in data) and len(data) > 1:
-            return Documents([Document([one], None, _read_canvas(one)) for one in data], is_list=True)
+        if all(has_canvas(one) for one in data) and len(data) > 1:
+            return Documents([Document([one], None, read_canvas(one)) for one in data], is_list=True)
         return _group(data, {})
     if all(isinstance(one, list) and _is_bare_person(one) for one in data):
         return Documents([Document(data)], is_list=False)
@@ -198,7 +213,7 @@ def _look_inside(data: dict[str, Any], depth: int) -> Documents | None:
 def _group(people: list[dict[str, Any]], sizes: dict[str, tuple[int, int]]) -> Documents:
     """People by the picture that each belongs to (COCO, AlphaPose); without pictures all are of one."""
     if not all("image_id" in one for one in people):
-        return Documents([Document(list(people), None, _read_canvas(people[0]))], is_list=False)
+        return Documents([Document(list(people), None, read_canvas(people[0]))], is_list=False)
     groups: dict[str, list[Any]] = {name: [] for name in sizes}
     for one in people:
         groups.setdefault(str(one["image_id"]), []).append(one)
@@ -214,27 +229,5 @@ def _find_instances(info: list[Any], canvas: tuple[int, int] | None, depth: int)
 
 
 def _read_image_sizes(images: list[Any]) -> dict[str, tuple[int, int]]:
-    found = {str(one["id"]): _read_canvas(one) for one in images if isinstance(one, dict) and "id" in one}
+    found = {str(one["id"]): read_canvas(one) for one in images if isinstance(one, dict) and "id" in one}
     return {name: canvas for name, canvas in found.items() if canvas is not None}
-
-
-def _has_canvas(data: dict[str, Any]) -> bool:
-    return "x" not in data and any(key in data for key in (*WIDTHS, *HEIGHTS))
-
-
-def _read_canvas(data: dict[str, Any]) -> tuple[int, int] | None:
-    """Width and height of an object, whatever it calls them. Raises BadImage for a canvas that is none."""
-    is_box = "x" in data and "y" in data  # whose width and height are those of a person
-    for place in (*([] if is_box else [data]), *(data[key] for key in SIZES if isinstance(data.get(key), dict))):
-        width, height = (next((place[key] for key in keys if key in place), None) for keys in (WIDTHS, HEIGHTS))
-        if width is not None or height is not None:
-            return _check_side(width), _check_side(height)
-    return None
-
-
-def _check_side(side: Any) -> int:
-    if side is None:
-        raise BadImage("the canvas has no width or no height", fix=FORMAT)
-    if not is_number(side) or not 1 <= side < 2**31:
-        raise BadImage(f"the canvas has no area: a side is {side!r}", fix=FORMAT)
-    return round(side)

@@ -81,6 +81,8 @@ def _split(given: list[Any], counts: Collection[int], scores: Sequence[Any] | No
         odd = next(entry for entry in given if entry is not None and not is_number(entry))
         raise BadImage(f"{describe(odd)} among the numbers", where=where, fix=FORMAT)
     strides = [n for n in (3, 2, 4) if len(given) % n == 0 and len(given) // n in counts]
+    if strides == [4] and not all(n is None or 0 <= n <= 1 for n in given[3::4]):
+        strides = []  # x, y, z and visibility, or triples of an order that is not known
     if scores is not None and len(given) == 2 * len(scores):
         strides = [2]
     if strides[:1] == [2] and scores is None and _has_confidences(given):

@@ -9,7 +9,7 @@ from . import keypoint_lists as lists
 from .documents import find_documents
 from .layouts import LAYOUTS, UNREADABLE, choose_layout, to_body
 from .model import ANIMAL, BODY, FACE, HAND, Person, Pose, list_parts, list_points
-from .scales import find_scales, guess_canvas, to_pixels
+from .scales import describe_small, find_scales, guess_canvas, to_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +93,7 @@ def _read(document: Document, where: str) -> _Reading:
 
 
 def _build(document: Document) -> _Reading:
-    notes: list[str] = []
+    notes = list(document.notes)
     people = [_parse_person(person, notes) for person in document.people if person is not None]
     notes += [f"{key} beside the bodies were left out" for key in document.left_out]
     if _holds_null(document.people):
@@ -109,6 +109,8 @@ def _build(document: Document) -> _Reading:
         )
         free = used == {"pixels"}
         notes.append(_describe_guess(canvas, used))
+    if document.canvas is not None and used == {"pixels"}:
+        notes += describe_small([*parts, *animals], document.canvas)
     if "signed" in used:
         notes.append("the coordinates were taken as OpenPose's -1 to 1")
     elif "relative" in used and document.canvas is not None and _is_off([*parts, *animals], scales):
@@ -174,6 +176,7 @@ def _parse_body(fields: dict[str, Any], notes: list[str]) -> Person:
     scores = next((fields[name] for name in _SCORES if isinstance(fields.get(name), list)), None)
     found = lists.parse_list(given, lists.BODIES, scores, key)
     if found is None:
+        _check_flat(fields)
         return Person()
     if found.named is not None:
         return Person(found.named)
@@ -192,6 +195,14 @@ def _parse_body(fields: dict[str, Any], notes: list[str]) -> Person:
     parts = (None if one is None else found.points[one] for one in (layout.face, layout.left_hand, layout.right_hand))
     face, left, right = (part if part is not None and any(part) else None for part in parts)
     return Person(to_body(found.points, layout), None if face is None else _fill(face, FACE), left, right)
+
+
+def _check_flat(fields: dict[str, Any]) -> None:
+    """Refuse a person whose body is known in space only. Raises BadImage."""
+    deep = "pose_keypoints_3d"
+    if fields.get(deep) or (deep in fields and not any(key in fields for key in _BODY_KEYS)):
+        what = "this is not OpenPose JSON: it looks like OpenPose's 3D output, without 2D keypoints"
+        raise BadImage(what, where=deep, fix=f"write 2D keypoints; {lists.FORMAT}")
 
 
 def _fill(points: Keypoints, count: int) -> Keypoints:

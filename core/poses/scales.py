@@ -28,6 +28,10 @@ SMALLEST_SIGNED = 64
 """Canvases with a shorter side are never read as -1 .. 1: shares of their first pixel could look like it."""
 
 
+SMALL = 50
+"""Keypoints within such a part of both sides of the canvas are worth a note."""
+
+
 def find_scales(parts: Parts, canvas: tuple[int, int] | None) -> list[Scale]:
     """Scale of each part of a picture's people."""
     relative = find_relative(parts)
@@ -66,6 +70,18 @@ def guess_canvas(parts: Parts) -> tuple[int, int]:
         return UNSTATED
     width, height = (_guess_side([min(max(p[axis], -FAR), FAR) for p in points]) for axis in (0, 1))
     return width, height
+
+
+def describe_small(parts: Parts, canvas: tuple[int, int]) -> list[str]:
+    """Note on keypoints in pixels that take a tiny part of their canvas, as shares of another canvas would."""
+    points = [point for part in parts for point in list_points(part)]
+    if len(points) < 3:
+        return []
+    width, height = (max(p[axis] for p in points) - min(p[axis] for p in points) for axis in (0, 1))
+    if width * SMALL >= canvas[0] or height * SMALL >= canvas[1]:
+        return []
+    taken = f"{max(1, round(width))} x {max(1, round(height))} pixels of {canvas[0]} x {canvas[1]}"
+    return [f"all keypoints lie within {taken}; check whether the canvas is theirs"]
 
 
 def _guess_side(places: Sequence[float]) -> int:

@@ -62,6 +62,11 @@ MEDIAPIPE = [(0, 0)] * 33
 for _place, _slot in zip((0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28), COCO, strict=True):
     MEDIAPIPE[_place] = _slot
 
+IMAGE = {"image_width": WIDTH, "image_height": HEIGHT}
+RELATIVE = [{"x": x / WIDTH, "y": y / HEIGHT, "z": 0, "visibility": x / WIDTH} for x, y in MEDIAPIPE]
+UNSTATED = ("movenet", "movenet, several", "movenet, numpy", "mediapipe, bare")
+"""Forms of shares that state no canvas: 512 x 512 is taken."""
+
 FORMS: dict[str, Any] = {
     "openpose": {"people": [person()], **CANVAS},
     "openpose, no canvas": {"version": 1.3, "people": [person()]},
@@ -136,6 +141,15 @@ FORMS: dict[str, Any] = {
         **CANVAS,
     },
     "-1 to 1": {"people": [person([(2 * x / WIDTH - 1, 2 * y / HEIGHT - 1) for x, y in FIGURE])], **CANVAS},
+    "movenet": [[[[y / 768, x / 512, 0.9] for x, y in COCO]]],
+    "movenet, several": [[[n for x, y in COCO for n in (y / 768, x / 512, 0.9)] + [0.1] * 5, [0.0] * 56]],
+    "movenet, numpy": {"output_0": np.array([[[(y / 768, x / 512, 0.9) for x, y in COCO]]], np.float32)},
+    "mediapipe, bare": RELATIVE,
+    "mediapipe's web api": {"landmarks": [RELATIVE], "worldLandmarks": [RELATIVE], **IMAGE},
+    "mediapipe's camel case": {"poseLandmarks": RELATIVE, **IMAGE},
+    "mediapipe's messages": {"pose_landmarks": {"landmark": RELATIVE}, **IMAGE},
+    "mediapipe, several": {"pose_landmarks": [RELATIVE], **IMAGE},
+    "texts as canvas": {"people": [person()], "canvas_width": "512", "canvas_height": "768px"},
     "dwpose": {
         "bodies": {"candidate": np.array(pairs(FIGURE)) / (WIDTH, HEIGHT), "subset": np.arange(18)[None]},
         "hands": np.ones((2, 21, 2)) / 2,
@@ -149,12 +163,13 @@ FORMS: dict[str, Any] = {
 def test_every_form_gives_the_same_figure(form: str) -> None:
     (pose,) = parse_poses(FORMS[form]).poses
     (one,) = pose.people
+    squeeze = 512 / 768 if form in UNSTATED else 1
     for (x, y), point in zip(FIGURE, one.body, strict=True):
         assert point is not None, FIGURE.index((x, y))
-        assert tuple(point)[:2] == pytest.approx((x, y), abs=0.01)
+        assert tuple(point)[:2] == pytest.approx((x, y * squeeze), abs=0.01)
         assert 0 < point.confidence <= 1
     assert pose.width >= 360
-    assert pose.height >= 700
+    assert pose.height >= 700 * squeeze
     assert draw_pose(pose).any()
 
 
@@ -192,11 +207,25 @@ def test_a_canvas_that_is_not_stated_is_told_and_free() -> None:
         ("body 25b", "BODY_25B"),
         ("mmpose", "COCO; the neck is the middle of the shoulders"),
         ("-1 to 1", "-1 to 1"),
+        ("movenet", "y stands before x"),
         ("shares, one off the canvas", "some keypoints lie off it"),
     ],
 )
 def test_what_was_taken_for_what_is_told(form: str, said: str) -> None:
     assert said in " ".join(parse_poses(FORMS[form]).notes)
+
+
+def test_keypoints_in_one_corner_of_a_canvas_are_told() -> None:
+    shares = [(3 * x / WIDTH, 3 * y / HEIGHT) for x, y in FIGURE]
+    assert "check whether the canvas is theirs" in parse_poses({"people": [person(shares)], **CANVAS}).notes[0]
+    far = [(400 + x / WIDTH, 300 + y / HEIGHT) for x, y in FIGURE]
+    assert "1 x 1 pixels of 512 x 768" in parse_poses({"people": [person(far)], **CANVAS}).notes[0]
+    assert not parse_poses({"people": [person()], **CANVAS}).notes
+
+
+def test_mediapipes_hands_and_faces_beside_a_body_are_told() -> None:
+    found = parse_poses({"pose_landmarks": RELATIVE, "left_hand_landmarks": RELATIVE[:21], **IMAGE})
+    assert "left_hand_landmarks beside the bodies were left out" in found.notes
 
 
 def test_keypoints_off_the_canvas_stay() -> None:
@@ -265,6 +294,9 @@ def test_people_of_several_pictures_are_told_apart() -> None:
         ({"people": [person()], "canvas_width": float("nan"), "canvas_height": 3}, "no area"),
         ({"people": [{"keypoints": pairs(FIGURE), "keypoint_scores": ["a"]}]}, "confidences"),
         ([{"people": [], **CANVAS}, None], "null"),
+        ({"people": [{"pose_keypoints_2d": [], "pose_keypoints_3d": [1] * 100}]}, "3D"),
+        ({"people": [{"pose_keypoints_3d": [1] * 100}]}, "3D"),
+        ({"people": [person([(5 * i, 5 * i) for i in range(32)])]}, "32 keypoints"),
     ],
 )
 def test_what_cannot_be_read_says_what_it_looks_like(data: Any, said: str) -> None:
