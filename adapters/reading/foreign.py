@@ -27,6 +27,13 @@ class Kind(NamedTuple):
     advice: str
 
 
+def _exactly(*names: str) -> Test:
+    def test(keys: frozenset[str]) -> bool:
+        return keys == frozenset(names)
+
+    return test
+
+
 def _starts(*prefixes: str) -> Test:
     return lambda keys: any(key.startswith(prefixes) for key in keys)
 
@@ -86,7 +93,7 @@ KINDS = (
         "load it as a model; `underdrawing lora extract` makes a LoRA from two of them",
     ),
     Kind(_starts("string_to_param", "emb_params"), "an embedding", "load it as one"),
-    Kind(lambda keys: keys == frozenset(SDXL_PAIR), "an SDXL embedding", "load it as one"),
+    Kind(_exactly(*SDXL_PAIR), "an SDXL embedding", "load it as one"),
     Kind(_only_of(*ENCODER_KEYS), "an embedding", "load it as one"),
     Kind(_weights_of("encoder.", "decoder."), "a VAE", "load it as one"),
     Kind(_weights_of("text_model.", "encoder.layers."), "a text encoder", "load it as one"),

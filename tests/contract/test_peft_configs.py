@@ -50,7 +50,7 @@ def assert_merged(adapter: Adapter, title: str) -> None:
         assert (mine[name] - value).norm() <= 2e-5 * max(value.norm(), 1e-3), name
 
 
-@pytest.mark.parametrize("title", list(golden()[1]))
+@pytest.mark.parametrize("title", sorted(golden()[1]))
 def test_the_merge_is_peft_s(title: str, tmp_path: Path) -> None:
     save_file(table(title, "file"), tmp_path / "adapter_model.safetensors")
     (tmp_path / "adapter_config.json").write_text(golden()[1][title])

@@ -20,8 +20,14 @@ if TYPE_CHECKING:
     from tests.support.command_line import Run
 
 ROOT = Path("/data").absolute()
+
+
+def make_source(root: str, folder: str, stem: str, ending: str) -> Source:
+    return Source(ROOT / root / folder / f"{stem}{ending}", Path(folder), Path(folder))
+
+
 SOURCES = st.builds(
-    lambda root, folder, stem, ending: Source(ROOT / root / folder / f"{stem}{ending}", Path(folder), Path(folder)),
+    make_source,
     st.sampled_from(["A", "B", "B/C"]),
     st.sampled_from(["", "sub"]),
     st.sampled_from(["1", "2"]),
