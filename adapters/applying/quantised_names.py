@@ -8,7 +8,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from torch import Tensor
 
@@ -42,6 +42,7 @@ PACKED_ENDINGS = {
     ".weight.quant_state.bitsandbytes__fp4": "bitsandbytes' FP4",
 }
 """Ending of a key → how the weights of such a file are stored, which nothing here reads."""
+_FUSED = ("in_proj_weight", "in_proj_bias")
 MAX_TEXT = 1 << 24
 _UNREADABLE = "a format that cannot be read"
 
@@ -68,18 +69,29 @@ def find_packed(keys: Iterable[str]) -> tuple[str, str] | None:
 def list_companions(keys: Iterable[str]) -> dict[str, dict[str, str]]:
     """Key of a weight → what stands beside it: name without the module → key."""
     found: dict[str, dict[str, str]] = defaultdict(dict)
-    held = list(keys)
-    for key in held:
-        before, inside, after = key.rpartition(".weight.")
-        owner, _, leaf = key.rpartition(".")
+    weights = list(keys)
+    for key in weights:
+        for weight, name in _list_owners(key):
+            found[weight][name] = key
+    held = set(weights)
+    return {weight: names for weight, names in found.items() if weight in held}
+
+
+def _list_owners(key: str) -> Iterator[tuple[str, str]]:
+    """Weights that a key may stand beside, and its name there: fused q, k, v are the attention's own weight."""
+    for ending in (".weight", ".in_proj_weight"):
+        before, inside, after = key.rpartition(f"{ending}.")
         if inside:
-            found[f"{before}.weight"][f"weight.{after}"] = key
-        elif leaf.startswith("in_proj_weight_"):
-            found[f"{owner}.in_proj_weight"][leaf.removeprefix("in_proj_")] = key
-        elif leaf not in ("weight", "bias"):
-            found[f"{owner}.weight" if owner else "weight"][leaf] = key
-    weights = set(held)
-    return {weight: names for weight, names in found.items() if weight in weights}
+            yield f"{before}{ending}", f"weight.{after}"
+            return
+    owner, dot, leaf = key.rpartition(".")
+    if leaf in ("weight", "bias", *_FUSED):
+        return
+    if leaf.startswith("in_proj_weight_"):
+        yield f"{owner}.in_proj_weight", leaf.removeprefix("in_proj_")
+        return
+    yield f"{owner}{dot}weight", leaf
+    yield f"{owner}{dot}in_proj_weight", leaf
 
 
 def read_formats(metadata: Mapping[str, str]) -> dict[str, str]:

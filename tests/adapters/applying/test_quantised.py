@@ -271,6 +271,41 @@ def test_more_than_plain_eight_bits_hold_is_refused_and_not_cut(
             bake(tmp_path / "base.safetensors", [(adapter, 1e8, 1)], tmp_path / "baked.safetensors")
 
 
+FUSED = "cond_stage_model.model.transformer.resblocks.0.attn"
+
+
+@pytest.mark.parametrize("scale", ["in_proj_weight_scale", "weight_scale", "scale_weight"])
+@pytest.mark.parametrize("dtype", [None, "float32"])
+def test_the_scale_of_fused_projections_is_found(scale: str, dtype: str | None, tmp_path: Path) -> None:
+    stem = "lora_te_text_model_encoder_layers_0_self_attn_k_proj"
+    factors = {f"{stem}.lora_up.weight": torch.ones(8, 2), f"{stem}.lora_down.weight": torch.ones(2, 8)}
+    save_file(factors, tmp_path / "style.safetensors")
+    stored, by = torch.full((24, 8), 200.0).to(E4M3), torch.tensor(0.01)
+    base = {f"{FUSED}.in_proj_weight": stored, f"{FUSED}.{scale}": by, f"{FUSED}.out_proj.weight": torch.ones(8, 8)}
+    save_file(base, tmp_path / "base.safetensors")
+    adapter = load_adapter(tmp_path / "style.safetensors")
+    bake(tmp_path / "base.safetensors", [(adapter, 1, 1)], tmp_path / "baked.safetensors", dtype=dtype)
+    baked = load_file(tmp_path / "baked.safetensors")
+    weight = baked[f"{FUSED}.in_proj_weight"].float() * (1 if dtype else baked[f"{FUSED}.{scale}"])
+    due = stored.float() * by
+    due[8:16] += 2
+    assert torch.allclose(weight, due, rtol=0.07)
+
+
+def test_what_stands_below_fused_projections_is_refused_if_unknown(tmp_path: Path) -> None:
+    stem = "lora_te_text_model_encoder_layers_0_self_attn_k_proj"
+    factors = {f"{stem}.lora_up.weight": torch.ones(8, 2), f"{stem}.lora_down.weight": torch.ones(2, 8)}
+    save_file(factors, tmp_path / "style.safetensors")
+    base = {f"{FUSED}.in_proj_weight": torch.ones(24, 8).to(E4M3), f"{FUSED}.in_proj_weight.other": torch.ones(1)}
+    save_file(base, tmp_path / "base.safetensors")
+    with pytest.raises(BadWeights, match="whose meaning is not known"):
+        bake(
+            tmp_path / "base.safetensors",
+            [(load_adapter(tmp_path / "style.safetensors"), 1, 1)],
+            tmp_path / "baked.safetensors",
+        )
+
+
 def test_gguf_is_named(adapter: Adapter, tmp_path: Path) -> None:
     for name in ("model.gguf", "model.safetensors"):
         (tmp_path / name).write_bytes(b"GGUF" + bytes(200))
