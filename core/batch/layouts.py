@@ -57,6 +57,16 @@ def read_caption(path: Path) -> str:
     return ""
 
 
+def count_captions(entries: Iterable[dict[str, Any]]) -> str:
+    """How many pictures of datasets have no caption, in words; empty where all have one."""
+    made = [one for one in entries if one.get("layout") == "diffusers" and one["status"] == "done"]
+    pictures = {find_image(one["output"]).rpartition(f"{IMAGES}/")[2]: one.get("text", "") for one in made}
+    lacking = sum(not text for text in pictures.values())
+    if not lacking:
+        return ""
+    return f"{lacking} of {len(pictures)} pictures have no caption ({', '.join(CAPTIONS)}): their text is empty"
+
+
 def describe_layout(layout: Layout, picture: Picture) -> tuple[str, ...]:
     """Notes on a picture that trainers would read otherwise than it was annotated."""
     if layout == "plain" and picture.orientation != 1:

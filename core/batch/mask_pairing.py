@@ -20,10 +20,17 @@ _MOST_PARENTS = 8
 
 
 class Match(NamedTuple):
-    """A mask. exact: whether it lies where the rule looks first."""
+    """A mask. exact: whether it lies where the rule looks first. other: one that names of folders would lead to."""
 
     path: Path
     exact: bool
+    other: Path | None = None
+
+    def describe(self) -> tuple[str, ...]:
+        """Notes on a mask that may be another one than meant."""
+        if self.other is not None:
+            return (f"its mask was taken from {self.path}, and not from {self.other}",)
+        return () if self.exact else (f"its mask was taken from {self.path}",)
 
 
 class MaskFolder:
@@ -53,14 +60,24 @@ class MaskFolder:
             match = self._search(source, end)
             if match is not None:
                 self._check_shared(source, match)
-                return match
+                return match._replace(other=self._find_other(source, match, end))
         return None
+
+    def _find_other(self, source: Source, match: Match, frame: str) -> Path | None:
+        """A mask in a folder named as the picture's, beside the one at the top; none that is another picture's."""
+        if not match.exact or match.path.parent != self.folder:
+            return None
+        found = [path for place in _list_fallbacks(source) for path in self._find_in(place, source, frame)]
+        return next((path for path in found if path != match.path and path not in self._find_all_users()), None)
 
     def explain_missing(self, source: Source) -> BadImage:
         """Error for an input without a mask."""
         name = self.names[source]
         place = self.folder / name.folder
         what = f"there is no mask for it in {place}"
+        keys = {source.path.stem, source.path.name}
+        if taken := [path.name for path in self._list(name.folder) if _strip(path.stem) & keys]:
+            what += f": {' and '.join(taken)} cannot be told from a picture or the mask of another one"
         fix = f"add {place / f'{name.stem}.png'} (or {name.stem}_mask.png), or leave --mask out"
         return BadImage(what, where=str(source.path), fix=fix)
 
@@ -113,14 +130,18 @@ class MaskFolder:
 
     def _check_shared(self, source: Source, match: Match) -> None:
         """Raise BadImage when another input has a better or equal claim to a mask."""
-        if self._users is None:
-            self._users = self._find_users()
-        users = self._users.get(match.path, [])
+        users = self._find_all_users().get(match.path, [])
         rivals = [other for other, exact in users if other != source and (exact or not match.exact)]
         if rivals:
             what = f"{match.path} may be the mask of this picture or of {rivals[0].path}"
             fix = "name each mask as its picture, in the same folders"
             raise BadImage(what, where=str(source.path), fix=fix)
+
+    def _find_all_users(self) -> dict[Path, list[tuple[Source, bool]]]:
+        """Every mask → the inputs that it may be the mask of."""
+        if self._users is None:
+            self._users = self._find_users()
+        return self._users
 
     def _find_users(self) -> dict[Path, list[tuple[Source, bool]]]:
         users = defaultdict[Path, list[tuple[Source, bool]]](list)
@@ -132,7 +153,8 @@ class MaskFolder:
             if match is not None:
                 users[match.path].append((source, match.exact))
         shared = {path: found for path, found in users.items() if len(found) > 1}
-        return {path: [one for one in found if self._can_decode(one[0].path)] for path, found in shared.items()}
+        decoded = {path: [one for one in found if self._can_decode(one[0].path)] for path, found in shared.items()}
+        return {**users, **decoded}
 
 
 def _strip(stem: str) -> set[str]:

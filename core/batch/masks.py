@@ -79,7 +79,7 @@ class MaskSource:
             fix = "name another picture as --mask"
             raise BadImage("an input cannot be its own mask", where=str(source.path), fix=fix)
         match = self._folder.find(source, frame) if self._folder else None
-        elsewhere = () if match is None or match.exact else (f"its mask was taken from {path}",)
+        elsewhere = match.describe() if match else ()
         mask = _read_mask(path, picture)
         return Mask(mask.covered, (*elsewhere, *mask.notes))
 
@@ -156,7 +156,7 @@ def _read_mask(path: Path, picture: Picture) -> Mask:
     """Read a mask file and fit it to a picture. Raises BadImage."""
     from ..images.convert import find_picture_coverage
     from ..images.geometry import Size
-    from ..images.mask_values import check_upright, describe_fit
+    from ..images.mask_values import check_upright, describe_fit, describe_turn
     from ..images.reading import read_pictures
     from ..images.resize import resize_masks
 
@@ -164,8 +164,9 @@ def _read_mask(path: Path, picture: Picture) -> Mask:
     mask, size = Size(*read.pixels.shape[:2]), Size(*picture.pixels.shape[:2])
     check_upright(mask, size, picture.orientation, where=str(path))
     covered, notes = find_picture_coverage(read, path)
-    fitted = describe_fit(mask, size)
-    return Mask(resize_masks(covered[None], size), (*read.notes, *notes, *([fitted] if fitted else [])))
+    turned = describe_turn(mask, size, picture.orientation) if read.orientation == 1 else ""
+    about = tuple(note for note in (describe_fit(mask, size), turned) if note)
+    return Mask(resize_masks(covered[None], size), (*read.notes, *notes, *about))
 
 
 def _hash(path: Path) -> str:

@@ -156,7 +156,16 @@ def find_picture_coverage(picture: Picture, source: Any) -> Coverage:
     levels = picture.alpha if picture.alpha is not None else compute_luminance(picture.pixels)
     if levels.min() == levels.max() and (deep := read_deep_levels(source)) is not None:
         levels = deep  # 8 bit do not tell 0 and 1 of 16 bit apart
-    return find_coverage(levels)
+    found = find_coverage(levels)
+    if picture.alpha is None or not _has_colours(picture):
+        return found
+    return Coverage(found.covered, (*found.notes, "its transparency is the mask: what is opaque is repainted"))
+
+
+def _has_colours(picture: Picture) -> bool:
+    """Whether the opaque part of a picture is of several colours, as a photograph with a hole is."""
+    opaque = picture.pixels[picture.alpha == 255]
+    return opaque.size > 0 and int(np.ptp(opaque, axis=0).max()) > 64
 
 
 def _to_levels(array: NDArray[Any]) -> NDArray[Any]:

@@ -110,3 +110,11 @@ def check_upright(mask: Size, picture: Size, orientation: int, *, where: str) ->
             f"{picture.width} x {picture.height} (EXIF orientation {orientation})"
         )
         raise BadImage(what, where=where, fix="draw the mask on the picture as it is shown, or turn it likewise")
+
+
+def describe_turn(mask: Size, picture: Size, orientation: int) -> str:
+    """Note on a mask whose shape does not tell on which side of an EXIF-turned picture it was drawn; else empty."""
+    stored = picture if orientation < 5 else type(picture)(picture.width, picture.height)
+    if orientation == 1 or not (has_same_aspect(mask, stored) and has_same_aspect(mask, picture)):
+        return ""
+    return f"the picture is shown turned (EXIF orientation {orientation}): the mask was taken as drawn on it as shown"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ...core.annotator import Kind
-from ...core.batch.layouts import write_metadata
+from ...core.batch.layouts import count_captions, write_metadata
 from ...core.errors import BadParameter, UnknownName
 from ...core.images.geometry import parse_size
 from ...core.params import current_values
@@ -117,6 +117,8 @@ def _run(
         manifest.close()
     if request.options.layout == "diffusers":
         write_metadata(request.folder, manifest.list_entries())
+        if lacking := count_captions(manifest.list_entries()):
+            host.note(f"note: {lacking}")
     if sheet:
         rows = [(source.path, manifest.find_maps(source.name)) for source in inputs.sources]
         host.note(f"{escape_controls(sheet)}{write_contact_sheet(rows, list(batch.annotators), sheet)}")

@@ -92,3 +92,16 @@ def test_other_files_are_refused_and_inputs_stay(run: Run, tmp_path: Path, layou
         assert done.code == 3
         assert photo.read_bytes() == before
         assert entries(tmp_path)[0]["status"] == "refused"
+
+
+def test_pictures_without_a_caption_are_counted(run: Run, tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        picture(tmp_path / "in" / f"{name}.png")
+    (tmp_path / "in" / "a.txt").write_text("a house", "utf-8")
+    (tmp_path / "in" / "b.txt").write_text(" \n", "utf-8")
+    line = ["annotate", "canny,invert", tmp_path / "in", "-o", tmp_path / "out", "--layout", "diffusers"]
+    for _ in range(2):
+        assert "2 of 3 pictures have no caption" in run(*line).err
+    for name in ("b", "c"):
+        (tmp_path / "in" / f"{name}.txt").write_text("a tree", "utf-8")
+    assert "no caption" not in run(*line).err

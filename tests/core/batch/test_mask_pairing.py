@@ -170,3 +170,21 @@ def test_frames_have_masks_of_their_own(run: Run, tmp_path: Path) -> None:
     Image.fromarray(255 - half).save(tmp_path / "masks" / "a.0001.png")
     run("annotate", "inpaint", tmp_path / "a.gif", "-o", tmp_path / "out", "--mask", tmp_path / "masks", "--all-frames")
     assert [Path(e["mask"]["from"]).name for e in entries(tmp_path / "out")] == ["a.png", "a.0001.png"]
+
+
+def test_a_mask_in_a_folder_named_as_the_pictures_is_told(run: Run, tmp_path: Path) -> None:
+    photo = picture(tmp_path / "img" / "s" / "a.png")
+    masks = picture(tmp_path / "masks" / "a.png", seed=1).parent
+    other = picture(masks / "s" / "a.png", seed=2)
+    done = run("annotate", "inpaint", photo, "-o", tmp_path / "out", "--mask", masks)
+    assert f"its mask was taken from {masks / 'a.png'}, and not from {other}" in done.err
+    every = run("annotate", "inpaint", photo.parent.parent, "-o", tmp_path / "all", "--mask", masks, "--recursive")
+    assert "taken from" not in every.err
+
+
+def test_a_mask_that_is_another_pictures_is_named(run: Run, tmp_path: Path) -> None:
+    for name in ("gas.png", "gas_mask.png"):
+        picture(tmp_path / "img" / name)
+    masks = picture(tmp_path / "masks" / "gas_mask.png", seed=1).parent
+    done = run("annotate", "inpaint", tmp_path / "img", "-o", tmp_path / "out", "--mask", masks)
+    assert "gas_mask.png cannot be told from a picture or the mask of another one" in done.err

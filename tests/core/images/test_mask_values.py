@@ -151,3 +151,24 @@ def test_a_mask_of_another_aspect_is_fitted_with_a_note(run: Run, tmp_path: Path
     done = run("annotate", "inpaint", tmp_path / "a.png", "-o", tmp_path / "out", "--mask", turned)
     assert done.code == 0
     assert "the mask is 8 x 12, the picture 12 x 8: it was stretched" in done.err
+
+
+def test_a_mask_that_may_be_drawn_on_either_side_of_a_turned_picture_is_noted(run: Run, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    photo, plain = tmp_path / "turned.jpg", tmp_path / "plain.jpg"
+    Image.new("RGB", (64, 48)).save(photo, exif=exif)
+    Image.new("RGB", (64, 48)).save(plain)
+    mask = save(tmp_path / "mask.png", np.eye(48, 64, dtype=np.uint8) * 255)
+    assert "EXIF orientation 3" in run("annotate", "inpaint", photo, "-o", tmp_path / "out", "--mask", mask).err
+    assert "EXIF" not in run("annotate", "inpaint", plain, "-o", tmp_path / "out", "--mask", mask).err
+
+
+def test_a_photograph_with_a_hole_as_mask_is_noted() -> None:
+    photo = np.random.default_rng(0).integers(0, 255, (48, 64, 4), np.uint8)
+    photo[..., 3] = 255
+    photo[10:20, 10:20, 3] = 0
+    found = read_masks(Image.fromarray(photo), 1, Size(48, 64))
+    assert any("what is opaque is repainted" in note for note in found.notes)
+    photo[..., :3] = (255, 0, 0)
+    assert not read_masks(Image.fromarray(photo), 1, Size(48, 64)).notes
