@@ -52,6 +52,7 @@ class FileMetadata:
         except BadWeights as error:
             raise BadWeights(error.what, where=str(self._path), fix=error.fix) from error
         self._counts[hints.start or ""] += 1
+        self._counts["both"] += "alpha" in held and hints.alpha is not None
         return hints
 
     def find_refusal(self, place: ModuleKey, suffixes: Iterable[str]) -> str | None:
@@ -73,6 +74,7 @@ class FileMetadata:
         where = "a trainer may have kept alpha elsewhere"
         texts = {
             "alpha": f"modules hold no alpha: their scale is 1 ({where})",
+            "both": "modules hold an alpha and the metadata has one for them, too: the metadata's counts, as in PEFT",
             "header": "modules are not among the header's target_modules; they are applied, as in diffusers",
             "pissa": "modules started from the base weight (PiSSA): right only on the model they were trained on",
             "olora": "modules started from the base weight (OLoRA): right only on the model they were trained on",

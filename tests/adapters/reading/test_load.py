@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tests.support.adapter_models import BIGG, CLIP, SD15, SDXL, lora
 from tests.support.official import sample
@@ -400,3 +401,15 @@ def header_file(folder: Path, entry: dict[str, object]) -> Path:
         {"lora_adapter_metadata": json.dumps(table)},
     )
     return folder / "style.safetensors"
+
+
+def test_two_alphas_of_one_module_are_noted(tmp_path: Path) -> None:
+    file = header_file(tmp_path, {})
+    tensors = load_file(file)
+    stem = next(iter(tensors)).partition(".lora_")[0]
+    with safe_open(file, "pt") as opened:
+        metadata = opened.metadata()
+    save_file({**tensors, f"{stem}.alpha": torch.tensor(2.0)}, file, metadata)
+    adapter = load_adapter(file)
+    assert adapter.modules[stem].change(torch.zeros(8, 8))[0, 0] == 8
+    assert any("the metadata's counts" in note for note in adapter.notes)
