@@ -33,6 +33,8 @@ def read_poses(path: str | Path) -> PoseFile:
         if Path(path).stat().st_size > MOST_BYTES:
             raise BadImage(f"is larger than {MOST_BYTES} bytes", where=where, fix="poses take a few kilobytes each")
         content = read_regular_file(path)
+        if not content:
+            raise BadImage("the file is empty (0 bytes)", where=where, fix="save the poses again")
         data = _read_map(path) if content.startswith(PNG_SIGNATURE) else json.loads(_decode(content))
     except OSError as error:
         what = f"the file cannot be opened ({error.strerror or error})"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..batch.globs import expand_glob
 from ..errors import BadImage
 
 if TYPE_CHECKING:
@@ -41,5 +41,4 @@ def _expand(path: Path) -> list[Path]:
         return [one for one in inside if one.suffix.lower() == SUFFIX and one.name[:1] != "." and one.is_file()]
     if path.exists() or not any(letter in str(path) for letter in "*?["):
         return [path]
-    matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - absolute patterns
-    return [Path(match) for match in matches if Path(match).is_file()]
+    return expand_glob(str(path)).files

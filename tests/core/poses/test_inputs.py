@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from underdrawing.core.errors import BadImage
+from underdrawing.core.poses.files import read_poses
 from underdrawing.core.poses.inputs import expand_pose_files
 
 
@@ -29,3 +30,19 @@ def test_nothing_is_an_error_that_names_it(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "*.json"):
         with pytest.raises(BadImage, match=r"no JSON|no file matches"):
             expand_pose_files([path])
+
+
+def test_a_glob_enters_linked_folders_once(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.json").write_text("{}")
+    try:
+        (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
+    except OSError:
+        pytest.skip("no links here")
+    assert expand_pose_files([tmp_path / "in" / "**" / "*.json"]) == ([tmp_path / "in" / "a.json"], True)
+
+
+def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
+    (tmp_path / "a.json").touch()
+    with pytest.raises(BadImage, match="empty"):
+        read_poses(tmp_path / "a.json")
