@@ -91,6 +91,9 @@ def _list_wanted(inputs: FetchInputs, params: FetchParams) -> list[Weight]:
         raise BadParameter("chooses among the files of an annotator", where="model", fix=fix)
     everything = list(records().values()) if params.all and not names else []
     wanted = [*find_records(inputs.weights), *everything, *find_needed(names, choices, every=params.all)]
+    if not wanted and names:
+        what = f"{' and '.join(names)} needs no weights file that would have to be fetched"
+        raise BadParameter(what, where="annotator", fix="run it as it is")
     if not wanted:
         fix = "give an id of `underdrawing weights list`, an annotator, or all"
         raise BadParameter("nothing to fetch is named", where="weights", fix=fix)

@@ -237,3 +237,9 @@ def test_a_choice_needs_an_annotator(run: Run, hub: ToyHub) -> None:
     assert "--annotator" in done.err
     assert run("weights", "fetch", "--annotator", "depth_dav2", "--model", "huge").code == 2
     assert not hub.requests
+
+
+def test_an_annotator_without_weights_needs_no_fetching(run: Run) -> None:
+    done = run("weights", "fetch", "--annotator", "canny")
+    assert done.code == 2
+    assert "canny needs no weights file" in done.err
