@@ -9,7 +9,7 @@ from ..core.poses.model import Pose
 from . import inputs
 from .annotators import drop_ins as named_drop_ins
 from .inputs import OLDER
-from .poses import SavePoses, draw_poses
+from .poses import POSES, SavePoses, draw_poses
 from .tools import AnyAnnotator, Fit, PixelPerfect, Sheet, check_name, first
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 MODES: dict[str, FitMode] = {"Just Resize": "just", "Crop and Resize": "crop", "Resize and Fill": "fill"}
 NONE = "none"
 RESOLUTION: inputs.Input = ("INT", {"default": 512, "min": 64, "max": 16384, "step": 64})
+YES: inputs.Input = ("BOOLEAN", {"default": True})
+SIDE: inputs.Input = ("INT", {"default": 512, "min": 64, "max": 8192, "step": 8})
+RESIZE_MODE: inputs.Input = (list(MODES), {"default": "Just Resize"})
+SIZES = {"image_gen_width": SIDE, "image_gen_height": SIDE, "resize_mode": RESIZE_MODE}
 
 
 class AnyAnnotatorByPeer:
@@ -89,11 +93,7 @@ class WrittenByPeer:
     TITLE = "ControlNetAuxSimpleAddText"
     CATEGORY = OLDER
     RETURN_TYPES, FUNCTION = ("IMAGE",), "execute"
-
-    @classmethod
-    def INPUT_TYPES(cls) -> Inputs:
-        """Picture and text."""
-        return {"required": {"image": inputs.IMAGE, "text": ("STRING", {"default": ""})}}
+    INPUT_TYPES = inputs.fixed({"image": inputs.IMAGE, "text": ("STRING", {"default": ""})})
 
     def execute(self, image: Tensor, text: str) -> tuple[Tensor]:
         """Write; letters the font lacks become question marks."""
@@ -109,18 +109,7 @@ class SheetByPeer(Sheet):
     TITLE = "Execute All ControlNet Preprocessors"
     CATEGORY = OLDER
     RETURN_NAMES = ("IMAGE",)
-
-    @classmethod
-    def INPUT_TYPES(cls) -> Inputs:
-        """That pack's inputs."""
-        return {"required": {"image": inputs.IMAGE}, "optional": {"resolution": RESOLUTION}}
-
-
-def _peer_sizes(image: str) -> Inputs:
-    side = ("INT", {"default": 512, "min": 64, "max": 8192, "step": 8})
-    mode: inputs.Input = (list(MODES), {"default": "Just Resize"})
-    sizes = {"image_gen_width": side, "image_gen_height": side, "resize_mode": mode}
-    return {"required": {image: inputs.IMAGE, **sizes}}
+    INPUT_TYPES = inputs.fixed({"image": inputs.IMAGE}, {"resolution": RESOLUTION})
 
 
 class PixelPerfectByPeer:
@@ -129,7 +118,7 @@ class PixelPerfectByPeer:
     TITLE = "Pixel Perfect Resolution"
     CATEGORY = OLDER
     RETURN_TYPES, RETURN_NAMES, FUNCTION = ("INT",), ("RESOLUTION (INT)",), "execute"
-    INPUT_TYPES = classmethod(lambda cls: _peer_sizes("original_image"))
+    INPUT_TYPES = inputs.fixed({"original_image": inputs.IMAGE, **SIZES})
 
     def execute(
         self, original_image: Tensor, image_gen_width: int, image_gen_height: int, resize_mode: str
@@ -144,7 +133,7 @@ class FitByPeer:
     TITLE = "Enchance And Resize Hint Images"
     CATEGORY = OLDER
     RETURN_TYPES, FUNCTION = ("IMAGE",), "execute"
-    INPUT_TYPES = classmethod(lambda cls: _peer_sizes("hint_image"))
+    INPUT_TYPES = inputs.fixed({"hint_image": inputs.IMAGE, **SIZES})
 
     def execute(
         self, hint_image: Tensor, image_gen_width: int, image_gen_height: int, resize_mode: str
@@ -160,7 +149,7 @@ class SizeOfImage:
     CATEGORY = OLDER
     RETURN_TYPES, FUNCTION = ("INT", "INT"), "execute"
     RETURN_NAMES = ("IMAGE_GEN_WIDTH (INT)", "IMAGE_GEN_HEIGHT (INT)")
-    INPUT_TYPES = classmethod(lambda cls: {"required": {"image": inputs.IMAGE}})
+    INPUT_TYPES = inputs.fixed({"image": inputs.IMAGE})
 
     def execute(self, image: Tensor) -> tuple[int, int]:
         """Read the size."""
@@ -174,11 +163,7 @@ class SizeOfLatent:
     CATEGORY = OLDER
     RETURN_TYPES, FUNCTION = ("INT", "INT"), "execute"
     RETURN_NAMES = ("IMAGE_GEN_WIDTH (INT)", "IMAGE_GEN_HEIGHT (INT)")
-
-    @classmethod
-    def INPUT_TYPES(cls) -> Inputs:
-        """A latent."""
-        return {"required": {"latent": ("LATENT", {})}}
+    INPUT_TYPES = inputs.fixed({"latent": ("LATENT", {})})
 
     def execute(self, latent: dict[str, Tensor]) -> tuple[int, int]:
         """Read the size."""
@@ -191,13 +176,7 @@ class RenderPosesByPeer:
     TITLE = "Render Pose JSON (Human)"
     CATEGORY = OLDER
     RETURN_TYPES, RETURN_NAMES, FUNCTION = ("IMAGE",), ("IMAGE",), "draw"
-
-    @classmethod
-    def INPUT_TYPES(cls) -> Inputs:
-        """That pack's inputs."""
-        yes: inputs.Input = ("BOOLEAN", {"default": True})
-        parts = {"render_body": yes, "render_hand": yes, "render_face": yes}
-        return {"required": {"kps": ("POSE_KEYPOINT", {}), **parts}}
+    INPUT_TYPES = inputs.fixed({"kps": POSES, "render_body": YES, "render_hand": YES, "render_face": YES})
 
     def draw(self, kps: Any, render_body: bool, render_hand: bool, render_face: bool) -> tuple[Tensor]:
         """Draw at the poses' own size; animals have a node of their own."""
@@ -210,12 +189,9 @@ class SavePosesByPeer(SavePoses):
 
     TITLE = "Save Pose Keypoints"
     CATEGORY = OLDER
-
-    @classmethod
-    def INPUT_TYPES(cls) -> Inputs:
-        """That pack's inputs."""
-        prefix = ("STRING", {"default": "PoseKeypoint"})
-        return {"required": {"pose_kps": ("POSE_KEYPOINT", {}), "filename_prefix": prefix}, "hidden": inputs.NODE_ID}
+    INPUT_TYPES = inputs.fixed(
+        {"pose_kps": POSES, "filename_prefix": ("STRING", {"default": "PoseKeypoint"})}, hidden=inputs.NODE_ID
+    )
 
     def save(self, pose_kps: Any, filename_prefix: str, unique_id: str = "") -> dict[str, Any]:  # type: ignore[override]
         """Write one file for the batch."""

@@ -14,11 +14,11 @@ from .poses import POSES, draw_poses
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .tools import Inputs
-
     Tracking = dict[str, dict[int, dict[int, tuple[float, ...]]]]
 
 SUFFIX = "_width_height"
+COLOUR_INPUTS = {part: ("STRING", {"default": colour, "multiline": False}) for part, colour in COLOURS.items()}
+SIZE_INPUTS = {part + SUFFIX: ("STRING", {"default": SIZES[part], "multiline": False}) for part in PARTS}
 
 
 class RenderAnimals:
@@ -27,7 +27,7 @@ class RenderAnimals:
     TITLE = "Render Pose JSON (Animal)"
     CATEGORY = OLDER
     RETURN_TYPES, FUNCTION = ("IMAGE",), "render"
-    INPUT_TYPES = classmethod(lambda cls: {"required": {"kps": POSES}})
+    INPUT_TYPES = inputs.fixed({"kps": POSES})
 
     def render(self, kps: Any) -> tuple[Tensor]:
         """Draw every pose of the batch at its own size."""
@@ -40,13 +40,9 @@ class ColourFaceParts:
     TITLE = "Colorize Facial Parts from PoseKPS"
     CATEGORY = OLDER
     RETURN_TYPES, FUNCTION = ("IMAGE",), "colorize"
-
-    @classmethod
-    def INPUT_TYPES(cls) -> Inputs:
-        """That pack's inputs: how, and a colour for each part."""
-        mode: inputs.Input = (["point", "polygon"], {"default": "polygon"})
-        colours = {part: ("STRING", {"default": colour, "multiline": False}) for part, colour in COLOURS.items()}
-        return {"required": {"pose_kps": POSES, "mode": mode, **colours}}
+    INPUT_TYPES = inputs.fixed(
+        {"pose_kps": POSES, "mode": (["point", "polygon"], {"default": "polygon"}), **COLOUR_INPUTS}
+    )
 
     def colorize(self, pose_kps: Any, mode: Any, **colours: str) -> tuple[Tensor]:
         """Paint the faces of every pose of the batch. Raises BadParameter for what is no colour."""
@@ -66,13 +62,9 @@ class FollowBodies:
     TITLE = "Upper Body Tracking From PoseKps (InstanceDiffusion)"
     CATEGORY = OLDER
     RETURN_TYPES, RETURN_NAMES, FUNCTION = ("TRACKING", "STRING"), ("tracking", "prompt"), "convert"
-
-    @classmethod
-    def INPUT_TYPES(cls) -> Inputs:
-        """That pack's inputs: who, and the size of the box of each part."""
-        text = {"multiline": False}
-        sizes = {part + SUFFIX: ("STRING", {"default": SIZES[part], **text}) for part in PARTS}
-        return {"required": {"pose_kps": POSES, "id_include": ("STRING", {"default": "", **text}), **sizes}}
+    INPUT_TYPES = inputs.fixed(
+        {"pose_kps": POSES, "id_include": ("STRING", {"default": "", "multiline": False}), **SIZE_INPUTS}
+    )
 
     def convert(self, pose_kps: Any, id_include: str, **sizes: str) -> tuple[Tracking, str]:
         """Follow the parts. Raises BadParameter for what is no list of numbers."""

@@ -39,6 +39,12 @@ HEIGHT: Input = ("INT", {"default": 512, "min": 8, "max": 16384, "step": 8, "too
 MODE: Input = (["just", "crop", "fill"], {"default": "crop", "tooltip": "Stretch, fill and crop, or fit and pad"})
 
 
+def fixed(required: dict[str, Input], optional: dict[str, Input] | None = None, hidden: Any = None) -> Any:
+    """INPUT_TYPES of a node whose inputs depend on nothing."""
+    parts = {"required": required, "optional": optional, "hidden": hidden}
+    return classmethod(lambda cls: {name: dict(part) for name, part in parts.items() if part is not None})
+
+
 def text(default: str, tooltip: str, *, multiline: bool = False) -> Input:
     """A text input."""
     return "STRING", {"default": default, "multiline": multiline, "tooltip": tooltip}
@@ -58,34 +64,26 @@ def choice(options: list[str], tooltip: str) -> Input:
 
 def of_field(field: Field, default: Value) -> Input:
     """Input of a parameter, with the default it has on this node."""
-    options: dict[str, Any] = {"default": default, "tooltip": field.help}
-    match field.kind:
-        case "int" | "float":
-            return field.kind.upper(), options | _bounds(field) | _slider(field)
-        case "bool":
-            return "BOOLEAN", options
-        case "choice":
-            return list(field.choices), options
-        case "text":
-            return "STRING", options
+    return _make_input(field, default, field.help, _slider(field))
 
 
 def of_widget(widget: Widget, helps: dict[str, str]) -> Input:
     """Input of another pack's node; helps: what our parameters mean, by name."""
+    meaning = ". ".join(helps[name] for name in sorted(widget.fields))
     if widget.name == "resolution":
-        text = RESOLUTION[1]["tooltip"].partition(";")[0]
-    else:
-        text = (
-            ". ".join(helps[name] for name in sorted(widget.fields)) or "Kept for old workflows; changes nothing here"
-        )
-    options: dict[str, Any] = {"default": widget.default, "tooltip": text}
-    match widget.kind:
+        meaning = RESOLUTION[1]["tooltip"].partition(";")[0]
+    return _make_input(widget, widget.default, meaning or "Kept for old workflows; changes nothing here", {})
+
+
+def _make_input(source: Field | Widget, default: Value, tooltip: str, display: dict[str, Any]) -> Input:
+    options: dict[str, Any] = {"default": default, "tooltip": tooltip}
+    match source.kind:
         case "int" | "float":
-            return widget.kind.upper(), options | _bounds(widget)
+            return source.kind.upper(), options | _bounds(source) | display
         case "bool":
             return "BOOLEAN", options
         case "choice":
-            return list(widget.choices), options
+            return list(source.choices), options
         case "text":
             return "STRING", options
 

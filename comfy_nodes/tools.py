@@ -73,11 +73,7 @@ class Sheet:
     TITLE = f"Sheet of all maps ({PREFIX})"
     CATEGORY = f"{PREFIX}/Tools"
     RETURN_TYPES, RETURN_NAMES, FUNCTION = ("IMAGE",), ("sheet",), "draw"
-
-    @classmethod
-    def INPUT_TYPES(cls) -> Inputs:
-        """Picture and size."""
-        return {"required": {"image": inputs.IMAGE}, "optional": {"resolution": inputs.RESOLUTION}}
+    INPUT_TYPES = inputs.fixed({"image": inputs.IMAGE}, {"resolution": inputs.RESOLUTION})
 
     def draw(self, image: Tensor, resolution: int = 512) -> tuple[Tensor]:
         """Draw the sheet; annotators that cannot run here are left out, and the log says why."""
@@ -94,18 +90,9 @@ class PixelPerfect:
     CATEGORY = f"{PREFIX}/Tools"
     RETURN_TYPES: ClassVar[tuple[str, ...]] = ("INT",)
     RETURN_NAMES, FUNCTION = ("resolution",), "measure"
-
-    @classmethod
-    def INPUT_TYPES(cls) -> Inputs:
-        """Picture, size of the generation, mode."""
-        return {
-            "required": {
-                "image": inputs.IMAGE,
-                "width": inputs.WIDTH,
-                "height": inputs.HEIGHT,
-                "mode": inputs.MODE,
-            }
-        }
+    INPUT_TYPES = inputs.fixed(
+        {"image": inputs.IMAGE, "width": inputs.WIDTH, "height": inputs.HEIGHT, "mode": inputs.MODE}
+    )
 
     def measure(self, image: Tensor, width: int, height: int, mode: FitMode) -> tuple[int]:
         """Compute the resolution."""
