@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +18,6 @@ from .shared import SharedOption, shared_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from ..core.registry import AnnotatorType
 
 
 class AnnotateCommand(click.Command):
@@ -47,9 +44,11 @@ class AnnotateCommand(click.Command):
         if len(self.annotators) != 1:
             super().format_help_text(ctx, formatter)
             return
+        from ..preprocessors.reference.describe import help_paragraphs
+
         annotator = self.annotators[0].resolved.annotator
         with formatter.indentation():
-            for text in _about(annotator):
+            for text in help_paragraphs(annotator):
                 formatter.write_paragraph()
                 formatter.write_text(text)
 
@@ -72,17 +71,6 @@ def _section(ctx: click.Context, formatter: click.HelpFormatter, title: str, par
     if records:
         with formatter.section(title):
             formatter.write_dl(records, col_max=34)
-
-
-def _about(annotator: AnnotatorType) -> Iterator[str]:
-    from ..core.diagnostics.availability import explain_unavailable
-
-    spec = annotator.spec
-    yield inspect.cleandoc(annotator.__doc__ or spec.title)
-    others = ", ".join(dict.fromkeys(alias.name for alias in spec.aliases))
-    yield f"Also known as: {others or 'nothing else'}. Kind: {spec.kind.value}. Licence: {spec.licence}."
-    if reason := explain_unavailable(annotator):
-        yield f"Not available here: {reason}."
 
 
 def _find_annotators(args: Sequence[str], shared: Sequence[click.Parameter]) -> Iterator[NamedAnnotator]:

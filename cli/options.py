@@ -48,29 +48,16 @@ class NamedAnnotator(msgspec.Struct, frozen=True):
         """Id of the annotator."""
         return self.resolved.annotator.spec.id
 
-    def fields(self) -> tuple[Field, ...]:
-        """Parameters, with the alias's values as defaults."""
-        presets = self.resolved.presets
-        plain = self.resolved.annotator.fields()
-        return tuple(msgspec.structs.replace(f, default=presets.get(f.name, f.default)) for f in plain)
-
-    def earlier_fields(self) -> tuple[Field, ...]:
-        """Parameters under their earlier names."""
-        present = {field.name: field for field in self.fields()}
-        names = self.resolved.annotator.params_type.old_names
-        return tuple(msgspec.structs.replace(present[new], name=old) for old, new in names.items())
-
     def type_of(self, field: Field) -> click.ParamType[Any]:
         """Type of a field's option, which takes earlier choices too."""
-        params = self.resolved.annotator.params_type
-        earlier = params.old_choices.get(params.old_names.get(field.name, field.name))
+        earlier = self.resolved.earlier_choices(field)
         return ChoiceOrEarlier(field.choices, earlier) if earlier else field_type(field)
 
 
 class ChoiceOrEarlier(click.Choice[str]):
     """Choice that also takes values that are not offered any more."""
 
-    def __init__(self, choices: Sequence[str], earlier: Iterable[str]) -> None:
+    def __init__(self, choices: Sequence[str], earlier: Iterable[Any]) -> None:
         super().__init__(choices)
         self.earlier = frozenset(earlier)
 
@@ -145,13 +132,13 @@ def options(
     """
     made: dict[str, click.Option] = {}
     for one in named:
-        for field in one.fields():
+        for field in one.resolved.fields():
             title = one.name if len(named) == 1 else ""
             if not reserved & set(spellings(field.name)) and identifier(field.name) not in made:
                 made[identifier(field.name)] = _shared_option(one, field, named, title)
     for one in (*named, *extra):
         for owner in dict.fromkeys((one.name, one.id)):
-            for field in one.fields():
+            for field in one.resolved.fields():
                 hidden = owner != one.name or (identifier(field.name) in made and len(named) == 1)
                 key = identifier(field.name, owner)
                 declarations = [*spellings(field.name, owner), key]
@@ -160,7 +147,7 @@ def options(
 
 
 def _shared_option(one: NamedAnnotator, field: Field, named: Iterable[NamedAnnotator], title: str) -> click.Option:
-    others = [other for one in named for other in one.fields() if other.name == field.name]
+    others = [other for one in named for other in one.resolved.fields() if other.name == field.name]
     same = all(field_type(other).to_info_dict() == field_type(field).to_info_dict() for other in others)
     kind = one.type_of(field) if same else click.STRING
     return FieldOption(field, [*spellings(field.name), identifier(field.name)], title, kind)
@@ -173,7 +160,7 @@ def _earlier_options(
     result: dict[str, click.Option] = {}
     free = _free_old_names(named)
     for one in (*named, *extra):
-        for field in one.earlier_fields():
+        for field in one.resolved.earlier_fields():
             shared = one in named and field.name in free and not reserved & set(spellings(field.name))
             for owner in (*([""] if shared else []), one.name, one.id):
                 key = identifier(field.name, owner or EARLIER)
@@ -185,14 +172,17 @@ def _earlier_options(
 def _free_old_names(named: Iterable[NamedAnnotator]) -> set[str]:
     """Earlier names that are no present name of any of these annotators."""
     named = list(named)
-    present = {field.name for one in named for field in one.fields()}
-    return {field.name for one in named for field in one.earlier_fields()} - present
+    present = {field.name for one in named for field in one.resolved.fields()}
+    return {field.name for one in named for field in one.resolved.earlier_fields()} - present
 
 
 def pick_values(one: NamedAnnotator, values: dict[str, Any]) -> dict[str, Value]:
     """What the user asked of this annotator, under the names they used; the more exact spelling wins."""
     picked: dict[str, Value] = {}
-    for field, general in (*((f, "") for f in one.fields()), *((f, EARLIER) for f in one.earlier_fields())):
+    for field, general in (
+        *((f, "") for f in one.resolved.fields()),
+        *((f, EARLIER) for f in one.resolved.earlier_fields()),
+    ):
         for owner in (general, one.id, one.name):
             value = values.get(identifier(field.name, owner))
             if value is not None:
@@ -235,8 +225,8 @@ def _each_switch(named: Iterable[NamedAnnotator]) -> Iterator[str]:
     named = list(named)
     free = _free_old_names(named)
     for one in named:
-        earlier = [(field, field.name in free) for field in one.earlier_fields()]
-        for field, is_general in [*((field, True) for field in one.fields()), *earlier]:
+        earlier = [(field, field.name in free) for field in one.resolved.earlier_fields()]
+        for field, is_general in [*((field, True) for field in one.resolved.fields()), *earlier]:
             if field.kind == "bool":
                 for owner in ("", one.id, one.name) if is_general else (one.id, one.name):
                     yield from spellings(field.name, owner)

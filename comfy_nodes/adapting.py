@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..adapters.applying.checkpoint import Checkpoint, find_dtype
-from ..adapters.applying.plan import apply_changes, check_receipt, make_plan, make_receipt
+from ..adapters.applying.plan import apply_changes
 from ..adapters.applying.quantised import Storage
 from ..adapters.applying.weight_access import StateDictWeights
 from ..adapters.deltas.lowrank import LowRank
 from ..adapters.modules.architectures import CLIPS
 from ..adapters.modules.parts import UNET
-from ..adapters.prompts.lora_requests import add_schedules
+from ..adapters.prompts.lora_requests import plan_requests
 from ..adapters.prompts.requests import make_timeline
 from ..core.errors import BadParameter, BadWeights, MissingExtra
 from ..core.tensor_files.safetensors_io import Entry
@@ -70,12 +70,7 @@ def apply(
     Raises BadWeights when one matches nothing or was made for another base model, unless allow_empty; BadParameter.
     """
     parts = parts_of(model, clip)
-    changes = [(request.adapter, request.unet, request.encoder, request.blocks) for request in requests]
-    work = make_plan(parts, changes, allow_mismatch=allow_empty)
-    receipt = add_schedules(make_receipt(changes, work), requests, steps)
-    check_receipt(receipt, allow_empty=allow_empty)
-    for text in filter(None, (entry.gap() for entry in receipt.adapters)):
-        HOOKS.note(text)
+    work, receipt = plan_requests(parts, requests, steps, HOOKS, allow_empty=allow_empty)
     timed = [number for number, request in enumerate(requests) if request.timed]
     model, clip = _clone_with_patches(model, clip, make_patches(parts, work, set(range(len(requests))) - set(timed)))
     hooks = [h for n in timed for h in _hooks(make_patches(parts, work, {n}), requests[n], steps)]

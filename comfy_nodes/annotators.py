@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..core.annotator import Kind
 from ..core.params import clamp_values
-from ..core.registry import describe_difference, describe_other_files
+from ..core.registry import describe_difference, describe_other_files, read_alias_inputs
 from ..preprocessors import registry
 from . import earlier_names, host, inputs
 from .inputs import OLDER, PREFIX
@@ -90,10 +90,7 @@ class DropInNode(AnnotatorNode):
     @classmethod
     def read(cls, given: dict[str, Any]) -> tuple[dict[str, Value], list[str]]:
         """Translate that pack's inputs; what they leave out is as in that pack."""
-        meant = dict(cls.alias.presets)
-        for widget in cls.alias.widgets:
-            if widget.name != "resolution":
-                meant |= widget.values(given.pop(widget.name, widget.default))
+        meant = read_alias_inputs(cls.alias, given)
         values, notes = super().read(given)
         return clamp_values(cls.annotator.params_type, meant | values), notes
 

@@ -87,10 +87,9 @@ class UnderdrawingEncodeA1111:
 
 def embedding_library() -> Library:
     """Files of every kind in the embeddings folders."""
-    from ..adapters.prompts.library import EXTENSIONS, Library
-    from ..adapters.prompts.prompt_embeddings import PICTURES
+    from ..adapters.prompts.prompt_embeddings import scan_embeddings
 
-    return Library.scan(host.HOOKS.folders("embedding"), extensions=(*EXTENSIONS, *PICTURES))
+    return scan_embeddings(host.HOOKS.folders("embedding"))
 
 
 def _lora_tokens(clip: Any) -> Tokens:

@@ -170,14 +170,10 @@ def new_files(prefix: str, suffix: str, count: int) -> Iterator[tuple[Path, dict
 
     Raises BadParameter for a name that no file can have, or that leaves the output folder.
     """
-    from ..core.errors import BadParameter
-    from ..core.file_names import check_typed_name
+    from ..core.file_names import check_prefix
 
-    folders, where = paths(), "filename_prefix"
-    output = folders.get_output_directory()
-    check_typed_name(f"{prefix}_00001_{suffix}", where)
-    if ".." in Path(prefix).parts or Path(prefix).is_absolute():
-        raise BadParameter(f"{prefix!r} leaves the output folder", where=where, fix="write name, or sub-folder/name")
+    folders = paths()
+    output, prefix = folders.get_output_directory(), check_prefix(prefix, f"_00001_{suffix}", "filename_prefix")
     with report_write_errors(Path(output) / prefix):
         folder, name, counter, below, _ = folders.get_save_image_path(prefix, output)
     while count:

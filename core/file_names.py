@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from pathlib import Path
 
 from .errors import BadParameter
 
@@ -36,6 +37,14 @@ def check_typed_name(name: str, where: str) -> str:
         shown = name[:60].encode("unicode_escape").decode()
         raise BadParameter(f"'{shown}' cannot be the name of a file: {fault}", where=where, fix="choose another name")
     return name
+
+
+def check_prefix(prefix: str, ending: str, where: str) -> str:
+    """Start of new files' names below a folder, if files with that ending can have it. Raises BadParameter."""
+    check_typed_name(prefix + ending, where)
+    if ".." in Path(prefix).parts or Path(prefix).is_absolute():
+        raise BadParameter(f"{prefix!r} leaves the output folder", where=where, fix="write name, or sub-folder/name")
+    return prefix
 
 
 def check_relative_name(name: str) -> str:

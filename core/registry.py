@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from .annotator import Alias
+    from .params import Field
 
 GROUP = "underdrawing.annotators"
 WEIGHTS_SUFFIXES = (".pt", ".pth", ".onnx", ".safetensors", ".torchscript")
@@ -35,6 +36,22 @@ class NameMatch(msgspec.Struct, frozen=True):
     annotator: AnnotatorType
     presets: dict[str, Value]
     note: str = ""
+
+    def fields(self) -> tuple[Field, ...]:
+        """Parameters, with the values that the name implies as defaults."""
+        plain = self.annotator.fields()
+        return tuple(msgspec.structs.replace(f, default=self.presets.get(f.name, f.default)) for f in plain)
+
+    def earlier_fields(self) -> tuple[Field, ...]:
+        """Parameters under their earlier names."""
+        present = {field.name: field for field in self.fields()}
+        names = self.annotator.params_type.old_names
+        return tuple(msgspec.structs.replace(present[new], name=old) for old, new in names.items())
+
+    def earlier_choices(self, field: Field) -> tuple[Value, ...]:
+        """Choices that a parameter, under whatever name, had earlier."""
+        params = self.annotator.params_type
+        return tuple(params.old_choices.get(params.old_names.get(field.name, field.name), ()))
 
 
 class MissingName(msgspec.Struct, frozen=True):
@@ -111,6 +128,18 @@ def describe_difference(annotator: AnnotatorType, alias: Alias) -> str:
     if not alias.instead:
         return ""
     return f"{alias.name} means {alias.instead} elsewhere; here it is {annotator.spec.title} ({annotator.spec.id})"
+
+
+def read_alias_inputs(alias: Alias, given: dict[str, Any]) -> dict[str, Value]:
+    """Parameters that the inputs of another pack's node stand for; they are taken out of given.
+
+    What they leave out is as in that pack; the resolution is no parameter.
+    """
+    meant = dict(alias.presets)
+    for widget in alias.widgets:
+        if widget.name != "resolution":
+            meant |= widget.values(given.pop(widget.name, widget.default))
+    return meant
 
 
 def describe_other_files(annotator: AnnotatorType, values: dict[str, Value], names: Iterable[Any]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...core.errors import BadParameter, UnderdrawingError
 from ...core.operation import WeightedLora
+from ..applying.plan import check_receipt, make_plan, make_receipt
 from ..applying.receipt import Receipt
 from ..reading.files import list_read_files
 from .library import Library
@@ -17,8 +18,11 @@ from .tags import ADAPTERS, read_call, read_tags, split_tags
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ...core.hooks import HostHooks
     from ..adapter import Adapter
+    from ..applying.plan import Plan
     from ..applying.receipt import AdapterReceipt
+    from ..applying.weight_access import WeightAccess
     from .block_weights import BlockWeights
     from .tags import AdapterCall, Tag
 
@@ -99,6 +103,27 @@ def _request(
         return LoraRequest(adapter, unet, encoder, call.block_weights)
     make_timeline(call, steps)  # a place that cannot be known is refused before anything is applied
     return LoraRequest(adapter, 1.0, 1.0, call.block_weights, call)
+
+
+def plan_requests(
+    parts: Mapping[str, WeightAccess],
+    requests: Sequence[LoraRequest],
+    steps: int,
+    host: HostHooks,
+    *,
+    allow_empty: bool,
+) -> tuple[Plan, Receipt]:
+    """What requests change, computed from the weights as they are, and the receipt; keys that are left out are noted.
+
+    Raises BadWeights when one matches nothing or was made for another base model, unless allow_empty; BadParameter.
+    """
+    changes = [(request.adapter, request.unet, request.encoder, request.blocks) for request in requests]
+    plan = make_plan(parts, changes, allow_mismatch=allow_empty)
+    receipt = add_schedules(make_receipt(changes, plan), requests, steps)
+    check_receipt(receipt, allow_empty=allow_empty)
+    for text in filter(None, (entry.gap() for entry in receipt.adapters)):
+        host.note(text)
+    return plan, receipt
 
 
 def add_schedules(receipt: Receipt, requests: Sequence[LoraRequest], steps: int = 0) -> Receipt:

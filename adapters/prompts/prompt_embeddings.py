@@ -47,6 +47,11 @@ def plain_fragments(text: str) -> list[Fragment]:
     return parse_emphasis(changes[0][1])
 
 
+def scan_embeddings(folders: Sequence[Path]) -> Library:
+    """Embedding files of every kind, pictures too."""
+    return Library.scan(folders, extensions=(*EXTENSIONS, *PICTURES))
+
+
 class EmbeddingFolder:
     """What names in a prompt can mean. learned: tokens that came with LoRA files."""
 

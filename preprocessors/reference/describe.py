@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,16 @@ def describe(annotator: AnnotatorType) -> dict[str, Any]:
         "available": not reason,
         "reason": reason,
     }
+
+
+def help_paragraphs(annotator: AnnotatorType) -> Iterator[str]:
+    """What an annotator does, its names and licence, and why it cannot run here if it cannot."""
+    spec = annotator.spec
+    yield inspect.cleandoc(annotator.__doc__ or spec.title)
+    others = ", ".join(dict.fromkeys(alias.name for alias in spec.aliases))
+    yield f"Also known as: {others or 'nothing else'}. Kind: {spec.kind.value}. Licence: {spec.licence}."
+    if reason := explain_unavailable(annotator):
+        yield f"Not available here: {reason}."
 
 
 def summary(annotator: AnnotatorType) -> str:
