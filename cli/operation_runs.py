@@ -10,7 +10,7 @@ import click
 
 from ..core.errors import BadParameter, UnderdrawingError
 from ..core.operation import Job, WeightedLora, run
-from ..core.operation_files import find_targets, write_results
+from ..core.operation_files import find_targets, read_inputs, write_results
 from ..core.report_text import escape_controls, printable
 from .progress import CommandLine
 
@@ -38,7 +38,7 @@ def run_operation(operation: OperationType, values: dict[str, Any]) -> int:
     operation.params(**params)
     reports: list[Report] = []
     if each is None:
-        report = run(operation, _loaded(operation, inputs), params, job)
+        report = run(operation, read_inputs(operation, inputs), params, job)
         code = _finish(report, write_results(report, inputs, OUTPUT), as_json)
         _print(report.data, [report], as_json)
         return code
@@ -47,7 +47,7 @@ def run_operation(operation: OperationType, values: dict[str, Any]) -> int:
     for file, target in targets.items():
         one = {**inputs, each.name: file, **({} if target is None else {OUTPUT: target})}
         try:
-            report = run(operation, _loaded(operation, one), params, job)
+            report = run(operation, read_inputs(operation, one), params, job)
             code = max(code, _finish(report, write_results(report, one, OUTPUT), as_json, file))
             reports.append(report)
         except UnderdrawingError as error:
@@ -93,14 +93,6 @@ def _spread(values: Sequence[Any], count: int, option: str) -> Sequence[Any]:
         what = f"{option} was given {len(values)} times for {count} files: once for all, or once for each"
         raise click.UsageError(what)
     return values if len(values) == count else [values[0]] * count
-
-
-def _loaded(operation: OperationType, inputs: dict[str, Any]) -> dict[str, Any]:
-    """Inputs as the operation takes them: poses are read."""
-    from ..core.poses.files import read_poses
-
-    poses = {slot.name for slot in operation.slots() if slot.kind == "poses"}
-    return {name: read_poses(value) if name in poses else value for name, value in inputs.items()}
 
 
 def _finish(report: Report, files: Sequence[Path], as_json: bool, source: Path | None = None) -> int:

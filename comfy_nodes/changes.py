@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..core.errors import UnderdrawingError
 from ..core.file_state import WrittenFiles, describe_files
 from . import host
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 WRITTEN = WrittenFiles()
 """What the nodes of this process wrote."""
@@ -40,3 +40,25 @@ def listed_file(kind: str, name: Any) -> list[Path]:
     from ..adapters.reading.files import list_read_files
 
     return list_read_files(path)
+
+
+class WritingNode:
+    """Base of nodes that write below the output folder: they run again when a file of theirs is gone."""
+
+    RETURN_TYPES: ClassVar[tuple[str, ...]] = ()
+    FUNCTION, OUTPUT_NODE = "save", True
+
+    @classmethod
+    def IS_CHANGED(cls, filename_prefix: str = "", unique_id: str = "", **_: Any) -> str | float:
+        """Change when a file that was written is gone."""
+        return files_state(list, f"{unique_id} {filename_prefix}")
+
+    def write(self, prefix: str, node: str, suffix: str, contents: Sequence[bytes]) -> list[dict[str, str]]:
+        """Write new files; returns what the browser is given to show them. node: its unique id."""
+        from ..core.files import atomic_write
+
+        files = list(host.new_files(prefix, suffix, len(contents)))
+        for (path, _), content in zip(files, contents, strict=True):
+            atomic_write(path, content)
+        WRITTEN.add(f"{node} {prefix}", [path for path, _ in files])
+        return [entry for _, entry in files]

@@ -50,6 +50,11 @@ def text(default: str, tooltip: str, *, multiline: bool = False) -> Input:
     return "STRING", {"default": default, "multiline": multiline, "tooltip": tooltip}
 
 
+def prefix(default: str) -> Input:
+    """Start of the names of new files."""
+    return "STRING", {"default": default, "tooltip": "Start of the file name, below the output folder"}
+
+
 def number(default: float, low: float, high: float, tooltip: str) -> Input:
     """A number input, whole if its default is."""
     whole = isinstance(default, int)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import BadImage
 from ..core.file_names import check_typed_name
 from ..core.poses.files import read_poses, to_documents
 from ..core.poses.reading import parse_poses
 from . import host, inputs
-from .changes import WRITTEN, files_state
-from .inputs import NODE_ID, PREFIX
+from .changes import WritingNode, files_state
+from .inputs import PREFIX
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,33 +39,17 @@ def draw_poses(poses: Any, **values: bool) -> tuple[Tensor]:
     return (pictures.batch(report.pictures),)
 
 
-class SavePoses:
+class SavePoses(WritingNode):
     """Writes poses as OpenPose JSON, one file for the batch."""
 
     TITLE = f"Save poses ({PREFIX})"
     CATEGORY = f"{PREFIX}/Poses"
-    RETURN_TYPES: ClassVar[tuple[str, ...]] = ()
-    FUNCTION, OUTPUT_NODE = "save", True
-
-    @classmethod
-    def INPUT_TYPES(cls) -> Inputs:
-        """Poses and the start of the file name."""
-        prefix = ("STRING", {"default": "poses", "tooltip": "Start of the file name, below the output folder"})
-        return {"required": {"poses": POSES, "filename_prefix": prefix}, "hidden": NODE_ID}
-
-    @classmethod
-    def IS_CHANGED(cls, filename_prefix: str = "", unique_id: str = "", **_: Any) -> str | float:
-        """Change when the file that was written is gone."""
-        return files_state(list, f"{unique_id} {filename_prefix}")
+    INPUT_TYPES = inputs.fixed({"poses": POSES, "filename_prefix": inputs.prefix("poses")}, hidden=inputs.NODE_ID)
 
     def save(self, poses: Any, filename_prefix: str, unique_id: str = "") -> dict[str, Any]:
         """Write the file and say where."""
-        from ..core.files import atomic_write
-
-        path, entry = next(host.new_files(filename_prefix, ".json", 1))
-        atomic_write(path, to_json(poses).encode())
-        WRITTEN.add(f"{unique_id} {filename_prefix}", [path])
-        return {"ui": {"text": [f"{entry['subfolder']}/{path.name}".lstrip("/")]}}
+        (entry,) = self.write(filename_prefix, unique_id, ".json", [to_json(poses).encode()])
+        return {"ui": {"text": [f"{entry['subfolder']}/{entry['filename']}".lstrip("/")]}}
 
 
 class LoadPoses:

@@ -9,12 +9,11 @@ from ..core.images.geometry import Size, find_pixel_perfect
 from ..preprocessors import registry
 from . import host, inputs
 from .annotators import run_annotator
-from .changes import WRITTEN, files_state
-from .inputs import PREFIX
+from .changes import WritingNode
+from .inputs import NODE_ID, PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from torch import Tensor
 
@@ -118,37 +117,20 @@ class Fit:
         return (pictures.image(np.stack(fitted)),)
 
 
-class SaveValues:
+class SaveValues(WritingNode):
     """Writes the numbers behind maps as 16-bit grey PNG; the file's text says which numbers black and white are."""
 
     TITLE = f"Save values, 16 bit ({PREFIX})"
     CATEGORY = f"{PREFIX}/Tools"
-    RETURN_TYPES: ClassVar[tuple[str, ...]] = ()
-    FUNCTION, OUTPUT_NODE = "save", True
-
-    @classmethod
-    def INPUT_TYPES(cls) -> Inputs:
-        """Values and the start of the file name."""
-        prefix = ("STRING", {"default": "values", "tooltip": "Start of the file name, below the output folder"})
-        return {"required": {"values": ("MASK", {}), "filename_prefix": prefix}, "hidden": inputs.NODE_ID}
-
-    @classmethod
-    def IS_CHANGED(cls, filename_prefix: str = "", unique_id: str = "", **_: Any) -> str | float:
-        """Change when a file that was written is gone."""
-        return files_state(list, f"{unique_id} {filename_prefix}")
+    INPUT_TYPES = inputs.fixed({"values": ("MASK", {}), "filename_prefix": inputs.prefix("values")}, hidden=NODE_ID)
 
     def save(self, values: Tensor, filename_prefix: str, unique_id: str = "") -> dict[str, Any]:
         """Write one file per picture and show them."""
-        from ..core.files import atomic_write
         from ..core.images.writing import encode_values
 
         numbers = values.detach().cpu().float().numpy().reshape(-1, *values.shape[-2:])
-        files: dict[Path, dict[str, str]] = {}
-        for path, entry in host.new_files(filename_prefix, ".png", len(numbers)):
-            atomic_write(path, encode_values(numbers[len(files)], {}))
-            files[path] = entry
-        WRITTEN.add(f"{unique_id} {filename_prefix}", files)
-        return {"ui": {"images": list(files.values())}}
+        pictures = [encode_values(number, {}) for number in numbers]
+        return {"ui": {"images": self.write(filename_prefix, unique_id, ".png", pictures)}}
 
 
 def check_name(name: str) -> bool | str:

@@ -45,6 +45,14 @@ def _encode(report: Report, output: Path, stem: str) -> dict[Path, bytes]:
     return files
 
 
+def read_inputs(operation: type[Operation[Any, Any]], inputs: dict[str, Any]) -> dict[str, Any]:
+    """Inputs as the operation takes them, from files: poses are read. Raises BadImage."""
+    from .poses.files import read_poses
+
+    poses = {slot.name for slot in operation.slots() if slot.kind == "poses"}
+    return {name: read_poses(value) if name in poses else value for name, value in inputs.items()}
+
+
 def find_new_file(
     operation: type[Operation[Any, Any]], name: str, values: dict[str, Value], job: Job, source: str
 ) -> Path:
