@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import BadImage
-from .decoding import Picture, deep_to_8bit
+from .conversion import find_scale
+from .decoding import Picture
 from .geometry import Size
 from .headers import check_size
 
@@ -50,8 +51,8 @@ def _imdecode(file: BinaryIO) -> NDArray[Any] | None:
         return None
     if decoded is None or decoded.ndim == 2:
         return decoded
-    order = {3: [2, 1, 0], 4: [2, 1, 0, 3]}.get(decoded.shape[2])
-    return decoded if order is None else np.ascontiguousarray(decoded[..., order])
+    code = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}.get(decoded.shape[2])
+    return decoded if code is None else cv2.cvtColor(decoded, code, dst=decoded)
 
 
 def read_tiff(file: BinaryIO, where: str) -> Picture:
@@ -69,7 +70,9 @@ def read_tiff(file: BinaryIO, where: str) -> Picture:
             "this kind of TIFF is not read here, or it is damaged", where=where, fix="save it as PNG or 8-bit TIFF"
         )
     notes: list[str] = []
-    grey_or_rgb = deep_to_8bit(decoded, notes, where=where) if decoded.dtype != np.uint8 else decoded
+    grey_or_rgb: NDArray[Any] = decoded
+    if decoded.dtype != np.uint8:
+        grey_or_rgb = find_scale(decoded.min(), decoded.max(), decoded.dtype, notes, where=where)(decoded)
     if grey_or_rgb.ndim == 2 or grey_or_rgb.shape[2] == 1:
         grey_or_rgb = np.repeat(grey_or_rgb.reshape(*grey_or_rgb.shape[:2], 1), 3, axis=2)
     return Picture(np.ascontiguousarray(grey_or_rgb), None, tuple(notes))

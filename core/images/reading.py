@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadImage
-from .decoding import Picture, decode, find_orientation, is_deep
+from .conversion import is_deep
+from .decoding import Picture, decode, find_orientation
 from .deep_colour import read_deep_colour, read_tiff
 from .geometry import Size
 from .headers import AGAIN, check_size, detect_format
