@@ -39,7 +39,7 @@ def annotate_images(
     or a mask is missing or does not fit.
     """
     resolution = _check_resolution(resolution)
-    pictures = to_images(images)
+    pictures = to_images(images, max(0, resolution))
     size = find_target_size(Size(*pictures.shape[1:3]), resolution)
     prepared = _prepare_masks(annotator, pictures, masks)
     annotator.load(params)

@@ -46,14 +46,14 @@ def can_decode(path: Path) -> bool:
     return True
 
 
-def iter_pictures(path: Path, *, every: bool) -> Generator[tuple[Picture, bool]]:
-    """Pictures of a file, and whether there are several. Raises BadImage."""
+def iter_pictures(path: Path, *, every: bool, resolution: int | None = None) -> Generator[tuple[Picture, bool]]:
+    """Pictures of a file, and whether there are several. resolution: of their maps, where known. Raises BadImage."""
     from ..images.reading import iter_frames, read_pictures
 
     if not every:
-        yield read_pictures(path)[0], False
+        yield read_pictures(path, resolution=resolution)[0], False
         return
-    source = iter(iter_frames(path))
+    source = iter(iter_frames(path, resolution))
     waiting, following = next(source, None), next(source, None)
     many = following is not None
     while waiting is not None:

@@ -96,7 +96,8 @@ class Batch:
         text = read_caption(source.path) if self.options.layout == "diffusers" else ""
         if not every and self._reuse_all(number, source, digest, output, text):
             return
-        with closing(iter_pictures(source.path, every=every)) as pictures:
+        resolution = self.options.resolution if self.options.target is None else None
+        with closing(iter_pictures(source.path, every=every, resolution=resolution)) as pictures:
             for index, (picture, many) in enumerate(pictures):
                 notes = (*picture.notes, *describe_layout(self.options.layout, picture))
                 self.summary.notes.extend((source.name, note) for note in notes)

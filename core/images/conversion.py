@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 _SAME = 2
 """A profile that moves no colour by more levels than this is taken for sRGB and left alone."""
-TILE_PIXELS = 1 << 20
+TILE_PIXELS = 1 << 18
 _TILE_WIDTH = 1 << 16
 
 
@@ -54,7 +54,7 @@ def convert_pixels(
         stored[rows, columns] = lay_over_white(levels, cover)
         if stored_alpha is not None:
             stored_alpha[rows, columns] = 255 if cover is None else cover
-    return pixels, None if alpha is None or bool((alpha == 255).all()) else alpha
+    return pixels, None if alpha is None or int(alpha.min()) == 255 else alpha
 
 
 def _view_as_stored(upright: Any, orientation: int) -> Any:

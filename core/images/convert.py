@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _CHANNELS = (1, 3, 4)
 
 
-def to_images(x: Any) -> Images:
+def to_images(x: Any, resolution: int | None = None) -> Images:
     """Make uint8 [B, H, W, 3] RGB of pictures; C-contiguous, and the very same array where x is one already.
 
     x: a numpy array or torch tensor (any device), a Pillow picture of any mode, the path of a picture file, or a list
@@ -31,11 +31,12 @@ def to_images(x: Any) -> Images:
     [B, H, W, C]. Three dimensions with another last one are refused: they could be grey pictures or channels first;
     write [B, H, W, 1] for grey ones. Numbers: uint8, bool, uint16 (0..65535), float (0..1, rounded, never cut).
     RGBA is laid over white. Files and Pillow pictures are brought upright and to sRGB (`core.images.reading`).
+    resolution: of the map that is wanted; a file whose map would be refused is refused before it is decoded.
     Raises BadImage.
     """
     if isinstance(x, (list, tuple)):
-        return _join_images([to_images(one) for one in cast("Sequence[Any]", x)])
-    if (picture := _read_picture(x)) is not None:
+        return _join_images([to_images(one, resolution) for one in cast("Sequence[Any]", x)])
+    if (picture := _read_picture(x, resolution)) is not None:
         return picture.pixels[None]
     stored = _to_channels_last(_to_array(x))
     pixels = to_8bit(stored)
@@ -89,12 +90,12 @@ def _join_images(parts: list[Images]) -> Images:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _read_picture(x: Any) -> Picture | None:
+def _read_picture(x: Any, resolution: int | None = None) -> Picture | None:
     """Read a path, or decode a Pillow picture; None for arrays."""
     if isinstance(x, (str, Path)):
         from .reading import read_pictures
 
-        return read_pictures(x)[0]
+        return read_pictures(x, resolution=resolution)[0]
     if hasattr(x, "getbands") and hasattr(x, "convert"):
         from .reading import decode_pillow
 

@@ -34,17 +34,22 @@ class Picture:
     orientation: int = 1
 
 
-def decode(image: Image, *, deep: NDArray[np.uint16] | None = None, where: str = "") -> Picture:
+def decode(
+    image: Image, turns: tuple[int, int], notes: list[str], *, deep: NDArray[np.uint16] | None = None, where: str = ""
+) -> Picture:
     """Decode the current frame of a Pillow picture; the picture object is only loaded, never changed.
 
-    deep: the same frame as uint16 [H, W, 3 or 4], for colour of 16 bit, which Pillow cuts to 8; used when it agrees.
-    Raises BadImage, or what Pillow raises while decoding.
+    turns: what `find_turns` said before the picture was loaded. deep: the same frame as uint16 [H, W, 3 or 4], for
+    colour of 16 bit, which Pillow cuts to 8; used when it agrees. Raises BadImage and what Pillow raises.
     """
-    notes: list[str] = []
-    orientation, turned_by = _read_orientation(image, notes), find_orientation(image)
     image.load()
-    pixels, alpha = convert_pixels(image, notes, orientation, deep=deep, where=where)
-    return Picture(pixels, alpha, tuple(dict.fromkeys(notes)), turned_by)
+    pixels, alpha = convert_pixels(image, notes, turns[0], deep=deep, where=where)
+    return Picture(pixels, alpha, tuple(dict.fromkeys(notes)), turns[1])
+
+
+def find_turns(image: Image, notes: list[str]) -> tuple[int, int]:
+    """EXIF orientation by which we turn a picture that is not loaded yet, and by which it is turned in all."""
+    return _read_orientation(image, notes), find_orientation(image)
 
 
 def _read_orientation(image: Image, notes: list[str]) -> int:

@@ -8,9 +8,10 @@ import numpy as np
 
 from ..errors import BadImage
 from .conversion import find_scale
+from .cost import check_map_size, check_memory
 from .decoding import Picture
 from .geometry import Size
-from .headers import check_size
+from .headers import PngHeader, check_size
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -18,17 +19,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from .headers import PngHeader
+    from .jpeg_scans import JpegScans
 
 
-def read_deep_colour(file: BinaryIO, image: Image, png: PngHeader | None) -> NDArray[np.uint16] | None:
+def read_deep_colour(
+    file: BinaryIO, image: Image, structure: PngHeader | JpegScans | None
+) -> NDArray[np.uint16] | None:
     """Decode 16-bit colour a second time with OpenCV, because Pillow cuts it to 8 bit; None where that is not so."""
+    png = structure if isinstance(structure, PngHeader) else None
     bits: Any = getattr(image, "tag_v2", {}).get(258, ()) if png is None else (png.bits,)
     if image.mode not in ("RGB", "RGBA") or set(bits) != {16}:
         return None
-    check_size(Size(image.height, image.width), where="")
+    place = file.tell()
     decoded = _imdecode(file)
-    file.seek(0)
+    file.seek(place)
     if decoded is None or decoded.dtype != np.uint16 or decoded.ndim != 3:
         return None
     key = np.frombuffer(png.key, ">u2") if png is not None and len(png.key) == 6 else None
@@ -51,19 +55,29 @@ def _imdecode(file: BinaryIO) -> NDArray[Any] | None:
         return None
     if decoded is None or decoded.ndim == 2:
         return decoded
+    if decoded.dtype == np.float64:
+        return np.ascontiguousarray(decoded[..., ::-1]) if decoded.shape[2] == 3 else decoded
     code = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}.get(decoded.shape[2])
     return decoded if code is None else cv2.cvtColor(decoded, code, dst=decoded)
 
 
-def read_tiff(file: BinaryIO, where: str) -> Picture:
-    """Read a TIFF of a kind that Pillow does not know (float or 32-bit colour)."""
+def check_deep_tiff(file: BinaryIO, where: str, resolution: int | None) -> None:
+    """Refuse a TIFF of a kind that Pillow does not know by the size in its first directory. Raises BadImage."""
     from PIL import TiffImagePlugin
 
     file.seek(0)
     tags: Any = TiffImagePlugin.ImageFileDirectory_v2(file.read(8))
     file.seek(tags.next)
     tags.load(file)
-    check_size(Size(int(tags.get(257, 0)), int(tags.get(256, 0))), where=where)
+    size = Size(int(tags.get(257, 0)), int(tags.get(256, 0)))
+    check_size(size, where=where)
+    check_map_size(size, resolution, where=where)
+    bits = tags.get(258, (8,))
+    check_memory(size, 2 * sum(bits) / 8 + 16, where=where)
+
+
+def read_tiff(file: BinaryIO, where: str) -> Picture:
+    """Read a TIFF of a kind that Pillow does not know (float or 32-bit colour). Raises BadImage."""
     decoded = _imdecode(file)
     if decoded is None or (decoded.ndim == 3 and decoded.shape[2] not in (1, 3)):
         raise BadImage(

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 AGAIN = "copy or download it again"
 _BLOCK = 1 << 20
+MAX_CHUNKS = 4096
+MAX_DATA_CHUNKS = 1 << 15
+MAX_CHUNK = 64 << 20
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _SIGNATURES = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -41,11 +44,14 @@ _FOREIGN = (
 
 
 class PngHeader(NamedTuple):
-    """IHDR and tRNS of a PNG. bits: per channel. key: bytes of tRNS, empty without one."""
+    """IHDR and tRNS of a PNG. bits: per channel. colour: type 0 to 6. key: bytes of tRNS, empty without one."""
 
     size: Size
     bits: int
     key: bytes
+    colour: int = 2
+    interlaced: bool = False
+    animated: bool = False
 
 
 def detect_format(head: bytes) -> str:
@@ -125,6 +131,9 @@ def iter_png_chunks(file: BinaryIO, keep: Container[bytes], *, where: str) -> It
         if len(head) < 8:
             raise BadImage("the PNG is cut off: it ends before its last chunk", where=where, fix=AGAIN)
         length, kind = int.from_bytes(head[:4], "big"), head[4:]
+        if kind not in (b"IDAT", b"fdAT") and length > MAX_CHUNK:
+            what = f"the PNG has a chunk {_decode_name(kind)} of {length} bytes; it was not decoded"
+            raise BadImage(what, where=where, fix="save the picture again without metadata")
         yield kind, _read_chunk(file, kind, length, kind in keep, where)
 
 
@@ -148,14 +157,34 @@ def _decode_name(kind: bytes) -> str:
 
 def check_png(file: BinaryIO, *, where: str) -> PngHeader:
     """Check size and checksums of a whole PNG. Raises BadImage."""
-    size, bits, key = Size(0, 0), 8, b""
+    header, costs = PngHeader(Size(0, 0), 8, b""), _PngCosts(where)
     for index, (kind, data) in enumerate(iter_png_chunks(file, (b"IHDR", b"tRNS"), where=where)):
         if index == 0:
             if kind != b"IHDR" or len(data) != 13:
                 raise BadImage("the PNG does not begin with its header", where=where, fix=AGAIN)
-            width, height, bits = struct.unpack(">IIB", data[:9])
-            size = Size(height, width)
-            check_size(size, where=where)
+            width, height, bits, colour, _, _, interlaced = struct.unpack(">IIBBBBB", data)
+            header = PngHeader(Size(height, width), bits, b"", colour, bool(interlaced))
+            check_size(header.size, where=where)
         elif kind == b"tRNS":
-            key = data
-    return PngHeader(size, bits, key)
+            header = header._replace(key=data)
+        elif kind == b"acTL":
+            header = header._replace(animated=True)
+        costs.count(kind, header.size)
+    return header
+
+
+class _PngCosts:
+    """Counts chunks: their number follows from the pixels, but for a few thousand."""
+
+    def __init__(self, where: str) -> None:
+        self.where, self.data, self.other = where, 0, 0
+
+    def count(self, kind: bytes, size: Size) -> None:
+        """Count one. Raises BadImage."""
+        if kind in (b"IDAT", b"fdAT", b"fcTL"):
+            self.data += 1
+        else:
+            self.other += 1
+        if self.other > MAX_CHUNKS or self.data > MAX_DATA_CHUNKS + size.height * size.width // 64:
+            what = f"the PNG has more than {self.data + self.other - 1} chunks; it was not decoded"
+            raise BadImage(what, where=self.where, fix="save the picture again with an ordinary encoder")

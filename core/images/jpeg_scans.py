@@ -51,11 +51,19 @@ class JpegScans:
     metadata: int = 0
     progress: dict[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])
 
+    def count_coefficients(self) -> float:
+        """Coefficients a pixel that a decoder holds: none of one scan, all of several."""
+        if self.scans < 2 or not self.components:
+            return 0
+        most = max(across * down for across, down in self.components.values())
+        return sum(across * down for across, down in self.components.values()) / most
+
 
 def read_jpeg(file: BinaryIO, start: int = 0) -> bytes:
     """Bytes of a JPEG from start on, at most MAX_FILE."""
+    size = file.seek(0, 2)
     file.seek(start)
-    return file.read(MAX_FILE)
+    return file.read(min(MAX_FILE, max(0, size - start)))
 
 
 def check_jpeg(data: bytes, *, where: str) -> JpegScans:

@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING
 
 from ..errors import BadImage
 from ..regular_files import open_regular_file
-from .headers import AGAIN, PngHeader, check_png, check_size, describe_unknown, find_pixel_limit, read_webp_size
+from .cost import DEFAULT_PIXELS, check_map_size, check_memory, find_bytes_per_pixel
+from .headers import AGAIN, check_png, check_size, describe_unknown, find_pixel_limit, read_webp_size
+from .jpeg_scans import check_jpeg, read_jpeg
 from .plugins import open_heif, open_jxl
+from .tiff_tags import check_tiff
 from .videos import is_video, suggest_frames
 
 if TYPE_CHECKING:
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from PIL.Image import Image
+
+    from .headers import PngHeader
+    from .jpeg_scans import JpegScans
 
 _MODULES = {
     "PNG": "PngImagePlugin",
@@ -52,10 +58,9 @@ _FAULTS = (
 """What Pillow's decoders raise on damaged files; seen in the poison corpus and by mutating valid files."""
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/{1,3}[^/]|data:[a-z]+/")
 """How an address begins, also with its slashes joined as in a path."""
-DEFAULT_PIXELS = 100_000_000
 _SMALLER = "make the picture smaller first"
 _LOCK = threading.RLock()
-"""`warnings.catch_warnings` is not safe between threads."""
+"""`warnings.catch_warnings` is not safe between threads. Held while headers are read, never while pixels are."""
 
 
 @contextmanager
@@ -100,51 +105,57 @@ def _allow_pixels() -> Generator[None]:
 
 @contextmanager
 def report_faults(where: str, notes: list[str]) -> Generator[None]:
-    """Turn what decoders raise into BadImage, and their warnings into notes."""
-    from PIL.Image import DecompressionBombError, DecompressionBombWarning
+    """Turn what readers of headers raise into BadImage, and their warnings into notes; one thread at a time."""
+    from PIL.Image import DecompressionBombWarning
 
     with _LOCK, _allow_pixels(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        try:
+        with report_decoder_faults(where):
             yield
-        except DecompressionBombError as error:
-            raise BadImage(f"Pillow refuses its size: {str(error).rstrip('.')}", where=where, fix=_SMALLER) from error
-        except MemoryError as error:
-            raise BadImage("not enough memory to decode it", where=where, fix=_SMALLER) from error
-        except _FAULTS as error:
-            said = " ".join(str(error).split()) or type(error).__name__
-            if "too large" in said.lower():
-                what = f"a text or profile in it unpacks to far more than a picture needs ({said})"
-                raise BadImage(what, where=where, fix="save the picture again without metadata") from error
-            raise BadImage(f"the picture is damaged or cut off ({said})", where=where, fix=AGAIN) from error
     quiet = (DecompressionBombWarning, DeprecationWarning, ResourceWarning)
     notes.extend(str(one.message).strip() for one in caught if not issubclass(one.category, quiet))
 
 
-def check_file(file: BinaryIO, head: bytes, kind: str, where: str) -> PngHeader | None:
-    """Everything that can be refused without a decoder."""
+@contextmanager
+def report_decoder_faults(where: str) -> Generator[None]:
+    """Turn what decoders raise into BadImage."""
+    from PIL.Image import DecompressionBombError
+
+    try:
+        yield
+    except DecompressionBombError as error:
+        raise BadImage(f"Pillow refuses its size: {str(error).rstrip('.')}", where=where, fix=_SMALLER) from error
+    except MemoryError as error:
+        raise BadImage("not enough memory to decode it", where=where, fix=_SMALLER) from error
+    except _FAULTS as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        if "too large" in said.lower():
+            what = f"a text or profile in it unpacks to far more than a picture needs ({said})"
+            raise BadImage(what, where=where, fix="save the picture again without metadata") from error
+        raise BadImage(f"the picture is damaged or cut off ({said})", where=where, fix=AGAIN) from error
+
+
+def check_file(
+    file: BinaryIO, head: bytes, kind: str, where: str, resolution: int | None = None
+) -> PngHeader | JpegScans | None:
+    """Everything that can be refused without a decoder. resolution: of the map that is wanted, None for none."""
     if not kind:
         if is_video(head, where):
             raise BadImage("this is a video, not a picture", where=where, fix=suggest_frames(where))
         raise BadImage(describe_unknown(head), where=where, fix="give a PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF file")
     if kind == "WEBP" and (size := read_webp_size(head)) is not None:
         check_size(size, where=where)
-    png = check_png(file, where=where) if kind == "PNG" else None
-    if kind == "JPEG":
-        _check_jpeg_end(file, where)
+        check_map_size(size, resolution, where=where)
+        check_memory(size, find_bytes_per_pixel(kind), where=where)
+    structure = None
+    if kind == "PNG":
+        structure = check_png(file, where=where)
+    elif kind == "JPEG":
+        structure = check_jpeg(read_jpeg(file), where=where)
+    elif kind == "TIFF":
+        check_tiff(file, where=where)
     file.seek(0)
-    return png
-
-
-def _check_jpeg_end(file: BinaryIO, where: str) -> None:
-    """Refuse a JPEG without an end even where a host told Pillow to guess the rest (LOAD_TRUNCATED_IMAGES)."""
-    from PIL import ImageFile
-
-    if ImageFile.LOAD_TRUNCATED_IMAGES:
-        file.seek(0)
-        data = file.read()
-        if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
-            raise BadImage("the JPEG is cut off: its end is missing", where=where, fix=AGAIN)
+    return structure
 
 
 def open_image(file: BinaryIO, kind: str, where: str) -> Image | None:

@@ -15,66 +15,90 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadImage
 from .conversion import is_deep
-from .decoding import Picture, decode, find_orientation
-from .deep_colour import read_deep_colour, read_tiff
-from .geometry import Size
-from .headers import AGAIN, check_size, detect_format
-from .opening import check_file, open_file, open_image, report_faults
+from .decoding import Picture, decode, find_orientation, find_turns
+from .deep_colour import check_deep_tiff, read_deep_colour, read_tiff
+from .headers import AGAIN, PngHeader, detect_format
+from .loading import check_frame, load_frame
+from .opening import check_file, open_file, open_image, report_decoder_faults, report_faults
 from .pixels import apply_orientation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import BinaryIO
 
-    import numpy as np
     from numpy.typing import NDArray
     from PIL.Image import Image
+
+    from .jpeg_scans import JpegScans
 
 __all__ = ["Picture", "iter_frames", "read_deep_levels", "read_pictures"]
 
 
-def read_pictures(path: str | Path, all_frames: bool = False) -> list[Picture]:
+def read_pictures(path: str | Path, all_frames: bool = False, resolution: int | None = None) -> list[Picture]:
     """Read a picture file: its first frame with a note, or all frames (see `iter_frames`, which holds one at a time).
 
-    Raises BadImage with the reason when the file is missing, unreadable, damaged, no picture, or too large; sizes are
-    judged by the header, before anything is decoded.
+    resolution: of the map that is wanted of it: what would be refused as a map is refused before it is decoded.
+    Raises BadImage with the reason when the file is missing, unreadable, damaged, no picture, or too large; sizes and
+    memory are judged by the header, before anything is decoded.
     """
     if all_frames:
-        return list(iter_frames(path))
-    for picture in _iter_file(Path(path), every=False):
+        return list(iter_frames(path, resolution))
+    for picture in _iter_file(Path(path), resolution, every=False):
         return [picture]
     raise BadImage("the file holds no picture", where=str(path), fix=AGAIN)
 
 
-def iter_frames(path: str | Path) -> Iterator[Picture]:
+def iter_frames(path: str | Path, resolution: int | None = None) -> Iterator[Picture]:
     """Read every frame of a file, one by one, as a viewer shows them. Raises BadImage as `read_pictures`."""
-    return _iter_file(Path(path), every=True)
+    return _iter_file(Path(path), resolution, every=True)
 
 
-def _iter_file(path: Path, *, every: bool) -> Iterator[Picture]:
+def _iter_file(path: Path, resolution: int | None, *, every: bool) -> Iterator[Picture]:
     where = str(path)
     with open_file(path, where) as file:
         notes: list[str] = []
-        with report_faults(where, notes):
+        with report_decoder_faults(where):
             head = file.read(32)
             kind = detect_format(head)
-            png = check_file(file, head, kind, where)
+            structure = check_file(file, head, kind, where, resolution)
+        with report_faults(where, notes):
             image = open_image(file, kind, where)
-            other = read_tiff(file, where) if image is None else None
-            deep = None if image is None else read_deep_colour(file, image, png)
         if image is not None:
-            yield from _iter_pictures(image, deep, notes, where, every=every)
-        elif other is not None:
-            yield replace(other, notes=(*notes, *other.notes))
+            yield from _iter_pictures(file, image, structure, notes, where, resolution, every=every)
+            return
+        with report_faults(where, notes):
+            check_deep_tiff(file, where, resolution)
+        with report_decoder_faults(where):
+            other = read_tiff(file, where)
+        yield replace(other, notes=(*notes, *other.notes))
 
 
 def _iter_pictures(
-    image: Image, deep: NDArray[np.uint16] | None, notes: list[str], where: str, *, every: bool
+    file: BinaryIO,
+    image: Image,
+    structure: PngHeader | JpegScans | None,
+    notes: list[str],
+    where: str,
+    resolution: int | None,
+    *,
+    every: bool,
 ) -> Iterator[Picture]:
     index = 0
     while True:
+        about: list[str] = []
         with report_faults(where, notes):
-            check_size(Size(image.height, image.width), where=where)
-            picture = decode(image, deep=deep if index == 0 else None, where=where)
+            check_frame(image, structure, resolution, where=where)
+            turns = (1, 1) if isinstance(structure, PngHeader) else find_turns(image, about)
+        with report_decoder_faults(where):
+            load_frame(file, image, structure, where=where)
+            deep = read_deep_colour(file, image, structure) if index == 0 else None
+        if isinstance(structure, PngHeader):  # their EXIF may follow the data: asking for it before would decode them
+            with report_faults(where, notes):
+                turns = find_turns(image, about)
+        with report_decoder_faults(where):
+            picture = decode(image, turns, about, deep=deep, where=where)
+        deep = None
+        with report_faults(where, notes):
             more = _seek(image, index + 1)
         if index == 0 and more and not every:
             notes.append("the file holds several frames, the first is used (--all-frames for all)")
@@ -97,8 +121,11 @@ def _seek(image: Image, index: int) -> bool:
 def decode_pillow(image: Image) -> Picture:
     """Decode the current frame of an open Pillow picture, like a file. Raises BadImage."""
     where, notes = getattr(image, "filename", "") or "picture", list[str]()
+    about: list[str] = []
     with report_faults(where, notes):
-        picture = decode(image, where=where)
+        turns = find_turns(image, about)
+    with report_decoder_faults(where):
+        picture = decode(image, turns, about, where=where)
     return replace(picture, notes=(*notes, *picture.notes))
 
 
@@ -110,12 +137,17 @@ def read_deep_levels(source: Any) -> NDArray[Any] | None:
     if not isinstance(source, (str, Path)):
         return _find_levels(source)
     where, notes = str(source), list[str]()
-    with open_file(Path(source), where) as file, report_faults(where, notes):
+    with open_file(Path(source), where) as file, report_decoder_faults(where):
         head = file.read(32)
         kind = detect_format(head)
-        check_file(file, head, kind, where)
-        image = open_image(file, kind, where)
-        return None if image is None else _find_levels(image)
+        structure = check_file(file, head, kind, where)
+        with report_faults(where, notes):
+            image = open_image(file, kind, where)
+        if image is None or not is_deep(image):
+            return None
+        check_frame(image, structure, None, where=where)
+        load_frame(file, image, structure, where=where)
+        return _find_levels(image)
 
 
 def _find_levels(image: Image) -> NDArray[Any] | None:

@@ -1,0 +1,178 @@
+"""Pictures that cost more than their pixels are refused before they are decoded, and large ones stay within 512 MB."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import subprocess
+import sys
+import threading
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.support.poison import chunk, encoded, ramp, raw_png, tiff
+
+from underdrawing.core.errors import BadImage
+from underdrawing.core.images import loading, reading
+from underdrawing.core.images.reading import read_pictures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parents[2]
+CHILD = """
+import resource, sys
+import numpy, cv2
+from PIL import Image, ImageCms
+from underdrawing.core.errors import BadImage
+from underdrawing.core.images.reading import read_pictures
+for warm in sys.argv[2:]:
+    read_pictures(warm)
+size = next(int(line.split()[1]) for line in open("/proc/self/status") if "VmSize" in line)
+resource.setrlimit(resource.RLIMIT_AS, (size * 1024 + 512 * 2**20,) * 2)
+try:
+    print("read", read_pictures(sys.argv[1])[0].pixels.shape)
+except BadImage as error:
+    print("refused", error)
+peak = next(int(line.split()[1]) for line in open("/proc/self/status") if "VmPeak" in line)
+print("peak", (peak - size) // 1024)
+"""
+
+
+def jpeg_of_scans(count: int) -> bytes:
+    data = encoded(ramp(256, 256), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:-2] + data[last:-2] * count + b"\xff\xd9"
+
+
+def jpeg_with(extra: bytes) -> bytes:
+    data = encoded(ramp(), "JPEG")
+    return data[:2] + extra + data[2:]
+
+
+def webp_canvas(side: int) -> bytes:
+    images = [Image.fromarray(ramp()), Image.fromarray(ramp()[::-1].copy())]
+    data = bytearray(encoded(images[0], "WEBP", save_all=True, append_images=images[1:], lossless=True))
+    data[24:30] = (side - 1).to_bytes(3, "little") * 2
+    return bytes(data)
+
+
+def blank_png(width: int, height: int, bits: int, colour: int, channels: int) -> bytes:
+    packer, row = zlib.compressobj(1), bytes(1 + width * bits * channels // 8)
+    body = b"".join([*(packer.compress(row) for _ in range(height)), packer.flush()])
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+def tiff_tiles(side: int) -> bytes:
+    tags = [(256, 4, 1, 16), (257, 4, 1, 16), (258, 3, 1, 8), (259, 3, 1, 8), (262, 3, 1, 1)]
+    tags += [(322, 4, 1, side), (323, 4, 1, side), (324, 4, 1, 200), (325, 4, 1, 20)]
+    return tiff(tags, bytes(200))
+
+
+def tiff_directories(count: int) -> bytes:
+    page = struct.pack("<HHHII", 1, 256, 4, 1, 16)
+    pages = [page + struct.pack("<I", 8 + 18 * (number + 1) if number < count - 1 else 0) for number in range(count)]
+    return b"II*\0" + struct.pack("<I", 8) + b"".join(pages)
+
+
+CHUNKS = chunk(b"tEXt", b"a\0b")
+REFUSED: dict[str, Callable[[], bytes]] = {
+    "2000 scans.jpg": lambda: jpeg_of_scans(2000),
+    "fill between segments.jpg": lambda: jpeg_with(b"\xff" * (8 << 20)),
+    "fill in the data.jpg": lambda: encoded(ramp(), "JPEG")[:-2] + b"\xff" * (8 << 20) + b"\xd9",
+    "segments.jpg": lambda: jpeg_with(b"\xff\xfe\0\2" * 1_000_000),
+    "metadata.jpg": lambda: jpeg_with((b"\xff\xe5\xff\xff" + bytes(65533)) * 1500),
+    "chunks.png": lambda: raw_png((16, 1), 8, 2, bytes(49), CHUNKS * 1_000_000),
+    "empty data chunks.png": lambda: raw_png((16, 1), 8, 2, bytes(49), chunk(b"IDAT", b"") * 1_000_000),
+    "one chunk.png": lambda: raw_png((16, 1), 8, 2, bytes(49), chunk(b"prVt", bytes(100 << 20))),
+    "canvas.webp": lambda: webp_canvas(9999),
+    "tiles.tif": lambda: tiff_tiles(60000),
+    "tag.tif": lambda: tiff([(256, 4, 1, 16), (700, 1, 2**32 - 1, 8)], bytes(64)),
+    "tags.tif": lambda: tiff([(700 + number, 1, 1 << 20, 8) for number in range(60000)], bytes(1 << 20)),
+    "directories.tif": lambda: tiff_directories(200_000),
+}
+LARGE: dict[str, Callable[[], bytes]] = {
+    "9999 of 16-bit RGBA.png": lambda: blank_png(9999, 9999, 16, 6, 4),
+    "5400 of 16-bit RGBA.png": lambda: blank_png(5400, 5400, 16, 6, 4),
+    "9999 of RGBA.png": lambda: blank_png(9999, 9999, 8, 6, 4),
+    "7700 of RGBA.png": lambda: blank_png(7700, 7700, 8, 6, 4),
+    "9999 of 16-bit grey.png": lambda: blank_png(9999, 9999, 16, 0, 1),
+    "9999 of grey.png": lambda: blank_png(9999, 9999, 8, 0, 1),
+    "tall.png": lambda: blank_png(1, 10**6, 8, 2, 3),
+    "8500.jpg": lambda: encoded(Image.new("RGB", (8500, 8500)), "JPEG"),
+    "9999.jpg": lambda: encoded(Image.new("RGB", (9999, 9999)), "JPEG"),
+    "6000 progressive.jpg": lambda: encoded(Image.new("RGB", (6000, 6000)), "JPEG", progressive=True),
+    "9999 progressive.jpg": lambda: encoded(Image.new("RGB", (9999, 9999)), "JPEG", progressive=True),
+    "4900.webp": lambda: encoded(Image.new("RGB", (4900, 4900)), "WEBP", method=0),
+    "6000.gif": lambda: encoded(Image.new("P", (6000, 6000)), "GIF"),
+    "8000.tif": lambda: encoded(Image.new("RGB", (8000, 8000)), "TIFF", compression="tiff_lzw"),
+    "4000.avif": lambda: encoded(Image.new("RGB", (4000, 4000)), "AVIF", speed=10),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_costs_too_much_is_refused_before_a_decoder_sees_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).write_bytes(REFUSED[name]())
+    monkeypatch.setattr(loading, "load_frame", None)
+    monkeypatch.setattr(reading, "load_frame", None)
+    if not name.endswith("tiles.tif"):
+        monkeypatch.setattr(reading, "open_image", None)
+    with pytest.raises(BadImage, match=r"not decoded|more than"):
+        read_pictures(tmp_path / name)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the memory limit is set by means of Linux")
+@pytest.mark.parametrize("name", REFUSED | LARGE)
+def test_every_picture_takes_at_most_512_megabytes(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes((REFUSED | LARGE)[name]())
+    command = [sys.executable, "-c", CHILD, str(tmp_path / name)]
+    surroundings = os.environ | {"PYTHONPATH": str(ROOT / ".dev"), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "not enough memory" not in done.stdout
+    if name in REFUSED:
+        assert done.stdout.startswith("refused")
+
+
+def test_what_is_refused_as_a_map_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "tall.png"
+    path.write_bytes(blank_png(1, 10**6, 8, 2, 3))
+    monkeypatch.setattr(reading, "load_frame", None)
+    with pytest.raises(BadImage, match="would give a map of 512 x"):
+        read_pictures(path, resolution=512)
+
+
+def test_a_slow_picture_does_not_keep_others_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thread is held while it decodes; another reads a picture meanwhile."""
+    slow, quick = tmp_path / "slow.png", tmp_path / "quick.png"
+    for path in (slow, quick):
+        path.write_bytes(encoded(ramp(), "PNG"))
+    inside, go_on, load = threading.Event(), threading.Event(), loading.load_frame
+
+    def wait(file: io.BufferedReader, *rest: object, where: str) -> None:
+        if where == str(slow):
+            inside.set()
+            assert go_on.wait(60)
+        load(file, *rest, where=where)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(reading, "load_frame", wait)
+    found: list[int] = []
+    first = threading.Thread(target=lambda: found.append(len(read_pictures(slow))))
+    second = threading.Thread(target=lambda: found.append(len(read_pictures(quick)) + 1))
+    first.start()
+    assert inside.wait(60)
+    second.start()
+    second.join(60)
+    assert found == [2]
+    go_on.set()
+    first.join(60)
+    assert found == [2, 1]
+    assert np.array_equal(read_pictures(slow)[0].pixels, ramp())
