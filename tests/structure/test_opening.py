@@ -12,6 +12,7 @@ OTHER = {
     "cli/app.py": {"open"},  # the null device
     "core/files.py": {"os.open"},  # temporary files of our own, and folders
     "core/batch/folder_lock.py": {"os.open"},  # handles of locks: folders, or files of our own
+    "core/images/loading.py": {"Pil.open"},  # of bytes
     "core/images/opening.py": {"Pil.open"},  # of a stream
     "core/images/plugins.py": {"Pil.open"},  # of a stream
     "core/tensor_files/torch_archive.py": {"self._zip.open"},  # a member
