@@ -81,9 +81,9 @@ def test_one_decode_serves_all(run: Run, tmp_path: Path, monkeypatch: pytest.Mon
     seen: list[Path] = []
     real = reading.read_pictures
 
-    def counting(path: Path, all_frames: bool = False) -> list[reading.Picture]:
+    def counting(path: Path, all_frames: bool = False, resolution: int | None = None) -> list[reading.Picture]:
         seen.append(path)
-        return real(path, all_frames)
+        return real(path, all_frames, resolution)
 
     monkeypatch.setattr(reading, "read_pictures", counting)
     photo = picture(tmp_path / "a.png")
