@@ -1,4 +1,4 @@
-# make demo  set up and turn two photographs into every control map: build/demo/sheet.png
+# make demo  set up and turn two photographs into every map that needs no download: build/demo/sheet.png
 # make test  set up and run all tests, in two processes (WORKERS=4: in four, WORKERS=0: in this one)
 # make docs  write everything that is generated
 # make format  correct the code's layout

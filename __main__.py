@@ -27,5 +27,11 @@ if __name__ == "__main__":
     else:
         load_clone(own)
         arguments = [sys.executable, str(own)]
-    import_module(f"{NAME}.core.command_name").set_command(arguments)
-    import_module(f"{NAME}.cli").main()
+    try:
+        import_module(f"{NAME}.core.command_name").set_command(arguments)
+        import_module(f"{NAME}.cli").main()
+    except ModuleNotFoundError as error:
+        if (error.name or NAME).startswith(NAME):
+            raise
+        command = f'"{sys.executable}" -m pip install -r "{own / "requirements.txt"}"'
+        sys.exit(f"{NAME} needs {error.name}, which this Python does not have. Next: {command}")

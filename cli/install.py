@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..core.command_name import quote
 from ..core.installation import HOSTS, install_into, uninstall_from
 from .options import NamedPath
 
@@ -29,7 +30,7 @@ def install(host: str, path: Path, how: str | None) -> None:
     if how is None:
         click.echo(f"{HOSTS[host].title}'s Python must have the package: `python -c 'import underdrawing'` must work.")
     elif (place / "requirements.txt").is_file():
-        click.echo(f"Its Python needs: python -m pip install -r {place / 'requirements.txt'}")
+        click.echo(f"Its Python needs: {quote(('python', '-m', 'pip', 'install', '-r', place / 'requirements.txt'))}")
     click.echo("If `import cv2` fails there: python -m pip install opencv-python-headless")
 
 

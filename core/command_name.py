@@ -36,7 +36,7 @@ def rewrite_commands(text: str) -> str:
     return text if _names[0] == COMMAND else text.replace(f"`{COMMAND} ", f"`{_names[0]} ")
 
 
-def quote(arguments: Iterable[str]) -> str:
+def quote(arguments: Iterable[object]) -> str:
     """Arguments as one line for this system's shell."""
     parts = [str(argument) for argument in arguments]
     return subprocess.list2cmdline(parts) if os.name == "nt" else shlex.join(parts)

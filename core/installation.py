@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import __version__
 from .command_name import set_command
+from .command_name import quote
 from .errors import BadParameter, WriteFailed
 from .files import atomic_write, hash_file, report_write_errors
 from .regular_files import read_text_file
@@ -66,7 +67,7 @@ def install_into(host: str, path: Path, how: str = "stub") -> Path:
     place = extensions_folder(host, path) / NAME
     if place.is_symlink() or place.exists():
         what = "is there already"
-        raise WriteFailed(what, where=str(place), fix=f"run `underdrawing uninstall {host} {path}` first")
+        raise WriteFailed(what, where=str(place), fix=f"run `{quote(('underdrawing', 'uninstall', host, path))}` first")
     if how == "link":
         with report_write_errors(place):
             place.symlink_to(PACKAGE, target_is_directory=True)

@@ -92,7 +92,11 @@ def annotator_lines(entry: dict[str, Any], width: int) -> Iterator[str]:
     for number, text in enumerate(texts):
         first = entry["id"] if number == 0 else ""
         wrapped = textwrap.wrap(
-            text, width - INDENT, subsequent_indent="" if number == 0 else "  ", break_on_hyphens=False
+            text,
+            width - INDENT,
+            subsequent_indent="" if number == 0 else "  ",
+            break_on_hyphens=False,
+            break_long_words=False,
         )
         for line in wrapped:
             yield f"{first:<{INDENT - 1}} {line}".rstrip()
