@@ -11,8 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import __version__
-from .command_name import set_command
-from .command_name import quote
+from .command_name import quote, set_command
 from .errors import BadParameter, WriteFailed
 from .files import atomic_write, hash_file, report_write_errors
 from .regular_files import read_text_file
