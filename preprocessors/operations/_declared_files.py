@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...core.errors import BadWeights, MissingExtra, UnderdrawingError, WeightsMissing
 from ...core.weights.search_paths import find_path_below
 from ...core.weights.store import get_store
+from ..weights.catalogue import list_loads
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
 
-    from ...core.annotator import Annotator
-    from ...core.params import Params
     from ...core.weights.record import Weight
 
 SIDE = 64
@@ -48,7 +46,7 @@ def _try_load(weight: Weight) -> str:
     from ...core.networks import cache
 
     reason = "no annotator loads it"
-    for annotator, params in _list_users(weight):
+    for annotator, params in list_loads(weight):
         try:
             annotator.create(params, device="cpu", dtype="float32")(PICTURE, resolution=SIDE)
         except (MissingExtra, WeightsMissing) as error:
@@ -57,18 +55,3 @@ def _try_load(weight: Weight) -> str:
         cache.unload()
         return ""
     return reason
-
-
-def _list_users(weight: Weight) -> Iterator[tuple[type[Annotator[Any]], Params]]:
-    """Annotators that need a weight, with parameters with which they do."""
-    from .. import registry
-
-    for annotator in registry:
-        if weight not in annotator.spec.weights:
-            continue
-        choices = [{field.name: value} for field in annotator.fields() for value in field.choices]
-        for values in ({}, *choices):
-            params = annotator.params(**values)
-            if weight in annotator.weights_for(params):
-                yield annotator, params
-                break

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ...core.annotator import Annotator
     from ...core.hooks import HostHooks
-    from ...core.params import Value
+    from ...core.params import Params, Value
     from ...core.registry import Registry
     from ...core.weights.record import Weight
 
@@ -44,6 +44,17 @@ def records() -> dict[str, Weight]:
 def list_users(weight: Weight) -> list[str]:
     """Ids of the annotators that need a weight."""
     return [annotator.spec.id for annotator in _registry() if weight in annotator.spec.weights]
+
+
+def list_loads(weight: Weight) -> Iterable[tuple[type[Annotator[Any]], Params]]:
+    """Annotators that need a weight, each with parameters with which it does."""
+    for annotator in (one for one in _registry() if weight in one.spec.weights):
+        choices = [{field.name: value} for field in annotator.fields() for value in field.choices]
+        for values in ({}, *choices):
+            params = annotator.params(**values)
+            if weight in annotator.weights_for(params):
+                yield annotator, params
+                break
 
 
 def find_records(ids: Iterable[str]) -> list[Weight]:

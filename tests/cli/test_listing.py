@@ -68,7 +68,10 @@ def test_broken_files_are_listed_with_their_reason(run: Run, monkeypatch: pytest
 
 def test_text_names_everything_within_the_width(run: Run) -> None:
     done = run("annotators")
-    assert max(map(len, done.out.splitlines())) <= 100
+    lines = done.out.splitlines()
+    assert all(len(line) <= 100 or len(line.split()) == 1 for line in lines), (
+        "words, as ids in commands, are not broken"
+    )
     joined = " ".join(done.out.split())
     for annotator in registry:
         assert annotator.spec.id in joined
