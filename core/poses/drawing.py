@@ -93,7 +93,8 @@ FACE_DOT: Colour = (255, 255, 255)
 FARTHEST = 2.0**20
 """Points farther out than any map reaches are drawn here, because OpenCV's numbers end somewhere."""
 MARGIN = 0.01
-"""Points nearer than this to the left or upper edge, in pixels, are not drawn (the peers' mark of a missing point)."""
+"""Points nearer than this to the left or upper edge, in pixels, are not drawn (the peers' mark of a missing point);
+neither are those of hands, faces and animals beyond these edges, as the peers do. Limbs of bodies leave on every side."""
 
 
 class LimbStyle(NamedTuple):
@@ -141,10 +142,10 @@ def draw_body(canvas: Canvas, slots: Keypoints, look: LimbStyle) -> None:
     """Limbs as filled ellipses, then joints."""
     for (first, second), colour in zip(LIMBS, COLOURS, strict=False):
         start, end = slots[first], slots[second]
-        if start is not None and end is not None and _is_drawable(start) and _is_drawable(end):
+        if start is not None and end is not None and _is_body_drawable(start) and _is_body_drawable(end):
             _draw_limb(canvas, start, end, look.width, _dim(colour))
     for point, colour in zip(slots, COLOURS, strict=True):
-        if point is not None and _is_drawable(point):
+        if point is not None and _is_body_drawable(point):
             cv2.circle(canvas, _to_pixel(point), look.radius, colour, thickness=-1)
 
 
@@ -154,7 +155,7 @@ def _dim(colour: Colour) -> Colour:
 
 
 def _draw_limb(canvas: Canvas, start: Keypoint, end: Keypoint, stick: int, colour: Colour) -> None:
-    (x0, y0), (x1, y1) = ((min(point.x, FARTHEST), min(point.y, FARTHEST)) for point in (start, end))
+    (x0, y0), (x1, y1) = ((_limit(point.x), _limit(point.y)) for point in (start, end))
     middle = (int((x0 + x1) / 2), int((y0 + y1) / 2))
     across, down = x0 - x1, y0 - y1
     axes = (int(math.hypot(across, down) / 2), stick)
@@ -194,9 +195,17 @@ def _draw_dots(canvas: Canvas, slots: Keypoints, radius: int, colour: Colour) ->
             cv2.circle(canvas, _to_pixel(point), radius, colour, thickness=-1)
 
 
+def _is_body_drawable(point: Keypoint) -> bool:
+    return abs(point.x) > MARGIN and abs(point.y) > MARGIN
+
+
 def _is_drawable(point: Keypoint) -> bool:
     return point.x > MARGIN and point.y > MARGIN
 
 
 def _to_pixel(point: Keypoint) -> tuple[int, int]:
-    return int(min(point.x, FARTHEST)), int(min(point.y, FARTHEST))
+    return int(_limit(point.x)), int(_limit(point.y))
+
+
+def _limit(value: float) -> float:
+    return max(-FARTHEST, min(value, FARTHEST))

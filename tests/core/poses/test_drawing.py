@@ -61,6 +61,13 @@ def test_missing_points_and_points_at_the_edge_draw_nothing() -> None:
     assert not only[:, :40].any()
 
 
+@pytest.mark.parametrize("end", [(-80, 50), (180, 50), (50, -80), (50, 180)])
+def test_limbs_of_bodies_leave_on_every_side(end: tuple[int, int]) -> None:
+    picture = drawn(Person(body(p1=(50, 50), p2=end)), size=(101, 101))
+    edge = {-80: 0, 50: 50, 180: 100}
+    assert picture[edge[end[1]], edge[end[0]]].any()
+
+
 def test_a_later_person_covers_an_earlier_joint() -> None:
     first = Person(body(p1=(50, 50)))
     second = Person(body(p2=(20, 50), p3=(80, 50)))
