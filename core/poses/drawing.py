@@ -94,7 +94,7 @@ FARTHEST = 2.0**20
 """Points farther out than any map reaches are drawn here, because OpenCV's numbers end somewhere."""
 MARGIN = 0.01
 """Points nearer than this to the left or upper edge, in pixels, are not drawn (the peers' mark of a missing point);
-neither are those of hands, faces and animals beyond these edges, as the peers do. Limbs of bodies leave on every side."""
+neither are those of hands, faces and animals beyond these edges, as peers do. Limbs of bodies leave on every side."""
 
 
 class LimbStyle(NamedTuple):
