@@ -80,6 +80,7 @@ class PoseDwpose(Annotator[DwposeParams]):
         id="pose_dwpose",
         title="Pose (DWPose)",
         kind=Kind.POSE,
+        version=2,
         licence="Apache-2.0 (yolo_nas: non-commercial)",
         commercial=True,
         source="Yang et al. 2023, arXiv:2307.15880; https://github.com/IDEA-Research/DWPose",

@@ -44,6 +44,7 @@ class PoseMediapipe(Annotator[PoseParams]):
         id="pose_mediapipe",
         title="Pose (MediaPipe)",
         kind=Kind.POSE,
+        version=2,
         licence="Apache-2.0",
         commercial=True,
         source="https://github.com/google-ai-edge/mediapipe (BlazePose, MediaPipe Hands, Face Mesh)",

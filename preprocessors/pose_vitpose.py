@@ -37,6 +37,7 @@ class PoseVitpose(Annotator[VitposeParams]):
         id="pose_vitpose",
         title="Pose (ViTPose)",
         kind=Kind.POSE,
+        version=2,
         licence="Apache-2.0",
         commercial=True,
         source="Xu et al. 2022, arXiv:2204.12484; Zhao et al. 2023, arXiv:2304.08069; transformers",
