@@ -126,7 +126,7 @@ def test_the_official_file_loads_strictly(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("fault", ["missing", "unexpected", "mis-shaped"])
 def test_a_file_that_does_not_fit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
-    tensors = {key: torch.zeros(()).expand(shape) for key, shape in shapes("hand").items()}
+    tensors = {key: torch.zeros(shape, dtype=torch.float16) for key, shape in shapes("hand").items()}
     if fault == "missing":
         del tensors["Mconv7_stage6.bias"]
     elif fault == "unexpected":
