@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 PACKAGE = Path(__file__).parents[2]
 OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 """Distributions that all put the same folder ``cv2`` into an environment and overwrite each other's files."""
-OPTIONAL = {"openvino": "openvino", "controlnet-aux": "aux"}
-"""Package → extra of ours that brings it."""
+OPTIONAL = {"openvino": "networks run faster on CPUs"}
+"""Package → what it is for."""
 READY_FOR_NUMPY_2 = {"torch": (2, 3), **dict.fromkeys(OPENCV, (4, 10))}
 """First releases built against numpy 2; older ones crash or lose their numpy functions beside it."""
 
@@ -55,10 +55,10 @@ def check_packages(have: Mapping[str, str]) -> Iterator[Finding]:
     yield from _check_opencv(have)
     yield from _check_numpy_2(have)
     yield from _check_mediapipe(have)
-    for package, extra in OPTIONAL.items():
+    for package, use in OPTIONAL.items():
         if package not in have:
-            what = f"{package} is not installed (optional)"
-            yield Finding(level="warning", topic="extras", what=what, fix=f"pip install 'underdrawing[{extra}]'")
+            what = f"{package} is not installed (optional: {use})"
+            yield Finding(level="warning", topic="extras", what=what, fix=f"pip install {package}")
 
 
 def read_requirements() -> list[tuple[str, str]]:

@@ -26,7 +26,8 @@ from ..files import (
     report_write_errors,
 )
 from ..regular_files import open_regular_file, read_text_file
-from .http import TemporaryFailure, Transfer, describe_attempts
+from .failures import TemporaryFailure, build_fetch_error
+from .http import Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -120,7 +121,7 @@ def _transfer(weight: Weight, own: Path, reporter: _Reporter) -> bool:
             grown = own.exists() and own.stat().st_size > before
             silent = 0 if grown else silent + 1
             if silent >= ROUNDS or attempt == 10 * ROUNDS:
-                raise FetchFailed(describe_attempts(busy, attempt), where=weight.id, fix=busy.fix) from busy
+                raise build_fetch_error(busy, attempt) from busy
             reporter.alive()
             pause(busy, silent)
     return bool(resumed)

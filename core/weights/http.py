@@ -16,6 +16,7 @@ from ..errors import FetchFailed, UnderdrawingError
 from ..files import parse_count
 from ..regular_files import open_regular_file
 from .deadline import Deadline, open_session
+from .failures import TemporaryFailure, describe_error, is_unreachable, suggest_manual_download
 from .record import SPACES
 
 if TYPE_CHECKING:
@@ -28,12 +29,6 @@ PIECE = 1 << 18
 SLOW = 1024
 """Fewer bytes than this within one timeout count as a stall."""
 RETRIED = (408, 425, 429, 500, 502, 503, 504)
-
-
-class TemporaryFailure(UnderdrawingError):
-    """The attempt failed, another one may succeed. after: seconds the server asks to wait."""
-
-    after: float | None = None
 
 
 class Transfer:
@@ -62,7 +57,7 @@ class Transfer:
         except requests.exceptions.ProxyError as error:
             raise self._build_proxy_error(str(error)) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise self._build_temporary(describe_error(error)) from error
+            raise self._build_temporary(describe_error(error), unreachable=is_unreachable(error)) from error
 
     def _open_session(self) -> requests.Session:
         session = open_session(self._deadline)
@@ -161,14 +156,14 @@ class Transfer:
             return FetchFailed("the proxy requires a user name and a password (407)", where=self._weight.id, fix=fix)
         return self._build_temporary("cannot be reached through the proxy")
 
-    def _build_temporary(self, what: str, after: float | None = None) -> TemporaryFailure:
+    def _build_temporary(self, what: str, after: float | None = None, *, unreachable: bool = False) -> TemporaryFailure:
         host = urlsplit(self._url).netloc
         busy = TemporaryFailure(
             f"{host} {what}",
             where=self._weight.id,
             fix=f"try again later (the download resumes where it stopped), or {self._suggest_alternative()}",
         )
-        busy.after = after
+        busy.after, busy.unreachable = after, unreachable
         return busy
 
     def _build_failure(self, what: str, fix: str) -> FetchFailed:
@@ -177,12 +172,6 @@ class Transfer:
 
     def _suggest_alternative(self) -> str:
         return suggest_manual_download(self._weight) if self._weight.url else "set HF_ENDPOINT"
-
-
-def suggest_manual_download(weight: Weight) -> str:
-    """Next step for a file that cannot be downloaded."""
-    known_by = f" --as {weight.id}" if weight.unpinned else ""
-    return f"get {weight.url or 'the file'} yourself, then `underdrawing weights import FILE{known_by}`"
 
 
 class _Bearer(AuthBase):
@@ -215,28 +204,3 @@ def _read_token() -> str | None:
     from huggingface_hub import get_token
 
     return get_token()
-
-
-_CAUSES = {
-    "NameResolution": "its name cannot be resolved; is this machine online?",
-    "getaddrinfo": "its name cannot be resolved; is this machine online?",
-    "CERTIFICATE_VERIFY_FAILED": "its TLS certificate is not trusted",
-    "SSLError": "the TLS handshake failed",
-    "Connection refused": "connection refused",
-    "Connection reset": "connection reset",
-    "Network is unreachable": "network unreachable",
-    "IncompleteRead": "the answer is incomplete",
-}
-"""Part of a library's message → the cause in plain words."""
-
-
-def describe_error(error: Exception) -> str:
-    """What a server did, with the cause in plain words, else in the library's own, shortened."""
-    text = f"{type(error).__name__}: {error}"
-    cause = next((cause for part, cause in _CAUSES.items() if part in text), text[:160])
-    return f"cannot be reached or closed the connection ({cause})"
-
-
-def describe_attempts(busy: TemporaryFailure, attempts: int) -> str:
-    """What is said when no further attempt is made."""
-    return f"connection failed after {attempts} attempt{'s' * (attempts != 1)}: {busy.what}"

@@ -13,7 +13,8 @@ from .. import settings
 from ..errors import FetchFailed
 from ..files import EMPTY_SHA256, parse_count
 from .download import ROUNDS, download, pause
-from .http import TemporaryFailure, Transfer, describe_attempts, describe_error, suggest_manual_download
+from .failures import TemporaryFailure, build_fetch_error, describe_error, is_unreachable, suggest_manual_download
+from .http import Transfer
 from .pins import Pin, complete_record
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class MetadataRequest(Transfer):
         except requests.exceptions.ProxyError as error:
             raise self._build_proxy_error(str(error)) from error
         except requests.RequestException as error:
-            raise self._build_temporary(describe_error(error)) from error
+            raise self._build_temporary(describe_error(error), unreachable=is_unreachable(error)) from error
 
     def _answer(self, session: requests.Session, url: str, moves: int = MOVES) -> requests.Response:
         with self._deadline.limit():
@@ -158,7 +159,7 @@ def ask_hub(weight: Weight) -> HubMetadata:
     try:
         return question.ask()
     except TemporaryFailure as busy:
-        raise FetchFailed(describe_attempts(busy, ROUNDS), where=weight.id, fix=busy.fix) from busy
+        raise build_fetch_error(busy, ROUNDS) from busy
 
 
 def _is_same_host(one: str, other: str) -> bool:

@@ -53,6 +53,8 @@ class WeightsFetch(Operation[FetchInputs, FetchParams]):
 
     def run(self, inputs: FetchInputs, params: FetchParams, job: Job) -> Report:
         """Fetch and verify; one failure does not stop the others. Raises BadParameter, UnknownName."""
+        from ...core.weights.failures import ServerUnreachable
+        from ...core.weights.store import get_store
         from ..weights.catalogue import describe_terms
 
         wanted = _list_wanted(inputs, params)
@@ -60,14 +62,22 @@ class WeightsFetch(Operation[FetchInputs, FetchParams]):
         paths: dict[str, Path | None] = {}
         errors: list[UnderdrawingError] = []
         lines: list[str] = []
+        left: list[str] = []
         for weight in wanted:
             if params.commercial_ok and not weight.commercial:
                 job.host.note(f"{weight.id} left out: {describe_terms(weight)}")
+                continue
+            if left and get_store().find(weight) is None:
+                left.append(weight.id)
                 continue
             try:
                 paths[weight.id] = path = _find_or_fetch(weight, job, is_refused=weight in refused)
             except BadParameter:
                 raise
+            except ServerUnreachable as error:
+                errors.append(error)
+                left.append(weight.id)
+                continue
             except UnderdrawingError as error:
                 errors.append(error)
                 continue
@@ -76,6 +86,8 @@ class WeightsFetch(Operation[FetchInputs, FetchParams]):
                 if path
                 else f"{weight.id}: {describe_terms(weight)}. Not on this machine; nothing was fetched"
             )
+        if len(left) > 1:
+            job.host.note(f"not tried, as no server is reached: {', '.join(left[1:])}")
         data = [{"id": name, "path": str(path) if path else None} for name, path in paths.items()]
         files = tuple(path for path in paths.values() if path)
         return Report(text="\n".join(lines), data=data, files=files, errors=tuple(errors), complete=not errors)

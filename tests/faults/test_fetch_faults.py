@@ -18,7 +18,8 @@ from underdrawing.core.errors import BadParameter, FetchFailed, WeightsMissing
 from underdrawing.core.files import is_process_dead, make_process_tag, parse_count
 from underdrawing.core.installation import extensions_folder
 from underdrawing.core.weights import download
-from underdrawing.core.weights.http import TemporaryFailure, Transfer
+from underdrawing.core.weights.failures import TemporaryFailure
+from underdrawing.core.weights.http import Transfer
 from underdrawing.core.weights.pin_on_first_use import MetadataRequest
 from underdrawing.core.weights.store import Store
 
