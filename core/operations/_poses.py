@@ -83,5 +83,9 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         return retarget(pose, self.size, self.mode)
 
     def list_notes(self, file: PoseFile) -> tuple[str, ...]:
-        """The file's notes; a size makes those on a missing canvas superfluous."""
-        return tuple(note for note in file.notes if self.size is None or not note.startswith(NO_CANVAS))
+        """The file's notes, without those that a size answers, and numbers of people that no pose has."""
+        most = max((len(pose.people) for pose in file.poses), default=0)
+        absent = [number for number in self.people.split(",") if number.strip().isdecimal() and int(number) > most]
+        few = f"there is nobody with the number {', '.join(absent)}: people here are {most}" if absent else ""
+        notes = (note for note in file.notes if self.size is None or not note.startswith(NO_CANVAS))
+        return (*notes, few) if few else tuple(notes)

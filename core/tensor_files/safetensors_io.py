@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from ..errors import BadWeights
 from ..files import atomic_stream
 from ..regular_files import open_regular_file
+from .content import LENGTH, describe_other_kind
 from .garbage import pause_collection
 from .safetensors_header import BITS, Entry, build_error, parse_header
 from .streams import check_size, read_into
@@ -58,6 +59,10 @@ def _read_header(stream: BinaryIO, where: str) -> Header:
     if len(word) < 8:
         raise build_error(f"is {size} bytes long, too short for a safetensors file", where)
     length = int(struct.unpack("<Q", word)[0])
+    if length > MAX_HEADER or length > size - 8:
+        stream.seek(0)
+        if kind := describe_other_kind(stream.read(LENGTH)):
+            raise build_error(kind, where)
     if length > MAX_HEADER:
         raise build_error(
             f"announces a header of {length} bytes, more than {MAX_HEADER}; it may not be a safetensors file", where

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from ..errors import BadWeights, UnsafeFile
 from ..files import hash_stream
 from ..regular_files import open_regular_file
+from .content import describe_other_kind
 from .garbage import pause_collection
 from .pickle_allowlist import PLAIN
 from .pickle_machine import NOTHING_RAN, describe_value
@@ -94,7 +95,8 @@ def _read(stream: BinaryIO, where: str) -> Any:
         )
     if head[:4] == b"PK\x03\x04":
         return _judge_and_read(ZipCheckpoint(stream, size, where), where)
-    if fault := _describe_other_kind(head):
+    fault = describe_other_kind(head) or ("is a safetensors file under another name" if head[8:10] == b'{"' else "")
+    if fault:
         raise BadWeights(fault, where=where, fix=FETCH_AGAIN)
     return _judge_and_read(LegacyCheckpoint(stream, size, where), where)
 
@@ -104,15 +106,6 @@ def _judge_and_read(checkpoint: ZipCheckpoint | LegacyCheckpoint, where: str) ->
     with pause_collection():
         check_tree(checkpoint.judge(), PLAIN, checkpoint.budget, where)
         return checkpoint.read()
-
-
-def _describe_other_kind(head: bytes) -> str:
-    """What the file is when it plainly is no checkpoint."""
-    if not head.strip(b"\0"):
-        return "is empty, or its beginning was never written"
-    if head.lstrip()[:1] == b"<":
-        return "is a web page, not weights: its download went wrong"
-    return "is a safetensors file under another name" if head[8:10] == b'{"' else ""
 
 
 def check_tree(value: Any, leaves: tuple[type, ...], budget: Budget, where: str) -> None:

@@ -70,6 +70,14 @@ def test_an_empty_list_is_told(run: Run, tmp_path: Path) -> None:
     assert "pose.json holds no poses" in done.err
 
 
+@pytest.mark.parametrize("command", [("edit", "-o", "out.json"), ("render", "-o", "maps")])
+def test_numbers_of_people_that_are_not_there_are_noted(run: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
+    verb, option, output = command
+    done = run("pose", verb, saved(tmp_path, document(people=2)), option, tmp_path / output, "--people", "2,3,5")
+    assert done.code == 0
+    assert "nobody with the number 3, 5: people here are 2" in done.err
+
+
 def test_animals_are_drawn(run: Run, tmp_path: Path) -> None:
     animal = [[5.0 * i + 20, 3.0 * i + 20, 1.0] for i in range(17)]
     data = {"version": "ap10k", "animals": [animal], "canvas_width": 200, "canvas_height": 100}
