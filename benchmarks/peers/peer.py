@@ -10,7 +10,7 @@ from typing import Any
 
 PACKAGE = "controlnet_aux"
 HINT = """controlnet-aux is not installed, so there is nothing to compare with. Either
-    pip install 'underdrawing[aux]'
+    pip install '.[aux]'
 or, where torchvision does not fit the installed torch (most of its parts need neither torchvision nor timm),
     pip install --no-deps controlnet-aux einops"""
 

@@ -4,16 +4,13 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
-import torch
+from tests.support.reference_runs import write_base, write_state
 
 from underdrawing.core.progress import Progress
-from underdrawing.core.tensor_files.safetensors_io import write_safetensors
-from underdrawing.pipeline.reference import networks
 from underdrawing.pipeline.reference.scoring.judge import Judge
 from underdrawing.pipeline.reference.scoring.score import Scorer, Settings
 from underdrawing.pipeline.reference.training import controls
 from underdrawing.pipeline.reference.training.export import export_run
-from underdrawing.pipeline.reference.training.latents import tokenize
 from underdrawing.pipeline.reference.training.low_rank import LowRankControl
 
 if TYPE_CHECKING:
@@ -24,19 +21,10 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def write_state(path: Path, module: torch.nn.Module) -> None:
-    tensors = {f"average.{name}": value.detach().contiguous() for name, value in module.named_parameters()}
-    write_safetensors(path, tensors, {"state": "{}"})
-
-
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    torch.manual_seed(0)
-    vae, unet = networks.build_vae(), networks.build_unet()
-    text = networks.build_text_encoder(int(tokenize([""]).max()) + 1)
-    write_safetensors(folder / "vae_final.safetensors", {k: v.contiguous() for k, v in vae.state_dict().items()})
-    write_state(folder / "base.safetensors", torch.nn.ModuleDict({"unet": unet, "text_encoder": text}))
+    unet = write_base(folder)
     write_state(folder / "judge.safetensors", Judge())
     for kind in controls.KINDS:
         control = controls.build_control(unet)

@@ -5,17 +5,15 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 import torch
+from tests.support.reference_runs import write_base, write_state
 
-from underdrawing.core.tensor_files.safetensors_io import read_safetensors, write_safetensors
+from underdrawing.core.tensor_files.safetensors_io import read_safetensors
 from underdrawing.pipeline.reference import networks
 from underdrawing.pipeline.reference.checkpoint import write_checkpoint
 from underdrawing.pipeline.reference.training import controls
 from underdrawing.pipeline.reference.training.export import export_run
-from underdrawing.pipeline.reference.training.latents import tokenize
-from underdrawing.pipeline.reference.training.loop import State
 from underdrawing.pipeline.reference.training.low_rank import LowRankControl
 
 if TYPE_CHECKING:
@@ -24,23 +22,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(
     find_spec("diffusers") is None or find_spec("transformers") is None, reason="the extra pipeline is not installed"
 )
-STATE = {"state": msgspec.json.encode(State(steps=3, samples=48, seconds=60, measures={"validation": 0.5})).decode()}
-
-
-def write_state(path: Path, module: torch.nn.Module) -> None:
-    tensors = {f"average.{name}": value.detach().contiguous() for name, value in module.named_parameters()}
-    write_safetensors(path, tensors, STATE)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with random weights."""
     folder = tmp_path_factory.mktemp("run")
-    torch.manual_seed(0)
-    vae, unet = networks.build_vae(), networks.build_unet()
-    text = networks.build_text_encoder(int(tokenize([""]).max()) + 1)
-    write_safetensors(folder / "vae_final.safetensors", {k: v.contiguous() for k, v in vae.state_dict().items()})
-    write_state(folder / "base.safetensors", torch.nn.ModuleDict({"unet": unet, "text_encoder": text}))
+    unet = write_base(folder)
     control = controls.build_control(unet)
     write_state(folder / "control_canny.safetensors", control)
     low = LowRankControl(control, controls.RANK)
