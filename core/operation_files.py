@@ -88,18 +88,23 @@ def find_targets(
     if kind != "poses" or target is None or not isinstance(output, Path):
         return dict.fromkeys(sources)
     files, several = expand_pose_files(sources)
-    _check_names(files)
-    if not target.suffix or not (several or output.is_dir()):
+    if target.suffix and not (several or output.is_dir()):
         return dict.fromkeys(files)
     if output.is_file():
         what = "is a file, and several poses are changed"
         raise BadParameter(what, where=str(output), fix="name a folder for them")
-    return {file: output / f"{file.stem}{target.suffix}" for file in files}
+    return _name_results(files, output, target.suffix)
 
 
-def _check_names(files: Sequence[Path]) -> None:
-    names: dict[str, Path] = {}
-    for file in files:
-        other = names.setdefault(file.stem.lower(), file)
-        if other != file:
-            raise BadParameter(f"{other} and {file} would give the same map", fix="write them into two folders")
+def _name_results(files: Sequence[Path], output: Path, suffix: str) -> dict[Path, Path | None]:
+    """File, or folder of pictures, for the results of each file: in sub folders where files have equal names."""
+    from .batch.inputs import Source
+    from .batch.names import plan_names
+
+    results: dict[Path, Path | None] = {}
+    for source, name in plan_names([Source(path=file) for file in files], lambda _: True).items():
+        if not suffix and name.stem != source.path.stem:  # pictures are named after their file's stem
+            what = f"{source.path} and another file beside it would give the same map"
+            raise BadParameter(what, fix="write them into two folders")
+        results[source.path] = output / name.folder / (f"{name.stem}{suffix}" if suffix else "")
+    return results

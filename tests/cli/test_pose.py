@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def document(share: bool = True, people: int = 1, **more: Any) -> dict[str, Any]
 
 
 def saved(folder: Path, data: Any, name: str = "pose.json") -> Path:
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
     path.write_text(data if isinstance(data, str) else json.dumps(data), "utf-8")
     return path
@@ -219,12 +220,21 @@ def test_wrong_usage_is_told_and_writes_nothing(run: Run, tmp_path: Path, args: 
     assert not (tmp_path / "out.json").exists()
 
 
-def test_two_files_of_one_name_are_refused(run: Run, tmp_path: Path) -> None:
-    files = [saved(tmp_path / folder, document()) for folder in ("a", "b")]
-    done = run("pose", "render", *files, "-o", tmp_path)
+@pytest.mark.parametrize(("verb", "ending"), [("render", ".png"), ("edit", ".json")])
+def test_files_of_one_name_go_into_sub_folders(run: Run, tmp_path: Path, verb: str, ending: str) -> None:
+    for folder in ("a", "b"):
+        saved(tmp_path / "in" / folder, document())
+    done = run("pose", verb, tmp_path / "in" / "**" / "*.json", "-o", tmp_path / "out")
+    assert done.code == 0
+    files = [path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")]
+    assert sorted(files) == [f"a/pose{ending}", f"b/pose{ending}"]
+
+
+def test_two_maps_of_one_name_are_refused(run: Run, tmp_path: Path) -> None:
+    file = saved(tmp_path, document())
+    done = run("pose", "render", file, shutil.copy(file, file.with_suffix(".txt")), "-o", tmp_path / "maps")
     assert done.code == 2
     assert "the same map" in done.err
-    assert run("pose", "render", files[0], files[0], "-o", tmp_path).code == 0
 
 
 def test_the_command_is_listed(run: Run) -> None:
