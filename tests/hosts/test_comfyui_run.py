@@ -257,7 +257,9 @@ def test_poses_are_drawn_edited_saved_and_read(nodes: dict[str, Any], host: Host
     assert same == poses
     (twice,) = edit.run(poses=edit.run(poses=poses, mirror=True)[0], mirror=True)
     assert np.allclose(twice[0]["people"][0]["pose_keypoints_2d"], poses[0]["people"][0]["pose_keypoints_2d"])
-    (nobody,) = edit.run(poses=poses, people="9")
+    answer = edit.run(poses=poses, people="9")
+    (nobody,) = outputs(answer)
+    assert "nobody with the number 9" in answer["ui"]["underdrawing"][0]["text"]
     assert nobody[0]["people"] == []
     (bare,) = edit.run(poses=poses, hands=False, face=False)
     assert bare[0]["people"][0]["face_keypoints_2d"] is None
