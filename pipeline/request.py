@@ -1,0 +1,94 @@
+"""What a picture is asked for with, and what comes of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy import uint8
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[uint8]
+
+ControlMode = Literal["balanced", "prompt", "control"]
+NoiseSource = Literal["cpu", "nv"]
+Weighting = Literal["a1111", "comfyui"]
+
+
+class Control(msgspec.Struct, frozen=True, kw_only=True):
+    """One ControlNet. image: a file, or uint8 [H, W, 3]; None for the initial picture.
+
+    annotator: what makes the map of the image; empty when the image is the map. params: of the annotator. model: name
+    or file of the network; empty for the one that fits the annotator and the base model. start, end: share of the steps
+    in which it steers. mode: balanced, or what is more important, as in A1111.
+    """
+
+    image: Path | Pixels | None = None
+    annotator: str = ""
+    params: dict[str, Any] = {}
+    model: str = ""
+    weight: float = 1.0
+    start: float = 0.0
+    end: float = 1.0
+    mode: ControlMode = "balanced"
+
+
+class Hires(msgspec.Struct, frozen=True, kw_only=True):
+    """A second pass on the enlarged picture, as A1111's hires fix. steps: 0 for as many as the first.
+
+    upscaler: "latent" or a way of resizing pictures ("lanczos", "nearest").
+    """
+
+    scale: float = 2.0
+    steps: int = 0
+    strength: float = 0.7
+    upscaler: str = "latent"
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What pictures are wanted. Prompts may hold LoRA tags, embeddings, weights, AND, BREAK and schedules.
+
+    checkpoint: name or file; "reference" for the bundled model. vae: name or file; empty for the checkpoint's own.
+    seed: of the first picture, the next ones count up; -1 for a random one. subseed, subseed_strength: variation.
+    noise_seed_delta: A1111's ENSD. sampler, scheduler: names of A1111 or ComfyUI; an empty scheduler is the sampler's
+    own. size: width and height in pixels; 0 for the model's. image, strength: image to image; mask: white is painted
+    anew. noise: where random numbers come from, the CPU's generator or A1111's "NV".
+    """
+
+    prompt: str
+    negative: str = ""
+    checkpoint: str = "reference"
+    vae: str = ""
+    controls: tuple[Control, ...] = ()
+    seed: int = -1
+    subseed: int = -1
+    subseed_strength: float = 0.0
+    noise_seed_delta: int = 0
+    steps: int = 20
+    sampler: str = "DPM++ 2M"
+    scheduler: str = ""
+    cfg: float = 7.0
+    clip_skip: int = 1
+    width: int = 0
+    height: int = 0
+    count: int = 1
+    image: Path | Pixels | None = None
+    strength: float = 0.75
+    mask: Path | Pixels | None = None
+    hires: Hires | None = None
+    noise: NoiseSource = "cpu"
+    weighting: Weighting = "a1111"
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """A picture, uint8 [H, W, 3] RGB. infotext: as A1111 writes it. maps: of each control, as the network saw them."""
+
+    pixels: Pixels
+    seed: int
+    subseed: int
+    infotext: str = ""
+    maps: tuple[Pixels, ...] = ()
