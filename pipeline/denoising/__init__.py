@@ -1,0 +1,1 @@
+"""From noise to a picture: guidance, ControlNets, masks, and the way between latents and pictures."""
