@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy import uint8
     from numpy.typing import NDArray
 
@@ -17,6 +15,8 @@ if TYPE_CHECKING:
 ControlMode = Literal["balanced", "prompt", "control"]
 NoiseSource = Literal["cpu", "nv"]
 Weighting = Literal["a1111", "comfyui"]
+Source: TypeAlias = Any
+"""A picture: a file (Path), or uint8 [H, W, 3] RGB; None for none."""
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +27,7 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
     in which it steers. mode: balanced, or what is more important, as in A1111.
     """
 
-    image: Path | Pixels | None = None
+    image: Source = None
     annotator: str = ""
     params: dict[str, Any] = {}
     model: str = ""
@@ -76,9 +76,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     width: int = 0
     height: int = 0
     count: int = 1
-    image: Path | Pixels | None = None
+    image: Source = None
     strength: float = 0.75
-    mask: Path | Pixels | None = None
+    mask: Source = None
     hires: Hires | None = None
     noise: NoiseSource = "cpu"
     weighting: Weighting = "a1111"

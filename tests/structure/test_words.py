@@ -51,7 +51,7 @@ PHRASES = {
     r"mend(?:s|ed|ing)?": "fix",
     r"lie(?:s)? on the pictures?": "aligned with the picture",
     r"(?:is|are) told": "is reported, is logged",
-    r"(?<!attention )(?<!image )processors?": "CPU",
+    r"(?<!attention )(?<!image )processors?(?! Res\b)": "CPU",
     r"trunks?": "backbone",
 }
 """What help, messages, docstrings and documents may not say, and what to write."""

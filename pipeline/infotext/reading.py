@@ -1,0 +1,117 @@
+"""A1111's infotext as a request, with a note for whatever is not repeated."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from ...core.errors import BadParameter
+from ..request import Control, Hires, Request
+from .text import parse_fields, parse_infotext
+from .writing import CONTROL_MODES, UPSCALERS
+
+NUMBERS = {
+    "Steps": "steps",
+    "CFG scale": "cfg",
+    "Seed": "seed",
+    "Variation seed": "subseed",
+    "Variation seed strength": "subseed_strength",
+    "Denoising strength": "strength",
+    "Clip skip": "clip_skip",
+    "ENSD": "noise_seed_delta",
+}
+HIRES = {"Hires upscale": "scale", "Hires steps": "steps", "Denoising strength": "strength"}
+CONTROL = {"Weight": "weight", "Guidance Start": "start", "Guidance End": "end"}
+NAMES = ("Sampler", "Schedule type", "Size", "Model", "Model hash", "VAE", "VAE hash", "RNG", "Hires upscaler")
+READ = frozenset([*NUMBERS, *HIRES, *NAMES])
+SILENT = frozenset(["Version", "User", "Batch size", "Batch pos", "Lora hashes", "TI hashes", "Hashes"])
+"""Labels that change no picture by themselves."""
+_NOISE = {"CPU": "cpu", "NV": "nv", "GPU": "nv", "": "nv"}
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read. exact: whether it is this project's own record, which repeats a picture byte for byte."""
+
+    request: Request
+    notes: tuple[str, ...] = ()
+    exact: bool = False
+
+
+def read_infotext(text: str, *, where: str = "infotext") -> Reading:
+    """Read an infotext. Pictures of controls and image to image are not in it; such controls have no image.
+
+    A missing RNG means A1111's default, noise from the GPU, which is the same as "NV" on NVIDIA's. Raises BadParameter
+    when there is no line of fields, and for a value that is no number.
+    """
+    parts = parse_infotext(text)
+    if not parts.fields:
+        fix = "choose a picture that was saved with its parameters, or write the prompt"
+        raise BadParameter("holds no generation parameters", where=where, fix=fix)
+    fields, notes = parts.fields, list[str]()
+    values: dict[str, Any] = {name: fields[label] for label, name in NUMBERS.items() if fields.get(label)}
+    values |= {"prompt": parts.prompt, "negative": parts.negative, **_read_size(fields), **_read_names(fields)}
+    values["noise"] = _read_noise(fields, notes)
+    if "Hires upscale" in fields:
+        values["hires"] = _read_hires(fields, where)
+        values.pop("strength", None)
+    controls = [label for label in fields if re.fullmatch(r"ControlNet \d+", label)]
+    values["controls"] = tuple(_read_control(fields[label], f"{where}, {label}") for label in controls)
+    left = [label for label in fields if label not in READ | SILENT and label not in controls]
+    notes += [f"{label} ({fields[label]}) is not repeated" for label in left]
+    return Reading(request=_convert(values, Request, where), notes=tuple(notes))
+
+
+def _read_size(fields: dict[str, str]) -> dict[str, str]:
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", fields.get("Size", ""))
+    return {"width": match[1], "height": match[2]} if match else {}
+
+
+def _read_names(fields: dict[str, str]) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for kind, target in (("Model", "checkpoint"), ("VAE", "vae")):
+        name, short = fields.get(kind, ""), fields.get(f"{kind} hash", "")
+        if name or short:
+            names[target] = f"{name} [{short}]".strip() if short else name
+    if sampler := fields.get("Sampler"):
+        names["sampler"] = sampler
+    scheduler = fields.get("Schedule type", "")
+    names["scheduler"] = "" if scheduler == "Automatic" else scheduler
+    return names
+
+
+def _read_noise(fields: dict[str, str], notes: list[str]) -> str:
+    source = fields.get("RNG", "").strip()
+    if source.upper() not in _NOISE:
+        notes.append(f"RNG ({source}) is not known: noise comes from the CPU's generator")
+    return _NOISE.get(source.upper(), "cpu")
+
+
+def _read_hires(fields: dict[str, str], where: str) -> Hires:
+    values: dict[str, Any] = {name: fields[label] for label, name in HIRES.items() if fields.get(label)}
+    upscalers = {label: name for name, label in UPSCALERS.items()}
+    upscaler = fields.get("Hires upscaler", "Latent")
+    return _convert({**values, "upscaler": upscalers.get(upscaler, upscaler)}, Hires, where)
+
+
+def _read_control(text: str, where: str) -> Control:
+    fields = parse_fields(text)
+    values: dict[str, Any] = {name: fields[label] for label, name in CONTROL.items() if fields.get(label)}
+    module = fields.get("Module", "none").strip()
+    modes = {label: mode for mode, label in CONTROL_MODES.items()}
+    resolution = fields.get("Processor Res", "")
+    values |= {
+        "annotator": "" if module.lower() == "none" else module,
+        "model": "" if fields.get("Model", "None") == "None" else fields["Model"],
+        "mode": modes.get(fields.get("Control Mode", ""), "balanced"),
+        "params": {"resolution": int(resolution)} if resolution.isascii() and resolution.isdigit() else {},
+    }
+    return _convert(values, Control, where)
+
+
+def _convert(values: dict[str, Any], kind: type[Any], where: str) -> Any:
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except (msgspec.ValidationError, OverflowError) as error:
+        raise BadParameter(f"a value makes no sense ({error})", where=where, fix="correct the text") from error

@@ -1,0 +1,114 @@
+"""Infotexts in files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from underdrawing.core.errors import BadImage, BadParameter
+from underdrawing.core.images.marks import has_mark
+from underdrawing.pipeline.infotext.pictures import decode_comment, encode_picture, read_picture_request
+from underdrawing.pipeline.request import Control, Hires, Request
+
+PIXELS = np.zeros((8, 8, 3), np.uint8)
+TEXT = "a cat\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 64x64, RNG: CPU"
+
+
+def test_a_request_comes_back_exactly(tmp_path: Path) -> None:
+    request = Request(
+        prompt="Negative prompt: über\nSteps: 1, a: b, c: d",
+        cfg=7.1,
+        subseed_strength=0.1 + 0.2,
+        controls=(Control(image=Path("a, b.png"), annotator="canny", params={"low_threshold": 30, "x": [1, 2]}),),
+        hires=Hires(scale=1.5),
+        image=Path("folder/c.png"),
+    )
+    path = tmp_path / "a.png"
+    path.write_bytes(encode_picture(PIXELS, TEXT, request))
+    reading = read_picture_request(path)
+    assert reading.exact
+    assert reading.request == request
+    assert Image.open(path).info["parameters"] == TEXT
+    assert encode_picture(PIXELS, TEXT, request) == path.read_bytes()
+    assert not has_mark(path), "a picture is no map: folders of pictures are annotated"
+
+
+def test_pictures_in_memory_are_missed(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(encode_picture(PIXELS, TEXT, Request(prompt="a", controls=(Control(image=PIXELS),))))
+    reading = read_picture_request(path)
+    assert reading.request.controls[0].image is None
+    assert not reading.exact
+    assert "no files" in reading.notes[0]
+
+
+def test_a1111s_pngs_are_read(tmp_path: Path) -> None:
+    info = PngInfo()
+    info.add_text("parameters", TEXT)
+    Image.fromarray(PIXELS).save(tmp_path / "a.png", pnginfo=info)
+    reading = read_picture_request(tmp_path / "a.png")
+    assert (reading.request.sampler, reading.request.seed, reading.exact) == ("Euler a", 1, False)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "webp"])
+def test_a1111s_other_pictures_are_read(tmp_path: Path, suffix: str) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + "ä ".encode("utf-16-be") + TEXT.encode("utf-16-be")
+    Image.fromarray(PIXELS).save(tmp_path / f"a.{suffix}", exif=exif)
+    assert read_picture_request(tmp_path / f"a.{suffix}").request.prompt == "ä a cat"
+
+
+@pytest.mark.parametrize("comment", [b"", b"JIS\0\0\0\0\0abc", b"UNICODE\0a", b"ASCII\0\0\0\xff"])
+def test_comments_that_cannot_be_read_are_empty(comment: bytes) -> None:
+    assert decode_comment(comment) == ""
+
+
+def test_pictures_without_texts_are_refused(tmp_path: Path) -> None:
+    Image.fromarray(PIXELS).save(tmp_path / "a.png")
+    with pytest.raises(BadParameter, match="no generation parameters"):
+        read_picture_request(tmp_path / "a.png")
+    (tmp_path / "b.png").write_text("no picture")
+    with pytest.raises(BadImage):
+        read_picture_request(tmp_path / "b.png")
+    with pytest.raises(BadImage, match="no such file"):
+        read_picture_request(tmp_path / "c.png")
+
+
+@pytest.mark.parametrize("record", ["{", "[]", '{"prompt": 5}', '{"prompt": "a", "steps": "many"}'])
+def test_broken_records_are_refused(tmp_path: Path, record: str) -> None:
+    info = PngInfo()
+    info.add_text("underdrawing-request", record)
+    Image.fromarray(PIXELS).save(tmp_path / "a.png", pnginfo=info)
+    with pytest.raises(BadParameter, match="record makes no sense"):
+        read_picture_request(tmp_path / "a.png")
+
+
+def test_pictures_of_comfyui_are_read_by_sd_parsers(tmp_path: Path) -> None:
+    pytest.importorskip("sd_parsers", reason="pip install sd-parsers")
+    prompt = {
+        "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "a.safetensors"}},
+        "2": {"class_type": "CLIPTextEncode", "inputs": {"text": "a cat", "clip": ["1", 1]}},
+        "3": {"class_type": "CLIPTextEncode", "inputs": {"text": "dogs", "clip": ["1", 1]}},
+        "4": {
+            "class_type": "KSampler",
+            "inputs": {
+                **{"seed": 5, "steps": 12, "cfg": 6.5, "sampler_name": "euler", "scheduler": "karras", "denoise": 1.0},
+                **{"model": ["1", 0], "positive": ["2", 0], "negative": ["3", 0]},
+            },
+        },
+    }
+    links = [[1, 1, 0, 4, 0, "MODEL"], [2, 2, 0, 4, 1, "CONDITIONING"], [3, 3, 0, 4, 2, "CONDITIONING"]]
+    info = PngInfo()
+    info.add_text("prompt", json.dumps(prompt))
+    info.add_text("workflow", json.dumps({"links": links}))
+    Image.fromarray(PIXELS).save(tmp_path / "a.png", pnginfo=info)
+    reading = read_picture_request(tmp_path / "a.png")
+    found = reading.request
+    assert (found.prompt, found.negative, found.seed, found.steps, found.cfg) == ("a cat", "dogs", 5, 12, 6.5)
+    assert (found.sampler, found.scheduler, found.noise) == ("euler", "karras", "cpu")
+    assert "ComfyUI" in reading.notes[0]
