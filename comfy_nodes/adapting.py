@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..adapters.applying.checkpoint import Checkpoint, find_dtype
+from ..adapters.applying.checkpoint import Checkpoint
 from ..adapters.applying.plan import apply_changes
 from ..adapters.applying.quantised import Storage
 from ..adapters.applying.weight_access import StateDictWeights
@@ -19,6 +19,7 @@ from ..adapters.prompts.lora_requests import plan_requests
 from ..adapters.prompts.requests import make_timeline
 from ..core.errors import BadParameter, BadWeights, MissingExtra
 from ..core.tensor_files.safetensors_io import Entry
+from ..core.tensor_files.tensor_reader import find_dtype
 from .host import HOOKS
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import torch
 
 from ...core.errors import BadWeights
 from ...core.tensor_files.safetensors_io import Entry, dtype_names, encode_tensor
+from ...core.tensor_files.tensor_reader import find_dtype
 from .accumulate import Workspace, compute_change, write_sequential, write_sum
-from .checkpoint import find_dtype
 from .quantised import PLAIN, Storage
 from .quantised_names import HEADER, MARKERS
 from .weight_access import WeightAccess

@@ -2,48 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import torch
 
 from ...core.errors import BadWeights
-from ...core.tensor_files.safetensors_io import Entry, dtype_names, encode_tensor, read_header
-from ...core.tensor_files.torch_files import find_state_dict, read_checkpoint
+from ...core.tensor_files.tensor_reader import find_dtype, make_reader
 from ..modules.architectures import SUPPORTED
 from ..modules.parts import PARTS, UNET
 from ..modules.spellings import find_names
 from ..modules.targets import find_slots
-from ..reading.files import PICKLED, WRAPPERS
 from .quantised import Storage, StorageIndex
 from .quantised_names import find_packed
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from torch import Tensor
 
+    from ...core.tensor_files.safetensors_io import Entry
+    from ...core.tensor_files.tensor_reader import TensorReader
     from ..modules.targets import Parameter, Slot
-
-CHUNK = 1 << 22
-GGUF = b"GGUF"
-
-
-@cache
-def _list_dtypes() -> dict[str, torch.dtype]:
-    return {name: dtype for dtype, name in dtype_names().items()}
-
-
-def find_dtype(entry: Entry, where: str) -> torch.dtype:
-    """The dtype of an entry. Raises BadWeights for one that this torch lacks."""
-    dtype = _list_dtypes().get(entry.dtype)
-    if dtype is None:
-        raise BadWeights(f"has the dtype {entry.dtype}, which this torch cannot read", where=where)
-    return dtype
 
 
 class Checkpoint(ABC):
@@ -103,65 +85,20 @@ class Checkpoint(ABC):
         return stored if storage.scale is None else storage.decode(stored, self.tensor(storage.scale))
 
 
-class SafetensorsCheckpoint(Checkpoint):
-    """A safetensors file, read piece by piece through one open stream."""
+class FileCheckpoint(Checkpoint):
+    """A safetensors or pickled file."""
 
-    def __init__(self, path: Path, stream: BinaryIO) -> None:
-        header = read_header(path)
-        self._stream, self._data = stream, header.data
-        by_offset = dict(sorted(header.tensors.items(), key=lambda item: (item[1].begin, item[1].end)))
-        super().__init__(path, by_offset, header.metadata)
+    def __init__(self, reader: TensorReader) -> None:
+        self._reader, self.rest = reader, reader.rest
+        super().__init__(reader.path, reader.entries, reader.metadata)
 
     def tensor(self, name: str) -> Tensor:
-        """Read into memory of its own. Raises BadWeights when the file changes meanwhile."""
-        entry = self.entries[name]
-        dtype = find_dtype(entry, f"{self.path}, {name}")
-        if entry.begin == entry.end:
-            return torch.empty(entry.shape, dtype=dtype)
-        buffer = bytearray(entry.end - entry.begin)
-        self._stream.seek(self._data + entry.begin)
-        if self._stream.readinto(buffer) != len(buffer):  # type: ignore[attr-defined]
-            raise BadWeights(
-                "ended while it was read", where=str(self.path), fix="see whether something changes the file"
-            )
-        return torch.frombuffer(buffer, dtype=dtype).reshape(entry.shape)
+        """Read it. Raises BadWeights when the file changes meanwhile."""
+        return self._reader.tensor(name)
 
-    def raw(self, name: str) -> Iterator[bytes | memoryview]:
-        """Pieces of CHUNK bytes."""
-        entry = self.entries[name]
-        for begin in range(entry.begin, entry.end, CHUNK):
-            self._stream.seek(self._data + begin)
-            piece = self._stream.read(min(CHUNK, entry.end - begin))
-            if len(piece) != min(CHUNK, entry.end - begin):
-                raise BadWeights("ended while it was read", where=str(self.path))
-            yield piece
-
-
-class PickledCheckpoint(Checkpoint):
-    """A pickled checkpoint, whole in memory; laid out anew by falling alignment."""
-
-    def __init__(self, path: Path) -> None:
-        table = find_state_dict(read_checkpoint(path), unwrap=WRAPPERS, where=str(path))
-        self._tensors = {name: value for name, value in table.items() if isinstance(value, torch.Tensor)}
-        self.rest = tuple(name for name in table if name not in self._tensors)
-        super().__init__(path, dict(_lay_out(self._tensors, str(path))), {})
-
-    def tensor(self, name: str) -> Tensor:
-        """The tensor in memory."""
-        return self._tensors[name]
-
-    def raw(self, name: str) -> Iterator[bytes | memoryview]:
-        """One piece."""
-        yield encode_tensor(self._tensors[name])
-
-
-def _lay_out(tensors: dict[str, Tensor], where: str) -> Iterator[tuple[str, Entry]]:
-    names, end = dtype_names(), 0
-    for name, tensor in sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0])):
-        if tensor.dtype not in names:
-            raise BadWeights(f"has the dtype {tensor.dtype}, which safetensors lacks", where=f"{where}, key {name!r}")
-        begin, end = end, end + math.prod(tensor.shape) * tensor.element_size()
-        yield name, Entry(names[tensor.dtype], tuple(tensor.shape), begin, end)
+    def raw(self, name: str) -> Iterator[memoryview]:
+        """As the reader gives them."""
+        return self._reader.raw(name)
 
 
 def _find_part(names: Iterable[str]) -> str | None:
@@ -180,12 +117,4 @@ def open_checkpoint(path: str | os.PathLike[str], stream: BinaryIO | None = None
 
     Raises BadWeights for a damaged file or one that is no checkpoint, UnsafeFile for a pickle with more than tensors.
     """
-    file = Path(path)
-    if file.suffix.lower() in PICKLED:
-        return PickledCheckpoint(file)
-    if stream is None:
-        raise TypeError("a safetensors checkpoint needs its opened file")
-    if stream.read(len(GGUF)) == GGUF:
-        fix = "use the model before it was quantised, as .safetensors"
-        raise BadWeights("is a GGUF file, whose packed weights cannot be computed with", where=str(file), fix=fix)
-    return SafetensorsCheckpoint(file, stream)
+    return FileCheckpoint(make_reader(path, stream))

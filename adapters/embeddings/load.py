@@ -18,9 +18,9 @@ from ...core.errors import BadParameter, BadWeights, UnknownName
 from ...core.images.headers import detect_format
 from ...core.regular_files import open_regular_file
 from ...core.tensor_files.safetensors_io import read_header, read_safetensors, write_safetensors
+from ...core.tensor_files.torch_files import PICKLED
 from ..modules.architectures import ARCHITECTURES, SDXL_PAIR
 from ..modules.parts import TEXT_ENCODER, TEXT_ENCODER_2
-from ..reading.files import PICKLED
 from .formats import read_notes, read_tokens
 from .images import SUFFIXES, read_image, write_image
 from .source import Source, Tokens

@@ -13,7 +13,7 @@ import torch
 from ...core.errors import BadWeights
 from ...core.regular_files import read_text_file
 from ...core.tensor_files.safetensors_io import read_header, read_safetensors
-from ...core.tensor_files.torch_files import find_state_dict, read_checkpoint
+from ...core.tensor_files.torch_files import PICKLED, WRAPPERS, find_state_dict, read_checkpoint
 from ..modules.parts import PARTS
 from .lone_encoder import find_lone_encoder
 
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-PICKLED = frozenset({".pt", ".pth", ".ckpt", ".bin"})
 CONFIG, MOST_CONFIG = "adapter_config.json", 1 << 20
-WRAPPERS = ("state_dict",)
 IN_FOLDERS = ("adapter_model.safetensors", "pytorch_lora_weights.safetensors", "adapter_model.bin")
 
 

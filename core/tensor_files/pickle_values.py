@@ -62,7 +62,7 @@ def item_size(dtype: torch.dtype) -> int:
     return torch.empty(0, dtype=dtype).element_size()
 
 
-def flat_tensor(buffer: bytearray, dtype: torch.dtype) -> Tensor:
+def flat_tensor(buffer: bytearray | memoryview, dtype: torch.dtype) -> Tensor:
     """One-dimensional tensor over the buffer, sharing its memory."""
     return torch.frombuffer(buffer, dtype=dtype) if buffer else torch.empty(0, dtype=dtype)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import struct
 import zipfile
 import zlib
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 MAX_MEMBERS = 100_000
 _MAX_FIELD = 1024
+_LOCAL_HEAD = 30
 _MEMBER = 25
 """What a member of the archive costs."""
 
@@ -30,8 +32,9 @@ _MEMBER = 25
 class ZipCheckpoint:
     """A zip archive: NAME/data.pkl and one stored member NAME/data/KEY per storage."""
 
-    def __init__(self, stream: BinaryIO, size: int, where: str) -> None:
-        self._size, self._where = size, where
+    def __init__(self, stream: BinaryIO, size: int, where: str, *, mapped: bool = False) -> None:
+        self._stream, self._size, self._where = stream, size, where
+        self._mapped = mapped
         self.budget = Budget(size, where)
         _check_directory(stream, size, self.budget, where)
         self._zip = zipfile.ZipFile(stream)
@@ -47,6 +50,8 @@ class ZipCheckpoint:
     def read(self) -> Any:
         """Content. Raises UnsafeFile, BadWeights."""
         self._flats.clear()
+        if self._mapped:  # private: what would be written to it never reaches the file
+            self._map = mmap.mmap(self._stream.fileno(), self._size, access=mmap.ACCESS_COPY)
         return self._run(self._read_storage, Budget(self._size, self._where))
 
     def _run(self, storage: StorageOf, budget: Budget) -> Any:
@@ -100,6 +105,17 @@ class ZipCheckpoint:
             raise BadWeights(f"member {name[:80]!r} does not match its checksum", where=self._where, fix=FETCH_AGAIN)
         return buffer
 
+    def _map_member(self, name: str, limit: int) -> memoryview:
+        info = self._find_member(name, limit)
+        head = self._map[info.header_offset : info.header_offset + _LOCAL_HEAD]
+        begin = info.header_offset + _LOCAL_HEAD + sum(struct.unpack_from("<HH", head, _LOCAL_HEAD - 4))
+        if begin + info.file_size > self._size:
+            raise BadWeights(f"member {name[:80]!r} is cut off", where=self._where, fix=FETCH_AGAIN)
+        view = memoryview(self._map)[begin : begin + info.file_size]
+        if zlib.crc32(view) != info.CRC:
+            raise BadWeights(f"member {name[:80]!r} does not match its checksum", where=self._where, fix=FETCH_AGAIN)
+        return view
+
     def _promise_storage(self, key: str, dtype: torch.dtype, count: int, view: Any) -> Tensor | Promise:
         if view is not None:
             raise ValueError("a view belongs to the older form")
@@ -115,7 +131,9 @@ class ZipCheckpoint:
     def _read_storage(self, key: str, dtype: torch.dtype, count: int, view: Any) -> Tensor | Promise:
         del view  # judged before
         if key not in self._flats:
-            self._flats[key] = flat_tensor(self._read_member(f"data/{key}", count * item_size(dtype)), dtype)
+            size = count * item_size(dtype)
+            read = self._map_member if self._mapped else self._read_member
+            self._flats[key] = flat_tensor(read(f"data/{key}", size), dtype)
         return check_storage(self._flats[key], dtype, count)
 
 

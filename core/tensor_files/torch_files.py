@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from .budget import Budget
 
 MAX_DEPTH = 100
+PICKLED = frozenset({".pt", ".pth", ".ckpt", ".bin"})
+"""Endings of files that torch pickled."""
+WRAPPERS = ("state_dict",)
+"""Keys under which trainers put the table of tensors."""
 _ZIP_FAULTS = (
     zipfile.BadZipFile,
     zlib.error,
@@ -43,10 +47,11 @@ _ZIP_FAULTS = (
 """What the zipfile module raises for damaged archives."""
 
 
-def read_checkpoint(path: str | os.PathLike[str], *, sha256: str = "") -> Any:
+def read_checkpoint(path: str | os.PathLike[str], *, sha256: str = "", mapped: bool = False) -> Any:
     """Content of a pickled checkpoint: plain containers, numbers, texts and CPU tensors (storages stay shared).
 
-    sha256: refuse the file unless its bytes hash to this; hashed and parsed through the same open file.
+    sha256: refuse the file unless its bytes hash to this; hashed and parsed through the same open file. mapped: tensors
+    of a zip archive are views of the memory-mapped file, which must stay as it is as long as they are used.
     Parameters come back as plain tensors, torch.Size as tuple, ParameterDict as dict, ParameterList as list, numpy
     arrays as tensors. Raises UnsafeFile when the file asks for anything else, BadWeights when it is damaged.
     """
@@ -55,7 +60,7 @@ def read_checkpoint(path: str | os.PathLike[str], *, sha256: str = "") -> Any:
         with open_regular_file(path) as stream:
             if sha256 and (found := hash_stream(stream)) != sha256:
                 raise BadWeights(f"has the sha256 {found}, its record says {sha256}", where=where, fix=FETCH_AGAIN)
-            value = _read(stream, where)
+            value = _read(stream, where, mapped=mapped)
     except (MemoryError, RecursionError) as error:
         size = Path(path).stat().st_size
         raise BadWeights(
@@ -84,7 +89,7 @@ def find_state_dict(value: Any, *, unwrap: Sequence[str] = (), strip: str = "", 
     return table
 
 
-def _read(stream: BinaryIO, where: str) -> Any:
+def _read(stream: BinaryIO, where: str, *, mapped: bool) -> Any:
     size = stream.seek(0, os.SEEK_END)
     stream.seek(0)
     head = stream.read(512)
@@ -94,7 +99,7 @@ def _read(stream: BinaryIO, where: str) -> Any:
             "is a tar archive, the form torch wrote before 0.2", where=where, fix="save it again with a newer torch"
         )
     if head[:4] == b"PK\x03\x04":
-        return _judge_and_read(ZipCheckpoint(stream, size, where), where)
+        return _judge_and_read(ZipCheckpoint(stream, size, where, mapped=mapped), where)
     fault = describe_other_kind(head) or ("is a safetensors file under another name" if head[8:10] == b'{"' else "")
     if fault:
         raise BadWeights(fault, where=where, fix=FETCH_AGAIN)
