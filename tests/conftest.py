@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # before torch and others are imported, which read it once
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# a hundred children import the package: compiling it each time costs more than what they are started for
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def pytest_collection_finish() -> None:
