@@ -126,14 +126,19 @@ def explain_misfit(encoders: Mapping[str, Tensor], architecture: str) -> str | N
     """Why an embedding does not fit a base model, an id of ARCHITECTURES; None when it does."""
     if architecture not in ARCHITECTURES:
         raise UnknownName(f"{architecture!r} is no base model", fix=f"use one of {', '.join(ARCHITECTURES)}")
-    needed = ARCHITECTURES[architecture].encoders
-    for part, encoder in needed.items():
+    needed = {part: encoder.width for part, encoder in ARCHITECTURES[architecture].encoders.items()}
+    return explain_width_misfit(encoders, needed, architecture)
+
+
+def explain_width_misfit(encoders: Mapping[str, Tensor], needed: Mapping[str, int], name: str) -> str | None:
+    """Why an embedding does not fit text encoders (part → width) of a model of that name; None when it does."""
+    for part, wide in needed.items():
         if part not in encoders:
-            return f"has no vectors for the {part} of {architecture}"
-        if (width := encoders[part].shape[1]) != encoder.width:
-            return f"is {width} wide, the {part} of {architecture} is {encoder.width} wide"
+            return f"has no vectors for the {part} of {name}"
+        if (width := encoders[part].shape[1]) != wide:
+            return f"is {width} wide, the {part} of {name} is {wide} wide"
     if extra := sorted(set(encoders) - set(needed)):
-        return f"has vectors for the {', '.join(extra)}, which {architecture} does not have"
+        return f"has vectors for the {', '.join(extra)}, which {name} does not have"
     counts = {rows.shape[0] for rows in encoders.values()}
     return f"has different numbers of vectors for its text encoders: {sorted(counts)}" if len(counts) > 1 else None
 
@@ -230,6 +235,7 @@ __all__ = [
     "Embedding",
     "Layout",
     "explain_misfit",
+    "explain_width_misfit",
     "inspect_embedding",
     "load_embedding",
     "read_embedding",

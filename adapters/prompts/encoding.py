@@ -129,9 +129,12 @@ def _run(chunks: Sequence[Chunk], encoder: Encoder, vectors: Mapping[str, Tensor
     import torch
 
     ids = torch.tensor([chunk.ids for chunk in chunks], dtype=torch.int64)
-    return encoder(
-        ids, [[(s.position, _row(vectors, s.name, s.index)) for s in chunk.substitutions] for chunk in chunks]
-    )
+    return encoder(ids, read_rows(chunks, vectors))
+
+
+def read_rows(chunks: Sequence[Chunk], vectors: Mapping[str, Tensor]) -> Rows:
+    """Vectors of embeddings with their places, window by window. Raises BadParameter for one without vectors."""
+    return [[(s.position, _row(vectors, s.name, s.index)) for s in chunk.substitutions] for chunk in chunks]
 
 
 def _row(vectors: Mapping[str, Tensor], name: str, index: int) -> Tensor:

@@ -10,7 +10,7 @@ from ..modules.architectures import CLIPS
 from .library import EXTENSIONS, Library
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -59,14 +59,14 @@ class EmbeddingFolder:
         self._folders, self._learned = folders, learned
         self._held = Library.scan(folders, extensions=EXTENSIONS)
 
-    def resolve(self, fragments: list[Fragment], architecture: str, *, bare: bool) -> PromptEmbeddings:
+    def resolve(self, fragments: list[Fragment], model: str | Mapping[str, int], *, bare: bool) -> PromptEmbeddings:
         """Vectors of the names in the fragments. bare: whether a file's name alone means its embedding, as in A1111.
+
+        model: an id of ARCHITECTURES, or text encoder → width of a model that is none of these.
 
         An embedding that is asked for by `embedding:` must exist and fit; one that only shares its name with a word is
         left out with a note. Raises BadParameter, UnknownName, BadWeights.
         """
-        from ..embeddings.load import explain_misfit
-
         called = {match["name"] for fragment in fragments for match in _NAMED.finditer(fragment.text)}
         plain = [fragment._replace(text=_NAMED.sub(r"\g<name>", fragment.text)) for fragment in fragments]
         whole = "\n".join(fragment.text for fragment in plain).casefold()
@@ -76,7 +76,7 @@ class EmbeddingFolder:
         for name in dict.fromkeys([*called, *words]):
             try:
                 encoders = self._learned[name] if name in self._learned else self._load(name)
-                if why := explain_misfit(encoders, architecture):
+                if why := _explain_misfit(encoders, model):
                     raise BadParameter(f"the embedding {why}", where=name, fix="use one made for this base model")
             except UnderdrawingError as error:
                 if name in called:
@@ -103,3 +103,11 @@ class EmbeddingFolder:
             what = f"holds {len(tokens)} tokens, so its name means none of them"
             raise BadParameter(what, where=path.name, fix="convert it into one file for each token")
         return next(iter(tokens.values()))
+
+
+def _explain_misfit(encoders: Encoders, model: str | Mapping[str, int]) -> str | None:
+    from ..embeddings.load import explain_misfit, explain_width_misfit
+
+    if isinstance(model, str):
+        return explain_misfit(encoders, model)
+    return explain_width_misfit(encoders, model, "this model")
