@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
+from ..core.images.geometry import FitMode
+
 if TYPE_CHECKING:
     from numpy import uint8
     from numpy.typing import NDArray
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 ControlMode = Literal["balanced", "prompt", "control"]
 NoiseSource = Literal["cpu", "nv"]
 Weighting = Literal["a1111", "comfyui"]
+MaskContent = Literal["original", "noise", "nothing"]
 Source: TypeAlias = Any
 """A picture: a file (Path), or uint8 [H, W, 3] RGB; None for none."""
 
@@ -24,7 +27,8 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
 
     annotator: what makes the map of the image; empty when the image is the map. params: of the annotator. model: name
     or file of the network; empty for the one that fits the annotator and the base model. start, end: share of the steps
-    in which it steers. mode: balanced, or what is more important, as in A1111.
+    in which it steers. mode: balanced, or what is more important, as in A1111. fit: how the map is brought to the
+    picture's size: cropped, stretched ("just") or with bars ("fill"), as in A1111.
     """
 
     image: Source = None
@@ -35,6 +39,7 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
     start: float = 0.0
     end: float = 1.0
     mode: ControlMode = "balanced"
+    fit: FitMode = "crop"
 
 
 class Hires(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,8 +60,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: name or file; "reference" for the bundled model. vae: name or file; empty for the checkpoint's own.
     seed: of the first picture, the next ones count up; -1 for a random one. subseed, subseed_strength: variation.
     noise_seed_delta: A1111's ENSD. sampler, scheduler: names of A1111 or ComfyUI; an empty scheduler is the sampler's
-    own. size: width and height in pixels; 0 for the model's. image, strength: image to image; mask: white is painted
-    anew. noise: where random numbers come from, the CPU's generator or A1111's "NV".
+    own. size: width and height in pixels; 0 for the picture's to start from, or the model's. image, strength: image to
+    image; fit: how it is brought to size. mask: white is painted anew; mask_blur: softness of its edge in pixels;
+    mask_content: what is under it at the beginning, the picture, noise or nothing, as in A1111. noise: where random
+    numbers come from, the CPU's generator or A1111's "NV".
     """
 
     prompt: str
@@ -78,17 +85,26 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 1
     image: Source = None
     strength: float = 0.75
+    fit: FitMode = "crop"
     mask: Source = None
+    mask_blur: float = 4.0
+    mask_content: MaskContent = "original"
     hires: Hires | None = None
     noise: NoiseSource = "cpu"
     weighting: Weighting = "a1111"
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """A picture, uint8 [H, W, 3] RGB. infotext: as A1111 writes it. maps: of each control, as the network saw them."""
+    """A picture, uint8 [H, W, 3] RGB. infotext: as A1111 writes it. maps: of each control, as the network saw them.
+
+    request: repeats this picture, alone. loras: accounts of each LoRA's keys, as Receipt.to_json. seconds: it took.
+    """
 
     pixels: Pixels
     seed: int
     subseed: int
     infotext: str = ""
     maps: tuple[Pixels, ...] = ()
+    request: Request
+    loras: tuple[dict[str, Any], ...] = ()
+    seconds: float = 0.0

@@ -1,0 +1,65 @@
+"""Whether a request makes sense by itself, before anything is loaded."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from ...core.errors import BadParameter
+
+if TYPE_CHECKING:
+    from ..request import Control, Request
+
+BOUNDS: dict[str, tuple[float, float]] = {
+    "steps": (1, 1000),
+    "count": (1, 10_000),
+    "cfg": (0, 100),
+    "clip_skip": (1, 12),
+    "strength": (0, 1),
+    "subseed_strength": (0, 1),
+    "mask_blur": (0, 256),
+    "seed": (-1, 2**64 - 1),
+    "subseed": (-1, 2**64 - 1),
+}
+"""Lowest and highest values of a request's numbers."""
+HIRES: dict[str, tuple[float, float]] = {"scale": (1, 8), "steps": (0, 1000), "strength": (0, 1)}
+CONTROL: dict[str, tuple[float, float]] = {"weight": (-10, 10), "start": (0, 1), "end": (0, 1)}
+
+
+def check_request(request: Request) -> None:
+    """Raise BadParameter for numbers out of their ranges and for parts that need one another."""
+    check_numbers(request, BOUNDS, "")
+    if request.hires is not None:
+        check_numbers(request.hires, HIRES, "hires ")
+    if request.mask is not None and request.image is None:
+        raise BadParameter("a mask needs a picture to start from", where="mask", fix="give the picture too")
+    if request.hires is not None and request.image is not None:
+        what = "a second pass is for pictures from a prompt alone"
+        raise BadParameter(what, where="hires", fix="ask for a larger size, or leave the picture out")
+    for index, control in enumerate(request.controls):
+        check_control(control, request, f"control {index}")
+
+
+def check_control(control: Control, request: Request, where: str) -> None:
+    """Raise BadParameter for a control without a picture, and for a range in which it never works."""
+    check_numbers(control, CONTROL, f"{where}, ")
+    if control.start >= control.end:
+        what = f"it would start at {control.start:g} and end at {control.end:g}, so never work"
+        raise BadParameter(what, where=where, fix="let start be smaller than end")
+    if control.image is None and request.image is None:
+        raise BadParameter("it has no picture", where=where, fix="give it one, or a picture to start from")
+    if not control.annotator and not control.model:
+        what = "what kind of map it is, is not known"
+        raise BadParameter(
+            what, where=where, fix="name the annotator that makes the map, or the ControlNet that reads it"
+        )
+
+
+def check_numbers(holder: object, bounds: dict[str, tuple[float, float]], where: str) -> None:
+    """Raise BadParameter for a field of holder that is no finite number within its bounds."""
+    for name, (low, high) in bounds.items():
+        value = getattr(holder, name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise BadParameter(f"{value!r} is no number", where=f"{where}{name}", fix=f"give {low:g} to {high:g}")
+        if not low <= value <= high:
+            raise BadParameter(f"{value:g} is out of range", where=f"{where}{name}", fix=f"give {low:g} to {high:g}")

@@ -1,0 +1,74 @@
+"""Size of pictures: as asked for, that of the picture to start from, or the shape of the first control's."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...core.errors import BadParameter
+from ...core.images.geometry import MAX_MAP_PIXELS, Size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..models.model import Model
+    from ..request import Request
+
+SMALLEST = 64
+
+
+class ChosenSize(NamedTuple):
+    """size of the first pass; note: what a user should know of it, or empty."""
+
+    size: Size
+    note: str
+
+
+def choose_size(request: Request, model: Model, initial: Size | None, shapes: Sequence[Size]) -> ChosenSize:
+    """Size of the first pass: width and height as far as they are given, then the initial picture's size, then the
+    first control picture's shape with as many pixels as the model was trained on, then the model's own square.
+
+    Sides are cut to multiples of the VAE's factor, as in A1111, with a note. Raises BadParameter for sizes that are too
+    small or too large.
+    """
+    side = model.sample_size
+    own = initial or (find_shape(shapes[0], side, model.factor) if shapes else Size(side, side))
+    wanted = Size(request.height or own.height, request.width or own.width)
+    if bool(request.height) != bool(request.width):
+        k = request.height / own.height if request.height else request.width / own.width
+        wanted = Size(request.height or round(own.height * k), request.width or round(own.width * k))
+    size = cut_size(wanted, model.factor)
+    check_size(size)
+    if size == wanted or (not request.width and not request.height and initial is None):
+        return ChosenSize(size, "")
+    what = f"{wanted.width} x {wanted.height} is no multiple of {model.factor}"
+    return ChosenSize(size, f"{what}: the picture has {size.width} x {size.height} pixels")
+
+
+def find_shape(picture: Size, side: int, factor: int) -> Size:
+    """Size of a picture's aspect with about side * side pixels; in multiples of 8 latent pixels where it is large."""
+    step = factor * 8 if side >= 512 else factor
+    aspect = math.sqrt(picture.width / picture.height)
+    across, down = (max(step, round(side * k / step) * step) for k in (aspect, 1 / aspect))
+    return Size(down, across)
+
+
+def cut_size(size: Size, factor: int) -> Size:
+    """The next smaller multiples of factor."""
+    return Size(size.height // factor * factor, size.width // factor * factor)
+
+
+def enlarge_size(size: Size, scale: float, factor: int) -> Size:
+    """Size of the second pass. Raises BadParameter."""
+    enlarged = cut_size(Size(int(size.height * scale), int(size.width * scale)), factor)
+    check_size(enlarged)
+    return enlarged
+
+
+def check_size(size: Size) -> None:
+    """Raise BadParameter for sides below 64 pixels and for more pixels than a picture may have."""
+    shown = f"{size.width} x {size.height} pixels"
+    if min(size) < SMALLEST:
+        raise BadParameter(f"{shown} are too few", where="size", fix=f"ask for sides of at least {SMALLEST} pixels")
+    if size.height * size.width > MAX_MAP_PIXELS:
+        raise BadParameter(f"{shown} are too many", where="size", fix=f"ask for at most {MAX_MAP_PIXELS} pixels")
