@@ -21,6 +21,7 @@ class ScoreParams(Params, frozen=True):
 
     scenes: Annotated[int, between(1, 10_000, "How many scenes are judged")] = 200
     kinds: Annotated[str, about("Controls, with commas; empty: all that are there")] = ""
+    pairs: Annotated[str, about("Controls used together, such as canny+depth, with commas; empty: none")] = ""
     steps: Annotated[int, between(1, 1000, "Steps of a picture")] = 20
     guidance: Annotated[float, between(1, 30, "How strictly the prompt is followed", step=0.5)] = 3.0
     batch: Annotated[int, between(1, 1024, "Pictures at once")] = 8
@@ -32,8 +33,8 @@ class ReferenceScore(Operation[ScoreInputs, ScoreParams]):
 
     For each control: without it, with it, and the ceiling, which is what the measure says of the scenes themselves.
     Edges by F1 of the annotator's maps, depth by root mean square error, classes by intersection over union, poses by
-    PCK@0.1, inpainting by the error outside the mask in levels; prompts by attribute. A small judge network reads the
-    pictures.
+    PCK@0.1, inpainting by the error outside the mask in levels; prompts by attribute. Of two controls used together,
+    what each keeps of its measure alone. A small judge network reads the pictures.
     """
 
     spec = Spec(id="reference.score", title="Score the reference model", hosts=("cli",))
@@ -44,19 +45,21 @@ class ReferenceScore(Operation[ScoreInputs, ScoreParams]):
         from ..reference.scoring.score import Scorer, Settings
 
         chosen = choose_kinds(inputs.weights, items(params.kinds, commas=True))
+        pairs = read_pairs(items(params.pairs, commas=True), chosen, where=str(inputs.weights))
         if not (inputs.weights / "judge.safetensors").exists():
             what = "holds no judge.safetensors, which reads the pictures"
             raise BadParameter(what, where=str(inputs.weights), fix="train the step judge, then export")
         settings = Settings(
             weights=inputs.weights,
             kinds=chosen,
+            pairs=pairs,
             scenes=params.scenes,
             steps=params.steps,
             guidance=params.guidance,
             batch=params.batch,
             device=resolve_placement(params.device).device,
         )
-        with job.progress("score", params.scenes * (1 + len(chosen)), "pictures") as progress:
+        with job.progress("score", params.scenes * (1 + len(chosen) + len(pairs)), "pictures") as progress:
             data = Scorer(settings, progress).run()
         return Report(text=format_scores(data), data=data)
 
@@ -72,12 +75,27 @@ def choose_kinds(weights: Path, wanted: list[str]) -> list[str]:
     return wanted or there
 
 
+def read_pairs(texts: list[str], kinds: list[str], *, where: str) -> list[tuple[str, str]]:
+    """Pairs of controls, each of which is also judged alone. Raises BadParameter for others."""
+    pairs: list[tuple[str, str]] = []
+    for text in texts:
+        first, _, second = text.partition("+")
+        if first == second or {first, second} - set(kinds):
+            what = f"{text!r} names no two of the controls that are judged"
+            raise BadParameter(what, where=where, fix=f"write two of {', '.join(kinds)} as a+b")
+        pairs.append((first, second))
+    return pairs
+
+
 def format_scores(data: dict[str, Any]) -> str:
     """As a table."""
     lines = [f"{'control':<10}{'measure':<9}{'off':>8}{'on':>8}{'ceiling':>9}{'gain':>7}{'of ceiling':>12}"]
     for kind, row in data["kinds"].items():
         values = f"{row['off']:>8.3f}{row['on']:>8.3f}{row['ceiling']:>9.3f}"
         lines.append(f"{kind:<10}{row['measure']:<9}{values}{row['gain']:>7.2f}{row['of_ceiling']:>12.2f}")
+    for pair, rows in data["together"].items():
+        shares = ", ".join(f"{kind} {row['on']:.3f} ({row['of_alone']:.2f} of alone)" for kind, row in rows.items())
+        lines.append(f"together {pair}: {shares}")
     lines.append("")
     lines += [
         f"prompt: {name:<8}{share:>6.2f} (judge on the scenes themselves {data['prompt_ceiling'][name]:.2f})"

@@ -95,5 +95,12 @@ def compare(measure: str, off: float, on: float, ceiling: float) -> dict[str, fl
     return {"measure": measure, "off": off, "on": on, "ceiling": ceiling, "gain": gain, "of_ceiling": share}
 
 
+def compare_together(alone: Mapping[str, Any], value: float) -> dict[str, float]:
+    """What is left of a control beside another one. alone: its row of `compare`; of_alone: 1 is as good."""
+    error = alone["measure"] in ERRORS
+    share = alone["on"] / max(value, 1e-9) if error else value / max(alone["on"], 1e-9)
+    return {"on": value, "of_alone": share}
+
+
 ERRORS: Sequence[str] = ("rmse", "abs_rel", "levels")
 """Measures that are better when small."""

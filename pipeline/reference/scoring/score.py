@@ -44,10 +44,14 @@ LINE_CLASSES = (4, 25, 55)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """weights: folder as the export writes it. kinds: of controls; the rest as the sampler takes it."""
+    """weights: folder as the export writes it. kinds: of controls; pairs: of those, used together.
+
+    The rest as the sampler takes it.
+    """
 
     weights: Path
     kinds: Sequence[str]
+    pairs: Sequence[tuple[str, str]] = ()
     scenes: int = 200
     steps: int = 20
     guidance: float = 3.0
@@ -70,36 +74,51 @@ class Scorer:
         self._done = 0
 
     def run(self) -> dict[str, Any]:
-        """Everything as JSON: kinds, prompt (by attribute), prompt_ceiling."""
+        """Everything as JSON: kinds, together (by pair), prompt (by attribute), prompt_ceiling."""
         off = self.draw()
         wanted = encode_specs(self.scenes.specs)
         kinds: dict[str, Any] = {}
+        maps = {kind: self.draw_maps(kind) for kind in self.settings.kinds}
         for kind in self.settings.kinds:
-            maps = draw_maps(kind, getattr(self.scenes, FIELDS.get(kind, "pictures")), device=self.settings.device)
-            on = self.draw(load_control(self.settings.weights, kind), decode_maps(torch.from_numpy(np.stack(maps))))
-            values = [self.measure(kind, pictures, maps) for pictures in (off, on, self.scenes.pictures)]
+            on = self.draw([self.load_control(kind, maps[kind])])
+            values = [self.measure(kind, pictures, maps[kind]) for pictures in (off, on, self.scenes.pictures)]
             kinds[kind] = measures.compare(MEASURES.get(kind, "f1"), *values)
+        together: dict[str, Any] = {}
+        for pair in self.settings.pairs:
+            both = self.draw([self.load_control(kind, maps[kind]) for kind in pair])
+            for kind in pair:
+                value = self.measure(kind, both, maps[kind])
+                row = measures.compare_together(kinds[kind], value)
+                together.setdefault(" + ".join(pair), {})[kind] = row
         prompt, ceiling = (
             measures.measure_attributes(read_pictures(self._judge, pictures), wanted)
             for pictures in (off, self.scenes.pictures)
         )
-        return {"scenes": self.settings.scenes, "kinds": kinds, "prompt": prompt, "prompt_ceiling": ceiling}
+        measured = {"kinds": kinds, "together": together, "prompt": prompt, "prompt_ceiling": ceiling}
+        return {"scenes": self.settings.scenes, **measured}
 
-    def draw(self, network: Any = None, hints: torch.Tensor | None = None) -> Pictures:
+    def draw_maps(self, kind: str) -> list[Pictures]:
+        """The scenes' maps of a kind."""
+        fields = getattr(self.scenes, FIELDS.get(kind, "pictures"))
+        return draw_maps(kind, fields, device=self.settings.device)
+
+    def load_control(self, kind: str, maps: Sequence[Pictures]) -> tuple[Any, torch.Tensor]:
+        """The network of a kind, with its maps as it takes them."""
+        network = load_control(self.settings.weights, kind).to(self._device).eval()
+        return network, decode_maps(torch.from_numpy(np.stack(maps)))
+
+    def draw(self, controls: Sequence[tuple[Any, torch.Tensor]] = ()) -> Pictures:
         """One picture for each scene, with its caption; with the same noise each time."""
-        total = self.settings.scenes * (1 + len(self.settings.kinds))
+        total = self.settings.scenes * (1 + len(self.settings.kinds) + len(self.settings.pairs))
         pictures: list[Pictures] = []
-        if network is not None:
-            network.to(self._device).eval()
         for first in range(0, self.settings.scenes, self.settings.batch):
             part = slice(first, first + self.settings.batch)
             seeds = range(SEED + first, SEED + min(first + self.settings.batch, self.settings.scenes))
-            controls = [] if network is None or hints is None else [(network, hints[part])]
             pictures.append(
                 self._sampler.draw(
                     self._tokens[part],
                     list(seeds),
-                    controls,
+                    [(network, hints[part]) for network, hints in controls],
                     empty=tokenize([""]),
                     steps=self.settings.steps,
                     guidance=self.settings.guidance,

@@ -8,7 +8,7 @@ from underdrawing.core.errors import BadParameter
 from underdrawing.core.hooks import HostHooks
 from underdrawing.core.operation import Job, run
 from underdrawing.core.operation_registry import operations
-from underdrawing.pipeline.operations.reference_score import choose_kinds, format_scores
+from underdrawing.pipeline.operations.reference_score import choose_kinds, format_scores, read_pairs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +28,13 @@ def test_the_controls_of_a_folder(weights: Path) -> None:
         choose_kinds(weights, ["pose", "seg"])
 
 
+def test_pairs_are_of_controls_that_are_judged() -> None:
+    assert read_pairs(["canny+pose"], ["canny", "pose"], where="") == [("canny", "pose")]
+    for text in ("canny", "canny+canny", "canny+seg", "canny+pose+seg"):
+        with pytest.raises(BadParameter, match="names no two of the controls"):
+            read_pairs([text], ["canny", "pose"], where="")
+
+
 def test_a_folder_without_a_judge_is_named(weights: Path) -> None:
     with pytest.raises(BadParameter, match=r"holds no judge\.safetensors"):
         run(operations()["reference.score"], {"weights": weights}, {}, Job(HostHooks()))
@@ -35,7 +42,9 @@ def test_a_folder_without_a_judge_is_named(weights: Path) -> None:
 
 def test_the_table() -> None:
     row = {"measure": "f1", "off": 0.25, "on": 0.75, "ceiling": 1.0, "gain": 3.0, "of_ceiling": 0.75}
-    text = format_scores({"kinds": {"canny": row}, "prompt": {"kind": 0.9}, "prompt_ceiling": {"kind": 1.0}})
-    lines = text.splitlines()
+    both = {"canny + pose": {"canny": {"on": 0.7, "of_alone": 0.93}}}
+    rows = {"kinds": {"canny": row}, "together": both, "prompt": {"kind": 0.9}, "prompt_ceiling": {"kind": 1.0}}
+    lines = format_scores(rows).splitlines()
+    assert lines[2] == "together canny + pose: canny 0.700 (0.93 of alone)"
     assert lines[1].split() == ["canny", "f1", "0.250", "0.750", "1.000", "3.00", "0.75"]
     assert lines[-1] == "prompt: kind      0.90 (judge on the scenes themselves 1.00)"

@@ -76,6 +76,11 @@ def test_attributes_that_are_not_asked_do_not_count() -> None:
     assert measures.measure_attributes({"pose": found}, {"pose": wanted}) == {"pose": 0.5}
 
 
+def test_what_two_controls_keep() -> None:
+    assert measures.compare_together({"measure": "f1", "on": 0.8}, 0.72)["of_alone"] == pytest.approx(0.9)
+    assert measures.compare_together({"measure": "rmse", "on": 0.05}, 0.1)["of_alone"] == pytest.approx(0.5)
+
+
 def test_gains_of_scores_and_of_errors() -> None:
     assert measures.compare("f1", 0.25, 0.75, 1.0)["gain"] == pytest.approx(3)
     assert measures.compare("f1", 0.25, 0.75, 1.0)["of_ceiling"] == pytest.approx(0.75)

@@ -37,12 +37,13 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_control_is_scored(weights: Path) -> None:
-    settings = Settings(weights=weights, kinds=controls.KINDS, scenes=2, steps=1, batch=2)
+    settings = Settings(weights=weights, kinds=controls.KINDS, pairs=[("canny", "pose")], scenes=2, steps=1, batch=2)
     scores = Scorer(settings, Progress()).run()
     assert set(scores["kinds"]) == set(controls.KINDS)
     for kind in ("canny", "softedge", "scribble", "lines"):
         assert scores["kinds"][kind]["ceiling"] == pytest.approx(1), kind
     assert scores["kinds"]["inpaint"]["ceiling"] == 0
+    assert set(scores["together"]["canny + pose"]) == {"canny", "pose"}
     assert set(scores["prompt"]) == {"kind", "colour", "shiny", "pose", "ground", "time", "hills"}
 
 
