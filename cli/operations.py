@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from ..core.params import Field
 
 
-def command_group(name: str) -> click.Group | None:
-    """The group of commands of that name; None when no operation belongs to it."""
+def command_group(name: str) -> click.Command | None:
+    """The group of commands of that name, or the one command that it is; None when no operation belongs to it."""
     members = operations().groups("cli").get(name)
     if members is None:
         return None
+    if not members[0].spec.verb:
+        return command(members[0])
     commands = {operation.spec.verb: command(operation) for operation in members}
     return click.Group(name, commands, help=group_help(name), short_help=group_help(name))
 
@@ -49,7 +51,9 @@ def command(operation: OperationType) -> click.Command:
     params += [option for field in operation.fields() for option in _field_options(operation, field)]
     params.append(click.Option(["--json", JSON], is_flag=True, help="Print JSON."))
     summary = operation.summary()
-    made = OperationCommand(operation.spec.verb, params=params, callback=callback, help=operation.__doc__)
+    made = OperationCommand(
+        operation.spec.command.split()[-1], params=params, callback=callback, help=operation.__doc__
+    )
     made.short_help, made.rows = summary.partition(":")[0].rstrip("."), _input_rows(operation)
     return made
 

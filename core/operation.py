@@ -16,7 +16,7 @@ from .annotator import build_pip_command
 from .declarations import Declaration, list_type_arguments
 from .errors import MissingExtra, WriteFailed
 from .imports import report_broken_imports
-from .params import Params, Value, current_values
+from .params import Params, Value, current_values, make_params
 from .slots import Inputs, Slot, Target, WeightedLora, slot, slots, target, target_of
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ class Consent(msgspec.Struct, frozen=True):
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
-    """id: group and verb, "lora.extract". hosts: where it is offered. names: what a host calls it instead of by its id.
+    """id: group and verb, "lora.extract", or one word for a group of one. hosts: where it is offered. names: what a
+    host calls it instead of by its id.
 
     consent: what the user agrees to by running it; None if nothing. volatile: its answer changes by itself.
     added: parameters that came after others were stored in workflows, by position; such hosts show them last.
@@ -127,8 +128,13 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def verb(self) -> str:
-        """Second part of the id."""
+        """Second part of the id; empty where the group is the operation."""
         return self.id.partition(".")[2]
+
+    @property
+    def command(self) -> str:
+        """Words of its command."""
+        return self.id.replace(".", " ")
 
 
 I = TypeVar("I", bound=Inputs)  # noqa: E741 - beside P, as everywhere for inputs and parameters
@@ -156,6 +162,11 @@ class Operation(Declaration[P], ABC, Generic[I, P]):
         """Ending of what is written with these parameters; empty for a folder."""
         written = target_of(self.inputs_type)
         return written.suffix if written else ""
+
+    @classmethod
+    def params(cls, **values: Value) -> P:
+        """Validated parameters; raises BadParameter."""
+        return make_params(cls.params_type, values, where=cls.spec.id, command=cls.spec.command)  # type: ignore[return-value]
 
     @classmethod
     def slots(cls) -> tuple[Slot, ...]:

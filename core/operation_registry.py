@@ -21,6 +21,7 @@ OperationType = type[Operation[Any, Any]]
 GROUP = "underdrawing.operations"
 FOLDER = "operations"
 TITLES = {
+    "generate": ("Pictures", "Generate pictures from a prompt, with controls, LoRAs and embeddings."),
     "lora": ("LoRA tools", "Inspect, bake, extract, merge, resize and convert LoRA-family files."),
     "embedding": ("Embeddings", "Inspect and convert Textual Inversion embeddings."),
     "pose": ("Poses", "Draw poses from JSON files, and edit them."),
@@ -36,6 +37,10 @@ class OperationRegistry:
 
     def __init__(self, package: str, group: str = GROUP) -> None:
         self._found, self.broken = load_declarations(_iter_sources(package, group), _check)
+        groups = {operation.spec.group for operation in self._found.values() if operation.spec.verb}
+        for name in groups & self._found.keys():
+            self.broken[name] = f"ValueError: {name} is a group, so it can be no operation"
+            del self._found[name]
 
     def __iter__(self) -> Iterator[OperationType]:
         """In order of id."""
@@ -89,8 +94,8 @@ def _iter_sources(package: str, group: str) -> Iterator[tuple[str, Callable[[], 
 def _check(operation: OperationType) -> None:
     """Raise what is wrong with its id, fields or slots."""
     spec = operation.spec
-    if not spec.group or not spec.verb:
-        raise ValueError(f"the id {spec.id!r} is not GROUP.VERB")
+    if not spec.group or spec.id.endswith("."):
+        raise ValueError(f"the id {spec.id!r} is neither GROUP.VERB nor one word")
     names = {field.name for field in operation.fields()}
     if lost := sorted(set(spec.added) - names):
         raise ValueError(f"{spec.id} has no parameter {', '.join(lost)}")

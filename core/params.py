@@ -98,8 +98,10 @@ def current_values(params: type[Params], values: dict[str, Any], *, where: str) 
     return result, notes
 
 
-def make_params(params: type[P], values: dict[str, Any], *, where: str) -> P:
+def make_params(params: type[P], values: dict[str, Any], *, where: str, command: str = "") -> P:
     """Validate values from any surface into params; earlier names and choices are accepted.
+
+    command: whose help page shows them; that of the annotator called where by default.
 
     Raises BadParameter for an unknown name, a wrong type or a value out of bounds.
     """
@@ -111,9 +113,10 @@ def make_params(params: type[P], values: dict[str, Any], *, where: str) -> P:
     try:
         return msgspec.convert({name: _plain(value) for name, value in values.items()}, params)
     except msgspec.ValidationError as error:
-        command = where.replace(".", " ") if "." in where else f"annotate {where}"
         what = str(error).replace("`$.", "`")
-        raise BadParameter(what, where=where, fix=f"see `underdrawing {command} --help`") from error
+        raise BadParameter(
+            what, where=where, fix=f"see `underdrawing {command or f'annotate {where}'} --help`"
+        ) from error
 
 
 def clamp_values(params: type[Params], values: dict[str, Value]) -> dict[str, Value]:

@@ -45,7 +45,7 @@ def operations_page() -> str:
 
 def _page(operation: OperationType) -> Iterator[str]:
     spec, target = operation.spec, operation.target()
-    yield f"### {spec.group} {spec.verb}\n"
+    yield f"### {spec.command}\n"
     yield f"**{spec.title}.** {inspect.cleandoc(operation.__doc__ or '')}\n"
     for slot in operation.slots():
         how = REPEATS[slot.repeat] + (", optional" if slot.optional else "")

@@ -68,7 +68,7 @@ def page() -> str:
 
 
 def section(operation: OperationType) -> str:
-    start = page().index(f"### {operation.spec.group} {operation.spec.verb}\n")
+    start = page().index(f"### {operation.spec.command}\n")
     return re.split(r"\n#{2,3} ", page()[start + 4 :])[0]
 
 
@@ -84,7 +84,8 @@ def is_help(text: str) -> bool:
 @every
 def test_a_declaration_is_complete(operation: OperationType) -> None:
     spec = operation.spec
-    assert re.fullmatch(r"[a-z]+\.[a-z][a-z0-9_]*", spec.id)
+    assert re.fullmatch(r"[a-z]+(\.[a-z][a-z0-9_]*)?", spec.id)
+    assert spec.verb or [other for other in EVERY if other.spec.group == spec.group] == [operation]
     assert operation.__module__.rpartition(".")[2] == spec.id.replace(".", "_")
     assert spec.title
     assert {*spec.hosts, *spec.names} <= set(get_args(OperationHost))
@@ -222,12 +223,14 @@ def test_operations_are_found_and_a_broken_file_takes_nothing_down(
         "some_count": GOOD.replace("ID", "some.count"),
         "some_broken": BROKEN,
         "some_twice": GOOD.replace("ID", "some.count"),
-        "some_odd": GOOD.replace("ID", "odd"),
+        "some_odd": GOOD.replace("ID", "odd."),
+        "some": GOOD.replace("ID", "some"),
+        "alone": GOOD.replace("ID", "alone"),
         "_shared": BROKEN,
     }.items():
         (folder / f"{file}.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     found = OperationRegistry(name, group="underdrawing.test.none")
-    assert [operation.spec.id for operation in found] == ["some.count"]
-    assert set(found.broken) == {"some.broken", "some.twice", "some.odd"}
+    assert [operation.spec.id for operation in found] == ["alone", "some.count"]
+    assert set(found.broken) == {"some.broken", "some.twice", "some.odd", "some"}
     assert "a_module_that_does_not_exist" in found.broken["some.broken"]

@@ -1,0 +1,77 @@
+"""Controls as they are written on a command line: ``canny=photo.jpg``, ``depth:weight=0.8,end=0.7=photo.jpg``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ...core.errors import BadParameter
+from ...preprocessors import registry
+from ..request import Control
+from .maps import RESOLUTION
+
+if TYPE_CHECKING:
+    from ...core.params import Field, Value
+
+READY = "map"
+"""Stands for an annotator where the picture is the map."""
+FORM = re.compile(r"(?P<kind>[^:=]+)(?::(?P<options>\w+=[^,=]*(?:,\w+=[^,=]*)*))?(?:=(?P<file>.*))?", re.DOTALL)
+FIX = "write KIND=IMAGE, or KIND:weight=0.8,start=0,end=0.7=IMAGE"
+NUMBERS = ("weight", "start", "end")
+WORDS = ("mode", "fit", "model")
+SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+def parse_control(text: str) -> Control:
+    """Read ``KIND[:NAME=VALUE,...][=IMAGE]``.
+
+    KIND: an annotator by any of its names, or "map" for a picture that is the map. Names: weight, start, end, mode
+    (balanced, prompt, control), fit (crop, just, fill), model, resolution, and the annotator's parameters. Without
+    IMAGE the picture to start from is used. Raises BadParameter, UnknownName.
+
+    >>> control = parse_control("depth_midas:weight=0.8,end=0.7=a photo.jpg")
+    >>> control.annotator, control.weight, control.end, control.image.name
+    ('depth_midas', 0.8, 0.7, 'a photo.jpg')
+    """
+    found = FORM.fullmatch(text.strip())
+    if found is None:
+        raise BadParameter("this is no control", where=text[:80], fix=FIX)
+    kind, file = found["kind"].strip(), (found["file"] or "").strip()
+    pairs = dict(pair.split("=", 1) for pair in (found["options"] or "").split(",") if pair)
+    annotator = "" if kind == READY else kind
+    values: dict[str, Any] = {"annotator": annotator, "image": Path(file) if file else None}
+    values["params"] = _read_params(annotator, {k: v for k, v in pairs.items() if k not in (*NUMBERS, *WORDS)}, text)
+    values |= {name: value.strip() for name, value in pairs.items() if name in WORDS}
+    values |= {name: read_value("float", pairs[name], f"{text}, {name}") for name in NUMBERS if name in pairs}
+    try:
+        return msgspec.convert(values, Control)
+    except msgspec.ValidationError as error:
+        raise BadParameter(f"a value makes no sense ({error})", where=text[:80], fix=FIX) from error
+
+
+def _read_params(annotator: str, pairs: dict[str, str], where: str) -> dict[str, Value]:
+    """Parameters of an annotator; their bounds are checked by itself."""
+    fields: dict[str, Field] = {}
+    if annotator:
+        resolved = registry.resolve(annotator)
+        fields = {field.name: field for field in (*resolved.earlier_fields(), *resolved.fields())}
+    values: dict[str, Value] = {}
+    for name, value in pairs.items():
+        if name != RESOLUTION and name not in fields:
+            known = ", ".join([*NUMBERS, *WORDS, *([RESOLUTION, *fields] if annotator else [])])
+            raise BadParameter(f"{name} is not known here", where=where[:80], fix=f"choose among {known}")
+        values[name] = read_value("int" if name == RESOLUTION else fields[name].kind, value.strip(), f"{where}, {name}")
+    return values
+
+
+def read_value(kind: str, text: str, where: str) -> Value:
+    """A value of a kind of field from its text. Raises BadParameter."""
+    try:
+        if kind == "bool":
+            return SWITCHES[text.lower()]
+        return {"int": int, "float": float}.get(kind, str)(text)
+    except (ValueError, KeyError) as error:
+        raise BadParameter(f"{text!r} is no {kind}", where=where[:120], fix="see `underdrawing annotators`") from error

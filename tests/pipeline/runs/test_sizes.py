@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from underdrawing.core.errors import BadParameter
+from underdrawing.core.images.geometry import Size
+from underdrawing.pipeline.request import Request
+from underdrawing.pipeline.runs.sizes import choose_size, enlarge_size
+
+MODEL: Any = SimpleNamespace(sample_size=512, factor=8)
+
+
+@pytest.mark.parametrize(
+    ("fields", "initial", "shapes", "expected", "noted"),
+    [
+        ({}, None, [], (512, 512), False),
+        ({"width": 515, "height": 700}, None, [], (696, 512), True),
+        ({}, Size(333, 500), [], (328, 496), True),
+        ({}, None, [Size(400, 600)], (448, 640), False),
+        ({"height": 256}, Size(400, 600), [], (256, 384), False),
+        ({"width": 256}, None, [], (256, 256), False),
+    ],
+)
+def test_a_size_is_chosen(fields: Any, initial: Any, shapes: Any, expected: tuple[int, int], noted: bool) -> None:
+    size, note = choose_size(Request(prompt="", **fields), MODEL, initial, shapes)
+    assert size == expected
+    assert bool(note) == noted
+
+
+def test_sizes_that_no_picture_has_are_refused() -> None:
+    for width, height in ((32, 512), (200_000, 200_000)):
+        with pytest.raises(BadParameter):
+            choose_size(Request(prompt="", width=width, height=height), MODEL, None, [])
+    assert enlarge_size(Size(512, 512), 1.5, 8) == (768, 768)

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from underdrawing.core.errors import BadParameter, UnderdrawingError, UnknownName
+from underdrawing.pipeline.request import Control
+from underdrawing.pipeline.runs.spelling import parse_control
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("canny=photo.jpg", Control(annotator="canny", image=Path("photo.jpg"))),
+        ("canny", Control(annotator="canny")),
+        ("canny:low_threshold=50", Control(annotator="canny", params={"low_threshold": 50})),
+        ("canny:weight=.5=C:\\a=b,c.png", Control(annotator="canny", weight=0.5, image=Path("C:\\a=b,c.png"))),
+        (
+            "map:model=lines [12ab],mode=control=e.png",
+            Control(model="lines [12ab]", mode="control", image=Path("e.png")),
+        ),
+        (
+            "hed:safe=yes,resolution=384,fit=just",
+            Control(annotator="hed", params={"safe": True, "resolution": 384}, fit="just"),
+        ),
+    ],
+)
+def test_controls_are_read(text: str, expected: Control) -> None:
+    assert parse_control(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "=a.png",
+        "canny:=a.png",
+        "canny:weight=a lot=a.png",
+        "canny:mode=both",
+        "canny:nothing=1",
+        "hed:safe=maybe",
+        "map:safe=1",
+    ],
+)
+def test_what_is_no_control_is_refused(text: str) -> None:
+    with pytest.raises(BadParameter):
+        parse_control(text)
+
+
+def test_an_unknown_annotator_is_refused() -> None:
+    with pytest.raises(UnknownName, match="canny"):
+        parse_control("cany=photo.jpg:weight=1")
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        parse_control(text)
+    except UnderdrawingError:
+        return
