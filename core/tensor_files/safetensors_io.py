@@ -91,7 +91,8 @@ def read_safetensors(path: str | os.PathLike[str], header: Header | None = None)
         if size > MAX_COPIED:
             return _map_tensors(path, size, where)
         with open_regular_file(path) as stream:
-            content = bytearray(size)
+            content = bytearray(size - header.data)
+            stream.seek(header.data)
             read_into(stream, memoryview(content), where)
             check_size(stream, size, where)
         with pause_collection():
@@ -116,24 +117,23 @@ def _map_tensors(path: str | os.PathLike[str], size: int, where: str) -> dict[st
 
 
 def _view_tensors(content: bytearray, header: Header, where: str) -> dict[str, Tensor]:
-    """Tensors over their parts of the content; a part that is not aligned to its numbers is copied."""
+    """Tensors over their parts of the content, what stands behind the header; a part that is not aligned to its numbers
+    is copied."""
     import torch
 
-    dtypes = {spelling: dtype for dtype, spelling in dtype_names().items()}
-    tensors: dict[str, Tensor] = {}
+    known = {spelling: (dtype, BITS[spelling] // 8) for dtype, spelling in dtype_names().items()}
+    view, tensors = torch.frombuffer, dict[str, "Tensor"]()
     for name, (spelling, shape, begin, end) in header.tensors.items():
-        dtype, width, at = dtypes.get(spelling), BITS[spelling] // 8, header.data + begin
-        if dtype is None:
+        if spelling not in known:
             what = f"is {spelling}, which this torch lacks"
             raise BadWeights(what, where=f"{where}, key {name!r}", fix="update torch")
+        dtype, width = known[spelling]
         if begin == end:
             tensors[name] = torch.empty(shape, dtype=dtype)
-        elif at % width:
-            part = content[at : at + end - begin]
-            tensors[name] = torch.frombuffer(part, dtype=dtype).view(shape)
         else:
-            flat = torch.frombuffer(content, dtype=dtype, count=(end - begin) // width, offset=at)
-            tensors[name] = flat.view(shape)
+            part, at = (content[begin:end], 0) if begin % width else (content, begin)
+            flat = view(part, dtype=dtype, count=(end - begin) // width, offset=at)
+            tensors[name] = flat if len(shape) == 1 else flat.view(shape)
     return tensors
 
 
