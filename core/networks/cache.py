@@ -10,6 +10,7 @@ import torch
 
 from ..errors import BadWeights
 from ..weights.store import get_store
+from .keeping import forget_all
 from .network import Network, is_channels_first
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def unload() -> None:
 
     with _lock:
         _networks.clear()
+    forget_all()
     unload()
     gc.collect()
     if torch.cuda.is_available():

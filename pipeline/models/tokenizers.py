@@ -18,10 +18,11 @@ LENGTH = 77
 """Tokens of a window, start and end included."""
 
 
+@cache
 def load_clip_tokenizer(*, pad: str = END) -> Any:
     """A CLIPTokenizer of transformers. pad: what fills a window up; "!" for OpenCLIP's text encoders.
 
-    Raises ModuleNotFoundError without transformers.
+    One object for all callers, not to be changed. Raises ModuleNotFoundError without transformers.
     """
     loader = import_module("transformers").CLIPTokenizer
     settings = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": pad, "model_max_length": LENGTH}

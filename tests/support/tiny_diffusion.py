@@ -8,7 +8,6 @@ diffusers and transformers: modules that use it begin with `require_diffusers()`
 from __future__ import annotations
 
 import json
-from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -178,14 +177,9 @@ def _fill_zeros(module: nn.Module) -> nn.Module:
     return module
 
 
-@cache
-def _load_tokenizer(pad: str) -> Any:
-    return load_clip_tokenizer(pad=pad)
-
-
 def load_tokenizers(family: str) -> tuple[Any, ...]:
     """CLIP's real tokenizer with each encoder's padding."""
-    return tuple(_load_tokenizer(pad) for pad in {"sd1": [END], "sdxl": [END, "!"]}.get(family, ["!"]))
+    return tuple(load_clip_tokenizer(pad=pad) for pad in {"sd1": [END], "sdxl": [END, "!"]}.get(family, ["!"]))
 
 
 def compute_alphas() -> torch.Tensor:

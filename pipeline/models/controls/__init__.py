@@ -1,0 +1,1 @@
+"""ControlNets, Control-LoRAs and T2I-adapters: found, read, built."""

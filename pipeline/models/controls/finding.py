@@ -1,0 +1,110 @@
+"""ControlNets that fit an annotator's maps and a base model, found by the names that the annotator declares."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ....core.errors import BadParameter, UnderdrawingError, UnknownName
+from ....preprocessors import registry
+from ..assembly import list_names
+from ..finding import list_roots, scan_models
+from ..parts import TITLES
+from ..reference_files import NAME, find_reference_control, list_reference_controls
+from .reading import find_control_family
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from ..model import Family, Model
+
+_UNION = re.compile(r"SDXL union(?: ProMax)?, type (\d+)")
+_UNION_FILE = re.compile(r"union|promax")
+_NOISE = re.compile(
+    r"control|controlnet|control_?lora|lora|net|sd\d*|sdxl|xl|v\d\w*|\d.*|t2iadapter|t2i|adapter|kohya|sai|\d*lora"
+)
+_OTHERS = {
+    "recolor": ("recolour",),
+    "openpose": ("pose", "dwpose"),
+    "softedge": ("hed", "pidi"),
+    "normalbae": ("normal",),
+}
+"""Words that names of files have for the same maps."""
+
+
+def find_controls(annotator: str, family: Family, folders: Sequence[Path] = ()) -> list[Path]:
+    """Files and folders of ControlNets for an annotator's maps and a base model, those that fit best.
+
+    First those with a name that the annotator declares, then those whose name holds the kind of map, then union
+    ControlNets; a file whose weights are for another base model is left out. Raises UnknownName for an annotator.
+    """
+    declared = registry.resolve(annotator).annotator.spec.consumers
+    named = [name for name in declared if not _UNION.match(name)]
+    exact = {_simplify(name.rpartition("/")[2].partition(" (")[0].partition(",")[0]) for name in named} - {"inpaint"}
+    words = list_words(named)
+    entries = scan_models(list_roots("ControlNet", folders)).entries
+    tiers: tuple[list[Path], ...] = ([], [], [])
+    for entry in entries:
+        stem = _simplify(entry.relative)
+        if any(name in stem for name in exact):
+            tiers[0].append(entry.path)
+        elif words & set(stem.split("_")):
+            tiers[1].append(entry.path)
+        elif _UNION_FILE.search(stem) and find_union_mode(annotator) is not None:
+            tiers[2].append(entry.path)
+    fitting = ([path for path in tier if _has_family(path, family)] for tier in tiers)
+    return next((found for found in fitting if found), [])
+
+
+def choose_control(annotator: str, model: Model, folders: Sequence[Path] = ()) -> Path:
+    """The one ControlNet for an annotator's maps and a base model.
+
+    Raises BadParameter with the list when several fit, UnknownName saying what was looked for, and where.
+    """
+    if model.name == NAME:
+        return _choose_reference(annotator)
+    found = find_controls(annotator, model.family, folders)
+    if len(found) == 1:
+        return found[0]
+    title = TITLES[model.family]
+    if found:
+        what = f"{len(found)} ControlNets fit {annotator} and {title}: {', '.join(path.name for path in found)}"
+        raise BadParameter(what, where="control", fix="name one of them as the control's model")
+    names = registry.resolve(annotator).annotator.spec.consumers
+    roots = ", ".join(map(str, list_roots("ControlNet", folders))) or "no folder (UNDERDRAWING_HOSTS names none)"
+    what = f"no ControlNet for {annotator} and {title} was found; looked for {'; '.join(names)}, in {roots}"
+    raise UnknownName(what, where="control", fix="put one there, or name its file as the control's model")
+
+
+def find_union_mode(annotator: str) -> int | None:
+    """Number of an annotator's maps in union ControlNets; None where it declares none."""
+    declared = registry.resolve(annotator).annotator.spec.consumers
+    return next((int(match[1]) for name in declared if (match := _UNION.match(name))), None)
+
+
+def list_words(names: Iterable[str]) -> set[str]:
+    """Words of ControlNets' names that say which maps they read."""
+    found = {word for name in names for word in _simplify(name).split("_") if word and not _NOISE.fullmatch(word)}
+    found = {word for word in found if len(word) > 2}
+    return found | {other for word in found for other in _OTHERS.get(word, ())}
+
+
+def _choose_reference(annotator: str) -> Path:
+    if (path := find_reference_control(annotator)) is not None:
+        return path
+    offered = list_names(list_reference_controls()) or "none"
+    what = f"the reference model has no ControlNet for {annotator}"
+    raise UnknownName(what, where="control", fix=f"it has: {offered}; or use another checkpoint")
+
+
+def _simplify(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+
+
+def _has_family(path: Path, family: Family) -> bool:
+    """By the weights; a file that is none, or damaged, does not fit."""
+    try:
+        return find_control_family(path) == family
+    except UnderdrawingError:
+        return False

@@ -1,0 +1,55 @@
+"""Files of the small reference model that comes with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...core.errors import WeightsMissing
+
+NAME = "reference"
+FOLDER = Path(__file__).parents[1] / "reference" / "weights"
+TOKENIZER = Path(__file__).parents[1] / "reference" / "tokenizer"
+CONTROL_KINDS = {
+    "canny": "canny",
+    "anyline": "canny",
+    "depth": "depth",
+    "seg": "seg",
+    "pose": "pose",
+    "hed": "softedge",
+    "pidinet": "softedge",
+    "teed": "softedge",
+    "mlsd": "lines",
+    "scribble": "scribble",
+    "threshold": "scribble",
+    "inpaint": "inpaint",
+}
+"""Start of an annotator's id → kind of the reference model's ControlNet."""
+
+
+def find_reference() -> Path:
+    """Folder of the reference model. Raises WeightsMissing where it did not come with the package."""
+    if not (FOLDER / "unet").is_dir():
+        what = "the reference model is not part of this installation"
+        raise WeightsMissing(what, where=str(FOLDER), fix="name a checkpoint, or install the package with its weights")
+    return FOLDER
+
+
+def find_reference_control(annotator: str) -> Path | None:
+    """The reference model's ControlNet for an annotator's maps; None where there is none."""
+    starts = sorted(CONTROL_KINDS, key=len, reverse=True)
+    kind = next(
+        (CONTROL_KINDS[start] for start in starts if annotator == start or annotator.startswith(f"{start}_")), ""
+    )
+    return find_reference_control_kind(kind)
+
+
+def find_reference_control_kind(kind: str) -> Path | None:
+    """The reference model's ControlNet of a kind ("depth"); None where there is none."""
+    candidates = (FOLDER / f"controlnet_{kind}", FOLDER / f"control_lora_{kind}.safetensors")
+    return next((path for path in candidates if kind and path.exists()), None)
+
+
+def list_reference_controls() -> list[str]:
+    """Names of the ControlNets that came with the package."""
+    found = sorted(FOLDER.glob("control*_*")) if FOLDER.is_dir() else []
+    return [path.stem for path in found]
