@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .adapters import Patcher, load_adapter, load_embedding
+    from .checkpoints import merge
     from .core.errors import (
         BadImage,
         BadParameter,
@@ -50,6 +51,7 @@ __all__ = [
     "load_adapter",
     "load_annotator",
     "load_embedding",
+    "merge",
     "operations",
     "registry",
     "unload",
@@ -57,6 +59,7 @@ __all__ = [
 
 _MODULES = {
     "adapters": ("Patcher", "load_adapter", "load_embedding"),
+    "checkpoints": ("merge",),
     "core.networks.cache": ("unload",),
     "core.operation_registry": ("operations",),
     "preprocessors": ("annotate", "load_annotator", "registry"),

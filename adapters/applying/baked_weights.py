@@ -107,6 +107,15 @@ class BakedWeights:
         dropped = () if dtype is None else (HEADER,)
         self.metadata = {key: value for key, value in source.metadata.items() if key not in dropped}
 
+    @property
+    def changed(self) -> frozenset[str]:
+        """Keys that adapters change or add."""
+        return frozenset(self._work)
+
+    def compute(self, key: str) -> Tensor:
+        """A changed tensor, in the dtype of the new file. Raises BadWeights for results that are NaN or infinite."""
+        return self._compute(key, self._work[key])
+
     def read_pieces(self, key: str) -> Iterator[bytes | memoryview]:
         """A tensor's bytes; in the order of entries."""
         targets, source = self._work.get(key), self._source

@@ -108,7 +108,9 @@ def parse_blocks(
     of a tag). elements: the name of an element preset. presets come before the built-in ones.
     Raises BadParameter: unknown preset, wrong count, 61 values (Flux), or R and U, which are random in the original.
     """
-    pairs = [_weights(text, dynamic, presets or {}, sdxl=sdxl) for sdxl in (False, True)] if text else [(1.0,) * 26] * 2
+    pairs = (
+        [_list_all(text, dynamic, presets or {}, sdxl=sdxl) for sdxl in (False, True)] if text else [(1.0,) * 26] * 2
+    )
     known = {**ELEMENT_PRESETS, **(element_presets or {})}
     if elements and elements not in known:
         raise BadParameter(
@@ -126,13 +128,13 @@ def is_blocks(text: str, presets: Mapping[str, str] | None = None) -> bool:
     return listed or _bare(text) in {**PRESETS, **SDXL_PRESETS} or text in (presets or {}) or bool(_range(text))
 
 
-def parse_rules(text: str) -> tuple[ElementRule, ...]:
-    """Rules in hako-mikan's element form, `blocks:words:weight`, separated by commas or new lines."""
+def parse_rules(text: str, known: tuple[str, ...] = BLOCKS) -> tuple[ElementRule, ...]:
+    """Rules in hako-mikan's element form, `blocks:words:weight`, with commas or new lines between. known: blocks."""
     lines = [line.strip() for line in re.split(r"[,\n]", text)]
-    return tuple(_rule(line) for line in lines if line)
+    return tuple(_rule(line, known) for line in lines if line)
 
 
-def _rule(line: str) -> ElementRule:
+def _rule(line: str, known: tuple[str, ...]) -> ElementRule:
     parts = line.split(":")
     if len(parts) != 3:
         raise BadParameter(
@@ -142,31 +144,51 @@ def _rule(line: str) -> ElementRule:
     not_blocks, not_words = blocks[:1] == ["NOT"], words[:1] == ["NOT"]
     named: set[str] = set()
     for name in blocks[not_blocks:]:
-        named |= _range(name) or _unknown_block(name)
+        named |= _range(name, known) or _unknown_block(name, known)
     return ElementRule(
         frozenset(named), not_blocks, tuple(words[not_words:]), not_words, parse_number(parts[2], where="lbwe")
     )
 
 
-def _unknown_block(name: str) -> set[str]:
-    raise BadParameter(f"there is no block {name!r}", where="lbw", fix="use BASE, IN00 to IN11, MID or OUT00 to OUT11")
+def _unknown_block(name: str, known: tuple[str, ...]) -> set[str]:
+    fix = "use BASE, IN00 to IN11, MID or OUT00 to OUT11" if known == BLOCKS else f"use one of {', '.join(known)}"
+    raise BadParameter(f"there is no block {name!r}", where="lbw", fix=fix)
 
 
 def _bare(text: str) -> str:
     return re.sub(r"^SD(XL)?-", "", text)
 
 
-def _weights(text: str, dynamic: float, presets: Mapping[str, str], *, sdxl: bool) -> tuple[float, ...]:
-    """Weights of BLOCKS."""
-    if named := _range(text):
-        return tuple(float(block in named) for block in BLOCKS)
-    values = [value.strip() for value in _lookup(text, presets, sdxl=sdxl).split(",")]
-    if len(values) not in LAYOUTS:
+def list_block_values(
+    text: str,
+    *,
+    dynamic: float = 1.0,
+    presets: Mapping[str, str] | None = None,
+    sdxl: bool = False,
+    layouts: Mapping[int, tuple[str, ...]] = LAYOUTS,
+    inside: float = 1.0,
+) -> dict[str, float]:
+    """Block → value, of a list, a preset, a block or a range, in whose blocks the value is `inside`; others are 0.
+
+    layouts: number of values → blocks they stand for; the longest one has all blocks. Raises BadParameter.
+    """
+    every = layouts[max(layouts)]
+    if named := _range(text, every):
+        return {block: inside if block in named else 0.0 for block in every}
+    values = [value.strip() for value in _lookup(text, presets or {}, sdxl=sdxl).split(",")]
+    if len(values) not in layouts:
         raise BadParameter(
-            _why_not(text, len(values)), where="lbw", fix=f"give {_counts()} values, or one of {', '.join(PRESETS)}"
+            _why_not(text, len(values)),
+            where="lbw",
+            fix=f"give {_counts(layouts)} values, or one of {', '.join(PRESETS)}",
         )
-    given = dict(zip(LAYOUTS[len(values)], (_value(v, dynamic) for v in values), strict=True))
-    return tuple(given.get(block, 0.0) for block in BLOCKS)
+    given = dict(zip(layouts[len(values)], (_value(v, dynamic) for v in values), strict=True))
+    return {block: given.get(block, 0.0) for block in every}
+
+
+def _list_all(text: str, dynamic: float, presets: Mapping[str, str], *, sdxl: bool) -> tuple[float, ...]:
+    """Weights of BLOCKS."""
+    return tuple(list_block_values(text, dynamic=dynamic, presets=presets, sdxl=sdxl).values())
 
 
 def _lookup(text: str, presets: Mapping[str, str], *, sdxl: bool) -> str:
@@ -183,8 +205,8 @@ def _why_not(text: str, count: int) -> str:
     return f"{text!r} is no preset" if count == 1 else f"{count} block weights were given"
 
 
-def _counts() -> str:
-    return ", ".join(str(n) for n in sorted(LAYOUTS))
+def _counts(layouts: Mapping[int, tuple[str, ...]]) -> str:
+    return ", ".join(str(n) for n in sorted(layouts))
 
 
 def _value(text: str, dynamic: float) -> float:
@@ -197,13 +219,13 @@ def _value(text: str, dynamic: float) -> float:
     return parse_number(text, where="lbw")
 
 
-def _range(text: str) -> set[str]:
+def _range(text: str, blocks: tuple[str, ...] = BLOCKS) -> set[str]:
     """Blocks of `IN02` or `IN04-OUT05` (either order; M00 is MID), empty when it is neither."""
     ends = [("MID" if end == "M00" else end) for end in text.split("-")]
-    if len(ends) > 2 or any(end not in BLOCKS for end in ends):
+    if len(ends) > 2 or any(end not in blocks for end in ends):
         return set()
-    places = sorted(BLOCKS.index(end) for end in ends)
-    return set(BLOCKS[places[0] : places[-1] + 1])
+    places = sorted(blocks.index(end) for end in ends)
+    return set(blocks[places[0] : places[-1] + 1])
 
 
 def _canonical(text: str, dynamic: float, presets: Mapping[str, str]) -> str:

@@ -20,7 +20,7 @@ PATHS = re.compile(
 ADDED = re.compile(r"^`([\w/]+\.py)`:$", re.MULTILINE)
 """Files that a page shows how to add."""
 DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*.md"))]
-OTHERS = ("underdrawing.annotators", "underdrawing.operations", "underdrawing.test")
+OTHERS = ("underdrawing.annotators", "underdrawing.operations", "underdrawing.merge_methods", "underdrawing.test")
 """Groups of entry points."""
 
 

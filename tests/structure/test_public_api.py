@@ -12,7 +12,8 @@ import underdrawing
 from underdrawing.core import errors
 
 NAMES = {
-    *("annotate", "load_annotator", "registry", "load_adapter", "load_embedding", "Patcher", "operations", "unload"),
+    *("annotate", "load_annotator", "registry", "load_adapter", "load_embedding", "Patcher", "merge", "operations"),
+    "unload",
     *("UnderdrawingError", "UnknownName", "BadParameter", "BadImage", "UnsafeFile", "BadWeights", "WeightsMissing"),
     *("FetchFailed", "MissingExtra", "WriteFailed", "Cancelled", "__version__"),
 }

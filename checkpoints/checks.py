@@ -1,0 +1,94 @@
+"""What is wrong with the inputs of a merge, found from names, dtypes and shapes before anything is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..core.errors import BadWeights
+from .applied import find_mergeable, has_known_channels
+from .families import UNKNOWN, find_family, find_first_layer
+from .keys import find_part, is_weight
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .values import Values
+
+_SHOWN = 3
+_LEAST_SHARE = 0.5
+
+
+def list_weights(values: Values) -> set[str]:
+    """Keys that a merge computes with."""
+    return {
+        key
+        for key, entry in values.entries.items()
+        if is_weight(key, entry.shape, is_float=find_mergeable(values, key))
+    }
+
+
+def check_inputs(inputs: Sequence[Values]) -> None:
+    """Raise BadWeights where inputs are of different models, or a weight has different shapes."""
+    first = inputs[0]
+    own = find_family(first.entries, first.metadata)
+    weights = list_weights(first)
+    for other in inputs[1:]:
+        family = find_family(other.entries, other.metadata)
+        if own.id != family.id and UNKNOWN not in (own.id, family.id):
+            what = f"is {family.title}, and {first.label} is {own.title}"
+            raise BadWeights(what, where=other.label, fix="merge checkpoints of one base model")
+        _check_overlap(first, other, weights)
+        _check_shapes(first, other, weights)
+
+
+def _check_overlap(first: Values, other: Values, weights: set[str]) -> None:
+    found = list_weights(other)
+    common = weights & found
+    if len(common) >= _LEAST_SHARE * min(len(weights), len(found)) and common:
+        return
+    lost = sorted(found - weights)[:_SHOWN]
+    what = f"has {len(common)} of the {len(weights)} weights of {first.label}; its others are {_list(lost)}"
+    fix = "merge checkpoints of one base model in one layout (see `underdrawing checkpoint inspect`)"
+    raise BadWeights(what, where=other.label, fix=fix)
+
+
+def _check_shapes(first: Values, other: Values, weights: set[str]) -> None:
+    layer = find_first_layer(first.entries)
+    faults: list[str] = []
+    for key in sorted(weights & set(other.entries)):
+        one, two = first.entries[key].shape, other.entries[key].shape
+        if one == two or (key == layer and has_known_channels(one, two)):
+            continue
+        if key == layer and has_known_channels(two, one):
+            kind = find_family(other.entries).variant
+            what = f"is the {kind} model, with {two[1]} inputs in place of 4, and must come first"
+            raise BadWeights(what, where=other.label, fix=f"give {other.label} as A")
+        faults.append(f"{key} {list(two)} for {list(one)}")
+    if faults:
+        what = f"has {len(faults)} weights of another shape than {first.label}: {_list(faults[:_SHOWN])}"
+        raise BadWeights(what, where=other.label, fix="merge checkpoints of one base model")
+
+
+def choose_keys(inputs: Sequence[Values], *, with_vae: bool) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Keys that all inputs have and a method merges, and notes on what stays as the first input has it."""
+    first, notes = inputs[0], list[str]()
+    weights = list_weights(first)
+    is_model = any(find_part(key) != "vae" for key in weights) and find_family(first.entries).id != "vae"
+    if not with_vae and is_model:
+        weights = {key for key in weights if find_part(key) != "vae"}
+    for other in inputs[1:]:
+        lost = sorted(weights - set(other.entries))
+        if lost:
+            notes.append(
+                f"{other.label} lacks {len(lost)} weights, which stay as {first.label} has them: {_list(lost)}"
+            )
+        weights -= set(lost)
+        extra = sorted(key for key in list_weights(other) - set(first.entries) if with_vae or find_part(key) != "vae")
+        if extra:
+            notes.append(f"{len(extra)} weights of {other.label} are not in {first.label} and left out: {_list(extra)}")
+    return frozenset(weights), tuple(dict.fromkeys(notes))
+
+
+def _list(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown

@@ -1,0 +1,193 @@
+"""Runs a recipe: everything is checked first, then one pass reads the inputs and writes the result."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from ..adapters.tools.save import check_output
+from ..core.errors import BadWeights
+from ..core.file_state import describe_files
+from ..core.operation import Report
+from ..core.progress import Progress
+from ..core.weights.hashes import HashMemory
+from ..core.weights.search_paths import find_cache_folder
+from .families import find_family
+from .graph import Graph, find_dtype_of
+from .metadata import make_metadata
+from .nodes import RepairedValues
+from .recipe import Apply, encode_recipe, hash_recipe, list_inputs, list_loads, list_loras, make_recipe, pin_files
+from .writer import ValueWriter, lay_out
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Generator, Iterable, Mapping
+
+    from .recipe import Node, Recipe
+    from .values import Values
+
+    Step = Callable[[int, int], None]
+
+_MIB = 1 << 20
+
+
+class Prepared(NamedTuple):
+    """What a recipe comes to before anything is computed."""
+
+    values: Values
+    notes: tuple[str, ...]
+    recipe: Recipe
+    pinned: Node
+    hashes: dict[str, str]
+
+
+def merge(
+    recipe: Recipe | Node | dict[str, Any] | str | Path,
+    out: str | os.PathLike[str],
+    progress: Step | None = None,
+    *,
+    presets: Mapping[str, str] | None = None,
+    allow_damaged: bool = False,
+) -> Report:
+    """Write the checkpoint of a recipe: a node, its JSON as a table or text, or the path of a recipe file.
+
+    One pass, chunk by chunk, float32 inside, rounded once; memory does not grow with the model. The same recipe on the
+    same files gives the same bytes. presets: block weights by name. progress: called with bytes done and bytes of all,
+    may raise to stop. Raises BadParameter, UnknownName, BadWeights (inputs that do not fit, results that are not
+    finite unless allow_damaged), UnsafeFile, WriteFailed; then nothing is written and what stood there is untouched.
+    """
+    return run_recipe(make_recipe(recipe), Path(out), progress, presets or {}, allow_damaged=allow_damaged)
+
+
+def run_recipe(
+    recipe: Recipe,
+    out: Path,
+    progress: Step | None = None,
+    presets: Mapping[str, str] | None = None,
+    *,
+    allow_damaged: bool = False,
+) -> Report:
+    """As `merge`, of a recipe."""
+    check_output(out, list_files(recipe))
+    step = progress or Progress()
+    with ExitStack() as stack:
+        stack.enter_context(_compute_alone())
+        before = describe_files(list_files(recipe))
+        ready = prepare(recipe, stack, presets or {}, hash_files(recipe, step))
+        family = find_family(ready.values.entries, ready.values.metadata)
+        first = ready.values
+        metadata = make_metadata(ready.pinned, first, (family.id, family.variant), recipe, ready.hashes)
+        writer = ValueWriter(ready.values, step, allow_damaged=allow_damaged)
+
+        def check(done: int, total: int) -> None:
+            if done == total:
+                _check_unchanged(recipe, before)
+            step(done, total)
+
+        writer = ValueWriter(ready.values, check, allow_damaged=allow_damaged)
+        written = writer.write(out, metadata)
+    damaged = [f"{key}: {why}" for key, why in writer.list_damaged().items()]
+    notes = (*ready.notes, *damaged)
+    data = {
+        **describe_plan(ready),
+        "file": str(out),
+        "size": written.size,
+        "sha256": written.sha256,
+        "tensors_sha256": written.tensors_sha256,
+        "notes": list(notes),
+    }
+    text = f"{out.name}: {len(ready.values.entries)} keys, {written.size / _MIB:.1f} MiB, sha256 {written.sha256}"
+    return Report(text=text, data=data, files=(out,), notes=notes)
+
+
+def prepare(recipe: Recipe, stack: ExitStack, presets: Mapping[str, str], hashes: dict[str, str]) -> Prepared:
+    """Open the files and check everything. Raises BadParameter, UnknownName, BadWeights, UnsafeFile."""
+    graph = Graph(recipe, stack, hashes, dict(presets))
+    values = graph.build(recipe.node)
+    if not _keeps_positions(recipe.node):
+        values = RepairedValues(values)
+    notes = tuple(dict.fromkeys(graph.notes))
+    return Prepared(values, notes, recipe, pin_files(recipe.node, hashes), hashes)
+
+
+def describe_plan(ready: Prepared) -> dict[str, Any]:
+    """What a recipe comes to, for programs."""
+    family = find_family(ready.values.entries, ready.values.metadata)
+    return {
+        "family": family.id,
+        "variant": family.variant,
+        "dtype": find_dtype_of(ready.values),
+        "keys": len(ready.values.entries),
+        "bytes": lay_out(ready.values).size,
+        "recipe": json.loads(encode_recipe(ready.pinned)),
+        "recipe_sha256": hash_recipe(ready.pinned),
+        "inputs": [{"path": path, "sha256": sha256} for path, sha256 in ready.hashes.items()],
+        "notes": list(ready.notes),
+    }
+
+
+def plan_recipe(recipe: Recipe, presets: Mapping[str, str] | None = None, progress: Step | None = None) -> Report:
+    """What `merge` would do, checked as far as that is possible without computing. Raises as `merge`."""
+    with ExitStack() as stack:
+        ready = prepare(recipe, stack, presets or {}, hash_files(recipe, progress or Progress()))
+        data = describe_plan(ready)
+        merged = _count_merged(ready.values)
+    lines = [
+        f"{data['family']}, {data['keys']} keys, {merged} of them computed, {data['dtype']}",
+        f"  writes {data['bytes'] / _MIB:.1f} MiB",
+        f"  reads {sum(recipe.find(path).stat().st_size for path in ready.hashes) / _MIB:.1f} MiB",
+        f"  recipe {data['recipe_sha256']}",
+    ]
+    return Report(text="\n".join(lines), data={**data, "merged": merged}, notes=ready.notes)
+
+
+def list_files(recipe: Recipe) -> list[Path]:
+    """Files that a recipe reads."""
+    return [recipe.find(path) for path in _list_paths(recipe.node)]
+
+
+def hash_files(recipe: Recipe, step: Step) -> dict[str, str]:
+    """Path as the recipe has it → sha256; files that were hashed before are not read again. Raises BadWeights."""
+    memory, found = HashMemory(find_cache_folder() / "hashes.json"), dict[str, str]()
+    for path in dict.fromkeys(_list_paths(recipe.node)):
+        step(0, 0)
+        try:
+            found[path] = memory.sha256(recipe.find(path))
+        except OSError as error:
+            what = f"cannot be read ({error.strerror or error})"
+            raise BadWeights(what, where=str(recipe.find(path)), fix="check the name") from error
+    return found
+
+
+def _list_paths(node: Node) -> Iterable[str]:
+    return [*(load.path for load in list_loads(node)), *(lora.path for lora in list_loras(node))]
+
+
+def _check_unchanged(recipe: Recipe, before: str) -> None:
+    if describe_files(list_files(recipe)) != before:
+        raise BadWeights("an input changed while it was read", fix="merge again when nothing writes to it")
+
+
+def _keeps_positions(node: Node) -> bool:
+    """Whether A1111's arithmetic is asked for, which copies lists of positions as they are."""
+    return (isinstance(node, Apply) and node.arithmetic == "a1111") or any(map(_keeps_positions, list_inputs(node)))
+
+
+def _count_merged(values: Values) -> int:
+    return sum(values.find_source(key) is None for key in values.entries)
+
+
+@contextmanager
+def _compute_alone() -> Generator[None]:
+    """One thread, without gradients: the result is the same on any number of cores, and chunks are small."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,140 @@
+"""What a merged checkpoint says of itself: our recipe, and A1111's of the same merge with its inputs' ancestry."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..adapters.tools.save import make_provenance
+from ..core.errors import BadParameter, BadWeights, UnderdrawingError
+from ..core.regular_files import open_regular_file
+from ..core.tensor_files.safetensors_io import read_header
+from .recipe import Apply, Cast, decode_recipe, encode_recipe, hash_recipe, list_loads
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .recipe import Load, Node, Recipe
+    from .values import Values
+
+OWN = "underdrawing_recipe"
+A1111_RECIPE, A1111_MODELS = "sd_merge_recipe", "sd_merge_models"
+_ARCHITECTURES = {
+    "sd1": "stable-diffusion-v1",
+    "sd2": "stable-diffusion-v2-512",
+    "sdxl": "stable-diffusion-xl-v1-base",
+    "sdxl_refiner": "stable-diffusion-xl-v1-refiner",
+}
+_DROPPED = ("modelspec.", A1111_RECIPE, A1111_MODELS, OWN)
+_ROLES = ("primary", "secondary", "tertiary")
+_MAX_JSON = 1 << 22
+
+
+def make_metadata(
+    pinned: Node, first: Values, family: tuple[str, str], recipe: Recipe, hashes: Mapping[str, str]
+) -> dict[str, str]:
+    """Metadata of a result. pinned: the recipe with hashes; family: id and variant of the first input.
+
+    No dates and no folders: the same merge gives the same bytes wherever and whenever it is made.
+    """
+    kept = {key: value for key, value in first.metadata.items() if not key.startswith(_DROPPED)}
+    loads = list_loads(recipe.node)
+    architecture = _ARCHITECTURES.get(family[0], "")
+    spec = {"modelspec.sai_model_spec": "1.0.0", "modelspec.implementation": "sgm"} if architecture else {}
+    if architecture:
+        variant = f"/{family[1]}" if family[1] else ""
+        spec |= {"modelspec.architecture": f"{architecture}{variant}"}
+        spec |= {"modelspec.merged_from": ", ".join(Path(load.path).stem for load in loads)}
+    step = {"tool": "merge", "recipe_sha256": hash_recipe(pinned)}
+    return {
+        **kept,
+        "format": "pt",
+        **spec,
+        OWN: encode_recipe(pinned),
+        A1111_RECIPE: json.dumps(_make_a1111_recipe(recipe.node, family[1], hashes)),
+        A1111_MODELS: json.dumps(_make_a1111_models(recipe, loads, hashes)),
+        **make_provenance(step, first.metadata),
+    }
+
+
+def _make_a1111_recipe(node: Node, variant: str, hashes: Mapping[str, str]) -> dict[str, Any]:
+    """The fields that A1111's merger writes, as far as its words reach; type says who wrote them."""
+    dtype = "auto"
+    while isinstance(node, Cast):
+        dtype, node = node.dtype if node.dtype != "auto" else dtype, node.input
+    found = {f"{role}_model_hash": None for role in _ROLES}
+    for role, load in zip(_ROLES, list_loads(node), strict=False):
+        found[f"{role}_model_hash"] = hashes[load.path]  # type: ignore[assignment]
+    titles = {
+        "weighted_sum": "Weighted sum",
+        "add_difference": "Add difference",
+        "no_interpolation": "No interpolation",
+    }
+    method = node.method if isinstance(node, Apply) else "no_interpolation"
+    return {
+        "type": "underdrawing",
+        **found,
+        "interp_method": titles.get(method, method),
+        "multiplier": node.params.get("alpha") if isinstance(node, Apply) else None,
+        "save_as_half": dtype == "fp16",
+        "custom_name": None,
+        "config_source": None,
+        "bake_in_vae": None,
+        "discard_weights": "",
+        "is_inpainting": variant == "inpainting",
+        "is_instruct_pix2pix": variant == "instruct-pix2pix",
+    }
+
+
+def _make_a1111_models(recipe: Recipe, loads: list[Load], hashes: Mapping[str, str]) -> dict[str, Any]:
+    """sha256 → name, legacy hash and recipe of every input, and of what its own inputs were."""
+    found: dict[str, Any] = {}
+    for load in loads:
+        path = recipe.find(load.path)
+        metadata = read_metadata(path)
+        entry = {
+            "name": path.name,
+            "legacy_hash": hash_legacy(path),
+            A1111_RECIPE: _parse_json(metadata.get(A1111_RECIPE, "")),
+        }
+        found[hashes[load.path]] = entry
+        earlier = _parse_json(metadata.get(A1111_MODELS, ""))
+        found |= {key: value for key, value in earlier.items() if key not in found} if isinstance(earlier, dict) else {}
+    return found
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Metadata of a safetensors file; empty for any other."""
+    if path.suffix.lower() != ".safetensors":
+        return {}
+    try:
+        return read_header(path).metadata
+    except BadWeights:
+        return {}
+
+
+def read_recipe_of(metadata: Mapping[str, str]) -> Node | None:
+    """The recipe that a result was made by; None where there is none, or it is not readable."""
+    try:
+        return decode_recipe(metadata[OWN]).node if OWN in metadata else None
+    except (BadParameter, UnderdrawingError):
+        return None
+
+
+def hash_legacy(path: Path) -> str:
+    """A1111's old short hash: of 64 KiB from 1 MiB on, 8 digits. Raises OSError."""
+    import hashlib
+
+    with open_regular_file(path) as stream:
+        stream.seek(0x100000)
+        return hashlib.sha256(stream.read(0x10000)).hexdigest()[:8]
+
+
+def _parse_json(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text) if text and len(text) <= _MAX_JSON else None
+    except msgspec.DecodeError:
+        return None

@@ -1,0 +1,145 @@
+"""Writes values as a safetensors file: in order, chunk by chunk, hashed while written, complete or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+import torch
+
+from ..core.errors import BadWeights, WriteFailed
+from ..core.files import atomic_stream
+from ..core.tensor_files.safetensors_io import Entry, dtype_names, encode_header
+from .values import Buffer, iter_spans
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from .values import FileValues, Values
+
+_STEP = 1 << 26
+"""Bytes between two reports of progress."""
+_SHOWN = 5
+
+
+class Written(NamedTuple):
+    """Hash of the whole file, hash of the tensors' bytes alone, and the size of the file."""
+
+    sha256: str
+    tensors_sha256: str
+    size: int
+
+
+class Layout(NamedTuple):
+    """Entries of a new file, in order, and where each is."""
+
+    entries: dict[str, Entry]
+    size: int
+
+
+def lay_out(values: Values) -> Layout:
+    """Entries in the order of the values, the larger dtypes first, so that all stay aligned."""
+    names, entries, end = dtype_names(), dict[str, Entry](), 0
+    for key, (dtype, shape) in sorted(values.entries.items(), key=lambda item: -item[1].dtype.itemsize):
+        begin, end = end, end + values.entries[key].numel * dtype.itemsize
+        entries[key] = Entry(names[dtype], shape, begin, end)
+    return Layout(entries, end)
+
+
+class ValueWriter:
+    """Writes one file. Raises BadWeights, when all is read, for values that are not finite in it, with their keys.
+
+    check: called with bytes done and all; raises to stop. hashed: whether the file's hash is computed.
+    """
+
+    def __init__(
+        self, values: Values, check: Callable[[int, int], None], *, allow_damaged: bool = False, hashed: bool = True
+    ) -> None:
+        self._values, self._check = values, check
+        self._allow_damaged, self._hashed = allow_damaged, hashed
+        self._layout = lay_out(values)
+        self._whole, self._tensors = hashlib.sha256(), hashlib.sha256()
+        self._buffer, self._done, self._reported = Buffer(), 0, 0
+        self._damaged: dict[str, str] = {}
+
+    @property
+    def size(self) -> int:
+        """Bytes of all tensors."""
+        return self._layout.size
+
+    def write(self, path: Path, metadata: Mapping[str, str]) -> Written:
+        """Write the file in place of what has its name. Raises WriteFailed; what stood there then stays."""
+        head = encode_header(self._layout.entries, metadata)
+        size = len(head) + self._layout.size
+        with atomic_stream(path, size=size) as stream:
+            stream.write(head)
+            self._whole.update(head)
+            for key in self._layout.entries:
+                self._write_value(stream, key)
+            self._report_damage()
+            self._check(self._layout.size, self._layout.size)
+            if stream.tell() != size:
+                raise WriteFailed(f"has {stream.tell()} bytes in place of {size}", where=str(path), fix="try again")
+        return Written(self._whole.hexdigest(), self._tensors.hexdigest(), size)
+
+    def _write_value(self, stream: BinaryIO, key: str) -> None:
+        source, entry = self._values.find_source(key), self._values.entries[key]
+        copied = source is not None and source[0].entries[source[1]] == entry
+        for begin, end in iter_spans(entry.numel, 1 if copied else self._values.find_grain(key)):
+            if copied and source is not None:
+                view = self._copy(source[0], source[1], begin, end, key)
+            else:
+                view = self._compute(key, begin, end)
+            stream.write(view)
+            if self._hashed:
+                self._whole.update(view)
+                self._tensors.update(view)
+            self._done += len(view)
+            if self._done - self._reported >= _STEP:
+                self._reported = self._done
+                self._check(self._done, self._layout.size)
+
+    def _copy(self, source: FileValues, name: str, begin: int, end: int, key: str) -> memoryview:
+        dtype = source.entries[name].dtype
+        view, tensor = self._buffer.take(end - begin, dtype)
+        source.read_stored(name, begin * dtype.itemsize, view)
+        if dtype.is_floating_point and not is_finite(tensor):
+            self._damaged.setdefault(key, f"NaN or infinite in {source.label} itself")
+        return view
+
+    def _compute(self, key: str, begin: int, end: int) -> memoryview:
+        dtype = self._values.entries[key].dtype
+        value = self._values.read(key, begin, end, dtype)
+        view, rounded = self._buffer.take(end - begin, dtype)
+        rounded.copy_(value)
+        if dtype.is_floating_point and not is_finite(rounded):
+            overflows = value.dtype != dtype and is_finite(value)
+            name = str(dtype).removeprefix("torch.")
+            why = f"more than {name} holds ({torch.finfo(dtype).max:g})" if overflows else "NaN or infinite"
+            self._damaged.setdefault(key, why)
+        return view
+
+    def _report_damage(self) -> None:
+        if not self._damaged or self._allow_damaged:
+            return
+        shown = "; ".join(f"{key}: {why}" for key, why in list(self._damaged.items())[:_SHOWN])
+        more = f"; and {len(self._damaged) - _SHOWN} more" if len(self._damaged) > _SHOWN else ""
+        fix = "choose bf16 or fp32, lower weights or undamaged inputs; nothing was written"
+        raise BadWeights(f"{len(self._damaged)} weights of the result are no finite numbers: {shown}{more}", fix=fix)
+
+    def list_damaged(self) -> dict[str, str]:
+        """Key → why its values are not finite."""
+        return dict(self._damaged)
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Whether all numbers are finite."""
+    if not tensor.numel():
+        return True
+    if tensor.dtype.itemsize == 1:
+        tensor = tensor.to(torch.float32)
+    low, high = torch.aminmax(tensor)
+    return bool(torch.isfinite(low)) and bool(torch.isfinite(high))
