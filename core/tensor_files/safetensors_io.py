@@ -17,7 +17,8 @@ from ..files import atomic_stream
 from ..regular_files import open_regular_file
 from .content import LENGTH, describe_other_kind
 from .garbage import pause_collection
-from .safetensors_header import BITS, Entry, build_error, parse_header
+from .safetensors_header import parse_header
+from .safetensors_layout import BITS, Entry, build_error
 from .streams import check_size, read_into
 
 if TYPE_CHECKING:

@@ -121,6 +121,26 @@ def test_copied_and_mapped_tensors_are_the_same(tmp_path: Path, monkeypatch: pyt
     assert read_safetensors(path)["scalar"] == 2.5
 
 
+@pytest.mark.parametrize("value", ["null", "[]", "1", '"x"', "{}"])
+def test_what_is_no_table_and_twice_is_named(tmp_path: Path, value: str) -> None:
+    (tmp_path / "x").write_bytes(header_bombs.whole('{"a\\n":' + value + ', "a\\n":' + value + "}"))
+    with pytest.raises(BadWeights, match="is there twice"):
+        read_header(tmp_path / "x")
+
+
+@pytest.mark.parametrize("separator", [",", ", "])
+def test_bytes_that_are_no_text_are_refused_in_any_layout(tmp_path: Path, separator: str) -> None:
+    good, bad = (
+        f'"a":{header_bombs.entry(0, 4)}',
+        f'"b":{header_bombs.entry(4, 8)}'.encode().replace(b"shape", b"sh\xffpe"),
+    )
+    (tmp_path / "x").write_bytes(header_bombs.whole(b"{" + (good + separator).encode() + bad + b"}", 8))
+    with pytest.raises(BadWeights) as caught:
+        read_header(tmp_path / "x")
+    assert "not valid JSON" in str(caught.value)
+    assert "key 'a'" not in str(caught.value)
+
+
 def test_tensors_are_copied_only_where_they_are_not_aligned_among_themselves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
