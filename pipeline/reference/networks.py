@@ -14,7 +14,7 @@ VAE: dict[str, Any] = {
     "out_channels": 3,
     "down_block_types": ["DownEncoderBlock2D"] * 4,
     "up_block_types": ["UpDecoderBlock2D"] * 4,
-    "block_out_channels": [24, 32, 80, 80],
+    "block_out_channels": [32, 32, 64, 96],
     "layers_per_block": 2,
     "latent_channels": 4,
     "norm_num_groups": 8,
@@ -25,22 +25,22 @@ UNET: dict[str, Any] = {
     "sample_size": LATENT,
     "in_channels": 4,
     "out_channels": 4,
-    "block_out_channels": [48, 80, 96, 96],
+    "block_out_channels": [64, 96, 128, 128],
     "layers_per_block": 2,
-    "cross_attention_dim": 96,
-    "attention_head_dim": 4,
+    "cross_attention_dim": 128,
+    "attention_head_dim": 2,
     "norm_num_groups": 16,
 }
 CONTROL_WIDTHS = (8, 16, 32, 64)
 """Of the ControlNets' map readers."""
 TEXT: dict[str, Any] = {
-    "hidden_size": 96,
-    "intermediate_size": 384,
+    "hidden_size": 128,
+    "intermediate_size": 512,
     "num_hidden_layers": 12,
     "num_attention_heads": 4,
     "max_position_embeddings": 77,
     "hidden_act": "quick_gelu",
-    "projection_dim": 96,
+    "projection_dim": 128,
 }
 
 

@@ -105,14 +105,24 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalise(matrices: Tensor) -> Tensor:
-    """Nearest matrices with equal singular values, roughly: [N, rows, columns], rows <= columns."""
-    x = matrices if matrices.device.type == "cpu" else matrices.bfloat16()
+    """Nearest matrices with equal singular values, roughly: [N, rows, columns], rows <= columns.
+
+    A step multiplies x by q = a + b x x' + c (x x')², and so the square x x' by q²: all steps are done on the square,
+    which is smaller, and the product of the factors is applied to x once. Less than half the work for wide matrices.
+    """
+    x = matrices.float()
     x = x / (x.flatten(1).norm(dim=1)[:, None, None] + 1e-7)
     a, b, c = COEFFICIENTS
-    for _ in range(STEPS):
-        square = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
-    return x.float()
+    square = x @ x.mT
+    product: Tensor | None = None
+    for step in range(STEPS):
+        factor = torch.baddbmm(square, square, square, beta=b, alpha=c)
+        factor.diagonal(dim1=1, dim2=2).add_(a)
+        product = factor if product is None else factor @ product
+        if step < STEPS - 1:
+            square = factor @ square @ factor
+    assert product is not None
+    return product @ x
 
 
 class Average:

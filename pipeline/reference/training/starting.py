@@ -8,6 +8,7 @@ import torch
 
 from ....core.errors import BadWeights
 from ....core.tensor_files.safetensors_io import read_safetensors
+from .deepening import deepen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,11 +21,16 @@ FILES = ("diffusion_pytorch_model.safetensors", "model.safetensors")
 
 
 def load_start(module: nn.Module, folder: Path) -> None:
-    """Copy the weights of a model's folder into a module. Raises BadWeights when they are not of its shape."""
+    """Copy the weights of a model's folder into a module; those of one layer a block are deepened.
+
+    Raises BadWeights when they are not of its shape.
+    """
     path = next((folder / name for name in FILES if (folder / name).is_file()), None)
     if path is None:
         raise BadWeights(f"holds neither {FILES[0]} nor {FILES[1]}", where=str(folder), fix="name a model's folder")
-    copy_weights(module, read_safetensors(path), where=str(path))
+    tensors = {spell_key(name): value for name, value in read_safetensors(path).items()}
+    own = {spell_key(name): value for name, value in module.named_parameters()}
+    copy_weights(module, deepen(tensors, own) if len(tensors) < len(own) else tensors, where=str(path))
 
 
 @torch.no_grad()

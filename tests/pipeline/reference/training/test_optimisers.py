@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from underdrawing.pipeline.reference.training.optimisers import SLOW, Average, Muon, orthogonalise
+from underdrawing.pipeline.reference.training.optimisers import SLOW, STEPS, Average, Muon, orthogonalise
 
 
 def test_singular_values_come_near_one() -> None:
@@ -19,6 +19,17 @@ def test_each_matrix_is_made_orthogonal_by_itself() -> None:
     matrices = torch.randn(3, 8, 20)
     together = orthogonalise(matrices)
     assert together[1] == pytest.approx(orthogonalise(matrices[1:2])[0], abs=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(2, 12, 40), (2, 16, 16), (1, 8, 72)])
+def test_the_steps_are_the_published_ones(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    matrices = torch.randn(shape) * torch.logspace(0, -4, shape[-1])
+    x = matrices.double() / matrices.double().flatten(1).norm(dim=1)[:, None, None]
+    for _ in range(STEPS):
+        square = x @ x.mT
+        x = 3.4445 * x - 4.7750 * square @ x + 2.0315 * square @ square @ x
+    torch.testing.assert_close(orthogonalise(matrices).double(), x, rtol=0, atol=2e-3)
 
 
 def test_a_regression_is_learnt() -> None:
