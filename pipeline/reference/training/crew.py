@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from multiprocessing import get_context
+import os
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,6 +14,8 @@ from ....core.progress import Progress
 from .parts import run_step
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .loop import State
     from .parts import Settings
 
@@ -39,8 +44,17 @@ def _is_left(step: str, code: int | None) -> bool:
 
 
 def _help(step: str, settings: Settings) -> None:
+    first = parent_process()
+    assert first is not None
+    Thread(target=leave_after, args=(first.sentinel, os._exit), daemon=True).start()
     _limit_threads(settings)
     run_step(step, settings, Progress())
+
+
+def leave_after(sentinel: int, leave: Callable[[int], object]) -> None:
+    """Wait until a process has ended, however it did, and leave: a killed first process would leave its workers."""
+    wait([sentinel])
+    leave(1)
 
 
 def _limit_threads(settings: Settings) -> None:
