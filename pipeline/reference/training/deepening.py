@@ -59,7 +59,7 @@ def rename_key(name: str, depth: int) -> str:
 def _begin(name: str, value: Tensor) -> Tensor:
     """A further layer's weight; a shortcut lets its first inputs through and drops what was skipped to it."""
     module, _, kind = name.rpartition(".")
-    if module.endswith(SILENT):
+    if module.endswith(SILENT) or module.startswith("controlnet_down_blocks"):
         return torch.zeros_like(value)
     if not module.endswith("conv_shortcut"):
         return value.detach()
