@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from tests.support.forked import LIMIT_MEMORY, needs_limits, start_cases
 
-ROOT = Path(__file__).resolve().parents[2]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
 STEM = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
 LIMIT = 1 << 30
 """Bytes of address space beyond what the imports took."""
-CHILD = """
-    import json, resource, sys
-    from pathlib import Path
-    import torch
-    from underdrawing.adapters import load_adapter
-    from underdrawing.adapters.tools.combine import merge, resize
-    from underdrawing.adapters.tools.convert import convert
-    from underdrawing.adapters.tools.svd import RankRule
-    from underdrawing.core.errors import BadWeights
-    torch.set_num_threads(1)
-    torch.linalg.svd(torch.randn(64, 64)); torch.linalg.eigh(torch.eye(64))  # what these load, loads before the limit
-    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (size + int(sys.argv[2]),) * 2)
-    path, out, report = Path(sys.argv[1]), Path(sys.argv[1]).with_name("out.safetensors"), {}
+CHILD = (
+    LIMIT_MEMORY
+    + """
+import json
+from pathlib import Path
+import torch
+from underdrawing.adapters import load_adapter
+from underdrawing.adapters.tools.combine import merge, resize
+from underdrawing.adapters.tools.convert import convert
+from underdrawing.adapters.tools.svd import RankRule
+from underdrawing.core.errors import BadWeights
+torch.set_num_threads(1)
+torch.linalg.svd(torch.randn(64, 64)); torch.linalg.eigh(torch.eye(64))  # what these load, loads before the limit
+
+def case(bomb, limit):
+    limit_memory(int(limit))
+    path, out, report = Path(bomb), Path(bomb).with_name("out.safetensors"), {}
     calls = {
         "merge": lambda a: merge([(a, 1.0)], out, how="svd", rule=RankRule(4)),
         "merge twice": lambda a: merge([(a, 1.0), (a, 0.5)], out),
@@ -46,6 +49,7 @@ CHILD = """
             report[name] = f"refused: {error}"[:300]
     print(json.dumps(report))
 """
+)
 
 
 def random(*shape: int) -> torch.Tensor:
@@ -82,22 +86,20 @@ BOMBS: dict[str, dict[str, torch.Tensor]] = {
 }  # fmt: skip
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of a process is read from /proc")
+@pytest.fixture(scope="module")
+def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    with start_cases(CHILD, tmp_path_factory.mktemp("child")) as run:
+        yield run
+
+
+@needs_limits
 @pytest.mark.parametrize("tensors", BOMBS.values(), ids=BOMBS)
-def test_no_product_is_formed_before_its_size_was_checked(tmp_path: Path, tensors: dict[str, torch.Tensor]) -> None:
+def test_no_product_is_formed_before_its_size_was_checked(
+    child: Callable[..., str], tmp_path: Path, tensors: dict[str, torch.Tensor]
+) -> None:
     path = tmp_path / "bomb.safetensors"
     save_file({f"{STEM}.{suffix}": tensor for suffix, tensor in tensors.items()}, path)
     assert path.stat().st_size < 2_000_000
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(CHILD), str(path), str(LIMIT)],
-        env=os.environ | {"PYTHONPATH": str(ROOT / ".dev")},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    report = json.loads(done.stdout)
+    report = json.loads(child(path, LIMIT))
     assert {name: text for name, text in report.items() if text != "done" and "than any layer" not in text
             and "different weights" not in text} == {}  # fmt: skip

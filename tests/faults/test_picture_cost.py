@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import io
-import os
 import struct
-import subprocess
-import sys
 import threading
 import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.support.forked import LIMIT_MEMORY, needs_limits, start_cases
 from tests.support.poison import chunk, encoded, ramp, raw_png, tiff
 
 from underdrawing.core.errors import BadImage
@@ -22,26 +19,25 @@ from underdrawing.core.images import loading, reading
 from underdrawing.core.images.reading import read_pictures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-CHILD = """
-import resource, sys
+CHILD = (
+    LIMIT_MEMORY
+    + """
 import numpy, cv2
 from PIL import Image, ImageCms
 from underdrawing.core.errors import BadImage
 from underdrawing.core.images.reading import read_pictures
-for warm in sys.argv[2:]:
-    read_pictures(warm)
-size = next(int(line.split()[1]) for line in open("/proc/self/status") if "VmSize" in line)
-resource.setrlimit(resource.RLIMIT_AS, (size * 1024 + 512 * 2**20,) * 2)
-try:
-    print("read", read_pictures(sys.argv[1])[0].pixels.shape)
-except BadImage as error:
-    print("refused", error)
-peak = next(int(line.split()[1]) for line in open("/proc/self/status") if "VmPeak" in line)
-print("peak", (peak - size) // 1024)
+
+def case(path):
+    limit_memory(512 * 2**20)
+    try:
+        print("read", read_pictures(path)[0].pixels.shape)
+    except BadImage as error:
+        print("refused", error)
 """
+)
 
 
 def jpeg_of_scans(count: int) -> bytes:
@@ -62,9 +58,16 @@ def webp_canvas(side: int) -> bytes:
     return bytes(data)
 
 
+def packed_zeros(count: int) -> bytes:
+    """zlib's stream of so many zeros: one packed piece again and again, as a full flush lets pieces stand alone."""
+    packer = zlib.compressobj(1, wbits=-15)
+    piece = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    end = packer.compress(bytes(count % (1 << 20))) + packer.flush()
+    return b"\x78\x01" + piece * (count >> 20) + end + struct.pack(">I", (count % 65521) << 16 | 1)
+
+
 def blank_png(width: int, height: int, bits: int, colour: int, channels: int) -> bytes:
-    packer, row = zlib.compressobj(1), bytes(1 + width * bits * channels // 8)
-    body = b"".join([*(packer.compress(row) for _ in range(height)), packer.flush()])
+    body = packed_zeros(height * (1 + width * bits * channels // 8))
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
@@ -129,17 +132,20 @@ def test_what_costs_too_much_is_refused_before_a_decoder_sees_it(
         read_pictures(tmp_path / name)
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the memory limit is set by means of Linux")
+@pytest.fixture(scope="module")
+def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    with start_cases(CHILD, tmp_path_factory.mktemp("child")) as run:
+        yield run
+
+
+@needs_limits
 @pytest.mark.parametrize("name", REFUSED | LARGE)
-def test_every_picture_takes_at_most_512_megabytes(tmp_path: Path, name: str) -> None:
+def test_every_picture_takes_at_most_512_megabytes(child: Callable[..., str], tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes((REFUSED | LARGE)[name]())
-    command = [sys.executable, "-c", CHILD, str(tmp_path / name)]
-    surroundings = os.environ | {"PYTHONPATH": str(ROOT / ".dev"), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "not enough memory" not in done.stdout
+    report = child(tmp_path / name)
+    assert "not enough memory" not in report
     if name in REFUSED:
-        assert done.stdout.startswith("refused")
+        assert report.startswith("refused")
 
 
 def test_what_is_refused_as_a_map_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

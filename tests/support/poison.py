@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,7 +40,9 @@ class Poison:
     alpha: U8 | None = None
 
 
+@cache
 def corpus() -> list[Poison]:
+    """Every file, made once for all suites."""
     return [*_refused(), *_sizes(), *_modes(), *_animated(), *_oriented(), *_profiles(), *_other_formats()]
 
 
