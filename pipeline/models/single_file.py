@@ -47,7 +47,9 @@ _HARMLESS = (
     "num_updates",
     "decay",
 )
-_SCHEDULE = ("alphas_cumprod", "betas", "sqrt_", "posterior_", "log_one_minus", "lvlb_weights", "scale_factor")
+_HARMLESS_STARTS = (
+    "cond_stage_model.model.transformer.resblocks.23.",  # SD2 reads what comes before the last layer
+    "alphas_cumprod", "betas", "sqrt_", "posterior_", "log_one_minus", "lvlb_weights", "scale_factor")
 
 
 class SplitFile(NamedTuple):
@@ -110,7 +112,7 @@ def describe_unused(keys: Iterable[str]) -> list[str]:
         name = next((title for start, title in _LEFTOVERS.items() if key.startswith(start)), "")
         if name:
             left[name] = left.get(name, 0) + 1
-        elif not key.endswith(_HARMLESS) and not key.startswith(_SCHEDULE):
+        elif not key.endswith(_HARMLESS) and not key.startswith(_HARMLESS_STARTS):
             unknown.append(key)
     notes = [f"{count} keys are {name} and are not used" for name, count in sorted(left.items())]
     return [
