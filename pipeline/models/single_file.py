@@ -49,7 +49,14 @@ _HARMLESS = (
 )
 _HARMLESS_STARTS = (
     "cond_stage_model.model.transformer.resblocks.23.",  # SD2 reads what comes before the last layer
-    "alphas_cumprod", "betas", "sqrt_", "posterior_", "log_one_minus", "lvlb_weights", "scale_factor")
+    "alphas_cumprod",
+    "betas",
+    "sqrt_",
+    "posterior_",
+    "log_one_minus",
+    "lvlb_weights",
+    "scale_factor",
+)
 
 
 class SplitFile(NamedTuple):

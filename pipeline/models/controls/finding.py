@@ -14,7 +14,7 @@ from ..reference_files import NAME, find_reference_control, list_reference_contr
 from .reading import find_control_family
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ..model import Family, Model
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _UNION = re.compile(r"SDXL union(?: ProMax)?, type (\d+)")
 _UNION_FILE = re.compile(r"union|promax")
 _NOISE = re.compile(
-    r"control|controlnet|control_?lora|lora|net|sd\d*|sdxl|xl|v\d\w*|\d.*|t2iadapter|t2i|adapter|kohya|sai|\d*lora"
+    r"control|controlnet|lora|net|sd\w*|xl|v\d\w*|\d\w*|t2iadapter|t2i|adapter|kohya|sai|models?|their|mask|as"
 )
 _OTHERS = {
     "recolor": ("recolour",),
@@ -39,19 +39,18 @@ def find_controls(annotator: str, family: Family, folders: Sequence[Path] = ()) 
     First those with a name that the annotator declares, then those whose name holds the kind of map, then union
     ControlNets; a file whose weights are for another base model is left out. Raises UnknownName for an annotator.
     """
-    declared = registry.resolve(annotator).annotator.spec.consumers
-    named = [name for name in declared if not _UNION.match(name)]
-    exact = {_simplify(name.rpartition("/")[2].partition(" (")[0].partition(",")[0]) for name in named} - {"inpaint"}
-    words = list_words(named)
-    entries = scan_models(list_roots("ControlNet", folders)).entries
+    named = [own for name in _list_consumers(annotator) if not _UNION.match(name) for own in _list_names(name)]
+    exact = [simple for name in named if (simple := _simplify(name)) != "inpaint"]
+    words = [found for name in named if (found := list_words(name))]
+    union = find_union_mode(annotator) is not None
     tiers: tuple[list[Path], ...] = ([], [], [])
-    for entry in entries:
+    for entry in scan_models(list_roots("ControlNet", folders)).entries:
         stem = _simplify(entry.relative)
         if any(name in stem for name in exact):
             tiers[0].append(entry.path)
-        elif words & set(stem.split("_")):
+        elif any(_holds(stem.split("_"), wanted) for wanted in words):
             tiers[1].append(entry.path)
-        elif _UNION_FILE.search(stem) and find_union_mode(annotator) is not None:
+        elif union and _UNION_FILE.search(stem):
             tiers[2].append(entry.path)
     fitting = ([path for path in tier if _has_family(path, family)] for tier in tiers)
     return next((found for found in fitting if found), [])
@@ -71,7 +70,7 @@ def choose_control(annotator: str, model: Model, folders: Sequence[Path] = ()) -
     if found:
         what = f"{len(found)} ControlNets fit {annotator} and {title}: {', '.join(path.name for path in found)}"
         raise BadParameter(what, where="control", fix="name one of them as the control's model")
-    names = registry.resolve(annotator).annotator.spec.consumers
+    names = _list_consumers(annotator)
     roots = ", ".join(map(str, list_roots("ControlNet", folders))) or "no folder (UNDERDRAWING_HOSTS names none)"
     what = f"no ControlNet for {annotator} and {title} was found; looked for {'; '.join(names)}, in {roots}"
     raise UnknownName(what, where="control", fix="put one there, or name its file as the control's model")
@@ -79,15 +78,31 @@ def choose_control(annotator: str, model: Model, folders: Sequence[Path] = ()) -
 
 def find_union_mode(annotator: str) -> int | None:
     """Number of an annotator's maps in union ControlNets; None where it declares none."""
-    declared = registry.resolve(annotator).annotator.spec.consumers
-    return next((int(match[1]) for name in declared if (match := _UNION.match(name))), None)
+    return next((int(match[1]) for name in _list_consumers(annotator) if (match := _UNION.match(name))), None)
 
 
-def list_words(names: Iterable[str]) -> set[str]:
-    """Words of ControlNets' names that say which maps they read."""
-    found = {word for name in names for word in _simplify(name).split("_") if word and not _NOISE.fullmatch(word)}
-    found = {word for word in found if len(word) > 2}
-    return found | {other for word in found for other in _OTHERS.get(word, ())}
+def list_words(name: str) -> set[str]:
+    """Words of a ControlNet's name that say which maps it reads.
+
+    >>> sorted(list_words("control_v11p_sd15s2_lineart_anime"))
+    ['anime', 'lineart']
+    """
+    return {word for word in _simplify(name).split("_") if len(word) > 2 and not _NOISE.fullmatch(word)}
+
+
+def _holds(stem: list[str], words: set[str]) -> bool:
+    """Whether a file's name holds every word, or one that stands for it."""
+    return all(any(other in stem for other in (word, *_OTHERS.get(word, ()))) for word in words)
+
+
+def _list_consumers(annotator: str) -> tuple[str, ...]:
+    return registry.resolve(annotator).annotator.spec.consumers
+
+
+def _list_names(consumer: str) -> list[str]:
+    """Names of files that a consumer's name holds: without its owner, and what stands in brackets."""
+    name, _, more = consumer.rpartition("/")[2].partition(" (")
+    return [name, *([more.rstrip(")")] if "_" in more else [])]
 
 
 def _choose_reference(annotator: str) -> Path:

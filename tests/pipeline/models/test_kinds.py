@@ -42,7 +42,7 @@ def test_files_are_recognised(kind: str, keys: list[str]) -> None:
     ],
 )
 def test_errors_say_what_a_file_is(kind: str, words: str) -> None:
-    error = build_kind_error({key: (8, 8) for key in FILES[kind]}, {}, where="a.safetensors", needed="a checkpoint")
+    error = build_kind_error(dict.fromkeys(FILES[kind], (8, 8)), {}, where="a.safetensors", needed="a checkpoint")
     assert str(error).startswith("a.safetensors: ")
     assert words in str(error)
 

@@ -143,7 +143,7 @@ def test_wrong_shapes_are_named(tmp_path: Path, table: Table) -> None:
 def test_a_missing_vae_is_named_and_another_taken(tmp_path: Path, table: Table) -> None:
     plain = {name: value for name, value in table.items() if not name.startswith("first_stage_model.")}
     path = write(tmp_path / "a.safetensors", plain)
-    with pytest.raises(BadWeights, match="without a VAE.*--vae"):
+    with pytest.raises(BadWeights, match=r"without a VAE.*--vae"):
         load(path)
     other = {name.removeprefix("first_stage_model."): value for name, value in table.items() if name not in plain}
     other["decoder.conv_out.bias"] = torch.full((3,), 0.5)
