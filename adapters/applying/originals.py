@@ -77,12 +77,29 @@ def is_ours(now: Tensor, patched: Replacement) -> bool:
     return same and (patched.version is None or patched.version == read_version(now))
 
 
+_ROUNDED = tuple(
+    getattr(torch, name) for name in ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2") if hasattr(torch, name)
+)
+
+
 def is_moved(now: Tensor, patched: Replacement) -> bool:
-    """Whether a model's tensor is what we wrote, on another device or in another dtype."""
+    """Whether a model's tensor is what we wrote, on another device or in another dtype, or was so for a while."""
     buffer = patched.buffer
     if patched.version is None or now.shape != buffer.shape or now.device.type == "meta":
         return False
-    return now.data_ptr() != buffer.data_ptr() and torch.equal(now.detach(), buffer.to(now.device, now.dtype))
+    if now.data_ptr() == buffer.data_ptr():
+        return False
+    content, ours = now.detach(), buffer.to(now.device)
+    if _is_equal(content, ours.to(now.dtype)):
+        return True
+    return now.is_floating_point() and any(_is_equal(content, ours.to(dtype).to(now.dtype)) for dtype in _ROUNDED)
+
+
+def _is_equal(first: Tensor, second: Tensor) -> bool:
+    """Equality of content; torch has none for dtypes of one byte that are no integers."""
+    if first.is_floating_point() and first.element_size() == 1:
+        first, second = first.view(torch.uint8), second.view(torch.uint8)
+    return torch.equal(first, second)
 
 
 def move_like(original: Tensor | None, now: Tensor) -> Tensor | None:

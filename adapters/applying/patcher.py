@@ -3,11 +3,13 @@ original objects back, bit for bit."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NoReturn
 
 import torch
 
 from ...core.errors import BadWeights
+from ...core.hooks import log
 from ..modules.parts import TEXT_ENCODER, TEXT_ENCODER_2, UNET
 from .buffers import allocate_like
 from .originals import LOCK, ORIGINALS, Allocation, Replacement, is_moved, is_ours, move_like, read_version
@@ -42,6 +44,9 @@ class Patcher:
     Several Patchers may serve one model, in any order: what is on the model is a property of the model, so the last
     `set` counts and any `clear` puts the originals back. Calls from several threads wait for each other; a model that
     computes meanwhile is the caller's to stop.
+
+    A copy (``copy.deepcopy``), a pickle and a saved state dict of a patched model hold patched weights as their own:
+    clear first. What is loaded into a patched model stays, with a note; writing through ``.data`` is not noticed.
     """
 
     def __init__(
@@ -52,9 +57,10 @@ class Patcher:
         text_encoder_2: nn.Module | dict[str, Tensor] | None = None,
         order: Order = "base",
     ) -> None:
-        parts = {UNET: unet, TEXT_ENCODER: text_encoder, TEXT_ENCODER_2: text_encoder_2}
+        models = {UNET: unet, TEXT_ENCODER: text_encoder, TEXT_ENCODER_2: text_encoder_2}
+        self._models = {part: model for part, model in models.items() if model is not None}
         self._parts: dict[str, WeightAccess] = {
-            part: access_weights(part, model) for part, model in parts.items() if model is not None
+            part: access_weights(part, model) for part, model in self._models.items()
         }
         self._seen: Patched = {}
         """What this Patcher last knew to be patched: a model that was cast may hold new objects."""
@@ -76,13 +82,14 @@ class Patcher:
         """
         with LOCK:
             try:
-                patched = self._find_patched()
+                self._look_again()
+                patched, written = self._find_patched()
                 plan = make_plan(self._parts, adapters, allow_mismatch=allow_mismatch)
-                receipt = make_receipt(adapters, plan)
+                receipt = replace(make_receipt(adapters, plan), notes=_describe_written(written))
                 check_receipt(receipt, allow_empty=allow_empty)
                 scales = self._find_scales(plan)
                 self._drop_unused(patched, plan, {*plan.targets, *scales.values()})
-                with torch.no_grad():
+                with torch.inference_mode(mode=False), torch.no_grad():
                     self._allocate_buffers(patched, plan, scales.values())
                     self._seen = patched
                     for address, targets in plan.targets.items():
@@ -95,10 +102,16 @@ class Patcher:
     def clear(self) -> None:
         """Put every original back and free what patching took."""
         with LOCK:
-            patched = self._find_patched()
+            self._look_again()
+            patched, written = self._find_patched()
             self._restore(patched, list(patched))
             self._seen = {}
             self._writer.forget()
+        for note in _describe_written(written):
+            log.warning(note)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Patcher belongs to its model and is neither copied nor pickled; make one for the copy")
 
     def __enter__(self) -> Patcher:
         return self
@@ -108,13 +121,23 @@ class Patcher:
     ) -> None:
         self.clear()
 
-    def _find_patched(self) -> Patched:
-        """What of the model is patched, by whichever Patcher.
+    def _look_again(self) -> None:
+        """Learn what a model holds whose modules or keys were replaced, added or removed; those that it held before get
+        their originals back."""
+        if changed := [part for part, weights in self._parts.items() if not weights.is_current()]:
+            patched, _ = self._find_patched()
+            self._restore(patched, [address for address in patched if address[0] in changed])
+            self._seen = {address: one for address, one in self._seen.items() if address[0] not in changed}
+            self._parts.update({part: access_weights(part, self._models[part]) for part in changed})
+
+    def _find_patched(self) -> tuple[Patched, list[str]]:
+        """What of the model is patched, by whichever Patcher, and which patched weights somebody wrote into.
 
         A checkpoint loaded over patched weights makes those the new originals: nothing old is put back. Weights that
         were only moved or cast (``model.to(...)``, offloading) get their originals back, moved and cast as they were.
         """
         found: Patched = {}
+        written: list[str] = []
         for part, weights in self._parts.items():
             for key, now in list(weights.items()):
                 patched = ORIGINALS.find(now)
@@ -124,8 +147,10 @@ class Patcher:
                 known = patched or self._seen.get((part, key))
                 if known is not None and now is not known.original and is_moved(now, known):
                     weights.put(key, move_like(known.original, now))
+                elif patched is not None and patched.version is not None:
+                    written.append(f"{part}.{key}")
                 ORIGINALS.remove(now)
-        return found
+        return found, written
 
     def _restore(self, patched: Patched, addresses: Iterable[Address]) -> None:
         for address in addresses:
@@ -198,3 +223,10 @@ class Patcher:
             ORIGINALS.add(now, one)
             weights.put(key, now)
         one.version = read_version(now)
+
+
+def _describe_written(keys: list[str]) -> tuple[str, ...]:
+    if not keys:
+        return ()
+    what = f"{len(keys)} weights were written while adapters were applied (such as {keys[0]}); they stay as written"
+    return (f"{what}: if that was computed from what they held, as by training, load the model again",)

@@ -13,6 +13,7 @@ from ..modules.architectures import find_official_unet
 from ..modules.ldm_layout import index_ldm_names
 from ..modules.parts import UNET, find_part
 from ..modules.targets import Parameter, Slot, find_slots
+from .originals import ORIGINALS
 from .quantised import Storage, StorageIndex, check_live
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class WeightAccess(ABC):
 
     def __init__(self, part: str, keys: Iterable[str]) -> None:
         held = list(keys)
+        self._held = frozenset(held)
         self.slots = find_slots(held, part)
         self._index = StorageIndex(held, {}, self._read)
         self._storages: dict[tuple[str, object], Storage] = {}
@@ -63,6 +65,11 @@ class WeightAccess(ABC):
     def items(self) -> Iterator[tuple[str, Tensor]]:
         """Everything the model holds now, by key."""
 
+    def is_current(self) -> bool:
+        """Whether the model still has the keys it had, except for biases that adapters brought."""
+        found = dict(self.items())
+        return self._held <= found.keys() and all(key in self._held or ORIGINALS.find(found[key]) for key in found)
+
     def find_storage(self, key: str) -> Storage:
         """How the model holds a weight. Raises BadWeights for what cannot be computed with, by name."""
         tensor = self._read(key)
@@ -92,6 +99,10 @@ class ModuleWeights(WeightAccess):
     def __init__(self, part: str, model: nn.Module) -> None:
         self._modules = dict(model.named_modules(remove_duplicate=False))
         super().__init__(part, [name for name, _ in self.items()])
+
+    def is_current(self) -> bool:
+        """Whether no module was replaced, added or removed either."""
+        return dict(self._modules[""].named_modules(remove_duplicate=False)) == self._modules and super().is_current()
 
     def _find_table(self, key: str) -> tuple[dict[str, Any], str]:
         """Parameters of the module that owns a key, or its buffers where the key is one of those."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import logging
+import pickle
 import random
 import threading
 import weakref
@@ -182,3 +185,101 @@ def test_copies_of_a_state_dict_find_the_originals_in_any_order(adapters: list[A
     other.clear()
     assert same(first, before, content)
     assert same(third, before, content)
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16", "float8_e4m3fn"])
+def test_weights_that_were_narrow_for_a_while_get_their_originals_back(adapters: list[Adapter], name: str) -> None:
+    model = tiny_model(LAYERS)
+    before = held(model)
+    patcher = Patcher(unet=model)
+    patcher.set([(adapters[1], 1, 1)])
+    model.to(getattr(torch, name)).to(torch.float32)
+    patcher.clear()
+    assert all(held(model)[f"{one}.weight"] is before[f"{one}.weight"] for one in NAMES[:2])
+
+
+def test_a_narrow_model_gets_its_originals_back(adapters: list[Adapter]) -> None:
+    model, plain = tiny_model(LAYERS), tiny_model(LAYERS).to(torch.float8_e5m2)
+    patcher = Patcher(unet=model)
+    patcher.set([(adapters[1], 1, 1)])
+    model.to(torch.float8_e5m2)
+    patcher.clear()
+    assert all(torch.equal(one.float(), plain.state_dict()[name].float()) for name, one in model.state_dict().items())
+
+
+def test_a_module_that_was_replaced_is_patched_and_the_old_one_is_as_it_was(adapters: list[Adapter]) -> None:
+    model = tiny_model(LAYERS)
+    parent, patcher = model.get_submodule("time_embedding"), Patcher(unet=model)
+    old, own = parent.get_submodule("linear_1"), torch.nn.Linear(8, 16)
+    before = old.get_parameter("weight")
+    weight, content = own.weight, own.weight.detach().clone()
+    patcher.set([(adapters[1], 1, 1)])
+    parent.linear_1 = own
+    patcher.set([(adapters[1], 1, 1)])
+    right = adapters[1].modules[f"unet.{NAMES[1]}"].apply(content, 1.0)
+    assert torch.allclose(own.weight, right, atol=1e-6)
+    assert old.get_parameter("weight") is before
+    Patcher(unet=model).clear()
+    assert own.weight is weight
+    assert torch.equal(weight, content)
+
+
+def test_keys_that_come_and_go_in_a_state_dict(adapters: list[Adapter]) -> None:
+    whole: dict[str, Tensor] = dict(tiny_model(LAYERS).state_dict())
+    content = {name: tensor.clone() for name, tensor in whole.items()}
+    late = {name: whole.pop(name) for name in list(whole) if name.startswith(NAMES[1])}
+    patcher = Patcher(unet=whole)
+    assert patcher.set([(adapters[1], 1, 1)]).adapters[0].modules == 1
+    whole.update(late)
+    assert patcher.set([(adapters[1], 1, 1)]).adapters[0].modules == 2
+    gone = whole.pop(f"{NAMES[0]}.weight")
+    assert torch.equal(gone, content[f"{NAMES[0]}.weight"]) is False
+    patcher.clear()
+    assert all(torch.equal(tensor, content[name]) for name, tensor in whole.items())
+
+
+def test_set_in_inference_mode_and_then_outside(adapters: list[Adapter]) -> None:
+    model, other = tiny_model(LAYERS), tiny_model(LAYERS, seed=5)
+    before, content = held(model), {name: tensor.detach().clone() for name, tensor in held(model).items()}
+    patcher = Patcher(unet=model)
+    with torch.inference_mode():
+        patcher.set([(adapters[2], 1, 1)])
+    patcher.set([(adapters[2], 0.5, 1)])
+    patcher.clear()
+    assert same(held(model), before, content)
+    with torch.inference_mode():
+        patcher.set([(adapters[1], 1, 1)])
+        model.load_state_dict(other.state_dict())
+    patcher.clear()
+    assert all(torch.equal(tensor, other.state_dict()[name]) for name, tensor in model.state_dict().items())
+
+
+def test_who_writes_into_patched_weights_is_told(adapters: list[Adapter], caplog: pytest.LogCaptureFixture) -> None:
+    model = tiny_model(LAYERS)
+    patcher = Patcher(unet=model)
+    assert not patcher.set([(adapters[1], 1, 1)]).notes
+    assert not patcher.set([(adapters[1], 0.5, 1)]).notes
+    with torch.no_grad():
+        model.get_parameter(f"{NAMES[1]}.weight").add_(1)
+    (note,) = patcher.set([(adapters[1], 1, 1)]).notes
+    assert note.startswith(f"1 weights were written while adapters were applied (such as unet.{NAMES[1]}.weight)")
+    with torch.no_grad():
+        model.get_parameter(f"{NAMES[0]}.weight").add_(1)
+    with caplog.at_level(logging.WARNING, "underdrawing"):
+        patcher.clear()
+    assert f"unet.{NAMES[0]}.weight" in caplog.text
+
+
+def test_a_patcher_is_not_copied_and_a_copy_of_a_patched_model_is_as_patched(adapters: list[Adapter]) -> None:
+    model = tiny_model(LAYERS)
+    before, content = held(model), {name: tensor.detach().clone() for name, tensor in held(model).items()}
+    patcher = Patcher(unet=model)
+    patcher.set([(adapters[1], 1, 1)])
+    for take in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="make one for the copy"):
+            take(patcher)
+    twin = copy.deepcopy(model)
+    Patcher(unet=twin).clear()
+    assert all(torch.equal(tensor, model.state_dict()[name]) for name, tensor in twin.state_dict().items())
+    patcher.clear()
+    assert same(held(model), before, content)
