@@ -99,8 +99,14 @@ class ValueWriter:
                 self._tensors.update(view)
             self._done += len(view)
             if self._done - self._reported >= _STEP:
-                self._reported = self._done
-                self._check(self._done, self._layout.size)
+                self._report()
+        self._report()
+
+    def _report(self) -> None:
+        """Say how much is done; the end is said when all is checked."""
+        if self._done < self._layout.size:
+            self._reported = self._done
+            self._check(self._done, self._layout.size)
 
     def _copy(self, source: FileValues, name: str, begin: int, end: int, key: str) -> memoryview:
         dtype = source.entries[name].dtype

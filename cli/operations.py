@@ -15,7 +15,7 @@ from .operation_runs import JSON, OUTPUT, STRENGTHS, run_operation
 from .options import NamedPath, field_type, metavar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ..core.operation import Slot
     from ..core.operation_registry import OperationType
@@ -29,7 +29,7 @@ def command_group(name: str) -> click.Command | None:
         return None
     if not members[0].spec.verb:
         return command(members[0])
-    commands = {operation.spec.verb: command(operation) for operation in members}
+    commands = {operation.spec.command.split()[-1]: command(operation) for operation in members}
     return click.Group(name, commands, help=group_help(name), short_help=group_help(name))
 
 
@@ -46,7 +46,9 @@ def command(operation: OperationType) -> click.Command:
         params.append(
             click.Argument([OUTPUT], type=file, metavar=name)
             if target.last
-            else click.Option(["-o", "--output", OUTPUT], required=True, type=file, metavar=name, help=target.help)
+            else click.Option(
+                ["-o", "--output", OUTPUT], required=not target.optional, type=file, metavar=name, help=target.help
+            )
         )
     params += [option for field in operation.fields() for option in _field_options(operation, field)]
     params.append(click.Option(["--json", JSON], is_flag=True, help="Print JSON."))
@@ -55,6 +57,7 @@ def command(operation: OperationType) -> click.Command:
         operation.spec.command.split()[-1], params=params, callback=callback, help=operation.__doc__
     )
     made.short_help, made.rows = summary.partition(":")[0].rstrip("."), _input_rows(operation)
+    made.details = operation.details()
     return made
 
 
@@ -62,6 +65,13 @@ class OperationCommand(click.Command):
     """Shows what its arguments are."""
 
     rows: tuple[tuple[str, str], ...] = ()
+    details: Mapping[str, tuple[tuple[str, str], ...]] = {}
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the operation's own tables."""
+        for title, rows in self.details.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the inputs, then the options."""

@@ -26,6 +26,8 @@ NAMES = {"lora": "lora_name", "checkpoint": "ckpt_name"}
 IN_MEMORY = {"poses": ("POSE_KEYPOINT", "poses"), "pictures": ("IMAGE", "map")}
 """Kinds of results that are handed to the next node in place of being written."""
 NOTHING = "none"
+SEVERAL = ("ckpt_a", "ckpt_b", "ckpt_c", "ckpt_d")
+"""Inputs of a slot of several checkpoints."""
 
 
 class OperationNode:
@@ -39,7 +41,7 @@ class OperationNode:
         """Slots and the new file's name, then parameters; those that workflows have not stored yet stand last."""
         operation, added = cls.operation, cls.operation.spec.added
         target, fields = operation.target(), {f.name: inputs.of_field(f, f.default) for f in operation.fields()}
-        required = {input_name(slot): _slot_input(slot) for slot in operation.slots()}
+        required = {name: made for slot in operation.slots() for name, made in _slot_inputs(slot).items()}
         overwrite: dict[str, inputs.Input] = {}
         if target is not None and target.kind not in IN_MEMORY:
             text = f"Name of the new file in the first {host.FOLDERS[target.kind]} folder, sub-folder/name too"
@@ -57,21 +59,19 @@ class OperationNode:
         if cls.operation.spec.volatile:
             return ALWAYS
         slots = cls.operation.slots()
-        return files_state(
-            lambda: [p for s in slots for p in _slot_files(s, given.get(input_name(s)))], cls.step(given)
-        )
+        return files_state(lambda: [p for s in slots for p in _slot_files(s, _slot_given(s, given))], cls.step(given))
 
     @classmethod
     def step(cls, given: dict[str, Any]) -> str:
         """What tells one use of this node from another: the name of what it writes, or of its input."""
-        names = ("filename", *(input_name(slot) for slot in cls.operation.slots()))
+        names = ("filename", *(name for slot in cls.operation.slots() for name in input_names(slot)))
         return " ".join([cls.__name__, *(value for name in names if isinstance(value := given.get(name), str))])
 
     def run(self, **given: Any) -> Any:
         """Run the operation; raises what it raises."""
         operation = self.operation
         values: dict[str, Value] = {f.name: given[f.name] for f in operation.fields() if f.name in given}
-        chosen: dict[str, Any] = {slot.name: _slot_value(slot, given[input_name(slot)]) for slot in operation.slots()}
+        chosen: dict[str, Any] = {slot.name: _slot_value(slot, _slot_given(slot, given)) for slot in operation.slots()}
         job = Job(host.HOOKS, consent=operation.spec.is_agreed(given), overwrite=bool(given.get("overwrite")))
         target = operation.target()
         if target is not None and target.kind in IN_MEMORY:
@@ -87,6 +87,26 @@ class OperationNode:
 def input_name(slot: Slot) -> str:
     """Name of a slot's input."""
     return slot.name if slot.live else NAMES.get(slot.kind, slot.name)
+
+
+def input_names(slot: Slot) -> tuple[str, ...]:
+    """Names of a slot's inputs."""
+    return SEVERAL if slot.kind == "checkpoints" else (input_name(slot),)
+
+
+def _slot_given(slot: Slot, given: dict[str, Any]) -> Any:
+    """What the graph holds for a slot."""
+    if slot.kind == "checkpoints":
+        return [given[name] for name in SEVERAL if given.get(name, NOTHING) != NOTHING]
+    return given.get(input_name(slot))
+
+
+def _slot_inputs(slot: Slot) -> dict[str, inputs.Input]:
+    """The widgets or sockets of a slot."""
+    if slot.kind != "checkpoints":
+        return {input_name(slot): _slot_input(slot)}
+    files = host.paths().get_filename_list(host.FOLDERS["checkpoint"])
+    return {name: inputs.choice([NOTHING, *files], slot.help) for name in SEVERAL}
 
 
 def _slot_input(slot: Slot) -> inputs.Input:
@@ -109,7 +129,7 @@ def _slot_input(slot: Slot) -> inputs.Input:
             return "POSE_KEYPOINT", {"tooltip": slot.help}
         case "loras":
             return inputs.text("", f"{slot.help}, as tags: <lora:a:0.8> <lora:b:0.5:1>", multiline=True)
-        case "text" | "file":
+        case "text" | "file" | "checkpoints":
             return inputs.text("", slot.help, multiline=True)
 
 
@@ -130,6 +150,8 @@ def _slot_value(slot: Slot, given: Any) -> Any:
             from ..core.poses.reading import parse_poses
 
             return parse_poses(given)._replace(is_list=True)
+        case "checkpoints":
+            return tuple(host.require_file("checkpoint", name) for name in given)
         case "loras":
             from ..adapters.prompts.lora_requests import weighted_loras
 
@@ -147,6 +169,8 @@ def _slot_files(slot: Slot, given: Any) -> list[Path]:
             return listed_file(slot.kind, given)
         case "embedding" if isinstance(given, str):
             return [embedding_library().find(given)]
+        case "checkpoints":
+            return [path for name in given for path in listed_file("checkpoint", name)]
         case "loras":
             from ..adapters.prompts.lora_requests import list_tagged_files
 

@@ -134,7 +134,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def command(self) -> str:
         """Words of its command."""
-        return self.id.replace(".", " ")
+        return self.id.replace(".", " ").replace("_", "-")
 
 
 I = TypeVar("I", bound=Inputs)  # noqa: E741 - beside P, as everywhere for inputs and parameters
@@ -177,6 +177,11 @@ class Operation(Declaration[P], ABC, Generic[I, P]):
     def target(cls) -> Target | None:
         """Describe what is written."""
         return target_of(cls.inputs_type)
+
+    @classmethod
+    def details(cls) -> dict[str, tuple[tuple[str, str], ...]]:
+        """Tables that its help ends with: title → rows of a name and what it means."""
+        return {}
 
     @classmethod
     def summary(cls) -> str:

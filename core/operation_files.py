@@ -55,16 +55,19 @@ def read_inputs(operation: type[Operation[Any, Any]], inputs: dict[str, Any]) ->
 
 def find_new_file(
     operation: type[Operation[Any, Any]], name: str, values: dict[str, Value], job: Job, source: str
-) -> Path:
+) -> Path | None:
     """Where the new file of an operation goes in a host that asks for a name: into the first folder of its kind.
 
-    source: name of the input, for operations that may do without another name. Raises BadParameter for a name that is
-    none, WriteFailed for a file that is there and may not be replaced.
+    None where no name is given and nothing need be written. source: name of the input, for operations that may do
+    without another name. Raises BadParameter for a name that is none, WriteFailed for a file that is there and may not
+    be replaced.
     """
     target = operation.target()
     if target is None:
         raise TypeError(f"{operation.spec.id} writes nothing")
     suffix, name = operation().suffix(operation.params(**values)), str(name).strip()
+    if not name and target.optional:
+        return None
     if not name and target.name_optional:
         name = source.rpartition(".")[0]
     file = check_relative_name(f"{name.removesuffix(suffix)}{suffix}" if name else name)

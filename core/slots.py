@@ -17,7 +17,7 @@ import msgspec
 if TYPE_CHECKING:
     from .hooks import FileKind
 
-SlotKind = Literal["lora", "loras", "checkpoint", "embedding", "poses", "text", "weights", "file"]
+SlotKind = Literal["lora", "loras", "checkpoint", "checkpoints", "embedding", "poses", "text", "weights", "file"]
 """What a slot takes. Each host maps a kind to what means the same there: a checkpoint is a file or a loaded model,
 poses are a JSON file or a list in memory, several LoRAs with strengths are files with options or tags in a text."""
 Repeat = Literal["one", "each", "all"]
@@ -39,7 +39,8 @@ class Target(msgspec.Struct, frozen=True):
     """What an operation writes, or gives back where the host keeps such things in memory.
 
     suffix: of the file; empty for a folder. last: on a command line it is the last argument in place of an option.
-    name_optional: a host that asks for a name may be given none, which means that of the input.
+    name_optional: a host that asks for a name may be given none, which means that of the input. optional: the operation
+    may be run without writing.
     """
 
     kind: FileKind
@@ -47,6 +48,7 @@ class Target(msgspec.Struct, frozen=True):
     suffix: str = ".safetensors"
     last: bool = False
     name_optional: bool = False
+    optional: bool = False
     name: str = ""
 
 
@@ -60,10 +62,16 @@ def slot(kind: SlotKind, text: str, *, repeat: Repeat = "one", live: bool = Fals
 
 
 def target(
-    kind: FileKind, text: str, *, suffix: str = ".safetensors", last: bool = False, name_optional: bool = False
+    kind: FileKind,
+    text: str,
+    *,
+    suffix: str = ".safetensors",
+    last: bool = False,
+    name_optional: bool = False,
+    optional: bool = False,
 ) -> Target:
     """Declare what is written; text is its help."""
-    return Target(kind, text, suffix, last, name_optional)
+    return Target(kind, text, suffix, last, name_optional, optional)
 
 
 @cache

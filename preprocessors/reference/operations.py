@@ -20,6 +20,7 @@ KINDS = {
     "lora": "LoRA file",
     "loras": "LoRA files with strengths: --strength, --te-strength, --blocks; in ComfyUI tags in a text",
     "checkpoint": "checkpoint file",
+    "checkpoints": "checkpoint files, in order; in ComfyUI one list for each",
     "embedding": "embedding file",
     "poses": "OpenPose JSON; in ComfyUI POSE_KEYPOINT",
     "text": "text",
@@ -60,6 +61,8 @@ def _page(operation: OperationType) -> Iterator[str]:
     yield ""
     rows = [field_row(field) for field in operation.fields()]
     yield from ["| parameter | default | values | meaning |", "|---|---|---|---|", *rows, ""] if rows else ()
+    for title, details in operation.details().items():
+        yield from [f"{title}:\n", *(f"* `{name}`: {text}" for name, text in details), ""]
 
 
 def _kind(slot: Slot) -> str:

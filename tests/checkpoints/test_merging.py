@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 LAYER = f"{UNET}input_blocks.0.0.weight"
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UNDERDRAWING_CACHE", str(tmp_path / "cache"))
-
-
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, Path]:
     return {name: save(tmp_path / f"{name}.safetensors", tiny(seed)) for seed, name in enumerate("abc")}

@@ -62,12 +62,18 @@ def inputs(folder: Path) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
         (WeightedLora(folder / "a.safetensors"), WeightedLora(folder / "b.safetensors")),
     )
     files = {"tuned": folder / "new.safetensors", "base": folder / "base.safetensors"}
+    one = {"checkpoint": folder / "base.safetensors", "output": out}
+    save_file({"decoder.conv_in.weight": torch.ones(4, 4, 3, 3)}, folder / "vae.safetensors")
     return {
         "lora.bake": ({"checkpoint": folder / "base.safetensors", "loras": both, "output": out}, {}),
         "lora.extract": ({**files, "output": out}, {"rank": 2}),
         "lora.merge": ({"loras": both, "output": out}, {"rank": 2}),
         "lora.resize": ({"lora": folder / "a.safetensors", "output": out}, {"rank": 1}),
         "lora.convert": ({"lora": folder / "a.safetensors", "output": out}, {"naming": "diffusers"}),
+        "checkpoint.merge": ({"checkpoints": tuple(files.values()), "output": out}, {}),
+        "checkpoint.convert": (one, {"dtype": "fp16"}),
+        "checkpoint.prune": (one, {}),
+        "checkpoint.bake_vae": ({**one, "vae": folder / "vae.safetensors"}, {}),
     }
 
 
@@ -75,7 +81,13 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-@pytest.mark.parametrize("name", ["lora.bake", "lora.extract", "lora.merge", "lora.resize", "lora.convert"])
+NAMES = (
+    *("lora.bake", "lora.extract", "lora.merge", "lora.resize", "lora.convert"),
+    *("checkpoint.merge", "checkpoint.convert", "checkpoint.prune", "checkpoint.bake_vae"),
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_cancelled_runs_leave_nothing(name: str, tmp_path: Path) -> None:
     given, values = inputs(tmp_path / "files")[name]
     before = tree(tmp_path)
@@ -96,4 +108,4 @@ def test_cancelled_runs_leave_nothing(name: str, tmp_path: Path) -> None:
 
 def test_every_operation_that_writes_a_file_itself_is_tried_here() -> None:
     written = {o.spec.id for o in operations() if (t := o.target()) is not None and t.kind in ("lora", "checkpoint")}
-    assert written == {"lora.bake", "lora.extract", "lora.merge", "lora.resize", "lora.convert"}
+    assert written == set(NAMES)

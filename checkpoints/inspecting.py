@@ -1,0 +1,115 @@
+"""What a checkpoint holds, from its header and its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from ..core.command_name import quote
+from ..core.operation import Report
+from ..core.regular_files import open_regular_file
+from ..core.tensor_files.safetensors_io import read_header
+from ..core.tensor_files.torch_files import PICKLED
+from .blocks import find_block
+from .families import find_family
+from .graph import Graph, find_dtype_of
+from .keys import EMA, find_part
+from .metadata import A1111_MODELS, A1111_RECIPE, hash_legacy, read_recipe_of
+from .recipe import Load, Recipe, encode_recipe, hash_recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from .recipe import Node
+
+_PIECE = 1 << 20
+
+
+def inspect_checkpoint(path: Path, progress: Callable[[int, int], None]) -> Report:
+    """Family, dtype, parts, blocks, hashes and recipe of a file. Raises BadWeights, UnsafeFile."""
+    recipe = Recipe(node=Load(path=str(path)))
+    with ExitStack() as stack:
+        graph = Graph(recipe, stack, {}, {})
+        values = graph.build(recipe.node)
+        family = find_family(values.entries, values.metadata)
+        source = values.find_source(next(iter(values.entries)))
+        every = source[0].reader.entries if source else values.entries
+        parts = Counter(find_part(key) or "other" for key in every)
+        blocks = Counter(find_block(key, family) for key in values.entries)
+        node, metadata = read_recipe_of(values.metadata), dict(values.metadata)
+        data: dict[str, Any] = {
+            "file": str(path),
+            "family": family.id,
+            "variant": family.variant,
+            "dtype": find_dtype_of(values),
+            "keys": len(every),
+            "parameters": sum(entry.numel for entry in values.entries.values()),
+            "parts": dict(parts),
+            "blocks": dict(sorted(blocks.items())),
+            "ema": any(key.startswith(EMA) for key in every),
+        }
+    hashes = hash_checkpoint(path, progress)
+    command = _write_command(node) if node is not None else None
+    ancestry = _read_json(metadata.get(A1111_MODELS, ""))
+    data |= {
+        **hashes,
+        "recipe": json.loads(encode_recipe(node)) if node is not None else None,
+        "recipe_sha256": hash_recipe(node) if node is not None else None,
+        "command": command,
+        "a1111_recipe": _read_json(metadata.get(A1111_RECIPE, "")),
+        "ancestry": ancestry,
+        "thumbnail": "modelspec.thumbnail" in metadata,
+        "metadata": {key: value for key, value in metadata.items() if len(value) <= 1000},
+    }
+    return Report(text=_describe(data, family.title), data=data)
+
+
+def hash_checkpoint(path: Path, progress: Callable[[int, int], None]) -> dict[str, str]:
+    """sha256, its first 10 digits, A1111's old hash, and that of the tensors alone, in one pass. Raises OSError."""
+    whole, tensors, done = hashlib.sha256(), hashlib.sha256(), 0
+    begin = 0 if path.suffix.lower() in PICKLED else read_header(path).data
+    size = path.stat().st_size
+    with open_regular_file(path) as stream:
+        while piece := stream.read(_PIECE if done >= begin else begin):
+            whole.update(piece)
+            if done >= begin:
+                tensors.update(piece)
+            done += len(piece)
+            progress(done, size)
+    digest = whole.hexdigest()
+    return {
+        "sha256": digest,
+        "short_hash": digest[:10],
+        "old_hash": hash_legacy(path),
+        **({"tensors_sha256": tensors.hexdigest()} if begin else {}),
+    }
+
+
+def _write_command(node: Node) -> str:
+    """A command that makes the file again, in the folder of its inputs."""
+    return f"underdrawing checkpoint merge --recipe {quote([encode_recipe(node)])} -o OUT.safetensors"
+
+
+def _read_json(text: str) -> Any:
+    try:
+        return json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _describe(data: dict[str, Any], title: str) -> str:
+    parts = ", ".join(f"{count} {part}" for part, count in data["parts"].items())
+    lines = [
+        f"{data['file']}: {title}, {data['dtype']}, {data['keys']} keys ({parts}), {data['parameters']} parameters",
+        f"  sha256 {data['sha256']} (short {data['short_hash']}, old {data['old_hash']})",
+    ]
+    if data["command"]:
+        lines.append(f"  made by: {data['command']}")
+    if data["ancestry"]:
+        names = ", ".join(str(one.get("name")) for one in data["ancestry"].values() if isinstance(one, dict))
+        lines.append(f"  from: {names}")
+    return "\n".join(lines)

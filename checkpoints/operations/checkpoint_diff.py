@@ -1,0 +1,38 @@
+"""Compare two checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from ...core.errors import BadParameter
+from ...core.operation import Inputs, Job, Operation, Report, Spec, slot
+from ...core.params import Params, about
+
+
+class DiffInputs(Inputs, frozen=True):
+    """Two files."""
+
+    checkpoints: Annotated[tuple[Path, ...], slot("checkpoints", "Two checkpoints, A and B", repeat="all")]
+
+
+class DiffParams(Params, frozen=True):
+    """What is written besides."""
+
+    chart: Annotated[str, about("PNG file for a chart of the differences by block; empty: none")] = ""
+
+
+class CheckpointDiff(Operation[DiffInputs, DiffParams]):
+    """Compare two checkpoints by block: keys that only one has, equal weights, and how far the others are apart."""
+
+    spec = Spec(id="checkpoint.diff", title="Compare checkpoints")
+
+    def run(self, inputs: DiffInputs, params: DiffParams, job: Job) -> Report:
+        """Read both. Raises BadParameter, BadWeights, UnsafeFile, WriteFailed."""
+        from ..comparing import compare_checkpoints
+
+        if len(inputs.checkpoints) != 2:
+            what = f"{len(inputs.checkpoints)} checkpoints were given"
+            raise BadParameter(what, where="checkpoints", fix="give two to compare")
+        with job.progress("compare", unit="bytes") as progress:
+            return compare_checkpoints(*inputs.checkpoints, chart=params.chart, progress=progress)

@@ -1,0 +1,28 @@
+"""Say what checkpoints hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from ...core.operation import Inputs, Job, Operation, Report, Spec, slot
+from ...core.params import Params
+
+
+class InspectInputs(Inputs, frozen=True):
+    """One file."""
+
+    checkpoint: Annotated[Path, slot("checkpoint", "Checkpoint, a .safetensors or .ckpt file", repeat="each")]
+
+
+class CheckpointInspect(Operation[InspectInputs, Params]):
+    """Say what checkpoints hold: family, dtypes, parts, blocks, hashes, and the recipe of a merge with its ancestry."""
+
+    spec = Spec(id="checkpoint.inspect", title="Inspect checkpoint")
+
+    def run(self, inputs: InspectInputs, params: Params, job: Job) -> Report:
+        """Read the header, and hash the file. Raises BadWeights, UnsafeFile."""
+        from ..inspecting import inspect_checkpoint
+
+        with job.progress("hash") as progress:
+            return inspect_checkpoint(inputs.checkpoint, progress)

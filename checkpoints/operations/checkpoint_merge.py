@@ -1,0 +1,147 @@
+"""Merge checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+from ...core.errors import BadParameter
+from ...core.operation import Inputs, Job, Operation, Report, Spec, slot, target
+from ...core.params import Params, about, items
+from ..method_registry import describe_method, make_fields_struct, methods, pick_params
+from ._fields import Arithmetic, DType, Vae
+
+if TYPE_CHECKING:
+    from ..recipe import Node, Recipe
+
+    MethodFields = Params
+else:
+    MethodFields = make_fields_struct(Params)
+
+
+class MergeInputs(Inputs, frozen=True):
+    """Checkpoints, or a recipe among the parameters."""
+
+    checkpoints: Annotated[
+        tuple[Path, ...],
+        slot("checkpoints", "Checkpoints A, B, C, ... in order; none with a recipe", repeat="all", optional=True),
+    ] = ()
+    output: Annotated[
+        Path | None, target("checkpoint", "New checkpoint, a .safetensors file; not with a dry run", optional=True)
+    ] = None
+
+
+class MergeParams(MethodFields, frozen=True, kw_only=True):
+    """The method and the parameters of all methods, then what else belongs to the result."""
+
+    blocks: Annotated[
+        str, about("Weights in place of alpha, block by block: 12, 17, 20, 21, 26 or 61 numbers, a preset, IN04-OUT05")
+    ] = ""
+    beta_blocks: Annotated[str, about("The same in place of beta")] = ""
+    elements: Annotated[
+        str, about("Rules BLOCKS:WORDS:WEIGHT that come before blocks, such as IN05-OUT05:attn:0.5")
+    ] = ""
+    presets: Annotated[str, about("File of block weight presets: a name, a tab, numbers with commas")] = ""
+    vae: Annotated[Vae, about("VAE of the result: that of A, or merged as the rest")] = "keep"
+    lora: Annotated[
+        str, about("LoRA file that is baked into A first, as FILE or FILE:STRENGTH; of several one a line", many=True)
+    ] = ""
+    dtype: Annotated[DType, about("dtype of the new checkpoint's weights; auto: as A stores them")] = "auto"
+    arithmetic: Annotated[
+        Arithmetic,
+        about("exact: float32, rounded once; a1111: in the files' dtype and with the VAE, as A1111's merger"),
+    ] = "exact"
+    recipe: Annotated[str, about("Recipe in place of checkpoints and a method: a JSON file, or the JSON itself")] = ""
+    allow_damaged: Annotated[bool, about("Write values that are NaN or infinite too")] = False
+    dry_run: Annotated[bool, about("Check everything and say what would be written, but write nothing")] = False
+
+
+class CheckpointMerge(Operation[MergeInputs, MergeParams]):
+    """Merge checkpoints of any model, key by key, in one pass and little memory.
+
+    Everything is computed in float32 and rounded once. What is no weight (schedulers, scalars) and the VAE stay as
+    checkpoint A has them. The result's metadata holds the recipe it can be made again by.
+    """
+
+    spec = Spec(id="checkpoint.merge", title="Merge checkpoints")
+
+    @classmethod
+    def details(cls) -> dict[str, tuple[tuple[str, str], ...]]:
+        """The methods with their formulas."""
+        return {"Methods": tuple((method.spec.id, describe_method(method)) for method in methods())}
+
+    def run(self, inputs: MergeInputs, params: MergeParams, job: Job) -> Report:
+        """Merge and write. Raises BadParameter, BadWeights, UnsafeFile, WriteFailed."""
+        from ...core.regular_files import read_text_file
+        from ..blocks import read_presets
+        from ..merging import plan_recipe, run_recipe
+
+        recipe, notes = choose_recipe(inputs.checkpoints, params)
+        presets = read_presets(read_text_file(params.presets)) if params.presets else {}
+        with job.progress("merge", unit="bytes") as progress:
+            if params.dry_run:
+                report = plan_recipe(recipe, presets, progress)
+            elif inputs.output is None:
+                raise BadParameter("a merge needs a file to write", where="output", fix="give -o OUT, or --dry-run")
+            else:
+                report = run_recipe(recipe, inputs.output, progress, presets, allow_damaged=params.allow_damaged)
+        return msgspec.structs.replace(report, notes=(*notes, *report.notes))
+
+
+def choose_recipe(checkpoints: tuple[Path, ...], params: MergeParams) -> tuple[Recipe, list[str]]:
+    """The recipe that inputs and parameters stand for, and notes. Raises BadParameter."""
+    from ..recipe import Cast, Recipe, make_recipe
+
+    notes = list[str]()
+    if params.recipe:
+        if checkpoints:
+            raise BadParameter("a recipe names its own checkpoints", where="recipe", fix="leave the others out")
+        recipe = make_recipe(params.recipe)
+    else:
+        node, notes = _make_node(checkpoints, params)
+        recipe = Recipe(node=node)
+    if params.dtype != "auto":
+        recipe = Recipe(node=Cast(input=recipe.node, dtype=params.dtype), folder=recipe.folder)
+    return recipe, notes
+
+
+def _make_node(checkpoints: tuple[Path, ...], params: MergeParams) -> tuple[Node, list[str]]:
+    from ..recipe import Adapt, Apply, Load
+
+    values: dict[str, Any] = msgspec.structs.asdict(params)
+    method = methods()[values["method"]]
+    names = {field.name for other in methods() for field in other.fields()}
+    defaults = msgspec.structs.asdict(type(params)())
+    chosen, others = pick_params(method, {n: values[n] for n in names}, {n: defaults[n] for n in names})
+    notes = [f"{method.spec.id} has no {name}; it was left out" for name in sorted(others)]
+    if not checkpoints:
+        raise BadParameter("no checkpoints were given", where="checkpoints", fix="give them in order, or a recipe")
+    nodes: list[Node] = [Load(path=str(path)) for path in checkpoints]
+    if loras := _parse_loras(params.lora):
+        nodes[0] = Adapt(input=Load(path=str(checkpoints[0])), loras=loras)
+    node = Apply(
+        method=method.spec.id,
+        inputs=tuple(nodes),
+        params=chosen,
+        blocks=params.blocks,
+        beta_blocks=params.beta_blocks,
+        elements=params.elements,
+        vae=params.vae,
+        arithmetic=params.arithmetic,
+    )
+    return node, notes
+
+
+def _parse_loras(text: str) -> tuple[Any, ...]:
+    from ..recipe import Lora
+
+    found: list[Lora] = []
+    for item in items(text.replace(" ", "\0")):
+        path, colon, strength = item.replace("\0", " ").rpartition(":")
+        try:
+            found.append(Lora(path=path, unet=float(strength)) if colon else Lora(path=strength))
+        except ValueError:
+            found.append(Lora(path=item.replace("\0", " ")))
+    return tuple(found)
