@@ -23,7 +23,7 @@ def _advance(x: Tensor, denoised: Tensor, sigma: Tensor, sigma_next: Tensor) -> 
 
 
 def _halve(sigma: Tensor, sigma_next: Tensor) -> Tensor:
-    """Half way in time; rounded as in k-diffusion, because times on a Brownian path are told apart by millionths."""
+    """Half way in time; rounded as in k-diffusion, because a Brownian path knows millionths."""
     start, end = sigma.log().neg(), sigma_next.log().neg()
     return (start + (end - start) * 0.5).neg().exp()
 
