@@ -30,7 +30,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """One run. sigmas: float32, descending. entry: the sigma that pictures are noised to before the first step.
 
     span: lowest and highest sigma of the whole schedule, the ends of the Brownian path. whole: not image to image.
-    steps: as asked for, which prompts that change by step are timed by.
+    steps: as asked for, which prompts that change by step are timed by. announced: those that A1111's ControlNets
+    take their shares of.
     """
 
     choice: Choice
@@ -40,6 +41,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     source: ModelSigmas
     steps: int
     whole: bool = True
+    announced: int = 0
 
     @property
     def count(self) -> int:
@@ -90,20 +92,21 @@ def plan_steps(
         return _plan_own_steps(choice, steps, source, total, None if strength is None else total - skip - 1)
     sigmas = make_sigmas(choice, max(total, 1), source)
     # ComfyUI counts from the end, as schedules may hold another number of sigmas than was asked for
-    kept = sigmas[-(steps + 1) :] if rule == "comfyui" and skip else sigmas[skip:]
+    used = sigmas[-(steps + 1) :] if rule == "comfyui" and skip else sigmas[skip:]
     if total < 1:
-        kept = sigmas[-1:]
-    spanned = sigmas if choice.host == "a1111" else kept
+        used = sigmas[-1:]
+    spanned = sigmas if choice.host == "a1111" else used
     positive = spanned[spanned > 0]
     span = (float(positive.min()), float(positive.max())) if len(positive) else (0.0, 0.0)
     return Plan(
         choice=choice,
-        sigmas=kept,
-        entry=float(kept[0]),
+        sigmas=used,
+        entry=float(used[0]),
         span=span,
         source=source,
         steps=steps,
         whole=strength is None,
+        announced=steps if strength is None else len(used) - 1,
     )
 
 
@@ -123,7 +126,7 @@ def _reaches(sigma: float, highest: float) -> bool:
     return sigma > highest or math.isclose(sigma, highest, rel_tol=1e-5)
 
 
-def _plan_own_steps(choice: Choice, asked: int, source: ModelSigmas, total: int, encoded: int | None) -> Plan:
+def _plan_own_steps(choice: Choice, steps: int, source: ModelSigmas, total: int, encoded: int | None) -> Plan:
     """A1111's DDIM, PLMS and UniPC: every (1000 // steps)-th step of training, from step 1.
 
     encoded: how many steps of an image to image run are taken. DDIM and PLMS make one call fewer than there are steps
@@ -144,8 +147,9 @@ def _plan_own_steps(choice: Choice, asked: int, source: ModelSigmas, total: int,
         entry=entry if encoded is not None else float(sigmas[0]),
         span=(float(sigmas[-1]), float(sigmas[0])),
         source=source,
-        steps=asked,
+        steps=steps,
         whole=encoded is None,
+        announced=steps if encoded is None else encoded + 1,
     )
 
 
