@@ -1,0 +1,100 @@
+"""From noise to latents of pictures: the whole loop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from ...core.errors import BadParameter
+from ..sampling.noise import Noise
+from ..sampling.sampler import sample
+from .controls import Controls
+from .guidance import Denoiser
+from .masks import INPAINTING_CHANNELS, Blend, make_empty_condition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
+
+    from ..models.model import Model
+    from ..sampling.plan import Plan
+    from ..sampling.run import SamplerOptions, StepReport
+    from .units import ControlUnit, PromptPlan
+
+
+@torch.no_grad()
+def denoise_latents(
+    model: Model,
+    plan: Plan,
+    noise: Noise,
+    positive: PromptPlan,
+    negative: PromptPlan,
+    *,
+    cfg: float = 7.0,
+    start: Tensor | None = None,
+    controls: Sequence[ControlUnit] = (),
+    mask: Tensor | None = None,
+    inpaint: Tensor | None = None,
+    options: SamplerOptions | None = None,
+    callback: Callable[[StepReport], None] | None = None,
+) -> Tensor:
+    """Latents float32 [B, C, h, w] of as many pictures as noise has seeds, drawn one after the other.
+
+    So a picture is the same bytes alone and in a batch, whatever kernels a machine uses; a batch costs as much as its
+    pictures.
+
+    start: latents of image to image, [1 or B, C, h, w]. mask: [1 or B, 1, h, w], 1 where they are painted anew.
+    inpaint: of models for inpainting, [1 or B, 5, h, w] as `make_inpaint_condition` makes it. callback: sees every step
+    of every picture and may stop the run by raising. Raises BadWeights where the model answers NaN.
+    """
+    device = model.placement.device
+    if mask is not None and start is None:
+        raise BadParameter("a mask needs a picture to start from", where="mask", fix="give the picture, too")
+    found: list[Tensor] = []
+    for index in range(len(noise.seeds)):
+        own = noise.select(index)
+        initial = own.initial().to(device)
+        first = None if start is None else _pick(start, index).to(initial)
+        blend = None
+        if mask is not None and first is not None:
+            blend = Blend(plan, _pick(mask, index), first, _draw_mask_noise(plan, own, initial))
+        units = Controls(controls, plan, index)
+        beside = _find_inpaint(model, inpaint, index, initial)
+        prompts = (positive, negative)
+        denoiser = Denoiser(model, plan, prompts, units, cfg=cfg, index=index, blend=blend, inpaint=beside)
+        with units.hold():
+            watch = _watch_both(denoiser, callback)
+            latents = sample(plan, denoiser, plan.enter(initial, first), own, options=options, callback=watch)
+        latents = plan.leave(latents)
+        found.append(latents if blend is None else blend.finish(latents))
+    return torch.cat(found)
+
+
+def _pick(batch: Tensor, index: int) -> Tensor:
+    return batch[min(index, len(batch) - 1)][None]
+
+
+def _watch_both(denoiser: Denoiser, callback: Callable[[StepReport], None] | None) -> Callable[[StepReport], None]:
+    def watch(report: StepReport) -> None:
+        denoiser.watch(report)
+        if callback is not None:
+            callback(report)
+
+    return watch
+
+
+def _draw_mask_noise(plan: Plan, noise: Noise, initial: Tensor) -> Tensor:
+    """Noise that ComfyUI puts over what stays: the initial one, with its DDIM that of the next seed."""
+    if plan.choice.host != "comfyui" or plan.choice.sampler != "ddim":
+        return initial
+    return Noise([seed + 1 for seed in noise.seeds], noise.shape, source=noise.source).initial().to(initial)
+
+
+def _find_inpaint(model: Model, inpaint: Tensor | None, index: int, initial: Tensor) -> Tensor | None:
+    if model.channels != INPAINTING_CHANNELS:
+        return None
+    if inpaint is None:
+        return make_empty_condition(model, *initial.shape[-2:])
+    return _pick(inpaint, index)
