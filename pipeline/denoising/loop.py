@@ -49,27 +49,31 @@ def denoise_latents(
     inpaint: of models for inpainting, [1 or B, 5, h, w] as `make_inpaint_condition` makes it. callback: sees every step
     of every picture and may stop the run by raising. Raises BadWeights where the model answers NaN.
     """
-    device = model.placement.device
-    if mask is not None and start is None:
-        raise BadParameter("a mask needs a picture to start from", where="mask", fix="give the picture, too")
     found: list[Tensor] = []
     for index in range(len(noise.seeds)):
         own = noise.select(index)
-        initial = own.initial().to(device)
+        initial = own.initial().to(model.placement.device)
         first = None if start is None else _pick(start, index).to(initial)
-        blend = None
-        if mask is not None and first is not None:
-            blend = Blend(plan, _pick(mask, index), first, _draw_mask_noise(plan, own, initial))
-        units = Controls(controls, plan, index)
+        blend = None if mask is None else _make_blend(plan, own, initial, first, _pick(mask, index))
         beside = _find_inpaint(model, inpaint, index, initial)
-        prompts = (positive, negative)
+        units, prompts = Controls(controls, plan, index), (positive, negative)
         denoiser = Denoiser(model, plan, prompts, units, cfg=cfg, index=index, blend=blend, inpaint=beside)
+        watch = _watch_both(denoiser, callback)
         with units.hold():
-            watch = _watch_both(denoiser, callback)
             latents = sample(plan, denoiser, plan.enter(initial, first), own, options=options, callback=watch)
         latents = plan.leave(latents)
         found.append(latents if blend is None else blend.finish(latents))
     return torch.cat(found)
+
+
+def _make_blend(plan: Plan, noise: Noise, initial: Tensor, start: Tensor | None, mask: Tensor) -> Blend:
+    if start is None:
+        raise BadParameter("a mask needs a picture to start from", where="mask", fix="give the picture, too")
+    if plan.choice.host == "comfyui" and plan.choice.sampler == "ddim":
+        # ComfyUI puts the noise of the next seed over what stays
+        other = Noise([seed + 1 for seed in noise.seeds], noise.shape, source=noise.source)
+        initial = other.initial().to(initial)
+    return Blend(plan, mask, start, initial)
 
 
 def _pick(batch: Tensor, index: int) -> Tensor:
@@ -83,13 +87,6 @@ def _watch_both(denoiser: Denoiser, callback: Callable[[StepReport], None] | Non
             callback(report)
 
     return watch
-
-
-def _draw_mask_noise(plan: Plan, noise: Noise, initial: Tensor) -> Tensor:
-    """Noise that ComfyUI puts over what stays: the initial one, with its DDIM that of the next seed."""
-    if plan.choice.host != "comfyui" or plan.choice.sampler != "ddim":
-        return initial
-    return Noise([seed + 1 for seed in noise.seeds], noise.shape, source=noise.source).initial().to(initial)
 
 
 def _find_inpaint(model: Model, inpaint: Tensor | None, index: int, initial: Tensor) -> Tensor | None:
