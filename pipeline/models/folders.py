@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...adapters.modules.parts import TEXT_ENCODER_2, UNET
 from ...adapters.modules.targets import Slot
 from ...core.errors import BadWeights
 from .assembly import list_names
-from .libraries import find_class
+from .libraries import TEXT_CONFIG, select_arguments
 from .naming.text import name_text_keys
 from .naming.vae import name_vae_keys
 from .parts import ENCODERS, TITLES, VAE, Networks, build_text_encoder, build_unet, build_vae, find_family, place_vae
@@ -78,34 +77,26 @@ def open_network(folder: Path, notes: list[str]) -> Any:
     return open_weights(files.paths, str(folder))
 
 
-def read_config(folder: Path, kind: str, library: str = "diffusers") -> dict[str, Any]:
-    """Arguments of a class from a folder's config.json. Raises BadWeights for that of another class."""
+def read_config(folder: Path, kind: str) -> dict[str, Any]:
+    """Arguments of a class of diffusers from a folder's config.json. Raises BadWeights for that of another class."""
     config = read_json(folder / CONFIG)
     named = config.get("_class_name", kind)
     if named != kind:
         what = f"is a {named}, a {kind} is needed"
         raise BadWeights(what, where=str(folder), fix="choose a model of SD1, SD2 or SDXL")
-    known = inspect.signature(find_class(f"{library}.{kind}").__init__).parameters
-    return {name: value for name, value in config.items() if name in known and not name.startswith("_")}
+    return select_arguments(config, f"diffusers.{kind}")
 
 
 def _read_encoder(folder: Path, part: str, family: Family, placement: Placement, notes: list[str]) -> Any:
     if not (folder / part).is_dir():
         what = f"holds the UNet of {TITLES[family]} and no {part.replace('_', ' ')}"
         raise BadWeights(what, where=str(folder), fix="download the whole folder again")
-    config = read_json(folder / part / CONFIG)
-    own = {name: value for name, value in config.items() if name in _list_text_settings()}
+    own = select_arguments(read_json(folder / part / CONFIG), TEXT_CONFIG)
     with open_network(folder / part, notes) as weights:
         slots = name_text_keys(weights.shapes)
         encoder, used = build_text_encoder(slots, weights, part, family, placement, **own)
         notes += _note_unused(weights, used, part)
     return encoder
-
-
-def _list_text_settings() -> set[str]:
-    numbers = {"vocab_size", "hidden_size", "intermediate_size", "projection_dim", "num_hidden_layers"}
-    tokens = {"bos_token_id", "eos_token_id", "pad_token_id", "max_position_embeddings"}
-    return numbers | tokens | {"num_attention_heads", "hidden_act", "layer_norm_eps"}
 
 
 def _check_pipeline(folder: Path) -> None:

@@ -13,6 +13,7 @@ from ...core.errors import BadWeights
 from .assembly import list_names, measure_slots
 from .configurations import SCALING_FACTORS
 from .kinds import build_kind_error
+from .libraries import TEXT_CONFIG, select_arguments
 from .naming.text import name_text_keys
 from .naming.unet import name_averaged_keys, name_unet_keys
 from .naming.vae import name_vae_keys
@@ -31,7 +32,12 @@ CONFIGURATIONS = "underdrawing_configurations"
 """Key of a file's metadata: arguments of each network as JSON, for models whose shapes do not say them."""
 _PREFIXES = {**list_prefixes("checkpoint"), "first_stage_model.": VAE, "vae.": VAE}
 _NAMERS = {UNET: name_unet_keys, VAE: name_vae_keys, TEXT_ENCODER: name_text_keys, TEXT_ENCODER_2: name_text_keys}
-_AVERAGED = "model_ema."
+_CLASSES = {
+    UNET: "diffusers.UNet2DConditionModel",
+    VAE: "diffusers.AutoencoderKL",
+    TEXT_ENCODER: TEXT_CONFIG,
+    TEXT_ENCODER_2: TEXT_CONFIG,
+}
 _LEFTOVERS = {
     "model_ema.": "averages of the training",
     "optimizer": "the state of the training",
@@ -163,4 +169,4 @@ def _read_configurations(weights: Weights) -> dict[str, dict[str, Any]]:
         content = json.loads(told)
     except ValueError as error:
         raise BadWeights(f"has a damaged {CONFIGURATIONS} ({error})", where=weights.where) from error
-    return {str(part): dict(config) for part, config in content.items()}
+    return {part: select_arguments(content[part], name) for part, name in _CLASSES.items() if part in content}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
+from ...core.regular_files import read_text_file
 from ...core.tensor_files.safetensors_io import read_safetensors, write_safetensors
+from ..models.single_file import CONFIGURATIONS
 from .names import PREFIXES, name_text_key, name_unet_key, name_vae_key
 
 if TYPE_CHECKING:
@@ -21,9 +24,13 @@ FILES = {
 
 
 def write_checkpoint(folder: Path, target: Path) -> Path:
-    """Write the weights of diffusers' folders as one file. Raises BadWeights, WriteFailed."""
+    """Write the weights of diffusers' folders as one file, which says in its header what shapes do not (heads, groups).
+
+    Raises BadWeights, WriteFailed.
+    """
     parts = {part: read_safetensors(folder / file) for part, file in FILES.items()}
-    return write_safetensors(target, rename_parts(parts), {"format": "pt"})
+    configs = {part: json.loads(read_text_file(folder / part / "config.json")) for part in FILES}
+    return write_safetensors(target, rename_parts(parts), {"format": "pt", CONFIGURATIONS: json.dumps(configs)})
 
 
 def rename_parts(parts: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -64,8 +64,8 @@ def write(path: Path, table: Table, **metadata: str) -> Path:
     return path
 
 
-def load(path: Path, placement: Placement = PLACEMENT, **options: str) -> Model:
-    return load_model(str(path), placement=placement, **options)
+def load(path: Path, placement: Placement = PLACEMENT, vae: str = "") -> Model:
+    return load_model(str(path), placement=placement, vae=vae)
 
 
 def assert_same(found: Any, expected: Any) -> None:

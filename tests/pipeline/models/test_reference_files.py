@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from tests.support.tiny_diffusion import require_diffusers
+
+from underdrawing.core.networks.placement import Placement
+from underdrawing.core.tensor_files.safetensors_io import write_safetensors
+from underdrawing.pipeline.models import reference_files
+from underdrawing.pipeline.models.controls.loading import load_control
+from underdrawing.pipeline.models.loading import load_model
+from underdrawing.pipeline.reference import networks
+from underdrawing.pipeline.reference.checkpoint import write_checkpoint
+from underdrawing.pipeline.reference.training.control_files import build_control_lora
+from underdrawing.pipeline.reference.training.controls import build_control
+from underdrawing.pipeline.reference.training.low_rank import LowRankControl
+
+require_diffusers()
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from underdrawing.pipeline.models.model import Model
+
+PLACEMENT = Placement()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The reference model with random weights, as training exports it."""
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
+    unet = networks.build_unet()
+    parts = {"unet": unet, "vae": networks.build_vae(), "text_encoder": networks.build_text_encoder(704)}
+    for name, module in parts.items():
+        module.save_pretrained(folder / name)
+    control = build_control(unet)
+    control.save_pretrained(folder / "controlnet_canny")
+    names = frozenset(name for name, _ in unet.named_modules())
+    write_safetensors(folder / "control_lora_depth.safetensors", build_control_lora(LowRankControl(control, 4), names))
+    return folder
+
+
+def predict(model: Model) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(3)
+    latents = torch.randn(1, 4, 16, 16, generator=generator)
+    tokens = model.tokenizers[0](["a red ball"], padding="max_length", return_tensors="pt").input_ids
+    text = model.text_encoders[0](tokens).last_hidden_state
+    torch.nn.init.constant_(model.unet.conv_out.weight, 0.01)
+    return model.unet(latents, torch.tensor(500), text).sample + model.vae.decode(latents).sample.mean()
+
+
+def test_the_reference_model_and_its_single_file(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reference_files, "FOLDER", folder)
+    model = load_model("reference", placement=PLACEMENT)
+    assert (model.family, model.sample_size, model.scaling_factor) == ("sd1", 128, networks.SCALING_FACTOR)
+    expected = predict(model)
+    for name in ("canny", "depth", "control_lora_depth"):
+        assert load_control(name, model=model).family == "sd1"
+    assert load_control(annotator="depth_dav2", model=model).form == "control_lora"
+    single = load_model(str(write_checkpoint(folder, tmp_path / "reference.safetensors")), placement=PLACEMENT)
+    assert torch.equal(predict(single), expected), "heads and groups, which no shape says, are in the file's header"
+
+
+def test_controls_are_loaded_once_for_a_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reference_files, "FOLDER", folder)
+    model = load_model("reference", placement=PLACEMENT)
+    assert load_control("canny", model=model) is load_control("canny", model=model)
+    first = load_control("depth", model=model)
+    assert load_control("depth", model=model) is first
+    assert first.short_hash
