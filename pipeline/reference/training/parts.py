@@ -90,12 +90,17 @@ def build_part(step: str, settings: Settings) -> Part:
     more: dict[str, Any] = {"batch": settings.batch, "start": start}
     if step == "vae":
         more["start"] = start and start / "vae"
-        return VaePart(settings.placement, folder / "scenes", **more)
+        return VaePart(settings.placement, folder / "scenes", decoder_only=keeps_latents(start), **more)
     if step == "judge":
         return JudgePart(settings.placement, folder / "scenes", **more)
     if step == "base":
         return BasePart(settings.placement, folder / "latents", **more)
     return ControlPart(settings.placement, step.partition("_")[2], folder, **more)
+
+
+def keeps_latents(start: Path | None) -> bool:
+    """Whether weights to start from hold a UNet: it knows their latents, and the encoder stays as it is."""
+    return start is not None and (start / "unet").is_dir()
 
 
 def _render(settings: Settings, progress: Progress) -> None:
@@ -116,7 +121,7 @@ def _encode(settings: Settings, progress: Progress) -> None:
     elif settings.start is not None:
         load_start(vae, settings.start / "vae")
     vae.to(settings.placement.device, memory_format=torch.channels_last)
-    if trained:
+    if trained and not keeps_latents(settings.start):
         whiten(vae, read_scenes(folder / "scenes", ("pictures",))["pictures"][:WHITENED])
     write_safetensors(final, {name: value.cpu().contiguous() for name, value in vae.state_dict().items()})
     (folder / "latents").mkdir(exist_ok=True)

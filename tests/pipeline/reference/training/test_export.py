@@ -9,12 +9,15 @@ import pytest
 import torch
 from tests.support.reference_runs import write_base, write_state
 
+from underdrawing.core.files import hash_file
 from underdrawing.core.tensor_files.safetensors_io import read_safetensors
+from underdrawing.pipeline.models.reference_files import FOLDER
 from underdrawing.pipeline.reference import networks
 from underdrawing.pipeline.reference.checkpoint import write_checkpoint
 from underdrawing.pipeline.reference.training import controls
 from underdrawing.pipeline.reference.training.export import export_run
 from underdrawing.pipeline.reference.training.low_rank import LowRankControl
+from underdrawing.pipeline.reference.training.starting import load_start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,3 +89,28 @@ def test_the_manifest_says_what_was_trained(run: Path) -> None:
     assert manifest["training"]["base"] == {"steps": 3, "samples": 48, "minutes": 1.0, "validation": 0.5}
     assert "vae/diffusion_pytorch_model.safetensors" in manifest["files"]
     assert manifest["licence"] == "Apache-2.0"
+
+
+@pytest.mark.skipif(not FOLDER.is_dir(), reason="the package comes without weights")
+def test_the_packages_weights_are_those_of_its_manifest() -> None:
+    files = json.loads((FOLDER / "manifest.json").read_bytes())["files"]
+    there = {path.relative_to(FOLDER).as_posix(): path for path in FOLDER.rglob("*.safetensors")}
+    assert there.keys() == files.keys()
+    assert sum(path.stat().st_size for path in there.values()) <= 45_000_000
+    for name, path in there.items():
+        assert files[name] == {"sha256": hash_file(path), "size": path.stat().st_size}
+
+
+@pytest.mark.skipif(not FOLDER.is_dir(), reason="the package comes without weights")
+def test_training_starts_from_the_packages_weights() -> None:
+    unet, words = networks.build_unet(), len(json.loads((FOLDER / "tokenizer" / "vocab.json").read_bytes()))
+    for name, module in {
+        "unet": unet,
+        "vae": networks.build_vae(),
+        "text_encoder": networks.build_text_encoder(words),
+    }.items():
+        load_start(module, FOLDER / name)
+    module = LowRankControl(controls.build_control(unet), controls.RANK)
+    for path in FOLDER.glob("control_lora_*.safetensors"):
+        controls._load_control(module, path.stem.removeprefix("control_lora_"), FOLDER, unet)
+        assert all(value.isfinite().all() for value in module.parameters())
