@@ -51,8 +51,8 @@ def test_padding_is_cut_off_before_thinning() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_bfloat16_leaves_the_map_unchanged(name: str) -> None:
-    photo = photograph(name)
-    full, short = (annotator(dtype)(photo).images[0, ..., 0] for dtype in ("float32", "bfloat16"))
+    photo = photograph(name, 192)  # bfloat16 is slow on CPUs without it
+    full, short = (annotator(dtype)(photo, resolution=0).images[0, ..., 0] for dtype in ("float32", "bfloat16"))
     assert ssim(full, short) >= 0.99
 
 
