@@ -1,5 +1,5 @@
 # make demo  set up and turn two photographs into every map that needs no download: build/demo/sheet.png
-# make test  set up and run all tests, in two processes (WORKERS=4: in four, WORKERS=0: in this one)
+# make test  set up and run all tests, in two processes (WORKERS=4: in four, WORKERS=0: in this one); ends with the slowest
 # make docs  write everything that is generated
 # make format  correct the code's layout
 # make lint  layout, types, import layers, structure
@@ -39,7 +39,7 @@ demo: .venv/run
 	@echo "open build/demo/sheet.png"
 
 test: .venv/dev
-	$(PY) -m pytest -q -n $(WORKERS) --dist worksteal
+	$(PY) -m pytest -q -n $(WORKERS) --dist worksteal --durations=15 --durations-min=2
 
 # fetches every checkpoint (many gigabytes: your consent to their licences) and looks at the maps they make
 weights: .venv/dev
