@@ -14,6 +14,7 @@ from .pickle_machine import Name
 
 MAX_UNITS = 1_500_000
 """Most that any file may cost; a tensor with its storage takes about 100 units."""
+ANOTHER = "do not use this file, ask its maker for a safetensors version"
 _FLOOR, _FACTOR = 65_536, 4
 _COPY_SHIFT = 7
 _MAX_VIEWED, _VIEW_FACTOR = 2**26, 16
@@ -40,7 +41,7 @@ class Budget:
             raise BadWeights(
                 f"asks for more work than {self.total} steps, far more than weights of its size need",
                 where=self._where,
-                fix="do not use this file, ask its maker for a safetensors version",
+                fix=ANOTHER,
             )
 
     def copy(self, size: int) -> None:
@@ -51,7 +52,8 @@ class Budget:
         """Charge bytes that a tensor shows of a storage, however often they are repeated."""
         self._viewed -= size
         if self._viewed < 0:
-            raise BadWeights("repeats its bytes into far more tensors than the file holds", where=self._where)
+            what = "repeats its bytes into far more tensors than the file holds"
+            raise BadWeights(what, where=self._where, fix=ANOTHER)
 
     def check_key(self, key: Any, held: int) -> Any:
         """Key for a dict or set that holds that many already, charged with its hash and comparisons.

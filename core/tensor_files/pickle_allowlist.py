@@ -32,6 +32,7 @@ from .pickle_values import (
     to_shape,
     to_text,
 )
+from .streams import BIG_ENDIAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,7 +149,7 @@ class TorchNames:
             return parameters if value.kind is dict else list(parameters.values())
         if isinstance(value, _Dtype):
             if state[1] not in ("<", "|", "="):
-                raise BadWeights("holds big-endian numbers", where=self._where)
+                raise BadWeights("holds big-endian numbers", where=self._where, fix=BIG_ENDIAN)
             return value
         if isinstance(value, _Array):
             _, shape, dtype, fortran, raw = state

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadWeights
 from .pickle_steps import ACTIONS, PUSHING, STOP
+from .streams import FETCH_AGAIN
 
 if TYPE_CHECKING:
     from .pickle_machine import Machine
@@ -34,9 +35,9 @@ def run_pickle(machine: Machine) -> Any:
         value = machine.stack.pop()
     except _FAULTS as error:
         what = f"is damaged: pickle begun at byte {start} fails at byte {machine.position} ({type(error).__name__})"
-        raise BadWeights(what, where=machine.where, fix="fetch the file again") from error
+        raise BadWeights(what, where=machine.where, fix=FETCH_AGAIN) from error
     if machine.marks or machine.stack:
-        raise BadWeights("is damaged: its pickle ends with values left over", where=machine.where)
+        raise BadWeights("is damaged: its pickle ends with values left over", where=machine.where, fix=FETCH_AGAIN)
     return value
 
 

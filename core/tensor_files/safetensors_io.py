@@ -19,7 +19,7 @@ from .content import LENGTH, describe_other_kind
 from .garbage import pause_collection
 from .safetensors_header import parse_header
 from .safetensors_layout import BITS, Entry, build_error
-from .streams import check_size, read_into
+from .streams import OPEN_IT, check_size, read_into
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +49,7 @@ def read_header(path: str | os.PathLike[str]) -> Header:
         with open_regular_file(path) as stream:
             return _read_header(stream, where)
     except OSError as error:
-        raise BadWeights(f"cannot be read ({error.strerror or error})", where=where) from error
+        raise BadWeights(f"cannot be read ({error.strerror or error})", where=where, fix=OPEN_IT) from error
     except (MemoryError, RecursionError) as error:
         raise BadWeights("needs more memory than there is", where=where, fix="close other programs") from error
 
@@ -99,9 +99,10 @@ def read_safetensors(path: str | os.PathLike[str], header: Header | None = None)
         with pause_collection():
             return _view_tensors(content, header, where)
     except OSError as error:
-        raise BadWeights(f"cannot be read ({error.strerror or error})", where=where) from error
+        raise BadWeights(f"cannot be read ({error.strerror or error})", where=where, fix=OPEN_IT) from error
     except MemoryError as error:
-        raise BadWeights(f"needs more memory than there is ({size} bytes)", where=where) from error
+        what = f"needs more memory than there is ({size} bytes)"
+        raise BadWeights(what, where=where, fix="close other programs") from error
 
 
 def _map_tensors(path: str | os.PathLike[str], size: int, where: str) -> dict[str, Tensor]:
@@ -148,7 +149,8 @@ def write_safetensors(
     names = dtype_names()
     for name, tensor in tensors.items():
         if tensor.dtype not in names:
-            raise BadWeights(f"has the dtype {tensor.dtype}, which safetensors lacks", where=f"{path}, key {name!r}")
+            what = f"has the dtype {tensor.dtype}, which safetensors lacks"
+            raise BadWeights(what, where=f"{path}, key {name!r}", fix="convert the tensor to another dtype")
     ordered = sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0]))
     entries: dict[str, Entry] = {}
     end = 0

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 FETCH_AGAIN = "fetch the file again"
+OPEN_IT = "check that it exists and may be read"
+BIG_ENDIAN = "save it again with a current torch on a little-endian machine"
 
 
 def read_into(stream: BinaryIO, view: memoryview, where: str) -> None:

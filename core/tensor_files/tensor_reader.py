@@ -14,7 +14,7 @@ import torch
 from ..errors import BadWeights
 from ..regular_files import open_regular_file
 from .safetensors_io import Entry, dtype_names, encode_tensor, read_header
-from .streams import read_into
+from .streams import OPEN_IT, read_into
 from .torch_files import PICKLED, WRAPPERS, find_state_dict, read_checkpoint
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def find_dtype(entry: Entry, where: str) -> torch.dtype:
     """The dtype of an entry. Raises BadWeights for one that this torch lacks."""
     dtype = _list_dtypes().get(entry.dtype)
     if dtype is None:
-        raise BadWeights(f"has the dtype {entry.dtype}, which this torch cannot read", where=where)
+        raise BadWeights(f"has the dtype {entry.dtype}, which this torch cannot read", where=where, fix="update torch")
     return dtype
 
 
@@ -99,7 +99,8 @@ class SafetensorsReader(TensorReader):
             fix = "see whether something changes the file"
             raise BadWeights("ended while it was read", where=str(self.path), fix=fix) from error
         except OSError as error:
-            raise BadWeights(f"cannot be read ({error.strerror or error})", where=str(self.path)) from error
+            what = f"cannot be read ({error.strerror or error})"
+            raise BadWeights(what, where=str(self.path), fix=OPEN_IT) from error
 
 
 class PickledReader(TensorReader):
@@ -127,7 +128,8 @@ def _lay_out(tensors: dict[str, Tensor], where: str) -> Iterator[tuple[str, Entr
     names, end = dtype_names(), 0
     for name, tensor in sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0])):
         if tensor.dtype not in names:
-            raise BadWeights(f"has the dtype {tensor.dtype}, which safetensors lacks", where=f"{where}, key {name!r}")
+            what = f"has the dtype {tensor.dtype}, which safetensors lacks"
+            raise BadWeights(what, where=f"{where}, key {name!r}", fix="convert the tensor to another dtype")
         begin, end = end, end + math.prod(tensor.shape) * tensor.element_size()
         yield name, Entry(names[tensor.dtype], tuple(tensor.shape), begin, end)
 

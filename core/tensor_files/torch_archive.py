@@ -14,7 +14,7 @@ from .pickle_allowlist import TorchNames
 from .pickle_interpreter import run_pickle
 from .pickle_machine import NOTHING_RAN, Machine
 from .pickle_values import MAX_PICKLE, Promise, check_storage, flat_tensor, item_size
-from .streams import FETCH_AGAIN, read_into
+from .streams import BIG_ENDIAN, FETCH_AGAIN, read_into
 
 if TYPE_CHECKING:
     import torch
@@ -59,7 +59,7 @@ class ZipCheckpoint:
         machine = Machine(self._pickle, world, budget, where=self._where)
         result = run_pickle(machine)
         if machine.position != len(machine.data):
-            raise BadWeights("has bytes behind the end of its pickle", where=self._where)
+            raise BadWeights("has bytes behind the end of its pickle", where=self._where, fix=FETCH_AGAIN)
         return result
 
     def _check_members(self, infos: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
@@ -87,7 +87,7 @@ class ZipCheckpoint:
 
     def _check_order(self) -> None:
         if "byteorder" in self._members and self._read_member("byteorder", 16) != bytearray(b"little"):
-            raise BadWeights("holds big-endian numbers", where=self._where)
+            raise BadWeights("holds big-endian numbers", where=self._where, fix=BIG_ENDIAN)
 
     def _find_member(self, name: str, limit: int) -> zipfile.ZipInfo:
         info = self._members.get(name)
@@ -123,7 +123,7 @@ class ZipCheckpoint:
             size, info = count * item_size(dtype), self._members.get(f"data/{key}")
             if info is not None and info.file_size != size:
                 what = f"storage {key[:80]!r} is {info.file_size} bytes, {size} are announced"
-                raise BadWeights(what, where=self._where)
+                raise BadWeights(what, where=self._where, fix=FETCH_AGAIN)
             self._find_member(f"data/{key}", size)
             self._flats[key] = Promise(dtype, count)
         return check_storage(self._flats[key], dtype, count)

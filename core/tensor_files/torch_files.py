@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from ..errors import BadWeights, UnsafeFile
 from ..files import hash_stream
 from ..regular_files import open_regular_file
+from .budget import ANOTHER
 from .content import describe_other_kind
 from .garbage import pause_collection
 from .pickle_allowlist import PLAIN
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .budget import Budget
 
 MAX_DEPTH = 100
+OTHER_FILE = "check that this is the file of weights that is meant"
 PICKLED = frozenset({".pt", ".pth", ".ckpt", ".bin"})
 """Endings of files that torch pickled."""
 WRAPPERS = ("state_dict",)
@@ -82,10 +84,11 @@ def find_state_dict(value: Any, *, unwrap: Sequence[str] = (), strip: str = "", 
     ):  # type: ignore[misc]
         value = inner
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):  # type: ignore[misc]
-        raise BadWeights(f"holds a {type(value).__name__} where a table of named tensors is needed", where=where)
+        what = f"holds a {type(value).__name__} where a table of named tensors is needed"
+        raise BadWeights(what, where=where, fix=OTHER_FILE)
     table: dict[str, Any] = {key.removeprefix(strip): entry for key, entry in value.items()}  # type: ignore[misc]
     if len(table) != len(value):  # type: ignore[arg-type]
-        raise BadWeights(f"holds keys that are the same without {strip!r}", where=where)
+        raise BadWeights(f"holds keys that are the same without {strip!r}", where=where, fix=OTHER_FILE)
     return table
 
 
@@ -125,7 +128,8 @@ def check_tree(value: Any, leaves: tuple[type, ...], budget: Budget, where: str)
 
     def enter(item: Any) -> None:
         if len(path) >= MAX_DEPTH or id(item) in open_:
-            raise BadWeights(f"holds data nested more than {MAX_DEPTH} levels deep, or in itself", where=where)
+            what = f"holds data nested more than {MAX_DEPTH} levels deep, or in itself"
+            raise BadWeights(what, where=where, fix=ANOTHER)
         path.append((item, _list_children(item, budget)))
         open_.add(id(item))
         sizes[id(item)] = 1
@@ -149,7 +153,7 @@ def check_tree(value: Any, leaves: tuple[type, ...], budget: Budget, where: str)
         else:
             enter(child)
         if sizes[id(item)] > budget.total:
-            raise BadWeights(f"unfolds to more than {budget.total} values", where=where)
+            raise BadWeights(f"unfolds to more than {budget.total} values", where=where, fix=ANOTHER)
 
 
 def _list_children(item: Any, budget: Budget) -> list[Any]:

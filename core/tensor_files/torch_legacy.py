@@ -11,7 +11,7 @@ from .pickle_allowlist import TorchNames
 from .pickle_interpreter import run_pickle
 from .pickle_machine import Machine
 from .pickle_values import MAX_PICKLE, Promise, check_storage, flat_tensor, item_size, to_count, to_text
-from .streams import FETCH_AGAIN, read_into
+from .streams import BIG_ENDIAN, FETCH_AGAIN, read_into
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,13 +58,13 @@ class LegacyCheckpoint:
         world = TorchNames(partial(self._find_storage, storage), budget, where=self._where)
         machine = Machine(self._data, world, budget, where=self._where)
         if not _is_number(run_pickle(machine), MAGIC):
-            raise BadWeights("is a pickle, but not one that torch.save wrote", where=self._where)
+            raise BadWeights("is a pickle, but not one that torch.save wrote", where=self._where, fix=FETCH_AGAIN)
         version, system = _run_next(machine), _run_next(machine)
         if not _is_number(version, _VERSION) or not isinstance(system, dict) or system.get("little_endian") is not True:  # type: ignore[union-attr]
-            raise BadWeights("has an unknown version or byte order", where=self._where)
+            raise BadWeights("has an unknown version or byte order", where=self._where, fix=BIG_ENDIAN)
         result, keys = _run_next(machine), _run_next(machine)
         if not isinstance(keys, list) or len(keys) != len(self._flats) or not _is_same(keys, self._flats):  # type: ignore[arg-type]
-            raise BadWeights("lists other storages than it uses", where=self._where)
+            raise BadWeights("lists other storages than it uses", where=self._where, fix=FETCH_AGAIN)
         return result, keys, machine.position  # type: ignore[return-value]
 
     def _check_size(self, begin: int) -> None:
@@ -72,7 +72,7 @@ class LegacyCheckpoint:
         if needed > self._size:
             raise BadWeights("is cut off, or announces more bytes than it holds", where=self._where, fix=FETCH_AGAIN)
         if needed < self._size:
-            raise BadWeights("has bytes behind its end", where=self._where)
+            raise BadWeights("has bytes behind its end", where=self._where, fix=FETCH_AGAIN)
 
     def _load(self, key: str) -> None:
         head = self._stream.read(8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import random
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from tests.support.hostile import CANARY, corpus, saved
+
+from underdrawing.core.tensor_files import torch_files
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -100,3 +103,16 @@ def test_damaged_files_never_raise_anything_else(tmp_path: Path, new: bool) -> N
         path.write_bytes(data)
         with suppress(BadWeights, UnsafeFile):
             read_checkpoint(path)
+
+
+def test_every_refusal_of_a_file_says_what_to_do() -> None:
+    silent: list[str] = []
+    for path in sorted((Path(torch_files.__file__).parent).glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in ("BadWeights", "UnsafeFile")
+            ):
+                silent += [] if any(word.arg == "fix" for word in node.keywords) else [f"{path.name}:{node.lineno}"]
+    assert not silent
