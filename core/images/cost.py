@@ -12,7 +12,7 @@ from .headers import find_pixel_limit
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from .jpeg_scans import JpegScans
+    from .formats.jpeg_scans import JpegScans
 
 DEFAULT_PIXELS = 100_000_000
 MAX_MEMORY = 512 << 20

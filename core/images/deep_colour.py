@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from .jpeg_scans import JpegScans
+    from .formats.jpeg_scans import JpegScans
 
 
 def read_deep_colour(

@@ -9,13 +9,13 @@ from PIL import Image as Pil
 
 from ..errors import BadImage
 from .cost import check_map_size, check_picture_memory
+from .formats.gif_codes import check_gif_pixels
+from .formats.jpeg_decoding import load_jpeg
+from .formats.jpeg_scans import MAX_FILE, JpegScans, check_jpeg, read_jpeg
+from .formats.png_rows import check_png_rows
+from .formats.tiff_tags import check_strips
 from .geometry import Size
-from .gif_codes import check_gif_pixels
 from .headers import AGAIN, PngHeader, check_size
-from .jpeg_decoding import load_jpeg
-from .jpeg_scans import MAX_FILE, JpegScans, check_jpeg, read_jpeg
-from .png_rows import check_png_rows
-from .tiff_tags import check_strips
 
 if TYPE_CHECKING:
     from typing import BinaryIO

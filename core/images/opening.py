@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from ..errors import BadImage
 from ..regular_files import open_regular_file
 from .cost import DEFAULT_PIXELS, check_map_size, check_memory, find_bytes_per_pixel
+from .formats.jpeg_scans import check_jpeg, read_jpeg
+from .formats.plugins import open_heif, open_jxl
+from .formats.tiff_tags import check_tiff
 from .headers import AGAIN, check_png, check_size, describe_unknown, find_pixel_limit, read_webp_size
-from .jpeg_scans import check_jpeg, read_jpeg
-from .plugins import open_heif, open_jxl
-from .tiff_tags import check_tiff
 from .videos import is_video, suggest_frames
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
+    from .formats.jpeg_scans import JpegScans
     from .headers import PngHeader
-    from .jpeg_scans import JpegScans
 
 _MODULES = {
     "PNG": "PngImagePlugin",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from .jpeg_scans import JpegScans
+    from .formats.jpeg_scans import JpegScans
 
 __all__ = ["Picture", "iter_frames", "read_deep_levels", "read_pictures"]
 

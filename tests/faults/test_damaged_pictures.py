@@ -12,9 +12,9 @@ from PIL import Image
 from tests.support.poison import chunk, encoded, raw_png
 
 from underdrawing.core.errors import BadImage
+from underdrawing.core.images.formats.png_rows import count_png_bytes
 from underdrawing.core.images.geometry import Size
 from underdrawing.core.images.headers import PngHeader
-from underdrawing.core.images.png_rows import count_png_bytes
 from underdrawing.core.images.reading import read_pictures
 
 if TYPE_CHECKING:

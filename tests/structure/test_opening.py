@@ -14,7 +14,7 @@ OTHER = {
     "core/batch/folder_lock.py": {"os.open"},  # handles of locks: folders, or files of our own
     "core/images/loading.py": {"Pil.open"},  # of bytes
     "core/images/opening.py": {"Pil.open"},  # of a stream
-    "core/images/plugins.py": {"Pil.open"},  # of a stream
+    "core/images/formats/plugins.py": {"Pil.open"},  # of a stream
     "core/tensor_files/torch_archive.py": {"self._zip.open"},  # a member
     "core/tensor_files/safetensors_io.py": {"load_file"},  # after `read_header`, which has opened it
     "core/weights/download.py": {"os.open"},  # makes the claim

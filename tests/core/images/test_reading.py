@@ -16,7 +16,7 @@ from tests.support import poison
 
 from underdrawing.core.errors import BadImage, BadParameter
 from underdrawing.core.images import opening
-from underdrawing.core.images.plugins import read_jxl_size
+from underdrawing.core.images.formats.plugins import read_jxl_size
 from underdrawing.core.images.reading import decode_pillow, iter_frames, read_pictures
 
 CORPUS = {one.name: one for one in poison.corpus()}

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BadImage
-from .headers import AGAIN
+from ...errors import BadImage
+from ..headers import AGAIN
 
 if TYPE_CHECKING:
     from typing import BinaryIO

@@ -5,16 +5,16 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BadImage
-from .geometry import Size
-from .headers import AGAIN, iter_png_chunks
+from ...errors import BadImage
+from ..geometry import Size
+from ..headers import AGAIN, iter_png_chunks
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
     from PIL.Image import Image
 
-    from .headers import PngHeader
+    from ..headers import PngHeader
 
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))

@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..errors import BadImage
-from .geometry import Size
-from .headers import AGAIN, check_size
+from ...errors import BadImage
+from ..geometry import Size
+from ..headers import AGAIN, check_size
 
 if TYPE_CHECKING:
     from typing import BinaryIO

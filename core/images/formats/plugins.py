@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BadImage
-from .geometry import Size
-from .headers import AGAIN, check_size
+from ...errors import BadImage
+from ..geometry import Size
+from ..headers import AGAIN, check_size
 
 if TYPE_CHECKING:
     from typing import BinaryIO

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import BadImage
-from .headers import AGAIN
+from ...errors import BadImage
+from ..headers import AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
