@@ -10,6 +10,8 @@ from ..errors import BadImage
 from .conversion import find_scale
 from .cost import check_map_size, check_memory
 from .decoding import Picture
+from .formats.tiff_kinds import SIMPLER, UNKNOWN, check_opencv
+from .formats.tiff_tags import check_strips, read_tags
 from .geometry import Size
 from .headers import PngHeader, check_size
 
@@ -55,34 +57,32 @@ def _imdecode(file: BinaryIO) -> NDArray[Any] | None:
         return None
     if decoded is None or decoded.ndim == 2:
         return decoded
-    if decoded.dtype == np.float64:
-        return np.ascontiguousarray(decoded[..., ::-1]) if decoded.shape[2] == 3 else decoded
     code = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}.get(decoded.shape[2])
-    return decoded if code is None else cv2.cvtColor(decoded, code, dst=decoded)
+    if code is None:
+        return decoded
+    if decoded.dtype.name in ("uint8", "uint16", "float32"):
+        return cv2.cvtColor(decoded, code, dst=decoded)
+    return np.ascontiguousarray(decoded[..., [2, 1, 0, 3][: decoded.shape[2]]])
 
 
 def check_deep_tiff(file: BinaryIO, where: str, resolution: int | None) -> None:
     """Refuse a TIFF of a kind that Pillow does not know by the size in its first directory. Raises BadImage."""
-    from PIL import TiffImagePlugin
-
-    file.seek(0)
-    tags: Any = TiffImagePlugin.ImageFileDirectory_v2(file.read(8))
-    file.seek(tags.next)
-    tags.load(file)
-    size = Size(int(tags.get(257, 0)), int(tags.get(256, 0)))
+    tags = read_tags(file)
+    size = Size(*(tags.get(tag, (0,))[0] for tag in (257, 256)))
     check_size(size, where=where)
     check_map_size(size, resolution, where=where)
+    check_strips(tags, where=where)
     bits = tags.get(258, (8,))
-    check_memory(size, 2 * sum(bits) / 8 + 16, where=where)
+    channels = max(len(bits), tags.get(277, (1,))[0])
+    check_memory(size, 2 * max(bits) * channels / 8 + 16, where=where)
+    check_opencv(tags, where=where)
 
 
 def read_tiff(file: BinaryIO, where: str) -> Picture:
     """Read a TIFF of a kind that Pillow does not know (float or 32-bit colour). Raises BadImage."""
     decoded = _imdecode(file)
     if decoded is None or (decoded.ndim == 3 and decoded.shape[2] not in (1, 3)):
-        raise BadImage(
-            "this kind of TIFF is not read here, or it is damaged", where=where, fix="save it as PNG or 8-bit TIFF"
-        )
+        raise BadImage(f"{UNKNOWN}, or it is damaged", where=where, fix=SIMPLER)
     notes: list[str] = []
     grey_or_rgb: NDArray[Any] = decoded
     if decoded.dtype != np.uint8:

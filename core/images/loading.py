@@ -11,9 +11,9 @@ from ..errors import BadImage
 from .cost import check_map_size, check_picture_memory
 from .formats.gif_codes import check_gif_pixels
 from .formats.jpeg_decoding import load_jpeg
-from .formats.jpeg_scans import MAX_FILE, JpegScans, check_jpeg, read_jpeg
+from .formats.jpeg_scans import LOSSLESS, MAX_FILE, JpegScans, check_jpeg, read_jpeg
 from .formats.png_rows import check_png_rows
-from .formats.tiff_tags import check_strips
+from .formats.tiff_tags import check_strips, find_strips
 from .geometry import Size
 from .headers import AGAIN, PngHeader, check_size
 
@@ -29,7 +29,7 @@ def check_frame(image: Image, structure: PngHeader | JpegScans | None, resolutio
     check_size(size, where=where)
     check_map_size(size, resolution, where=where)
     if image.format == "TIFF":
-        check_strips(image, where=where)
+        check_strips(getattr(image, "tag_v2", None), where=where)
     scans = structure if isinstance(structure, JpegScans) else None
     deep = isinstance(structure, PngHeader) and structure.bits == 16 and structure.colour in (2, 6)
     check_picture_memory(image, scans, deep=deep, where=where)
@@ -57,17 +57,28 @@ def _check_jpeg_strips(file: BinaryIO, image: Any, where: str) -> None:
     """Decode the JPEG strips or tiles of a TIFF once more, since its decoder fills what is missing. Raises BadImage."""
     tags, place = image.tag_v2, file.tell()
     tiled, tables = 322 in tags, bytes(tags.get(347, b""))
+    if tables and not (tables.startswith(b"\xff\xd8") and b"\xff\xd9" in tables):
+        raise BadImage("the TIFF is damaged: its JPEG tables are not whole", where=where, fix=AGAIN)
     rows = int(tags.get(323 if tiled else 278, image.height))
-    strips = zip(tags.get(324 if tiled else 273, ()), tags.get(325 if tiled else 279, ()), strict=False)
-    for number, (offset, length) in enumerate(strips):
+    for number, (offset, length) in enumerate(zip(*find_strips(tags), strict=False)):
         file.seek(offset)
         data = file.read(min(int(length), MAX_FILE))
-        data = tables[:-2] + data[2:] if tables else data
+        data = tables[: tables.rindex(b"\xff\xd9")] + data[2:] if tables else data
         scans = check_jpeg(data, where=where)
         wanted = rows if tiled else min(rows, image.height - number % -(-image.height // rows) * rows)
         if scans.size.height < wanted:
             what = f"the TIFF is damaged: a strip has {scans.size.height} of {wanted} rows"
             raise BadImage(what, where=where, fix=AGAIN)
-        with Pil.open(io.BytesIO(data), formats=["JPEG"]) as strip:
-            load_jpeg(strip, data, scans, where=where)
+        _check_jpeg_data(data, scans, where)
     file.seek(place)
+
+
+def _check_jpeg_data(data: bytes, scans: JpegScans, where: str) -> None:
+    """Decode one strip. Pillow opens neither lossless ones nor some numbers of components and bits; libtiff does."""
+    try:
+        strip = Pil.open(io.BytesIO(data), formats=["JPEG"])
+    except Pil.UnidentifiedImageError:
+        return
+    with strip:
+        if scans.frame not in LOSSLESS:
+            load_jpeg(strip, data, scans, where=where)

@@ -17,6 +17,7 @@ from ..regular_files import open_regular_file
 from .cost import DEFAULT_PIXELS, check_map_size, check_memory, find_bytes_per_pixel
 from .formats.jpeg_scans import check_jpeg, read_jpeg
 from .formats.plugins import open_heif, open_jxl
+from .formats.tiff_kinds import is_misread
 from .formats.tiff_tags import check_tiff
 from .headers import AGAIN, check_png, check_size, describe_unknown, find_pixel_limit, read_webp_size
 from .videos import is_video, suggest_frames
@@ -129,6 +130,9 @@ def report_decoder_faults(where: str) -> Generator[None]:
         raise BadImage("not enough memory to decode it", where=where, fix=_SMALLER) from error
     except _FAULTS as error:
         said = " ".join(str(error).split()) or type(error).__name__
+        if said.lower().startswith(("unsupported", "unknown")):
+            what = f"this kind of picture is not read here, or it is damaged ({said})"
+            raise BadImage(what, where=where, fix="save it as PNG") from error
         if "too large" in said.lower():
             what = f"a text or profile in it unpacks to far more than a picture needs ({said})"
             raise BadImage(what, where=where, fix="save the picture again without metadata") from error
@@ -159,7 +163,7 @@ def check_file(
 
 
 def open_image(file: BinaryIO, kind: str, where: str) -> Image | None:
-    """Open with Pillow; None for a TIFF that Pillow does not know but OpenCV may."""
+    """Open with Pillow; None for a TIFF that Pillow does not know, or misreads, but OpenCV may know."""
     from PIL import Image as Pil
     from PIL import UnidentifiedImageError
 
@@ -168,6 +172,9 @@ def open_image(file: BinaryIO, kind: str, where: str) -> Image | None:
     if not _has_plugin(kind):
         fix = "pip install 'pillow>=11.3', or save the picture as PNG"
         raise BadImage(f"this Pillow ({Pil.__version__}) does not read {kind}", where=where, fix=fix)  # type: ignore[attr-defined]
+    if kind == "TIFF" and is_misread(file, where=where):
+        return None
+    file.seek(0)
     allowed = ("JPEG", "MPO") if kind == "JPEG" else (kind,)
     try:
         return Pil.open(file, formats=[name for name in allowed if name in Pil.OPEN])

@@ -17,6 +17,7 @@ from ..errors import BadImage
 from .conversion import is_deep
 from .decoding import Picture, decode, find_orientation, find_turns
 from .deep_colour import check_deep_tiff, read_deep_colour, read_tiff
+from .formats.jpeg_scans import ARITHMETIC
 from .headers import AGAIN, PngHeader, detect_format
 from .loading import check_frame, load_frame
 from .opening import check_file, open_file, open_image, report_decoder_faults, report_faults
@@ -63,6 +64,8 @@ def _iter_file(path: Path, resolution: int | None, *, every: bool) -> Iterator[P
             structure = check_file(file, head, kind, where, resolution)
         with report_faults(where, notes):
             image = open_image(file, kind, where)
+        if getattr(structure, "frame", 0) in ARITHMETIC:
+            notes.append("the JPEG is arithmetic-coded: nobody can tell whether its data are whole")
         if image is not None:
             yield from _iter_pictures(file, image, structure, notes, where, resolution, every=every)
             return
@@ -98,14 +101,25 @@ def _iter_pictures(
         with report_decoder_faults(where):
             picture = decode(image, turns, about, deep=deep, where=where)
         deep = None
-        with report_faults(where, notes):
-            more = _seek(image, index + 1)
+        more = _find_next(image, index + 1, notes, where, every=every)
         if index == 0 and more and not every:
             notes.append("the file holds several frames, the first is used (--all-frames for all)")
         yield replace(picture, notes=tuple(dict.fromkeys((*notes, *picture.notes))))
         if not (every and more):
             return
         index += 1
+
+
+def _find_next(image: Image, index: int, notes: list[str], where: str, *, every: bool) -> bool:
+    """Whether there is another frame; damage behind the first one is only noted where no other is wanted."""
+    try:
+        with report_faults(where, notes):
+            return _seek(image, index)
+    except BadImage as error:
+        if every:
+            raise
+        notes.append(f"what follows the first picture of the file was passed over: {error.what}")
+        return False
 
 
 def _seek(image: Image, index: int) -> bool:

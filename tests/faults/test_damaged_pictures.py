@@ -91,6 +91,23 @@ def test_jpegs_that_end_early(tmp_path: Path, options: dict[str, Any], mode: str
 
 
 @pytest.mark.parametrize("options", JPEGS)
+@pytest.mark.parametrize("mode", ["RGB", "CMYK"])
+def test_jpegs_that_lack_their_last_bytes(tmp_path: Path, options: dict[str, Any], mode: str) -> None:
+    """A decoder looks ahead by some bytes. By chance what it makes up may not depend on what it is given for them."""
+    data = encoded(Image.fromarray(picture()).convert(mode), "JPEG", **options)
+    (tmp_path / "whole").write_bytes(data)
+    whole = read_pictures(tmp_path / "whole")[0].pixels
+    wrong = 0
+    for cut in (1, 2, 3, 5, 8, 13, 21, 34):
+        (tmp_path / "cut").write_bytes(data[: -2 - cut] + b"\xff\xd9")
+        try:
+            wrong += not np.array_equal(read_pictures(tmp_path / "cut")[0].pixels, whole)
+        except BadImage:
+            continue
+    assert wrong <= ("progressive" in options)
+
+
+@pytest.mark.parametrize("options", JPEGS)
 def test_jpegs_whose_header_promises_more(tmp_path: Path, options: dict[str, Any]) -> None:
     data = encoded(picture(), "JPEG", **options)
     frame = max(data.find(b"\xff\xc0\0"), data.find(b"\xff\xc2\0"))

@@ -26,7 +26,9 @@ _MARKER = re.compile(rb"\xff+[^\x00\xff]")
 _FILL = re.compile(rb"\xff{3,}")
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _NO_SIZE = Size(0, 0)
-_LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
+ARITHMETIC = frozenset((0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF))
+"""Kinds of frames whose decoder makes up what is missing without a trace."""
+LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
 _RESTARTS = range(0xD0, 0xD8)
 
 
@@ -160,7 +162,7 @@ def _find_scan_end(data: bytes, at: int, scans: JpegScans, where: str) -> int:
 
 def _check_restarts(scans: JpegScans, found: int, where: str) -> None:
     """Refuse a scan with other restart markers than its size asks for; one more at the end is harmless."""
-    if not scans.interval or scans.frame in _LOSSLESS or not scans.components:
+    if not scans.interval or scans.frame in LOSSLESS or not scans.components:
         return
     wanted = -(-_count_units(scans) // scans.interval) - 1
     if not wanted <= found <= wanted + 1:
@@ -180,7 +182,7 @@ def _count_units(scans: JpegScans) -> int:
 
 def _check_progress(scans: JpegScans, where: str) -> None:
     """Refuse a picture whose scans do not reach every coefficient to its last bit."""
-    if scans.frame in _LOSSLESS:
+    if scans.frame in LOSSLESS:
         return
     wanted = ((component, index) for component in scans.components for index in range(64))
     if any(scans.progress.get(key, 1) for key in wanted):
