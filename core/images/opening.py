@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ..errors import BadImage
 from ..regular_files import open_regular_file
 from .cost import DEFAULT_PIXELS, check_map_size, check_memory, find_bytes_per_pixel
+from .formats.avif_items import check_avif
 from .formats.jpeg_scans import check_jpeg, read_jpeg
 from .formats.plugins import open_heif, open_jxl
 from .formats.tiff_kinds import is_misread
@@ -158,6 +159,8 @@ def check_file(
         structure = check_jpeg(read_jpeg(file), where=where)
     elif kind == "TIFF":
         check_tiff(file, where=where)
+    elif kind == "AVIF":
+        check_avif(file, where=where)
     file.seek(0)
     return structure
 
