@@ -50,6 +50,6 @@ def test_a_whole_run_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert set(report.data) == {"vae", "base", "control_canny", "control_pose"}
     assert all(one["steps"] >= 1 for one in report.data.values())
     names = {path.name for path in (tmp_path / "weights").iterdir()}
-    assert {"unet", "vae", "text_encoder", "controlnet_canny", "control_lora_pose.safetensors"} <= names
+    assert {"unet", "vae", "text_encoder", "control_lora_canny.safetensors", "control_lora_pose.safetensors"} <= names
     again = train(tmp_path, **values)
     assert again.data == {}, "everything has had its minutes"

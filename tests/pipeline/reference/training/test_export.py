@@ -14,7 +14,7 @@ from underdrawing.core.tensor_files.safetensors_io import read_safetensors
 from underdrawing.pipeline.models.reference_files import FOLDER
 from underdrawing.pipeline.reference import networks
 from underdrawing.pipeline.reference.checkpoint import write_checkpoint
-from underdrawing.pipeline.reference.training import controls
+from underdrawing.pipeline.reference.training import controls, export
 from underdrawing.pipeline.reference.training.export import export_run
 from underdrawing.pipeline.reference.training.low_rank import LowRankControl
 from underdrawing.pipeline.reference.training.starting import load_start
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with random weights."""
+    """A run with random weights, in which canny's ControlNet is whole."""
     folder = tmp_path_factory.mktemp("run")
     unet = write_base(folder)
     control = controls.build_control(unet)
@@ -39,7 +39,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for value in low.up.values():
             value.normal_(std=0.02)
     write_state(folder / "control_pose.safetensors", low)
-    export_run(folder, folder / "weights")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "WHOLE", ("canny",))
+        export_run(folder, folder / "weights")
     return folder
 
 
