@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from ...core.errors import BadParameter
+from .latents import place
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -111,9 +112,8 @@ class _Reader:
 
     def __init__(self, unit: ControlUnit, index: int) -> None:
         network = unit.network.network
-        own = next(iter(network.parameters()), unit.hint)
         self.unit, self.network = unit, network
-        self.hint = unit.hint[min(index, len(unit.hint) - 1)][None].to(own.device, own.dtype)
+        self.hint = place(unit.hint[min(index, len(unit.hint) - 1)][None], network)
         pools = bool(getattr(getattr(network, "config", None), "global_pool_conditions", False))
         self.prompt_only = unit.mode == "control" or pools
 

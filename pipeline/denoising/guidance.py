@@ -13,6 +13,7 @@ import torch
 
 from ...core.errors import BadWeights
 from .controls import Batch
+from .latents import place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,8 +60,9 @@ class Denoiser:
         parts, opposite = (found[min(self._index, len(found) - 1)] for found in (positive, negative))
         denoised = self._guide(latents, sigma, parts, opposite[0])
         if not bool(torch.isfinite(denoised).all()):
+            step = min(self._calls // self._plan.choice.calls + 1, self._plan.count)
             raise BadWeights(
-                f"computed NaN or infinite numbers at step {self._reached + 1} of {self._plan.count}",
+                f"computed NaN or infinite numbers at step {step} of {self._plan.count}",
                 where=self._model.name,
                 fix="compute in float32 (--dtype float32), take LoRAs out, or get the model's file again",
             )
@@ -101,9 +103,9 @@ class Denoiser:
         scaled = latents / (sigma**2 + 1) ** 0.5
         if self._inpaint is not None:
             scaled = torch.cat([scaled, self._inpaint.to(scaled)], dim=1)
-        dtype = next(unet.parameters()).dtype
-        states, added = _join(group, latents, dtype)
-        batch = Batch(scaled.to(dtype).expand(count, -1, -1, -1), step.expand(count), states, added, prompted)
+        scaled = place(scaled, unet)
+        states, added = _join(group, latents, scaled.dtype)
+        batch = Batch(scaled.expand(count, -1, -1, -1), step.expand(count), states, added, prompted)
         share = self._reached / max(self._plan.announced, 1)
         answer = unet(
             batch.latents,

@@ -25,7 +25,7 @@ def decode(model: Model, latents: Tensor) -> Pixels:
     """
     pictures: list[Pixels] = []
     for one in latents:
-        planes = model.vae.decode(_place(one[None] / model.scaling_factor, model.vae), return_dict=False)[0].float()
+        planes = model.vae.decode(place(one[None] / model.scaling_factor, model.vae), return_dict=False)[0].float()
         if bool(torch.isnan(planes).any()):
             raise BadWeights(
                 "the VAE answers NaN",
@@ -49,11 +49,12 @@ def encode(model: Model, pictures: NDArray[np.uint8]) -> Tensor:
 
 def encode_planes(model: Model, planes: Tensor) -> Tensor:
     """The same of planes [B, 3, H, W], -1 to 1."""
-    found = [model.vae.encode(_place(one[None], model.vae), return_dict=False)[0].mean for one in planes]
+    found = [model.vae.encode(place(one[None], model.vae), return_dict=False)[0].mean for one in planes]
     return torch.cat(found).float() * model.scaling_factor
 
 
-def _place(tensor: Tensor, network: Any) -> Tensor:
-    """Where a network is, and in its dtype."""
-    own = next(iter(network.parameters()), None)
+def place(tensor: Tensor, network: Any) -> Tensor:
+    """Where a network is, and in its dtype; as it is for what runs elsewhere and says neither."""
+    parameters = getattr(network, "parameters", None)
+    own = None if parameters is None else next(iter(parameters()), None)
     return tensor if own is None else tensor.to(own.device, own.dtype)

@@ -21,6 +21,7 @@ from underdrawing.pipeline.denoising.units import Conditioning, ControlUnit
 from underdrawing.pipeline.sampling.names import find_sampler
 from underdrawing.pipeline.sampling.noise import Noise
 from underdrawing.pipeline.sampling.plan import Plan, plan_steps
+from underdrawing.pipeline.sampling.sampler import sample
 from underdrawing.pipeline.sampling.sigmas import ModelSigmas
 
 if TYPE_CHECKING:
@@ -103,8 +104,9 @@ class Entered(Plan, frozen=True, kw_only=True):
 
 
 def take_step(plan: Plan, step: int, latents: Tensor) -> Entered:
-    values: dict[str, Any] = msgspec.structs.asdict(plan)
-    return Entered(**(values | {"sigmas": plan.sigmas[step : step + 2], "latents": latents}))
+    fields: dict[str, Any] = msgspec.structs.asdict(plan)
+    fields.update(sigmas=plan.sigmas[step : step + 2], latents=latents)
+    return Entered(**fields)
 
 
 def build(kind: str, model: Model, **parts: Any) -> Any:
@@ -235,3 +237,28 @@ def test_adapters(models: dict[str, Model]) -> None:
     pipe = build("StableDiffusionAdapterPipeline", model, adapter=network.network)
     expected = call(pipe, model, image=hint, adapter_conditioning_scale=0.6, **SIZE)
     compare(model, expected, controls=[ControlUnit(network=network, hint=hint, weight=0.6)])
+
+
+def test_tcd_is_that_of_diffusers() -> None:
+    """But for the end: diffusers stops at step 0 of training, we on the picture."""
+    scheduler = DIFFUSERS.TCDScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1, clip_sample=False
+    )
+    scheduler.set_timesteps(4)
+    source = ModelSigmas(scheduler.alphas_cumprod)
+    plan = plan_steps(find_sampler("TCD"), 4, source)
+    assert plan.source.to_step(plan.sigmas[:-1], nearest=True).tolist() == scheduler.timesteps.tolist()
+    noise, generator = Noise((SEED,), (4, 4, 4)), torch.Generator().manual_seed(SEED)
+    latents = torch.randn((1, 4, 4, 4), generator=generator)
+    before: list[Tensor] = []
+
+    def denoise(latents: Tensor, sigma: Tensor) -> Tensor:
+        before.append(latents / (1 + sigma**2) ** 0.5)
+        return latents - sigma * torch.tanh(before[-1])
+
+    # diffusers starts from noise of unit variance
+    start = noise.initial() * (1 + plan.sigmas[0] ** 2) ** 0.5
+    sample(plan, denoise, start, noise)
+    for place, time in enumerate(scheduler.timesteps[:-1]):
+        assert torch.allclose(before[place], latents, atol=1e-5)
+        latents = scheduler.step(torch.tanh(latents), time, latents, eta=0.3, generator=generator).prev_sample

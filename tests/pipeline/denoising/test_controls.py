@@ -113,8 +113,8 @@ def test_union_networks_get_the_kinds_of_map() -> None:
 def test_adapters_are_called_once_and_have_weights_of_their_own() -> None:
     network = FakeAdapter()
     controls = Controls([make_fake_unit(network, "t2i", hint=1.0, weight=0.5, mode="prompt")], make_plan())
-    for _ in range(2):
-        features = controls.steer(BATCH, SIGMA, 0.5)["down_intrablock_additional_residuals"]
+    controls.steer(BATCH, SIGMA, 0.4)
+    features = controls.steer(BATCH, SIGMA, 0.5)["down_intrablock_additional_residuals"]
     assert [round(float(feature.mean()), 4) for feature in features] == [0.125, 0.31, 0.4125, 0.5]
     assert len(network.calls) == 1
     assert network.calls[0]["hint"].shape[1] == 1

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 from tests.support.fake_diffusion import Prompt, make_conditioning, make_fake_model
@@ -20,11 +18,15 @@ SIGMA = torch.tensor(2.0)
 
 
 def guide(
-    model: Model, *parts: Conditioning, negative: Conditioning | None = None, name: str = "Euler", **more: Any
+    model: Model,
+    *parts: Conditioning,
+    negative: Conditioning | None = None,
+    name: str = "Euler",
+    cfg: float = 5.0,
 ) -> Tensor:
     plan = plan_steps(find_sampler(name), 4, ModelSigmas(model.alphas))
     prompts = Prompt(*parts), Prompt(negative or make_conditioning(-0.1))
-    return Denoiser(model, plan, prompts, Controls((), plan), **{"cfg": 5.0, **more})(LATENTS, SIGMA)
+    return Denoiser(model, plan, prompts, Controls((), plan), cfg=cfg)(LATENTS, SIGMA)
 
 
 def answer(value: float) -> float:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from underdrawing.pipeline.denoising.units import Conditioning
     from underdrawing.pipeline.models.model import Model
 
 SHAPE = (4, 8, 8)
@@ -79,9 +80,8 @@ def test_every_step_is_seen_and_can_stop_the_run() -> None:
 def test_the_networks_are_as_before_after_an_error() -> None:
     model, control = make_fake_model(), FakeControl()
     reader = control.controlnet_cond_embedding
-    model.unet.weight = None
-    with pytest.raises((StopIteration, AttributeError)):
-        run(model, controls=[make_fake_unit(control)])
+    with pytest.raises(BadWeights):
+        run(model, positive=Prompt(make_conditioning(float("nan"))), controls=[make_fake_unit(control)])
     assert control.controlnet_cond_embedding is reader
 
 
@@ -90,6 +90,14 @@ def test_nan_is_an_error_that_names_the_step() -> None:
     broken = Prompt(make_conditioning(float("nan")))
     with pytest.raises(BadWeights, match="fake: computed NaN or infinite numbers at step 1 of 4"):
         run(model, positive=broken)
+
+    class Late(Prompt):
+        def at(self, step: int, total: int) -> Sequence[Sequence[Conditioning]]:
+            return [[make_conditioning(0.2)]] if step < 4 else [self.parts]
+
+    for name, found in (("Euler", 5), ("Heun", 3)):
+        with pytest.raises(BadWeights, match=f"at step {found} of 6"):
+            run(model, name, steps=6, positive=Late(make_conditioning(float("nan"))))
 
 
 @pytest.mark.parametrize("name", ["Euler", "Euler a", "DPM++ 2M", "DDIM", "UniPC", "euler", "ddim", "uni_pc"])

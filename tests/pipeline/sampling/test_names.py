@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.support.tree import ROOT
 
 from underdrawing import UnknownName
 from underdrawing.pipeline.sampling.names import SAMPLERS, SCHEDULERS, find_sampler
@@ -63,3 +64,12 @@ def test_hosts_differ_in_where_a_sigma_is_left_out() -> None:
     assert not find_sampler("UniPC").drop
     assert find_sampler("UniPC").own_steps
     assert (find_sampler("Heun").calls, find_sampler("Euler").calls) == (2, 1)
+
+
+def test_the_page_names_all_of_them() -> None:
+    page = (ROOT / "docs" / "samplers.md").read_text(encoding="utf-8")
+    for entry in SAMPLERS:
+        ids = " ".join(f"`{host_id}`" for host_id in entry.comfyui) or "-"
+        assert f"| {entry.label} | {ids} |" in page
+    for item in SCHEDULERS:
+        assert item.label in page or f"`{item.id}`" in page
