@@ -133,6 +133,10 @@ def find_sampler(name: str, scheduler: str = "") -> Choice:
     text = " ".join(name.split())
     if text in comfyui:
         return _choose(comfyui[text], "comfyui", scheduler)
+    for ending in _schedulers():
+        if text.removesuffix(f"_{ending}") in comfyui and text.endswith(f"_{ending}"):
+            found = comfyui[text.removesuffix(f"_{ending}")]
+            return _choose(found, "comfyui", scheduler if _is_given(scheduler) else ending)
     entry, ending = _split_label(text)
     return _choose(entry, "a1111", scheduler if _is_given(scheduler) else ending)
 

@@ -24,7 +24,9 @@ from underdrawing.pipeline.sampling.names import SAMPLERS, SCHEDULERS, find_samp
         ("ddim", "ddim_uniform", ("ddim", "ddim_uniform", "comfyui", "DDIM", "DDIM")),
         ("DDIM", "", ("ddim", "uniform", "a1111", "DDIM", "Automatic")),
         ("k_euler_a", "", ("euler_ancestral", "uniform", "a1111", "Euler a", "Automatic")),
-        ("dpmpp_2m_karras", "", ("dpmpp_2m", "karras", "a1111", "DPM++ 2M", "Karras")),
+        ("dpmpp_2m_karras", "", ("dpmpp_2m", "karras", "comfyui", "DPM++ 2M", "Karras")),
+        ("dpmpp_2m_sde_gpu_sgm_uniform", "", ("dpmpp_2m_sde", "sgm_uniform", "comfyui", "DPM++ 2M SDE", "SGM Uniform")),
+        ("lms karras", "", ("lms", "karras", "a1111", "LMS", "Karras")),
     ],
 )
 def test_names_of_both_hosts(name: str, scheduler: str, expected: tuple[str, ...]) -> None:
