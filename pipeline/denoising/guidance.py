@@ -53,12 +53,11 @@ class Denoiser:
 
     def __call__(self, latents: Tensor, sigma: Tensor) -> Tensor:
         """Raises BadWeights where the answer is NaN or infinite."""
-        if self._blend is not None:
-            latents = self._blend.before(latents, sigma)
+        seen = latents if self._blend is None else self._blend.before(latents, sigma)
         expected = self._plan.expected_calls
         positive, negative = (prompt.at(self._calls, expected) for prompt in self._prompts)
         parts, opposite = (found[min(self._index, len(found) - 1)] for found in (positive, negative))
-        denoised = self._guide(latents, sigma, parts, opposite[0])
+        denoised = self._guide(seen, sigma, parts, opposite[0])
         if not bool(torch.isfinite(denoised).all()):
             step = min(self._calls // self._plan.choice.calls + 1, self._plan.count)
             raise BadWeights(
@@ -67,7 +66,7 @@ class Denoiser:
                 fix="compute in float32 (--dtype float32), take LoRAs out, or get the model's file again",
             )
         self._calls += 1
-        return denoised if self._blend is None else self._blend.after(denoised)
+        return denoised if self._blend is None else self._blend.after(denoised, latents, seen)
 
     def _guide(self, latents: Tensor, sigma: Tensor, parts: Sequence[Conditioning], opposite: Conditioning) -> Tensor:
         if self._cfg == 1 and len(parts) == 1 and parts[0].weight == 1:

@@ -38,9 +38,10 @@ class Blend:
             return self._mix(latents, self._start * (1 + sigma**2) ** 0.5)
         return self._mix(latents, self._start + self._noise * sigma) if self._comfyui else latents
 
-    def after(self, denoised: Tensor) -> Tensor:
-        """What a call answers."""
-        return denoised if self._own else self._mix(denoised, self._start)
+    def after(self, denoised: Tensor, latents: Tensor, seen: Tensor) -> Tensor:
+        """What a call answers. seen: what `before` made of the latents; A1111 takes the noise it finds in those from
+        the latents themselves, ComfyUI does not."""
+        return denoised + (latents - seen) if self._own else self._mix(denoised, self._start)
 
     def finish(self, latents: Tensor) -> Tensor:
         """The result."""

@@ -31,12 +31,19 @@ def test_where_each_host_puts_the_picture_back(name: str, before: float, after: 
     blend, latents = make_blend(name), ONES * 10
     for found, outside in (
         (blend.before(latents, SIGMA), before),
-        (blend.after(latents), after),
+        (blend.after(latents, latents, latents), after),
         (blend.finish(latents), end),
     ):
         assert torch.allclose(found[..., 0, 0], torch.tensor(outside))
         assert torch.allclose(found[..., 1], torch.tensor(10.0))
         assert torch.allclose(found[..., 1, 0], torch.tensor(0.25 * 10 + 0.75 * outside))
+
+
+def test_noise_that_ddim_of_a1111_finds_is_taken_from_the_latents() -> None:
+    blend, latents = make_blend("DDIM"), ONES * 10
+    seen = blend.before(latents, SIGMA)
+    noise = torch.full_like(latents, 0.5)
+    assert torch.allclose(blend.after(seen - SIGMA * noise, latents, seen), latents - SIGMA * noise)
 
 
 def test_a_model_for_inpainting_sees_the_rest_and_the_mask() -> None:
