@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     )
     from .core.networks.cache import unload
     from .core.operation_registry import operations
+    from .pipeline.generate import generate
+    from .pipeline.request import Control, Hires
     from .preprocessors import annotate, load_annotator, registry
 
 __version__ = "0.1.0"
@@ -38,7 +40,9 @@ __all__ = [
     "BadParameter",
     "BadWeights",
     "Cancelled",
+    "Control",
     "FetchFailed",
+    "Hires",
     "MissingExtra",
     "Patcher",
     "UnderdrawingError",
@@ -48,6 +52,7 @@ __all__ = [
     "WriteFailed",
     "__version__",
     "annotate",
+    "generate",
     "load_adapter",
     "load_annotator",
     "load_embedding",
@@ -62,6 +67,8 @@ _MODULES = {
     "checkpoints": ("merge",),
     "core.networks.cache": ("unload",),
     "core.operation_registry": ("operations",),
+    "pipeline.generate": ("generate",),
+    "pipeline.request": ("Control", "Hires"),
     "preprocessors": ("annotate", "load_annotator", "registry"),
 }
 _LAZY = {name: module for module, names in _MODULES.items() for name in names}

@@ -60,7 +60,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: name or file; "reference" for the bundled model. vae: name or file; empty for the checkpoint's own.
     seed: of the first picture, the next ones count up; -1 for a random one. subseed, subseed_strength: variation.
     noise_seed_delta: A1111's ENSD. sampler, scheduler: names of A1111 or ComfyUI; an empty scheduler is the sampler's
-    own. size: width and height in pixels; 0 for the picture's to start from, or the model's. image, strength: image to
+    own. cfg: 0 for what the model likes, 7 mostly. size: width and height in pixels; 0 for the picture's to start from, or the model's. image, strength: image to
     image; fit: how it is brought to size. mask: white is painted anew; mask_blur: softness of its edge in pixels;
     mask_content: what is under it at the beginning, the picture, noise or nothing, as in A1111. noise: where random
     numbers come from, the CPU's generator or A1111's "NV".
@@ -78,7 +78,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     steps: int = 20
     sampler: str = "DPM++ 2M"
     scheduler: str = ""
-    cfg: float = 7.0
+    cfg: float = 0.0
     clip_skip: int = 1
     width: int = 0
     height: int = 0
@@ -97,7 +97,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """A picture, uint8 [H, W, 3] RGB. infotext: as A1111 writes it. maps: of each control, as the network saw them.
 
-    request: repeats this picture, alone. loras: accounts of each LoRA's keys, as Receipt.to_json. seconds: it took.
+    request: repeats this picture, alone. loras: accounts of each LoRA's keys, as Receipt.to_json. notes: what a user
+    should know of the run. seconds: it took.
     """
 
     pixels: Pixels
@@ -107,4 +108,5 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     maps: tuple[Pixels, ...] = ()
     request: Request
     loras: tuple[dict[str, Any], ...] = ()
+    notes: tuple[str, ...] = ()
     seconds: float = 0.0

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 RESOLUTION = "resolution"
 """Among a control's parameters: shorter side at which the annotator works; otherwise that of the generated picture."""
 
+KIND = "kind"
+"""Among a control's parameters: kind of a ready map, for union ControlNets."""
+
 
 class Hint(NamedTuple):
     """A map for a ControlNet. pixels: uint8 [H, W, 3], to look at. values: float32 [3, H, W], 0 to 1, -1 for what an
@@ -56,7 +59,7 @@ def draw_hint(
     if not control.annotator:
         pixels = fit_map(picture, size, control.fit)
         return _to_hint(pixels, min(size))
-    params = dict(control.params)
+    params = {name: value for name, value in control.params.items() if name != KIND}
     resolution = _read_resolution(params.pop(RESOLUTION, 0), control.annotator)
     annotator = load_annotator(control.annotator, device=device, **params)
     if annotator.spec.kind is Kind.INPAINT:

@@ -11,7 +11,7 @@ import msgspec
 from ...core.errors import BadParameter
 from ...preprocessors import registry
 from ..request import Control
-from .maps import RESOLUTION
+from .maps import KIND, RESOLUTION
 
 if TYPE_CHECKING:
     from ...core.params import Field, Value
@@ -22,6 +22,8 @@ FORM = re.compile(r"(?P<kind>[^:=]+)(?::(?P<options>\w+=[^,=]*(?:,\w+=[^,=]*)*))
 FIX = "write KIND=IMAGE, or KIND:weight=0.8,start=0,end=0.7=IMAGE"
 NUMBERS = ("weight", "start", "end")
 WORDS = ("mode", "fit", "model")
+OWN = {RESOLUTION: "int", KIND: "text"}
+"""Parameters that are none of the annotator's, and their types."""
 SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -29,8 +31,8 @@ def parse_control(text: str) -> Control:
     """Read ``KIND[:NAME=VALUE,...][=IMAGE]``.
 
     KIND: an annotator by any of its names, or "map" for a picture that is the map. Names: weight, start, end, mode
-    (balanced, prompt, control), fit (crop, just, fill), model, resolution, and the annotator's parameters. Without
-    IMAGE the picture to start from is used. Raises BadParameter, UnknownName.
+    (balanced, prompt, control), fit (crop, just, fill), model, resolution, the annotator's parameters, and kind, of a
+    ready map for a union ControlNet. Without IMAGE the picture to start from is used. Raises BadParameter, UnknownName.
 
     >>> control = parse_control("depth_midas:weight=0.8,end=0.7=a photo.jpg")
     >>> control.annotator, control.weight, control.end, control.image.name
@@ -60,10 +62,10 @@ def _read_params(annotator: str, pairs: dict[str, str], where: str) -> dict[str,
         fields = {field.name: field for field in (*resolved.earlier_fields(), *resolved.fields())}
     values: dict[str, Value] = {}
     for name, value in pairs.items():
-        if name != RESOLUTION and name not in fields:
-            known = ", ".join([*NUMBERS, *WORDS, *([RESOLUTION, *fields] if annotator else [])])
+        if name not in OWN and name not in fields:
+            known = ", ".join([*NUMBERS, *WORDS, *OWN, *fields])
             raise BadParameter(f"{name} is not known here", where=where[:80], fix=f"choose among {known}")
-        values[name] = read_value("int" if name == RESOLUTION else fields[name].kind, value.strip(), f"{where}, {name}")
+        values[name] = read_value(OWN[name] if name in OWN else fields[name].kind, value.strip(), f"{where}, {name}")
     return values
 
 

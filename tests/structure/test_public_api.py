@@ -15,7 +15,7 @@ NAMES = {
     *("annotate", "load_annotator", "registry", "load_adapter", "load_embedding", "Patcher", "merge", "operations"),
     "unload",
     *("UnderdrawingError", "UnknownName", "BadParameter", "BadImage", "UnsafeFile", "BadWeights", "WeightsMissing"),
-    *("FetchFailed", "MissingExtra", "WriteFailed", "Cancelled", "__version__"),
+    *("FetchFailed", "MissingExtra", "WriteFailed", "Cancelled", "__version__", "generate", "Control", "Hires"),
 }
 """A name that leaves this list breaks somebody's script: deprecate it first."""
 

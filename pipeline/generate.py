@@ -1,0 +1,107 @@
+"""Pictures from a prompt."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..core.errors import BadParameter
+from ..core.imports import report_broken_imports
+from .request import Request, Result
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Generator, Iterable
+
+    from .runs.setting import Setting
+
+    StrPath = str | os.PathLike[str]
+
+
+def generate(
+    prompt: str,
+    negative: str = "",
+    *,
+    model_folders: Iterable[StrPath] = (),
+    lora_folders: Iterable[StrPath] = (),
+    embedding_folders: Iterable[StrPath] = (),
+    device: str = "auto",
+    dtype: str = "auto",
+    **fields: Any,
+) -> list[Result]:
+    """Generate pictures: ``generate("a red ball <lora:style:0.8>", seed=7, controls=[Control(...)], count=2)``.
+
+    prompt, negative: as A1111 reads them, with LoRA tags, embeddings, weights, AND, BREAK and schedules. folders: of
+    checkpoints, VAEs and ControlNets; of LoRAs; of embeddings. fields: of `pipeline.request.Request`: checkpoint, seed,
+    steps, sampler, cfg, width, height, count, image, strength, mask, hires, controls and more; pictures are paths or
+    uint8 [H, W, 3] arrays. Each result has pixels uint8 [H, W, 3], its seed, its infotext and its maps.
+
+    Raises UnknownName, BadParameter, BadImage, BadWeights, UnsafeFile, WeightsMissing, MissingExtra.
+    """
+    with report_broken_imports("generate"):
+        from .runs.setting import Setting
+
+    setting = Setting(
+        folders=tuple(map(Path, model_folders)),
+        loras=tuple(map(Path, lora_folders)),
+        embeddings=tuple(map(Path, embedding_folders)),
+        device=device,
+        dtype=dtype,
+    )
+    return list(generate_pictures(make_request(prompt=prompt, negative=negative, **fields), setting))
+
+
+def make_request(**fields: Any) -> Request:
+    """A request; lists stand for tuples. Raises BadParameter for unknown fields and values of another type."""
+    if unknown := sorted(set(fields) - set(Request.__struct_fields__)):
+        known = ", ".join(Request.__struct_fields__)
+        raise BadParameter(f"unknown field {', '.join(unknown)}", where="generate", fix=f"a request has {known}")
+    try:
+        return msgspec.convert(fields, Request)
+    except msgspec.ValidationError as error:
+        fix = "see pipeline.request.Request"
+        raise BadParameter(f"a field makes no sense ({error})", where="generate", fix=fix) from error
+
+
+def generate_pictures(request: Request, setting: Setting | None = None) -> Generator[Result]:
+    """Generate pictures one by one, so that those which are finished stay when the run is stopped.
+
+    LoRAs are on the model only while a picture is computed. Raises as `generate`, and Cancelled through the host's
+    progress.
+    """
+    with report_broken_imports("generate"):
+        from .infotext.writing import write_infotext
+        from .runs.facts import collect_facts
+        from .runs.job import PictureJob
+        from .runs.passes import Passes
+        from .runs.seeds import list_seeds
+        from .runs.setting import Setting
+        from .runs.watching import Watcher
+
+    job = PictureJob(request, setting or Setting())
+    seeds = list_seeds(job.request)
+    with job.setting.host.progress("generate", 0, "steps") as progress:
+        watcher = Watcher(job, progress)
+        passes = Passes(job, watcher.watch)
+        watcher.total = passes.steps * len(seeds)
+        loras = tuple(job.loras.receipt.to_json())
+        for seed in seeds:
+            start = time.perf_counter()
+            with job.loras:
+                pixels = passes.draw(seed)
+            own = msgspec.structs.replace(job.request, seed=seed.seed, subseed=seed.subseed, count=1)
+            facts = collect_facts(job.model, job.choice, job.size, seed, passes.controls, job.lora_hashes)
+            yield Result(
+                pixels=pixels,
+                seed=seed.seed,
+                subseed=seed.subseed,
+                infotext=write_infotext(own, facts),
+                maps=tuple(control.pixels for control in passes.controls),
+                request=own,
+                loras=loras,
+                notes=tuple(job.notes),
+                seconds=time.perf_counter() - start,
+            )

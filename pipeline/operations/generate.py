@@ -1,0 +1,208 @@
+"""Generate pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from ...core.errors import BadParameter, Cancelled
+from ...core.files import atomic_write
+from ...core.operation import Inputs, Job, Operation, Report, Spec, slot, target
+from ...core.params import Params, about, between
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..request import Pixels, Request, Result
+
+OTHERS = ("image", "mask", "hires")
+"""Parameters whose fields of a request are of another type."""
+CONTROL = "KIND=IMAGE or KIND:weight=0.8,start=0,end=0.7=IMAGE; KIND is an annotator, or map for a ready map"
+
+
+class GenerateInputs(Inputs, frozen=True, kw_only=True):
+    """The prompt, and where to."""
+
+    prompt: Annotated[str | None, slot("text", "What the picture shows, with LoRA tags and weights", optional=True)] = (
+        None
+    )
+    output: Annotated[Path, target("pictures", "Folder for the pictures; created if missing", suffix="")]
+
+
+class GenerateParams(Params, frozen=True):
+    """Everything else."""
+
+    negative: Annotated[str, about("What the picture does not show")] = ""
+    checkpoint: Annotated[str, about("Name or file of the model; empty: the small reference model")] = ""
+    vae: Annotated[str, about("Name or file of a VAE; empty: that of the model")] = ""
+    control: Annotated[str, about(CONTROL, many=True)] = ""
+    image: Annotated[str, about("Picture to start from")] = ""
+    strength: Annotated[float, between(0, 1, "How much of that picture is changed", step=0.05)] = 0.75
+    mask: Annotated[str, about("Mask of that picture: white is painted anew")] = ""
+    mask_blur: Annotated[float, between(0, 256, "Softness of the mask's edge in pixels")] = 4.0
+    mask_content: Annotated[Literal["original", "noise", "nothing"], about("What is under the mask at first")] = (
+        "original"
+    )
+    fit: Annotated[Literal["crop", "just", "fill"], about("How that picture is brought to size")] = "crop"
+    seed: Annotated[int, between(-1, 2**63 - 1, "Seed of the first picture, the next ones count up; -1: random")] = -1
+    subseed: Annotated[int, between(-1, 2**63 - 1, "Seed of a variation; -1: random")] = -1
+    subseed_strength: Annotated[float, between(0, 1, "Strength of the variation", step=0.05)] = 0.0
+    count: Annotated[int, between(1, 10_000, "How many pictures")] = 1
+    steps: Annotated[int, between(1, 1000, "Steps of a picture")] = 20
+    sampler: Annotated[str, about("Sampler, as A1111 or ComfyUI call it")] = "DPM++ 2M"
+    scheduler: Annotated[str, about("Schedule; empty: the sampler's own")] = ""
+    cfg: Annotated[float, between(0, 100, "How strictly the prompt is followed; 0: as the model likes", step=0.5)] = 0.0
+    clip_skip: Annotated[int, between(1, 12, "Layer of SD1's text encoder, from the end")] = 1
+    width: Annotated[
+        int, between(0, 16384, "Width in pixels; 0: the picture's to start from, or the model's", step=8)
+    ] = 0
+    height: Annotated[int, between(0, 16384, "Height in pixels; 0 likewise", step=8)] = 0
+    hires: Annotated[float, between(0, 8, "Scale of a second pass on the enlarged picture; 0: none", step=0.25)] = 0.0
+    hires_steps: Annotated[int, between(0, 1000, "Steps of the second pass; 0: as many")] = 0
+    hires_strength: Annotated[float, between(0, 1, "How much the second pass changes", step=0.05)] = 0.7
+    hires_upscaler: Annotated[Literal["latent", "lanczos", "nearest"], about("How it is enlarged")] = "latent"
+    noise: Annotated[Literal["cpu", "nv"], about("Where noise comes from: the CPU's generator, or as NVIDIA's")] = "cpu"
+    noise_seed_delta: Annotated[int, between(0, 2**32 - 1, "A1111's ENSD")] = 0
+    weighting: Annotated[Literal["a1111", "comfyui"], about("Whose reading of prompts and weights")] = "a1111"
+    from_png: Annotated[str, about("Picture to repeat by what its file says; what is given besides counts instead")] = (
+        ""
+    )
+    lora_dir: Annotated[str, about("Folder of LoRA files", many=True)] = ""
+    embedding_dir: Annotated[str, about("Folder of embedding files", many=True)] = ""
+    controlnet_dir: Annotated[str, about("Folder of ControlNet files", many=True)] = ""
+    checkpoint_dir: Annotated[str, about("Folder of checkpoint files", many=True)] = ""
+    maps: Annotated[bool, about("Write the controls' maps too")] = False
+    preview_every: Annotated[int, between(0, 1000, "Write preview.png after so many steps; 0: never")] = 0
+    device: Annotated[str, about("auto, cpu, cuda, cuda:1 or mps")] = "auto"
+    dtype: Annotated[str, about("auto, float32, bfloat16 or float16")] = "auto"
+
+
+class Generate(Operation[GenerateInputs, GenerateParams]):
+    """Generate pictures from a prompt, with controls, LoRAs, embeddings, a picture to start from, or a mask.
+
+    Prompts are read as A1111 reads them: weights, AND, BREAK, schedules over the steps, <lora:NAME:STRENGTH> with
+    start=, stop= and lbw=, names of embeddings. A control is made of a photograph by its annotator, and its ControlNet
+    is found by the annotator's name among the ControlNets that are there. Pictures are written as NUMBER-SEED.png with
+    the infotext of A1111, nothing is replaced, and what is finished stays when the run is stopped. Needs the extra
+    pipeline.
+    """
+
+    spec = Spec(id="generate", title="Generate pictures", hosts=("cli",))
+
+    def run(self, inputs: GenerateInputs, params: GenerateParams, job: Job) -> Report:
+        """Generate and write. Raises every error of the pipeline; finished pictures stay."""
+        from ..generate import generate_pictures
+        from ..runs.setting import Setting
+
+        request, notes = build_request(inputs.prompt, params)
+        for note in notes:
+            job.host.note(note)
+        setting = Setting(
+            host=job.host,
+            folders=list_folders(params.checkpoint_dir, params.controlnet_dir),
+            loras=list_folders(params.lora_dir),
+            embeddings=list_folders(params.embedding_dir),
+            preview=_make_preview(inputs.output) if params.preview_every else None,
+            preview_every=params.preview_every,
+            device=params.device,
+            dtype=params.dtype,
+        )
+        rows: list[dict[str, Any]] = []
+        taken = list(notes)
+        try:
+            for result in generate_pictures(request, setting):
+                rows.append(_write(result, inputs.output, params))
+                taken += [note for note in result.notes if note not in taken]
+        except (Cancelled, KeyboardInterrupt):
+            job.host.note(f"stopped: {len(rows)} of {request.count} pictures are finished, in {inputs.output}")
+            raise
+        data = {"pictures": rows, "notes": taken}
+        lines = [f"{row['file']}  seed {row['seed']}, {row['seconds']:.1f} s" for row in rows]
+        files = tuple(Path(file) for row in rows for file in (row["file"], *row["maps"]))
+        return Report(text="\n".join(lines), data=data, files=files)
+
+
+def build_request(prompt: str | None, params: GenerateParams) -> tuple[Request, tuple[str, ...]]:
+    """What is asked for, and notes about what was read from a picture. Raises BadParameter, BadImage, UnknownName.
+
+    Of a picture to repeat, what is given besides counts instead of what its file says.
+    """
+    import msgspec
+
+    from ..infotext.pictures import read_picture_request
+    from ..request import Request
+
+    given = _list_given(params)
+    if params.from_png:
+        reading = read_picture_request(Path(params.from_png))
+        changes = given if prompt is None else {**given, "prompt": prompt}
+        return msgspec.structs.replace(reading.request, **changes), reading.notes
+    if prompt is None:
+        raise BadParameter("there is no prompt", where="generate", fix='write it behind the command: "a red ball"')
+    return Request(prompt=prompt, **given), ()
+
+
+def _list_given(params: GenerateParams) -> dict[str, Any]:
+    """Fields of a request that do not have their usual values."""
+    from ..request import Hires, Request
+    from ..runs.spelling import parse_control
+
+    usual = GenerateParams()
+    same = [name for name in Request.__struct_fields__ if hasattr(usual, name) and name not in OTHERS]
+    values = {name: getattr(params, name) for name in same if getattr(params, name) != getattr(usual, name)}
+    values |= {name: Path(getattr(params, name)) for name in ("image", "mask") if getattr(params, name)}
+    if controls := split_lines(params.control):
+        values["controls"] = tuple(map(parse_control, controls))
+    if params.hires:
+        values["hires"] = Hires(
+            scale=params.hires,
+            steps=params.hires_steps,
+            strength=params.hires_strength,
+            upscaler=params.hires_upscaler,
+        )
+    return values
+
+
+def list_folders(*texts: str) -> tuple[Path, ...]:
+    """Folders that are named, one a line. Raises BadParameter for one that is not there."""
+    folders = [Path(line) for text in texts for line in split_lines(text)]
+    for folder in folders:
+        if not folder.is_dir():
+            raise BadParameter("is no folder", where=str(folder), fix="check the name")
+    return tuple(folders)
+
+
+def split_lines(text: str) -> list[str]:
+    """Lines that are not empty; names of files may hold blanks."""
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _write(result: Result, folder: Path, params: GenerateParams) -> dict[str, Any]:
+    """Write a picture, and its maps if they are wanted; returns what the report says of it."""
+    from ...core.images.writing import encode_png
+    from ..infotext.pictures import encode_picture
+    from ..runs.files import write_numbered
+
+    path = write_numbered(folder, result.seed, encode_picture(result.pixels, result.infotext, result.request))
+    maps: list[str] = []
+    for number, pixels in enumerate(result.maps if params.maps else ()):
+        target = path.with_name(f"{path.stem}-map{number}.png")
+        maps.append(str(atomic_write(target, encode_png(pixels, {}))))
+    return {
+        "file": str(path),
+        "maps": maps,
+        "seed": result.seed,
+        "subseed": result.subseed,
+        "seconds": round(result.seconds, 3),
+        "infotext": result.infotext,
+        "loras": list(result.loras),
+    }
+
+
+def _make_preview(folder: Path) -> Callable[[Pixels], None]:
+    from ...core.images.writing import encode_png
+
+    def write(pixels: Pixels) -> None:
+        atomic_write(folder / "preview.png", encode_png(pixels, {}))
+
+    return write

@@ -1,0 +1,132 @@
+"""What is the same for all pictures of a request: the model, prompts, controls, the picture to start from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from ...adapters.prompts.prompt_embeddings import EmbeddingFolder
+from ...adapters.prompts.tags import split_tags
+from ...core.errors import BadParameter
+from ...core.hooks import HostHooks
+from ...core.images.geometry import Size
+from ..conditioning.encoders import build_encoders, explain_clip_skip, find_layer_count
+from ..conditioning.loras import ModelLoras, read_loras
+from ..conditioning.plan import ScheduledPrompt, TextCache
+from ..conditioning.sizes import make_size_ids
+from ..conditioning.texts import TextReader
+from ..sampling.names import find_sampler
+from .checks import check_request
+from .controls import Controls
+from .facts import hash_loras
+from .loading import load_base
+from .sizes import choose_size
+from .sources import read_mask, read_source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ..models.model import Model
+    from ..request import Pixels, Request
+    from .setting import Setting
+
+LIKED_CFG = {"reference": 3.0}
+"""Models that look best at another scale than 7."""
+
+
+class Prompts(NamedTuple):
+    """Prompt and negative prompt over the steps of one pass."""
+
+    positive: ScheduledPrompt
+    negative: ScheduledPrompt
+
+
+class NoteTaker(HostHooks):
+    """Hands notes on."""
+
+    def __init__(self, take: Callable[[str], None]) -> None:
+        self._take = take
+
+    def note(self, text: str) -> None:
+        """Hand on."""
+        self._take(text)
+
+
+class PictureJob:
+    """A request, checked and read, with everything loaded. request: with the numbers that were left open filled in."""
+
+    def __init__(self, request: Request, setting: Setting) -> None:
+        """Raises BadParameter, UnknownName, BadImage, BadWeights, UnsafeFile, WeightsMissing, MissingExtra."""
+        check_request(request)
+        self.setting = setting
+        self.notes: list[str] = []
+        self.choice = find_sampler(request.sampler, request.scheduler)
+        prompt = read_loras(request.prompt, setting.lora_folders)
+        if split_tags(request.negative)[1]:
+            self.note("tags in the negative prompt are read as words, as in A1111")
+        self.initial: Pixels | None = None if request.image is None else read_source(request.image)
+        self.mask = self._read_mask(request)
+        self.controls = Controls(request.controls, self.initial, self.mask)
+        self.model: Model = load_base(request, setting)
+        for text in (*self.model.notes, *prompt.notes):
+            self.note(text)
+        self.request = self._settle(request)
+        self.controls.load(self.model, setting.folders, self.note)
+        self.loras = ModelLoras(self.model, prompt.uses, self.request.steps, NoteTaker(self.note))
+        self.lora_hashes = hash_loras(prompt.uses)
+        self._text = prompt.text
+        tokens = {name: rows for use in prompt.uses for name, rows in use.adapter.embeddings.items()}
+        held = EmbeddingFolder(setting.embedding_folders, tokens)
+        encoders = build_encoders(self.model, request.clip_skip)
+        self.texts = TextCache(TextReader(encoders, held, request.weighting, self.note), self.loras)
+
+    def note(self, text: str) -> None:
+        """Report something to the host, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+            self.setting.host.note(text)
+
+    @property
+    def size(self) -> Size:
+        """Of the first pass."""
+        return Size(self.request.height, self.request.width)
+
+    def plan_prompts(self, size: Size, *, first_pass: int = 0) -> Prompts:
+        """Prompts of a pass for pictures of a size. first_pass: steps of the pass before, of a second one."""
+        weighting, family = self.request.weighting, self.model.family
+        zeroed = weighting == "a1111" and family.startswith("sdxl")
+        plans = [
+            ScheduledPrompt(
+                text,
+                self.texts,
+                weighting,
+                ids=make_size_ids(family, size.width, size.height, negative=negative),
+                negative=negative,
+                zeroed=zeroed and negative,
+                first_pass=first_pass,
+            )
+            for text, negative in ((self._text, False), (self.request.negative, True))
+        ]
+        return Prompts(*plans)
+
+    def _read_mask(self, request: Request) -> NDArray[np.bool_] | None:
+        if request.mask is None or self.initial is None:
+            return None
+        return read_mask(request.mask, Size(*self.initial.shape[:2]), self.note)
+
+    def _settle(self, request: Request) -> Request:
+        """Fill in what was left open, and say what is not used."""
+        model = self.model
+        initial = None if self.initial is None else Size(*self.initial.shape[:2])
+        size, note = choose_size(request, model, initial, self.controls.shapes)
+        for text in filter(None, (note, explain_clip_skip(model, request.clip_skip))):
+            self.note(text)
+        if model.family == "sd1" and request.clip_skip > (layers := find_layer_count(model)):
+            what = f"the text encoder has {layers} layers"
+            raise BadParameter(what, where="clip_skip", fix=f"give 1 to {layers}")
+        cfg = request.cfg or LIKED_CFG.get(model.name, 7.0)
+        return msgspec.structs.replace(request, cfg=cfg, width=size.width, height=size.height)

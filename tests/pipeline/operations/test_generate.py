@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+from tests.support.pictures import photo
+
+from underdrawing.core.errors import BadParameter, WriteFailed
+from underdrawing.core.hooks import HostHooks
+from underdrawing.core.operation import Job, run
+from underdrawing.core.operation_registry import operations
+from underdrawing.pipeline.operations.generate import Generate, GenerateParams, build_request, list_folders
+from underdrawing.pipeline.request import Control, Hires, Request
+
+if TYPE_CHECKING:
+    from underdrawing.core.operation import Report
+
+
+def test_a_prompt_and_options_make_a_request() -> None:
+    params = GenerateParams(
+        control="canny:weight=0.5=a b.png\nmap:model=x=c.png", hires=2.0, hires_steps=4, image="d.png", steps=9
+    )
+    request, notes = build_request("a cat", params)
+    assert notes == ()
+    assert request == Request(
+        prompt="a cat",
+        steps=9,
+        image=Path("d.png"),
+        hires=Hires(steps=4),
+        controls=(
+            Control(annotator="canny", weight=0.5, image=Path("a b.png")),
+            Control(model="x", image=Path("c.png")),
+        ),
+    )
+    assert build_request("", GenerateParams())[0] == Request(prompt="")
+
+
+def test_no_prompt_and_folders_that_are_none_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadParameter, match="no prompt"):
+        build_request(None, GenerateParams())
+    with pytest.raises(BadParameter, match="no folder"):
+        list_folders(str(tmp_path), str(tmp_path / "missing"))
+
+
+def test_values_that_a_request_has_too_have_its_defaults() -> None:
+    request, params = Request(prompt=""), GenerateParams()
+    shared = set(Request.__struct_fields__) & set(GenerateParams.__struct_fields__) - {"image", "mask", "hires"}
+    usual = {name: getattr(request, name) for name in shared} | {"checkpoint": ""}
+    assert {name: getattr(params, name) for name in shared} == usual
+
+
+@pytest.fixture
+def options(tiny_folder: Path) -> dict[str, Any]:
+    folders = {"checkpoint_dir": str(tiny_folder), "controlnet_dir": "", "lora_dir": str(tiny_folder)}
+    return {"checkpoint": "tiny", "width": 64, "height": 64, "steps": 2, "seed": 5, "device": "cpu", **folders}
+
+
+def draw(output: Path, prompt: str | None, values: dict[str, Any], host: HostHooks | None = None) -> Report:
+    inputs = {"output": output, "prompt": prompt}
+    return run(operations()["generate"], inputs, values, Job(host or HostHooks()))
+
+
+def test_pictures_are_written_and_repeated_byte_for_byte(tmp_path: Path, options: dict[str, Any]) -> None:
+    Image.fromarray(photo()).save(tmp_path / "photo.png")
+    control = f"canny:weight=0.7={tmp_path / 'photo.png'}"
+    report = draw(tmp_path / "out", "a [cat:dog:0.5] <lora:style:0.5>", {**options, "count": 2, "control": control})
+    rows = report.data["pictures"]
+    assert json.loads(json.dumps(report.data)) == report.data
+    assert [Path(row["file"]).name for row in rows] == ["00000-5.png", "00001-6.png"]
+    assert [row["loras"][0]["applied"] for row in rows] == [6, 6]
+    assert Image.open(rows[0]["file"]).info["parameters"] == rows[0]["infotext"]
+    folders = {name: options[name] for name in ("checkpoint_dir", "lora_dir", "device")}
+    again = draw(tmp_path / "out", None, {"from_png": rows[1]["file"], "maps": True, **folders})
+    assert Path(again.data["pictures"][0]["file"]).name == "00002-6.png"
+    assert again.files[0].read_bytes() == Path(rows[1]["file"]).read_bytes()
+    assert again.files[1].name == "00002-6-map0.png"
+    other = draw(tmp_path / "out", "a dog", {"from_png": rows[1]["file"], **folders})
+    assert other.data["pictures"][0]["infotext"].startswith("a dog\n")
+
+
+class Interrupting(HostHooks):
+    """Ends the run when the first picture has been written."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def test_finished_pictures_stay_when_the_user_stops(
+    tmp_path: Path, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from underdrawing.pipeline.runs.passes import Passes
+
+    draw_picture = Passes.draw
+
+    def stop_later(self: Passes, seed: Any) -> Any:
+        if seed.seed == 6:
+            raise KeyboardInterrupt
+        return draw_picture(self, seed)
+
+    monkeypatch.setattr(Passes, "draw", stop_later)
+    host = Interrupting()
+    with pytest.raises(KeyboardInterrupt):
+        draw(tmp_path, "a cat", {**options, "count": 3, "preview_every": 1}, host)
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["00000-5.png", "preview.png"]
+    assert any("1 of 3 pictures are finished" in note for note in host.notes)
+
+
+def test_a_full_disk_is_a_named_error(tmp_path: Path, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    from underdrawing.core import files
+
+    def refuse(folder: Path, size: int) -> None:
+        raise OSError(files.errno.ENOSPC, os.strerror(files.errno.ENOSPC))
+
+    monkeypatch.setattr(files, "check_free_space", refuse)
+    with pytest.raises(WriteFailed):
+        draw(tmp_path, "a cat", options)
+
+
+def test_the_command_stands_alone() -> None:
+    assert (Generate.spec.group, Generate.spec.verb, Generate.spec.command) == ("generate", "", "generate")
