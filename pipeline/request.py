@@ -60,10 +60,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: name or file; "reference" for the bundled model. vae: name or file; empty for the checkpoint's own.
     seed: of the first picture, the next ones count up; -1 for a random one. subseed, subseed_strength: variation.
     noise_seed_delta: A1111's ENSD. sampler, scheduler: names of A1111 or ComfyUI; an empty scheduler is the sampler's
-    own. cfg: 0 for what the model likes, 7 mostly. size: width and height in pixels; 0 for the picture's to start from, or the model's. image, strength: image to
-    image; fit: how it is brought to size. mask: white is painted anew; mask_blur: softness of its edge in pixels;
-    mask_content: what is under it at the beginning, the picture, noise or nothing, as in A1111. noise: where random
-    numbers come from, the CPU's generator or A1111's "NV".
+    own. cfg: 0 for what the model likes, mostly 7. width, height: in pixels; 0 for the size of the picture to start
+    from, or the model's. image, strength: image to image; fit: how it is brought to size. mask: white is painted anew;
+    mask_blur: softness of its edge in pixels; mask_content: what is under it at the beginning, the picture, noise or
+    nothing, as in A1111. noise: where random numbers come from, the CPU's generator or A1111's "NV".
     """
 
     prompt: str
