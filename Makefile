@@ -22,7 +22,7 @@ BENCHMARKS := annotators poses rtmpose loading lora memory
 	touch $@
 
 .venv/run: .venv/torch requirements.txt requirements-standalone.txt pyproject.toml
-	$(PY) -m pip install --quiet --disable-pip-version-check -e .
+	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[pipeline]'
 	touch $@
 
 .venv/dev: .venv/run | $(LINK)

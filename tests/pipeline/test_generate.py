@@ -203,7 +203,11 @@ def test_numbers_that_are_not_finite_are_a_named_error(tiny_folder: Path, monkey
 
     broken = tiny_diffusion.make_model("sd1")
     broken.unet.conv_out.bias.fill_(torch.nan)
-    monkeypatch.setattr(job, "load_base", lambda *_: broken)
+
+    def take_broken(*_: object) -> Any:
+        return broken
+
+    monkeypatch.setattr(job, "load_base", take_broken)
     with pytest.raises(BadWeights, match="NaN"):
         draw(tiny_folder)
 
