@@ -93,7 +93,7 @@ def generate_pictures(request: Request, setting: Setting | None = None) -> Gener
             with job.loras:
                 pixels = passes.draw(seed)
             own = msgspec.structs.replace(job.request, seed=seed.seed, subseed=seed.subseed, count=1)
-            facts = collect_facts(job.model, job.choice, job.size, seed, passes.controls, job.lora_hashes)
+            facts = collect_facts(job, seed, passes.controls)
             yield Result(
                 pixels=pixels,
                 seed=seed.seed,

@@ -87,17 +87,24 @@ class EmbeddingFolder:
                 result.vectors[part][name] = vectors
         return result
 
+    def find_file(self, name: str) -> Path | None:
+        """File of an embedding that was found; None for a token that came with a LoRA."""
+        return None if name in self._learned else self._find_path(name)
+
+    def _find_path(self, name: str) -> Path:
+        try:
+            return self._held.find(name)
+        except UnknownName as error:
+            try:
+                return Library.scan(self._folders, extensions=PICTURES).find(name)
+            except UnknownName:
+                raise error from None
+
     def _load(self, name: str) -> Encoders:
         """The one token of a file; pictures are looked at when no other file has the name."""
         from ..embeddings.load import load_embedding
 
-        try:
-            path = self._held.find(name)
-        except UnknownName as error:
-            try:
-                path = Library.scan(self._folders, extensions=PICTURES).find(name)
-            except UnknownName:
-                raise error from None
+        path = self._find_path(name)
         tokens = load_embedding(path)
         if len(tokens) > 1:
             what = f"holds {len(tokens)} tokens, so its name means none of them"

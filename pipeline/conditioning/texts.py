@@ -12,9 +12,11 @@ from ...adapters.prompts.encoding import encode_comfyui, read_rows, split_for_en
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from torch import Tensor
 
+    from ...adapters.prompts.chunks import Chunk
     from ...adapters.prompts.encoding import Rows
     from ...adapters.prompts.prompt_embeddings import EmbeddingFolder
     from ..request import Weighting
@@ -37,6 +39,12 @@ class TextReader:
         self._encoders, self._held, self._note = encoders, held, note
         self._weighting: Weighting = weighting
         self._widths = {encoder.part: encoder.width for encoder in encoders}
+        self._used: set[str] = set()
+
+    def list_embeddings(self) -> dict[str, Path]:
+        """Name → file of the embeddings that stood in texts so far."""
+        found = ((name, self._held.find_file(name)) for name in sorted(self._used))
+        return {name: path for name, path in found if path is not None}
 
     def read(self, text: str) -> Text:
         """Encode. Raises BadParameter, UnknownName, BadWeights for weights and embeddings that cannot be used."""
@@ -53,12 +61,16 @@ class TextReader:
         pooled: Tensor | None = None
         for encoder in self._encoders:
             ids = torch.tensor([chunk.ids for chunk in chunks[encoder.part]], dtype=torch.int64)
+            self._note_embeddings(chunks[encoder.part])
             answer = encoder.encode(ids, read_rows(chunks[encoder.part], vectors[encoder.part]))
             hidden.append(answer.hidden.reshape(1, -1, answer.hidden.shape[-1]))
             pooled = pooled if answer.pooled is None else answer.pooled[:1]
         windows = [chunks[encoder.part] for encoder in self._encoders]
         states = weight_encoders(torch.cat(hidden, dim=-1), windows, self._encoders[0].width)
         return Text(states, pooled)
+
+    def _note_embeddings(self, chunks: Sequence[Chunk]) -> None:
+        self._used |= {row.name for chunk in chunks for row in chunk.substitutions}
 
     def _read_comfyui(self, text: str, vectors: Mapping[str, Mapping[str, Tensor]]) -> Text:
         """ComfyUI cuts what the text encoders give to the shorter of both."""
@@ -69,6 +81,7 @@ class TextReader:
             own = vectors[encoder.part]
             counts = {name: len(rows) for name, rows in own.items()}
             chunks = split_comfyui(fragments, encoder.tokenize, encoder.special, embeddings=counts)
+            self._note_embeddings(chunks)
 
             def run(ids: Tensor, rows: Rows, encoder: Encoder = encoder) -> Tensor:
                 answer = encoder.encode(ids, rows)

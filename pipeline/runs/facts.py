@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...core.files import hash_stream
+from ...core.files import hash_file, hash_stream
 from ...core.regular_files import open_regular_file
 from ...core.tensor_files.safetensors_io import read_header
 from ..infotext.facts import Facts
@@ -13,38 +13,31 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ...core.images.geometry import Size
     from ..conditioning.loras import LoraUse
-    from ..models.model import Model
-    from ..sampling.names import Choice
     from .controls import ReadyControl
+    from .job import PictureJob
     from .seeds import PictureSeed
 
 DIGITS = 12
 """Of the hashes of LoRAs in infotexts."""
 
 
-def collect_facts(
-    model: Model,
-    choice: Choice,
-    size: Size,
-    seed: PictureSeed,
-    controls: Sequence[ReadyControl],
-    lora_hashes: dict[str, str],
-) -> Facts:
-    """Facts of one picture."""
+def collect_facts(job: PictureJob, seed: PictureSeed, controls: Sequence[ReadyControl]) -> Facts:
+    """Facts of one picture, which has been drawn."""
+    model, embeddings = job.model, job.reader.list_embeddings()
     return Facts(
         seed=seed.seed,
         subseed=seed.subseed,
-        width=size.width,
-        height=size.height,
-        sampler=choice.label,
-        scheduler=choice.scheduler_label,
+        width=job.size.width,
+        height=job.size.height,
+        sampler=job.choice.label,
+        scheduler=job.choice.scheduler_label,
         model=model.name,
         model_hash=model.short_hash,
         vae=model.vae_name,
         controls=tuple(control.facts for control in controls),
-        lora_hashes=lora_hashes,
+        lora_hashes=job.lora_hashes,
+        embedding_hashes={name: hash_file(path)[:DIGITS] for name, path in embeddings.items()},
     )
 
 

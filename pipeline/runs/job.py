@@ -82,7 +82,8 @@ class PictureJob:
         tokens = {name: rows for use in prompt.uses for name, rows in use.adapter.embeddings.items()}
         held = EmbeddingFolder(setting.embedding_folders, tokens)
         encoders = build_encoders(self.model, request.clip_skip)
-        self.texts = TextCache(TextReader(encoders, held, request.weighting, self.note), self.loras)
+        self.reader = TextReader(encoders, held, request.weighting, self.note)
+        self.texts = TextCache(self.reader, self.loras)
 
     def note(self, text: str) -> None:
         """Report something to the host, once."""

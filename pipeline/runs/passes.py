@@ -139,8 +139,7 @@ class Passes:
         return plan_steps(self._job.choice, steps, self._sigmas, strength=hires.strength, rule="exact")
 
     def _prepare(self, size: Size) -> list[ReadyControl]:
-        setting = self._job.setting
-        return self._job.controls.prepare(size, self._job.note, device=setting.device)
+        return self._job.controls.prepare(size, self._job.note, device=self._job.model.placement.device)
 
     def _read_initial(self) -> tuple[Pixels | None, Levels | None]:
         """The picture to start from and its soft mask, at the size of the first pass."""

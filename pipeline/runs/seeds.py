@@ -12,14 +12,19 @@ LARGEST = 2**32 - 1
 
 
 class PictureSeed(NamedTuple):
-    """seed of a picture, subseed of its variation."""
+    """seed of a picture, subseed of its variation, -1 where there is none."""
 
     seed: int
     subseed: int
 
 
 def list_seeds(request: Request) -> list[PictureSeed]:
-    """One for each picture: seeds count up, or stay where variations are wanted; subseeds count up. -1: random."""
-    seed, subseed = (secrets.randbelow(LARGEST) if n < 0 else n for n in (request.seed, request.subseed))
-    varied = request.subseed_strength > 0
-    return [PictureSeed(seed + (0 if varied else index), subseed + index) for index in range(request.count)]
+    """One for each picture: seeds count up, or stay where variations are wanted, whose seeds count up then.
+
+    -1: a random one.
+    """
+    seed = secrets.randbelow(LARGEST) if request.seed < 0 else request.seed
+    if not request.subseed_strength:
+        return [PictureSeed(seed + index, -1) for index in range(request.count)]
+    subseed = secrets.randbelow(LARGEST) if request.subseed < 0 else request.subseed
+    return [PictureSeed(seed, subseed + index) for index in range(request.count)]

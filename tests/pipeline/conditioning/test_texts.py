@@ -74,3 +74,11 @@ def test_an_embedding_for_another_model_is_refused_by_name_or_reported(tmp_path:
         reader.read("embedding:zork")
     with pytest.raises(UnknownName):
         reader.read("embedding:missing")
+
+
+def test_embeddings_that_stood_in_texts_are_listed(tmp_path: Path) -> None:
+    for name in ("zork", "blip"):
+        save_embedding(tmp_path / f"{name}.safetensors", {name: {"text_encoder": torch.ones(1, 32)}})
+    reader = make_reader(tiny_diffusion.make_model("sd1"), tmp_path)
+    reader.read("a zork")
+    assert reader.list_embeddings() == {"zork": tmp_path / "zork.safetensors"}
