@@ -1,4 +1,5 @@
-# make demo  set up and turn two photographs into every map that needs no download: build/demo/sheet.png
+# make demo  set up and turn two photographs into every map that needs no download: build/demo/sheet.png; and draw what
+#            the reference model makes of maps: build/demo/pictures.png
 # make test  set up and run all tests, in two processes (WORKERS=4: in four, WORKERS=0: in this one); ends with the slowest
 # make docs  write everything that is generated
 # make format  correct the code's layout
@@ -36,7 +37,8 @@ $(LINK):
 
 demo: .venv/run
 	$(BIN)/underdrawing annotate all examples/photos -o build/demo --mask-from person_mask --pyramid 3 --sheet
-	@echo "open build/demo/sheet.png"
+	test ! -d pipeline/reference/weights/unet || $(BIN)/underdrawing reference sheet -o build/demo/pictures.png
+	@echo "open build/demo/sheet.png and build/demo/pictures.png"
 
 test: .venv/dev
 	$(PY) -m pytest -q -n $(WORKERS) --dist worksteal --durations=15 --durations-min=2
