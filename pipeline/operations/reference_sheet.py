@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     Cell = tuple[str, NDArray[uint8]]
 
 SCENES = {
-    "canny": 900_016,
-    "softedge": 900_012,
+    "canny": 900_010,
+    "softedge": 900_031,
     "lines": 900_026,
-    "scribble": 900_015,
-    "depth": 900_013,
-    "seg": 900_017,
-    "pose": 900_020,
-    "inpaint": 900_025,
+    "scribble": 900_003,
+    "depth": 900_025,
+    "seg": 900_032,
+    "pose": 900_024,
+    "inpaint": 900_039,
 }
 """Kind of control → a scene that the model was not trained on and in which it has something to say."""
 ANNOTATORS = {"canny": "canny", "softedge": "hed", "scribble": "scribble_hed", "inpaint": "inpaint"}
