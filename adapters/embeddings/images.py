@@ -56,7 +56,8 @@ def read_image(path: Path) -> tuple[dict[str, Any], str]:
     except BadImage as error:
         raise BadWeights(error.what, where=error.where or where, fix=error.fix) from error
     except OSError as error:
-        raise BadWeights(f"cannot be read ({error.strerror or error})", where=where) from error
+        what = f"cannot be read ({error.strerror or error})"
+        raise BadWeights(what, where=where, fix="check the name") from error
 
 
 def write_image(path: Path, content: Mapping[str, Any], rows: NDArray[np.float32]) -> Path:

@@ -88,7 +88,8 @@ def _file(path: Path) -> Path:
             "holds no adapter_model or pytorch_lora_weights file", where=str(path), fix="name the file itself"
         )
     if not path.is_file():
-        raise BadWeights("is not there", where=str(path), fix="check the name")
+        what = "is no regular file (a pipe, socket or device)" if path.exists() else "is not there"
+        raise BadWeights(what, where=str(path), fix="check the name")
     return path
 
 

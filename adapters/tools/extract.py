@@ -143,7 +143,8 @@ def _open_file(stack: ExitStack, path: Path) -> Checkpoint:
     try:
         return open_checkpoint(path, stack.enter_context(open_regular_file(path)))
     except OSError as error:
-        raise BadWeights(f"cannot be read ({error.strerror or error})", where=str(path)) from error
+        what = f"cannot be read ({error.strerror or error})"
+        raise BadWeights(what, where=str(path), fix="check the name") from error
 
 
 def _extract_module(
