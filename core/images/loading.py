@@ -9,6 +9,8 @@ from PIL import Image as Pil
 
 from ..errors import BadImage
 from .cost import check_map_size, check_picture_memory
+from .formats.bmp_codes import check_bmp_codes
+from .formats.fax_strips import check_fax_strips
 from .formats.gif_codes import check_gif_pixels
 from .formats.jpeg_decoding import load_jpeg
 from .formats.jpeg_scans import LOSSLESS, MAX_FILE, JpegScans, check_jpeg, read_jpeg
@@ -44,8 +46,12 @@ def load_frame(file: BinaryIO, image: Image, structure: PngHeader | JpegScans | 
         scans = structure if isinstance(structure, JpegScans) and not tiles[0][2] else check_jpeg(data, where=where)
         load_jpeg(image, data, scans, where=where)
         return
+    if image.format == "TIFF":
+        check_fax_strips(file, image, where=where)
     if image.format == "TIFF" and opened.tag_v2.get(259) == 7:
         _check_jpeg_strips(file, opened, where)
+    if image.format == "BMP":
+        check_bmp_codes(file, image, where=where)
     image.load()
     if isinstance(structure, PngHeader):
         check_png_rows(file, image, structure, where=where)

@@ -42,7 +42,7 @@ _MODULES = {
     "GIF": "GifImagePlugin",
     "AVIF": "AvifImagePlugin",
 }
-_PLUGINS = {"HEIF": open_heif, "JXL": open_jxl}
+PLUGINS = {"HEIF": open_heif, "JXL": open_jxl}
 _FAULTS = (
     OSError,
     SyntaxError,
@@ -165,13 +165,20 @@ def check_file(
     return structure
 
 
+def open_picture(file: BinaryIO, kind: str, notes: list[str], where: str, resolution: int | None) -> Image | None:
+    """Open a picture as `open_image` does; plug-ins decode while they open, so that nobody waits for them."""
+    if kind in PLUGINS:
+        with report_decoder_faults(where):
+            return PLUGINS[kind](file, where, resolution)
+    with report_faults(where, notes):
+        return open_image(file, kind, where)
+
+
 def open_image(file: BinaryIO, kind: str, where: str) -> Image | None:
     """Open with Pillow; None for a TIFF that Pillow does not know, or misreads, but OpenCV may know."""
     from PIL import Image as Pil
     from PIL import UnidentifiedImageError
 
-    if kind in _PLUGINS:
-        return _PLUGINS[kind](file, where)
     if not _has_plugin(kind):
         fix = "pip install 'pillow>=11.3', or save the picture as PNG"
         raise BadImage(f"this Pillow ({Pil.__version__}) does not read {kind}", where=where, fix=fix)  # type: ignore[attr-defined]

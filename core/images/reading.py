@@ -20,7 +20,7 @@ from .deep_colour import check_deep_tiff, read_deep_colour, read_tiff
 from .formats.jpeg_scans import ARITHMETIC
 from .headers import AGAIN, PngHeader, detect_format
 from .loading import check_frame, load_frame
-from .opening import check_file, open_file, open_image, report_decoder_faults, report_faults
+from .opening import check_file, open_file, open_picture, report_decoder_faults, report_faults
 from .pixels import apply_orientation
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ def _iter_file(path: Path, resolution: int | None, *, every: bool) -> Iterator[P
             head = file.read(32)
             kind = detect_format(head)
             structure = check_file(file, head, kind, where, resolution)
-        with report_faults(where, notes):
-            image = open_image(file, kind, where)
+        image = open_picture(file, kind, notes, where, resolution)
         if getattr(structure, "frame", 0) in ARITHMETIC:
             notes.append("the JPEG is arithmetic-coded: nobody can tell whether its data are whole")
         if image is not None:
@@ -155,8 +154,7 @@ def read_deep_levels(source: Any) -> NDArray[Any] | None:
         head = file.read(32)
         kind = detect_format(head)
         structure = check_file(file, head, kind, where)
-        with report_faults(where, notes):
-            image = open_image(file, kind, where)
+        image = open_picture(file, kind, notes, where, None)
         if image is None or not is_deep(image):
             return None
         check_frame(image, structure, None, where=where)

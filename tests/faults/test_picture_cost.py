@@ -127,7 +127,7 @@ def test_what_costs_too_much_is_refused_before_a_decoder_sees_it(
     monkeypatch.setattr(loading, "load_frame", None)
     monkeypatch.setattr(reading, "load_frame", None)
     if not name.endswith("tiles.tif"):
-        monkeypatch.setattr(reading, "open_image", None)
+        monkeypatch.setattr(reading, "open_picture", None)
     with pytest.raises(BadImage, match=r"not decoded|more than"):
         read_pictures(tmp_path / name)
 

@@ -12,6 +12,7 @@ OTHER = {
     "cli/app.py": {"open"},  # the null device
     "core/files.py": {"os.open"},  # temporary files of our own, and folders
     "core/batch/folder_lock.py": {"os.open"},  # handles of locks: folders, or files of our own
+    "core/images/formats/fax_strips.py": {"Pil.open"},  # of bytes
     "core/images/loading.py": {"Pil.open"},  # of bytes
     "core/images/opening.py": {"Pil.open"},  # of a stream
     "core/images/formats/plugins.py": {"Pil.open"},  # of a stream

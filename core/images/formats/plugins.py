@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BadImage
+from ..cost import check_map_size, check_memory, find_bytes_per_pixel
 from ..geometry import Size
 from ..headers import AGAIN, check_size
 
@@ -20,25 +21,31 @@ _WIDTHS = (9, 13, 18, 30)
 """Bits of a side, by its selector."""
 
 
-def open_heif(file: BinaryIO, where: str) -> Image:
-    """Open a HEIC or HEIF picture; its size is known before it is decoded. Raises BadImage."""
+def open_heif(file: BinaryIO, where: str, resolution: int | None) -> Image:
+    """Open a HEIC or HEIF picture; its size is judged before it is decoded. Raises BadImage."""
     heif: Any = _import_plugin("pillow_heif", "pillow-heif", "HEIC/HEIF", where)
     opened = heif.open_heif(file, convert_hdr_to_8bit=True)
-    check_size(Size(opened.size[1], opened.size[0]), where=where)
+    _check_costs(Size(opened.size[1], opened.size[0]), "HEIF", where, resolution)
     return opened.to_pillow()
 
 
-def open_jxl(file: BinaryIO, where: str) -> Image:
-    """Open a JPEG XL picture; the plug-in decodes at once, so its size is read before. Raises BadImage."""
+def open_jxl(file: BinaryIO, where: str, resolution: int | None) -> Image:
+    """Open a JPEG XL picture; the plug-in decodes at once, so its size is judged before. Raises BadImage."""
     from PIL import Image as Pil
 
     _import_plugin("pillow_jxl", "pillow-jxl-plugin", "JPEG XL", where)
     size = read_jxl_size(file)
     if size is None:
         raise BadImage("the JPEG XL file is damaged or cut off: its header makes no sense", where=where, fix=AGAIN)
-    check_size(size, where=where)
+    _check_costs(size, "JXL", where, resolution)
     file.seek(0)
     return Pil.open(file, formats=["JXL"])
+
+
+def _check_costs(size: Size, kind: str, where: str, resolution: int | None) -> None:
+    check_size(size, where=where)
+    check_map_size(size, resolution, where=where)
+    check_memory(size, find_bytes_per_pixel(kind), where=where)
 
 
 def _import_plugin(module: str, package: str, title: str, where: str) -> Any:
