@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+from contextlib import ExitStack
 from functools import cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING
 
 from ..imports import ESSENTIAL, describe_broken
 from .packages import Finding
@@ -21,7 +24,9 @@ if TYPE_CHECKING:
 MODULES = ("numpy", "PIL", "cv2", "torch", "safetensors", "transformers")
 PATIENCE = 300.0
 """Seconds after which an import counts as one that never ends."""
-_CODE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); __import__(sys.argv[2])"
+_CODE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); __import__(sys.argv[2]); sys.exit(3)"
+_DONE, _MOST = 3, 2**16
+"""How a child ends whose import came to its end, and most bytes of its errors that are read."""
 _ALSO = {
     "cv2": "every map that is not made at its picture's own size",
     "torch": "every LoRA, embedding and checkpoint",
@@ -49,18 +54,17 @@ def find_broken(modules: tuple[str, ...] = MODULES) -> dict[str, str]:
 @cache
 def _find_broken(modules: tuple[str, ...], path: tuple[str, ...]) -> dict[str, str]:
     places = json.dumps(path)
-    children = {
-        module: subprocess.Popen(
-            [sys.executable, "-B", "-c", _CODE, places, module],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        for module in modules
-        if _is_installed(module)
-    }
-    reasons = {module: _wait(child) for module, child in children.items()}
+    with ExitStack() as stack:
+        said = {module: stack.enter_context(TemporaryFile()) for module in modules if _is_installed(module)}
+        children = {module: _start(module, places, stream) for module, stream in said.items()}
+        reasons = {module: _wait(child, said[module]) for module, child in children.items()}
     return {module: reason for module, reason in reasons.items() if reason}
+
+
+def _start(module: str, places: str, said: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Import in a child. said: a file, since what the child starts may hold a pipe open for ever."""
+    command = [sys.executable, "-B", "-c", _CODE, places, module]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said)
 
 
 def _is_installed(module: str) -> bool:
@@ -70,17 +74,20 @@ def _is_installed(module: str) -> bool:
         return True
 
 
-def _wait(child: subprocess.Popen[bytes]) -> str:
+def _wait(child: subprocess.Popen[bytes], said: IO[bytes]) -> str:
     """Why an import failed; empty when it did not."""
     try:
-        said = child.communicate(timeout=PATIENCE)[1].decode("utf-8", "replace")
+        code = child.wait(PATIENCE)
     except subprocess.TimeoutExpired:
         child.kill()
-        child.communicate()
+        child.wait()
         return f"its import does not end within {PATIENCE:g} seconds"
-    if child.returncode < 0:
-        return f"its import ends the process with signal {-child.returncode}"
-    return "" if child.returncode == 0 else _find_reason(said)
+    if code < 0:
+        return f"its import ends the process with signal {-code}"
+    if code == 0:
+        return "its import ends the process"
+    said.seek(max(0, said.seek(0, os.SEEK_END) - _MOST))
+    return "" if code == _DONE else _find_reason(said.read().decode("utf-8", "replace"))
 
 
 def _find_reason(said: str) -> str:

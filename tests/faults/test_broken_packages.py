@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from underdrawing.core.diagnostics import import_checks
 from underdrawing.core.diagnostics.import_checks import check_imports, find_broken
 from underdrawing.core.errors import BadParameter, MissingExtra
 from underdrawing.core.imports import describe_broken, report_broken_imports
@@ -146,3 +147,22 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(MissingExtra, match="canny: needs cv2"), report_broken_imports("canny"):
         __import__("cv2")
+
+
+@pytest.mark.parametrize("code", ["import os\nos._exit(0)", "raise SystemExit(0)"])
+def test_an_import_that_ends_the_process_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    (tmp_path / "ends_it.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert find_broken(("ends_it",)) == {"ends_it": "its import ends the process"}
+
+
+def test_a_grandchild_that_lives_on_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sleeper = "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(30)'])\n"
+    (tmp_path / "leaves_one.py").write_text(sleeper)
+    (tmp_path / "leaves_one_and_fails.py").write_text(sleeper + "raise ImportError('no luck')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(import_checks, "PATIENCE", 25.0)
+    found = find_broken(("leaves_one", "leaves_one_and_fails"))
+    assert found == {"leaves_one_and_fails": "ImportError: no luck"}
