@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 MODULES = ("numpy", "PIL", "cv2", "torch", "safetensors", "transformers")
 PATIENCE = 300.0
 """Seconds after which an import counts as one that never ends."""
-_CODE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); __import__(sys.argv[2]); sys.exit(3)"
-_DONE, _MOST = 3, 2**16
-"""How a child ends whose import came to its end, and most bytes of its errors that are read."""
+_CODE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); __import__(sys.argv[2]); sys.exit(113)"
+_DONE, _MOST = 113, 2**16
+"""How a child ends whose import came to its end (no package ends so), and most bytes of its errors that are read."""
 _ALSO = {
     "cv2": "every map that is not made at its picture's own size",
     "torch": "every LoRA, embedding and checkpoint",
