@@ -120,11 +120,11 @@ def _list_folders(root: Path) -> Iterator[Entry]:
 
 
 def _is_model(path: Path) -> bool:
-    """Whether a path is that of a file of weights or of a folder in diffusers' form."""
+    """Whether a path is that of a folder in diffusers' form or of a file; what is in a file is seen when it is read."""
     try:
         if path.is_dir():
             return is_pipeline(path) or (path / CONFIG).is_file()
-        return path.is_file() and path.suffix.lower() in EXTENSIONS
+        return path.is_file() and (path.suffix.lower() in EXTENSIONS or path.is_absolute())
     except (OSError, ValueError):
         return False
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from ...core.errors import BadParameter, BadWeights
 from ...core.file_state import describe_files
 from ...core.networks.keeping import load_once
-from .finding import find_checkpoint, find_vae
+from .finding import find_checkpoint, find_vae, split_hash
 from .folders import is_pipeline, read_folder
-from .hashing import find_short_hash
+from .hashing import LENGTH, find_short_hash
 from .model import Model
 from .parts import TITLES, Networks
 from .prediction import Guess, compute_alphas, guess_prediction
@@ -45,7 +45,16 @@ def load_model(name: str, *, folders: Sequence[Path] = (), placement: Placement,
     model = load_once("base model", key, lambda: _read(path, other, placement), most=MODELS)
     if name == NAME:
         model.name, model.path = NAME, None
+    _check_hash(split_hash(name).digest, model)
     return model
+
+
+def _check_hash(digest: str, model: Model) -> None:
+    """Note when a file is another than the one whose hash stands behind its name; shorter ones are of another kind."""
+    if len(digest) < LENGTH or not model.short_hash or digest.startswith(model.short_hash):
+        return
+    note = f"the hash of {model.name} is {model.short_hash}, {digest[:LENGTH]} was named: the file is another one"
+    model.notes = tuple(dict.fromkeys([*model.notes, note]))
 
 
 def _read(path: Path, other: Path | None, placement: Placement) -> Model:

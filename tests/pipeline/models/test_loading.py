@@ -109,6 +109,22 @@ def test_content_counts_and_not_the_ending(tmp_path: Path, table: Table) -> None
     assert load(write(tmp_path / "a.safetensors", table).rename(tmp_path / "a.ckpt")).family == "sd1"
 
 
+def test_a_hash_behind_the_name_is_compared(tmp_path: Path, table: Table) -> None:
+    path = write(tmp_path / "a.safetensors", table)
+    digest = load(path).short_hash
+    assert load_model(f"a [{digest}]", folders=[tmp_path], placement=PLACEMENT).notes == ()
+    model = load_model("a.safetensors [0123456789]", folders=[tmp_path], placement=PLACEMENT)
+    assert model.notes == (f"the hash of a is {digest}, 0123456789 was named: the file is another one",)
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"GGUF\0\0\0\3" * 9, "GGUF"), (b"<html>", "web page"), (b"", "empty")])
+def test_files_of_no_weights_are_named(tmp_path: Path, content: bytes, words: str) -> None:
+    for name in ("a.safetensors", "b.ckpt", "c.gguf"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(BadWeights, match=f"{words}|too short|cannot be read"):
+            load(tmp_path / name)
+
+
 def test_programs_in_checkpoints_are_refused(tmp_path: Path) -> None:
     torch.save({"state_dict": {"a": print}}, tmp_path / "a.ckpt")
     with pytest.raises(UnsafeFile):
