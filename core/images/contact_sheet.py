@@ -50,10 +50,10 @@ def write_contact_sheet(rows: Sequence[tuple[Path, Mapping[str, Path]]], names: 
     return f" (the first {MOST_ROWS} of {len(there)} inputs)" if len(there) > MOST_ROWS else ""
 
 
-def draw_sheet(pictures: Sequence[tuple[str, NDArray[np.uint8]]]) -> NDArray[np.uint8]:
-    """Draw labelled pictures [H, W, 3] as one sheet, at most COLUMNS a line."""
+def draw_sheet(pictures: Sequence[tuple[str, NDArray[np.uint8]]], *, group: int = 1) -> NDArray[np.uint8]:
+    """Draw labelled pictures [H, W, 3] as one sheet, at most COLUMNS a line. group: how many stay in one line."""
     cells = (Cell(label, _shrink(pixels)) for label, pixels in pictures)
-    return np.array(_draw([_split_lines(cells)]))
+    return np.array(_draw([_split_lines(cells, group)]))
 
 
 def draw_label(picture: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
@@ -70,11 +70,11 @@ def _build_cells(source: Path, maps: Mapping[str, Path]) -> Iterator[Cell]:
         yield Cell(name, _read_small(path))
 
 
-def _split_lines(cells: Iterator[Cell]) -> list[list[Cell]]:
+def _split_lines(cells: Iterator[Cell], group: int = 1) -> list[list[Cell]]:
     """Share the cells of one input out over as few lines as possible, about equally long."""
     every = list(cells)
     count = -(-len(every) // COLUMNS)
-    length = -(-len(every) // count)
+    length = -(-len(every) // (count * group)) * group
     return [every[start : start + length] for start in range(0, len(every), length)]
 
 

@@ -32,6 +32,8 @@ SCENES = {
     "inpaint": 900_039,
 }
 """Kind of control → a scene that the model was not trained on and in which it has something to say."""
+CELLS = 3
+"""Of each kind: scene, map, picture."""
 ANNOTATORS = {"canny": "canny", "softedge": "hed", "scribble": "scribble_hed", "inpaint": "inpaint"}
 """Kinds whose maps are made of the picture; the others are known of the scene."""
 
@@ -76,7 +78,7 @@ class ReferenceSheet(Operation[SheetInputs, SheetParams]):
                 cells += _draw_row(kind, params)
                 progress(done, len(there))
         job.check_free(inputs.output)
-        atomic_write(inputs.output, encode_png(draw_sheet(cells), {"sheet": there}))
+        atomic_write(inputs.output, encode_png(draw_sheet(cells, group=CELLS), {"sheet": there}))
         missing = [kind for kind in SCENES if kind not in there]
         notes = (f"left out, because their weights did not come along: {', '.join(missing)}",) if missing else ()
         return Report(text=str(inputs.output), data={"kinds": there, "missing": missing}, notes=notes)

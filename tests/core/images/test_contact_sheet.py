@@ -92,3 +92,11 @@ def test_labels_of_any_kind_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(contact_sheet, "_load_font", bitmap)
     assert contact_sheet.write_contact_sheet(rows, ["lone \udce9"], tmp_path / "old.png") == ""
+
+
+def test_groups_of_pictures_stay_in_one_line() -> None:
+    pictures = [(str(number), np.full((8, 8, 3), 9 * number, np.uint8)) for number in range(9)]
+    whole, split = (contact_sheet.draw_sheet(pictures, group=group).shape[1] for group in (3, 1))
+    cell = contact_sheet.CELL + contact_sheet.GAP
+    assert (whole - split) == cell
+    assert whole == 2 * contact_sheet.MARGIN + 6 * cell - contact_sheet.GAP
