@@ -5,8 +5,8 @@ Two steps, as both sides need packages of their own; from the project's folder:
     PYTHONPATH=.dev:. python tests/golden/sampling/compare_comfyui.py draw FOLDER    # with diffusers
     COMFYUI_PYTHON tests/golden/sampling/compare_comfyui.py compare FOLDER COMFYUI
 
-FOLDER: where weights and latents are kept between both. COMFYUI: a checkout of ComfyUI 0.3.64. Differences are shares of
-the latents' range; 2 levels of a picture are some 0.8 %.
+FOLDER: where weights and latents are kept between both. COMFYUI: a checkout of ComfyUI 0.3.64. Differences are shares
+of the latents' range; 2 levels of a picture are some 0.8 %.
 """
 
 from __future__ import annotations
