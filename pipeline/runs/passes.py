@@ -132,6 +132,7 @@ class Passes:
         if content == "original":
             return start
         under = self._make_noise(seed, self._job.size).initial() if content == "noise" else torch.zeros_like(start)
+        mask = mask.to(start)
         return start * (1 - mask) + under.to(start) * mask
 
     def _plan_second(self, hires: Hires) -> Plan:
