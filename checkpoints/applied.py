@@ -53,8 +53,8 @@ class AppliedValues(Values):
             return self._merge_narrow(key, narrow, params)[begin:end]
         margin = self._spec.halo * self.entries[key].row
         first, last = max(0, begin - margin), min(self.entries[key].numel, end + margin)
-        tensors = self._read_inputs(key, first, last, wanted)
-        chunk = Chunk(tensors, key, shape, first, self._measure(key, params))
+        measured = self._measure(key, params)  # first: it reads into the same buffers
+        chunk = Chunk(self._read_inputs(key, first, last, wanted), key, shape, first, measured)
         return self._method.merge(chunk, params).reshape(-1)[begin - first : end - first]
 
     def find_grain(self, key: str) -> int:
