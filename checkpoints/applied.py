@@ -132,20 +132,48 @@ class AppliedValues(Values):
 class A1111Values(AppliedValues):
     """The same with A1111's arithmetic: in the dtypes of the files, rounded at every step."""
 
+    def __init__(
+        self, method: MethodType, inputs: Sequence[Values], merged: frozenset[str], params: Callable[[str], Params]
+    ) -> None:
+        super().__init__(method, inputs, merged, params)
+        self.entries = {key: self._promote(key) if key in merged else entry for key, entry in self.entries.items()}
+
     def read(self, key: str, begin: int, end: int, wanted: torch.dtype | None = None) -> Tensor:
         """Merge a span."""
         if key not in self.merged:
             return self._inputs[0].read(key, begin, end, wanted)
+        if (channels := self._find_narrow(key)) is not None:
+            return self._merge_channels(key, channels)[begin:end]
         tensors = tuple(one.read(key, begin, end) for one in self._inputs[: self._count_needed()])
         return self._method.merge_as_a1111(tensors, self._params(key))
 
     def find_grain(self, key: str) -> int:
-        """Element by element."""
-        return 1
+        """Element by element, but for a first layer that is wider in A."""
+        return 1 if self._find_narrow(key) is None else max(1, self.entries[key].numel)
 
     def _choose_input(self, key: str) -> Values | None:
         """What is merged is computed at the ends of the range too."""
         return None if key in self.merged else self._inputs[0]
+
+    def _promote(self, key: str) -> Shaped:
+        """The dtype that torch computes in, which is that of the result; a wider first layer keeps its own."""
+        first, *others = (one.entries[key] for one in self._inputs[: self._count_needed()])
+        if any(other.shape != first.shape for other in others):
+            return first
+        dtype = first.dtype
+        for other in others:
+            dtype = torch.promote_types(dtype, other.dtype)
+        return Shaped(dtype, first.shape)
+
+    def _merge_channels(self, key: str, channels: int) -> Tensor:
+        whole = [
+            one.read(key, 0, one.entries[key].numel).view(one.entries[key].shape)
+            for one in self._inputs[: self._count_needed()]
+        ]
+        result = whole[0].clone()
+        parts = (whole[0][:, :channels], *whole[1:])
+        result[:, :channels] = self._method.merge_as_a1111(parts, self._params(key))
+        return result.reshape(-1)
 
 
 def find_mergeable(values: Values, key: str) -> bool:

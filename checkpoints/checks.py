@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..core.errors import BadWeights
 from .applied import find_mergeable, has_known_channels
 from .families import UNKNOWN, find_family, find_first_layer
-from .keys import find_part, is_weight
+from .keys import find_part, is_position_ids, is_weight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,6 +87,20 @@ def choose_keys(inputs: Sequence[Values], *, with_vae: bool) -> tuple[frozenset[
         if extra:
             notes.append(f"{len(extra)} weights of {other.label} are not in {first.label} and left out: {_list(extra)}")
     return frozenset(weights), tuple(dict.fromkeys(notes))
+
+
+def choose_a1111_keys(inputs: Sequence[Values]) -> frozenset[str]:
+    """Keys that A1111's merger computes with: those with "model" in them, averaged weights and VAE included."""
+    first, *others = inputs
+    floats = {key for key, entry in first.entries.items() if entry.dtype.is_floating_point and "model" in key}
+    layer = find_first_layer(first.entries)
+    return frozenset(
+        key
+        for key in floats
+        if not is_position_ids(key)
+        and all(key in other.entries for other in others)
+        and (key == layer or all(other.entries[key].shape == first.entries[key].shape for other in others))
+    )
 
 
 def _list(names: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from ..core.params import make_params
 from ..core.tensor_files.tensor_reader import open_reader
 from .applied import A1111Values, AppliedValues
 from .blocks import has_own_vae, make_weigher
-from .checks import check_inputs, choose_keys
+from .checks import check_inputs, choose_a1111_keys, choose_keys
 from .families import find_family
 from .keys import EMA, find_ema_names, normalise_name
 from .method import Method
@@ -88,7 +88,8 @@ class Graph:
             raise BadWeights("holds no averaged weights (model_ema.)", where=str(reader.path), fix="use the others")
         if node.ema == "drop" and (count := sum(key.startswith(EMA) for key in names)):
             self.notes.append(f"{reader.path.name}: {count} averaged weights (model_ema.) are left out")
-        names = {key: averages.get(key, name) for key, name in names.items() if not key.startswith(EMA)}
+        keeps = node.ema == "keep"
+        names = {key: averages.get(key, name) for key, name in names.items() if keeps or not key.startswith(EMA)}
         return FileValues(reader, storages, names)
 
     def _adapt(self, node: Adapt) -> Values:
@@ -113,6 +114,8 @@ class Graph:
             check_a1111(method, node)
         with_vae = node.vae == "merge" or as_a1111 or has_own_vae(node.blocks) or "VAE" in node.elements.split(":")[0]
         merged, notes = choose_keys(inputs, with_vae=with_vae)
+        if as_a1111:
+            merged = choose_a1111_keys(inputs)
         self.notes += notes
         chosen = self._make_params(method, node, params, inputs[0])
         return (A1111Values if as_a1111 else AppliedValues)(method, inputs, merged, chosen)

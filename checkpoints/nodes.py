@@ -8,7 +8,7 @@ import torch
 
 from ..core.errors import BadWeights
 from .families import find_family
-from .keys import find_part, is_position_ids, is_weight
+from .keys import EMA, find_part, is_position_ids, is_weight
 from .values import FLOATS, Shaped, Values
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ class CastValues(PassedValues):
 
     def _describe(self, key: str, entry: Shaped, dtype: torch.dtype | None, *, keeps_vae: bool) -> Shaped:
         numbers = entry.dtype in FLOATS or entry.dtype.is_floating_point
-        if dtype is None or not is_weight(key, entry.shape, is_float=numbers):
+        own = key.replace(EMA, "model.", 1) if key.startswith(EMA) else key
+        if dtype is None or not is_weight(own, entry.shape, is_float=numbers):
             return entry
         if keeps_vae and find_part(key) == "vae" and entry.dtype == torch.float32:
             return entry

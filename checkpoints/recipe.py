@@ -31,12 +31,12 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A checkpoint: a file, or a folder that diffusers wrote.
 
     sha256: of its bytes; a file of another hash is refused. ema: what happens to averaged weights beside the others:
-    left out, or taken in their place.
+    left out, taken in their place, or carried along.
     """
 
     path: str
     sha256: str = ""
-    ema: Literal["drop", "use"] = "drop"
+    ema: Literal["drop", "use", "keep"] = "drop"
 
 
 class Lora(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -118,7 +118,8 @@ def _make_node(checkpoints: tuple[Path, ...], params: MergeParams) -> tuple[Node
     notes = [f"{method.spec.id} has no {name}; it was left out" for name in sorted(others)]
     if not checkpoints:
         raise BadParameter("no checkpoints were given", where="checkpoints", fix="give them in order, or a recipe")
-    nodes: list[Node] = [Load(path=str(path)) for path in checkpoints]
+    ema = "keep" if params.arithmetic == "a1111" else "drop"
+    nodes: list[Node] = [Load(path=str(path), ema=ema) for path in checkpoints]
     if loras := _parse_loras(params.lora):
         nodes[0] = Adapt(input=Load(path=str(checkpoints[0])), loras=loras)
     node = Apply(

@@ -92,7 +92,10 @@ class SafetensorsReader(TensorReader):
 
     def read(self, name: str, begin: int, into: memoryview) -> None:
         """Read from the stream."""
-        self._stream.seek(self._data + self.entries[name].begin + begin)
+        entry = self.entries[name]
+        if begin < 0 or begin + len(into) > entry.end - entry.begin:
+            raise ValueError(f"bytes {begin} to {begin + len(into)} are not all of {name}")
+        self._stream.seek(self._data + entry.begin + begin)
         try:
             read_into(self._stream, into, str(self.path))
         except BadWeights as error:
