@@ -14,8 +14,14 @@ def test_parts() -> None:
 
 
 def test_what_is_computed_with() -> None:
-    for key in ("betas", "alphas_cumprod", "sqrt_one_minus_alphas_cumprod", "log_one_minus_alphas_cumprod",
-                "posterior_mean_coef1", f"{CLIP}embeddings.position_ids", "model_ema.decay", "cond_stage_model.logit_scale"):  # fmt: skip
+    keys = ["betas", "alphas_cumprod", "sqrt_one_minus_alphas_cumprod", "log_one_minus_alphas_cumprod"]
+    keys += [
+        "posterior_mean_coef1",
+        f"{CLIP}embeddings.position_ids",
+        "model_ema.decay",
+        "cond_stage_model.logit_scale",
+    ]
+    for key in keys:
         assert not is_weight(key, (3,), is_float=True), key
     assert is_weight(f"{UNET}out.2.weight", (3,), is_float=True)
     assert not is_weight(f"{UNET}v_pred", (), is_float=True)
