@@ -78,12 +78,18 @@ def _random_weights(golden: dict[str, NDArray[Any]]) -> Iterator[None]:  # pyrig
     """Let every record mean a file with random tensors under the official keys."""
 
     opened, required = store.Store.read_tensors, store.Store.require
+    known: dict[str, dict[str, torch.Tensor]] = {}  # networks are built of copies; a hundred million numbers take long
 
     def require(self: Any, weight: Weight, progress: Any = None) -> Path:
         return Path("random") if weight.id in OWNERS else required(self, weight, progress)
 
     def tensors(self: Any, weight: Weight) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-        return (official(golden, OWNERS[weight.id]), {}) if weight.id in OWNERS else opened(self, weight)
+        if weight.id not in OWNERS:
+            return opened(self, weight)
+        name = OWNERS[weight.id]
+        if name not in known:
+            known[name] = official(golden, name)
+        return dict(known[name]), {}
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store.Store, "require", require)
