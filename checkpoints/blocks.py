@@ -13,11 +13,13 @@ from ..adapters.prompts.block_presets import BLOCKS, LAYOUTS
 from ..adapters.prompts.block_weights import list_block_values, parse_rules
 from ..adapters.prompts.numbers import parse_number
 from ..core.errors import BadParameter
+from ..core.regular_files import read_text_file
 from .block_presets import PRESETS
 from .keys import VAE_PREFIXES, find_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from .families import Family
 
@@ -116,6 +118,15 @@ def has_own_vae(blocks: str) -> bool:
 
 def _list_presets(family: Family) -> dict[str, str]:
     return {} if find_layouts(family) is FLUX_LAYOUTS else PRESETS
+
+
+def read_presets_file(path: Path) -> dict[str, str]:
+    """Presets of a file. Raises BadParameter."""
+    try:
+        text = read_text_file(path)
+    except (OSError, ValueError) as error:
+        raise BadParameter(f"cannot be read ({error})", where=str(path), fix="check the name") from error
+    return read_presets(text.removeprefix("\ufeff"))
 
 
 def read_presets(text: str) -> dict[str, str]:

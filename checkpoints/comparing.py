@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.errors import BadParameter
 from ..core.files import atomic_write
 from ..core.operation import Report
 from .blocks import find_block, find_layouts
@@ -25,10 +26,13 @@ _SHOWN = 3
 
 
 def compare_checkpoints(one: Path, other: Path, *, chart: str, progress: Callable[[int, int], None]) -> Report:
-    """Keys of one only, equal and different weights, and relative distances by block. Raises BadWeights, WriteFailed.
+    """Keys of one only, equal and different weights, and relative distances by block.
 
-    A distance is |A − B| / |A| of all weights of a block, 2-norms in float64.
+    A distance is |A − B| / |A| of all weights of a block, 2-norms in float64. Raises BadParameter for a chart that is
+    no .png file, BadWeights, WriteFailed.
     """
+    if chart and Path(chart).suffix.lower() != ".png":
+        raise BadParameter("a chart is a PNG file", where=chart, fix="let the name end in .png")
     with ExitStack() as stack:
         first, second = (_open(stack, path) for path in (one, other))
         family = find_family(first.entries, first.metadata)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from .recipe import Node, Recipe
     from .values import Values
 
+_COMMAND = "checkpoint merge"
+
 
 class Graph:
     """Builds the values of a recipe's nodes. notes: what a user should know. presets: of block weights, by name.
@@ -105,7 +107,7 @@ class Graph:
     def _apply(self, node: Apply) -> AppliedValues:
         method = methods()[node.method]
         check_count(method, len(node.inputs))
-        params = make_params(method.params_type, dict(node.params), where=f"method {node.method}")
+        params = make_params(method.params_type, dict(node.params), where=f"method {node.method}", command=_COMMAND)
         inputs = [self.build(one) for one in node.inputs]
         inputs = inputs if method.spec.more else inputs[: len(method.spec.inputs)]
         check_inputs(inputs)
@@ -134,6 +136,7 @@ class Graph:
             if blocks or elements
         }
         made: dict[tuple[float, ...], Params] = {}
+        where = f"block weights of {node.method}"
 
         def choose(key: str) -> Params:
             if not weighers:
@@ -141,7 +144,7 @@ class Graph:
             weights = tuple(weigh(key) for weigh in weighers.values())
             if weights not in made:
                 values = {**msgspec.structs.asdict(params), **dict(zip(weighers, weights, strict=True))}
-                made[weights] = make_params(method.params_type, values, where=f"block weights of {node.method}")
+                made[weights] = make_params(method.params_type, values, where=where, command=_COMMAND)
             return made[weights]
 
         for key in first.entries:

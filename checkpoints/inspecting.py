@@ -17,7 +17,7 @@ from .blocks import find_block
 from .families import find_family
 from .graph import Graph, find_dtype_of
 from .keys import EMA, find_part
-from .metadata import A1111_MODELS, A1111_RECIPE, hash_legacy, read_recipe_of
+from .metadata import A1111_MODELS, A1111_RECIPE, hash_legacy, parse_json, read_recipe_of
 from .recipe import Load, Recipe, encode_recipe, hash_recipe
 
 if TYPE_CHECKING:
@@ -54,13 +54,13 @@ def inspect_checkpoint(path: Path, progress: Callable[[int, int], None]) -> Repo
         }
     hashes = hash_checkpoint(path, progress)
     command = _write_command(node) if node is not None else None
-    ancestry = _read_json(metadata.get(A1111_MODELS, ""))
+    ancestry = parse_json(metadata.get(A1111_MODELS, ""))
     data |= {
         **hashes,
         "recipe": json.loads(encode_recipe(node)) if node is not None else None,
         "recipe_sha256": hash_recipe(node) if node is not None else None,
         "command": command,
-        "a1111_recipe": _read_json(metadata.get(A1111_RECIPE, "")),
+        "a1111_recipe": parse_json(metadata.get(A1111_RECIPE, "")),
         "ancestry": ancestry,
         "thumbnail": "modelspec.thumbnail" in metadata,
         "metadata": {key: value for key, value in metadata.items() if len(value) <= 1000},
@@ -94,13 +94,6 @@ def _write_command(node: Node) -> str:
     return f"underdrawing checkpoint merge --recipe {quote([encode_recipe(node)])} -o OUT.safetensors"
 
 
-def _read_json(text: str) -> Any:
-    try:
-        return json.loads(text) if text else None
-    except (ValueError, RecursionError):
-        return None
-
-
 def _describe(data: dict[str, Any], title: str) -> str:
     parts = ", ".join(f"{count} {part}" for part, count in data["parts"].items())
     lines = [
@@ -109,7 +102,7 @@ def _describe(data: dict[str, Any], title: str) -> str:
     ]
     if data["command"]:
         lines.append(f"  made by: {data['command']}")
-    if data["ancestry"]:
+    if isinstance(data["ancestry"], dict):
         names = ", ".join(str(one.get("name")) for one in data["ancestry"].values() if isinstance(one, dict))
         lines.append(f"  from: {names}")
     return "\n".join(lines)

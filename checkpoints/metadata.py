@@ -12,7 +12,7 @@ from ..adapters.tools.save import make_provenance
 from ..core.errors import BadParameter, BadWeights, UnderdrawingError
 from ..core.regular_files import open_regular_file
 from ..core.tensor_files.safetensors_io import read_header
-from .recipe import Apply, Cast, decode_recipe, encode_recipe, hash_recipe, list_loads
+from .recipe import Apply, Cast, decode_recipe, encode_recipe, hash_recipe, list_loads, write_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ _ARCHITECTURES = {
 }
 _DROPPED = ("modelspec.", A1111_RECIPE, A1111_MODELS, OWN)
 _ROLES = ("primary", "secondary", "tertiary")
-_MAX_JSON = 1 << 22
+_MAX_JSON, _MAX_DEPTH = 1 << 22, 64
 
 
 def make_metadata(
@@ -47,7 +47,7 @@ def make_metadata(
     if architecture:
         variant = f"/{family[1]}" if family[1] else ""
         spec |= {"modelspec.architecture": f"{architecture}{variant}"}
-        spec |= {"modelspec.merged_from": ", ".join(Path(load.path).stem for load in loads)}
+        spec |= {"modelspec.merged_from": ", ".join(Path(write_name(load.path)).stem for load in loads)}
     step = {"tool": "merge", "recipe_sha256": hash_recipe(pinned)}
     return {
         **kept,
@@ -96,12 +96,12 @@ def _make_a1111_models(recipe: Recipe, loads: list[Load], hashes: Mapping[str, s
         path = recipe.find(load.path)
         metadata = read_metadata(path)
         entry = {
-            "name": path.name,
+            "name": write_name(path),
             "legacy_hash": hash_legacy(path),
-            A1111_RECIPE: _parse_json(metadata.get(A1111_RECIPE, "")),
+            A1111_RECIPE: parse_json(metadata.get(A1111_RECIPE, "")),
         }
         found[hashes[load.path]] = entry
-        earlier = _parse_json(metadata.get(A1111_MODELS, ""))
+        earlier = parse_json(metadata.get(A1111_MODELS, ""))
         found |= {key: value for key, value in earlier.items() if key not in found} if isinstance(earlier, dict) else {}
     return found
 
@@ -133,8 +133,19 @@ def hash_legacy(path: Path) -> str:
         return hashlib.sha256(stream.read(0x10000)).hexdigest()[:8]
 
 
-def _parse_json(text: str) -> Any:
+def parse_json(text: str) -> Any:
+    """What a text of a file's metadata says; None for what is no JSON, too long, or nested without end.
+
+    >>> parse_json('{"a": 1}'), parse_json("[" * 1000), parse_json("no")
+    ({'a': 1}, None, None)
+    """
     try:
-        return msgspec.json.decode(text) if text and len(text) <= _MAX_JSON else None
-    except msgspec.DecodeError:
+        value = msgspec.json.decode(text) if text and len(text) <= _MAX_JSON else None
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return None
+    return None if _is_deep(value, _MAX_DEPTH) else value
+
+
+def _is_deep(value: Any, left: int) -> bool:
+    below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return left == 0 or any(_is_deep(one, left - 1) for one in below)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 _VAE = "first_stage_model."
+_PARTS: dict[Part, str] = {"vae": "VAE", "text_encoder": "text encoder", "unet": "UNet", "ema": "averaged weights"}
 
 
 class PassedValues(Values):
@@ -53,11 +54,19 @@ class CastValues(PassedValues):
     def __init__(self, inner: Values, dtype: torch.dtype | None, drop: Iterable[Part] = ()) -> None:
         dropped, self.notes = frozenset(drop), list[str]()
         found = {key: entry for key, entry in inner.entries.items() if find_part(key) not in dropped}
+        self._check_parts({find_part(key) for key in inner.entries}, dropped, inner.label)
+        if not found:
+            raise BadWeights("would have nothing left", where=inner.label, fix="leave out fewer parts")
         keeps_vae = dtype == torch.float16 and find_family(inner.entries).id.startswith("sdxl")
         entries = {key: self._describe(key, entry, dtype, keeps_vae=keeps_vae) for key, entry in found.items()}
         if any(find_part(key) == "vae" and entries[key].dtype != dtype for key in found) and keeps_vae:
             self.notes.append("the VAE stays in float32: that of SDXL overflows in float16")
         super().__init__(inner, entries)
+
+    def _check_parts(self, held: set[Part | None], dropped: frozenset[Part], label: str) -> None:
+        """Say which parts were to be left out and are not there."""
+        missing = sorted(part for part in dropped - held if part != "ema")
+        self.notes += [f"{label} holds no {_PARTS[part]} that could be left out" for part in missing]
 
     def read(self, key: str, begin: int, end: int, wanted: torch.dtype | None = None) -> Tensor:
         """Rounded here unless the caller rounds to the same dtype."""

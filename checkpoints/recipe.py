@@ -101,7 +101,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     folder: str = ""
 
     def find(self, path: str) -> Path:
-        """Where a file of the recipe is."""
+        """Where a file of the recipe is. Raises BadParameter for what no file can be called."""
+        if "\0" in path:
+            raise BadParameter("no file has such a name", where=path[:80], fix="write the name of a file")
         return Path(self.folder, path)
 
 
@@ -113,7 +115,7 @@ def decode_recipe(text: str | bytes, *, folder: str = "", where: str = "recipe")
     try:
         if len(text) > MAX_BYTES:
             raise ValueError(f"is longer than {MAX_BYTES} bytes")
-        node = _DECODER.decode(text)
+        node = _DECODER.decode(text.removeprefix("\ufeff") if isinstance(text, str) else text)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise BadParameter(f"is no recipe: {error}", where=where, fix=_FIX) from error
     if _measure_depth(node) > MAX_DEPTH:
@@ -125,7 +127,7 @@ def read_recipe(path: Path) -> Recipe:
     """Read a recipe file; relative paths in it start from its folder. Raises BadParameter."""
     try:
         text = read_text_file(path)
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise BadParameter(f"cannot be read ({error})", where=str(path), fix="check the name") from error
     return decode_recipe(text, folder=str(path.parent), where=str(path))
 
@@ -142,7 +144,7 @@ def make_recipe(value: Recipe | Node | dict[str, Any] | str | Path) -> Recipe:
     if isinstance(value, dict):
         try:
             return decode_recipe(msgspec.json.encode(value))
-        except (TypeError, msgspec.MsgspecError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise BadParameter(f"is no recipe: {error}", where="recipe", fix=_FIX) from error
     if isinstance(value, str) and value.lstrip().startswith("{"):
         return decode_recipe(value)
@@ -191,6 +193,15 @@ def pin_files(node: Node, hashes: dict[str, str]) -> Node:
     return msgspec.convert(table, Node)
 
 
+def write_name(path: str | Path) -> str:
+    """Name of a file without its folder, as JSON can hold it: bytes that are no UTF-8 become question marks.
+
+    >>> write_name("folder/\\udcff.safetensors")
+    '?.safetensors'
+    """
+    return Path(path).name.encode("utf-8", "replace").decode()
+
+
 def _iter_nodes(node: Node) -> Iterator[Node]:
     yield node
     for below in list_inputs(node):
@@ -211,6 +222,6 @@ def _pin(value: Any, hashes: dict[str, str]) -> Any:
     if isinstance(value, dict):
         pinned = {key: _pin(v, hashes) for key, v in value.items()}
         if isinstance(path := value.get("path"), str):
-            pinned |= {"path": Path(path).name, "sha256": hashes[path]}
+            pinned |= {"path": write_name(path), "sha256": hashes[path]}
         return pinned
     return [_pin(v, hashes) for v in value] if isinstance(value, (list, tuple)) else value

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+from ...core.errors import BadWeights
 from ...core.params import Params
 from ..method import Chunk, Method, Spec, weight
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_DIMENSIONS = 5
+"""More than any model has; the neighbours of a number are 3 to the power of this."""
 
 
 class SmoothAddParams(Params, frozen=True):
@@ -29,6 +33,9 @@ class SmoothAdd(Method[SmoothAddParams]):
         """Filter the difference in the tensor's own dimensions."""
         from ..filters import blur, filter_median
 
+        if len(chunk.shape) > _DIMENSIONS:
+            what = f"has {len(chunk.shape)} dimensions, more than the {_DIMENSIONS} that are smoothed"
+            raise BadWeights(what, where=chunk.key, fix="choose another method")
         first, second, third = chunk.tensors
         change = (second - third).view(-1, *chunk.shape[1:])
         return blur(filter_median(change)).reshape(first.shape).mul_(params.alpha).add_(first)

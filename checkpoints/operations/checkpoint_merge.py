@@ -74,12 +74,11 @@ class CheckpointMerge(Operation[MergeInputs, MergeParams]):
 
     def run(self, inputs: MergeInputs, params: MergeParams, job: Job) -> Report:
         """Merge and write. Raises BadParameter, BadWeights, UnsafeFile, WriteFailed."""
-        from ...core.regular_files import read_text_file
-        from ..blocks import read_presets
+        from ..blocks import read_presets_file
         from ..merging import plan_recipe, run_recipe
 
         recipe, notes = choose_recipe(inputs.checkpoints, params)
-        presets = read_presets(read_text_file(params.presets)) if params.presets else {}
+        presets = read_presets_file(Path(params.presets)) if params.presets else {}
         with job.progress("merge", unit="bytes") as progress:
             if params.dry_run:
                 report = plan_recipe(recipe, presets, progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,9 @@ from safetensors.torch import load_file
 from tests.support.checkpoint_models import CLIP, UNET, apply_node, expect, is_merged, load_node, mix, save, tiny
 
 import underdrawing
+from underdrawing.checkpoints.inspecting import inspect_checkpoint
 from underdrawing.checkpoints.merging import merge
+from underdrawing.checkpoints.recipe import Apply, Load
 from underdrawing.core.errors import BadParameter, BadWeights, Cancelled
 
 if TYPE_CHECKING:
@@ -251,3 +254,38 @@ def test_an_input_that_changes_meanwhile_stops_the_merge(files: dict[str, Path],
     with pytest.raises(BadWeights, match="changed while it was read"):
         merge(apply_node("weighted_sum", files["a"], files["b"]), tmp_path / "o.safetensors", touch)
     assert not (tmp_path / "o.safetensors").exists()
+
+
+@pytest.mark.parametrize("text", ["[1]", "5", '{"a":' * 100_000 + "1" + "}" * 100_000, '{"a":' * 900 + "1" + "}" * 900])
+def test_metadata_of_other_tools_that_is_odd_stops_nothing(files: dict[str, Path], tmp_path: Path, text: str) -> None:
+    odd = {"sd_merge_models": text, "sd_merge_recipe": text, "underdrawing_recipe": text}
+    file = save(tmp_path / "odd.safetensors", tiny(1), odd)
+    merge(apply_node("weighted_sum", files["a"], file), tmp_path / "o.safetensors")
+    inspect_checkpoint(file, lambda done, total: None)
+    json.dumps(inspect_checkpoint(tmp_path / "o.safetensors", lambda done, total: None).data, indent=2)
+
+
+def test_files_whose_names_are_no_utf8_are_merged(files: dict[str, Path], tmp_path: Path) -> None:
+    try:
+        other = files["b"].rename(tmp_path / os.fsdecode(b"\xff.safetensors"))
+    except OSError:
+        pytest.skip("this file system has no such names")
+    node = Apply(method="weighted_sum", inputs=(Load(path=str(files["a"])), Load(path=str(other))))
+    out = merge(node, tmp_path / "o.safetensors")
+    with safe_open(tmp_path / "o.safetensors", "pt") as file:
+        assert "?.safetensors" in file.metadata()["underdrawing_recipe"]
+    assert out.data["keys"] == len(tiny())
+
+
+def test_tensors_of_many_dimensions_are_not_smoothed(tmp_path: Path) -> None:
+    made = [save(tmp_path / f"{seed}.safetensors", {"x.weight": torch.full([2] * 12, seed + 1.0)}) for seed in range(3)]
+    with pytest.raises(BadWeights, match="12 dimensions"):
+        merge(apply_node("smooth_add", *made), tmp_path / "o.safetensors")
+    assert not (tmp_path / "o.safetensors").exists()
+
+
+def test_bounds_of_parameters_name_the_command_that_shows_them(files: dict[str, Path], tmp_path: Path) -> None:
+    for fields in ({"params": {"alpha": 99}}, {"blocks": ",".join(["99"] * 26)}):
+        node = {**apply_node("weighted_sum", files["a"], files["b"]), **fields}
+        with pytest.raises(BadParameter, match="checkpoint merge --help"):
+            merge(node, tmp_path / "o.safetensors")

@@ -109,3 +109,25 @@ def test_a_recipe_file_starts_from_its_own_folder(tmp_path: Path) -> None:
     assert make_recipe(Load(path="a")) == Recipe(node=Load(path="a"))
     with pytest.raises(BadParameter, match="cannot be read"):
         make_recipe(str(tmp_path / "none.json"))
+
+
+def test_what_a_caller_built_wrongly_is_refused(tmp_path: Path) -> None:
+    endless: dict[str, Any] = {"type": "cast"}
+    endless["input"] = endless
+    for value in (endless, load("\udcff")):
+        with pytest.raises(BadParameter, match="no recipe"):
+            make_recipe(value)
+    with pytest.raises(BadParameter, match="no file"):
+        make_recipe(load("a\0b")).find("a\0b")
+    with pytest.raises(BadParameter, match="cannot be read"):
+        make_recipe("a\0b")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_recipe(tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_text('\ufeff{"type": "load", "path": "a"}', "utf-8")
+    assert make_recipe(tmp_path / "r.json").node == Load(path="a")
+
+
+def test_names_that_are_no_utf8_are_written_with_question_marks() -> None:
+    node = pin_files(Load(path="folder/\udcff.safetensors"), {"folder/\udcff.safetensors": "0"})
+    assert decode_recipe(encode_recipe(node)).node == Load(path="?.safetensors", sha256="0")

@@ -35,3 +35,12 @@ def test_two_are_needed(run: Run, tmp_path: Path) -> None:
     done = run("checkpoint", "diff", save(tmp_path / "a.safetensors", tiny()))
     assert done.code == 2
     assert "give two" in done.err
+
+
+def test_a_chart_takes_no_checkpoint_s_place(run: Run, tmp_path: Path) -> None:
+    file = save(tmp_path / "a.safetensors", tiny())
+    before = file.read_bytes()
+    done = run("checkpoint", "diff", file, file, "--chart", file)
+    assert done.code == 2
+    assert "name end in .png" in done.err
+    assert file.read_bytes() == before

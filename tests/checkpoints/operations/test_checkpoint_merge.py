@@ -97,3 +97,20 @@ def test_every_method_stands_in_the_help() -> None:
     names = [field.name for field in CheckpointMerge.fields()]
     assert names[:2] == ["method", "alpha"]
     assert {field.name for method in methods() for field in method.fields()} <= set(names)
+
+
+def test_presets_that_cannot_be_read_are_named(run: Run, tmp_path: Path) -> None:
+    model = save(tmp_path / "a.safetensors", tiny())
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    for name in ("binary", "none", "."):
+        presets = tmp_path / name
+        done = run("checkpoint", "merge", model, model, "--presets", presets, "-o", tmp_path / "o.safetensors")
+        assert done.code == 2, name
+        assert "cannot be read" in done.err, name
+
+
+def test_a_byte_order_mark_is_no_part_of_a_preset_s_name(run: Run, tmp_path: Path) -> None:
+    model, presets = save(tmp_path / "a.safetensors", tiny()), tmp_path / "p.tsv"
+    presets.write_text("\ufeffMINE\t" + ",".join(["0.5"] * 26), "utf-8")
+    options = ("--presets", presets, "--blocks", "MINE", "-o", tmp_path / "o.safetensors")
+    assert run("checkpoint", "merge", model, model, *options).code == 0

@@ -20,3 +20,18 @@ def test_parts_are_left_out(run: Run, tmp_path: Path) -> None:
     assert not [key for key in found if key.startswith(("first_stage_model.", "cond_stage_model."))]
     key = f"{UNET}out.2.weight"
     assert torch.equal(found[key], model["model_ema.diffusion_modelout2weight"])
+
+
+def test_parts_that_are_not_there_are_named(run: Run, tmp_path: Path) -> None:
+    file = save(tmp_path / "a.safetensors", {f"{UNET}out.2.weight": torch.ones(2, 2)})
+    done = run("checkpoint", "prune", file, "--vae", "-o", tmp_path / "o.safetensors")
+    assert done.code == 0
+    assert "holds no VAE" in done.err
+
+
+def test_nothing_is_no_checkpoint(run: Run, tmp_path: Path) -> None:
+    file = save(tmp_path / "a.safetensors", {"first_stage_model.decoder.conv_in.weight": torch.ones(2, 2)})
+    done = run("checkpoint", "prune", file, "--vae", "-o", tmp_path / "o.safetensors")
+    assert done.code == 1
+    assert "nothing left" in done.err
+    assert not (tmp_path / "o.safetensors").exists()
