@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 _VAE = "first_stage_model."
-_PARTS: dict[Part, str] = {"vae": "VAE", "text_encoder": "text encoder", "unet": "UNet", "ema": "averaged weights"}
+_PARTS: dict[str, str] = {"vae": "VAE", "text_encoder": "text encoder", "unet": "UNet", "ema": "averaged weights"}
 
 
 class PassedValues(Values):
