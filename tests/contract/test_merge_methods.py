@@ -168,8 +168,52 @@ def blurred(change: Tensor) -> Tensor:
     return change
 
 
+def add_difference(a: Tensor, b: Tensor, c: Tensor, alpha: float) -> Tensor:
+    return a + (b - c) * alpha
+
+
+def max_interpolation(a: Tensor, b: Tensor, alpha: float) -> Tensor:
+    return a + (torch.maximum(a, b) - a) * alpha
+
+
+def min_interpolation(a: Tensor, b: Tensor, alpha: float) -> Tensor:
+    return a + (torch.minimum(a, b) - a) * alpha
+
+
+def n_average(a: Tensor, b: Tensor, c: Tensor, strength: float) -> Tensor:
+    return a + ((a + b + c) / 3 - a) * strength
+
+
+def no_interpolation(a: Tensor) -> Tensor:
+    return a
+
+
+def times(a: Tensor, alpha: float) -> Tensor:
+    return a * alpha
+
+
+def sigmoid_interpolation(a: Tensor, b: Tensor, alpha: float) -> Tensor:
+    return a + (b - a) * alpha**2 * (3 - 2 * alpha)
+
+
+def sum_twice(a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float) -> Tensor:
+    return (a * (1 - alpha) + b * alpha) * (1 - beta) + c * beta
+
+
+def triple_sum(a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float) -> Tensor:
+    return a * (1 - alpha - beta) + b * alpha + c * beta
+
+
+def weight_clipping(a: Tensor, b: Tensor, c: Tensor, strength: float) -> Tensor:
+    return a + (a.clamp(torch.minimum(b, c), torch.maximum(b, c)) - a) * strength
+
+
+def weighted_sum(a: Tensor, b: Tensor, alpha: float) -> Tensor:
+    return a * (1 - alpha) + b * alpha
+
+
 FORMULAS: dict[str, Formula] = {
-    "add_difference": lambda a, b, c, alpha: a + (b - c) * alpha,
+    "add_difference": add_difference,
     "cosine_a": cosine_a,
     "cosine_b": cosine_b,
     "dare": dare,
@@ -177,23 +221,23 @@ FORMULAS: dict[str, Formula] = {
     "extract": extract,
     "geometric_mean": geometric_mean,
     "geometric_median": geometric_median,
-    "max_interpolation": lambda a, b, alpha: a + (torch.maximum(a, b) - a) * alpha,
-    "min_interpolation": lambda a, b, alpha: a + (torch.minimum(a, b) - a) * alpha,
+    "max_interpolation": max_interpolation,
+    "min_interpolation": min_interpolation,
     "model_stock": model_stock,
-    "n_average": lambda a, b, c, strength: a + ((a + b + c) / 3 - a) * strength,
-    "no_interpolation": lambda a: a,
+    "n_average": n_average,
+    "no_interpolation": no_interpolation,
     "perpendicular_add_difference": perpendicular,
-    "self": lambda a, alpha: a * alpha,
-    "sigmoid_interpolation": lambda a, b, alpha: a + (b - a) * alpha**2 * (3 - 2 * alpha),
+    "self": times,
+    "sigmoid_interpolation": sigmoid_interpolation,
     "slerp": slerp,
     "smooth_add": smooth_add,
-    "sum_twice": lambda a, b, c, alpha, beta: (a * (1 - alpha) + b * alpha) * (1 - beta) + c * beta,
+    "sum_twice": sum_twice,
     "tensor": tensor,
     "ties": ties,
     "train_difference": train_difference,
-    "triple_sum": lambda a, b, c, alpha, beta: a * (1 - alpha - beta) + b * alpha + c * beta,
-    "weight_clipping": lambda a, b, c, strength: a + (a.clamp(torch.minimum(b, c), torch.maximum(b, c)) - a) * strength,
-    "weighted_sum": lambda a, b, alpha: a * (1 - alpha) + b * alpha,
+    "triple_sum": triple_sum,
+    "weight_clipping": weight_clipping,
+    "weighted_sum": weighted_sum,
 }
 VALUES = {
     "alpha": 0.35, "beta": 0.25, "gamma": 1.5, "strength": 0.7, "density": 0.4, "epsilon": 0.3, "seed": 5, "steps": 60,

@@ -52,6 +52,7 @@ def pose_file(path: Path) -> Path:
 @pytest.mark.parametrize("name", ["new", "new.json", "sub/new"])
 def test_a_new_file_goes_into_the_host_s_folder(tmp_path: Path, name: str) -> None:
     path = find_new_file(Edit, name, {}, Job(Folder(tmp_path)), "old.json")
+    assert path is not None
     assert path == tmp_path / f"{name.removesuffix('.json')}.json"
     assert path.parent.is_dir()
 

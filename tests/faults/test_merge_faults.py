@@ -98,6 +98,10 @@ def test_the_next_run_sweeps_and_writes(results: tuple[list[list[Any]], str, Pat
     assert sorted(path.name for path in out.parent.iterdir()) == [f".ud-{out.name}.part", out.name]
 
 
+def cut(path: Path) -> None:
+    os.truncate(path, 5000)
+
+
 def test_an_input_that_vanishes_or_is_cut_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from underdrawing.checkpoints.merging import merge
     from underdrawing.core.errors import BadWeights
@@ -105,7 +109,7 @@ def test_an_input_that_vanishes_or_is_cut_meanwhile(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("UNDERDRAWING_CACHE", str(tmp_path / "cache"))
     out = tmp_path / "o.safetensors"
     out.write_bytes(b"old")
-    for spoil in (Path.unlink, lambda path: os.truncate(path, 5000)):
+    for spoil in (Path.unlink, cut):
         files = [save(tmp_path / f"{seed}.safetensors", tiny(seed)) for seed in range(2)]
 
         def step(done: int, total: int, spoil: Any = spoil, file: Path = files[1]) -> None:

@@ -17,7 +17,7 @@ class Case(NamedTuple):
 
     method: str
     alpha: float
-    dtypes: tuple[torch.dtype, torch.dtype, torch.dtype] = (torch.float16,) * 3
+    dtypes: tuple[torch.dtype, ...] = (torch.float16,) * 3
     half: bool = False
     channels: int = 4
     family: str = "sd1"
