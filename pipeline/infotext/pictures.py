@@ -76,7 +76,7 @@ def read_texts(path: Path) -> dict[str, str]:
         image = open_image(file, kind, where)
         if image is None:
             return {}
-        texts = {str(name): value for name, value in image.info.items() if isinstance(value, str)}
+        texts = {str(name): str(value) for name, value in image.info.items() if isinstance(value, str)}
         comment = image.getexif().get_ifd(_EXIF).get(_COMMENT)
     if isinstance(comment, bytes) and INFOTEXT not in texts and (text := decode_comment(comment)):
         texts[INFOTEXT] = text
@@ -110,9 +110,11 @@ def _strip(value: Any) -> Any:
 def _decode_record(text: str, where: str) -> Reading:
     try:
         request = msgspec.json.decode(text, type=Request)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise BadParameter(f"its record makes no sense ({error})", where=where, fix=_FIX) from error
     sources = [one.image for one in request.controls] + [request.image, request.mask]
+    if any(source is not None and not isinstance(source, str) and source != _MEMORY for source in sources):
+        raise BadParameter("its record names a picture by what is no name of a file", where=where, fix=_FIX)
     controls = tuple(msgspec.structs.replace(one, image=_name_file(one.image)) for one in request.controls)
     image, mask = _name_file(request.image), _name_file(request.mask)
     request = msgspec.structs.replace(request, controls=controls, image=image, mask=mask)
@@ -136,7 +138,7 @@ def _read_foreign(path: Path, where: str) -> Reading:
         raise BadParameter(what, where=where, fix=fix) from error
     try:
         found = parsers.ParserManager().parse(path)
-    except (OSError, ValueError, SyntaxError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, SyntaxError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise BadImage(f"its texts cannot be read ({error})", where=where, fix=_FIX) from error
     if found is None or not found.samplers:
         raise BadParameter("holds no generation parameters", where=where, fix=_FIX)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ...core.errors import BadParameter
+from ...core.report_text import printable
 from ..request import Control, Hires, Request
 from .text import parse_fields, parse_infotext
 from .writing import CONTROL_MODES, UPSCALERS
@@ -28,6 +29,8 @@ NAMES = ("Sampler", "Schedule type", "Size", "Model", "Model hash", "VAE", "VAE 
 READ = frozenset([*NUMBERS, *HIRES, *NAMES])
 SILENT = frozenset(["Version", "User", "Batch size", "Batch pos", "Lora hashes", "TI hashes", "Hashes"])
 """Labels that change no picture by themselves."""
+_SHOWN = 200
+"""Characters of a value in a note."""
 _NOISE = {"CPU": "cpu", "NV": "nv", "GPU": "nv", "": "nv"}
 
 
@@ -59,7 +62,7 @@ def read_infotext(text: str, *, where: str = "infotext") -> Reading:
     controls = [label for label in fields if re.fullmatch(r"ControlNet \d+", label)]
     values["controls"] = tuple(_read_control(fields[label], f"{where}, {label}") for label in controls)
     left = [label for label in fields if label not in READ | SILENT and label not in controls]
-    notes += [f"{label} ({fields[label]}) is not repeated" for label in left]
+    notes += [f"{label} ({printable(fields[label], _SHOWN)}) is not repeated" for label in left]
     return Reading(request=_convert(values, Request, where), notes=tuple(notes))
 
 
@@ -100,12 +103,12 @@ def _read_control(text: str, where: str) -> Control:
     values: dict[str, Any] = {name: fields[label] for label, name in CONTROL.items() if fields.get(label)}
     module = fields.get("Module", "none").strip()
     modes = {label: mode for mode, label in CONTROL_MODES.items()}
-    resolution = fields.get("Processor Res", "")
+    resolution = re.fullmatch(r"[0-9]{1,9}", fields.get("Processor Res", ""))
     values |= {
         "annotator": "" if module.lower() == "none" else module,
         "model": "" if fields.get("Model", "None") == "None" else fields["Model"],
         "mode": modes.get(fields.get("Control Mode", ""), "balanced"),
-        "params": {"resolution": int(resolution)} if resolution.isascii() and resolution.isdigit() else {},
+        "params": {"resolution": int(resolution[0])} if resolution else {},
     }
     return _convert(values, Control, where)
 

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 NEGATIVE = "Negative prompt:"
 FEWEST = 3
 """A last line with fewer pairs belongs to the prompt."""
+LONGEST = 100
+"""Labels have fewer letters; without a bound a long line without colons takes time without end."""
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
-_PAIR = re.compile(rf"\s*([^\W\d_][^,:\"]*):\s*({_QUOTED}(?=\s*(?:,|$))|[^,]*)(?:,|$)")
+_PAIR = re.compile(rf"([^\W\d_][^,:\"]{{0,{LONGEST}}}):\s*({_QUOTED}(?=\s*(?:,|$))|[^,]*)(?:,|$)")
 
 
 class Infotext(msgspec.Struct, frozen=True, kw_only=True):

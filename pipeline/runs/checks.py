@@ -22,6 +22,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "subseed": (-1, 2**64 - 1),
 }
 """Lowest and highest values of a request's numbers."""
+TEXTS = ("prompt", "negative", "checkpoint", "vae", "sampler", "scheduler")
 HIRES: dict[str, tuple[float, float]] = {"scale": (1, 8), "steps": (0, 1000), "strength": (0, 1)}
 CONTROL: dict[str, tuple[float, float]] = {"weight": (-10, 10), "start": (0, 1), "end": (0, 1)}
 
@@ -29,6 +30,7 @@ CONTROL: dict[str, tuple[float, float]] = {"weight": (-10, 10), "start": (0, 1),
 def check_request(request: Request) -> None:
     """Raise BadParameter for numbers out of their ranges and for parts that need one another."""
     check_numbers(request, BOUNDS, "")
+    check_texts(request)
     if request.hires is not None:
         check_numbers(request.hires, HIRES, "hires ")
     if request.mask is not None and request.image is None:
@@ -38,6 +40,14 @@ def check_request(request: Request) -> None:
         raise BadParameter(what, where="hires", fix="ask for a larger size, or leave the picture out")
     for index, control in enumerate(request.controls):
         check_control(control, request, f"control {index}")
+
+
+def check_texts(request: Request) -> None:
+    """Raise BadParameter for a text with halves of characters, which bytes that are no UTF-8 become."""
+    for name in TEXTS:
+        text = str(getattr(request, name))
+        if not text.isascii() and text.encode("utf-8", "replace").decode() != text:
+            raise BadParameter(f"{text[:40]!r} is no text", where=name, fix="write it in UTF-8")
 
 
 def check_control(control: Control, request: Request, where: str) -> None:

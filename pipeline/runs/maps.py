@@ -9,7 +9,7 @@ import numpy as np
 from ...core.annotator import Kind
 from ...core.errors import BadParameter
 from ...core.images.fit_map import fit_map
-from ...core.images.geometry import Size, find_pixel_perfect
+from ...core.images.geometry import MAX_MAP_PIXELS, Size, find_pixel_perfect
 from ...preprocessors import load_annotator, registry
 from .sources import fit_picture
 
@@ -27,6 +27,9 @@ RESOLUTION = "resolution"
 
 KIND = "kind"
 """Among a control's parameters: kind of a ready map, for union ControlNets."""
+
+_LOADING = {"name", "device", "dtype", "backend"}
+"""How an annotator is loaded, which is for the run to say."""
 
 
 class Hint(NamedTuple):
@@ -60,6 +63,8 @@ def draw_hint(
         pixels = fit_map(picture, size, control.fit)
         return _to_hint(pixels, min(size))
     params = {name: value for name, value in control.params.items() if name != KIND}
+    if foreign := sorted(_LOADING & set(params)):
+        raise BadParameter(f"{foreign[0]} is none of its parameters", where=control.annotator, fix="take it out")
     resolution = _read_resolution(params.pop(RESOLUTION, 0), control.annotator)
     annotator = load_annotator(control.annotator, device=device, **params)
     if annotator.spec.kind is Kind.INPAINT:
@@ -82,6 +87,7 @@ def _to_hint(pixels: Pixels, resolution: int) -> Hint:
 
 
 def _read_resolution(value: object, where: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0 or int(value) != value:
+    number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else -1
+    if not 0 <= number <= MAX_MAP_PIXELS or int(number) != number:
         raise BadParameter(f"{value!r} is no resolution", where=where, fix="give the shorter side in pixels")
-    return int(value)
+    return int(number)

@@ -43,6 +43,8 @@ def parse_control(text: str) -> Control:
         raise BadParameter("this is no control", where=text[:80], fix=FIX)
     kind, file = found["kind"].strip(), (found["file"] or "").strip()
     pairs = dict(pair.split("=", 1) for pair in (found["options"] or "").split(",") if pair)
+    if len(pairs) < (found["options"] or "").count("="):
+        raise BadParameter("an option is given twice", where=text[:80], fix="give it once")
     annotator = "" if kind == READY else kind
     values: dict[str, Any] = {"annotator": annotator, "image": Path(file) if file else None}
     values["params"] = _read_params(annotator, {k: v for k, v in pairs.items() if k not in (*NUMBERS, *WORDS)}, text)

@@ -112,3 +112,24 @@ def test_pictures_of_comfyui_are_read_by_sd_parsers(tmp_path: Path) -> None:
     assert (found.prompt, found.negative, found.seed, found.steps, found.cfg) == ("a cat", "dogs", 5, 12, 6.5)
     assert (found.sampler, found.scheduler, found.noise) == ("euler", "karras", "cpu")
     assert "ComfyUI" in reading.notes[0]
+
+
+def write_record(path: Path, text: str, *, wide: bool = False) -> Path:
+    info = PngInfo()
+    info.add_itxt("underdrawing-request", text) if wide else info.add_text("underdrawing-request", text)
+    Image.fromarray(PIXELS).save(path, pnginfo=info)
+    return path
+
+
+def test_records_in_other_chunks_are_read(tmp_path: Path) -> None:
+    path = write_record(tmp_path / "a.png", '{"prompt": "a cat"}', wide=True)
+    assert read_picture_request(path).request == Request(prompt="a cat")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[" * 100_000, '{"prompt": "", "image": ' + "[" * 5000, '{"prompt": "", "image": [1]}', '{"prompt": 5}'],
+)
+def test_records_that_make_no_sense_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(BadParameter, match="its record"):
+        read_picture_request(write_record(tmp_path / "a.png", text))

@@ -41,3 +41,9 @@ def test_automatic_is_the_samplers_own_schedule() -> None:
 def test_what_makes_no_sense_is_refused(text: str, part: str) -> None:
     with pytest.raises(BadParameter, match=part):
         read_infotext(text)
+
+
+def test_numbers_without_end_are_left_out() -> None:
+    reading = read_infotext(f'{START}, ControlNet 0: "Module: canny, Processor Res: {"9" * 5000}", Other: {"x" * 5000}')
+    assert reading.request.controls[0].params == {}
+    assert len(reading.notes[0]) < 300

@@ -56,3 +56,10 @@ def test_prompts_come_back(prompt: str, negative: str) -> None:
     fields = {"Steps": "20", "Sampler": "Euler a", "Seed": "1"}
     infotext = Infotext(prompt=prompt, negative=negative, fields=fields)
     assert parse_infotext(format_infotext(infotext)) == infotext
+
+
+@pytest.mark.parametrize("part", ["x", " ", "ab ", "Steps", '"', 'a:"', "\\", 'a: "\\'])
+def test_long_lines_take_no_time_without_end(part: str) -> None:
+    """Minutes each, where every letter is looked at once for each of the others."""
+    found = parse_infotext("a\n" + part * 100_000)
+    assert len(found.prompt) > 100_000 or part.isspace()

@@ -20,7 +20,7 @@ WORDS = st.text(st.characters(whitelist_categories=("L", "N"), whitelist_charact
 
 
 def test_fields_stand_in_a1111s_order() -> None:
-    request = Request(prompt="a cat", negative="dogs", clip_skip=2, noise_seed_delta=31337)
+    request = Request(prompt="a cat", negative="dogs", cfg=7.0, clip_skip=2, noise_seed_delta=31337)
     assert write_infotext(request, FACTS) == (
         "a cat\nNegative prompt: dogs\n"
         "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 7, Size: 512x640, "

@@ -40,3 +40,9 @@ def test_requests_that_make_no_sense_are_refused(fields: dict[str, object]) -> N
 def test_requests_that_make_sense_are_not() -> None:
     check_request(Request(prompt=""))
     check_request(Request(prompt="a", image=PICTURE, mask=PICTURE, controls=(Control(annotator="inpaint"),)))
+
+
+@pytest.mark.parametrize("name", ["prompt", "negative", "checkpoint", "sampler"])
+def test_bytes_that_are_no_utf8_are_no_text(name: str) -> None:
+    with pytest.raises(BadParameter, match="no text"):
+        check_request(Request(**{"prompt": "", name: "caf\udce9"}))  # type: ignore[arg-type]

@@ -46,3 +46,15 @@ def test_a_ready_map_is_fitted() -> None:
 def test_a_resolution_that_is_none_is_refused(value: object) -> None:
     with pytest.raises(BadParameter):
         draw_hint(Control(annotator="canny", params={"resolution": value}), photo(), SIZE, None, [].append)
+
+
+@pytest.mark.parametrize("params", [{name: "cpu"} for name in ("name", "device", "dtype", "backend")], ids=str)
+def test_how_an_annotator_is_loaded_is_no_parameter_of_it(params: dict[str, str]) -> None:
+    with pytest.raises(BadParameter, match="none of its parameters"):
+        draw_hint(Control(annotator="canny", params=params), photo(64, 64), SIZE, None, [].append)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 10**400, -1, [1], True, "64", 1.5], ids=str)
+def test_resolutions_that_are_none_are_refused(value: object) -> None:
+    with pytest.raises(BadParameter, match="no resolution"):
+        draw_hint(Control(annotator="canny", params={"resolution": value}), photo(64, 64), SIZE, None, [].append)

@@ -61,3 +61,8 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         parse_control(text)
     except UnderdrawingError:
         return
+
+
+def test_an_option_is_given_once() -> None:
+    with pytest.raises(BadParameter, match="twice"):
+        parse_control("canny:weight=1,weight=0.5=photo.jpg")
