@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import BadParameter
 from ..core.files import atomic_write
 from ..core.operation import Report
+from ..core.report_text import printable
 from .blocks import find_block, find_layouts
 from .families import find_family
 from .graph import Graph
@@ -114,7 +115,9 @@ def _describe(data: dict[str, Any]) -> str:
     lines = [f"{data['keys']} weights in both, {data['equal']} of them equal"]
     for name, what in (("only_a", "only in A"), ("only_b", "only in B"), ("shapes", "of another shape")):
         if keys := data[name]:
-            lines.append(f"  {len(keys)} {what}: {', '.join(keys[:_SHOWN])}{' ...' if len(keys) > _SHOWN else ''}")
+            lines.append(
+                f"  {len(keys)} {what}: {', '.join(map(printable, keys[:_SHOWN]))}{' ...' if len(keys) > _SHOWN else ''}"
+            )
     if data["dtypes"]:
         lines.append(f"  {len(data['dtypes'])} in another dtype")
     for name, block in data["blocks"].items():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.command_name import quote
 from ..core.operation import Report
 from ..core.regular_files import open_regular_file
+from ..core.report_text import printable
 from ..core.tensor_files.safetensors_io import read_header
 from ..core.tensor_files.torch_files import PICKLED
 from .blocks import find_block
@@ -103,6 +104,6 @@ def _describe(data: dict[str, Any], title: str) -> str:
     if data["command"]:
         lines.append(f"  made by: {data['command']}")
     if isinstance(data["ancestry"], dict):
-        names = ", ".join(str(one.get("name")) for one in data["ancestry"].values() if isinstance(one, dict))
+        names = ", ".join(printable(one.get("name")) for one in data["ancestry"].values() if isinstance(one, dict))
         lines.append(f"  from: {names}")
     return "\n".join(lines)

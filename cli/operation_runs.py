@@ -112,4 +112,4 @@ def _print(data: Any, reports: Sequence[Report], as_json: bool) -> None:
         return
     for report in reports:
         if report.text:
-            click.echo(report.text)
+            click.echo(escape_controls(report.text, keep="\n\t"))

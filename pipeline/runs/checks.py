@@ -10,6 +10,7 @@ from ...core.errors import BadParameter
 if TYPE_CHECKING:
     from ..request import Control, Request
 
+LARGEST_SEED = 2**64 - 1
 BOUNDS: dict[str, tuple[float, float]] = {
     "steps": (1, 1000),
     "count": (1, 10_000),
@@ -18,8 +19,9 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "strength": (0, 1),
     "subseed_strength": (0, 1),
     "mask_blur": (0, 256),
-    "seed": (-1, 2**64 - 1),
-    "subseed": (-1, 2**64 - 1),
+    "seed": (-1, LARGEST_SEED),
+    "subseed": (-1, LARGEST_SEED),
+    "noise_seed_delta": (1 - 2**32, 2**32 - 1),
 }
 """Lowest and highest values of a request's numbers."""
 TEXTS = ("prompt", "negative", "checkpoint", "vae", "sampler", "scheduler")
@@ -31,6 +33,7 @@ def check_request(request: Request) -> None:
     """Raise BadParameter for numbers out of their ranges and for parts that need one another."""
     check_numbers(request, BOUNDS, "")
     check_texts(request)
+    check_seeds(request)
     if request.hires is not None:
         check_numbers(request.hires, HIRES, "hires ")
     if request.mask is not None and request.image is None:
@@ -40,6 +43,14 @@ def check_request(request: Request) -> None:
         raise BadParameter(what, where="hires", fix="ask for a larger size, or leave the picture out")
     for index, control in enumerate(request.controls):
         check_control(control, request, f"control {index}")
+
+
+def check_seeds(request: Request) -> None:
+    """Raise BadParameter where the last of several pictures would have a seed that no generator takes."""
+    last = max(request.seed, request.subseed) + request.count - 1 + max(0, request.noise_seed_delta)
+    if last > LARGEST_SEED:
+        what = f"counting up from it leads to {last}, more than {LARGEST_SEED}"
+        raise BadParameter(what, where="seed", fix="give a smaller one")
 
 
 def check_texts(request: Request) -> None:

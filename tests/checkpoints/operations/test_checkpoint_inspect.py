@@ -56,3 +56,17 @@ def test_what_is_no_checkpoint(run: Run, tmp_path: Path) -> None:
     done = run("checkpoint", "inspect", tmp_path / "a.safetensors")
     assert done.code == 1
     assert "GGUF" in done.err
+
+
+def test_names_in_metadata_and_keys_move_no_cursor(run: Run, tmp_path: Path) -> None:
+    ancestry = json.dumps({"0": {"name": "\x1b[31mred\nline"}})
+    file = save(
+        tmp_path / "a.safetensors", {**tiny(), "\x1b[2Jkey.weight": tiny()["betas"]}, {"sd_merge_models": ancestry}
+    )
+    plain = save(tmp_path / "b.safetensors", tiny())
+    for arguments in (("inspect", file), ("diff", file, plain)):
+        done = run("checkpoint", *arguments)
+        assert done.code == 0
+        assert r"\x1b[" in done.out
+        assert "\x1b" not in done.out
+        assert "\nline" not in done.out
