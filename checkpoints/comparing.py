@@ -115,9 +115,8 @@ def _describe(data: dict[str, Any]) -> str:
     lines = [f"{data['keys']} weights in both, {data['equal']} of them equal"]
     for name, what in (("only_a", "only in A"), ("only_b", "only in B"), ("shapes", "of another shape")):
         if keys := data[name]:
-            lines.append(
-                f"  {len(keys)} {what}: {', '.join(map(printable, keys[:_SHOWN]))}{' ...' if len(keys) > _SHOWN else ''}"
-            )
+            shown = ", ".join(map(printable, keys[:_SHOWN]))
+            lines.append(f"  {len(keys)} {what}: {shown}{' ...' if len(keys) > _SHOWN else ''}")
     if data["dtypes"]:
         lines.append(f"  {len(data['dtypes'])} in another dtype")
     for name, block in data["blocks"].items():
