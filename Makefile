@@ -35,9 +35,10 @@ $(LINK):
 	mkdir -p .dev
 	ln -sfn .. $(LINK)
 
+# the reference model is so small that a second thread would only wait for the first
 demo: .venv/run
 	$(BIN)/underdrawing annotate all examples/photos -o build/demo --mask-from person_mask --pyramid 3 --sheet
-	test ! -d pipeline/reference/weights/unet || $(BIN)/underdrawing reference sheet -o build/demo/pictures.png
+	OMP_NUM_THREADS=1 $(BIN)/underdrawing reference sheet -o build/demo/pictures.png
 	@echo "open build/demo/sheet.png and build/demo/pictures.png"
 
 test: .venv/dev
@@ -80,7 +81,7 @@ parity: .venv-parity/ready
 docs: .venv/run | $(LINK)
 	$(PY) tools/generate.py
 
-# thumbnails of the example workflows; docs/sheet.png is made by hand from `make demo`
+# thumbnails of the example workflows; docs/sheet.png and docs/pictures.png are made by hand from `make demo`
 pictures: .venv/run | $(LINK)
 	$(PY) tools/generate.py --pictures
 

@@ -80,8 +80,10 @@ class ReferenceSheet(Operation[SheetInputs, SheetParams]):
         job.check_free(inputs.output)
         atomic_write(inputs.output, encode_png(draw_sheet(cells, group=CELLS), {"sheet": there}))
         missing = [kind for kind in SCENES if kind not in there]
+        prompts = [f"{kind}: {prompt}" for kind, (prompt, _) in zip(there, cells[CELLS - 1 :: CELLS], strict=True)]
         notes = (f"left out, because their weights did not come along: {', '.join(missing)}",) if missing else ()
-        return Report(text=str(inputs.output), data={"kinds": there, "missing": missing}, notes=notes)
+        data = {"kinds": there, "prompts": prompts, "missing": missing}
+        return Report(text="\n".join([str(inputs.output), *prompts]), data=data, notes=notes)
 
 
 def _draw_row(kind: str, params: SheetParams) -> Iterator[Cell]:

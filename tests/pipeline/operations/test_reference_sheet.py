@@ -47,6 +47,7 @@ def test_a_sheet_holds_the_kinds_that_came_along(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(reference_files, "FOLDER", folder)
     report = run(operations()["reference.sheet"], {"output": tmp_path / "sheet.png"}, {"steps": 1}, Job(HostHooks()))
     assert report.data["kinds"] == ["inpaint"]
+    assert report.text.splitlines()[1].startswith("inpaint: a ")
     assert "canny, softedge" in report.notes[0]
     assert Image.open(tmp_path / "sheet.png").width > 3 * 256
 
