@@ -133,3 +133,15 @@ def test_records_in_other_chunks_are_read(tmp_path: Path) -> None:
 def test_records_that_make_no_sense_are_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(BadParameter, match="its record"):
         read_picture_request(write_record(tmp_path / "a.png", text))
+
+
+def test_names_of_files_that_are_no_utf8_come_back(tmp_path: Path) -> None:
+    request = Request(prompt="a cat", image=Path("folder/\udcff.png"), controls=(Control(image=Path("\udce9.png")),))
+    (tmp_path / "a.png").write_bytes(encode_picture(PIXELS, TEXT, request))
+    assert read_picture_request(tmp_path / "a.png").request == request
+
+
+@pytest.mark.parametrize("text", ['{"prompt": "", "seed": ' + "9" * 5000 + "}", '{"prompt": "", "seed": NaN}'], ids=len)
+def test_numbers_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(BadParameter, match="its record"):
+        read_picture_request(write_record(tmp_path / "a.png", text))
