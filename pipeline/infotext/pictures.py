@@ -14,7 +14,7 @@ from ...core.errors import BadImage, BadParameter
 from ...core.images.headers import detect_format
 from ...core.images.opening import check_file, open_file, open_image, report_faults
 from ..request import Request
-from .reading import Reading, read_infotext
+from .reading import Reading, check_names, read_infotext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,6 +115,7 @@ def _decode_record(text: str, where: str) -> Reading:
     sources = [one.image for one in request.controls] + [request.image, request.mask]
     if any(source is not None and not isinstance(source, str) and source != _MEMORY for source in sources):
         raise BadParameter("its record names a picture by what is no name of a file", where=where, fix=_FIX)
+    check_names(request, sources, where)
     controls = tuple(msgspec.structs.replace(one, image=_name_file(one.image)) for one in request.controls)
     image, mask = _name_file(request.image), _name_file(request.mask)
     request = msgspec.structs.replace(request, controls=controls, image=image, mask=mask)

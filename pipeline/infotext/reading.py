@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -12,6 +12,9 @@ from ...core.report_text import printable
 from ..request import Control, Hires, Request
 from .text import parse_fields, parse_infotext
 from .writing import CONTROL_MODES, UPSCALERS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NUMBERS = {
     "Steps": "steps",
@@ -63,7 +66,23 @@ def read_infotext(text: str, *, where: str = "infotext") -> Reading:
     values["controls"] = tuple(_read_control(fields[label], f"{where}, {label}") for label in controls)
     left = [label for label in fields if label not in READ | SILENT and label not in controls]
     notes += [f"{label} ({printable(fields[label], _SHOWN)}) is not repeated" for label in left]
-    return Reading(request=_convert(values, Request, where), notes=tuple(notes))
+    request = _convert(values, Request, where)
+    check_names(request, (), where)
+    return Reading(request=request, notes=tuple(notes))
+
+
+def check_names(request: Request, sources: Sequence[Any], where: str) -> None:
+    """Raise BadParameter for a file on another computer: looking for it would tell that computer who looks.
+
+    sources: of pictures, where they are texts.
+    """
+    names = [request.checkpoint, request.vae, *(one.model for one in request.controls), *sources]
+    for name in names:
+        if isinstance(name, str) and name.replace("\\", "/").startswith("//"):
+            fix = (
+                "if you trust it, give that computer's folder a drive letter or mount it, and write the options by hand"
+            )
+            raise BadParameter(f"names a file on another computer, {name!r}", where=where, fix=fix)
 
 
 def _read_size(fields: dict[str, str]) -> dict[str, str]:

@@ -88,6 +88,16 @@ def test_broken_records_are_refused(tmp_path: Path, record: str) -> None:
         read_picture_request(tmp_path / "a.png")
 
 
+@pytest.mark.parametrize("field", ["checkpoint", "vae", "image"])
+@pytest.mark.parametrize("name", ["//server/share/a", "\\\\server\\share\\a"])
+def test_files_on_other_computers_are_not_looked_for(tmp_path: Path, field: str, name: str) -> None:
+    info = PngInfo()
+    info.add_text("underdrawing-request", json.dumps({"prompt": "a", field: name}))
+    Image.fromarray(PIXELS).save(tmp_path / "a.png", pnginfo=info)
+    with pytest.raises(BadParameter, match="another computer"):
+        read_picture_request(tmp_path / "a.png")
+
+
 def test_pictures_of_comfyui_are_read_by_sd_parsers(tmp_path: Path) -> None:
     pytest.importorskip("sd_parsers", reason="pip install sd-parsers")
     prompt = {

@@ -35,6 +35,7 @@ def test_automatic_is_the_samplers_own_schedule() -> None:
         ("", "no generation parameters"),
         (START.replace("20", "many"), "steps"),
         (f'{START}, ControlNet 0: "Module: canny, Weight: heavy"', "weight"),
+        (f"{START}, Model: //server/share/a", "another computer"),
         (f"{START}, Hires upscale: twice", "scale"),
     ],
 )
