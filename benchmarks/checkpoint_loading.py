@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+from underdrawing.adapters.modules.parts import TEXT_ENCODER, UNET
 from underdrawing.core.tensor_files.safetensors_io import write_safetensors
 from underdrawing.pipeline.models.libraries import find_class
 from underdrawing.pipeline.reference.checkpoint import rename_parts
@@ -54,9 +55,9 @@ def write_model(path: Path, dtype: torch.dtype) -> Path:
     widths = [128, 256, 512, 512]
     with torch.device("meta"):
         modules = {
-            "unet": find_class("diffusers.UNet2DConditionModel")(cross_attention_dim=768),
+            UNET: find_class("diffusers.UNet2DConditionModel")(cross_attention_dim=768),
             "vae": find_class("diffusers.AutoencoderKL")(block_out_channels=widths, layers_per_block=2, **blocks),
-            "text_encoder": find_class("transformers.CLIPTextModel")(text),
+            TEXT_ENCODER: find_class("transformers.CLIPTextModel")(text),
         }
     parts = {
         part: {name: torch.randn(value.shape).to(dtype) * 0.02 for name, value in module.state_dict().items()}

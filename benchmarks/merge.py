@@ -228,7 +228,7 @@ def main() -> None:
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
     print("\n# Merging\n")
-    kinds = {"SD1.5, two files of 2.1 GB": (list_shapes(), "sd15")}
+    kinds = {"SD1.5, two files of 2.1 GB": (list_shapes(), "usual")}
     if arguments.large:
         kinds["A made-up transformer, two files of 12 GB"] = (list_transformer(), "large")
     for title, (shapes, name) in kinds.items():
@@ -236,7 +236,7 @@ def main() -> None:
         for seed, file in enumerate(files):
             if not file.exists():
                 write_file(file, shapes, seed)
-        compare(title, files, folder, arguments.rounds, arguments.mecha, others=name == "sd15")
+        compare(title, files, folder, arguments.rounds, arguments.mecha, others=name == "usual")
 
 
 if __name__ == "__main__":

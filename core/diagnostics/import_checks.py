@@ -7,11 +7,10 @@ import os
 import re
 import subprocess
 import sys
-from contextlib import ExitStack
 from functools import cache
 from importlib.util import find_spec
-from tempfile import TemporaryFile
-from typing import IO, TYPE_CHECKING
+from threading import Thread
+from typing import TYPE_CHECKING
 
 from ..imports import ESSENTIAL, describe_broken
 from .packages import Finding
@@ -26,7 +25,9 @@ PATIENCE = 300.0
 """Seconds after which an import counts as one that never ends."""
 _CODE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); __import__(sys.argv[2]); sys.exit(113)"
 _DONE, _MOST = 113, 2**16
-"""How a child ends whose import came to its end (no package ends so), and most bytes of its errors that are read."""
+"""How a child ends whose import came to its end (no package ends so), and most bytes of its errors that are kept."""
+_GRACE = 5.0
+"""Seconds for the rest of a child's errors; what it left running may hold their pipe open for ever."""
 _ALSO = {
     "cv2": "every map that is not made at its picture's own size",
     "torch": "every LoRA, embedding and checkpoint",
@@ -54,17 +55,9 @@ def find_broken(modules: tuple[str, ...] = MODULES) -> dict[str, str]:
 @cache
 def _find_broken(modules: tuple[str, ...], path: tuple[str, ...]) -> dict[str, str]:
     places = json.dumps(path)
-    with ExitStack() as stack:
-        said = {module: stack.enter_context(TemporaryFile()) for module in modules if _is_installed(module)}
-        children = {module: _start(module, places, stream) for module, stream in said.items()}
-        reasons = {module: _wait(child, said[module]) for module, child in children.items()}
+    children = {module: _Child(module, places) for module in modules if _is_installed(module)}
+    reasons = {module: child.wait() for module, child in children.items()}
     return {module: reason for module, reason in reasons.items() if reason}
-
-
-def _start(module: str, places: str, said: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Import in a child. said: a file, since what the child starts may hold a pipe open for ever."""
-    command = [sys.executable, "-B", "-c", _CODE, places, module]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said)
 
 
 def _is_installed(module: str) -> bool:
@@ -74,20 +67,37 @@ def _is_installed(module: str) -> bool:
         return True
 
 
-def _wait(child: subprocess.Popen[bytes], said: IO[bytes]) -> str:
-    """Why an import failed; empty when it did not."""
-    try:
-        code = child.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
-        return f"its import does not end within {PATIENCE:g} seconds"
-    if code < 0:
-        return f"its import ends the process with signal {-code}"
-    if code == 0:
-        return "its import ends the process"
-    said.seek(max(0, said.seek(0, os.SEEK_END) - _MOST))
-    return "" if code == _DONE else _find_reason(said.read().decode("utf-8", "replace"))
+class _Child:
+    """An import in a process of its own; the end of its errors is kept."""
+
+    def __init__(self, module: str, places: str) -> None:
+        command = [sys.executable, "-B", "-c", _CODE, places, module]
+        quiet = subprocess.DEVNULL
+        self._process = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=subprocess.PIPE)
+        self._said = b""
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def wait(self) -> str:
+        """Why the import failed; empty when it did not."""
+        try:
+            code = self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            return f"its import does not end within {PATIENCE:g} seconds"
+        if code < 0:
+            return f"its import ends the process with signal {-code}"
+        if code in (0, _DONE):
+            return "" if code else "its import ends the process"
+        self._reader.join(_GRACE)
+        return _find_reason(self._said.decode("utf-8", "replace"))
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        with self._process.stderr as stream:
+            while block := os.read(stream.fileno(), _MOST):
+                self._said = (self._said + block)[-_MOST:]
 
 
 def _find_reason(said: str) -> str:
