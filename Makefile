@@ -35,10 +35,9 @@ $(LINK):
 	mkdir -p .dev
 	ln -sfn .. $(LINK)
 
-# the reference model is so small that a second thread would only wait for the first
 demo: .venv/run
 	$(BIN)/underdrawing annotate all examples/photos -o build/demo --mask-from person_mask --pyramid 3 --sheet
-	OMP_NUM_THREADS=1 $(BIN)/underdrawing reference sheet -o build/demo/pictures.png
+	$(BIN)/underdrawing reference sheet -o build/demo/pictures.png
 	@echo "open build/demo/sheet.png and build/demo/pictures.png"
 
 test: .venv/dev

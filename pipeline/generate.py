@@ -79,18 +79,20 @@ def generate_pictures(request: Request, setting: Setting | None = None) -> Gener
         from .runs.passes import Passes
         from .runs.seeds import list_seeds
         from .runs.setting import Setting
+        from .runs.threads import limit_threads
         from .runs.watching import Watcher
 
     job = PictureJob(request, setting or Setting())
     seeds = list_seeds(job.request)
     with job.setting.host.progress("generate", 0, "steps") as progress:
         watcher = Watcher(job, progress)
-        passes = Passes(job, watcher.watch)
+        with limit_threads(job.model):
+            passes = Passes(job, watcher.watch)
         watcher.total = passes.steps * len(seeds)
         loras = tuple(job.loras.receipt.to_json())
         for seed in seeds:
             start = time.perf_counter()
-            with job.loras:
+            with limit_threads(job.model), job.loras:
                 pixels = passes.draw(seed)
             own = msgspec.structs.replace(job.request, seed=seed.seed, subseed=seed.subseed, count=1)
             facts = collect_facts(job, seed, passes.controls)
