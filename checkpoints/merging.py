@@ -81,7 +81,6 @@ def run_recipe(
         family = find_family(ready.values.entries, ready.values.metadata)
         first = ready.values
         metadata = make_metadata(ready.pinned, first, (family.id, family.variant), recipe, ready.hashes)
-        writer = ValueWriter(ready.values, step, allow_damaged=allow_damaged)
 
         def check(done: int, total: int) -> None:
             if done == total:

@@ -89,7 +89,6 @@ def generate_pictures(request: Request, setting: Setting | None = None) -> Gener
         with limit_threads(job.model):
             passes = Passes(job, watcher.watch)
         watcher.total = passes.steps * len(seeds)
-        loras = tuple(job.loras.receipt.to_json())
         for seed in seeds:
             start = time.perf_counter()
             with limit_threads(job.model), job.loras:
@@ -103,7 +102,7 @@ def generate_pictures(request: Request, setting: Setting | None = None) -> Gener
                 infotext=write_infotext(own, facts),
                 maps=tuple(control.pixels for control in passes.controls),
                 request=own,
-                loras=loras,
+                loras=tuple(job.loras.receipt.to_json()),
                 notes=tuple(job.notes),
                 seconds=time.perf_counter() - start,
             )
