@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class HashMemory:
     """Remembers the sha256 of files by path, size and the times of their last changes, so that each is hashed once.
 
-    The second time is that of the file's entry, which no program can set back.
+    The second time is that of the file's entry, which no program can set back; on Windows it is that of its creation.
 
     path: a JSON file; one that is missing, damaged or cannot be written only costs the time of hashing again.
     """

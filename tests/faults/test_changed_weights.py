@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,8 @@ def test_a_change_with_size_and_time_restored_is_found_by_verify(place: Path, tm
     verdict = Store(tmp_path / "cache").verify(WEIGHT)
     assert not verdict.ok
     assert "has the sha256" in verdict.reason
-    assert Store(tmp_path / "cache").require(WEIGHT) == place  # docs/weights.md says so
+    noticed = Store(tmp_path / "cache").find(WEIGHT) is None
+    assert noticed == (sys.platform != "win32"), "docs/weights.md says so: Windows keeps no time of a file's entry"
 
 
 @pytest.mark.parametrize("change", ["size", "time"])
