@@ -28,12 +28,14 @@ CHILD = (
 import numpy, cv2
 from PIL import Image, ImageCms
 from underdrawing.core.errors import BadImage
+from underdrawing.core.images.convert import read_masks
+from underdrawing.core.images.geometry import Size
 from underdrawing.core.images.reading import read_pictures
 
-def case(path):
+def case(path, *mask):
     limit_memory(512 * 2**20)
     try:
-        print("read", read_pictures(path)[0].pixels.shape)
+        print("read", read_masks(path, 1, Size(8, 8)) if mask else read_pictures(path)[0].pixels.shape)
     except BadImage as error:
         print("refused", error)
 """
@@ -146,6 +148,12 @@ def test_every_picture_takes_at_most_512_megabytes(child: Callable[..., str], tm
     assert "not enough memory" not in report
     if name in REFUSED:
         assert report.startswith("refused")
+
+
+@needs_limits
+def test_a_mask_takes_at_most_512_megabytes(child: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "mask.png").write_bytes(blank_png(9999, 6000, 8, 0, 1))
+    assert child(tmp_path / "mask.png", "mask").startswith("read")
 
 
 def test_what_is_refused_as_a_map_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
