@@ -73,11 +73,11 @@ def lay_over_white(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | None) -
 
 
 def compute_luminance(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Grey [...] of RGB [..., 3] by ITU-R BT.601, as Pillow's mode L."""
+    """Grey [...] of RGB [..., 3 or more] by ITU-R BT.601, as Pillow's mode L."""
     grey = np.empty(pixels.shape[:-1], np.uint8)
-    flat, target = pixels.reshape(-1, 3), grey.reshape(-1)
+    flat, target = pixels.reshape(-1, pixels.shape[-1]), grey.reshape(-1)
     for start in range(0, len(flat), _BLOCK):  # in blocks, since the sums are four times as large
-        red, green, blue = flat[start : start + _BLOCK].astype(np.uint32).T
+        red, green, blue = flat[start : start + _BLOCK, :3].astype(np.uint32).T
         target[start : start + _BLOCK] = (red * 19595 + green * 38470 + blue * 7471 + 32768) >> 16
     return grey
 
