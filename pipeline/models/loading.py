@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from ...core.errors import BadParameter, BadWeights
 from ...core.file_state import describe_files
 from ...core.networks.keeping import load_once
@@ -44,17 +46,17 @@ def load_model(name: str, *, folders: Sequence[Path] = (), placement: Placement,
     key = (files, placement)
     model = load_once("base model", key, lambda: _read(path, other, placement), most=MODELS)
     if name == NAME:
-        model.name, model.path = NAME, None
-    _check_hash(split_hash(name).digest, model)
-    return model
+        return replace(model, name=NAME, path=None)
+    differs = _compare_hash(split_hash(name).digest, model)
+    return replace(model, notes=(*model.notes, *differs)) if differs else model
 
 
-def _check_hash(digest: str, model: Model) -> None:
-    """Note when a file is another than the one whose hash stands behind its name; shorter ones are of another kind."""
+def _compare_hash(digest: str, model: Model) -> list[str]:
+    """A note when a file is another than the one whose hash stands behind its name; shorter hashes are of another
+    kind."""
     if len(digest) < LENGTH or not model.short_hash or digest.startswith(model.short_hash):
-        return
-    note = f"the hash of {model.name} is {model.short_hash}, {digest[:LENGTH]} was named: the file is another one"
-    model.notes = tuple(dict.fromkeys([*model.notes, note]))
+        return []
+    return [f"the hash of {model.name} is {model.short_hash}, {digest[:LENGTH]} was named: the file is another one"]
 
 
 def _read(path: Path, other: Path | None, placement: Placement) -> Model:

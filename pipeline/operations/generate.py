@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 OTHERS = ("image", "mask", "hires")
 """Parameters whose fields of a request are of another type."""
+HIRES = ("hires_steps", "hires_strength", "hires_upscaler")
 CONTROL = "KIND=IMAGE or KIND:weight=0.8,start=0,end=0.7=IMAGE; KIND is an annotator, or map for a ready map"
 
 
@@ -153,6 +154,9 @@ def _list_given(params: GenerateParams) -> dict[str, Any]:
     values |= {name: Path(getattr(params, name)) for name in ("image", "mask") if getattr(params, name)}
     if controls := split_lines(params.control):
         values["controls"] = tuple(map(parse_control, controls))
+    if not params.hires and (idle := [name for name in HIRES if getattr(params, name) != getattr(usual, name)]):
+        what = f"{', '.join(idle)} says something of a second pass, and there is none"
+        raise BadParameter(what, where="generate", fix="give its scale, such as --hires 2")
     if params.hires:
         values["hires"] = Hires(
             scale=params.hires,

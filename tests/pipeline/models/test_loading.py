@@ -115,6 +115,7 @@ def test_a_hash_behind_the_name_is_compared(tmp_path: Path, table: Table) -> Non
     assert load_model(f"a [{digest}]", folders=[tmp_path], placement=PLACEMENT).notes == ()
     model = load_model("a.safetensors [0123456789]", folders=[tmp_path], placement=PLACEMENT)
     assert model.notes == (f"the hash of a is {digest}, 0123456789 was named: the file is another one",)
+    assert load_model("a", folders=[tmp_path], placement=PLACEMENT).notes == (), "the note belongs to that call"
 
 
 @pytest.mark.parametrize(("content", "words"), [(b"GGUF\0\0\0\3" * 9, "GGUF"), (b"<html>", "web page"), (b"", "empty")])

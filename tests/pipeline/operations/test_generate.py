@@ -46,6 +46,14 @@ def test_no_prompt_and_folders_that_are_none_are_refused(tmp_path: Path) -> None
         list_folders(str(tmp_path), str(tmp_path / "missing"))
 
 
+def test_options_of_a_second_pass_that_is_not_there_are_refused() -> None:
+    for option in ({"hires_steps": 5}, {"hires_strength": 0.5}, {"hires_upscaler": "lanczos"}):
+        with pytest.raises(BadParameter, match="there is none"):
+            build_request("a ball", GenerateParams(**option))
+    request, _ = build_request("a ball", GenerateParams(hires=2.0, hires_steps=5))
+    assert request.hires is not None
+
+
 def test_values_that_a_request_has_too_have_its_defaults() -> None:
     request, params = Request(prompt=""), GenerateParams()
     shared = set(Request.__struct_fields__) & set(GenerateParams.__struct_fields__) - {"image", "mask", "hires"}
