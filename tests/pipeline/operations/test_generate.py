@@ -47,7 +47,11 @@ def test_no_prompt_and_folders_that_are_none_are_refused(tmp_path: Path) -> None
 
 
 def test_options_of_a_second_pass_that_is_not_there_are_refused() -> None:
-    alone = (GenerateParams(hires_steps=5), GenerateParams(hires_strength=0.5), GenerateParams(hires_upscaler="lanczos"))
+    alone = (
+        GenerateParams(hires_steps=5),
+        GenerateParams(hires_strength=0.5),
+        GenerateParams(hires_upscaler="lanczos"),
+    )
     for params in alone:
         with pytest.raises(BadParameter, match="there is none"):
             build_request("a ball", params)
