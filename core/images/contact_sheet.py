@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CELL, LABEL, GAP, MARGIN = 256, 26, 10, 16
-TEXT = 15
-"""Height of labels in pixels."""
+TEXT, STEP = 15, 18
+"""Height of labels in pixels, and from one line of a label to the next."""
 MOST_ROWS = 24
 """Most inputs on a sheet."""
 COLUMNS = 6
@@ -30,9 +30,9 @@ INK, SOFT, PAPER = (28, 28, 30), (176, 176, 180), (250, 250, 250)
 
 
 class Cell(NamedTuple):
-    """A picture of a sheet, and its label."""
+    """A picture of a sheet, and the lines of its label."""
 
-    label: str
+    label: tuple[str, ...]
     picture: Image.Image
 
 
@@ -51,8 +51,12 @@ def write_contact_sheet(rows: Sequence[tuple[Path, Mapping[str, Path]]], names: 
 
 
 def draw_sheet(pictures: Sequence[tuple[str, NDArray[np.uint8]]], *, group: int = 1) -> NDArray[np.uint8]:
-    """Draw labelled pictures [H, W, 3] as one sheet, at most COLUMNS a line. group: how many stay in one line."""
-    cells = (Cell(label, _shrink(pixels)) for label, pixels in pictures)
+    """Draw pictures [H, W, 3] as one sheet, at most COLUMNS a line, under labels of as many lines as they need.
+
+    group: how many stay in one line.
+    """
+    font = _load_font()
+    cells = (Cell(_wrap(label, font), _shrink(pixels)) for label, pixels in pictures)
     return np.array(_draw([_split_lines(cells, group)]))
 
 
@@ -65,9 +69,9 @@ def draw_label(picture: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
 
 
 def _build_cells(source: Path, maps: Mapping[str, Path]) -> Iterator[Cell]:
-    yield Cell(source.name, _read_small(source))
+    yield Cell((source.name,), _read_small(source))
     for name, path in maps.items():
-        yield Cell(name, _read_small(path))
+        yield Cell((name,), _read_small(path))
 
 
 def _split_lines(cells: Iterator[Cell], group: int = 1) -> list[list[Cell]]:
@@ -99,11 +103,11 @@ def _shrink(pixels: NDArray[np.uint8]) -> Image.Image:
 def _draw(blocks: Sequence[Sequence[Sequence[Cell]]]) -> Image.Image:
     tops = list(_iter_tops(blocks))
     columns = max(len(line) for line, _ in tops)
-    below = tops[-1][1] + LABEL + _find_height(tops[-1][0])
+    below = tops[-1][1] + _find_label_height(tops[-1][0]) + _find_height(tops[-1][0])
     sheet = Image.new("RGB", (2 * MARGIN + columns * (CELL + GAP) - GAP, below + MARGIN), PAPER)
     for line, top in tops:
         for column, cell in enumerate(line):
-            _draw_cell(sheet, MARGIN + column * (CELL + GAP), top, cell)
+            _draw_cell(sheet, MARGIN + column * (CELL + GAP), top, cell, _find_label_height(line))
     return sheet
 
 
@@ -113,7 +117,7 @@ def _iter_tops(blocks: Sequence[Sequence[Sequence[Cell]]]) -> Iterator[tuple[Seq
     for lines in blocks:
         for line in lines:
             yield line, top
-            top += LABEL + _find_height(line) + GAP
+            top += _find_label_height(line) + _find_height(line) + GAP
         top += GAP
 
 
@@ -121,11 +125,16 @@ def _find_height(line: Sequence[Cell]) -> int:
     return max(cell.picture.height for cell in line)
 
 
-def _draw_cell(sheet: Image.Image, left: int, top: int, cell: Cell) -> None:
+def _find_label_height(line: Sequence[Cell]) -> int:
+    return LABEL + STEP * (max(len(cell.label) for cell in line) - 1)
+
+
+def _draw_cell(sheet: Image.Image, left: int, top: int, cell: Cell, label: int) -> None:
     draw = ImageDraw.Draw(sheet)
     font = _load_font()
-    draw.text((left, top + 3), _shorten(draw, cell.label, font), fill=INK, font=font)
-    under = top + LABEL
+    for number, text in enumerate(cell.label):
+        draw.text((left, top + 3 + number * STEP), _shorten(draw, text, font), fill=INK, font=font)
+    under = top + label
     sheet.paste(cell.picture, (left, under))
     draw.rectangle((left - 1, under - 1, left + cell.picture.width, under + cell.picture.height), outline=SOFT)
 
@@ -135,6 +144,18 @@ def _load_font(height: int = TEXT) -> ImageFont.ImageFont | ImageFont.FreeTypeFo
         return ImageFont.load_default(height)
     except TypeError:  # Pillow before 10.1 has one small bitmap font
         return ImageFont.load_default()
+
+
+def _wrap(label: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> tuple[str, ...]:
+    """Lines of whole words that fit into a cell."""
+    lines: list[str] = []
+    for word in label.split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and font.getlength(_to_printable(longer, font)) <= CELL:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return tuple(lines)
 
 
 def _shorten(draw: ImageDraw.ImageDraw, label: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:

@@ -100,3 +100,15 @@ def test_groups_of_pictures_stay_in_one_line() -> None:
     cell = contact_sheet.CELL + contact_sheet.GAP
     assert (whole - split) == cell
     assert whole == 2 * contact_sheet.MARGIN + 6 * cell - contact_sheet.GAP
+
+
+def test_long_labels_of_a_sheet_get_as_many_lines_as_they_need() -> None:
+    picture = np.zeros((8, 8, 3), np.uint8)
+    words = "a pink tree in the middle, a green tree on the right, snow, at sunset, hills"
+    heights = [contact_sheet.draw_sheet([(label, picture)]).shape[0] for label in ("tree", words)]
+    extra, rest = divmod(heights[1] - heights[0], contact_sheet.STEP)
+    assert (extra >= 1, rest) == (True, 0)
+    lines = contact_sheet._wrap(words, contact_sheet._load_font())
+    assert " ".join(lines) == words
+    assert len(lines) == extra + 1
+    assert contact_sheet._wrap("x" * 500, contact_sheet._load_font()) == ("x" * 500,)
