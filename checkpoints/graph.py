@@ -19,7 +19,7 @@ from .keys import EMA, find_ema_names, normalise_name
 from .method import Method
 from .method_registry import methods
 from .nodes import DTYPES, AdaptedValues, CastValues, VaeValues
-from .recipe import Adapt, Apply, BakeVae, Cast, Load
+from .recipe import Adapt, Apply, BakeVae, Cast, Load, list_inputs
 from .values import FileValues
 
 if TYPE_CHECKING:
@@ -106,7 +106,6 @@ class Graph:
 
     def _apply(self, node: Apply) -> AppliedValues:
         method = methods()[node.method]
-        check_count(method, len(node.inputs))
         params = make_params(method.params_type, dict(node.params), where=f"method {node.method}", command=_COMMAND)
         inputs = [self.build(one) for one in node.inputs]
         inputs = inputs if method.spec.more else inputs[: len(method.spec.inputs)]
@@ -150,6 +149,14 @@ class Graph:
         for key in first.entries:
             choose(key)
         return choose
+
+
+def check_counts(node: Node) -> None:
+    """Raise BadParameter or UnknownName for methods that are none or get another number of inputs, files unseen."""
+    if isinstance(node, Apply):
+        check_count(methods()[node.method], len(node.inputs))
+    for one in list_inputs(node):
+        check_counts(one)
 
 
 def check_count(method: MethodType, count: int) -> None:

@@ -17,7 +17,7 @@ from ..core.progress import Progress
 from ..core.weights.hashes import HashMemory
 from ..core.weights.search_paths import find_cache_folder
 from .families import find_family
-from .graph import Graph, find_dtype_of
+from .graph import Graph, check_counts, find_dtype_of
 from .metadata import make_metadata
 from .nodes import RepairedValues
 from .recipe import Apply, encode_recipe, hash_recipe, list_inputs, list_loads, list_loras, make_recipe, pin_files
@@ -72,6 +72,7 @@ def run_recipe(
     allow_damaged: bool = False,
 ) -> Report:
     """As `merge`, of a recipe."""
+    check_counts(recipe.node)
     check_output(out, list_files(recipe))
     step = progress or Progress()
     with ExitStack() as stack:
@@ -131,6 +132,7 @@ def describe_plan(ready: Prepared) -> dict[str, Any]:
 
 def plan_recipe(recipe: Recipe, presets: Mapping[str, str] | None = None, progress: Step | None = None) -> Report:
     """What `merge` would do, checked as far as that is possible without computing. Raises as `merge`."""
+    check_counts(recipe.node)
     with ExitStack() as stack:
         ready = prepare(recipe, stack, presets or {}, hash_files(recipe, progress or Progress()))
         data = describe_plan(ready)

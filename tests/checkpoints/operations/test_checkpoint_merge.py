@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from tests.support.checkpoint_models import apply_node, expect, mix, save, tiny
 from tests.support.command_line import Run
 
+from underdrawing.checkpoints import merging
 from underdrawing.checkpoints.method_registry import describe_method, methods
 from underdrawing.checkpoints.operations.checkpoint_merge import CheckpointMerge
 
@@ -114,3 +115,12 @@ def test_a_byte_order_mark_is_no_part_of_a_preset_s_name(run: Run, tmp_path: Pat
     presets.write_text("\ufeffMINE\t" + ",".join(["0.5"] * 26), "utf-8")
     options = ("--presets", presets, "--blocks", "MINE", "-o", tmp_path / "o.safetensors")
     assert run("checkpoint", "merge", model, model, *options).code == 0
+
+
+def test_the_number_of_checkpoints_is_checked_before_any_file_is_read(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "hash_files", None)
+    found = run("checkpoint", "merge", "a.safetensors", "-o", "out.safetensors")
+    assert found.code == 2
+    assert "1 were given" in found.err
