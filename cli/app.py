@@ -100,7 +100,8 @@ def app() -> None:
     """Underdrawing turns photographs into the control maps that steer ControlNet.
 
     Edges, soft edges, lines, scribbles, poses, faces, masks and more, under the names and with the parameters known
-    from A1111, ComfyUI and controlnet_aux. It also reads LoRA-family adapters, embeddings and prompts.
+    from A1111, ComfyUI and controlnet_aux. It also reads, merges and converts LoRA-family adapters, embeddings and
+    checkpoints, and generates pictures from prompts and maps.
     """
 
 

@@ -36,7 +36,7 @@ def find_adapter(name: str, folders: Sequence[Path], tag: str = "") -> Path:
     except UnknownName as error:
         places = ", ".join(map(str, folders)) or "no folder"
         what = f"no LoRA is called {name!r} (looked for in {places})"
-        raise UnknownName(what, where=tag, fix=error.fix) from error
+        raise UnknownName(what, where=tag, fix=error.fix if folders else "name the folder of your LoRAs") from error
 
 
 def _alias(path: Path) -> str:

@@ -131,5 +131,5 @@ def _is_model(path: Path) -> bool:
 
 def _advise(nearest: str, roots: Sequence[Path]) -> str:
     if not roots:
-        return "give a path, or name the folder of A1111 or ComfyUI in UNDERDRAWING_HOSTS"
+        return "give a path, name the folder of your models, or that of A1111 or ComfyUI in UNDERDRAWING_HOSTS"
     return f"{nearest} Looked in {', '.join(map(str, roots))}"
