@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     from ..core.networks.placement import Placement
 
 log = logging.getLogger("underdrawing")
-FOLDERS = {"lora": "loras", "checkpoint": "checkpoints", "embedding": "embeddings", "weights": FOLDER}
+FOLDERS = {
+    "lora": "loras",
+    "checkpoint": "checkpoints",
+    "vae": "vae",
+    "embedding": "embeddings",
+    "weights": FOLDER,
+}
 """Kind of file → ComfyUI's name of the folders for it."""
 NAME = "underdrawing"
 PEER = "comfyui_controlnet_aux"
@@ -126,10 +132,21 @@ class ComfyHooks(HostHooks):
     """What ComfyUI gives to the core."""
 
     one_token_per_file = True
+    confined = True
 
     def folders(self, kind: FileKind) -> list[Path]:
         """Folders of that kind, extra_model_paths.yaml included."""
         return [Path(folder) for folder in paths().get_folder_paths(FOLDERS[kind])] if kind in FOLDERS else []
+
+    def find_file(self, kind: FileKind, name: str) -> Path:
+        """A file in ComfyUI's folders of that kind."""
+        return require_file(kind, name)
+
+    def place_file(self, kind: FileKind, name: str) -> Path:
+        """Below the output folder."""
+        from ..core.file_names import check_relative_name
+
+        return Path(paths().get_output_directory()) / check_relative_name(name)
 
     def device(self) -> str:
         """The device that ComfyUI has chosen, by our names."""

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..core.file_names import check_typed_name
 from ..core.operation import Job, run_alone
 from ..core.operation_files import find_new_file
 from ..core.operation_registry import group_title, operations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from ..core.operation_registry import OperationType
     from ..core.params import Value
 
-NAMES = {"lora": "lora_name", "checkpoint": "ckpt_name"}
+NAMES = {"lora": "lora_name", "checkpoint": "ckpt_name", "vae": "vae_name"}
 """Kind of slot → what ComfyUI's own nodes call such an input; others have the slot's name."""
 IN_MEMORY = {"poses": ("POSE_KEYPOINT", "poses"), "pictures": ("IMAGE", "map")}
 """Kinds of results that are handed to the next node in place of being written."""
@@ -114,7 +113,7 @@ def _slot_input(slot: Slot) -> inputs.Input:
     match slot.kind:
         case "checkpoint" if slot.live:
             return "MODEL", {"tooltip": slot.help}
-        case "lora" | "checkpoint":
+        case "lora" | "checkpoint" | "vae":
             files = host.paths().get_filename_list(host.FOLDERS[slot.kind])
             return inputs.choice(files, slot.help)
         case "embedding":
@@ -129,8 +128,10 @@ def _slot_input(slot: Slot) -> inputs.Input:
             return "POSE_KEYPOINT", {"tooltip": slot.help}
         case "loras":
             return inputs.text("", f"{slot.help}, as tags: <lora:a:0.8> <lora:b:0.5:1>", multiline=True)
-        case "text" | "file" | "checkpoints":
+        case "text":
             return inputs.text("", slot.help, multiline=True)
+        case "checkpoints" | "file":
+            raise TypeError(f"{slot.name}: nodes have no single input for a slot of kind {slot.kind}")
 
 
 def _slot_value(slot: Slot, given: Any) -> Any:
@@ -140,7 +141,7 @@ def _slot_value(slot: Slot, given: Any) -> Any:
             from .adapting import Live
 
             return Live(slot.name, given)
-        case "lora" | "checkpoint":
+        case "lora" | "checkpoint" | "vae":
             return host.require_file(slot.kind, given)
         case "embedding":
             return embedding_library().find(given)
@@ -156,16 +157,14 @@ def _slot_value(slot: Slot, given: Any) -> Any:
             from ..adapters.prompts.lora_requests import weighted_loras
 
             return weighted_loras(given, host.HOOKS.folders("lora"))
-        case "file":
-            return check_typed_name(given, slot.name)
-        case "text":
+        case "text" | "file":
             return given
 
 
 def _slot_files(slot: Slot, given: Any) -> list[Path]:
     """Files that a slot reads. Raises UnknownName, BadParameter."""
     match slot.kind:
-        case "lora" | "checkpoint" if not slot.live:
+        case "lora" | "checkpoint" | "vae" if not slot.live:
             return listed_file(slot.kind, given)
         case "embedding" if isinstance(given, str):
             return [embedding_library().find(given)]
@@ -175,8 +174,6 @@ def _slot_files(slot: Slot, given: Any) -> list[Path]:
             from ..adapters.prompts.lora_requests import list_tagged_files
 
             return list_tagged_files(given, host.HOOKS.folders("lora"))
-        case "file" if isinstance(given, str):
-            return [Path(given)]
         case _:
             return []
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .errors import WeightsMissing
 
-FileKind = Literal["lora", "checkpoint", "embedding", "weights", "poses", "pictures"]
+FileKind = Literal["lora", "checkpoint", "vae", "embedding", "weights", "poses", "pictures"]
 """Kinds of files that hosts keep in folders of their own, and that operations write."""
 
 log = logging.getLogger("underdrawing")
@@ -43,13 +43,28 @@ class HostHooks:
     """The hooks of a plain script; every host overrides what it does differently.
 
     one_token_per_file: whether this host looks embeddings up by the names of files, so that a file holds one token.
+    confined: whether texts name files in this host's folders only, as its users may sit at other computers.
     """
 
     one_token_per_file = False
+    confined = False
 
     def folders(self, kind: FileKind) -> list[Path]:
         """Folders in which this host keeps files of a kind, the one for new files first."""
         return []
+
+    def find_file(self, kind: FileKind, name: str) -> Path:
+        """A file that a text names: any path, or a name in the folders of its kind where the host is confined.
+
+        Raises BadParameter.
+        """
+        from pathlib import Path
+
+        return Path(name)
+
+    def place_file(self, kind: FileKind, name: str) -> Path:
+        """Where a new file goes that a text names: any path, or below a folder of the host. Raises BadParameter."""
+        return self.find_file(kind, name)
 
     def device(self) -> str:
         """Device of networks: auto, cpu, cuda, cuda:1 or mps."""

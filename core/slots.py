@@ -17,7 +17,7 @@ import msgspec
 if TYPE_CHECKING:
     from .hooks import FileKind
 
-SlotKind = Literal["lora", "loras", "checkpoint", "checkpoints", "embedding", "poses", "text", "weights", "file"]
+SlotKind = Literal["lora", "loras", "checkpoint", "checkpoints", "vae", "embedding", "poses", "text", "weights", "file"]
 """What a slot takes. Each host maps a kind to what means the same there: a checkpoint is a file or a loaded model,
 poses are a JSON file or a list in memory, several LoRAs with strengths are files with options or tags in a text."""
 Repeat = Literal["one", "each", "all"]

@@ -14,7 +14,7 @@ class BakeVaeInputs(Inputs, frozen=True):
     """A checkpoint and a VAE."""
 
     checkpoint: Annotated[Path, slot("checkpoint", "Checkpoint, a .safetensors or .ckpt file")]
-    vae: Annotated[Path, slot("file", "VAE file, or a checkpoint whose VAE is taken")]
+    vae: Annotated[Path, slot("vae", "VAE file, or a checkpoint whose VAE is taken")]
     output: Annotated[Path, target("checkpoint", "New checkpoint, a .safetensors file")]
 
 

@@ -34,5 +34,6 @@ class CheckpointDiff(Operation[DiffInputs, DiffParams]):
         if len(inputs.checkpoints) != 2:
             what = f"{len(inputs.checkpoints)} checkpoints were given"
             raise BadParameter(what, where="checkpoints", fix="give two to compare")
+        chart = str(job.host.place_file("pictures", params.chart)) if params.chart else ""
         with job.progress("compare", unit="bytes") as progress:
-            return compare_checkpoints(*inputs.checkpoints, chart=params.chart, progress=progress)
+            return compare_checkpoints(*inputs.checkpoints, chart=chart, progress=progress)

@@ -14,6 +14,7 @@ from ..method_registry import describe_method, make_fields_struct, methods, pick
 from ._fields import Arithmetic, DType, Vae
 
 if TYPE_CHECKING:
+    from ...core.hooks import HostHooks
     from ..recipe import Node, Recipe
 
     MethodFields = Params
@@ -43,7 +44,7 @@ class MergeParams(MethodFields, frozen=True, kw_only=True):
     elements: Annotated[
         str, about("Rules BLOCKS:WORDS:WEIGHT that come before blocks, such as IN05-OUT05:attn:0.5")
     ] = ""
-    presets: Annotated[str, about("File of block weight presets: a name, a tab, numbers with commas")] = ""
+    presets: Annotated[str, about("Block weight presets, a file or lines: a name, a tab, numbers with commas")] = ""
     vae: Annotated[Vae, about("VAE of the result: that of A, or merged as the rest")] = "keep"
     lora: Annotated[
         str, about("LoRA file that is baked into A first, as FILE or FILE:STRENGTH; of several one a line", many=True)
@@ -74,11 +75,10 @@ class CheckpointMerge(Operation[MergeInputs, MergeParams]):
 
     def run(self, inputs: MergeInputs, params: MergeParams, job: Job) -> Report:
         """Merge and write. Raises BadParameter, BadWeights, UnsafeFile, WriteFailed."""
-        from ..blocks import read_presets_file
         from ..merging import plan_recipe, run_recipe
 
-        recipe, notes = choose_recipe(inputs.checkpoints, params)
-        presets = read_presets_file(Path(params.presets)) if params.presets else {}
+        recipe, notes = choose_recipe(inputs.checkpoints, params, job.host)
+        presets = choose_presets(params.presets, job.host)
         with job.progress("merge", unit="bytes") as progress:
             if params.dry_run:
                 report = plan_recipe(recipe, presets, progress)
@@ -89,24 +89,42 @@ class CheckpointMerge(Operation[MergeInputs, MergeParams]):
         return msgspec.structs.replace(report, notes=(*notes, *report.notes))
 
 
-def choose_recipe(checkpoints: tuple[Path, ...], params: MergeParams) -> tuple[Recipe, list[str]]:
+def choose_presets(text: str, host: HostHooks) -> dict[str, str]:
+    """Presets from a file, or from the lines themselves. Raises BadParameter."""
+    from ..blocks import read_presets, read_presets_file
+
+    if "\t" in text or "\n" in text:
+        return read_presets(text)
+    return read_presets_file(host.find_file("checkpoint", text)) if text else {}
+
+
+def choose_recipe(checkpoints: tuple[Path, ...], params: MergeParams, host: HostHooks) -> tuple[Recipe, list[str]]:
     """The recipe that inputs and parameters stand for, and notes. Raises BadParameter."""
-    from ..recipe import Cast, Recipe, make_recipe
+    from ..recipe import Cast, Recipe
 
     notes = list[str]()
     if params.recipe:
         if checkpoints:
             raise BadParameter("a recipe names its own checkpoints", where="recipe", fix="leave the others out")
-        recipe = make_recipe(params.recipe)
+        recipe = _read_recipe(params.recipe, host)
     else:
-        node, notes = _make_node(checkpoints, params)
+        node, notes = _make_node(checkpoints, params, host)
         recipe = Recipe(node=node)
     if params.dtype != "auto":
         recipe = Recipe(node=Cast(input=recipe.node, dtype=params.dtype), folder=recipe.folder)
     return recipe, notes
 
 
-def _make_node(checkpoints: tuple[Path, ...], params: MergeParams) -> tuple[Node, list[str]]:
+def _read_recipe(text: str, host: HostHooks) -> Recipe:
+    from ..places import place_recipe
+    from ..recipe import make_recipe
+
+    is_json = text.lstrip().startswith("{")
+    recipe = make_recipe(text if is_json else host.find_file("checkpoint", text))
+    return place_recipe(recipe, host.find_file) if host.confined else recipe
+
+
+def _make_node(checkpoints: tuple[Path, ...], params: MergeParams, host: HostHooks) -> tuple[Node, list[str]]:
     from ..recipe import Adapt, Apply, Load
 
     values: dict[str, Any] = msgspec.structs.asdict(params)
@@ -119,7 +137,7 @@ def _make_node(checkpoints: tuple[Path, ...], params: MergeParams) -> tuple[Node
         raise BadParameter("no checkpoints were given", where="checkpoints", fix="give them in order, or a recipe")
     ema = "keep" if params.arithmetic == "a1111" else "drop"
     nodes: list[Node] = [Load(path=str(path), ema=ema) for path in checkpoints]
-    if loras := _parse_loras(params.lora):
+    if loras := _parse_loras(params.lora, host):
         nodes[0] = Adapt(input=Load(path=str(checkpoints[0])), loras=loras)
     node = Apply(
         method=method.spec.id,
@@ -134,14 +152,16 @@ def _make_node(checkpoints: tuple[Path, ...], params: MergeParams) -> tuple[Node
     return node, notes
 
 
-def _parse_loras(text: str) -> tuple[Any, ...]:
+def _parse_loras(text: str, host: HostHooks) -> tuple[Any, ...]:
     from ..recipe import Lora
 
     found: list[Lora] = []
     for item in items(text.replace(" ", "\0")):
-        path, colon, strength = item.replace("\0", " ").rpartition(":")
+        name = item.replace("\0", " ")
+        path, colon, strength = name.rpartition(":")
         try:
-            found.append(Lora(path=path, unet=float(strength)) if colon else Lora(path=strength))
+            unet = float(strength) if colon else 1.0
         except ValueError:
-            found.append(Lora(path=item.replace("\0", " ")))
+            path, colon, unet = "", "", 1.0
+        found.append(Lora(path=str(host.find_file("lora", path if colon else name)), unet=unet))
     return tuple(found)

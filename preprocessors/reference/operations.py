@@ -21,6 +21,7 @@ KINDS = {
     "loras": "LoRA files with strengths: --strength, --te-strength, --blocks; in ComfyUI tags in a text",
     "checkpoint": "checkpoint file",
     "checkpoints": "checkpoint files, in order; in ComfyUI one list for each",
+    "vae": "VAE file, or a checkpoint; in ComfyUI of its VAE folder",
     "embedding": "embedding file",
     "poses": "OpenPose JSON; in ComfyUI POSE_KEYPOINT",
     "text": "text",

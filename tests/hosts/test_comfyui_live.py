@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.support.checkpoint_models import save, tiny
 from tests.support.workflows import converted
 
 import underdrawing
@@ -322,6 +323,33 @@ def test_a_name_that_is_not_offered_says_what_to_use(server: Server) -> None:
     with pytest.raises(urllib.error.HTTPError) as caught:
         server.post("/prompt", {"prompt": chain("AIO_Preprocessor", preprocessor="SAMPreprocessor")})
     assert "use seg_ofade20k" in caught.value.read().decode()
+
+
+def test_checkpoints_are_merged_as_on_the_command_line(server: Server, tmp_path: Path) -> None:
+    folder = server.base / "models" / "checkpoints"
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed, name in enumerate("ab"):
+        save(folder / f"live_{name}.safetensors", tiny(seed))
+    files = {"ckpt_a": "live_a.safetensors", "ckpt_b": "live_b.safetensors", "ckpt_c": "none", "ckpt_d": "none"}
+    prompt = {
+        "1": node("UnderdrawingCheckpointMerge", **files, filename="live_ab", method="slerp", alpha=0.25),
+        "2": node("PreviewAny", source=["1", 0]),
+        "3": node("UnderdrawingCheckpointDiff", **files, chart="charts/live.png"),
+        "4": node("PreviewAny", source=["3", 0]),
+    }
+    outputs = server.run(prompt)
+    assert outputs["2"]["text"] == ["live_ab.safetensors"]
+    assert (server.base / "output" / "charts" / "live.png").is_file()
+    out = tmp_path / "ab.safetensors"
+    command = [sys.executable, str(ROOT), "checkpoint", "merge", folder / "live_a.safetensors"]
+    subprocess.run(
+        [*command, folder / "live_b.safetensors", "--method", "slerp", "--alpha", "0.25", "-o", out], check=True
+    )
+    assert out.read_bytes() == (folder / "live_ab.safetensors").read_bytes()
+    outside = server.result(
+        server.start({**prompt, "3": node("UnderdrawingCheckpointDiff", **files, chart="/tmp/x.png")})
+    )
+    assert outside["status"]["status_str"] == "error"
 
 
 def test_names_of_other_packs_are_hidden_from_the_search(server: Server) -> None:

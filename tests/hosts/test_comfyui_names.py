@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tests.support.fake_host import Host
 
 if TYPE_CHECKING:
@@ -19,8 +21,14 @@ NAMES = (
     *("../x", "/etc/x", "..", "~root", "C:\\x", "con", "", " ", "[output]", "x [input]"),
 )
 POSES = [{"people": [], "canvas_width": 64, "canvas_height": 64}]
-NAMING = {"filename", "filename_prefix", "file", "loras", "text", "presets", "annotator", "weights"}
+NAMING = {
+    *("filename", "filename_prefix", "file", "loras", "text", "presets", "annotator", "weights", "lora", "chart"),
+    "recipe",
+}
 """Inputs that name files, or hold text in which files are named."""
+OUTSIDE: list[str] = []
+"""Files outside the host's folders, for the audit hook: what was opened of them."""
+WATCHED: list[str] = []
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +48,16 @@ def nodes(host: Host) -> dict[str, Any]:
     folder = host.base / "custom_nodes" / "pack"
     folder.symlink_to(ROOT, target_is_directory=True)
     return host.load(folder).NODE_CLASS_MAPPINGS
+
+
+def watch(event: str, args: tuple[Any, ...]) -> None:
+    if not WATCHED or event not in ("open", "os.rename", "os.mkdir") or not isinstance(args[0], (str, Path)):
+        return
+    if os.path.abspath(args[0]).startswith(WATCHED[0]):  # noqa: PTH100 - a hook may not look at files
+        OUTSIDE.append(f"{event} {args[0]}")
+
+
+sys.addaudithook(watch)
 
 
 def value(kind: Any, options: dict[str, Any]) -> Any:
@@ -75,6 +93,60 @@ def test_a_name_is_taken_or_is_a_named_error(nodes: dict[str, Any], name: str) -
             tried += 1
     assert raw == {}
     assert tried > 8
+
+
+def test_no_text_reads_or_writes_outside_the_host_s_folders(nodes: dict[str, Any], host: Host, tmp_path: Path) -> None:
+    secret, checkpoints = tmp_path / "secret", host.base / "models" / "checkpoints"
+    secret.mkdir()
+    checkpoints.mkdir(exist_ok=True)
+    tensors = {"model.diffusion_model.input_blocks.0.0.weight": torch.zeros(4, 4, 3, 3)}
+    for path in (secret / "a.safetensors", checkpoints / "a.safetensors", checkpoints / "b.safetensors"):
+        save_file(tensors, path)
+    (secret / "a.txt").write_text("GRAD_V\tnobody may read this")
+    (secret / "a.json").write_text('{"people": []}')
+    above = "/".join([".."] * len(host.base.parts)) + str(secret)
+    WATCHED.append(str(secret))
+    leaked: list[str] = []
+    tried = 0
+    for label, node in nodes.items():
+        types = node.INPUT_TYPES()
+        given = types["required"] | types.get("optional", {})
+        if {kind for kind, *_ in given.values() if isinstance(kind, str)} & {"MODEL", "CLIP"}:
+            continue
+        values = {key: value(kind, options[0] if options else {}) for key, (kind, *options) in given.items()}
+        values |= {key: f"{'ab'[at]}.safetensors" for at, key in enumerate(("ckpt_a", "ckpt_b")) if key in given}
+        for field in [key for key, (kind, *_) in given.items() if kind == "STRING"]:
+            for base in (str(secret), above):
+                load = f'{{"type": "load", "path": "{base}/a.safetensors"}}'
+                for text in (f"{base}/a.safetensors", f"{base}/a.txt", f"{base}/a.json", f"{base}/new.png", load):
+                    error = error_of(getattr(node(), node.FUNCTION), values | {field: text})
+                    leaked += [f"{label}.{field}: {what}" for what in OUTSIDE]
+                    leaked += [f"{label}.{field}: {error}"] if "nobody may" in str(error) else []
+                    OUTSIDE.clear()
+                    tried += 1
+    WATCHED.clear()
+    assert leaked == []
+    assert sorted(path.name for path in secret.iterdir()) == ["a.json", "a.safetensors", "a.txt"]
+    assert tried > 100
+
+
+def test_a_merge_by_a_recipe_and_its_chart_stay_in_the_host_s_folders(nodes: dict[str, Any], host: Host) -> None:
+    checkpoints = host.base / "models" / "checkpoints"
+    checkpoints.mkdir(exist_ok=True)
+    for at, name in enumerate("cd"):
+        tensors = {"model.diffusion_model.input_blocks.0.0.weight": torch.full((4, 4, 3, 3), float(at))}
+        save_file(tensors, checkpoints / f"{name}.safetensors")
+    recipe = (
+        '{"type": "apply", "method": "weighted_sum", "params": {"alpha": 0.25}, "inputs": ['
+        '{"type": "load", "path": "c.safetensors"}, {"type": "load", "path": "d.safetensors"}]}'
+    )
+    merge, diff = nodes["UnderdrawingCheckpointMerge"], nodes["UnderdrawingCheckpointDiff"]
+    none = dict.fromkeys(("ckpt_a", "ckpt_b", "ckpt_c", "ckpt_d"), "none")
+    written = merge().run(**none, filename="cd", recipe=recipe)["result"][0]
+    assert written == "cd.safetensors"
+    assert float(next(iter(load_file(checkpoints / written).values())).mean()) == 0.25
+    diff().run(**none | {"ckpt_a": "c.safetensors", "ckpt_b": written}, chart="charts/cd.png")
+    assert (host.base / "output" / "charts" / "cd.png").is_file()
 
 
 def test_linked_folders_are_written_to_and_read_from(nodes: dict[str, Any], host: Host, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ class Host:
         self.checks, self.stop_at = 0, -1
         self.owned: list[Any] = []
         self.loads = 0
-        self.folders = {name: [str(base / "models" / name)] for name in ("loras", "embeddings", "checkpoints")}
+        self.folders = {name: [str(base / "models" / name)] for name in ("loras", "embeddings", "checkpoints", "vae")}
         self.folders["custom_nodes"] = [str(base / "custom_nodes")]
         for name in ("custom_nodes", "models/loras", "models/embeddings", "input", "output", "temp"):
             (base / name).mkdir(parents=True, exist_ok=True)
