@@ -35,5 +35,7 @@ class CheckpointDiff(Operation[DiffInputs, DiffParams]):
             what = f"{len(inputs.checkpoints)} checkpoints were given"
             raise BadParameter(what, where="checkpoints", fix="give two to compare")
         chart = str(job.host.place_file("pictures", params.chart)) if params.chart else ""
+        if chart:
+            job.check_free(Path(chart))
         with job.progress("compare", unit="bytes") as progress:
             return compare_checkpoints(*inputs.checkpoints, chart=chart, progress=progress)

@@ -146,7 +146,12 @@ def test_a_merge_by_a_recipe_and_its_chart_stay_in_the_host_s_folders(nodes: dic
     assert written == "cd.safetensors"
     assert float(next(iter(load_file(checkpoints / written).values())).mean()) == 0.25
     diff().run(**none | {"ckpt_a": "c.safetensors", "ckpt_b": written}, chart="charts/cd.png")
-    assert (host.base / "output" / "charts" / "cd.png").is_file()
+    chart = host.base / "output" / "charts" / "cd.png"
+    assert chart.is_file()
+    chart.write_bytes(b"a picture of the user's")
+    with pytest.raises(Exception, match="exists already"):
+        diff().run(**none | {"ckpt_a": "c.safetensors", "ckpt_b": written}, chart="charts/cd.png")
+    assert chart.read_bytes() == b"a picture of the user's"
 
 
 def test_linked_folders_are_written_to_and_read_from(nodes: dict[str, Any], host: Host, tmp_path: Path) -> None:
