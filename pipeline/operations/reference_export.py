@@ -25,11 +25,12 @@ class ReferenceExport(Operation[ExportInputs, Params]):
     spec = Spec(id="reference.export", title="Export the reference model", hosts=("cli",))
 
     def run(self, inputs: ExportInputs, params: Params, job: Job) -> Report:
-        """Write it. Raises WeightsMissing where the model did not come along, WriteFailed."""
+        """Write it. Raises WeightsMissing where the model did not come along, WriteFailed, Cancelled."""
         from ..models.reference_files import find_reference
         from ..reference.checkpoint import write_checkpoint
 
         folder = find_reference()
         job.check_free(inputs.output)
-        path = write_checkpoint(folder, inputs.output)
+        with job.progress("export", unit="parts") as progress:
+            path = write_checkpoint(folder, inputs.output, progress)
         return Report(text=str(path), data={"file": str(path)}, files=(path,))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from ...core.progress import Progress
+
 FILES = {
     "unet": "unet/diffusion_pytorch_model.safetensors",
     "vae": "vae/diffusion_pytorch_model.safetensors",
@@ -23,12 +25,16 @@ FILES = {
 """Weights of each part in diffusers' folders."""
 
 
-def write_checkpoint(folder: Path, target: Path) -> Path:
+def write_checkpoint(folder: Path, target: Path, progress: Progress | None = None) -> Path:
     """Write the weights of diffusers' folders as one file, which says in its header what shapes do not (heads, groups).
 
-    Raises BadWeights, WriteFailed.
+    progress: gets the parts that were read. Raises BadWeights, WriteFailed, Cancelled.
     """
-    parts = {part: read_safetensors(folder / file) for part, file in FILES.items()}
+    parts: dict[str, dict[str, Tensor]] = {}
+    for part, file in FILES.items():
+        parts[part] = read_safetensors(folder / file)
+        if progress is not None:
+            progress(len(parts), len(FILES))
     configs = {part: json.loads(read_text_file(folder / part / "config.json")) for part in FILES}
     return write_safetensors(target, rename_parts(parts), {"format": "pt", CONFIGURATIONS: json.dumps(configs)})
 

@@ -74,6 +74,7 @@ def inputs(folder: Path) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
         "checkpoint.convert": (one, {"dtype": "fp16"}),
         "checkpoint.prune": (one, {}),
         "checkpoint.bake_vae": ({**one, "vae": folder / "vae.safetensors"}, {}),
+        "reference.export": ({"output": out}, {}),
     }
 
 
@@ -83,7 +84,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 NAMES = (
     *("lora.bake", "lora.extract", "lora.merge", "lora.resize", "lora.convert"),
-    *("checkpoint.merge", "checkpoint.convert", "checkpoint.prune", "checkpoint.bake_vae"),
+    *("checkpoint.merge", "checkpoint.convert", "checkpoint.prune", "checkpoint.bake_vae", "reference.export"),
 )
 
 
