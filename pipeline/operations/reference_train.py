@@ -17,6 +17,7 @@ Step = Literal[
     "judge",
     "vae",
     "latents",
+    "text",
     "base",
     "control_canny",
     "control_depth",
@@ -28,7 +29,7 @@ Step = Literal[
     "control_inpaint",
     "export",
 ]
-SHARES = {"judge": 0.05, "vae": 0.25, "base": 0.35}
+SHARES = {"judge": 0.05, "vae": 0.2, "text": 0.05, "base": 0.35}
 """Of the minutes of a whole run; the rest is divided among the ControlNets."""
 
 
@@ -54,9 +55,9 @@ class ReferenceTrain(Operation[TrainInputs, TrainParams]):
     """Train the reference model, or one part of it, in a folder that holds all that is needed to go on later.
 
     Steps build on each other: scenes are rendered, a judge learns to read them for scores, the VAE learns to keep them,
-    latents are made of them, text encoder and UNet learn those, ControlNets learn to steer the UNet, and export writes
-    the folder weights: diffusers' folders and Control-LoRAs. Training can be stopped at any time; the same command goes
-    on. With all, the minutes are shared out. Needs the extra pipeline.
+    latents are made of them, the text encoder learns captions, the UNet learns latents, ControlNets learn to steer it,
+    and export writes the folder weights: diffusers' folders and Control-LoRAs. Training can be stopped at any time; the
+    same command goes on. With all, the minutes are shared out. Needs the extra pipeline.
     """
 
     spec = Spec(id="reference.train", title="Train the reference model", hosts=("cli",))

@@ -30,5 +30,6 @@ def write_base(folder: Path) -> torch.nn.Module:
     vae, unet = networks.build_vae(), networks.build_unet()
     text = networks.build_text_encoder(int(tokenize([""]).max()) + 1)
     write_safetensors(folder / "vae_final.safetensors", {k: v.contiguous() for k, v in vae.state_dict().items()})
-    write_state(folder / "base.safetensors", torch.nn.ModuleDict({"unet": unet, "text_encoder": text}))
+    write_state(folder / "text.safetensors", torch.nn.ModuleDict({"text_encoder": text}))
+    write_state(folder / "base.safetensors", torch.nn.ModuleDict({"unet": unet}))
     return unet

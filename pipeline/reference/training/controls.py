@@ -13,13 +13,14 @@ import torch
 from torch import nn
 
 from ....core.tensor_files.safetensors_io import read_safetensors
-from ..networks import CONTROL_WIDTHS, build_text_encoder, build_unet
+from ..networks import CONTROL_WIDTHS
 from .control_files import load_control_lora
 from .diffusion import add_noise, draw_fixed, draw_steps, weigh_error
-from .latents import read_latents, tokenize
-from .loop import Part, read_average
+from .latents import read_latents
+from .loop import Part
 from .low_rank import LowRankControl
-from .starting import copy_weights, load_start
+from .starting import load_start
+from .trained import Words, load_text_encoder, load_unet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +34,6 @@ WHOLE: tuple[str, ...] = ()
 """Kinds that are ControlNets of their own, which take seven times the room."""
 RANK = 8
 UNPROMPTED = 0.3
-LAYOUT = 0.5
 GAIN = 1.8
 """Of the map reader's layers, so that a map keeps its strength through them."""
 JUDGED = 64
@@ -63,52 +63,45 @@ class ControlPart(Part):
     ) -> None:
         super().__init__(placement, batch)
         self.name = f"control_{kind}"
-        self._empty = tokenize([""]).to(self.device)
-        self._text: Any = build_text_encoder(int(self._empty.max()) + 1)
-        self._unet: Any = build_unet()
-        base = nn.ModuleDict({"unet": self._unet, "text_encoder": self._text})
-        trained = folder / "base.safetensors"
-        if trained.exists() or start is None:
-            copy_weights(base, read_average(trained), where=str(trained))
-        else:
-            load_start(self._unet, start / "unet")
-            load_start(self._text, start / "text_encoder")
+        text = load_text_encoder(folder, start).to(self.device)
+        self._unet: Any = load_unet(folder, start).to(self.device)
+        self._unet.set_default_attn_processor()
         control = build_control(self._unet)
-        base.requires_grad_(False).to(self.device)
+        control.set_default_attn_processor()
         self.module = control if kind in WHOLE else LowRankControl(control, RANK)
         if start is not None:
             _load_control(self.module, kind, start, self._unet)
         self.module.to(self.device)
         fresh = ("controlnet_", "up.", "down.", "direct.controlnet_")
         self.slow = [value for name, value in self.module.named_parameters() if not name.startswith(fresh)]
-        self._data = {n: value.to(self.device) for n, value in read_latents(folder / "latents").items()}
+        data = read_latents(folder / "latents")
+        self._latents = data["z"].to(self.device)
+        self._words = Words(text, data["tokens"].to(self.device))
         held = read_safetensors(folder / "latents" / "held_out.safetensors")
-        self._held = {n: value[:JUDGED].to(self.device) for n, value in held.items()}
+        self._held = held["z"][:JUDGED].to(self.device)
+        with torch.no_grad():
+            self._held_words = text(held["tokens"][:JUDGED].long().to(self.device)).last_hidden_state
         maps = read_safetensors(folder / "maps" / f"{kind}.safetensors")
         self._maps, self._held_maps = maps["maps"].to(self.device), maps["held_out"][:JUDGED].to(self.device)
 
     def compute_loss(self, share: float) -> Tensor:
-        """Weighted error of the predicted noise, the layout weighing more than for the base."""
-        chosen, variants = self.choose(len(self._data["z"])), self.choose(self._data["tokens"].shape[1])
-        tokens = self._data["tokens"][chosen, variants].long()
-        tokens = torch.where(torch.rand(self.batch, 1, device=self.device) < UNPROMPTED, self._empty, tokens)
-        latents = self._data["z"][chosen].float()
+        """Weighted error of the predicted noise."""
+        chosen = self.choose(len(self._latents))
+        latents, words = self._latents[chosen].float(), self._words.read(chosen, UNPROMPTED)
         steps = draw_steps(self.batch, self.device)
-        return self._compare(latents, tokens, self._maps[chosen], steps, torch.randn_like(latents))
+        return self._compare(latents, words, self._maps[chosen], steps, torch.randn_like(latents))
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """The same error on scenes that are only judged, with fixed noise and evenly spread steps."""
-        latents, tokens = self._held["z"].float(), self._held["tokens"].long()
+        latents = self._held.float()
         steps, noise = draw_fixed(latents)
-        return {"validation": float(self._compare(latents, tokens, self._held_maps, steps, noise))}
+        return {"validation": float(self._compare(latents, self._held_words, self._held_maps, steps, noise))}
 
-    def _compare(self, latents: Tensor, tokens: Tensor, maps: Tensor, steps: Tensor, noise: Tensor) -> Tensor:
+    def _compare(self, latents: Tensor, words: Tensor, maps: Tensor, steps: Tensor, noise: Tensor) -> Tensor:
         noisy = add_noise(latents, noise, steps)
         hint = decode_maps(maps)
         with self.autocast():
-            with torch.no_grad():
-                words = self._text(tokens).last_hidden_state
             down, middle = self.module(noisy, steps, words, hint, return_dict=False)
             answer = self._unet(
                 noisy,
@@ -117,7 +110,7 @@ class ControlPart(Part):
                 down_block_additional_residuals=down,
                 mid_block_additional_residual=middle,
             ).sample
-        return weigh_error(answer, noise, steps, layout=LAYOUT)
+        return weigh_error(answer, noise, steps)
 
 
 def _load_control(module: nn.Module, kind: str, start: Path, unet: Any) -> None:

@@ -14,6 +14,8 @@ CLEAREST = 5.0
 """Signal to noise above which a step counts no more (Hang and others 2023, arXiv:2303.09556)."""
 NOISY = 350
 """Half of the steps are drawn from here on, where the layout is decided."""
+LAYOUT = 0.5
+"""How much more the noisiest steps weigh: 1 would be the error of the velocity."""
 
 
 def find_signal() -> Tensor:
@@ -47,12 +49,9 @@ def add_noise(latents: Tensor, noise: Tensor, steps: Tensor) -> Tensor:
     return signal.sqrt() * latents + (1 - signal).sqrt() * noise
 
 
-def weigh_error(answer: Tensor, noise: Tensor, steps: Tensor, *, layout: float = 0.0) -> Tensor:
-    """Mean squared error of the noise; clear steps, where it is only noise, weigh less.
-
-    layout: how much more the noisiest steps weigh, where the layout is decided.
-    """
+def weigh_error(answer: Tensor, noise: Tensor, steps: Tensor) -> Tensor:
+    """Mean squared error of the noise; the noisiest steps, where the layout is decided, weigh more, clear ones less."""
     signal = SIGNAL.to(steps.device)[steps]
     ratio = signal / (1 - signal)
     error = (answer.float() - noise).square().mean((1, 2, 3))
-    return (error * (ratio.clamp(max=CLEAREST) + layout) / ratio).mean()
+    return (error * (ratio.clamp(max=CLEAREST) + LAYOUT) / ratio).mean()

@@ -7,23 +7,21 @@ import shutil
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from ....core.files import atomic_write, hash_file
 from ....core.tensor_files.safetensors_io import read_safetensors, write_safetensors
 from ..checkpoint import FILES
-from ..networks import build_text_encoder, build_unet, build_vae
+from ..networks import build_vae
 from .control_files import build_control_lora
 from .controls import KINDS, RANK, WHOLE, build_control
 from .latents import TOKENIZER
 from .loop import read_average, read_state
 from .low_rank import LowRankControl
 from .starting import copy_weights
+from .trained import load_text_encoder, load_unet
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from torch import nn
 
 SCHEDULER = {
     "_class_name": "PNDMScheduler",
@@ -50,15 +48,18 @@ INDEX = {
 LICENCE = "Apache-2.0"
 
 
-def export_run(run: Path, target: Path) -> list[Path]:
-    """Write what a run has finished to a folder; parts that are not there are left out. Gives the files of weights."""
+def export_run(run: Path, target: Path, start: Path | None = None) -> list[Path]:
+    """Write what a run has finished to a folder; parts that are not there are left out.
+
+    start: weights that the run started from, for a text encoder that it has not trained. Gives the files of weights.
+    """
     target.mkdir(parents=True, exist_ok=True)
     modules: dict[str, Any] = {}
     if (run / "vae_final.safetensors").exists():
         modules["vae"] = build_vae()
         copy_weights(modules["vae"], read_safetensors(run / "vae_final.safetensors"), where="vae_final.safetensors")
     if (run / "base.safetensors").exists():
-        modules |= _load_base(run)
+        modules |= {"unet": load_unet(run, start), "text_encoder": load_text_encoder(run, start)}
         shutil.copytree(TOKENIZER, target / "tokenizer", dirs_exist_ok=True)
     for name, module in modules.items():
         module.half().save_pretrained(target / name)
@@ -74,14 +75,6 @@ def export_run(run: Path, target: Path) -> list[Path]:
         write_safetensors(target / "judge.safetensors", {name: value.half() for name, value in judge.items()})
     _write_manifest(run, target)
     return sorted(target.rglob("*.safetensors"))
-
-
-def _load_base(run: Path) -> dict[str, nn.Module]:
-    average = read_average(run / "base.safetensors")
-    words = next(value for name, value in average.items() if name.endswith("token_embedding.weight"))
-    base = torch.nn.ModuleDict({"unet": build_unet(), "text_encoder": build_text_encoder(len(words))})
-    copy_weights(base, average, where=str(run / "base.safetensors"))
-    return dict(base.items())
 
 
 def _write_control(run: Path, kind: str, target: Path, unet: Any) -> None:
@@ -106,7 +99,7 @@ def _write_manifest(run: Path, target: Path) -> None:
     states = {
         path.stem: {"steps": state.steps, "samples": state.samples, "minutes": state.seconds / 60, **state.measures}
         for path in sorted(run.glob("*.safetensors"))
-        if path.stem in {"judge", "vae", "base", *(f"control_{kind}" for kind in KINDS)}
+        if path.stem in {"judge", "vae", "text", "base", *(f"control_{kind}" for kind in KINDS)}
         for state in (read_state(path),)
     }
     versions = {name: import_module(name).__version__ for name in ("torch", "diffusers", "transformers")}

@@ -85,14 +85,14 @@ def train(part: Part, folder: Path, minutes: float, workers: Workers, progress: 
 
     The state is saved every few minutes and when the run is cancelled. Afterwards the module holds the average.
     """
-    run = Run(part, folder / f"{part.name}.safetensors")
+    run = Run(part, folder / f"{part.name}.safetensors", workers)
     torch.manual_seed(1000 * run.state.steps + workers.rank)
     clock = time.monotonic() - run.state.seconds
     due = run.state.seconds + SAVE_EVERY
     try:
         while (share := workers.share_first(run.state.seconds / 60 / minutes)) < 1:
             progress(int(1000 * share), 1000, f"{part.name}, step {run.state.steps}")
-            run.step(share, workers)
+            run.step(share)
             run.state.seconds = time.monotonic() - clock
             if workers.rank == 0 and run.state.seconds > due:
                 run.save(progress)
@@ -108,28 +108,28 @@ def train(part: Part, folder: Path, minutes: float, workers: Workers, progress: 
 class Run:
     """A part in training, with its optimiser, moving average and state; the file at path is where it goes on."""
 
-    def __init__(self, part: Part, path: Path) -> None:
-        self.part, self.path, self.state = part, path, State()
+    def __init__(self, part: Part, path: Path, workers: Workers) -> None:
+        self.part, self.path, self.workers, self.state = part, path, workers, State()
         trained = (p for p in part.module.parameters() if p.requires_grad)
-        self.optimiser = Muon(trained, part.rate, plain=part.plain, slow=part.slow)
+        self.optimiser = Muon(trained, part.rate, plain=part.plain, slow=part.slow, workers=workers)
         self.average = Average(part.module, part.decay)
         self.losses: list[Tensor] = []
         if path.exists():
             self._load()
 
-    def step(self, share: float, workers: Workers) -> None:
+    def step(self, share: float) -> None:
         """Train on one batch."""
         self.optimiser.set_rate(self.part.rate * find_rate(share))
         self.optimiser.zero_grad(set_to_none=True)
         loss = self.part.compute_loss(share)
         loss.backward()
-        workers.average_gradients(self.part.module)
+        self.workers.average_gradients(self.part.module)
         torch.nn.utils.clip_grad_norm_(self.part.module.parameters(), 1.0)
         self.optimiser.step()
         self.average.update(self.part.module)
         self.losses = [*self.losses[-99:], loss.detach()]
         self.state.steps += 1
-        self.state.samples += self.part.batch * workers.count
+        self.state.samples += self.part.batch * self.workers.count
 
     def save(self, progress: Progress) -> None:
         """Validate the average, and write everything. Raises BadWeights, and writes nothing, when the loss is lost."""

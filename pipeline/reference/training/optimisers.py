@@ -8,9 +8,12 @@ arXiv:2502.16982), so that one rate serves both.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+
+from .workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,8 +29,20 @@ SMALLEST = 4
 """A matrix with a side up to this long is left to Adam."""
 
 
+@dataclass
+class Step:
+    """What is done to a matrix: its update, not higher than wide, at a rate."""
+
+    parameter: nn.Parameter
+    update: Tensor
+    rate: float
+
+
 class Muon(torch.optim.Optimizer):
-    """plain: parameters for Adam in spite of their shape, such as embeddings. slow: those at SLOW times the rate."""
+    """plain: parameters for Adam in spite of their shape, such as embeddings. slow: those at SLOW times the rate.
+
+    workers: processes with equal gradients, which share the work on the matrices.
+    """
 
     def __init__(
         self,
@@ -36,6 +51,7 @@ class Muon(torch.optim.Optimizer):
         *,
         plain: Sequence[nn.Parameter] = (),
         slow: Sequence[nn.Parameter] = (),
+        workers: Workers | None = None,
         momentum: float = 0.95,
         decay: float = 0.01,
         betas: tuple[float, float] = (0.9, 0.99),
@@ -49,6 +65,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__([{"params": g, "lr": rate * s, "scale": s} for s, g in groups.items() if g], {})
         self.plain = {id(parameter) for parameter in plain}
         self.momentum, self.decay, self.betas = momentum, decay, betas
+        self._workers = workers or Workers()
         self.count = 0
 
     def set_rate(self, rate: float) -> None:
@@ -60,18 +77,33 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Apply the gradients."""
         self.count += 1
+        steps: dict[tuple[int, int], list[Step]] = {}
         for group in self.param_groups:
-            updates: dict[tuple[int, int], list[tuple[nn.Parameter, Tensor]]] = {}
             for parameter in group["params"]:
                 if parameter.grad is None:
                     continue
                 if self._is_matrix(parameter):
                     update = self._update_momentum(parameter)
-                    updates.setdefault((update.shape[0], update.shape[1]), []).append((parameter, update))
+                    size = (update.shape[0], update.shape[1])
+                    steps.setdefault(size, []).append(Step(parameter, update, group["lr"]))
                 else:
                     self._apply_adam(parameter, group["lr"])
-            for shape, matrices in updates.items():
-                self._apply_orthogonal(matrices, group["lr"] * 0.2 * max(shape) ** 0.5, group["lr"])
+        self._orthogonalise(steps)
+        for shape, equal in steps.items():
+            for step in equal:
+                self._apply_orthogonal(step, 0.2 * max(shape) ** 0.5)
+
+    def _orthogonalise(self, steps: dict[tuple[int, int], list[Step]]) -> None:
+        """Replace all updates by their orthogonal ones: this worker's share of each shape is computed here."""
+        rank, count = self._workers.rank, self._workers.count
+        for equal in steps.values():
+            own = equal[rank::count]
+            done = orthogonalise(torch.stack([step.update for step in own])) if own else ()
+            for step in equal:
+                step.update = torch.zeros_like(step.update) if count > 1 else step.update
+            for step, update in zip(own, done, strict=True):
+                step.update = update
+        self._workers.add([step.update for equal in steps.values() for step in equal])
 
     def _is_matrix(self, parameter: nn.Parameter) -> bool:
         if parameter.ndim < 2 or id(parameter) in self.plain:
@@ -88,12 +120,11 @@ class Muon(torch.optim.Optimizer):
         update = gradient.lerp(buffer, self.momentum).reshape(len(gradient), -1)
         return update.mT if update.shape[0] > update.shape[1] else update
 
-    def _apply_orthogonal(self, matrices: list[tuple[nn.Parameter, Tensor]], size: float, rate: float) -> None:
-        joined = orthogonalise(torch.stack([update for _, update in matrices]))
-        for update, (parameter, _) in zip(joined, matrices, strict=True):
-            flat = update.mT if len(parameter) != update.shape[0] else update
-            parameter.mul_(1 - rate * self.decay)
-            parameter.add_(flat.reshape(parameter.shape), alpha=-size)
+    def _apply_orthogonal(self, step: Step, size: float) -> None:
+        parameter, rate = step.parameter, step.rate
+        flat = step.update.mT if len(parameter) != step.update.shape[0] else step.update
+        parameter.mul_(1 - rate * self.decay)
+        parameter.add_(flat.reshape(parameter.shape), alpha=-size * rate)
 
     def _apply_adam(self, parameter: nn.Parameter, rate: float) -> None:
         assert parameter.grad is not None

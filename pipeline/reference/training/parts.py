@@ -21,6 +21,7 @@ from .export import export_run
 from .latents import whiten, write_held_out, write_latents
 from .loop import State, read_average, train
 from .starting import load_start
+from .text import TextPart
 from .vae import VaePart
 from .workers import Workers
 
@@ -28,13 +29,15 @@ if TYPE_CHECKING:
     from ....core.progress import Progress
     from .loop import Part
 
-STEPS = ("scenes", "judge", "vae", "latents", "base", *(f"control_{kind}" for kind in KINDS), "export")
+STEPS = ("scenes", "judge", "vae", "latents", "text", "base", *(f"control_{kind}" for kind in KINDS), "export")
 """In the order in which they build on each other."""
 JUDGED = 256
 WHITENED = 600
 """Pictures from which the directions of the latents are found."""
-NEEDS = {"judge": "scenes", "vae": "scenes", "latents": "vae", "base": "latents"}
+NEEDS = {"judge": ("scenes",), "vae": ("scenes",), "latents": ("vae",), "base": ("latents", "text")}
 """What must be there before a step; ControlNets need the base."""
+STARTED = ("vae", "text", "base")
+"""What weights to start from stand for."""
 FILES = {"scenes": "scenes/scenes_000000.npz", "latents": "latents/held_out.safetensors"}
 
 
@@ -61,9 +64,10 @@ def find_file(folder: Path, step: str) -> Path:
 
 def check_needs(folder: Path, step: str, start: Path | None = None) -> None:
     """Raise BadParameter when what a step builds on is missing. start: weights that stand for what is not trained."""
-    need = NEEDS.get(step, "base" if step.startswith("control_") else "")
-    if need and not find_file(folder, need).exists() and (start is None or need not in ("vae", "base")):
-        raise BadParameter(f"{step} builds on {need}, which is not there", where=str(folder), fix=f"train {need} first")
+    for need in NEEDS.get(step, ("base",) if step.startswith("control_") else ()):
+        if not find_file(folder, need).exists() and (start is None or need not in STARTED):
+            what = f"{step} builds on {need}, which is not there"
+            raise BadParameter(what, where=str(folder), fix=f"train {need} first")
 
 
 def run_step(step: str, settings: Settings, progress: Progress) -> State | None:
@@ -74,7 +78,7 @@ def run_step(step: str, settings: Settings, progress: Progress) -> State | None:
     elif step == "latents" and settings.rank == 0:
         _encode(settings, progress)
     elif step == "export" and settings.rank == 0:
-        export_run(settings.folder, settings.folder / "weights")
+        export_run(settings.folder, settings.folder / "weights", settings.start)
     elif step not in ("latents", "export"):
         if step.startswith("control_") and settings.rank == 0:
             _draw(step.partition("_")[2], settings, progress)
@@ -91,10 +95,12 @@ def build_part(step: str, settings: Settings) -> Part:
     if step == "vae":
         more["start"] = start and start / "vae"
         return VaePart(settings.placement, folder / "scenes", decoder_only=keeps_latents(start), **more)
+    if step == "text":
+        return TextPart(settings.placement, **more)
     if step == "judge":
         return JudgePart(settings.placement, folder / "scenes", **more)
     if step == "base":
-        return BasePart(settings.placement, folder / "latents", **more)
+        return BasePart(settings.placement, folder, **more)
     return ControlPart(settings.placement, step.partition("_")[2], folder, **more)
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from torch import nn
+    from torch import Tensor, nn
 
 PATIENCE = timedelta(minutes=30)
 """How long one process waits for the others; they may be slowed down by other work."""
@@ -31,16 +32,21 @@ class Workers:
 
     def average_gradients(self, module: nn.Module) -> None:
         """Replace each gradient by its mean over the processes."""
+        gradients = [p.grad for p in module.parameters() if p.grad is not None]
+        self.add(gradients)
+        for gradient in gradients:
+            gradient /= self.count
+
+    def add(self, tensors: Sequence[Tensor]) -> None:
+        """Replace each tensor by its sum over the processes, which all have tensors of these shapes."""
         if self.count == 1:
             return
         import torch.distributed as distributed
 
-        gradients = [p.grad for p in module.parameters() if p.grad is not None]
-        joined = torch.cat([gradient.flatten() for gradient in gradients])
+        joined = torch.cat([tensor.flatten() for tensor in tensors])
         distributed.all_reduce(joined)
-        joined /= self.count
-        for gradient, mean in zip(gradients, joined.split([g.numel() for g in gradients]), strict=True):
-            gradient.copy_(mean.view_as(gradient))
+        for tensor, total in zip(tensors, joined.split([t.numel() for t in tensors]), strict=True):
+            tensor.copy_(total.view_as(tensor))
 
     def share_first(self, value: float) -> float:
         """The first process's value, so that all stop at the same step."""

@@ -65,17 +65,17 @@ def test_a_cancelled_run_goes_on(tmp_path: Path) -> None:
 
 def test_a_state_holds_everything(tmp_path: Path) -> None:
     path = tmp_path / "line.safetensors"
-    run = Run(Line(), path)
+    run = Run(Line(), path, Workers())
     for _ in range(3):
-        run.step(0.5, Workers())
+        run.step(0.5)
     progress = Stop(9)
     run.save(progress)
-    again = Run(Line(), path)
+    again = Run(Line(), path, Workers())
     assert again.state == run.state
     torch.manual_seed(7)
-    run.step(0.5, Workers())
+    run.step(0.5)
     torch.manual_seed(7)
-    again.step(0.5, Workers())
+    again.step(0.5)
     for name, value in run.part.module.state_dict().items():
         assert torch.equal(value, again.part.module.state_dict()[name]), name
     assert all(torch.equal(value, again.average.values[name]) for name, value in run.average.values.items())
@@ -85,13 +85,13 @@ def test_a_state_holds_everything(tmp_path: Path) -> None:
 
 def test_a_lost_run_leaves_the_last_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "line.safetensors"
-    run = Run(Line(), path)
-    run.step(0.5, Workers())
+    run = Run(Line(), path, Workers())
+    run.step(0.5)
     run.save(Progress())
     before = path.read_bytes()
     with torch.no_grad():
         next(run.part.module.parameters())[:] = float("nan")
-    run.step(0.5, Workers())
+    run.step(0.5)
     with pytest.raises(BadWeights, match="has no finite loss any more at step 2"):
         run.save(Progress())
     assert path.read_bytes() == before

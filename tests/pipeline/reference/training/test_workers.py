@@ -16,6 +16,7 @@ sys.path.insert(0, {dev!r})
 from pathlib import Path
 import torch
 from torch import nn
+from underdrawing.pipeline.reference.training.optimisers import Muon
 from underdrawing.pipeline.reference.training.workers import Workers
 rank = int(sys.argv[1])
 workers = Workers(rank, 2, Path(sys.argv[2]))
@@ -24,6 +25,15 @@ layer.weight.grad = torch.full((1, 2), float(rank))
 layer.bias.grad = torch.full((1,), 10.0 * rank)
 workers.average_gradients(layer)
 print(layer.weight.grad.tolist(), layer.bias.grad.tolist(), workers.share_first(rank + 0.25))
+torch.manual_seed(0)
+layers = nn.Sequential(*(nn.Linear(8, 8) for _ in range(3)))
+for alone in (workers, None):
+    for parameter in layers.parameters():
+        parameter.grad = torch.arange(parameter.numel()).view_as(parameter).float().cos()
+    Muon(layers.parameters(), 0.01, workers=alone).step()
+    print([round(float(parameter.square().sum()), 4) for parameter in layers.parameters()])
+    torch.manual_seed(0)
+    layers = nn.Sequential(*(nn.Linear(8, 8) for _ in range(3)))
 """
 
 
@@ -42,5 +52,8 @@ def test_two_workers_agree(tmp_path: Path) -> None:
         subprocess.Popen([*command, str(rank), str(tmp_path / "meeting")], stdout=subprocess.PIPE, text=True)
         for rank in (0, 1)
     ]
-    answers = [child.communicate()[0].strip() for child in children]
-    assert answers == ["[[0.5, 0.5]] [5.0] 0.25"] * 2
+    answers = [child.communicate()[0].splitlines() for child in children]
+    assert answers[0] == answers[1]
+    gradients, together, alone = answers[0]
+    assert gradients == "[[0.5, 0.5]] [5.0] 0.25"
+    assert together == alone
