@@ -29,7 +29,7 @@ from pathlib import Path
 from underdrawing.core.networks.placement import Placement
 from underdrawing.pipeline.models.loading import load_model
 from underdrawing.pipeline.models.libraries import find_class
-from underdrawing.pipeline.models.tokenizers import load_clip_tokenizer
+from underdrawing.checkpoints.layouts.tokenizers import load_clip_tokenizer
 
 def read(name):
     return int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...adapters.modules.targets import Slot
+    from ...checkpoints.layouts.reading import Weights
     from ...core.networks.placement import Placement
-    from .reading import Weights
 
     Read = Callable[[str], Tensor]
     Shape = tuple[int, ...]

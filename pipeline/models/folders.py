@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...adapters.modules.parts import TEXT_ENCODER_2, UNET
 from ...adapters.modules.targets import Slot
+from ...checkpoints.layouts.reading import open_weights, read_json
+from ...checkpoints.layouts.text import name_text_keys
+from ...checkpoints.layouts.vae import name_vae_keys
+from ...checkpoints.layouts.weight_files import find_weight_files
 from ...core.errors import BadWeights
 from .assembly import list_names
 from .libraries import TEXT_CONFIG, select_arguments
-from .naming.text import name_text_keys
-from .naming.vae import name_vae_keys
 from .parts import ENCODERS, TITLES, VAE, Networks, build_text_encoder, build_unet, build_vae, find_family, place_vae
-from .reading import open_weights, read_json
-from .weight_files import find_weight_files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ...checkpoints.layouts.reading import Weights
     from ...core.networks.placement import Placement
     from .model import Family
-    from .reading import Weights
 
 INDEX, CONFIG = "model_index.json", "config.json"
 _SCHEDULER = "scheduler/scheduler_config.json"

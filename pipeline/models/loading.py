@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from ...checkpoints.layouts.prediction import Guess, compute_alphas, guess_prediction
+from ...checkpoints.layouts.reading import open_weights
 from ...core.errors import BadParameter, BadWeights
 from ...core.file_state import describe_files
 from ...core.networks.keeping import load_once
@@ -14,8 +16,6 @@ from .folders import is_pipeline, read_folder
 from .hashing import LENGTH, find_short_hash
 from .model import Model
 from .parts import TITLES, Networks
-from .prediction import Guess, compute_alphas, guess_prediction
-from .reading import open_weights
 from .reference_files import NAME, find_reference
 from .single_file import build_networks, split_file
 from .tokenizer_choice import choose_tokenizers

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from ...checkpoints.layouts.configurations import Family, Prediction
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
 
     from ...core.networks.placement import Placement
 
-Family = Literal["sd1", "sd2", "sdxl", "sdxl_refiner"]
-Prediction = Literal["epsilon", "v_prediction"]
 ControlForm = Literal["controlnet", "union", "control_lora", "t2i"]
 
 

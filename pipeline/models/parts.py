@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from ...adapters.modules.parts import TEXT_ENCODER, TEXT_ENCODER_2
+from ...checkpoints.layouts.configurations import configure_text_encoder, configure_unet, configure_vae
 from ...core.errors import BadWeights
 from .assembly import assemble, measure_slots
-from .configurations import configure_text_encoder, configure_unet, configure_vae
 from .libraries import find_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ...adapters.modules.targets import Slot
+    from ...checkpoints.layouts.reading import Weights
     from ...core.networks.placement import Placement
     from .model import Family
-    from .reading import Weights
 
     Slots = Mapping[str, Slot]
     Built = tuple[Any, set[str]]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...adapters.modules.parts import TEXT_ENCODER, TEXT_ENCODER_2
+from ...checkpoints.layouts.tokenizers import END, load_clip_tokenizer
 from ...core.errors import BadWeights
 from .libraries import find_class
 from .parts import ENCODERS
 from .reference_files import TOKENIZER
-from .tokenizers import END, load_clip_tokenizer
 
 if TYPE_CHECKING:
     from pathlib import Path

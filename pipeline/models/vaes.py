@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .configurations import SCALING_FACTORS
+from ...checkpoints.layouts.configurations import SCALING_FACTORS
+from ...checkpoints.layouts.reading import open_weights
+from ...checkpoints.layouts.vae import name_vae_keys
 from .folders import read_vae_folder
 from .kinds import build_kind_error, find_kind
-from .naming.vae import name_vae_keys
 from .parts import VAE, build_vae, place_vae
-from .reading import open_weights
 from .single_file import describe_unused
 
 if TYPE_CHECKING:

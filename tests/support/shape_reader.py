@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from underdrawing.checkpoints.layouts.reading import Weights
 from underdrawing.core.tensor_files.safetensors_io import Entry
 from underdrawing.core.tensor_files.tensor_reader import TensorReader
-from underdrawing.pipeline.models.reading import Weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

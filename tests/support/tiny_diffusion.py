@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
+from underdrawing.checkpoints.layouts.tokenizers import END, load_clip_tokenizer
 from underdrawing.core.networks.placement import Placement
 from underdrawing.core.tensor_files.safetensors_io import write_safetensors
 from underdrawing.pipeline.models.model import ControlNetwork, Model
-from underdrawing.pipeline.models.tokenizers import END, load_clip_tokenizer
 
 from .ldm_names import join_parts
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ....checkpoints.layouts.configurations import list_hint_widths
 from ....core.errors import BadParameter, BadWeights
 from ..assembly import build_empty, finish, list_names, measure_slots, place_tensor
-from ..configurations import list_hint_widths
 from ..libraries import find_class
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ....adapters.modules.targets import Slot
+    from ....checkpoints.layouts.reading import Weights
     from ..model import Model
-    from ..reading import Weights
 
     Slots = Mapping[str, Slot]
 

@@ -5,27 +5,27 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ....checkpoints.layouts.configurations import configure_controlnet, configure_union
+from ....checkpoints.layouts.reading import open_weights, read_json
+from ....checkpoints.layouts.unet import name_unet_keys
 from ....core.errors import BadParameter, BadWeights
 from ..assembly import assemble, measure_slots
-from ..configurations import configure_controlnet, configure_union
 from ..folders import CONFIG, open_network, read_config
 from ..kinds import Kind, build_kind_error, find_kind
 from ..libraries import find_class
 from ..model import ControlNetwork
-from ..naming.t2i import configure_t2i, name_t2i_keys
-from ..naming.unet import name_unet_keys
 from ..parts import TITLES, find_family
-from ..reading import open_weights, read_json
 from ..single_file import describe_unused
 from .control_lora import DIFFERENCE, MARK, add_unet, build_control_lora
+from .t2i import configure_t2i, name_t2i_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
     from pathlib import Path
 
     from ....adapters.modules.targets import Slot
+    from ....checkpoints.layouts.reading import Weights
     from ..model import ControlForm, Family, Model
-    from ..reading import Weights
 
     Slots = dict[str, Slot]
 

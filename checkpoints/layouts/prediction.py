@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from .model import Family, Prediction
+    from .configurations import Family, Prediction
     from .reading import Weights
 
 STEPS = 1000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ....adapters.modules.targets import Slot
+from ...adapters.modules.targets import Slot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from tests.support.official import key_list
 
-from underdrawing.pipeline.models.naming.unet import name_unet_keys
+from underdrawing.checkpoints.layouts.unet import name_unet_keys
 from underdrawing.pipeline.reference.names import name_control_key
 
 UNETS = ("sd15", "sd21", "sdxl", "sdxl_refiner")
@@ -40,7 +40,7 @@ def test_official_controlnets(name: str) -> None:
 
 
 def test_averages_have_no_dots() -> None:
-    from underdrawing.pipeline.models.naming.unet import name_averaged_keys
+    from underdrawing.checkpoints.layouts.unet import name_averaged_keys
 
     keys = ["model_ema.diffusion_modelinput_blocks00weight", "model_ema.decay"]
     assert name_averaged_keys(keys, ["input_blocks.0.0.weight"]) == {"input_blocks.0.0.weight": keys[0]}

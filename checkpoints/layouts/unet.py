@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ....adapters.modules.ldm_layout import derive_names
-from ....adapters.modules.targets import Slot
-from ....adapters.modules.wrappers import strip_wrappers
+from ...adapters.modules.ldm_layout import derive_names
+from ...adapters.modules.targets import Slot
+from ...adapters.modules.wrappers import strip_wrappers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from tests.support.tiny_diffusion import load_tokenizers, require_diffusers
 
-from underdrawing.pipeline.models import tokenizers
+from underdrawing.checkpoints.layouts import tokenizers
 
 MERGES = "#version: 0.2\ni n\nin g</w>\n"
 

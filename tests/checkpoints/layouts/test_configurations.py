@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.support.official import key_list
 
-from underdrawing.pipeline.models.configurations import configure_text_encoder, configure_unet
+from underdrawing.checkpoints.layouts.configurations import configure_text_encoder, configure_unet
 
 UNETS: dict[str, tuple[str, dict[str, Any]]] = {
     "sd15": ("sd1", {"cross_attention_dim": 768, "attention_head_dim": 8, "use_linear_projection": False}),

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from underdrawing.checkpoints.layouts.reading import open_weights, read_json
 from underdrawing.core.errors import BadWeights
 from underdrawing.core.tensor_files.safetensors_io import write_safetensors
-from underdrawing.pipeline.models.reading import open_weights, read_json
 
 if TYPE_CHECKING:
     from pathlib import Path

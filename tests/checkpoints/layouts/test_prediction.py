@@ -6,7 +6,7 @@ import pytest
 import torch
 from tests.support.shape_reader import make_weights
 
-from underdrawing.pipeline.models.prediction import LEAST, compute_alphas, guess_prediction
+from underdrawing.checkpoints.layouts.prediction import LEAST, compute_alphas, guess_prediction
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ....adapters.modules.parts import TEXT_ENCODER
-from ....adapters.modules.spellings import find_custom_name
-from ....adapters.modules.targets import FUSED, PROJECTIONS, Slot
+from ...adapters.modules.parts import TEXT_ENCODER
+from ...adapters.modules.spellings import find_custom_name
+from ...adapters.modules.targets import FUSED, PROJECTIONS, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

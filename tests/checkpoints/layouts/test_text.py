@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from tests.support.official import key_list
 
-from underdrawing.pipeline.models.naming.text import name_text_keys
+from underdrawing.checkpoints.layouts.text import name_text_keys
 
 LISTS = {"openclip_h_native": "openclip_h_sd2_transformers", "openclip_bigg_native": "openclip_bigg_transformers"}
 

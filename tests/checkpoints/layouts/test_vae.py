@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from underdrawing.pipeline.models.naming.vae import name_vae_keys
+from underdrawing.checkpoints.layouts.vae import name_vae_keys
 from underdrawing.pipeline.reference.names import name_vae_key
 
 LAYERS = ("norm1.weight", "conv1.bias", "norm2.weight", "conv2.weight", "conv_shortcut.weight")

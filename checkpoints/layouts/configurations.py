@@ -6,17 +6,17 @@ Source: the documented arguments of diffusers' and transformers' classes, and th
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ...core.errors import BadWeights
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from .model import Family
-
     Shapes = Mapping[str, tuple[int, ...]]
 
+Family = Literal["sd1", "sd2", "sdxl", "sdxl_refiner"]
+Prediction = Literal["epsilon", "v_prediction"]
 HEAD = 64
 """Width of an attention head of all but SD1, which has 8 heads at every width."""
 SCALING_FACTORS: dict[Family, float] = {"sd1": 0.18215, "sd2": 0.18215, "sdxl": 0.13025, "sdxl_refiner": 0.13025}

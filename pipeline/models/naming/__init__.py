@@ -1,1 +1,0 @@
-"""Keys of weights of every layout → names in the classes of diffusers and transformers."""
