@@ -78,11 +78,13 @@ class Job(msgspec.Struct, frozen=True):
     """Circumstances of a run.
 
     consent: whether the user agreed to what the operation asks consent for. overwrite: whether files may be replaced.
+    given: names of the parameters that the user gave; the others have their defaults.
     """
 
     host: HostHooks
     consent: bool = True
     overwrite: bool = True
+    given: frozenset[str] = frozenset()
 
     def progress(self, title: str, total: int = 0, unit: str = "") -> AbstractContextManager[Progress]:
         """The host's progress of one part of the run, as `HostHooks.progress`."""
@@ -199,6 +201,7 @@ def run(operation: type[Operation[Any, Any]], inputs: dict[str, Any], values: di
     for note in notes:
         job.host.note(note)
     try:
+        job = msgspec.structs.replace(job, given=frozenset(current))
         with report_broken_imports(where):
             return operation().run(operation.inputs_type(**inputs), operation.params(**current), job)
     except ModuleNotFoundError as error:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 ControlMode = Literal["balanced", "prompt", "control"]
 NoiseSource = Literal["cpu", "nv"]
 Weighting = Literal["a1111", "comfyui"]
-MaskContent = Literal["original", "noise", "nothing"]
+MaskContent = Literal["original", "fill", "noise", "nothing"]
+MaskArea = Literal["whole", "masked"]
+READY_MAP = "map"
+"""Stands for an annotator where the picture is the map already."""
 Source: TypeAlias = Any
 """A picture: a file (Path), or uint8 [H, W, 3] RGB; None for none."""
 
@@ -25,10 +28,10 @@ Source: TypeAlias = Any
 class Control(msgspec.Struct, frozen=True, kw_only=True):
     """One ControlNet. image: a file, or uint8 [H, W, 3]; None for the initial picture.
 
-    annotator: what makes the map of the image; empty when the image is the map. params: of the annotator. model: name
-    or file of the network; empty for the one that fits the annotator and the base model. start, end: share of the steps
-    in which it steers. mode: balanced, or what is more important, as in A1111. fit: how the map is brought to the
-    picture's size: cropped, stretched ("just") or with bars ("fill"), as in A1111.
+    annotator: what makes the map of the image; empty or "map" when the image is the map already. params: of the
+    annotator. model: name or file of the network; empty for the one that fits the annotator and the base model. start,
+    end: share of the steps in which it steers. mode: balanced, or what is more important, as in A1111. fit: how the map
+    is brought to the picture's size: cropped, stretched ("just") or with bars ("fill"), as in A1111.
     """
 
     image: Source = None
@@ -40,6 +43,11 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
     end: float = 1.0
     mode: ControlMode = "balanced"
     fit: FitMode = "crop"
+
+    def __post_init__(self) -> None:
+        """Both ways to say that the image is the map are one."""
+        if self.annotator == READY_MAP:
+            msgspec.structs.force_setattr(self, "annotator", "")
 
 
 class Hires(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,10 +68,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: name or file; "reference" for the bundled model. vae: name or file; empty for the checkpoint's own.
     seed: of the first picture, the next ones count up; -1 for a random one. subseed, subseed_strength: variation.
     noise_seed_delta: A1111's ENSD. sampler, scheduler: names of A1111 or ComfyUI; an empty scheduler is the sampler's
-    own. cfg: 0 for what the model likes, mostly 7. width, height: in pixels; 0 for the size of the picture to start
-    from, or the model's. image, strength: image to image; fit: how it is brought to size. mask: white is painted anew;
-    mask_blur: softness of its edge in pixels; mask_content: what is under it at the beginning, the picture, noise or
-    nothing, as in A1111. noise: where random numbers come from, the CPU's generator or A1111's "NV".
+    own. eta: share of noise that ancestral and SDE samplers and DDIM draw anew in a step; -1 for the sampler's own.
+    s_churn, s_tmin, s_tmax: noise that Euler, Heun and DPM2 add, and the sigmas between which they do (0: no upper
+    bound); s_noise: factor on drawn noise; all as in A1111. cfg: 0 for what the model likes, mostly 7. width, height:
+    in pixels; 0 for the size of the picture to start from, or the model's. image, strength: image to image; fit: how it
+    is brought to size. mask: white is painted anew, black with mask_invert; mask_blur: softness of its edge in pixels
+    of the picture; mask_content: what is under it at the beginning, the picture, the colours around it, noise or
+    nothing; mask_area: whether the whole picture is painted, or only what is masked, at the size asked for, with
+    mask_padding pixels around it; all as in A1111. noise: where random numbers come from, the CPU's generator or
+    A1111's "NV".
     """
 
     prompt: str
@@ -78,6 +91,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     steps: int = 20
     sampler: str = "DPM++ 2M"
     scheduler: str = ""
+    eta: float = -1.0
+    s_churn: float = 0.0
+    s_tmin: float = 0.0
+    s_tmax: float = 0.0
+    s_noise: float = 1.0
     cfg: float = 0.0
     clip_skip: int = 1
     width: int = 0
@@ -89,6 +107,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     mask: Source = None
     mask_blur: float = 4.0
     mask_content: MaskContent = "original"
+    mask_invert: bool = False
+    mask_area: MaskArea = "whole"
+    mask_padding: int = 32
     hires: Hires | None = None
     noise: NoiseSource = "cpu"
     weighting: Weighting = "a1111"

@@ -21,7 +21,8 @@ class ControlFacts(msgspec.Struct, frozen=True, kw_only=True):
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Facts of one picture. width, height: of the first pass; seed, subseed: its own; labels as A1111 writes them.
 
-    scheduler: empty where the sampler has none. lora_hashes, embedding_hashes: name → hash.
+    scheduler: empty where the sampler has none. settings: of the sampler, label → value. lora_hashes,
+    embedding_hashes: name → hash.
     """
 
     seed: int
@@ -30,6 +31,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     height: int
     sampler: str
     scheduler: str = ""
+    settings: dict[str, float] = {}
     model: str = ""
     model_hash: str = ""
     vae: str = ""

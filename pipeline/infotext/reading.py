@@ -10,8 +10,9 @@ import msgspec
 from ...core.errors import BadParameter
 from ...core.report_text import printable
 from ..request import Control, Hires, Request
+from ..sampling.settings import DDIM_LABEL, LABELS
 from .text import parse_fields, parse_infotext
-from .writing import CONTROL_MODES, UPSCALERS
+from .writing import CONTROL_MODES, MASK_CONTENTS, UPSCALERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,13 +26,18 @@ NUMBERS = {
     "Denoising strength": "strength",
     "Clip skip": "clip_skip",
     "ENSD": "noise_seed_delta",
+    DDIM_LABEL: "eta",
+    **{label: name for name, label in LABELS.items()},
 }
 HIRES = {"Hires upscale": "scale", "Hires steps": "steps", "Denoising strength": "strength"}
 CONTROL = {"Weight": "weight", "Guidance Start": "start", "Guidance End": "end"}
 NAMES = ("Sampler", "Schedule type", "Size", "Model", "Model hash", "VAE", "VAE hash", "RNG", "Hires upscaler")
-READ = frozenset([*NUMBERS, *HIRES, *NAMES])
+MASK = ("Mask mode", "Mask blur", "Inpaint area", "Masked area padding", "Masked content")
+READ = frozenset([*NUMBERS, *HIRES, *NAMES, *MASK])
 SILENT = frozenset(["Version", "User", "Batch size", "Batch pos", "Lora hashes", "TI hashes", "Hashes"])
 """Labels that change no picture by themselves."""
+MADE_FROM = "it was made from a picture"
+"""Start of the note on an infotext of image to image."""
 _SHOWN = 200
 """Characters of a value in a note."""
 _NOISE = {"CPU": "cpu", "NV": "nv", "GPU": "nv", "": "nv"}
@@ -58,10 +64,15 @@ def read_infotext(text: str, *, where: str = "infotext") -> Reading:
     fields, notes = parts.fields, list[str]()
     values: dict[str, Any] = {name: fields[label] for label, name in NUMBERS.items() if fields.get(label)}
     values |= {"prompt": parts.prompt, "negative": parts.negative, **_read_size(fields), **_read_names(fields)}
-    values["noise"] = _read_noise(fields, notes)
+    values |= {"noise": _read_noise(fields, notes), **_read_mask(fields, notes)}
     if "Hires upscale" in fields:
         values["hires"] = _read_hires(fields, where)
         values.pop("strength", None)
+    elif "Denoising strength" in fields:
+        masked = any(label in fields for label in MASK)
+        notes.append(
+            f"{MADE_FROM} {'and a mask; name them' if masked else 'that its text does not hold; name it'} again"
+        )
     controls = [label for label in fields if re.fullmatch(r"ControlNet \d+", label)]
     values["controls"] = tuple(_read_control(fields[label], f"{where}, {label}") for label in controls)
     left = [label for label in fields if label not in READ | SILENT and label not in controls]
@@ -101,6 +112,23 @@ def _read_names(fields: dict[str, str]) -> dict[str, str]:
     scheduler = fields.get("Schedule type", "")
     names["scheduler"] = "" if scheduler == "Automatic" else scheduler
     return names
+
+
+def _read_mask(fields: dict[str, str], notes: list[str]) -> dict[str, Any]:
+    """How a picture was painted; the mask itself is not in a text."""
+    if not any(label in fields for label in MASK):
+        return {}
+    contents = {label: name for name, label in MASK_CONTENTS.items()} | {"original": "original"}
+    content = fields.get("Masked content", "original")
+    if content not in contents:
+        notes.append(f"Masked content ({printable(content, _SHOWN)}) is not known: the picture itself is there")
+    return {
+        "mask_blur": fields.get("Mask blur") or 0,
+        "mask_content": contents.get(content, "original"),
+        "mask_invert": fields.get("Mask mode") == "Inpaint not masked",
+        "mask_area": "masked" if fields.get("Inpaint area") == "Only masked" else "whole",
+        "mask_padding": fields.get("Masked area padding") or 32,
+    }
 
 
 def _read_noise(fields: dict[str, str], notes: list[str]) -> str:

@@ -19,6 +19,8 @@ CONTROL_MODES = {
     "prompt": "My prompt is more important",
     "control": "ControlNet is more important",
 }
+MASK_CONTENTS = {"fill": "fill", "noise": "latent noise", "nothing": "latent nothing"}
+"""What is under the mask, as A1111 writes it; the picture itself is not written."""
 UPSCALERS = {"latent": "Latent", "lanczos": "Lanczos", "nearest": "Nearest"}
 
 
@@ -49,11 +51,26 @@ def _list_fields(request: Request, facts: Facts) -> dict[str, str]:
         "Clip skip": str(request.clip_skip) if request.clip_skip > 1 else "",
         "ENSD": str(request.noise_seed_delta) if request.noise_seed_delta else "",
         "RNG": request.noise.upper(),
+        **_list_mask(request),
         **_list_hires(request),
+        **{label: format_number(value) for label, value in facts.settings.items()},
         **{f"ControlNet {index}": _describe_control(control) for index, control in enumerate(facts.controls)},
         "Lora hashes": _join_hashes(facts.lora_hashes),
         "TI hashes": _join_hashes(facts.embedding_hashes),
         "Version": f"underdrawing {__version__}",
+    }
+
+
+def _list_mask(request: Request) -> dict[str, str]:
+    if request.mask is None or request.image is None:
+        return {}
+    masked = request.mask_area == "masked"
+    return {
+        "Mask mode": "Inpaint not masked" if request.mask_invert else "",
+        "Mask blur": format_number(request.mask_blur) if request.mask_blur else "",
+        "Inpaint area": "Only masked" if masked else "",
+        "Masked area padding": str(request.mask_padding) if masked else "",
+        "Masked content": MASK_CONTENTS.get(request.mask_content, ""),
     }
 
 

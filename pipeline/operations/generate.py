@@ -11,13 +11,10 @@ from ...core.operation import Inputs, Job, Operation, Report, Spec, slot, target
 from ...core.params import Params, about, between
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from ..request import Pixels, Request, Result
 
-OTHERS = ("image", "mask", "hires")
-"""Parameters whose fields of a request are of another type."""
-HIRES = ("hires_steps", "hires_strength", "hires_upscaler")
 CONTROL = "KIND=IMAGE or KIND:weight=0.8,start=0,end=0.7=IMAGE; KIND is an annotator, or map for a ready map"
 
 
@@ -41,9 +38,15 @@ class GenerateParams(Params, frozen=True):
     strength: Annotated[float, between(0, 1, "How much of that picture is changed", step=0.05)] = 0.75
     mask: Annotated[str, about("Mask of that picture: white is painted anew")] = ""
     mask_blur: Annotated[float, between(0, 256, "Softness of the mask's edge in pixels")] = 4.0
-    mask_content: Annotated[Literal["original", "noise", "nothing"], about("What is under the mask at first")] = (
-        "original"
-    )
+    mask_content: Annotated[
+        Literal["original", "fill", "noise", "nothing"],
+        about("What is under the mask at first, as A1111's masked content"),
+    ] = "original"
+    mask_invert: Annotated[bool, about("Paint anew what is black in the mask")] = False
+    mask_area: Annotated[
+        Literal["whole", "masked"], about("Paint the whole picture, or only what is masked, at the size asked for")
+    ] = "whole"
+    mask_padding: Annotated[int, between(0, 16384, "Pixels around what is masked, with --mask-area masked")] = 32
     fit: Annotated[Literal["crop", "just", "fill"], about("How that picture is brought to size")] = "crop"
     seed: Annotated[int, between(-1, 2**63 - 1, "Seed of the first picture, the next ones count up; -1: random")] = -1
     subseed: Annotated[int, between(-1, 2**63 - 1, "Seed of a variation; -1: random")] = -1
@@ -52,6 +55,14 @@ class GenerateParams(Params, frozen=True):
     steps: Annotated[int, between(1, 1000, "Steps of a picture")] = 20
     sampler: Annotated[str, about("Sampler, as A1111 or ComfyUI call it")] = "DPM++ 2M"
     scheduler: Annotated[str, about("Schedule; empty: the sampler's own")] = ""
+    eta: Annotated[
+        float,
+        between(-1, 10, "Share of new noise in a step, of ancestral, SDE and DDIM samplers; -1: the sampler's own"),
+    ] = -1.0
+    s_churn: Annotated[float, between(0, 1000, "A1111's sigma churn: noise that Euler, Heun and DPM2 add")] = 0.0
+    s_tmin: Annotated[float, between(0, 10_000, "Lowest sigma at which they do")] = 0.0
+    s_tmax: Annotated[float, between(0, 10_000, "Highest sigma at which they do; 0: no bound")] = 0.0
+    s_noise: Annotated[float, between(0, 10, "A1111's sigma noise: factor on that noise and on new noise")] = 1.0
     cfg: Annotated[float, between(0, 100, "How strictly the prompt is followed; 0: as the model likes", step=0.5)] = 0.0
     clip_skip: Annotated[int, between(1, 12, "Layer of SD1's text encoder, from the end")] = 1
     width: Annotated[
@@ -95,7 +106,7 @@ class Generate(Operation[GenerateInputs, GenerateParams]):
         from ..generate import generate_pictures
         from ..runs.setting import Setting
 
-        request, notes = build_request(inputs.prompt, params)
+        request, notes = build_request(inputs.prompt, params, job.given)
         for note in notes:
             job.host.note(note)
         setting = Setting(
@@ -123,62 +134,31 @@ class Generate(Operation[GenerateInputs, GenerateParams]):
         return Report(text="\n".join(lines), data=data, files=files)
 
 
-def build_request(prompt: str | None, params: GenerateParams) -> tuple[Request, tuple[str, ...]]:
+def build_request(
+    prompt: str | None, params: GenerateParams, given: Collection[str] = ()
+) -> tuple[Request, tuple[str, ...]]:
     """What is asked for, and notes about what was read from a picture. Raises BadParameter, BadImage, UnknownName.
 
-    Of a picture to repeat, what is given besides counts instead of what its file says.
+    given: names of parameters that count although they have their usual values. Of a picture to repeat, what is given
+    counts instead of what its file says.
     """
-    import msgspec
-
-    from ..infotext.pictures import read_picture_request
-    from ..request import Request
-
-    given = _list_given(params)
-    if params.from_png:
-        reading = read_picture_request(Path(params.from_png))
-        changes = given if prompt is None else {**given, "prompt": prompt}
-        return msgspec.structs.replace(reading.request, **changes), reading.notes
-    if prompt is None:
-        raise BadParameter("there is no prompt", where="generate", fix='write it behind the command: "a red ball"')
-    return Request(prompt=prompt, **given), ()
-
-
-def _list_given(params: GenerateParams) -> dict[str, Any]:
-    """Fields of a request that do not have their usual values."""
-    from ..request import Hires, Request
-    from ..runs.spelling import parse_control
+    from ..runs import options
 
     usual = GenerateParams()
-    same = [name for name in Request.__struct_fields__ if hasattr(usual, name) and name not in OTHERS]
-    values = {name: getattr(params, name) for name in same if getattr(params, name) != getattr(usual, name)}
-    values |= {name: Path(getattr(params, name)) for name in ("image", "mask") if getattr(params, name)}
-    if controls := split_lines(params.control):
-        values["controls"] = tuple(map(parse_control, controls))
-    if not params.hires and (idle := [name for name in HIRES if getattr(params, name) != getattr(usual, name)]):
-        what = f"{', '.join(idle)} says something of a second pass, and there is none"
-        raise BadParameter(what, where="generate", fix="give its scale, such as --hires 2")
-    if params.hires:
-        values["hires"] = Hires(
-            scale=params.hires,
-            steps=params.hires_steps,
-            strength=params.hires_strength,
-            upscaler=params.hires_upscaler,
-        )
-    return values
+    values = {name: getattr(params, name) for name in params.__struct_fields__}
+    counting = {name: value for name, value in values.items() if name in given or value != getattr(usual, name)}
+    return options.build_request(prompt, counting, Path(params.from_png) if params.from_png else None)
 
 
 def list_folders(*texts: str) -> tuple[Path, ...]:
     """Folders that are named, one a line. Raises BadParameter for one that is not there."""
+    from ..runs.options import split_lines
+
     folders = [Path(line) for text in texts for line in split_lines(text)]
     for folder in folders:
         if not folder.is_dir():
             raise BadParameter("is no folder", where=str(folder), fix="check the name")
     return tuple(folders)
-
-
-def split_lines(text: str) -> list[str]:
-    """Lines that are not empty; names of files may hold blanks."""
-    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _write(result: Result, folder: Path, params: GenerateParams) -> dict[str, Any]:

@@ -21,6 +21,12 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "mask_blur": (0, 256),
     "seed": (-1, LARGEST_SEED),
     "subseed": (-1, LARGEST_SEED),
+    "eta": (-1, 10),
+    "s_churn": (0, 1000),
+    "s_tmin": (0, 10_000),
+    "s_tmax": (0, 10_000),
+    "s_noise": (0, 10),
+    "mask_padding": (0, 16_384),
     "noise_seed_delta": (1 - 2**32, 2**32 - 1),
 }
 """Lowest and highest values of a request's numbers."""
@@ -32,6 +38,15 @@ CONTROL: dict[str, tuple[float, float]] = {"weight": (-10, 10), "start": (0, 1),
 def check_request(request: Request) -> None:
     """Raise BadParameter for numbers out of their ranges and for parts that need one another."""
     check_numbers(request, BOUNDS, "")
+    if -1 < request.eta < 0:
+        raise BadParameter(
+            f"{request.eta:g} is out of range", where="eta", fix="give 0 to 10, or -1: the sampler's own"
+        )
+    if 0 < request.s_tmax < request.s_tmin:
+        what = f"no sigma is between {request.s_tmin:g} and {request.s_tmax:g}"
+        raise BadParameter(
+            what, where="s_tmin, s_tmax", fix="let s_tmin be the smaller one, or give s_tmax 0: no bound"
+        )
     check_texts(request)
     check_seeds(request)
     if request.hires is not None:
@@ -39,8 +54,9 @@ def check_request(request: Request) -> None:
     if request.mask is not None and request.image is None:
         raise BadParameter("a mask needs a picture to start from", where="mask", fix="give the picture too")
     if request.hires is not None and request.image is not None:
-        what = "a second pass is for pictures from a prompt alone"
-        raise BadParameter(what, where="hires", fix="ask for a larger size, or leave the picture out")
+        what = "a second pass is for pictures from a prompt alone, as in A1111"
+        fix = "give the larger size (width, height) and no second pass, or leave the picture out"
+        raise BadParameter(what, where="hires", fix=fix)
     for index, control in enumerate(request.controls):
         check_control(control, request, f"control {index}")
 

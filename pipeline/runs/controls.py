@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from ..models.model import ControlNetwork, Model
     from ..request import Control, Pixels
+    from .painting import Region
 
 
 class ReadyControl(NamedTuple):
@@ -51,6 +52,12 @@ class Controls:
     def shapes(self) -> list[Size]:
         """Sizes of the pictures."""
         return [Size(*picture.shape[:2]) for picture in self._pictures]
+
+    def cut(self, region: Region, size: Size) -> None:
+        """Let the maps be made of a part of the picture to start from. size: its own; others' pictures stay whole."""
+        whole = tuple(size)
+        self._pictures = [region.cut(one) if one.shape[:2] == whole else one for one in self._pictures]
+        self._mask = None if self._mask is None else region.cut(self._mask)
 
     def load(self, model: Model, folders: Sequence[Path], note: Callable[[str], None]) -> None:
         """Find and load the networks. Raises UnknownName, BadParameter, BadWeights, UnsafeFile."""

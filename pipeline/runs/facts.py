@@ -8,6 +8,7 @@ from ...core.files import hash_file, hash_stream
 from ...core.regular_files import open_regular_file
 from ...core.tensor_files.safetensors_io import read_header
 from ..infotext.facts import Facts
+from ..sampling.settings import label_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ def collect_facts(job: PictureJob, seed: PictureSeed, controls: Sequence[ReadyCo
         height=job.size.height,
         sampler=job.choice.label,
         scheduler=job.choice.scheduler_label,
+        settings=label_settings(job.request, job.choice),
         model=model.name,
         model_hash=model.short_hash,
         vae=model.vae_name,

@@ -17,10 +17,12 @@ from ..conditioning.plan import ScheduledPrompt, TextCache
 from ..conditioning.sizes import make_size_ids
 from ..conditioning.texts import TextReader
 from ..sampling.names import find_sampler
+from ..sampling.settings import list_idle
 from .checks import check_request
 from .controls import Controls
 from .facts import hash_loras
 from .loading import load_base
+from .painting import Painting, expand_region, find_region
 from .sizes import choose_size
 from .sources import read_mask, read_source
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from ..models.model import Model
     from ..request import Pixels, Request
+    from .painting import Region
     from .setting import Setting
 
 LIKED_CFG = {"reference": 3.0}
@@ -65,16 +68,20 @@ class PictureJob:
         self.setting = setting
         self.notes: list[str] = []
         self.choice = find_sampler(request.sampler, request.scheduler)
+        for name in list_idle(request, self.choice):
+            self.note(f"{name} changes nothing with {self.choice.label}")
         prompt = read_loras(request.prompt, setting.lora_folders)
         if split_tags(request.negative)[1]:
             self.note("tags in the negative prompt are read as words, as in A1111")
         self.initial: Pixels | None = None if request.image is None else read_source(request.image)
         self.mask = self._read_mask(request)
         self.controls = Controls(request.controls, self.initial, self.mask)
+        self._region: Region | None = None
         self.model: Model = load_base(request, setting)
         for text in (*self.model.notes, *prompt.notes):
             self.note(text)
         self.request = self._settle(request)
+        self.painting = self._plan_painting()
         self.controls.load(self.model, setting.folders, self.note)
         self.loras = ModelLoras(self.model, prompt.uses, self.request.steps, NoteTaker(self.note))
         self.lora_hashes = hash_loras(prompt.uses)
@@ -116,14 +123,36 @@ class PictureJob:
 
     def _read_mask(self, request: Request) -> NDArray[np.bool_] | None:
         if request.mask is None or self.initial is None:
+            if request.mask_content != "original" or request.mask_area != "whole" or request.mask_invert:
+                self.note("mask_content, mask_area and mask_invert change nothing without a mask")
             return None
-        return read_mask(request.mask, Size(*self.initial.shape[:2]), self.note)
+        mask = read_mask(request.mask, Size(*self.initial.shape[:2]), self.note)
+        mask = ~mask if request.mask_invert else mask
+        if not mask.any() and request.mask_area == "whole":
+            self.note("the mask covers nothing: the picture stays as it is")
+        return mask
+
+    def _plan_painting(self) -> Painting | None:
+        """The picture to start from at the size that is painted; controls see the same part of it."""
+        request, region = self.request, self._region
+        if self.initial is None:
+            return None
+        if region is not None:
+            region = expand_region(region, Size(*self.initial.shape[:2]), self.size)
+            self.controls.cut(region, Size(*self.initial.shape[:2]))
+            where = f"{region.width} x {region.height} pixels at {region.left}, {region.top}"
+            self.note(f"only what is masked is painted: {where}, at {self.size.width} x {self.size.height}")
+        return Painting(request, self.size, self.initial, self.mask, region)
 
     def _settle(self, request: Request) -> Request:
         """Fill in what was left open, and say what is not used."""
         model = self.model
         initial = None if self.initial is None else Size(*self.initial.shape[:2])
-        size, note = choose_size(request, model, initial, self.controls.shapes)
+        shapes = self.controls.shapes
+        if self.mask is not None and request.mask_area == "masked":
+            self._region = find_region(self.mask, request.mask_blur, request.mask_padding)
+            initial, shapes = None, [Size(self._region.height, self._region.width)]
+        size, note = choose_size(request, model, initial, shapes)
         for text in filter(None, (note, explain_clip_skip(model, request.clip_skip))):
             self.note(text)
         if model.family == "sd1" and request.clip_skip > (layers := find_layer_count(model)):

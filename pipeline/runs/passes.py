@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,9 +15,10 @@ from ..denoising.loop import denoise_latents
 from ..denoising.masks import INPAINTING_CHANNELS, make_inpaint_condition
 from ..sampling.noise import Noise
 from ..sampling.plan import plan_steps
+from ..sampling.settings import make_options
 from ..sampling.sigmas import ModelSigmas
 from .sizes import enlarge_size
-from .sources import blur_mask, fit_picture, put_back, shrink_mask
+from .sources import shrink_mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from .controls import ReadyControl
     from .job import PictureJob, Prompts
     from .seeds import PictureSeed
-
-    Levels = np.ndarray[Any, np.dtype[np.float32]]
 
 LATENT_CHANNELS = 4
 UPSCALERS = ("latent", "lanczos", "nearest")
@@ -57,7 +56,7 @@ class Passes:
             self._larger = self._prepare(self._size)
         self._prompts = job.plan_prompts(job.size)
         self._second_prompts = job.plan_prompts(self._size, first_pass=self.first.expected_calls)
-        self._initial, self._soft = self._read_initial()
+        self._options = make_options(request, job.choice)
         self._inpaint = self._read_inpaint()
 
     @property
@@ -71,14 +70,14 @@ class Passes:
         if self._job.request.hires is not None:
             latents = self._draw_second(seed, latents, self._job.request.hires)
         pixels = decode(self._job.model, latents)[0]
-        if self._soft is None or self._initial is None:
-            return pixels
-        return put_back(pixels, self._initial, self._soft)
+        return pixels if self._job.painting is None else self._job.painting.finish(pixels)
 
     def _draw_first(self, seed: PictureSeed) -> Tensor:
         model, noise = self._job.model, self._make_noise(seed, self._job.size)
-        start = None if self._initial is None else encode(model, self._initial[None])
-        mask = None if self._soft is None else torch.from_numpy(shrink_mask(self._soft, model.factor))[None, None]
+        painting = self._job.painting
+        start = None if painting is None else encode(model, painting.start[None])
+        soft = None if painting is None else painting.soft
+        mask = None if soft is None else torch.from_numpy(shrink_mask(soft, model.factor))[None, None]
         if start is not None and mask is not None:
             start = self._fill_mask(start, mask, seed)
         return self._run(self.first, noise, start, self._prompts, self.controls, mask=mask, inpaint=self._inpaint)
@@ -111,6 +110,7 @@ class Passes:
             controls=[control.unit for control in controls],
             mask=mask,
             inpaint=inpaint,
+            options=self._options,
             callback=self._watch,
         )
 
@@ -129,7 +129,7 @@ class Passes:
     def _fill_mask(self, start: Tensor, mask: Tensor, seed: PictureSeed) -> Tensor:
         """Latents of the picture with what is under the mask at the beginning."""
         content = self._job.request.mask_content
-        if content == "original":
+        if content in ("original", "fill"):
             return start
         under = self._make_noise(seed, self._job.size).initial() if content == "noise" else torch.zeros_like(start)
         mask = mask.to(start)
@@ -142,22 +142,14 @@ class Passes:
     def _prepare(self, size: Size) -> list[ReadyControl]:
         return self._job.controls.prepare(size, self._job.note, device=self._job.model.placement.device)
 
-    def _read_initial(self) -> tuple[Pixels | None, Levels | None]:
-        """The picture to start from and its soft mask, at the size of the first pass."""
-        request, size = self._job.request, self._job.size
-        if self._job.initial is None:
-            return None, None
-        picture = fit_picture(self._job.initial, size, request.fit)
-        if self._job.mask is None:
-            return picture, None
-        return picture, blur_mask(self._job.mask, size, request.fit, request.mask_blur)
-
     def _read_inpaint(self) -> Tensor | None:
         """What a model for inpainting sees besides; without a mask it paints all of the picture anew."""
-        if self._initial is None or self._job.model.channels != INPAINTING_CHANNELS:
+        painting = self._job.painting
+        if painting is None or self._job.model.channels != INPAINTING_CHANNELS:
             return None
-        planes = torch.from_numpy(self._initial.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
-        mask = torch.ones(1, 1, *planes.shape[-2:]) if self._soft is None else torch.from_numpy(self._soft)[None, None]
+        planes = torch.from_numpy(painting.start.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+        soft = painting.soft
+        mask = torch.ones(1, 1, *planes.shape[-2:]) if soft is None else torch.from_numpy(soft.copy())[None, None]
         return make_inpaint_condition(self._job.model, planes, mask)
 
 

@@ -46,15 +46,14 @@ def read_mask(source: Source, picture: Size, note: Callable[[str], None]) -> NDA
     return found.covered[0]
 
 
-def blur_mask(mask: NDArray[np.bool_], size: Size, mode: FitMode, blur: float) -> Levels:
-    """A mask brought to size with soft edges, 0 to 1. blur: standard deviation in pixels, as A1111's mask blur."""
-    fitted = fit_picture(mask.astype(np.float32), size, mode)
+def blur_mask(mask: NDArray[np.bool_], blur: float) -> Levels:
+    """A mask [H, W] with soft edges, 0 to 1. blur: standard deviation in pixels, as A1111's mask blur."""
+    hard = mask.astype(np.float32)
     if blur <= 0:
-        return (fitted >= 0.5).astype(np.float32)
+        return hard
     import cv2
 
     reach = 2 * int(2.5 * blur + 0.5) + 1
-    hard = (fitted >= 0.5).astype(np.float32)
     return np.asarray(cv2.GaussianBlur(hard, (reach, reach), blur), np.float32).clip(0, 1)
 
 

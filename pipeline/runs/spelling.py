@@ -10,14 +10,12 @@ import msgspec
 
 from ...core.errors import BadParameter
 from ...preprocessors import registry
-from ..request import Control
+from ..request import READY_MAP, Control
 from .maps import KIND, RESOLUTION
 
 if TYPE_CHECKING:
     from ...core.params import Field, Value
 
-READY = "map"
-"""Stands for an annotator where the picture is the map."""
 FORM = re.compile(r"(?P<kind>[^:=]+)(?::(?P<options>\w+=[^,=]*(?:,\w+=[^,=]*)*))?(?:=(?P<file>.*))?", re.DOTALL)
 FIX = "write KIND=IMAGE, or KIND:weight=0.8,start=0,end=0.7=IMAGE"
 NUMBERS = ("weight", "start", "end")
@@ -45,7 +43,7 @@ def parse_control(text: str) -> Control:
     pairs = dict(pair.split("=", 1) for pair in (found["options"] or "").split(",") if pair)
     if len(pairs) < (found["options"] or "").count("="):
         raise BadParameter("an option is given twice", where=text[:80], fix="give it once")
-    annotator = "" if kind == READY else kind
+    annotator = "" if kind == READY_MAP else kind
     values: dict[str, Any] = {"annotator": annotator, "image": Path(file) if file else None}
     values["params"] = _read_params(annotator, {k: v for k, v in pairs.items() if k not in (*NUMBERS, *WORDS)}, text)
     values |= {name: value.strip() for name, value in pairs.items() if name in WORDS}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +14,9 @@ from underdrawing.pipeline.infotext.facts import ControlFacts, Facts
 from underdrawing.pipeline.infotext.reading import read_infotext
 from underdrawing.pipeline.infotext.writing import write_infotext
 from underdrawing.pipeline.request import Control, Hires, Request
+
+if TYPE_CHECKING:
+    from underdrawing.pipeline.request import MaskArea, MaskContent
 
 FACTS = Facts(
     seed=7, width=512, height=640, sampler="DPM++ 2M", scheduler="Karras", model="a model", model_hash="0123456789"
@@ -75,3 +80,17 @@ def test_a_request_comes_back(request: Request) -> None:
     )
     assert reading.request == expected
     assert reading.notes == ()
+
+
+@pytest.mark.parametrize("content", ["original", "fill", "noise", "nothing"])
+@pytest.mark.parametrize("area", ["whole", "masked"])
+def test_masks_are_written_as_a1111_does(content: MaskContent, area: MaskArea) -> None:
+    changed = Request(prompt="a", image=Path("a.png"), mask=Path("m.png"), mask_content=content, mask_area=area)
+    request = msgspec.structs.replace(changed, mask_invert=True, mask_blur=6.0, mask_padding=8)
+    text = write_infotext(request, FACTS)
+    assert "Mask mode: Inpaint not masked, Mask blur: 6, " in text
+    assert ("Inpaint area: Only masked, Masked area padding: 8" in text) == (area == "masked")
+    read = read_infotext(text).request
+    names = ("mask_content", "mask_area", "mask_invert", "mask_blur", "strength")
+    assert [getattr(read, name) for name in names] == [getattr(request, name) for name in names]
+    assert "Mask" not in write_infotext(msgspec.structs.replace(request, mask=None), FACTS)

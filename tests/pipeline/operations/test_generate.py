@@ -2,17 +2,22 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from tests.support.pictures import photo
 
 from underdrawing.core.errors import BadParameter, WriteFailed
 from underdrawing.core.hooks import HostHooks
 from underdrawing.core.operation import Job, run
 from underdrawing.core.operation_registry import operations
+from underdrawing.pipeline.infotext.pictures import encode_picture
 from underdrawing.pipeline.operations.generate import Generate, GenerateParams, build_request, list_folders
 from underdrawing.pipeline.request import Control, Hires, Request
 
@@ -57,6 +62,54 @@ def test_options_of_a_second_pass_that_is_not_there_are_refused() -> None:
             build_request("a ball", params)
     request, _ = build_request("a ball", GenerateParams(hires=2.0, hires_steps=5))
     assert request.hires is not None
+
+
+def write_picture(path: Path, request: Request) -> str:
+    path.write_bytes(encode_picture(np.zeros((8, 8, 3), np.uint8), "", request))
+    return str(path)
+
+
+def test_options_count_instead_of_what_a_picture_says_also_with_their_usual_values(tmp_path: Path) -> None:
+    made = Request(
+        prompt="a cat", negative="dogs", steps=9, cfg=4.0, seed=3, sampler="Euler a", scheduler="Karras", eta=0.5,
+        checkpoint="tiny", hires=Hires(scale=1.5, steps=4), image=Path("a.png"), mask=Path("m.png"), mask_invert=True,
+        controls=(Control(annotator="canny"),),
+    )  # fmt: skip
+    repeat = GenerateParams(from_png=write_picture(tmp_path / "a.png", made))
+    assert build_request(None, repeat)[0] == made
+    same = set(GenerateParams.__struct_fields__) - {"hires_steps", "hires_strength", "hires_upscaler"}
+    assert build_request("", repeat, same)[0] == Request(prompt=""), "every option was given with its usual value"
+    given = build_request(None, repeat, {"steps", "sampler", "hires_steps", "mask_invert", "cfg"})[0]
+    assert (given.steps, given.sampler, given.cfg, given.mask_invert) == (20, "DPM++ 2M", 0.0, False)
+    assert (given.hires, given.scheduler, given.image) == (Hires(scale=1.5), "Karras", Path("a.png"))
+    enlarged = build_request(None, GenerateParams(from_png=repeat.from_png, hires=3.0))[0]
+    assert enlarged.hires == Hires(scale=3.0, steps=4), "what is not given stays"
+    with pytest.raises(BadParameter, match="hires_steps says"):
+        build_request(None, repeat, {"hires", "hires_steps"})
+
+
+def test_a_picture_that_was_named_again_is_not_asked_for(tmp_path: Path) -> None:
+    text = "a\nSteps: 9, Sampler: Euler a, Seed: 1, Denoising strength: 0.5, RNG: CPU"
+    info = PngInfo()
+    info.add_text("parameters", text)
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png", pnginfo=info)
+    repeat = GenerateParams(from_png=str(tmp_path / "a.png"))
+    assert "name it again" in build_request(None, repeat)[1][0]
+    assert build_request(None, msgspec.structs.replace(repeat, image="b.png"))[1] == ()
+
+
+def test_which_options_were_given_reaches_the_operation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[Any] = []
+    module = sys.modules[Generate.__module__]
+
+    def take(_: str | None, __: GenerateParams, given: Any = ()) -> Any:
+        taken.append(given)
+        raise BadParameter("enough")
+
+    monkeypatch.setattr(module, "build_request", take)
+    with pytest.raises(BadParameter, match="enough"):
+        draw(tmp_path, "a cat", {"steps": 20, "from_png": "a.png"})
+    assert taken == [{"steps", "from_png"}]
 
 
 def test_values_that_a_request_has_too_have_its_defaults() -> None:

@@ -20,10 +20,10 @@ def test_pictures_are_cropped_stretched_or_set_in_their_edge() -> None:
 def test_a_masks_edge_is_soft_and_latents_are_masked_or_not() -> None:
     mask = np.zeros((64, 64), np.bool_)
     mask[:, 32:] = True
-    soft = blur_mask(mask, Size(64, 64), "crop", 4)
+    soft = blur_mask(mask, 4)
     assert (soft[0, 0], soft[0, 63]) == (0, 1)
     assert 0 < soft[0, 31] < 0.5 < soft[0, 32] < 1
-    assert set(np.unique(blur_mask(mask, Size(32, 32), "crop", 0))) == {0, 1}
+    assert set(np.unique(blur_mask(mask, 0))) == {0, 1}
     assert shrink_mask(soft, 8).tolist() == [[0, 0, 0, 0, 1, 1, 1, 1]] * 8
 
 

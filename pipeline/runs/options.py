@@ -1,0 +1,65 @@
+"""Options of a command as a request: alone, or on top of what a picture says of itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ...core.errors import BadParameter
+from ..infotext.pictures import read_picture_request
+from ..infotext.reading import MADE_FROM
+from ..request import Hires, Request
+from .spelling import parse_control
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HIRES = {"hires_steps": "steps", "hires_strength": "strength", "hires_upscaler": "upscaler"}
+"""Option → field of a second pass; its scale is the option "hires"."""
+SAME = frozenset(Request.__struct_fields__) - {"prompt", "image", "mask", "hires", "controls", "checkpoint"}
+"""Options that are fields of a request."""
+
+
+def build_request(
+    prompt: str | None, given: Mapping[str, Any], picture: Path | None = None
+) -> tuple[Request, tuple[str, ...]]:
+    """What is asked for, and notes about what was read from a picture.
+
+    given: options by name; one that is there counts, whatever its value. picture: to repeat; what is given counts
+    instead of what its file says. Raises BadParameter, BadImage, UnknownName.
+    """
+    if picture is not None:
+        reading = read_picture_request(picture)
+        changes = _read_options(given, reading.request.hires) | ({} if prompt is None else {"prompt": prompt})
+        notes = (note for note in reading.notes if not note.startswith(MADE_FROM) or "image" not in changes)
+        return msgspec.structs.replace(reading.request, **changes), tuple(notes)
+    if prompt is None:
+        raise BadParameter("there is no prompt", where="generate", fix='write it behind the command: "a red ball"')
+    return Request(prompt=prompt, **_read_options(given, None)), ()
+
+
+def _read_options(given: Mapping[str, Any], hires: Hires | None) -> dict[str, Any]:
+    """Fields of a request. hires: the second pass so far."""
+    values = {name: value for name, value in given.items() if name in SAME}
+    values |= {name: Path(given[name]) if given[name] else None for name in ("image", "mask") if name in given}
+    if "checkpoint" in given:
+        values["checkpoint"] = given["checkpoint"] or "reference"
+    if "control" in given:
+        values["controls"] = tuple(map(parse_control, split_lines(given["control"])))
+    changes = {field: given[name] for name, field in HIRES.items() if name in given}
+    if "hires" in given:
+        hires = msgspec.structs.replace(hires or Hires(), scale=given["hires"]) if given["hires"] else None
+    if changes and hires is None:
+        idle = ", ".join(name for name in HIRES if name in given)
+        what = f"{idle} says something of a second pass, and there is none"
+        raise BadParameter(what, where="generate", fix="give its scale, such as --hires 2")
+    if changes or "hires" in given:
+        values["hires"] = None if hires is None else msgspec.structs.replace(hires, **changes)
+    return values
+
+
+def split_lines(text: str) -> list[str]:
+    """Lines that are not empty; names of files may hold blanks."""
+    return [line.strip() for line in text.splitlines() if line.strip()]
