@@ -10,6 +10,7 @@ import msgspec
 from ..core.declarations import iter_entry_points, iter_modules, load_declarations
 from ..core.errors import UnknownName
 from ..core.params import Params, about, between
+from ..core.similar_names import suggest_names
 from . import methods as _folder
 from .method import Method
 
@@ -37,7 +38,8 @@ class MethodRegistry:
         """The method with an id. Raises UnknownName."""
         if name not in self._found:
             reason = f"could not be imported ({self.broken[name]})" if name in self.broken else "does not exist"
-            raise UnknownName(f"the merge method {name!r} {reason}", fix=f"choose one of {', '.join(self._found)}")
+            fix = suggest_names(name, self._found, "`underdrawing checkpoint merge --help`")
+            raise UnknownName(f"the merge method {name!r} {reason}", fix=fix)
         return self._found[name]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -14,6 +13,7 @@ from .annotator import Annotator, Host
 from .declarations import iter_entry_points, iter_modules, load_declarations
 from .errors import UnknownName
 from .params import Value, make_params
+from .similar_names import find_similar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -118,7 +118,7 @@ class Registry:
             )
         if absent := self.absent.get(name):
             raise UnknownName(f"{name!r} is not offered: {absent.reason}", fix=f"use {absent.use}")
-        near = _find_similar(name, [*self.names, *self.absent])
+        near = find_similar(name, [*self.names, *self.absent])
         hint = f"did you mean {' or '.join(near)}?" if near else "run `underdrawing annotators` for the list"
         raise UnknownName(f"there is no annotator called {name!r}", fix=hint)
 
@@ -153,14 +153,6 @@ def describe_other_files(annotator: AnnotatorType, values: dict[str, Value], nam
     others = [name for name in asked if name not in known]
     ours = [name for weight in files if (name := PurePosixPath(weight.file).name) not in asked]
     return f"{', '.join(ours)} in place of {', '.join(others)}" if others and ours else ""
-
-
-def _find_similar(name: str, names: Iterable[str]) -> list[str]:
-    """Names like this one, whatever the case of their letters."""
-    lowered: dict[str, str] = {}
-    for known in names:
-        lowered.setdefault(known.lower(), known)
-    return [lowered[known] for known in difflib.get_close_matches(name.lower(), lowered, n=3)]
 
 
 def _check(annotator: AnnotatorType) -> None:

@@ -53,10 +53,13 @@ def scan_embeddings(folders: Sequence[Path]) -> Library:
 
 
 class EmbeddingFolder:
-    """What names in a prompt can mean. learned: tokens that came with LoRA files."""
+    """What names in a prompt can mean. learned: tokens that came with LoRA files. hint: the next step where there are
+    no folders."""
 
-    def __init__(self, folders: Sequence[Path], learned: Tokens) -> None:
-        self._folders, self._learned = folders, learned
+    def __init__(
+        self, folders: Sequence[Path], learned: Tokens, hint: str = "name the folder of your embeddings"
+    ) -> None:
+        self._folders, self._learned, self._hint = folders, learned, hint
         self._held = Library.scan(folders, extensions=EXTENSIONS)
 
     def resolve(self, fragments: list[Fragment], model: str | Mapping[str, int], *, bare: bool) -> PromptEmbeddings:
@@ -98,7 +101,8 @@ class EmbeddingFolder:
             try:
                 return Library.scan(self._folders, extensions=PICTURES).find(name)
             except UnknownName:
-                raise error from None
+                fix = error.fix if self._folders else self._hint
+                raise UnknownName(f"no embedding is called {name!r}", where="embedding", fix=fix) from None
 
     def _load(self, name: str) -> Encoders:
         """The one token of a file; pictures are looked at when no other file has the name."""

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...core.errors import BadWeights
+from .reference_shape import complete_text_encoder, complete_unet, complete_vae
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,7 +43,7 @@ def configure_unet(shapes: Shapes, family: Family) -> dict[str, Any]:
     config["transformer_layers_per_block"] = [depth or 1 for depth in depths_down]
     if family == "sd2":
         own["upcast_attention"] = True
-    return config | own
+    return config | own | complete_unet(shapes)
 
 
 def configure_backbone(shapes: Shapes, family: Family) -> dict[str, Any]:
@@ -82,6 +83,7 @@ def configure_controlnet(shapes: Shapes, family: Family) -> dict[str, Any]:
     if not _count(shapes, r"mid_block\.attentions\.(\d+)\."):
         config["mid_block_type"] = "UNetMidBlock2D"
     channels = _find(shapes, "controlnet_cond_embedding.conv_in.weight")[1]
+    config |= {name: value for name, value in complete_unet(shapes).items() if name != "sample_size"}
     return config | {"conditioning_embedding_out_channels": list_hint_widths(shapes), "conditioning_channels": channels}
 
 
@@ -115,6 +117,7 @@ def configure_vae(shapes: Shapes, scaling_factor: float) -> dict[str, Any]:
         "layers_per_block": _count(shapes, r"encoder\.down_blocks\.0\.resnets\.(\d+)\."),
         "latent_channels": _find(shapes, "decoder.conv_in.weight")[1],
         "scaling_factor": scaling_factor,
+        **complete_vae(shapes),
     }
 
 
@@ -122,7 +125,7 @@ def configure_text_encoder(shapes: Shapes, *, openclip: bool) -> dict[str, Any]:
     """Arguments of a CLIPTextConfig. openclip: for one of OpenCLIP, whose activation is another than CLIP's."""
     vocabulary, width = _find(shapes, "embeddings.token_embedding.weight")
     projection = shapes.get("text_projection.weight", (width,))[0]
-    return {
+    config = {
         "vocab_size": vocabulary,
         "hidden_size": width,
         "intermediate_size": _find(shapes, "encoder.layers.0.mlp.fc1.weight")[0],
@@ -135,6 +138,7 @@ def configure_text_encoder(shapes: Shapes, *, openclip: bool) -> dict[str, Any]:
         "eos_token_id": vocabulary - 1,
         "pad_token_id": 1,
     }
+    return config | complete_text_encoder(config)
 
 
 def find_context(shapes: Shapes) -> int | None:

@@ -13,7 +13,8 @@ from ...adapters.prompts.lora_requests import LoraRequest, plan_requests
 from ...adapters.prompts.requests import find_adapter, is_timed, make_timeline, truncate_ranks
 from ...adapters.prompts.tags import ADAPTERS, AdapterCall, read_call, split_tags
 from ...adapters.reading.load import load_adapter
-from ...core.errors import BadParameter
+from ...core.errors import BadParameter, UnknownName
+from ..models.finding import name_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +58,9 @@ def read_loras(prompt: str, folders: Sequence[Path]) -> PromptLoras:
             continue
         call = read_call(tag)
         notes += [f"{tag.text}: {word} is not read" for word in call.ignored]
+        if not folders:
+            what = f"no LoRA is called {call.name!r} (looked for in no folder)"
+            raise UnknownName(what, where=tag.text, fix=name_folder("LoRA"))
         uses.append(LoraUse(truncate_ranks(load_adapter(find_adapter(call.name, folders, tag.text)), call.dyn), call))
     return PromptLoras(text, tuple(uses), tuple(notes))
 

@@ -17,7 +17,7 @@ from .folders import CONFIG, INDEX, is_pipeline
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-ModelKind = Literal["checkpoint", "VAE", "ControlNet"]
+ModelKind = Literal["checkpoint", "VAE", "ControlNet", "LoRA", "embedding"]
 
 EXTENSIONS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
 HOST_FOLDERS: dict[ModelKind, tuple[str, ...]] = {
@@ -29,8 +29,18 @@ HOST_FOLDERS: dict[ModelKind, tuple[str, ...]] = {
         "models/t2i_adapter",
         "extensions/sd-webui-controlnet/models",
     ),
+    "LoRA": ("models/Lora", "models/LyCORIS", "models/loras"),
+    "embedding": ("embeddings", "models/embeddings"),
 }
 """Folders below the root of a host (A1111, Forge, ComfyUI)."""
+OPTIONS: dict[ModelKind, str] = {
+    "checkpoint": "--checkpoint-dir (model_folders=...)",
+    "VAE": "--checkpoint-dir (model_folders=...)",
+    "ControlNet": "--controlnet-dir (model_folders=...)",
+    "LoRA": "--lora-dir (lora_folders=...)",
+    "embedding": "--embedding-dir (embedding_folders=...)",
+}
+"""How a user names a folder of a kind."""
 _HASH = re.compile(r"\s*\[([0-9a-fA-F]{8,64})\]\s*$")
 
 
@@ -81,7 +91,7 @@ def find_model(name: str, kind: ModelKind, folders: Sequence[Path] = ()) -> Path
     try:
         return scan_models(roots).find(text.replace("\\", "/"))
     except UnknownName as error:
-        raise UnknownName(f"no {kind} is called {text!r}", where=kind, fix=_advise(error.fix, roots)) from error
+        raise UnknownName(f"no {kind} is called {text!r}", where=kind, fix=_advise(error.fix, kind, roots)) from error
     except BadParameter as error:
         raise BadParameter(error.what, where=kind, fix=error.fix) from error
 
@@ -129,7 +139,12 @@ def _is_model(path: Path) -> bool:
         return False
 
 
-def _advise(nearest: str, roots: Sequence[Path]) -> str:
+def name_folder(kind: ModelKind) -> str:
+    """The next step where no folder of a kind is known."""
+    return f"name its folder with {OPTIONS[kind]}, or that of A1111 or ComfyUI in UNDERDRAWING_HOSTS"
+
+
+def _advise(nearest: str, kind: ModelKind, roots: Sequence[Path]) -> str:
     if not roots:
-        return "give a path, name the folder of your models, or that of A1111 or ComfyUI in UNDERDRAWING_HOSTS"
+        return f"give a path, or {name_folder(kind)}"
     return f"{nearest} Looked in {', '.join(map(str, roots))}"

@@ -17,6 +17,7 @@ from .hashing import LENGTH, find_short_hash
 from .model import Model
 from .parts import TITLES, Networks
 from .reference_files import NAME, find_reference
+from .reference_shape import NOTE, is_reference
 from .single_file import build_networks, split_file
 from .tokenizer_choice import choose_tokenizers
 from .vaes import read_vae
@@ -48,6 +49,7 @@ def load_model(name: str, *, folders: Sequence[Path] = (), placement: Placement,
     if name == NAME:
         return replace(model, name=NAME, path=None)
     differs = _compare_hash(split_hash(name).digest, model)
+    differs += [f"{model.name} {NOTE}"] if model.reference else []
     return replace(model, notes=(*model.notes, *differs)) if differs else model
 
 
@@ -113,6 +115,7 @@ def _finish(
         path=path,
         short_hash=find_short_hash(path),
         vae_name=other.name if other else "",
+        reference=is_reference({key: tuple(value.shape) for key, value in networks.unet.named_parameters()}),
         notes=(*notes, *more),
     )
 

@@ -25,7 +25,8 @@ class Model(msgspec.Struct, kw_only=True):
     variance that is left at each of the steps of training, float32 [1000], on the CPU. channels: of the UNet's input,
     9 for inpainting models (latents, mask, masked picture) and 4 for others. sample_size: side of pictures it was
     trained on, in pixels. factor: pixels of a latent pixel's side. short_hash: A1111's, ten digits of the file's
-    SHA-256, empty for folders. path: None for the bundled reference model. notes: what a user should know of how it was
+    SHA-256, empty for folders. path: None for the bundled reference model. reference: whether it is that model, or made
+    of it. notes: what a user should know of how it was
     read.
     """
 
@@ -45,6 +46,7 @@ class Model(msgspec.Struct, kw_only=True):
     path: Path | None = None
     short_hash: str = ""
     vae_name: str = ""
+    reference: bool = False
     notes: tuple[str, ...] = ()
 
 

@@ -59,5 +59,10 @@ def build_unet() -> Any:
 def build_text_encoder(vocabulary: int) -> Any:
     """A new CLIPTextModel for so many tokens, the last two being start and end."""
     transformers = import_module("transformers")
+    return transformers.CLIPTextModel(transformers.CLIPTextConfig(**describe_text(vocabulary)))
+
+
+def describe_text(vocabulary: int) -> dict[str, Any]:
+    """Arguments of the text encoder's configuration for so many tokens."""
     tokens = {"bos_token_id": vocabulary - 2, "eos_token_id": vocabulary - 1, "pad_token_id": vocabulary - 1}
-    return transformers.CLIPTextModel(transformers.CLIPTextConfig(vocab_size=vocabulary, **TEXT, **tokens))
+    return {"vocab_size": vocabulary, **TEXT, **tokens}

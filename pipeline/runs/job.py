@@ -16,6 +16,8 @@ from ..conditioning.loras import ModelLoras, read_loras
 from ..conditioning.plan import ScheduledPrompt, TextCache
 from ..conditioning.sizes import make_size_ids
 from ..conditioning.texts import TextReader
+from ..models.finding import name_folder
+from ..models.reference_shape import LIKED_CFG
 from ..sampling.names import find_sampler
 from ..sampling.settings import list_idle
 from .checks import check_request
@@ -36,9 +38,6 @@ if TYPE_CHECKING:
     from ..request import Pixels, Request
     from .painting import Region
     from .setting import Setting
-
-LIKED_CFG = {"reference": 3.0}
-"""Models that look best at another scale than 7."""
 
 
 class Prompts(NamedTuple):
@@ -87,7 +86,7 @@ class PictureJob:
         self.lora_hashes = hash_loras(prompt.uses)
         self._text = prompt.text
         tokens = {name: rows for use in prompt.uses for name, rows in use.adapter.embeddings.items()}
-        held = EmbeddingFolder(setting.embedding_folders, tokens)
+        held = EmbeddingFolder(setting.embedding_folders, tokens, name_folder("embedding"))
         encoders = build_encoders(self.model, request.clip_skip)
         self.reader = TextReader(encoders, held, request.weighting, self.note)
         self.texts = TextCache(self.reader, self.loras)
@@ -158,5 +157,5 @@ class PictureJob:
         if model.family == "sd1" and request.clip_skip > (layers := find_layer_count(model)):
             what = f"the text encoder has {layers} layers"
             raise BadParameter(what, where="clip_skip", fix=f"give 1 to {layers}")
-        cfg = request.cfg or LIKED_CFG.get(model.name, 7.0)
+        cfg = request.cfg or (LIKED_CFG if model.reference else 7.0)
         return msgspec.structs.replace(request, cfg=cfg, width=size.width, height=size.height)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ...core.hooks import HostHooks
+from ..models.finding import list_roots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """Circumstances of a run.
 
-    folders: of checkpoints, VAEs and ControlNets; loras, embeddings: theirs; all are looked at before the host's own.
+    folders: of checkpoints, VAEs and ControlNets; loras, embeddings: theirs; all are looked at before the host's own,
+    and those of the hosts that UNDERDRAWING_HOSTS names.
     preview: sees the picture as it would become, after each preview_every steps (0: never). device: auto, cpu, cuda,
     cuda:1 or mps; dtype: auto, float32, bfloat16 or float16.
     """
@@ -35,9 +37,9 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def lora_folders(self) -> list[Path]:
         """Folders in which LoRAs are looked for."""
-        return [*self.loras, *self.host.folders("lora")]
+        return list_roots("LoRA", [*self.loras, *self.host.folders("lora")])
 
     @property
     def embedding_folders(self) -> list[Path]:
         """Folders in which embeddings are looked for."""
-        return [*self.embeddings, *self.host.folders("embedding")]
+        return list_roots("embedding", [*self.embeddings, *self.host.folders("embedding")])

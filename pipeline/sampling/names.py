@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Literal
 
 import msgspec
 
 from ...core.errors import UnknownName
+from ...core.similar_names import suggest_names
 
 Host = Literal["a1111", "comfyui"]
 
@@ -95,6 +95,7 @@ SCHEDULERS = (
     SchedulerName("linear_quadratic", "Linear Quadratic"),
 )
 AUTOMATIC = "Automatic"
+LISTING = "`underdrawing generate --help`"
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,7 +165,7 @@ def _split_label(text: str) -> tuple[SamplerName, str]:
             if low.endswith(joint + ending) and low[: -len(ending) - 1] in known:
                 return known[low[: -len(ending) - 1]], ending
     names = [spelling for entry in SAMPLERS for spelling in (entry.label, *entry.comfyui)]
-    raise UnknownName(f"there is no sampler called {text!r}", fix=_suggest(low, names))
+    raise UnknownName(f"there is no sampler called {text!r}", fix=suggest_names(low, names, LISTING))
 
 
 def _schedulers() -> dict[str, SchedulerName]:
@@ -176,14 +177,8 @@ def _find_scheduler(name: str) -> SchedulerName:
     found = _schedulers().get(text)
     if found is None:
         names = [spelling for item in SCHEDULERS for spelling in (item.label, item.id)]
-        raise UnknownName(f"there is no schedule called {name!r}", fix=_suggest(text, names))
+        raise UnknownName(f"there is no schedule called {name!r}", fix=suggest_names(text, names, LISTING))
     return found
-
-
-def _suggest(text: str, names: list[str]) -> str:
-    lowered = {name.lower(): name for name in names}
-    near = [lowered[item] for item in difflib.get_close_matches(text, lowered, n=3, cutoff=0.5)]
-    return f"write {' or '.join(near)}" if near else f"choose one of {', '.join(dict.fromkeys(names))}"
 
 
 def _entry(sampler: str) -> SamplerName:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from ....core.errors import BadParameter, UnderdrawingError, UnknownName
 from ....preprocessors import registry
 from ..assembly import list_names
-from ..finding import list_roots, scan_models
+from ..finding import list_roots, name_folder, scan_models
 from ..parts import TITLES
-from ..reference_files import NAME, find_reference_control, list_reference_controls
+from ..reference_files import find_reference_control, list_reference_controls
 from .reading import find_control_family
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def choose_control(annotator: str, model: Model, folders: Sequence[Path] = ()) -
 
     Raises BadParameter with the list when several fit, UnknownName saying what was looked for, and where.
     """
-    if model.name == NAME:
+    if model.reference:
         return _choose_reference(annotator)
     found = find_controls(annotator, model.family, folders)
     if len(found) == 1:
@@ -71,9 +71,12 @@ def choose_control(annotator: str, model: Model, folders: Sequence[Path] = ()) -
         what = f"{len(found)} ControlNets fit {annotator} and {title}: {', '.join(path.name for path in found)}"
         raise BadParameter(what, where="control", fix="name one of them as the control's model")
     names = _list_consumers(annotator)
-    roots = ", ".join(map(str, list_roots("ControlNet", folders))) or "no folder (UNDERDRAWING_HOSTS names none)"
-    what = f"no ControlNet for {annotator} and {title} was found; looked for {'; '.join(names)}, in {roots}"
-    raise UnknownName(what, where="control", fix="put one there, or name its file as the control's model")
+    roots = ", ".join(map(str, list_roots("ControlNet", folders)))
+    what = (
+        f"no ControlNet for {annotator} and {title} was found; looked for {'; '.join(names)}, in {roots or 'no folder'}"
+    )
+    first = "put one there" if roots else name_folder("ControlNet")
+    raise UnknownName(what, where="control", fix=f"{first}, or name its file as the control's model")
 
 
 def find_union_mode(annotator: str) -> int | None:

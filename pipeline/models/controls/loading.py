@@ -10,7 +10,7 @@ from ....core.file_state import describe_files
 from ....core.networks.keeping import load_once
 from ..finding import find_control
 from ..hashing import find_short_hash
-from ..reference_files import NAME, find_reference_control_kind
+from ..reference_files import find_reference_control_kind
 from .finding import choose_control
 from .reading import depends_on_unet, read_control
 
@@ -47,7 +47,7 @@ def load_control(name: str = "", *, model: Model, folders: Sequence[Path] = (), 
 
 def _find(name: str, model: Model, folders: Sequence[Path]) -> Path:
     own = find_reference_control_kind(name.removeprefix("controlnet_").removeprefix("control_lora_"))
-    return own if own is not None and model.name == NAME else find_control(name, folders)
+    return own if own is not None and model.reference else find_control(name, folders)
 
 
 def _read(path: Path, model: Model) -> ControlNetwork:

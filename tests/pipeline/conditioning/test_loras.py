@@ -29,6 +29,8 @@ def test_names_that_no_file_has_and_hypernetworks_are_refused(tmp_path: Path) ->
     write_lora(tmp_path / "style.safetensors")
     with pytest.raises(UnknownName, match="did you mean style"):
         read_loras("<lora:styl:1>", [tmp_path])
+    with pytest.raises(UnknownName, match=r"in no folder.*--lora-dir \(lora_folders=...\).*UNDERDRAWING_HOSTS"):
+        read_loras("<lora:style:1>", [])
     with pytest.raises(BadParameter, match="hypernetworks"):
         read_loras("<hypernet:style:1>", [tmp_path])
 

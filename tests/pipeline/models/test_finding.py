@@ -7,10 +7,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from underdrawing.core.errors import BadParameter, BadWeights, UnderdrawingError, UnknownName
-from underdrawing.pipeline.models.finding import find_checkpoint, find_control, find_vae, scan_models, split_hash
+from underdrawing.pipeline.models.finding import (
+    OPTIONS,
+    find_checkpoint,
+    find_control,
+    find_model,
+    find_vae,
+    scan_models,
+    split_hash,
+)
+from underdrawing.pipeline.runs.setting import Setting
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from underdrawing.pipeline.models.finding import ModelKind
 
 
 @pytest.fixture
@@ -25,6 +36,8 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "extensions/sd-webui-controlnet/models/xl_depth.safetensors",
         "models/Stable-diffusion/folder/model_index.json",
         "models/Stable-diffusion/folder/unet/diffusion_pytorch_model.safetensors",
+        "models/Lora/style.safetensors",
+        "embeddings/bad.pt",
         "models/controlnet/xinsir/config.json",
         "models/controlnet/xinsir/diffusion_pytorch_model.safetensors",
     )
@@ -51,6 +64,23 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 )
 def test_names_as_users_type_them(host: Path, name: str, file: str) -> None:
     assert find_checkpoint(name) == host / "models" / file
+
+
+def test_loras_and_embeddings_of_hosts_are_looked_at_behind_those_given(host: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    setting = Setting(loras=(own,), embeddings=(own,))
+    assert setting.lora_folders == [own, host / "models/Lora"]
+    assert setting.embedding_folders == [own, host / "embeddings"]
+
+
+@pytest.mark.parametrize("kind", OPTIONS)
+def test_without_folders_the_option_that_names_one_is_said(kind: ModelKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UNDERDRAWING_HOSTS", raising=False)
+    assert OPTIONS[kind].startswith("--")
+    with pytest.raises(UnknownName) as raised:
+        find_model("nothing", kind)
+    assert OPTIONS[kind] in raised.value.fix
+    assert "UNDERDRAWING_HOSTS" in raised.value.fix
 
 
 def test_other_kinds_have_folders_of_their_own(host: Path) -> None:

@@ -7,10 +7,11 @@ import torch
 from tests.support.tiny_diffusion import require_diffusers
 
 from underdrawing.core.networks.placement import Placement
-from underdrawing.core.tensor_files.safetensors_io import write_safetensors
+from underdrawing.core.tensor_files.safetensors_io import read_safetensors, write_safetensors
 from underdrawing.pipeline.models import reference_files
 from underdrawing.pipeline.models.controls.loading import load_control
 from underdrawing.pipeline.models.loading import load_model
+from underdrawing.pipeline.models.vaes import read_vae
 from underdrawing.pipeline.reference import networks
 from underdrawing.pipeline.reference.checkpoint import write_checkpoint
 from underdrawing.pipeline.reference.training.control_files import build_control_lora
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from underdrawing.pipeline.models.model import Model
 
 PLACEMENT = Placement()
+PICTURE = torch.linspace(-1, 1, 3 * 32 * 32).reshape(1, 3, 32, 32)
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +62,16 @@ def test_the_reference_model_and_its_single_file(folder: Path, tmp_path: Path, m
     for name in ("canny", "depth", "control_lora_depth"):
         assert load_control(name, model=model).family == "sd1"
     assert load_control(annotator="depth_dav2", model=model).form == "control_lora"
-    single = load_model(str(write_checkpoint(folder, tmp_path / "reference.safetensors")), placement=PLACEMENT)
+    path = write_checkpoint(folder, tmp_path / "other.safetensors")
+    single = load_model(str(path), placement=PLACEMENT)
     assert torch.equal(predict(single), expected), "heads and groups, which no shape says, are in the file's header"
+    write_safetensors(tmp_path / "plain.safetensors", read_safetensors(path))
+    plain = load_model(str(tmp_path / "plain.safetensors"), placement=PLACEMENT)
+    assert torch.equal(predict(plain), expected), "without a header the shapes tell that it is the reference model"
+    assert (plain.sample_size, plain.reference, single.reference, model.reference) == (128, True, True, True)
+    assert any("CFG is 3" in note for note in plain.notes)
+    assert load_control(annotator="canny", model=plain).path == load_control("canny", model=model).path
+    assert torch.equal(read_vae(path, "sd1", PLACEMENT)[0](PICTURE).sample, model.vae(PICTURE).sample)
 
 
 def test_controls_are_loaded_once_for_a_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

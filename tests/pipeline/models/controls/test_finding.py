@@ -33,10 +33,10 @@ def write(folder: Path, name: str, family: Family = "sd1") -> Path:
     return write_safetensors(folder / name, table)
 
 
-def make_model(family: Family, name: str = "model") -> Model:
+def make_model(family: Family, name: str = "model", *, reference: bool = False) -> Model:
     return Model(
         name=name, family=family, prediction="epsilon", unet=None, vae=None, text_encoders=(), tokenizers=(),
-        alphas=torch.zeros(1), scaling_factor=1.0, placement=Placement(),
+        alphas=torch.zeros(1), scaling_factor=1.0, placement=Placement(), reference=reference,
     )  # fmt: skip
 
 
@@ -83,11 +83,13 @@ def test_the_reference_model_has_its_own(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(reference_files, "FOLDER", tmp_path)
     depth = write(tmp_path, "control_lora_depth.safetensors")
     (tmp_path / "controlnet_canny").mkdir()
-    model = make_model("sd1", "reference")
+    model = make_model("sd1", "a merge of it", reference=True)
     assert choose_control("depth_zoe", model) == depth
     assert choose_control("canny", model) == tmp_path / "controlnet_canny"
     with pytest.raises(UnknownName, match=r"has no ControlNet for shuffle.*control_lora_depth, controlnet_canny"):
         choose_control("shuffle", model)
+    with pytest.raises(UnknownName, match=r"in no folder.*--controlnet-dir .*UNDERDRAWING_HOSTS"):
+        choose_control("canny", make_model("sd1", "reference"))  # a file of that name is another model
 
 
 def test_every_annotator_has_words_or_a_union() -> None:
