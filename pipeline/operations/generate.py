@@ -101,6 +101,14 @@ class Generate(Operation[GenerateInputs, GenerateParams]):
 
     spec = Spec(id="generate", title="Generate pictures", hosts=("cli",))
 
+    @classmethod
+    def details(cls) -> dict[str, tuple[tuple[str, str], ...]]:
+        """Samplers and schedules by A1111's label and ComfyUI's names."""
+        from ..sampling.names import SAMPLERS, SCHEDULERS
+
+        samplers = tuple((entry.label, ", ".join(entry.comfyui) or "A1111 only") for entry in SAMPLERS)
+        return {"Samplers": samplers, "Schedules": tuple((entry.label, entry.id) for entry in SCHEDULERS)}
+
     def run(self, inputs: GenerateInputs, params: GenerateParams, job: Job) -> Report:
         """Generate and write. Raises every error of the pipeline; finished pictures stay."""
         from ..generate import generate_pictures
