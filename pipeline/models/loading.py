@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from ...checkpoints.layouts.prediction import Guess, compute_alphas, guess_prediction
 from ...checkpoints.layouts.reading import open_weights
+from ...checkpoints.layouts.reference_shape import NOTE, is_reference
 from ...core.errors import BadParameter, BadWeights
 from ...core.file_state import describe_files
 from ...core.networks.keeping import load_once
@@ -17,7 +18,6 @@ from .hashing import LENGTH, find_short_hash
 from .model import Model
 from .parts import TITLES, Networks
 from .reference_files import NAME, find_reference
-from .reference_shape import NOTE, is_reference
 from .single_file import build_networks, split_file
 from .tokenizer_choice import choose_tokenizers
 from .vaes import read_vae

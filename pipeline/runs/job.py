@@ -8,6 +8,7 @@ import msgspec
 
 from ...adapters.prompts.prompt_embeddings import EmbeddingFolder
 from ...adapters.prompts.tags import split_tags
+from ...checkpoints.layouts.reference_shape import LIKED_CFG
 from ...core.errors import BadParameter
 from ...core.hooks import HostHooks
 from ...core.images.geometry import Size
@@ -17,7 +18,6 @@ from ..conditioning.plan import ScheduledPrompt, TextCache
 from ..conditioning.sizes import make_size_ids
 from ..conditioning.texts import TextReader
 from ..models.finding import name_folder
-from ..models.reference_shape import LIKED_CFG
 from ..sampling.names import find_sampler
 from ..sampling.settings import list_idle
 from .checks import check_request

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ..networks import LATENT, SCALING_FACTOR
+from ....checkpoints.layouts.reference_shape import LATENT, SCALING_FACTOR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

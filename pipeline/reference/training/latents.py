@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from ....checkpoints.layouts.reference_shape import SCALING_FACTOR
 from ....core.tensor_files.safetensors_io import read_safetensors, write_safetensors
-from ..networks import SCALING_FACTOR
 from ..world.captions import describe_scene, vary_caption
 from ..world.spec import mirror_spec, sample_spec
 from .data import read_scenes

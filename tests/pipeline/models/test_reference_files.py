@@ -6,6 +6,7 @@ import pytest
 import torch
 from tests.support.tiny_diffusion import require_diffusers
 
+from underdrawing.checkpoints.layouts.reference_shape import SCALING_FACTOR
 from underdrawing.core.networks.placement import Placement
 from underdrawing.core.tensor_files.safetensors_io import read_safetensors, write_safetensors
 from underdrawing.pipeline.models import reference_files
@@ -57,7 +58,7 @@ def predict(model: Model) -> torch.Tensor:
 def test_the_reference_model_and_its_single_file(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reference_files, "FOLDER", folder)
     model = load_model("reference", placement=PLACEMENT)
-    assert (model.family, model.sample_size, model.scaling_factor) == ("sd1", 128, networks.SCALING_FACTOR)
+    assert (model.family, model.sample_size, model.scaling_factor) == ("sd1", 128, SCALING_FACTOR)
     expected = predict(model)
     for name in ("canny", "depth", "control_lora_depth"):
         assert load_control(name, model=model).family == "sd1"

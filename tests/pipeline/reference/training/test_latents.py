@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from underdrawing.pipeline.reference.networks import SCALING_FACTOR
+from underdrawing.checkpoints.layouts.reference_shape import SCALING_FACTOR
 from underdrawing.pipeline.reference.training import latents
 from underdrawing.pipeline.reference.world.captions import describe_scene
 from underdrawing.pipeline.reference.world.scene import render_scene

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from underdrawing.pipeline.models.reference_shape import (
+from underdrawing.checkpoints.layouts import reference_shape as networks
+from underdrawing.checkpoints.layouts.reference_shape import (
     complete_text_encoder,
     complete_unet,
     complete_vae,
     is_reference,
 )
-from underdrawing.pipeline.reference import networks
 
 KEY = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight"
 
