@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..networks import TEXT, build_text_encoder
+from ....checkpoints.layouts.reference_shape import TEXT
+from ..networks import build_text_encoder
 from ..scoring.attributes import PLACED, UNASKED, WHOLE, encode_specs
 from ..world.captions import vary_caption
 from ..world.spec import sample_spec
