@@ -10,12 +10,12 @@ from ..adapters.applying.quantised import StorageIndex
 from ..adapters.applying.quantised_names import MARKERS, find_packed
 from ..core.errors import BadParameter, BadWeights
 from ..core.params import make_params
-from ..core.tensor_files.tensor_reader import open_reader
 from .applied import A1111Values, AppliedValues
 from .blocks import has_own_vae, make_weigher
 from .checks import check_inputs, choose_a1111_keys, choose_keys
 from .families import find_family
 from .keys import EMA, find_ema_names, normalise_name
+from .layouts.folder_reader import FolderReader, open_model
 from .method import Method
 from .method_registry import methods
 from .nodes import DTYPES, AdaptedValues, CastValues, VaeValues
@@ -71,7 +71,8 @@ class Graph:
         if node.sha256 and self._hashes.get(node.path, node.sha256) != node.sha256:
             what = f"has the sha256 {self._hashes[node.path]}, the recipe was made with {node.sha256}"
             raise BadWeights(what, where=str(path), fix="give the file that the recipe means, or take its sha256 out")
-        reader = self._stack.enter_context(open_reader(path))
+        reader = open_model(path, self._stack)
+        self.notes += reader.notes if isinstance(reader, FolderReader) else ()
         if (packed := find_packed(reader.entries)) is not None:
             key, what = packed
             fix = "use the model before it was quantised"

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from ..core.command_name import quote
+from ..core.files import hash_file
 from ..core.operation import Report
 from ..core.regular_files import open_regular_file
 from ..core.report_text import printable
@@ -18,6 +19,7 @@ from .blocks import find_block
 from .families import find_family
 from .graph import Graph, find_dtype_of
 from .keys import EMA, find_part
+from .layouts.folder_reader import hash_model
 from .metadata import A1111_MODELS, A1111_RECIPE, hash_legacy, parse_json, read_recipe_of
 from .recipe import Load, Recipe, encode_recipe, hash_recipe
 
@@ -70,7 +72,13 @@ def inspect_checkpoint(path: Path, progress: Callable[[int, int], None]) -> Repo
 
 
 def hash_checkpoint(path: Path, progress: Callable[[int, int], None]) -> dict[str, str]:
-    """sha256, its first 10 digits, A1111's old hash, and that of the tensors alone, in one pass. Raises OSError."""
+    """sha256, its first 10 digits, A1111's old hash, and that of the tensors alone, in one pass. Raises OSError.
+
+    Of a folder, the first two, of the names and hashes of its files of weights.
+    """
+    if path.is_dir():
+        digest = hash_model(path, hash_file)
+        return {"sha256": digest, "short_hash": digest[:10]}
     whole, tensors, done = hashlib.sha256(), hashlib.sha256(), 0
     begin = 0 if path.suffix.lower() in PICKLED else read_header(path).data
     size = path.stat().st_size
@@ -96,10 +104,11 @@ def _write_command(node: Node) -> str:
 
 
 def _describe(data: dict[str, Any], title: str) -> str:
+    old = f", old {data['old_hash']}" if "old_hash" in data else ""
     parts = ", ".join(f"{count} {part}" for part, count in data["parts"].items())
     lines = [
         f"{data['file']}: {title}, {data['dtype']}, {data['keys']} keys ({parts}), {data['parameters']} parameters",
-        f"  sha256 {data['sha256']} (short {data['short_hash']}, old {data['old_hash']})",
+        f"  sha256 {data['sha256']} (short {data['short_hash']}{old})",
     ]
     if data["command"]:
         lines.append(f"  made by: {data['command']}")

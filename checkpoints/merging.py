@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from ..adapters.tools.save import check_output
 from ..core.errors import BadWeights
 from ..core.file_state import describe_files
 from ..core.operation import Report
@@ -18,15 +17,18 @@ from ..core.weights.hashes import HashMemory
 from ..core.weights.search_paths import find_cache_folder
 from .families import find_family
 from .graph import Graph, check_counts, find_dtype_of
+from .layouts.folder_reader import hash_model, list_model_files
+from .layouts.output import check_place, write_values
 from .metadata import make_metadata
 from .nodes import RepairedValues
 from .recipe import Apply, encode_recipe, hash_recipe, list_inputs, list_loads, list_loras, make_recipe, pin_files
-from .writer import ValueWriter, lay_out
+from .writer import lay_out
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Generator, Iterable, Mapping
 
+    from .layouts.output import Form
     from .recipe import Node, Recipe
     from .values import Values
 
@@ -52,15 +54,17 @@ def merge(
     *,
     presets: Mapping[str, str] | None = None,
     allow_damaged: bool = False,
+    form: Form = "auto",
 ) -> Report:
     """Write the checkpoint of a recipe: a node, its JSON as a table or text, or the path of a recipe file.
 
     One pass, chunk by chunk, float32 inside, rounded once; memory does not grow with the model. The same recipe on the
-    same files gives the same bytes. presets: block weights by name. progress: called with bytes done and bytes of all,
+    same files gives the same bytes. presets: block weights by name. form: a file, a diffusers folder, or what the name
+    says: one without an ending is a folder's. progress: called with bytes done and bytes of all,
     may raise to stop. Raises BadParameter, UnknownName, BadWeights (inputs that do not fit, results that are not
     finite unless allow_damaged), UnsafeFile, WriteFailed; then nothing is written and what stood there is untouched.
     """
-    return run_recipe(make_recipe(recipe), Path(out), progress, presets or {}, allow_damaged=allow_damaged)
+    return run_recipe(make_recipe(recipe), Path(out), progress, presets or {}, allow_damaged=allow_damaged, form=form)
 
 
 def run_recipe(
@@ -70,10 +74,11 @@ def run_recipe(
     presets: Mapping[str, str] | None = None,
     *,
     allow_damaged: bool = False,
+    form: Form = "auto",
 ) -> Report:
     """As `merge`, of a recipe."""
     check_counts(recipe.node)
-    check_output(out, list_files(recipe))
+    check_place(out, form, list_files(recipe))
     step = progress or Progress()
     with ExitStack() as stack:
         stack.enter_context(_compute_alone())
@@ -88,19 +93,20 @@ def run_recipe(
                 _check_unchanged(recipe, before)
             step(done, total)
 
-        writer = ValueWriter(ready.values, check, allow_damaged=allow_damaged)
-        written = writer.write(out, metadata)
-    damaged = [f"{key}: {why}" for key, why in writer.list_damaged().items()]
-    notes = (*ready.notes, *damaged)
+        start = recipe.find(list_loads(recipe.node)[0].path)
+        written = write_values(ready.values, out, metadata, check, form=form, first=start, allow_damaged=allow_damaged)
+    notes = (*ready.notes, *written.notes, *(f"{key}: {why}" for key, why in written.damaged.items()))
+    hashes = {} if written.tensors_sha256 is None else {"tensors_sha256": written.tensors_sha256}
     data = {
         **describe_plan(ready),
         "file": str(out),
+        "keys": written.keys,
         "size": written.size,
         "sha256": written.sha256,
-        "tensors_sha256": written.tensors_sha256,
+        **hashes,
         "notes": list(notes),
     }
-    text = f"{out.name}: {len(ready.values.entries)} keys, {written.size / _MIB:.1f} MiB, sha256 {written.sha256}"
+    text = f"{out.name}: {written.keys} keys, {written.size / _MIB:.1f} MiB, sha256 {written.sha256}"
     return Report(text=text, data=data, files=(out,), notes=notes)
 
 
@@ -140,7 +146,7 @@ def plan_recipe(recipe: Recipe, presets: Mapping[str, str] | None = None, progre
     lines = [
         f"{data['family']}, {data['keys']} keys, {merged} of them computed, {data['dtype']}",
         f"  writes {data['bytes'] / _MIB:.1f} MiB",
-        f"  reads {sum(recipe.find(path).stat().st_size for path in ready.hashes) / _MIB:.1f} MiB",
+        f"  reads {sum(file.stat().st_size for file in list_files(recipe)) / _MIB:.1f} MiB",
         f"  recipe {data['recipe_sha256']}",
     ]
     return Report(text="\n".join(lines), data={**data, "merged": merged}, notes=ready.notes)
@@ -148,7 +154,7 @@ def plan_recipe(recipe: Recipe, presets: Mapping[str, str] | None = None, progre
 
 def list_files(recipe: Recipe) -> list[Path]:
     """Files that a recipe reads."""
-    return [recipe.find(path) for path in _list_paths(recipe.node)]
+    return [file for path in _list_paths(recipe.node) for file in list_model_files(recipe.find(path))]
 
 
 def hash_files(recipe: Recipe, step: Step) -> dict[str, str]:
@@ -157,7 +163,7 @@ def hash_files(recipe: Recipe, step: Step) -> dict[str, str]:
     for path in dict.fromkeys(_list_paths(recipe.node)):
         step(0, 0)
         try:
-            found[path] = memory.sha256(recipe.find(path))
+            found[path] = hash_model(recipe.find(path), memory.sha256)
         except OSError as error:
             what = f"cannot be read ({error.strerror or error})"
             raise BadWeights(what, where=str(recipe.find(path)), fix="check the name") from error

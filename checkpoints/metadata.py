@@ -12,6 +12,7 @@ from ..adapters.tools.save import make_provenance
 from ..core.errors import BadParameter, BadWeights, UnderdrawingError
 from ..core.regular_files import open_regular_file
 from ..core.tensor_files.safetensors_io import read_header
+from .layouts.folder_reader import list_model_files
 from .recipe import Apply, Cast, decode_recipe, encode_recipe, hash_recipe, list_loads, write_name
 
 if TYPE_CHECKING:
@@ -94,10 +95,10 @@ def _make_a1111_models(recipe: Recipe, loads: list[Load], hashes: Mapping[str, s
     found: dict[str, Any] = {}
     for load in loads:
         path = recipe.find(load.path)
-        metadata = read_metadata(path)
+        metadata = read_metadata(list_model_files(path)[0])
         entry = {
             "name": write_name(path),
-            "legacy_hash": hash_legacy(path),
+            "legacy_hash": None if path.is_dir() else hash_legacy(path),
             A1111_RECIPE: parse_json(metadata.get(A1111_RECIPE, "")),
         }
         found[hashes[load.path]] = entry

@@ -62,6 +62,32 @@ def atomic_stream(path: str | os.PathLike[str], *, size: int = 0) -> Generator[B
             replace_file(temporary, target)
 
 
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str], *, size: int = 0) -> Generator[Path]:
+    """A folder that gets its name when the block ends well; otherwise nothing is left of it.
+
+    size: bytes that will be written, if known: checked against the free space first. Raises WriteFailed, also for a
+    folder of that name that holds something.
+    """
+    target = Path(path)
+    with report_write_errors(target, size):
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise WriteFailed("is there already", where=str(target), fix="choose another name, or remove it first")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(target)
+        check_free_space(target.parent, size)
+        temporary = target.with_name(f"{_make_prefix(target)}{make_process_tag()}.part")
+        temporary.mkdir()
+        try:
+            yield temporary
+            if target.is_dir():
+                target.rmdir()
+            replace_file(temporary, target)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
 _BINARY = getattr(os, "O_BINARY", 0)
 
 
@@ -173,8 +199,15 @@ def _remove_leftovers(target: Path) -> None:
     prefix = _make_prefix(target)
     for leaving in target.parent.glob(f"{prefix}*.part"):
         if is_process_dead(leaving.name[len(prefix) :]) or _is_abandoned(leaving):
-            with suppress(OSError):
-                leaving.unlink()
+            _remove(leaving)
+
+
+def _remove(leaving: Path) -> None:
+    if leaving.is_dir() and not leaving.is_symlink():
+        shutil.rmtree(leaving, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            leaving.unlink()
 
 
 def _is_abandoned(leaving: Path) -> bool:

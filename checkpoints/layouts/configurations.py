@@ -24,9 +24,22 @@ SCALING_FACTORS: dict[Family, float] = {"sd1": 0.18215, "sd2": 0.18215, "sdxl": 
 """From the VAE's latents to the UNet's."""
 IDS: dict[Family, int] = {"sdxl": 6, "sdxl_refiner": 5}
 """Numbers that SDXL's UNets get beside the text: sizes and crops, or sizes, a corner and the score."""
+SD2_LAYERS = 23
+"""Layers of SD2's text encoder that are used; its files hold one more."""
+XL_LEVELS = 3
+"""Levels of SDXL's UNet; its refiner has one more."""
 ID_WIDTH = 256
 WITHOUT_CONTEXT = 2048
 """Stands for the width of the text where no attention reads it: small ControlNets of SDXL."""
+
+
+def find_family(shapes: Shapes) -> Family:
+    """The base model that a UNet or ControlNet with diffusers' names is (for)."""
+    if any(name.startswith("add_embedding.linear_1.") for name in shapes):
+        levels = {name.split(".")[1] for name in shapes if name.startswith("down_blocks.")}
+        return "sdxl" if len(levels) == XL_LEVELS else "sdxl_refiner"
+    linear = any(len(shape) == 2 for name, shape in shapes.items() if name.endswith(".proj_in.weight"))
+    return "sd2" if linear else "sd1"
 
 
 def configure_unet(shapes: Shapes, family: Family) -> dict[str, Any]:

@@ -7,7 +7,7 @@ Zero terminal SNR: Lin et al., "Common Diffusion Noise Schedules and Sample Step
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .configurations import Family, Prediction
-    from .reading import Weights
 
 STEPS = 1000
 FIRST, LAST = 0.00085, 0.012
@@ -32,6 +31,24 @@ _V_DEVIATION = 0.09
 _MOST_TEXT = 1 << 16
 
 
+class Readable(Protocol):
+    """What a model's prediction is read from: shapes and metadata first, tensors on demand."""
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Of every tensor."""
+        ...
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """Of the file's header."""
+        ...
+
+    def read(self, name: str) -> Tensor:
+        """A tensor."""
+        ...
+
+
 class Guess(NamedTuple):
     """What a model predicts and how that is known. zero_snr: whether the last step is pure noise."""
 
@@ -40,7 +57,7 @@ class Guess(NamedTuple):
     reason: str = ""
 
 
-def guess_prediction(weights: Weights, family: Family, path: Path) -> Guess:
+def guess_prediction(weights: Readable, family: Family, path: Path) -> Guess:
     """From marks in the file, its header, a .yaml beside it, SD2's weights and the name, in this order."""
     zero_snr = "ztsnr" in weights.shapes
     if "v_pred" in weights.shapes:
@@ -106,7 +123,7 @@ def _read_yaml(path: Path) -> Prediction | None:
     return "v_prediction" if found[1] == "v" else "epsilon"
 
 
-def _looks_like_v(weights: Weights) -> bool | None:
+def _looks_like_v(weights: Readable) -> bool | None:
     key = next((name for name in weights.shapes if name.endswith(_NORM)), None)
     if key is None or len(weights.shapes[key]) != 1:
         return None

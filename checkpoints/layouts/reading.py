@@ -79,11 +79,11 @@ class Weights:
 def open_weights(paths: Sequence[Path], where: str = "") -> Generator[Weights]:
     """The weights of files that belong together, open as long as the block. Raises BadWeights, UnsafeFile."""
     with ExitStack() as stack:
-        readers = [_open_file(path, stack) for path in paths]
+        readers = [open_tensor_file(path, stack) for path in paths]
         yield Weights(readers, where or str(paths[0]))
 
 
-def _open_file(path: Path, stack: ExitStack) -> TensorReader:
+def open_tensor_file(path: Path, stack: ExitStack) -> TensorReader:
     """The content decides how a file is read, not its name."""
     try:
         found = find_format(path)

@@ -25,14 +25,25 @@ def load_clip_tokenizer(*, pad: str = END) -> Any:
     One object for all callers, not to be changed. Raises ModuleNotFoundError without transformers.
     """
     loader = import_module("transformers").CLIPTokenizer
-    settings = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": pad, "model_max_length": LENGTH}
     with TemporaryDirectory() as name:
-        folder = Path(name)
-        merges = _read_merges()
-        (folder / "merges.txt").write_text(merges, encoding="utf-8")
-        (folder / "vocab.json").write_text(json.dumps(list_vocabulary(merges)), encoding="utf-8")
-        (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "CLIPTokenizer", **settings}))
-        return loader.from_pretrained(str(folder), local_files_only=True)
+        for file, content in _make_files(pad).items():
+            (Path(name) / file).write_bytes(content)
+        return loader.from_pretrained(name, local_files_only=True)
+
+
+def describe_tokenizer(*, openclip: bool) -> dict[str, bytes]:
+    """Files of a folder that transformers reads CLIP's tokenizer from, by name. openclip: for its text encoders."""
+    return _make_files("!" if openclip else END)
+
+
+def _make_files(pad: str) -> dict[str, bytes]:
+    settings = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": pad, "model_max_length": LENGTH}
+    merges = _read_merges()
+    return {
+        "merges.txt": merges.encode(),
+        "vocab.json": json.dumps(list_vocabulary(merges)).encode(),
+        "tokenizer_config.json": json.dumps({"tokenizer_class": "CLIPTokenizer", **settings}).encode(),
+    }
 
 
 def list_vocabulary(merges: str) -> dict[str, int]:

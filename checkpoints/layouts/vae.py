@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 _ATTENTION = {"norm": "group_norm", "q": "to_q", "k": "to_k", "v": "to_v", "proj_out": "to_out.0"}
 _EARLIER = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+_TO_ATTENTION = {name: own for own, name in _ATTENTION.items()}
+_TO_MIDDLE = re.compile(r"mid_block\.(?:resnets\.(\d)\.(\w+)|attentions\.0\.([\w.]+))")
+_TO_BLOCK = re.compile(r"(down|up)_blocks\.(\d+)\.(?:resnets\.(\d+)\.(\w+)|(?:down|up)samplers\.0\.conv)")
 _BLOCK = re.compile(r"(down|up)\.(\d+)\.(?:block\.(\d+)\.(\w+)|(down|up)sample\.conv)")
 _MIDDLE = re.compile(r"mid\.(?:block_([12])\.(\w+)|attn_1\.(\w+))")
 _OLD = re.compile(r"mid_block\.attentions\.0\.(query|key|value|proj_attn)")
@@ -52,3 +55,32 @@ def _name_module(module: str, levels: int) -> str:
 
 def _name_layer(layer: str) -> str:
     return "conv_shortcut" if layer == "nin_shortcut" else layer
+
+
+def name_original_key(name: str, levels: int) -> str:
+    """Key in a single file, without prefix, of a name in diffusers' AutoencoderKL with so many levels."""
+    half, _, rest = name.partition(".")
+    if half not in ("encoder", "decoder"):
+        return name
+    module, _, suffix = rest.rpartition(".")
+    return f"{half}.{_name_original(module, levels)}.{suffix}"
+
+
+def _name_original(module: str, levels: int) -> str:
+    if module == "conv_norm_out":
+        return "norm_out"
+    if match := _TO_MIDDLE.fullmatch(module):
+        if match[1] is not None:
+            return f"mid.block_{int(match[1]) + 1}.{_name_original_layer(match[2])}"
+        return f"mid.attn_1.{_TO_ATTENTION.get(match[3], match[3])}"
+    if (match := _TO_BLOCK.fullmatch(module)) is None:
+        return module
+    side, level = match[1], int(match[2])
+    block = f"{side}.{level if side == 'down' else levels - 1 - level}"
+    if match[3] is None:
+        return f"{block}.{side}sample.conv"
+    return f"{block}.block.{match[3]}.{_name_original_layer(match[4])}"
+
+
+def _name_original_layer(layer: str) -> str:
+    return "nin_shortcut" if layer == "conv_shortcut" else layer

@@ -7,12 +7,13 @@ from typing import Annotated
 
 from ...core.operation import Inputs, Job, Operation, Report, Spec, slot
 from ...core.params import Params
+from ._fields import CHECKPOINT
 
 
 class InspectInputs(Inputs, frozen=True):
     """One file."""
 
-    checkpoint: Annotated[Path, slot("checkpoint", "Checkpoint, a .safetensors or .ckpt file", repeat="each")]
+    checkpoint: Annotated[Path, slot("checkpoint", CHECKPOINT, repeat="each")]
 
 
 class CheckpointInspect(Operation[InspectInputs, Params]):

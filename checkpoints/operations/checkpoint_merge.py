@@ -11,7 +11,7 @@ from ...core.errors import BadParameter
 from ...core.operation import Inputs, Job, Operation, Report, Spec, slot, target
 from ...core.params import Params, about, items
 from ..method_registry import describe_method, make_fields_struct, methods, pick_params
-from ._fields import Arithmetic, DType, Vae
+from ._fields import FORM_HELP, OUTPUT, Arithmetic, DType, Form, Vae, choose_suffix
 
 if TYPE_CHECKING:
     from ...core.hooks import HostHooks
@@ -29,9 +29,7 @@ class MergeInputs(Inputs, frozen=True):
         tuple[Path, ...],
         slot("checkpoints", "Checkpoints A, B, C, ... in order; none with a recipe", repeat="all", optional=True),
     ] = ()
-    output: Annotated[
-        Path | None, target("checkpoint", "New checkpoint, a .safetensors file; not with a dry run", optional=True)
-    ] = None
+    output: Annotated[Path | None, target("checkpoint", f"{OUTPUT}; not with a dry run", optional=True)] = None
 
 
 class MergeParams(MethodFields, frozen=True, kw_only=True):
@@ -56,6 +54,7 @@ class MergeParams(MethodFields, frozen=True, kw_only=True):
     ] = "exact"
     recipe: Annotated[str, about("Recipe in place of checkpoints and a method: a JSON file, or the JSON itself")] = ""
     allow_damaged: Annotated[bool, about("Write values that are NaN or infinite too")] = False
+    to: Annotated[Form, about(FORM_HELP)] = "auto"
     dry_run: Annotated[bool, about("Check everything and say what would be written, but write nothing")] = False
 
 
@@ -66,7 +65,11 @@ class CheckpointMerge(Operation[MergeInputs, MergeParams]):
     checkpoint A has them. The result's metadata holds the recipe it can be made again by.
     """
 
-    spec = Spec(id="checkpoint.merge", title="Merge checkpoints")
+    spec = Spec(id="checkpoint.merge", title="Merge checkpoints", added=("to",))
+
+    def suffix(self, params: MergeParams) -> str:
+        """Ending of the new file; none of a folder."""
+        return choose_suffix(params.to)
 
     @classmethod
     def details(cls) -> dict[str, tuple[tuple[str, str], ...]]:
@@ -85,7 +88,9 @@ class CheckpointMerge(Operation[MergeInputs, MergeParams]):
             elif inputs.output is None:
                 raise BadParameter("a merge needs a file to write", where="output", fix="give -o OUT, or --dry-run")
             else:
-                report = run_recipe(recipe, inputs.output, progress, presets, allow_damaged=params.allow_damaged)
+                report = run_recipe(
+                    recipe, inputs.output, progress, presets, allow_damaged=params.allow_damaged, form=params.to
+                )
         return msgspec.structs.replace(report, notes=(*notes, *report.notes))
 
 

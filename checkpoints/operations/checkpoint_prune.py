@@ -7,14 +7,14 @@ from typing import Annotated
 
 from ...core.operation import Inputs, Job, Operation, Report, Spec, slot, target
 from ...core.params import Params, about
-from ._fields import DType
+from ._fields import CHECKPOINT, FORM_HELP, OUTPUT, DType, Form, choose_suffix
 
 
 class PruneInputs(Inputs, frozen=True):
     """One file, and where it goes."""
 
-    checkpoint: Annotated[Path, slot("checkpoint", "Checkpoint, a .safetensors or .ckpt file")]
-    output: Annotated[Path, target("checkpoint", "New checkpoint, a .safetensors file")]
+    checkpoint: Annotated[Path, slot("checkpoint", CHECKPOINT)]
+    output: Annotated[Path, target("checkpoint", OUTPUT)]
 
 
 class PruneParams(Params, frozen=True):
@@ -24,12 +24,17 @@ class PruneParams(Params, frozen=True):
     text_encoder: Annotated[bool, about("Leave out the text encoders")] = False
     use_ema: Annotated[bool, about("Take the averaged weights (model_ema.) in place of the others")] = False
     dtype: Annotated[DType, about("dtype of the new checkpoint's weights; auto: as the old one stores them")] = "auto"
+    to: Annotated[Form, about(FORM_HELP)] = "auto"
 
 
 class CheckpointPrune(Operation[PruneInputs, PruneParams]):
     """Write a checkpoint without its averaged weights (EMA), and without other parts that are not needed."""
 
-    spec = Spec(id="checkpoint.prune", title="Prune checkpoint")
+    spec = Spec(id="checkpoint.prune", title="Prune checkpoint", added=("to",))
+
+    def suffix(self, params: PruneParams) -> str:
+        """Ending of the new file; none of a folder."""
+        return choose_suffix(params.to)
 
     def run(self, inputs: PruneInputs, params: PruneParams, job: Job) -> Report:
         """Stream it. Raises BadParameter, BadWeights, UnsafeFile, WriteFailed."""
@@ -40,4 +45,6 @@ class CheckpointPrune(Operation[PruneInputs, PruneParams]):
         drop: tuple[Part, ...] = tuple(part for part, dropped in chosen.items() if dropped)
         load = Load(path=str(inputs.checkpoint), ema="use" if params.use_ema else "drop")
         with job.progress("prune", unit="bytes") as progress:
-            return run_recipe(Recipe(node=Cast(input=load, dtype=params.dtype, drop=drop)), inputs.output, progress)
+            return run_recipe(
+                Recipe(node=Cast(input=load, dtype=params.dtype, drop=drop)), inputs.output, progress, form=params.to
+            )

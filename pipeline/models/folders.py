@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...adapters.modules.parts import TEXT_ENCODER_2, UNET
 from ...adapters.modules.targets import Slot
+from ...checkpoints.layouts.configurations import find_family
 from ...checkpoints.layouts.reading import open_weights, read_json
 from ...checkpoints.layouts.text import name_text_keys
 from ...checkpoints.layouts.vae import name_vae_keys
@@ -13,7 +14,7 @@ from ...checkpoints.layouts.weight_files import find_weight_files
 from ...core.errors import BadWeights
 from .assembly import list_names
 from .libraries import TEXT_CONFIG, select_arguments
-from .parts import ENCODERS, TITLES, VAE, Networks, build_text_encoder, build_unet, build_vae, find_family, place_vae
+from .parts import ENCODERS, TITLES, VAE, Networks, build_text_encoder, build_unet, build_vae, place_vae
 
 if TYPE_CHECKING:
     from pathlib import Path

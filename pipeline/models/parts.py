@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from ...adapters.modules.parts import TEXT_ENCODER, TEXT_ENCODER_2
-from ...checkpoints.layouts.configurations import configure_text_encoder, configure_unet, configure_vae
+from ...checkpoints.layouts.configurations import (
+    SD2_LAYERS,
+    configure_text_encoder,
+    configure_unet,
+    configure_vae,
+)
 from ...core.errors import BadWeights
 from .assembly import assemble, measure_slots
 from .libraries import find_class
@@ -32,10 +37,6 @@ ENCODERS: dict[Family, tuple[str, ...]] = {
 }
 """Text encoders of a base model."""
 TITLES: dict[Family, str] = {"sd1": "SD1", "sd2": "SD2", "sdxl": "SDXL", "sdxl_refiner": "the SDXL refiner"}
-SD2_LAYERS = 23
-"""Layers of SD2's text encoder that are used; its files hold one more."""
-XL_LEVELS = 3
-"""Levels of SDXL's UNet; its refiner has one more."""
 _OTHER_INPUTS = {
     5: "a depth-to-image model, which also reads a depth map",
     7: "an upscaler, which also reads a small picture",
@@ -51,15 +52,6 @@ class Networks(NamedTuple):
     unet: Any
     vae: Any
     text_encoders: tuple[Any, ...]
-
-
-def find_family(shapes: Mapping[str, tuple[int, ...]]) -> Family:
-    """The base model that a UNet or ControlNet with diffusers' names is (for)."""
-    if any(name.startswith("add_embedding.linear_1.") for name in shapes):
-        levels = {name.split(".")[1] for name in shapes if name.startswith("down_blocks.")}
-        return "sdxl" if len(levels) == XL_LEVELS else "sdxl_refiner"
-    linear = any(len(shape) == 2 for name, shape in shapes.items() if name.endswith(".proj_in.weight"))
-    return "sd2" if linear else "sd1"
 
 
 def check_inputs(channels: int, where: str) -> None:

@@ -9,7 +9,7 @@ from ...adapters.modules.architectures import ARCHITECTURES
 from ...adapters.modules.parts import TEXT_ENCODER, TEXT_ENCODER_2, UNET, list_prefixes
 from ...adapters.modules.spellings import to_ldm_name
 from ...adapters.modules.targets import Slot
-from ...checkpoints.layouts.configurations import SCALING_FACTORS
+from ...checkpoints.layouts.configurations import SCALING_FACTORS, find_family
 from ...checkpoints.layouts.text import name_text_keys
 from ...checkpoints.layouts.unet import name_averaged_keys, name_unet_keys
 from ...checkpoints.layouts.vae import name_vae_keys
@@ -17,7 +17,7 @@ from ...core.errors import BadWeights
 from .assembly import list_names, measure_slots
 from .kinds import build_kind_error
 from .libraries import TEXT_CONFIG, select_arguments
-from .parts import ENCODERS, TITLES, VAE, Networks, build_text_encoder, build_unet, build_vae, find_family, place_vae
+from .parts import ENCODERS, TITLES, VAE, Networks, build_text_encoder, build_unet, build_vae, place_vae
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

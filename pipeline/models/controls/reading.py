@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ....checkpoints.layouts.configurations import configure_controlnet, configure_union
+from ....checkpoints.layouts.configurations import configure_controlnet, configure_union, find_family
 from ....checkpoints.layouts.reading import open_weights, read_json
 from ....checkpoints.layouts.unet import name_unet_keys
 from ....core.errors import BadParameter, BadWeights
@@ -14,7 +14,7 @@ from ..folders import CONFIG, open_network, read_config
 from ..kinds import Kind, build_kind_error, find_kind
 from ..libraries import find_class
 from ..model import ControlNetwork
-from ..parts import TITLES, find_family
+from ..parts import TITLES
 from ..single_file import describe_unused
 from .control_lora import DIFFERENCE, MARK, add_unet, build_control_lora
 from .t2i import configure_t2i, name_t2i_keys
