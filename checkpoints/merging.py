@@ -22,11 +22,13 @@ from .layouts.output import check_place, write_values
 from .metadata import make_metadata
 from .nodes import RepairedValues
 from .recipe import Apply, encode_recipe, hash_recipe, list_inputs, list_loads, list_loras, make_recipe, pin_files
-from .writer import lay_out
+from .writer import ValueWriter, lay_out
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Generator, Iterable, Mapping
+
+    from torch import Tensor
 
     from .layouts.output import Form
     from .recipe import Node, Recipe
@@ -77,22 +79,8 @@ def run_recipe(
     form: Form = "auto",
 ) -> Report:
     """As `merge`, of a recipe."""
-    check_counts(recipe.node)
     check_place(out, form, list_files(recipe))
-    step = progress or Progress()
-    with ExitStack() as stack:
-        stack.enter_context(_compute_alone())
-        before = describe_files(list_files(recipe))
-        ready = prepare(recipe, stack, presets or {}, hash_files(recipe, step))
-        family = find_family(ready.values.entries, ready.values.metadata)
-        first = ready.values
-        metadata = make_metadata(ready.pinned, first, (family.id, family.variant), recipe, ready.hashes)
-
-        def check(done: int, total: int) -> None:
-            if done == total:
-                _check_unchanged(recipe, before)
-            step(done, total)
-
+    with open_recipe(recipe, progress, presets) as (ready, metadata, check):
         start = recipe.find(list_loads(recipe.node)[0].path)
         written = write_values(ready.values, out, metadata, check, form=form, first=start, allow_damaged=allow_damaged)
     notes = (*ready.notes, *written.notes, *(f"{key}: {why}" for key, why in written.damaged.items()))
@@ -108,6 +96,42 @@ def run_recipe(
     }
     text = f"{out.name}: {written.keys} keys, {written.size / _MIB:.1f} MiB, sha256 {written.sha256}"
     return Report(text=text, data=data, files=(out,), notes=notes)
+
+
+def compute_recipe(
+    recipe: Recipe, progress: Step | None = None, presets: Mapping[str, str] | None = None
+) -> tuple[dict[str, Tensor], dict[str, str], Prepared]:
+    """The tensors and metadata of the file that `merge` would write, in memory, and what is known of them.
+
+    Raises as `merge`.
+    """
+    with open_recipe(recipe, progress, presets) as (ready, metadata, check):
+        return ValueWriter(ready.values, check).compute(), metadata, ready
+
+
+@contextmanager
+def open_recipe(
+    recipe: Recipe, progress: Step | None, presets: Mapping[str, str] | None
+) -> Generator[tuple[Prepared, dict[str, str], Step]]:
+    """A recipe with everything checked and its files open, the metadata of its result, and what to call while reading.
+
+    Raises as `merge`.
+    """
+    check_counts(recipe.node)
+    step = progress or Progress()
+    with ExitStack() as stack:
+        stack.enter_context(_compute_alone())
+        before = describe_files(list_files(recipe))
+        ready = prepare(recipe, stack, presets or {}, hash_files(recipe, step))
+        family = find_family(ready.values.entries, ready.values.metadata)
+        metadata = make_metadata(ready.pinned, ready.values, (family.id, family.variant), recipe, ready.hashes)
+
+        def check(done: int, total: int) -> None:
+            if done == total:
+                _check_unchanged(recipe, before)
+            step(done, total)
+
+        yield ready, metadata, check
 
 
 def prepare(recipe: Recipe, stack: ExitStack, presets: Mapping[str, str], hashes: dict[str, str]) -> Prepared:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -13,7 +13,7 @@ from ..core.tensor_files.safetensors_io import Entry, dtype_names, encode_header
 from .values import Buffer, iter_spans
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from torch import Tensor
@@ -78,14 +78,35 @@ class ValueWriter:
             stream.write(head)
             self._whole.update(head)
             for key in self._layout.entries:
-                self._write_value(stream, key)
+                for view in self._iter_value(key):
+                    stream.write(view)
+                    if self._hashed:
+                        self._whole.update(view)
+                        self._tensors.update(view)
             self._report_damage()
             self._check(self._layout.size, self._layout.size)
             if stream.tell() != size:
                 raise WriteFailed(f"has {stream.tell()} bytes in place of {size}", where=str(path), fix="try again")
         return Written(self._whole.hexdigest(), self._tensors.hexdigest(), size)
 
-    def _write_value(self, stream: BinaryIO, key: str) -> None:
+    def compute(self) -> dict[str, Tensor]:
+        """The tensors that the file would hold, in memory. Raises BadWeights for values that are not finite."""
+        found: dict[str, Tensor] = {}
+        for key in self._layout.entries:
+            dtype, shape = self._values.entries[key]
+            content, done = bytearray(self._values.entries[key].numel * dtype.itemsize), 0
+            for view in self._iter_value(key):
+                content[done : done + len(view)] = view
+                done += len(view)
+            found[key] = (
+                torch.frombuffer(content, dtype=dtype).reshape(shape) if content else torch.empty(shape, dtype=dtype)
+            )
+        self._report_damage()
+        self._check(self._layout.size, self._layout.size)
+        return found
+
+    def _iter_value(self, key: str) -> Iterator[memoryview]:
+        """Bytes of a value in pieces, each valid until the next."""
         source, entry = self._values.find_source(key), self._values.entries[key]
         copied = source is not None and source[0].entries[source[1]] == entry
         for begin, end in iter_spans(entry.numel, 1 if copied else self._values.find_grain(key)):
@@ -93,10 +114,7 @@ class ValueWriter:
                 view = self._copy(source[0], source[1], begin, end, key)
             else:
                 view = self._compute(key, begin, end)
-            stream.write(view)
-            if self._hashed:
-                self._whole.update(view)
-                self._tensors.update(view)
+            yield view
             self._done += len(view)
             if self._done - self._reported >= _STEP:
                 self._report()
