@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from ...core.errors import BadParameter, Cancelled
+from ...core.errors import BadParameter, Cancelled, UnderdrawingError
 from ...core.files import atomic_write
 from ...core.operation import Inputs, Job, Operation, Report, Spec, slot, target
 from ...core.params import Params, about, between
@@ -112,6 +112,7 @@ class Generate(Operation[GenerateInputs, GenerateParams]):
     def run(self, inputs: GenerateInputs, params: GenerateParams, job: Job) -> Report:
         """Generate and write. Raises every error of the pipeline; finished pictures stay."""
         from ..generate import generate_pictures
+        from ..runs.files import describe_kept, number_picture
         from ..runs.setting import Setting
 
         request, notes = build_request(inputs.prompt, params, job.given)
@@ -128,13 +129,16 @@ class Generate(Operation[GenerateInputs, GenerateParams]):
             dtype=params.dtype,
         )
         rows: list[dict[str, Any]] = []
-        taken = list(notes)
+        taken, paths = list(notes), list[Path]()
         try:
             for result in generate_pictures(request, setting):
-                rows.append(_write(result, inputs.output, params))
+                paths.append(number_picture(inputs.output, result.seed))
+                rows.append(_write(result, paths[-1], params))
                 taken += [note for note in result.notes if note not in taken]
-        except (Cancelled, KeyboardInterrupt):
-            job.host.note(f"stopped: {len(rows)} of {request.count} pictures are finished, in {inputs.output}")
+        except (UnderdrawingError, Cancelled, KeyboardInterrupt):
+            kept = [path for path in paths if path.exists()]  # a signal may come between a file and its row
+            names = f": {describe_kept(kept)} in {inputs.output}" if kept else ""
+            job.host.note(f"stopped: {len(kept)} of {request.count} pictures are finished{names}")
             raise
         data = {"pictures": rows, "notes": taken}
         lines = [f"{row['file']}  seed {row['seed']}, {row['seconds']:.1f} s" for row in rows]
@@ -169,13 +173,12 @@ def list_folders(*texts: str) -> tuple[Path, ...]:
     return tuple(folders)
 
 
-def _write(result: Result, folder: Path, params: GenerateParams) -> dict[str, Any]:
-    """Write a picture, and its maps if they are wanted; returns what the report says of it."""
+def _write(result: Result, path: Path, params: GenerateParams) -> dict[str, Any]:
+    """Write a picture, and its maps beside it if they are wanted; returns what the report says of it."""
     from ...core.images.writing import encode_png
     from ..infotext.pictures import encode_picture
-    from ..runs.files import write_numbered
 
-    path = write_numbered(folder, result.seed, encode_picture(result.pixels, result.infotext, result.request))
+    atomic_write(path, encode_picture(result.pixels, result.infotext, result.request))
     maps: list[str] = []
     for number, pixels in enumerate(result.maps if params.maps else ()):
         target = path.with_name(f"{path.stem}-map{number}.png")

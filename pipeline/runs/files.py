@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ...core.files import atomic_write
-
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+SHOWN = 4
+"""Names of pictures in a note."""
 _NUMBERED = re.compile(r"(\d+)-")
 
 
@@ -19,9 +20,17 @@ def find_next_number(folder: Path) -> int:
     return max((int(found[1]) for name in names if (found := _NUMBERED.match(name))), default=-1) + 1
 
 
-def write_numbered(folder: Path, seed: int, content: bytes, *, ending: str = "") -> Path:
-    """Write ``00007-SEED.png`` behind what is there; nothing is replaced. Raises WriteFailed."""
+def number_picture(folder: Path, seed: int) -> Path:
+    """``00007-SEED.png`` behind what is in a folder, a name that nothing has."""
     number = find_next_number(folder)
-    while (path := folder / f"{number:05}-{seed}{ending}.png").exists():
+    while (path := folder / f"{number:05}-{seed}.png").exists():
         number += 1
-    return atomic_write(path, content)
+    return path
+
+
+def describe_kept(paths: Sequence[Path]) -> str:
+    """Names of pictures that were written, the first and the last of many; empty for none."""
+    names = [path.name for path in paths]
+    if len(names) > SHOWN:
+        return f"{names[0]} to {names[-1]}"
+    return ", ".join(names)

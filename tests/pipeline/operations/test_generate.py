@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -175,7 +177,56 @@ def test_finished_pictures_stay_when_the_user_stops(
     with pytest.raises(KeyboardInterrupt):
         draw(tmp_path, "a cat", {**options, "count": 3, "preview_every": 1}, host)
     assert sorted(path.name for path in tmp_path.glob("*.png")) == ["00000-5.png", "preview.png"]
-    assert any("1 of 3 pictures are finished" in note for note in host.notes)
+    assert any("1 of 3 pictures are finished: 00000-5.png in" in note for note in host.notes)
+
+
+CHILD = """
+import sys, threading
+import numpy as np
+from underdrawing import cli
+from underdrawing.pipeline import generate
+from underdrawing.pipeline.operations import generate as operation
+from underdrawing.pipeline.request import Result
+
+late = sys.argv[2] == "late"
+
+def pretend(request, setting):
+    for seed in range(2):
+        yield Result(pixels=np.zeros((8, 8, 3), np.uint8), seed=seed, subseed=-1, request=request)
+    print("ready", flush=True)
+    threading.Event().wait()
+
+def write_all(path, content, write=operation.atomic_write):
+    write(path, content)
+    if late and path.name.startswith("00001"):
+        print("ready", flush=True)
+        threading.Event().wait()
+
+generate.generate_pictures, operation.atomic_write = pretend, write_all
+sys.argv = ["underdrawing", "generate", "a ball", "--count", "9", "-o", sys.argv[1]]
+cli.main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process")
+@pytest.mark.parametrize("moment", ["between", "late"])
+def test_ctrl_c_keeps_what_is_finished_and_says_so(tmp_path: Path, moment: str) -> None:
+    """Between two pictures, and after a file was written that no row of the report has yet."""
+    words = [sys.executable, "-c", CHILD, str(tmp_path / "out"), moment]
+    places = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[3] / ".dev")}
+    start = subprocess.Popen(
+        words, env=places, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
+    )  # fmt: skip
+    with start as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n", child.communicate()[1]
+        child.send_signal(signal.SIGINT)
+        _, errors = child.communicate()
+    assert child.returncode == 130
+    assert "2 of 9 pictures are finished: 00000-0.png, 00001-1.png in" in errors
+    assert "Traceback" not in errors
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["00000-0.png", "00001-1.png"]
 
 
 def test_a_full_disk_is_a_named_error(tmp_path: Path, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

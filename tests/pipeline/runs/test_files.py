@@ -1,16 +1,24 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from underdrawing.pipeline.runs.files import find_next_number, write_numbered
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from underdrawing.pipeline.runs.files import describe_kept, find_next_number, number_picture
 
 
 def test_pictures_are_counted_on_and_nothing_is_replaced(tmp_path: Path) -> None:
-    assert find_next_number(tmp_path / "new") == 0
-    assert write_numbered(tmp_path / "new", 7, b"a").name == "00000-7.png"
-    (tmp_path / "new" / "00041-3-cat.webp").write_bytes(b"")
-    (tmp_path / "new" / "notes.txt").write_bytes(b"")
-    assert [write_numbered(tmp_path / "new", 7, b"b").name for _ in range(2)] == ["00042-7.png", "00043-7.png"]
+    new = tmp_path / "new"
+    assert find_next_number(new) == 0
+    assert number_picture(new, 7) == new / "00000-7.png"
+    new.mkdir()
+    for name in ("00000-7.png", "00041-3-cat.webp", "notes.txt"):
+        (new / name).touch()
+    assert number_picture(new, 7) == new / "00042-7.png"
+    (new / "00042-7.png").touch()
+    assert number_picture(new, 7) == new / "00043-7.png"
+
+
+def test_many_pictures_are_named_by_the_first_and_the_last() -> None:
+    paths = [Path(f"{number:05}-1.png") for number in range(9)]
+    assert describe_kept([]) == ""
+    assert describe_kept(paths[:2]) == "00000-1.png, 00001-1.png"
+    assert describe_kept(paths) == "00000-1.png to 00008-1.png"
