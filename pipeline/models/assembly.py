@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ...core.errors import BadWeights
+from ...core.networks.convolution import quicken_convolutions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -45,8 +46,10 @@ def read_slot(slot: Slot, weights: Weights, placement: Placement) -> Tensor:
 
 
 def place_tensor(value: Tensor, placement: Placement) -> Tensor:
-    """On the device, numbers in the dtype."""
-    return value.to(placement.device, getattr(torch, placement.dtype) if value.is_floating_point() else value.dtype)
+    """On the device, numbers in the dtype; kernels with their channels last, but on MPS, which gains nothing by it."""
+    dtype = getattr(torch, placement.dtype) if value.is_floating_point() else value.dtype
+    last = value.ndim == 4 and placement.device != "mps"
+    return value.to(placement.device, dtype, memory_format=torch.channels_last if last else torch.preserve_format)
 
 
 def assemble(
@@ -85,6 +88,8 @@ def finish(module: Any, tensors: Mapping[str, Tensor], placement: Placement) -> 
             owner, _, name = path.rpartition(".")
             counted = torch.arange(buffer.shape[-1], device=placement.device).expand(buffer.shape)
             module.get_submodule(owner).register_buffer(name, counted, persistent=path in module.state_dict())
+    if placement.device == "cpu" and placement.dtype == "float32":
+        quicken_convolutions(module)
     return module.eval().requires_grad_(False)
 
 

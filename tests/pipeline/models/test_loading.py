@@ -105,6 +105,14 @@ def test_dtypes_become_that_of_the_placement(tmp_path: Path, table: Table, dtype
     assert torch.equal(model.unet.conv_out.weight, expected)
 
 
+@pytest.mark.parametrize("placement", [PLACEMENT, HALF])
+def test_kernels_have_their_channels_last(tmp_path: Path, table: Table, placement: Placement) -> None:
+    model = load(write(tmp_path / "a.safetensors", table), placement)
+    kernels = [value for network in (model.unet, model.vae) for value in network.parameters() if value.ndim == 4]
+    assert kernels
+    assert all(value.is_contiguous(memory_format=torch.channels_last) for value in kernels)
+
+
 def test_content_counts_and_not_the_ending(tmp_path: Path, table: Table) -> None:
     assert load(write(tmp_path / "a.safetensors", table).rename(tmp_path / "a.ckpt")).family == "sd1"
 

@@ -1,0 +1,150 @@
+"""Convolutions in float32 on x86 CPUs with less work than torch's: Winograd's minimal filtering of 3 x 3.
+
+F(2 x 2, 3 x 3) computes four neighbours of an output with 16 multiplications in place of 36 (S. Winograd, 1980; A.
+Lavin, S. Gray, Fast Algorithms for Convolutional Neural Networks, 2015). Tiles and kernels are transformed piece by
+piece, so that they stay in the cache and no copy of the weights is kept: weights that a LoRA replaces count at the next
+call. Results equal torch's but for rounding, whose size is the same.
+"""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FEWEST_CHANNELS = 128
+"""Of input and output: below, transforming costs what the multiplications save."""
+FEWEST_TILES = 8
+"""Of a call: below, transforming kernels costs more than it saves."""
+TILE_BYTES, KERNEL_BYTES = 12_000_000, 8_000_000
+"""Of transformed tiles and kernels at a time."""
+MACHINES = ("x86_64", "amd64")
+_SIDE = torch.tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
+_KERNEL = torch.kron(_SIDE, _SIDE)
+"""Turns the 9 numbers of a kernel into 16."""
+
+
+class QuickConv2d(nn.Conv2d):
+    """A convolution that is filtered by tiles where that is faster, and is torch's own otherwise."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Filter [B, C, H, W]; the output has its channels last where tiles were used."""
+        if _suits(self, input):
+            return filter_tiles(input, self.weight, self.bias)
+        return super().forward(input)
+
+
+class PointConv2d(nn.Conv2d):
+    """A convolution of single pixels as the matrix product that it is, which leaves channels last."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Filter [B, C, H, W]."""
+        if input.ndim != 4 or _is_traced():
+            return super().forward(input)
+        return functional.linear(input.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+
+
+def quicken_convolutions(module: nn.Module) -> None:
+    """Let every convolution of a module take the faster way. Names and weights stay what they are."""
+    if platform.machine().lower() not in MACHINES:
+        return
+    for part in module.modules():
+        if type(part) is not nn.Conv2d or part.groups != 1 or part.stride != (1, 1):
+            continue
+        if part.kernel_size == (1, 1) and part.padding == (0, 0):
+            part.__class__ = PointConv2d
+        elif _has_form(part):
+            part.__class__ = QuickConv2d
+
+
+def _has_form(module: nn.Conv2d) -> bool:
+    """Whether kernels are 3 x 3, with borders of one zero, and enough of them."""
+    plain = module.padding_mode == "zeros" and module.dilation == (1, 1)
+    sides = module.kernel_size == (3, 3) and module.padding == (1, 1)
+    return plain and sides and min(module.in_channels, module.out_channels) >= FEWEST_CHANNELS
+
+
+def _suits(module: nn.Conv2d, x: Tensor) -> bool:
+    """Whether a call is faster by tiles."""
+    weight = module.weight
+    if x.ndim != 4 or x.shape[2] % 2 or x.shape[3] % 2 or x.numel() < FEWEST_TILES * 4 * x.shape[1]:
+        return False
+    if x.device.type != "cpu" or x.dtype != torch.float32 or weight.dtype != torch.float32:
+        return False
+    learns = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
+    return not learns and not _is_traced()
+
+
+def _is_traced() -> bool:
+    """Whether another runtime reads the layers, which has ways of its own."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+
+
+def filter_tiles(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Convolve x [B, C, H, W], H and W even, with weight [O, C, 3, 3] and borders of one zero.
+
+    Float32 on the CPU, [B, O, H, W] with its channels last; fastest where both have them last.
+    """
+    count, channels, height, width = x.shape
+    outputs = weight.shape[0]
+    padded = functional.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
+    kernels = weight.permute(0, 2, 3, 1).reshape(outputs, 9, channels)
+    answer = x.new_empty(count, height // 2, 2, width // 2, 2, outputs)
+    rows = max(1, TILE_BYTES // (count * width // 2 * 16 * 4 * channels))
+    step = max(16, KERNEL_BYTES // (16 * 4 * channels))
+    whole = torch.matmul(_KERNEL, kernels) if outputs <= step or rows < height // 2 else None
+    for top in range(0, height // 2, rows):
+        tiles = _transform_tiles(padded[:, 2 * top : 2 * (top + rows) + 2])
+        for first in range(0, outputs, step if whole is None else outputs):
+            last = outputs if whole is not None else first + step
+            used = torch.matmul(_KERNEL, kernels[first:last]) if whole is None else whole
+            products = torch.bmm(tiles.flatten(2, 4).flatten(0, 1), used.permute(1, 2, 0))
+            part = answer[:, top : top + rows, :, :, :, first:last]
+            _gather(products.view(*tiles.shape[:5], -1), None if bias is None else bias[first:last], part)
+    return answer.view(count, height, width, outputs).permute(0, 3, 1, 2)
+
+
+def _transform_tiles(padded: Tensor) -> Tensor:
+    """Tiles [4, 4, B, rows, columns, C] of 4 x 4 pixels that overlap by 2, of [B, 2 rows + 2, 2 columns + 2, C]."""
+    count, height, width, channels = padded.shape
+    rows, columns = height // 2 - 1, width // 2 - 1
+    sheet, line, pixel, _ = padded.stride()
+    lines = padded.as_strided((4, count, rows, width, channels), (line, sheet, 2 * line, pixel, 1))
+    down = _combine(lines, padded.new_empty(lines.shape), 0)
+    part, sheet, line, pixel, _ = down.stride()
+    pixels = down.as_strided((4, 4, count, rows, columns, channels), (part, pixel, sheet, line, 2 * pixel, 1))
+    return _combine(pixels, padded.new_empty(pixels.shape), 1)
+
+
+def _combine(four: Tensor, into: Tensor, axis: int) -> Tensor:
+    """What is multiplied, along an axis of four neighbours."""
+    (a, b, c, d), (w, x, y, z) = four.unbind(axis), into.unbind(axis)
+    torch.sub(a, c, out=w)
+    torch.add(b, c, out=x)
+    torch.sub(c, b, out=y)
+    torch.sub(b, d, out=z)
+    return into
+
+
+def _gather(products: Tensor, bias: Tensor | None, into: Tensor) -> None:
+    """Sum products [4, 4, B, rows, columns, O] to outputs [B, rows, 2, columns, 2, O]."""
+    half = products.new_empty(2, *products.shape[1:])
+    _sum(products, half[0], half[1])
+    if bias is not None:
+        half[:, 1].add_(bias)  # it is in both sums
+    upper, lower = (into[:, :, :, :, side].permute(2, 0, 1, 3, 4) for side in (0, 1))
+    _sum(half.transpose(0, 1), upper, lower)
+
+
+def _sum(four: Tensor, first: Tensor, second: Tensor) -> None:
+    a, b, c, d = four
+    torch.add(a, b, out=first)
+    first += c
+    torch.sub(b, c, out=second)
+    second -= d
