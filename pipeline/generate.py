@@ -30,14 +30,16 @@ def generate(
     embedding_folders: Iterable[StrPath] = (),
     device: str = "auto",
     dtype: str = "auto",
+    backend: str = "torch",
     **fields: Any,
 ) -> list[Result]:
     """Generate pictures: ``generate("a red ball <lora:style:0.8>", seed=7, controls=[Control(...)], count=2)``.
 
     prompt, negative: as A1111 reads them, with LoRA tags, embeddings, weights, AND, BREAK and schedules. folders: of
-    checkpoints, VAEs and ControlNets; of LoRAs; of embeddings. fields: of `pipeline.request.Request`: checkpoint, seed,
-    steps, sampler, cfg, width, height, count, image, strength, mask, hires, controls and more; pictures are paths or
-    uint8 [H, W, 3] arrays. Each result has pixels uint8 [H, W, 3], its seed, its infotext and its maps.
+    checkpoints, VAEs and ControlNets; of LoRAs; of embeddings. backend: torch or openvino. fields: of
+    `pipeline.request.Request`: checkpoint, seed, steps, sampler, cfg, width, height, count, image, strength, mask,
+    hires, controls and more; pictures are paths or uint8 [H, W, 3] arrays. Each result has pixels uint8 [H, W, 3], its
+    seed, its infotext and its maps.
 
     Raises UnknownName, BadParameter, BadImage, BadWeights, UnsafeFile, WeightsMissing, MissingExtra.
     """
@@ -50,6 +52,7 @@ def generate(
         embeddings=tuple(map(Path, embedding_folders)),
         device=device,
         dtype=dtype,
+        backend=backend,
     )
     return list(generate_pictures(make_request(prompt=prompt, negative=negative, **fields), setting))
 

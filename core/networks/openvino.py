@@ -41,7 +41,7 @@ class OpenVinoNetwork(Network):
 
     def __init__(self, module: nn.Module, placement: Placement) -> None:
         super().__init__(module, placement)
-        self._openvino = load_openvino()
+        load_openvino()
         self._compiled: Any = None
         if placement.device != "cpu":
             what = f"the OpenVINO backend runs on cpu, not on {placement.device}"
@@ -59,12 +59,30 @@ class OpenVinoNetwork(Network):
     def _compile(self, channels: int) -> Any:
         side = getattr(self.module, "example_side", EXAMPLE_SIDE)
         example = torch.zeros(1, channels, *(side if isinstance(side, tuple) else (side, side)))
-        with torch.inference_mode(mode=False), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # tracing warns of fixed branches and of its own age
-            model = self._openvino.convert_model(self.module, example_input=example, input=[-1, channels, -1, -1])
-        compiled = self._openvino.Core().compile_model(model, "CPU", _build_settings(self.placement))
-        _check_dtype(self.placement, compiled)
-        return compiled
+        return compile_module(self.module, (example,), ((-1, channels, -1, -1),), self.placement)
+
+
+def compile_module(
+    module: nn.Module, example: tuple[torch.Tensor, ...], shapes: tuple[tuple[int, ...], ...], placement: Placement
+) -> Any:
+    """A module of tensors in and tensors out, ready to run; it holds its weights as they are now.
+
+    example: inputs to trace it with. shapes: of each input, -1 where a side is free. Raises MissingExtra, and
+    BadParameter for a dtype that OpenVINO does not run here.
+    """
+    openvino = load_openvino()
+    one = len(example) == 1
+    with torch.inference_mode(mode=False), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing warns of fixed branches and of its own age
+        model = openvino.convert_model(module, example_input=example[0] if one else example, input=_list_shapes(shapes))
+    compiled = openvino.Core().compile_model(model, "CPU", _build_settings(placement))
+    _check_dtype(placement, compiled)
+    return compiled
+
+
+def _list_shapes(shapes: tuple[tuple[int, ...], ...]) -> Any:
+    """As OpenVINO takes them: of one input without a list around it."""
+    return list(shapes[0]) if len(shapes) == 1 else [list(shape) for shape in shapes]
 
 
 def load_openvino() -> Any:

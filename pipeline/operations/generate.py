@@ -87,6 +87,7 @@ class GenerateParams(Params, frozen=True):
     preview_every: Annotated[int, between(0, 1000, "Write preview.png after so many steps; 0: never")] = 0
     device: Annotated[str, about("auto, cpu, cuda, cuda:1 or mps")] = "auto"
     dtype: Annotated[str, about("auto, float32, bfloat16 or float16")] = "auto"
+    backend: Annotated[Literal["torch", "openvino"], about("Inference backend")] = "torch"
 
 
 class Generate(Operation[GenerateInputs, GenerateParams]):
@@ -127,6 +128,7 @@ class Generate(Operation[GenerateInputs, GenerateParams]):
             preview_every=params.preview_every,
             device=params.device,
             dtype=params.dtype,
+            backend=params.backend,
         )
         rows: list[dict[str, Any]] = []
         taken, paths = list(notes), list[Path]()

@@ -68,6 +68,10 @@ class Controls:
                 note(f"{network.name}: {text}")
             self._networks.append(network)
 
+    def hand_over(self, take: Callable[[ControlNetwork], ControlNetwork]) -> None:
+        """Let an engine compute the networks."""
+        self._networks = [take(network) for network in self._networks]
+
     def prepare(self, size: Size, note: Callable[[str], None], *, device: str) -> list[ReadyControl]:
         """Draw the maps at a size. Raises what annotators raise."""
         rows = zip(self._controls, self._pictures, self._networks, strict=True)

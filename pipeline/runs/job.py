@@ -23,7 +23,7 @@ from ..sampling.settings import list_idle
 from .checks import check_request
 from .controls import Controls
 from .facts import hash_loras
-from .loading import load_base
+from .loading import find_engine, load_base
 from .painting import Painting, expand_region, find_region
 from .sizes import choose_size
 from .sources import read_mask, read_source
@@ -59,7 +59,10 @@ class NoteTaker(HostHooks):
 
 
 class PictureJob:
-    """A request, checked and read, with everything loaded. request: with the numbers that were left open filled in."""
+    """A request, checked and read, with everything loaded. request: with the numbers that were left open filled in.
+
+    model: torch's networks, which LoRAs change. running: what computes, which is the same or an engine.
+    """
 
     def __init__(self, request: Request, setting: Setting) -> None:
         """Raises BadParameter, UnknownName, BadImage, BadWeights, UnsafeFile, WeightsMissing, MissingExtra."""
@@ -76,12 +79,16 @@ class PictureJob:
         self.mask = self._read_mask(request)
         self.controls = Controls(request.controls, self.initial, self.mask)
         self._region: Region | None = None
+        engine = find_engine(request, setting, self.note)
         self.model: Model = load_base(request, setting)
+        self.running = self.model if engine is None else engine.take_model(self.model)
         for text in (*self.model.notes, *prompt.notes):
             self.note(text)
         self.request = self._settle(request)
         self.painting = self._plan_painting()
         self.controls.load(self.model, setting.folders, self.note)
+        if engine is not None:
+            self.controls.hand_over(engine.take_control)
         self.loras = ModelLoras(self.model, prompt.uses, self.request.steps, NoteTaker(self.note))
         self.lora_hashes = hash_loras(prompt.uses)
         self._text = prompt.text

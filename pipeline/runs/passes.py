@@ -69,11 +69,11 @@ class Passes:
         latents = self._draw_first(seed)
         if self._job.request.hires is not None:
             latents = self._draw_second(seed, latents, self._job.request.hires)
-        pixels = decode(self._job.model, latents)[0]
+        pixels = decode(self._job.running, latents)[0]
         return pixels if self._job.painting is None else self._job.painting.finish(pixels)
 
     def _draw_first(self, seed: PictureSeed) -> Tensor:
-        model, noise = self._job.model, self._make_noise(seed, self._job.size)
+        model, noise = self._job.running, self._make_noise(seed, self._job.size)
         painting = self._job.painting
         start = None if painting is None else encode(model, painting.start[None])
         soft = None if painting is None else painting.soft
@@ -84,7 +84,7 @@ class Passes:
 
     def _draw_second(self, seed: PictureSeed, latents: Tensor, hires: Hires) -> Tensor:
         assert self.second is not None
-        larger = enlarge_latents(self._job.model, latents, self._size, hires.upscaler)
+        larger = enlarge_latents(self._job.running, latents, self._size, hires.upscaler)
         noise = self._make_noise(seed, self._size)
         return self._run(self.second, noise, larger, self._second_prompts, self._larger)
 
@@ -100,7 +100,7 @@ class Passes:
         inpaint: Tensor | None = None,
     ) -> Tensor:
         return denoise_latents(
-            self._job.model,
+            self._job.running,
             plan,
             noise,
             prompts.positive,
@@ -150,7 +150,7 @@ class Passes:
         planes = torch.from_numpy(painting.start.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
         soft = painting.soft
         mask = torch.ones(1, 1, *planes.shape[-2:]) if soft is None else torch.from_numpy(soft.copy())[None, None]
-        return make_inpaint_condition(self._job.model, planes, mask)
+        return make_inpaint_condition(self._job.running, planes, mask)
 
 
 def enlarge_latents(model: Model, latents: Tensor, size: Size, upscaler: str) -> Tensor:

@@ -22,7 +22,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     folders: of checkpoints, VAEs and ControlNets; loras, embeddings: theirs; all are looked at before the host's own,
     and those of the hosts that UNDERDRAWING_HOSTS names.
     preview: sees the picture as it would become, after each preview_every steps (0: never). device: auto, cpu, cuda,
-    cuda:1 or mps; dtype: auto, float32, bfloat16 or float16.
+    cuda:1 or mps; dtype: auto, float32, bfloat16 or float16; backend: torch or openvino.
     """
 
     host: HostHooks = msgspec.field(default_factory=HostHooks)
@@ -33,6 +33,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     preview_every: int = 0
     device: str = "auto"
     dtype: str = "auto"
+    backend: str = "torch"
 
     @property
     def lora_folders(self) -> list[Path]:

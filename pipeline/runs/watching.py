@@ -24,5 +24,5 @@ class Watcher:
         self._done += 1
         setting = self._job.setting
         if setting.preview is not None and setting.preview_every and (report.step + 1) % setting.preview_every == 0:
-            setting.preview(decode(self._job.model, report.denoised)[0])
+            setting.preview(decode(self._job.running, report.denoised)[0])
         self._progress(min(self._done, self.total), self.total)

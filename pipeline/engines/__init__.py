@@ -1,0 +1,1 @@
+"""Other runtimes that compute a model's networks in place of torch."""
