@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from .recipe import Adapt, Apply, BakeVae, Cast, Load, Recipe
+from .recipe import Adapt, Apply, BakeVae, Cast, Load, Recipe, write_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from ..core.hooks import FileKind
+    from ..core.hooks import FileKind, HostHooks
     from .recipe import Node
 
     Find = Callable[[FileKind, str], Path]
@@ -21,6 +21,20 @@ if TYPE_CHECKING:
 def place_recipe(recipe: Recipe, find: Find) -> Recipe:
     """The same with every checkpoint, LoRA and VAE where `find` has it by its name. Raises what `find` raises."""
     return Recipe(node=_place(recipe.node, find))
+
+
+def name_in_folders(host: HostHooks) -> Callable[[str], str]:
+    """What a host calls files: their paths below its folders of checkpoints, LoRAs and VAEs, else their names."""
+    kinds: tuple[FileKind, ...] = ("checkpoint", "lora", "vae")
+    folders = [folder.absolute() for kind in kinds for folder in host.folders(kind)]
+
+    def name(path: str) -> str:
+        place = Path(path).absolute()
+        return next(
+            (place.relative_to(one).as_posix() for one in folders if place.is_relative_to(one)), write_name(path)
+        )
+
+    return name
 
 
 def _place(node: Node, find: Find) -> Node:

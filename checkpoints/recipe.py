@@ -18,7 +18,7 @@ from ..core.errors import BadParameter
 from ..core.regular_files import read_text_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 DType = Literal["auto", "fp16", "bf16", "fp32"]
 Part = Literal["unet", "text_encoder", "vae", "ema"]
@@ -187,9 +187,12 @@ def list_loras(node: Node) -> list[Lora]:
     return [lora for adapt in _iter_nodes(node) if isinstance(adapt, Adapt) for lora in adapt.loras]
 
 
-def pin_files(node: Node, hashes: dict[str, str]) -> Node:
-    """The same with the names of files without their folders, and their hashes. hashes: path → sha256."""
-    table = _pin(msgspec.to_builtins(node), hashes)
+def pin_files(node: Node, hashes: dict[str, str], name: Callable[[str], str] | None = None) -> Node:
+    """The same with the hashes of files, and their names without folders. hashes: path → sha256.
+
+    name: what a path is called instead.
+    """
+    table = _pin(msgspec.to_builtins(node), hashes, name or write_name)
     return msgspec.convert(table, Node)
 
 
@@ -218,10 +221,10 @@ def _drop_names(value: Any) -> Any:
     return [_drop_names(v) for v in value] if isinstance(value, list) else value
 
 
-def _pin(value: Any, hashes: dict[str, str]) -> Any:
+def _pin(value: Any, hashes: dict[str, str], name: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
-        pinned = {key: _pin(v, hashes) for key, v in value.items()}
+        pinned = {key: _pin(v, hashes, name) for key, v in value.items()}
         if isinstance(path := value.get("path"), str):
-            pinned |= {"path": write_name(path), "sha256": hashes[path]}
+            pinned |= {"path": name(path), "sha256": hashes[path]}
         return pinned
-    return [_pin(v, hashes) for v in value] if isinstance(value, (list, tuple)) else value
+    return [_pin(v, hashes, name) for v in value] if isinstance(value, (list, tuple)) else value

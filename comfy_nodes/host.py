@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ..core.errors import WeightsMissing
     from ..core.networks.placement import Placement
+    from ..core.operation import ModelWeights
 
 log = logging.getLogger("underdrawing")
 FOLDERS = {
@@ -175,6 +176,18 @@ class ComfyHooks(HostHooks):
 
 
 HOOKS = ComfyHooks()
+
+
+def build_model(weights: ModelWeights) -> tuple[Any, Any, Any]:
+    """MODEL, CLIP and VAE as ComfyUI makes them of a checkpoint file. Raises BadWeights for models it does not know."""
+    from ..core.errors import BadWeights
+
+    embeddings = paths().get_folder_paths("embeddings")
+    load = import_module("comfy.sd").load_state_dict_guess_config
+    found = load(dict(weights.tensors), embedding_directory=embeddings, metadata=weights.metadata)
+    if found is None:
+        raise BadWeights("is a model that this ComfyUI does not know", fix="update ComfyUI, or write a file")
+    return found[0], found[1], found[2]
 
 
 def check_interrupted() -> None:

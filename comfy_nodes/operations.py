@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 
 NAMES = {"lora": "lora_name", "checkpoint": "ckpt_name", "vae": "vae_name"}
 """Kind of slot → what ComfyUI's own nodes call such an input; others have the slot's name."""
-IN_MEMORY = {"poses": ("POSE_KEYPOINT", "poses"), "pictures": ("IMAGE", "map")}
-"""Kinds of results that are handed to the next node in place of being written."""
+IN_MEMORY = {
+    "poses": {"poses": "POSE_KEYPOINT"},
+    "pictures": {"map": "IMAGE"},
+    "model": {"model": "MODEL", "clip": "CLIP", "vae": "VAE", "recipe": "STRING"},
+}
+"""Kinds of results that are handed to the next node in place of being written: name of an output → its type."""
 NOTHING = "none"
 SEVERAL = ("ckpt_a", "ckpt_b", "ckpt_c", "ckpt_d")
 """Inputs of a slot of several checkpoints."""
@@ -189,6 +193,9 @@ def _outputs(operation: type[Operation[Any, Any]], report: Report) -> Any:
         return (pictures.batch(report.pictures),)
     text = "\n".join(filter(None, [report.text, *report.notes]))
     data = json.dumps(report.data, indent=2, ensure_ascii=False)
+    if report.model is not None:
+        made = (*host.build_model(report.model), report.model.recipe)
+        return {"ui": {"text": [text], "receipt": [report.data]}, "result": made}
     outputs = (text, data) if target is None else (_host_names(target.kind, report.files), text)
     return {"ui": {"text": [text], "receipt": [report.data]}, "result": outputs}
 
@@ -209,7 +216,7 @@ def _node(operation: OperationType) -> type[OperationNode]:
     names = (first, "report") if first else ("report", "json")
     types = ("STRING", "STRING")
     if kind in IN_MEMORY:
-        types, names = ((IN_MEMORY[kind][0],), (IN_MEMORY[kind][1],))
+        names, types = tuple(IN_MEMORY[kind]), tuple(IN_MEMORY[kind].values())
     body: dict[str, Any] = {
         "operation": operation,
         "TITLE": f"{spec.title} ({PREFIX})",

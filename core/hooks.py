@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .errors import WeightsMissing
 
-FileKind = Literal["lora", "checkpoint", "vae", "embedding", "weights", "poses", "pictures"]
+FileKind = Literal["lora", "checkpoint", "vae", "embedding", "weights", "poses", "pictures", "model"]
 """Kinds of files that hosts keep in folders of their own, and that operations write."""
 
 log = logging.getLogger("underdrawing")

@@ -34,6 +34,7 @@ __all__ = [
     "Consent",
     "Inputs",
     "Job",
+    "ModelWeights",
     "Operation",
     "Picture",
     "Report",
@@ -56,11 +57,19 @@ class Picture(msgspec.Struct, frozen=True):
     ending: str = ""
 
 
+class ModelWeights(msgspec.Struct, frozen=True):
+    """A model as a file would hold it: tensors by key, the header's metadata, and the recipe to make it again by."""
+
+    tensors: dict[str, Any]
+    metadata: dict[str, str]
+    recipe: str = ""
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a run. text: for people, lines; data: the same as JSON. complete: False when something was wrong.
 
     files: what was written. notes: what a user should know besides. errors: what failed while the rest went on. poses
-    (OpenPose documents; batch: as a list) and pictures are written or handed on by the host.
+    (OpenPose documents; batch: as a list), pictures and a model are written or handed on by the host.
     """
 
     text: str = ""
@@ -72,6 +81,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     poses: tuple[dict[str, Any], ...] | None = None
     batch: bool = False
     pictures: tuple[Picture, ...] = ()
+    model: ModelWeights | None = None
 
 
 class Job(msgspec.Struct, frozen=True):

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import msgspec
 
 from ...core.errors import BadParameter
 from ...core.operation import Inputs, Job, Operation, Report, Spec, slot, target
-from ...core.params import Params, about, items
-from ..method_registry import describe_method, make_fields_struct, methods, pick_params
-from ._fields import FORM_HELP, OUTPUT, Arithmetic, DType, Form, Vae, choose_suffix
-
-if TYPE_CHECKING:
-    from ...core.hooks import HostHooks
-    from ..recipe import Node, Recipe
-
-    MethodFields = Params
-else:
-    MethodFields = make_fields_struct(Params)
+from ...core.params import about
+from ..method_registry import describe_method, methods
+from ._fields import FORM_HELP, OUTPUT, Form, choose_suffix
+from ._recipes import RecipeParams, choose_presets, choose_recipe
 
 
 class MergeInputs(Inputs, frozen=True):
@@ -32,27 +25,9 @@ class MergeInputs(Inputs, frozen=True):
     output: Annotated[Path | None, target("checkpoint", f"{OUTPUT}; not with a dry run", optional=True)] = None
 
 
-class MergeParams(MethodFields, frozen=True, kw_only=True):
-    """The method and the parameters of all methods, then what else belongs to the result."""
+class MergeParams(RecipeParams, frozen=True, kw_only=True):
+    """The recipe, and how it is written."""
 
-    blocks: Annotated[
-        str, about("Weights in place of alpha, block by block: 12, 17, 20, 21, 26 or 61 numbers, a preset, IN04-OUT05")
-    ] = ""
-    beta_blocks: Annotated[str, about("The same in place of beta")] = ""
-    elements: Annotated[
-        str, about("Rules BLOCKS:WORDS:WEIGHT that come before blocks, such as IN05-OUT05:attn:0.5")
-    ] = ""
-    presets: Annotated[str, about("Block weight presets, a file or lines: a name, a tab, numbers with commas")] = ""
-    vae: Annotated[Vae, about("VAE of the result: that of A, or merged as the rest")] = "keep"
-    lora: Annotated[
-        str, about("LoRA file that is baked into A first, as FILE or FILE:STRENGTH; of several one a line", many=True)
-    ] = ""
-    dtype: Annotated[DType, about("dtype of the new checkpoint's weights; auto: as A stores them")] = "auto"
-    arithmetic: Annotated[
-        Arithmetic,
-        about("exact: float32, rounded once; a1111: in the files' dtype and with the VAE, as A1111's merger"),
-    ] = "exact"
-    recipe: Annotated[str, about("Recipe in place of checkpoints and a method: a JSON file, or the JSON itself")] = ""
     allow_damaged: Annotated[bool, about("Write values that are NaN or infinite too")] = False
     to: Annotated[Form, about(FORM_HELP)] = "auto"
     dry_run: Annotated[bool, about("Check everything and say what would be written, but write nothing")] = False
@@ -92,81 +67,3 @@ class CheckpointMerge(Operation[MergeInputs, MergeParams]):
                     recipe, inputs.output, progress, presets, allow_damaged=params.allow_damaged, form=params.to
                 )
         return msgspec.structs.replace(report, notes=(*notes, *report.notes))
-
-
-def choose_presets(text: str, host: HostHooks) -> dict[str, str]:
-    """Presets from a file, or from the lines themselves. Raises BadParameter."""
-    from ..blocks import read_presets, read_presets_file
-
-    if "\t" in text or "\n" in text:
-        return read_presets(text)
-    return read_presets_file(host.find_file("checkpoint", text)) if text else {}
-
-
-def choose_recipe(checkpoints: tuple[Path, ...], params: MergeParams, host: HostHooks) -> tuple[Recipe, list[str]]:
-    """The recipe that inputs and parameters stand for, and notes. Raises BadParameter."""
-    from ..recipe import Cast, Recipe
-
-    notes = list[str]()
-    if params.recipe:
-        if checkpoints:
-            raise BadParameter("a recipe names its own checkpoints", where="recipe", fix="leave the others out")
-        recipe = _read_recipe(params.recipe, host)
-    else:
-        node, notes = _make_node(checkpoints, params, host)
-        recipe = Recipe(node=node)
-    if params.dtype != "auto":
-        recipe = Recipe(node=Cast(input=recipe.node, dtype=params.dtype), folder=recipe.folder)
-    return recipe, notes
-
-
-def _read_recipe(text: str, host: HostHooks) -> Recipe:
-    from ..places import place_recipe
-    from ..recipe import make_recipe
-
-    is_json = text.lstrip().startswith("{")
-    recipe = make_recipe(text if is_json else host.find_file("checkpoint", text))
-    return place_recipe(recipe, host.find_file) if host.confined else recipe
-
-
-def _make_node(checkpoints: tuple[Path, ...], params: MergeParams, host: HostHooks) -> tuple[Node, list[str]]:
-    from ..recipe import Adapt, Apply, Load
-
-    values: dict[str, Any] = msgspec.structs.asdict(params)
-    method = methods()[values["method"]]
-    names = {field.name for other in methods() for field in other.fields()}
-    defaults = msgspec.structs.asdict(type(params)())
-    chosen, others = pick_params(method, {n: values[n] for n in names}, {n: defaults[n] for n in names})
-    notes = [f"{method.spec.id} has no {name}; it was left out" for name in sorted(others)]
-    if not checkpoints:
-        raise BadParameter("no checkpoints were given", where="checkpoints", fix="give them in order, or a recipe")
-    ema = "keep" if params.arithmetic == "a1111" else "drop"
-    nodes: list[Node] = [Load(path=str(path), ema=ema) for path in checkpoints]
-    if loras := _parse_loras(params.lora, host):
-        nodes[0] = Adapt(input=Load(path=str(checkpoints[0])), loras=loras)
-    node = Apply(
-        method=method.spec.id,
-        inputs=tuple(nodes),
-        params=chosen,
-        blocks=params.blocks,
-        beta_blocks=params.beta_blocks,
-        elements=params.elements,
-        vae=params.vae,
-        arithmetic=params.arithmetic,
-    )
-    return node, notes
-
-
-def _parse_loras(text: str, host: HostHooks) -> tuple[Any, ...]:
-    from ..recipe import Lora
-
-    found: list[Lora] = []
-    for item in items(text.replace(" ", "\0")):
-        name = item.replace("\0", " ")
-        path, colon, strength = name.rpartition(":")
-        try:
-            unet = float(strength) if colon else 1.0
-        except ValueError:
-            path, colon, unet = "", "", 1.0
-        found.append(Lora(path=str(host.find_file("lora", path if colon else name)), unet=unet))
-    return tuple(found)

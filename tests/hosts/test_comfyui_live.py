@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import load_file
 from tests.support.checkpoint_models import save, tiny
 from tests.support.workflows import converted
 
@@ -350,6 +351,43 @@ def test_checkpoints_are_merged_as_on_the_command_line(server: Server, tmp_path:
         server.start({**prompt, "3": node("UnderdrawingCheckpointDiff", **files, chart="/tmp/x.png")})
     )
     assert outside["status"]["status_str"] == "error"
+
+
+def draw_latent(loader: dict[str, Any], model: list[Any], clip: list[Any], name: str) -> dict[str, Any]:
+    """A workflow that saves what one step of a model makes of noise."""
+    return loader | {
+        "11": node("CLIPTextEncode", clip=clip, text="a red ball"),
+        "12": node("EmptyLatentImage", width=64, height=64, batch_size=1),
+        "13": node(
+            "KSampler", model=model, positive=["11", 0], negative=["11", 0], latent_image=["12", 0], seed=1, steps=1,
+            cfg=1.0, sampler_name="euler", scheduler="normal", denoise=1.0,
+        ),
+        "14": node("SaveLatent", samples=["13", 0], filename_prefix=name),
+    }  # fmt: skip
+
+
+def test_a_live_merge_samples_as_its_file_does(server: Server) -> None:
+    folder = server.base / "models" / "checkpoints"
+    folder.mkdir(parents=True, exist_ok=True)
+    script = ROOT / "tests" / "support" / "comfy_checkpoint.py"
+    for seed, name in enumerate("ab"):
+        subprocess.run(
+            [PYTHON, str(script), str(folder / f"small_{name}.safetensors"), str(seed)], cwd=COMFYUI, check=True
+        )
+    files = {"ckpt_a": "small_a.safetensors", "ckpt_b": "small_b.safetensors", "ckpt_c": "none", "ckpt_d": "none"}
+    live = {"1": node("UnderdrawingCheckpointLive", **files, method="weighted_sum", blocks="GRAD_V")}
+    none = dict.fromkeys(files, "none")
+    saved = {
+        "2": node("UnderdrawingCheckpointMerge", **none, recipe=["1", 3], filename="small_ab"),
+        "3": node("PreviewAny", source=["2", 0]),
+    }
+    server.run(draw_latent(live, ["1", 0], ["1", 1], "live") | saved)
+    loader = {"1": node("CheckpointLoaderSimple", ckpt_name="small_ab.safetensors")}
+    server.run(draw_latent(loader, ["1", 0], ["1", 1], "file"))
+    one, other = (next((server.base / "output").glob(f"{name}_*.latent")) for name in ("live", "file"))
+    first, second = load_file(one)["latent_tensor"], load_file(other)["latent_tensor"]
+    assert first.numpy().tobytes() == second.numpy().tobytes()
+    assert first.std() > 0
 
 
 def test_names_of_other_packs_are_hidden_from_the_search(server: Server) -> None:
