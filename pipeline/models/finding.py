@@ -147,4 +147,4 @@ def name_folder(kind: ModelKind) -> str:
 def _advise(nearest: str, kind: ModelKind, roots: Sequence[Path]) -> str:
     if not roots:
         return f"give a path, or {name_folder(kind)}"
-    return f"{nearest} Looked in {', '.join(map(str, roots))}"
+    return f"{nearest}{'' if nearest.endswith('?') else '.'} Looked in {', '.join(map(str, roots))}"

@@ -113,10 +113,11 @@ class Generate(Operation[GenerateInputs, GenerateParams]):
     def run(self, inputs: GenerateInputs, params: GenerateParams, job: Job) -> Report:
         """Generate and write. Raises every error of the pipeline; finished pictures stay."""
         from ..generate import generate_pictures
-        from ..runs.files import describe_kept, number_picture
+        from ..runs.files import check_output, describe_kept, number_picture
         from ..runs.setting import Setting
 
         request, notes = build_request(inputs.prompt, params, job.given)
+        check_output(inputs.output)
         for note in notes:
             job.host.note(note)
         setting = Setting(
@@ -137,10 +138,11 @@ class Generate(Operation[GenerateInputs, GenerateParams]):
                 paths.append(number_picture(inputs.output, result.seed))
                 rows.append(_write(result, paths[-1], params))
                 taken += [note for note in result.notes if note not in taken]
-        except (UnderdrawingError, Cancelled, KeyboardInterrupt):
+        except (UnderdrawingError, KeyboardInterrupt) as error:
             kept = [path for path in paths if path.exists()]  # a signal may come between a file and its row
-            names = f": {describe_kept(kept)} in {inputs.output}" if kept else ""
-            job.host.note(f"stopped: {len(kept)} of {request.count} pictures are finished{names}")
+            if kept or isinstance(error, (Cancelled, KeyboardInterrupt)):
+                names = f": {describe_kept(kept)} in {inputs.output}" if kept else ""
+                job.host.note(f"stopped: {len(kept)} of {request.count} pictures are finished{names}")
             raise
         data = {"pictures": rows, "notes": taken}
         lines = [f"{row['file']}  seed {row['seed']}, {row['seconds']:.1f} s" for row in rows]

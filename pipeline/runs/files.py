@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
+
+from ...core.errors import WriteFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,6 +15,15 @@ if TYPE_CHECKING:
 SHOWN = 4
 """Names of pictures in a note."""
 _NUMBERED = re.compile(r"(\d+)-")
+
+
+def check_output(folder: Path) -> None:
+    """Raise WriteFailed, before anything is computed, for a folder that is none or in which nothing can be written."""
+    there = next((path for path in (folder, *folder.absolute().parents) if path.exists()), folder)
+    if not there.is_dir():
+        raise WriteFailed("is a file, and pictures go into a folder", where=str(there), fix="name a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise WriteFailed("cannot be written to", where=str(there), fix="check its permissions, or name another folder")
 
 
 def find_next_number(folder: Path) -> int:

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from .setting import Setting
 
 
+COVERS_NOTHING = "covers nothing"
+
+
 class Prompts(NamedTuple):
     """Prompt and negative prompt over the steps of one pass."""
 
@@ -132,10 +135,13 @@ class PictureJob:
             if request.mask_content != "original" or request.mask_area != "whole" or request.mask_invert:
                 self.note("mask_content, mask_area and mask_invert change nothing without a mask")
             return None
-        mask = read_mask(request.mask, Size(*self.initial.shape[:2]), self.note)
-        mask = ~mask if request.mask_invert else mask
-        if not mask.any() and request.mask_area == "whole":
-            self.note("the mask covers nothing: the picture stays as it is")
+        notes: list[str] = []
+        mask = read_mask(request.mask, Size(*self.initial.shape[:2]), notes.append)
+        if request.mask_invert:
+            notes, mask = [note for note in notes if COVERS_NOTHING not in note], ~mask
+            notes += [] if mask.any() else [f"mask: inverted, it {COVERS_NOTHING}, the whole picture is kept"]
+        for note in notes:
+            self.note(note)
         return mask
 
     def _plan_painting(self) -> Painting | None:

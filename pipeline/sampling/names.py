@@ -176,7 +176,7 @@ def _find_scheduler(name: str) -> SchedulerName:
     text = " ".join(name.split()).lower()
     found = _schedulers().get(text)
     if found is None:
-        names = [spelling for item in SCHEDULERS for spelling in (item.label, item.id)]
+        names = [spelling for item in SCHEDULERS for spelling in (item.id, item.label)]
         raise UnknownName(f"there is no schedule called {name!r}", fix=suggest_names(text, names, LISTING))
     return found
 

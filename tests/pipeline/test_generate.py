@@ -81,10 +81,11 @@ def test_controls_steer_by_their_weight(tiny_folder: Path, plain: np.ndarray[Any
     assert (pixels(tiny_folder, controls=[off]) == plain).all()
     ready = Control(image=steered.maps[0], model="control_v11p_sd15_canny")
     assert (pixels(tiny_folder, controls=[ready]) == steered.pixels).all()
+    assert Control(image=ready.image, model=ready.model, annotator="map") == ready
     assert not (pixels(tiny_folder, controls=[control, ready]) == steered.pixels).all()
 
 
-@pytest.mark.parametrize("content", ["original", "noise", "nothing"])
+@pytest.mark.parametrize("content", ["original", "fill", "noise", "nothing"])
 def test_only_what_is_masked_is_painted_anew(tiny_folder: Path, content: str) -> None:
     mask = np.zeros((64, 64), np.uint8)
     mask[:, 40:] = 255
@@ -92,6 +93,35 @@ def test_only_what_is_masked_is_painted_anew(tiny_folder: Path, content: str) ->
     painted = pixels(tiny_folder, image=picture, mask=mask, mask_content=content, strength=1.0)
     assert (painted[:, :20] == picture[:, :20]).all()
     assert not (painted[:, 50:] == picture[:, 50:]).all()
+
+
+def test_only_the_masked_area_is_painted_at_the_size_asked_for(tiny_folder: Path) -> None:
+    picture, mask = photo(96, 128), np.zeros((96, 128), np.uint8)
+    mask[40:60, 70:90] = 255
+    area: dict[str, Any] = {"image": picture, "mask": mask, "mask_area": "masked", "mask_padding": 4, "mask_blur": 0}
+    result = draw(tiny_folder, **area, strength=1.0, controls=[Control(annotator="canny")])[0]
+    assert (result.pixels[mask == 0] == picture[mask == 0]).all()
+    assert not (result.pixels[mask > 0] == picture[mask > 0]).all()
+    assert result.maps[0].shape == (64, 64, 3), "of the same region"
+    assert any("28 x 28 pixels at 66, 36" in note for note in result.notes)
+    assert "Inpaint area: Only masked, Masked area padding: 4" in result.infotext
+    blank = np.zeros((96, 128), np.uint8)
+    inverted = draw(tiny_folder, **{**area, "mask": blank}, mask_invert=True)[0]
+    assert not any("covers nothing" in note for note in inverted.notes)
+    kept = draw(tiny_folder, image=picture, mask=blank + 255, mask_invert=True, width=128, height=96)[0]
+    assert (kept.pixels == picture).all()
+    assert any("covers nothing" in note for note in kept.notes)
+
+
+def test_settings_of_samplers_reach_the_run_and_idle_ones_are_reported(
+    tiny_folder: Path, plain: np.ndarray[Any, Any]
+) -> None:
+    result = draw(tiny_folder, eta=0.5)[0]
+    assert not (result.pixels == plain).all()
+    assert "Eta: 0.5" in result.infotext
+    idle = draw(tiny_folder, s_churn=3.0)[0]
+    assert (idle.pixels == plain).all()
+    assert idle.notes == ("s_churn changes nothing with Euler a",)
 
 
 def test_a_picture_to_start_from_gives_the_size_and_a_second_pass_enlarges(tiny_folder: Path) -> None:
@@ -170,6 +200,13 @@ FAULTS: dict[str, tuple[str, dict[str, Any], type[Exception], str]] = {
     "unknown annotator": ("", {"controls": [Control(image=photo(), annotator="cany")]}, UnknownName, "canny"),
     "no picture": ("", {"image": "nowhere.png"}, BadImage, "nowhere"),
     "mask alone": ("", {"mask": photo()}, BadParameter, "picture to start from"),
+    "mask of nothing": (
+        "",
+        {"image": photo(), "mask": np.zeros_like(photo()), "mask_area": "masked"},
+        BadParameter,
+        "no masked area",
+    ),
+    "second pass of a picture": ("", {"image": photo(), "hires": Hires()}, BadParameter, "larger size"),
     "too small": ("", {"width": 8}, BadParameter, "too few"),
     "too much clip skip": ("", {"clip_skip": 9}, BadParameter, "layers"),
     "unknown upscaler": ("", {"hires": Hires(upscaler="esrgan")}, UnknownName, "lanczos"),

@@ -236,8 +236,10 @@ def test_a_full_disk_is_a_named_error(tmp_path: Path, options: dict[str, Any], m
         raise OSError(files.errno.ENOSPC, os.strerror(files.errno.ENOSPC))
 
     monkeypatch.setattr(files, "check_free_space", refuse)
+    host = Interrupting()
     with pytest.raises(WriteFailed):
-        draw(tmp_path, "a cat", options)
+        draw(tmp_path, "a cat", options, host)
+    assert host.notes == [], "nothing was finished, so nothing is said of it"
 
 
 def test_the_command_stands_alone() -> None:

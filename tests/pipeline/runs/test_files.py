@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from underdrawing.pipeline.runs.files import describe_kept, find_next_number, number_picture
+import pytest
+
+from underdrawing.core.errors import WriteFailed
+from underdrawing.pipeline.runs.files import check_output, describe_kept, find_next_number, number_picture
 
 
 def test_pictures_are_counted_on_and_nothing_is_replaced(tmp_path: Path) -> None:
@@ -22,3 +25,18 @@ def test_many_pictures_are_named_by_the_first_and_the_last() -> None:
     assert describe_kept([]) == ""
     assert describe_kept(paths[:2]) == "00000-1.png, 00001-1.png"
     assert describe_kept(paths) == "00000-1.png to 00008-1.png"
+
+
+def test_a_folder_that_is_a_file_is_refused_before_anything_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.png"
+    file.touch()
+    for name in (file, file / "deep"):
+        with pytest.raises(WriteFailed, match=r"a\.png: is a file.*name a folder"):
+            check_output(name)
+    for name in (tmp_path, tmp_path / "new" / "deep"):
+        check_output(name)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(WriteFailed, match="permissions"):
+        check_output(tmp_path / "new")
