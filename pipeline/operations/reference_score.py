@@ -13,7 +13,10 @@ from ...core.params import Params, about, between, items
 class ScoreInputs(Inputs, frozen=True):
     """The model."""
 
-    weights: Annotated[Path, slot("file", "Folder of weights that reference train exported")]
+    weights: Annotated[
+        Path | None,
+        slot("file", "Folder of weights that reference train exported; none: those of the package", optional=True),
+    ] = None
 
 
 class ScoreParams(Params, frozen=True):
@@ -40,17 +43,19 @@ class ReferenceScore(Operation[ScoreInputs, ScoreParams]):
     spec = Spec(id="reference.score", title="Score the reference model", hosts=("cli",))
 
     def run(self, inputs: ScoreInputs, params: ScoreParams, job: Job) -> Report:
-        """Draw and measure. Raises BadParameter, BadWeights, MissingExtra, Cancelled."""
+        """Draw and measure. Raises BadParameter, BadWeights, WeightsMissing, MissingExtra, Cancelled."""
         from ...core.networks.placement import resolve_placement
+        from ..models.reference_files import find_reference
         from ..reference.scoring.score import Scorer, Settings
 
-        chosen = choose_kinds(inputs.weights, items(params.kinds, commas=True))
-        pairs = read_pairs(items(params.pairs, commas=True), chosen, where=str(inputs.weights))
-        if not (inputs.weights / "judge.safetensors").exists():
+        weights = inputs.weights or find_reference()
+        chosen = choose_kinds(weights, items(params.kinds, commas=True))
+        pairs = read_pairs(items(params.pairs, commas=True), chosen, where=str(weights))
+        if not (weights / "judge.safetensors").exists():
             what = "holds no judge.safetensors, which reads the pictures"
-            raise BadParameter(what, where=str(inputs.weights), fix="train the step judge, then export")
+            raise BadParameter(what, where=str(weights), fix="train the step judge, then export")
         settings = Settings(
-            weights=inputs.weights,
+            weights=weights,
             kinds=chosen,
             pairs=pairs,
             scenes=params.scenes,

@@ -189,7 +189,7 @@ def test_anyline_takes_the_lines_of_the_other_annotators(golden: dict[str, NDArr
 @pytest.mark.parametrize("annotator", ["lineart", "lineart_anime", "lineart_manga"])
 def test_bfloat16_leaves_the_map_unchanged(annotator: str, name: str) -> None:
     """Shown for random weights only; a norm at every convolution keeps errors from growing."""
-    photo = photograph(name, 128 if annotator == "lineart_anime" else 192)  # twenty seconds as it is
+    photo = photograph(name, 96 if annotator == "lineart_anime" else 128)  # bfloat16 is slow without hardware for it
     full, short = (run(annotator, photo, dtype).images[0, ..., 0] for dtype in ("float32", "bfloat16"))
     assert full.std() > 20
     assert ssim(full, short) >= 0.99
