@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,10 @@ import msgspec
 
 from ..core.errors import BadParameter
 from ..core.imports import report_broken_imports
-from .request import Request, Result
+from ..core.similar_names import suggest_names
+from .request import Hires, Request, Result
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Generator, Iterable
 
     from .runs.setting import Setting
@@ -58,15 +59,29 @@ def generate(
 
 
 def make_request(**fields: Any) -> Request:
-    """A request; lists stand for tuples. Raises BadParameter for unknown fields and values of another type."""
+    """A request; lists stand for tuples, numpy's numbers for Python's, paths for their text, and a number for a second
+    pass of that scale. Raises BadParameter for unknown fields and values of another type."""
     if unknown := sorted(set(fields) - set(Request.__struct_fields__)):
-        known = ", ".join(Request.__struct_fields__)
-        raise BadParameter(f"unknown field {', '.join(unknown)}", where="generate", fix=f"a request has {known}")
+        fix = suggest_names(unknown[0], Request.__struct_fields__, "`help(underdrawing.pipeline.request.Request)`")
+        raise BadParameter(f"unknown field {', '.join(unknown)}", where="generate", fix=fix)
     try:
-        return msgspec.convert(fields, Request)
+        return msgspec.convert({name: _convert(name, value) for name, value in fields.items()}, Request)
     except msgspec.ValidationError as error:
         fix = "see pipeline.request.Request"
         raise BadParameter(f"a field makes no sense ({error})", where="generate", fix=fix) from error
+
+
+def _convert(name: str, value: Any) -> Any:
+    """What users give for a field, as the field has it; pictures stay as they are."""
+    if name in ("image", "mask"):
+        return value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    item = getattr(value, "item", None)
+    value = item() if callable(item) and not getattr(value, "shape", ()) else value
+    if name == "hires" and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return Hires(scale=value) if value else None
+    return value
 
 
 def generate_pictures(request: Request, setting: Setting | None = None) -> Generator[Result]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
@@ -45,9 +46,11 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
     fit: FitMode = "crop"
 
     def __post_init__(self) -> None:
-        """Both ways to say that the image is the map are one."""
+        """Both ways to say that the image is the map are one, and so are a path and its text."""
         if self.annotator == READY_MAP:
             msgspec.structs.force_setattr(self, "annotator", "")
+        if isinstance(self.model, os.PathLike):
+            msgspec.structs.force_setattr(self, "model", os.fspath(self.model))
 
 
 class Hires(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from ...core.errors import BadParameter
+from ...core.images.geometry import FitMode
+from ..request import ControlMode, MaskArea, MaskContent, NoiseSource, Weighting
 
 if TYPE_CHECKING:
     from ..request import Control, Request
@@ -32,6 +34,14 @@ BOUNDS: dict[str, tuple[float, float]] = {
 """Lowest and highest values of a request's numbers."""
 TEXTS = ("prompt", "negative", "checkpoint", "vae", "sampler", "scheduler")
 HIRES: dict[str, tuple[float, float]] = {"scale": (1, 8), "steps": (0, 1000), "strength": (0, 1)}
+CHOICES: dict[str, tuple[str, ...]] = {
+    "fit": get_args(FitMode),
+    "mask_content": get_args(MaskContent),
+    "mask_area": get_args(MaskArea),
+    "noise": get_args(NoiseSource),
+    "weighting": get_args(Weighting),
+}
+CONTROL_CHOICES: dict[str, tuple[str, ...]] = {"mode": get_args(ControlMode), "fit": get_args(FitMode)}
 CONTROL: dict[str, tuple[float, float]] = {"weight": (-10, 10), "start": (0, 1), "end": (0, 1)}
 
 
@@ -48,6 +58,7 @@ def check_request(request: Request) -> None:
             what, where="s_tmin, s_tmax", fix="let s_tmin be the smaller one, or give s_tmax 0: no bound"
         )
     check_texts(request)
+    check_choices(request, CHOICES, "")
     check_seeds(request)
     if request.hires is not None:
         check_numbers(request.hires, HIRES, "hires ")
@@ -80,6 +91,7 @@ def check_texts(request: Request) -> None:
 def check_control(control: Control, request: Request, where: str) -> None:
     """Raise BadParameter for a control without a picture, and for a range in which it never works."""
     check_numbers(control, CONTROL, f"{where}, ")
+    check_choices(control, CONTROL_CHOICES, f"{where}, ")
     if control.start >= control.end:
         what = f"it would start at {control.start:g} and end at {control.end:g}, so never work"
         raise BadParameter(what, where=where, fix="let start be smaller than end")
@@ -90,6 +102,15 @@ def check_control(control: Control, request: Request, where: str) -> None:
         raise BadParameter(
             what, where=where, fix="name the annotator that makes the map, or the ControlNet that reads it"
         )
+
+
+def check_choices(holder: object, choices: dict[str, tuple[str, ...]], where: str) -> None:
+    """Raise BadParameter for a field of holder that is none of its choices."""
+    for name, known in choices.items():
+        if (value := getattr(holder, name)) not in known:
+            raise BadParameter(
+                f"{value!r} is none of its values", where=f"{where}{name}", fix=f"give {' or '.join(known)}"
+            )
 
 
 def check_numbers(holder: object, bounds: dict[str, tuple[float, float]], where: str) -> None:

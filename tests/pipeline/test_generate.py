@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,6 @@ from underdrawing.pipeline.runs.setting import Setting
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
     from underdrawing.pipeline.request import Result
 
@@ -179,6 +179,14 @@ def test_previews_are_shown_on_request(tiny_folder: Path) -> None:
     setting = Setting(folders=(tiny_folder,), device="cpu", preview=shown.append, preview_every=1)
     list(generate_pictures(make_request(prompt="a cat", **SMALL), setting))
     assert [one.shape for one in shown] == [(64, 64, 3)] * 2
+
+
+def test_fields_are_taken_as_users_have_them() -> None:
+    fields = {"seed": np.int64(3), "cfg": np.float32(7), "checkpoint": Path("a.safetensors"), "width": np.int32(64)}
+    request = make_request(prompt="a", hires=2, controls=[Control(model=Path("b.pth"), image="c.png")], **fields)  # type: ignore[arg-type]
+    assert (request.seed, request.cfg, request.checkpoint, request.width) == (3, 7.0, "a.safetensors", 64)
+    assert (request.hires, request.controls[0].model) == (Hires(scale=2.0), "b.pth")
+    assert make_request(prompt="a", hires=0).hires is None
 
 
 FAULTS: dict[str, tuple[str, dict[str, Any], type[Exception], str]] = {

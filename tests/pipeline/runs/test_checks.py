@@ -26,6 +26,10 @@ PICTURE = Path("a.png")
         {"seed": 2**64 - 5, "noise_seed_delta": 31337},
         {"noise_seed_delta": 2**40},
         {"steps": True},
+        {"noise": "gpu"},
+        {"mask_content": "stars"},
+        {"controls": (Control(annotator="canny", image=PICTURE, mode="strong"),)},  # type: ignore[arg-type]
+        {"controls": (Control(annotator="canny", image=PICTURE, fit="stretch"),)},  # type: ignore[arg-type]
         {"eta": -0.5},
         {"s_noise": math.nan},
         {"s_churn": 1.0, "s_tmin": 9.0, "s_tmax": 2.0},
