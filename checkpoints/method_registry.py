@@ -15,7 +15,7 @@ from . import methods as _folder
 from .method import Method
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 MethodType = type[Method[Any]]
 GROUP = "underdrawing.merge_methods"
@@ -89,14 +89,14 @@ def _widen(one: Any, other: Any) -> Any:
 
 
 def pick_params(
-    method: MethodType, values: dict[str, Any], defaults: dict[str, Any]
+    method: MethodType, values: dict[str, Any], defaults: dict[str, Any], given: Collection[str] = ()
 ) -> tuple[dict[str, Any], list[str]]:
     """Of the parameters of all methods those of one; and the names of others that were changed.
 
-    A parameter that was left at the common default has the method's own.
+    A parameter that was left at the common default has the method's own, unless it was given.
     """
     own = {field.name: field.default for field in method.fields()}
-    chosen = {name: own[name] if values[name] == defaults[name] else values[name] for name in own}
+    chosen = {n: own[n] if values[n] == defaults[n] and n not in given else values[n] for n in own}
     return chosen, [name for name in values if name not in own and values[name] != defaults[name]]
 
 

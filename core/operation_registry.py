@@ -21,7 +21,10 @@ OperationType = type[Operation[Any, Any]]
 GROUP = "underdrawing.operations"
 FOLDER = "operations"
 TITLES = {
-    "checkpoint": ("Checkpoints", "Merge, inspect, compare, prune and convert checkpoints, and bake VAEs into them."),
+    "checkpoint": (
+        "Checkpoints",
+        "Merge, sweep, inspect, compare, prune and convert checkpoints, and bake VAEs into them.",
+    ),
     "generate": ("Pictures", "Generate pictures from a prompt, with controls, LoRAs and embeddings."),
     "lora": ("LoRA tools", "Inspect, bake, extract, merge, resize and convert LoRA-family files."),
     "embedding": ("Embeddings", "Inspect and convert Textual Inversion embeddings."),

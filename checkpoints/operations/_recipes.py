@@ -13,6 +13,8 @@ from ..method_registry import make_fields_struct, methods, pick_params
 from ._fields import Arithmetic, DType, Vae
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from ...core.hooks import HostHooks
     from ..recipe import Node, Recipe
 
@@ -53,8 +55,13 @@ def choose_presets(text: str, host: HostHooks) -> dict[str, str]:
     return read_presets_file(host.find_file("checkpoint", text)) if text else {}
 
 
-def choose_recipe(checkpoints: tuple[Path, ...], params: RecipeParams, host: HostHooks) -> tuple[Recipe, list[str]]:
-    """The recipe that inputs and parameters stand for, and notes. Raises BadParameter."""
+def choose_recipe(
+    checkpoints: tuple[Path, ...], params: RecipeParams, host: HostHooks, given: Collection[str] = ()
+) -> tuple[Recipe, list[str]]:
+    """The recipe that inputs and parameters stand for, and notes. given: parameters that count as they are.
+
+    Raises BadParameter.
+    """
     from ..recipe import Cast, Recipe
 
     notes = list[str]()
@@ -63,7 +70,7 @@ def choose_recipe(checkpoints: tuple[Path, ...], params: RecipeParams, host: Hos
             raise BadParameter("a recipe names its own checkpoints", where="recipe", fix="leave the others out")
         recipe = _read_recipe(params.recipe, host)
     else:
-        node, notes = _make_node(checkpoints, params, host)
+        node, notes = _make_node(checkpoints, params, host, given)
         recipe = Recipe(node=node)
     if params.dtype != "auto":
         recipe = Recipe(node=Cast(input=recipe.node, dtype=params.dtype), folder=recipe.folder)
@@ -79,14 +86,16 @@ def _read_recipe(text: str, host: HostHooks) -> Recipe:
     return place_recipe(recipe, host.find_file) if host.confined else recipe
 
 
-def _make_node(checkpoints: tuple[Path, ...], params: RecipeParams, host: HostHooks) -> tuple[Node, list[str]]:
+def _make_node(
+    checkpoints: tuple[Path, ...], params: RecipeParams, host: HostHooks, given: Collection[str]
+) -> tuple[Node, list[str]]:
     from ..recipe import Adapt, Apply, Load
 
     values: dict[str, Any] = msgspec.structs.asdict(params)
     method = methods()[values["method"]]
     names = {field.name for other in methods() for field in other.fields()}
     defaults = msgspec.structs.asdict(type(params)())
-    chosen, others = pick_params(method, {n: values[n] for n in names}, {n: defaults[n] for n in names})
+    chosen, others = pick_params(method, {n: values[n] for n in names}, {n: defaults[n] for n in names}, given)
     notes = [f"{method.spec.id} has no {name}; it was left out" for name in sorted(others)]
     if not checkpoints:
         raise BadParameter("no checkpoints were given", where="checkpoints", fix="give them in order, or a recipe")

@@ -34,7 +34,7 @@ class CheckpointLive(Operation[LiveInputs, RecipeParams]):
         from ..places import name_in_folders
         from ..recipe import encode_recipe, pin_files
 
-        recipe, notes = choose_recipe(inputs.checkpoints, params, job.host)
+        recipe, notes = choose_recipe(inputs.checkpoints, params, job.host, job.given)
         presets = choose_presets(params.presets, job.host)
         with job.progress("merge", unit="bytes") as progress:
             tensors, metadata, ready = compute_recipe(recipe, progress, presets)

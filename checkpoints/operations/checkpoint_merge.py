@@ -55,7 +55,7 @@ class CheckpointMerge(Operation[MergeInputs, MergeParams]):
         """Merge and write. Raises BadParameter, BadWeights, UnsafeFile, WriteFailed."""
         from ..merging import plan_recipe, run_recipe
 
-        recipe, notes = choose_recipe(inputs.checkpoints, params, job.host)
+        recipe, notes = choose_recipe(inputs.checkpoints, params, job.host, job.given)
         presets = choose_presets(params.presets, job.host)
         with job.progress("merge", unit="bytes") as progress:
             if params.dry_run:

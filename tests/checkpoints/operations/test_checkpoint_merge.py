@@ -124,3 +124,9 @@ def test_the_number_of_checkpoints_is_checked_before_any_file_is_read(
     found = run("checkpoint", "merge", "a.safetensors", "-o", "out.safetensors")
     assert found.code == 2
     assert "1 were given" in found.err
+
+
+def test_what_is_given_counts_where_it_is_the_common_default(run: Run, files: dict[str, Path]) -> None:
+    command = ("checkpoint", "merge", files["a"], files["b"], "--method", "tensor", "--dry-run", "--json")
+    found = [json.loads(run(*command, *more).out)["recipe"]["params"]["beta"] for more in ((), ("--beta", 0.5))]
+    assert found == [0.0, 0.5]
