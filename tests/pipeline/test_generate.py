@@ -106,7 +106,8 @@ def test_only_the_masked_area_is_painted_at_the_size_asked_for(tiny_folder: Path
     assert any("28 x 28 pixels at 66, 36" in note for note in result.notes)
     assert "Inpaint area: Only masked, Masked area padding: 4" in result.infotext
     blank = np.zeros((96, 128), np.uint8)
-    inverted = draw(tiny_folder, **{**area, "mask": blank}, mask_invert=True)[0]
+    everything: dict[str, Any] = {**area, "mask": blank, "mask_invert": True}
+    inverted = draw(tiny_folder, **everything)[0]
     assert not any("covers nothing" in note for note in inverted.notes)
     kept = draw(tiny_folder, image=picture, mask=blank + 255, mask_invert=True, width=128, height=96)[0]
     assert (kept.pixels == picture).all()

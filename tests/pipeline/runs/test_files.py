@@ -37,6 +37,10 @@ def test_a_folder_that_is_a_file_is_refused_before_anything_is_computed(
             check_output(name)
     for name in (tmp_path, tmp_path / "new" / "deep"):
         check_output(name)
-    monkeypatch.setattr("os.access", lambda *_: False)
+
+    def refuse(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr("os.access", refuse)
     with pytest.raises(WriteFailed, match="permissions"):
         check_output(tmp_path / "new")
