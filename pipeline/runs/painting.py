@@ -80,12 +80,16 @@ def find_region(mask: Mask, blur: float, padding: int) -> Region:
 
 
 def expand_region(region: Region, picture: Size, size: Size) -> Region:
-    """The region in the aspect of size, as far as the picture reaches; one side grows on both ends."""
-    if region.width * size.height > region.height * size.width:
-        wanted = int(region.width * size.height / size.width)
+    """The region in the aspect of size, as far as the picture reaches; one side grows on both ends.
+
+    Rounded as A1111 rounds, whose quotients may lie just below a whole number.
+    """
+    aspect = size.width / size.height
+    if region.width / region.height > aspect:
+        wanted = region.height + int(region.width / aspect - region.height)
         top, height = _grow(region.top, region.height, wanted, picture.height)
         return region._replace(top=top, height=height)
-    wanted = int(region.height * size.width / size.height)
+    wanted = region.width + int(region.height * aspect - region.width)
     left, width = _grow(region.left, region.width, wanted, picture.width)
     return region._replace(left=left, width=width)
 

@@ -44,9 +44,17 @@ def test_an_expanded_region_stays_in_the_picture(height: int, width: int, down: 
     assert 0 <= grown.left <= region.left
     assert region.top + rows <= grown.top + grown.height <= height
     assert region.left + columns <= grown.left + grown.width <= width
-    wanted = max(rows, int(columns * size.height / size.width)), max(columns, int(rows * size.width / size.height))
-    assert grown.height == min(wanted[0], height) or grown.height == rows
-    assert grown.width == min(wanted[1], width) or grown.width == columns
+    aspect = size.width / size.height
+    wanted = max(rows, columns / aspect), max(columns, rows * aspect)
+    assert -1.01 <= grown.height - min(wanted[0], height) <= 0 or grown.height == rows
+    assert -1.01 <= grown.width - min(wanted[1], width) <= 0 or grown.width == columns
+
+
+def test_regions_are_rounded_as_a1111_rounds() -> None:
+    """Values of its own function where a quotient lies just below a whole number: 75 / (200 / 304) below 114."""
+    assert expand_region(Region(72, 22, 56, 75), Size(128, 97), Size(304, 200)) == Region(15, 22, 113, 75)
+    assert expand_region(Region(33, 9, 70, 56), Size(103, 65), Size(200, 112)) == Region(4, 9, 99, 56)
+    assert expand_region(Region(94, 90, 45, 33), Size(186, 180), Size(200, 280)) == Region(94, 76, 45, 62)
 
 
 def test_only_the_masked_area_is_painted_and_put_back_in_the_whole_picture() -> None:
