@@ -45,7 +45,7 @@ class PointConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Filter [B, C, H, W]."""
-        if input.ndim != 4 or _is_traced():
+        if input.ndim != 4 or is_traced():
             return super().forward(input)
         return functional.linear(input.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
 
@@ -78,10 +78,10 @@ def _suits(module: nn.Conv2d, x: Tensor) -> bool:
     if x.device.type != "cpu" or x.dtype != torch.float32 or weight.dtype != torch.float32:
         return False
     learns = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
-    return not learns and not _is_traced()
+    return not learns and not is_traced()
 
 
-def _is_traced() -> bool:
+def is_traced() -> bool:
     """Whether another runtime reads the layers, which has ways of its own."""
     return torch.compiler.is_compiling() or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
 

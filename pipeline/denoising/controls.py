@@ -14,6 +14,7 @@ import torch
 
 from ...core.errors import BadParameter
 from .latents import place
+from .rows import share_rows
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -143,12 +144,14 @@ class _NetReader(_Reader):
     def hold(self) -> Generator[None]:
         """The network reads its hint at every call; for a while it is given what was read."""
         if not self.embedded:
-            yield
+            with share_rows(self.network):
+                yield
             return
         own = getattr(self.network, EMBEDDING)
         setattr(self.network, EMBEDDING, torch.nn.Identity())
         try:
-            yield
+            with share_rows(self.network):
+                yield
         finally:
             setattr(self.network, EMBEDDING, own)
 

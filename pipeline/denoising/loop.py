@@ -12,6 +12,7 @@ from ..sampling.sampler import sample
 from .controls import Controls
 from .guidance import Denoiser
 from .masks import INPAINTING_CHANNELS, Blend, make_empty_condition
+from .rows import share_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,7 +60,7 @@ def denoise_latents(
         units, prompts = Controls(controls, plan, index), (positive, negative)
         denoiser = Denoiser(model, plan, prompts, units, cfg=cfg, index=index, blend=blend, inpaint=beside)
         watch = _watch_both(denoiser, callback)
-        with units.hold():
+        with units.hold(), share_rows(model.unet):
             latents = sample(plan, denoiser, plan.enter(initial, first), own, options=options, callback=watch)
         latents = plan.leave(latents)
         found.append(latents if blend is None else blend.finish(latents))

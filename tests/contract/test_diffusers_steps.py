@@ -262,3 +262,27 @@ def test_tcd_is_that_of_diffusers() -> None:
     for place, time in enumerate(scheduler.timesteps[:-1]):
         assert torch.allclose(before[place], latents, atol=1e-5)
         latents = scheduler.step(torch.tanh(latents), time, latents, eta=0.3, generator=generator).prev_sample
+
+
+def watch_rows(layers: Sequence[Any]) -> tuple[list[int], list[Any]]:
+    """Rows of every call of layers, and what ends the watch."""
+    seen: list[int] = []
+
+    def note(_layer: Any, inputs: tuple[Tensor, ...], _answer: Tensor) -> None:
+        seen.append(len(inputs[0]))
+
+    return seen, [layer.register_forward_hook(note) for layer in layers]
+
+
+def test_what_comes_before_the_prompt_is_computed_once(models: dict[str, Model]) -> None:
+    """For both parts of guidance, of UNet and ControlNet; SDXL's rows differ from the beginning."""
+    for name, rows in (("sd1", 1), ("sd2", 1), ("sdxl", 2)):
+        model, network = models[name], make_control(name)
+        counted = [one.down_blocks[0].resnets[0].conv1 for one in (model.unet, network.network)]
+        seen, handles = watch_rows(counted)
+        hint = torch.rand(1, 3, SIDE * 8, SIDE * 8, generator=torch.Generator().manual_seed(1))
+        run(model, controls=[ControlUnit(network=network, hint=hint)])
+        for handle in handles:
+            handle.remove()
+        assert set(seen) == {rows}
+        assert len(seen) == 2 * STEPS
