@@ -1,11 +1,13 @@
 """CPU seconds and anonymous memory of merging full-size checkpoints, each candidate a process of its own, in turn.
 
-    python benchmarks/merge.py [--rounds 3] [--folder FOLDER] [--mecha PYTHON] [--large]
+    python benchmarks/merge.py [--rounds 3] [--folder FOLDER] [--mecha PYTHON] [--sdxl] [--large] [--only NAME ...]
 
-Three SD1.5 files (real keys, random fp16, 2.1 GB each) are written to the folder once, and one more for each result:
-9 GB. "copy" reads two files and writes one, 1 MiB at a time, and computes nothing. "A1111's steps" is what its merger
-does, written anew. --mecha: a Python that has sd-mecha. --large: a made-up transformer of 12 GB as well (36 GB of
-disk), to show that memory stays flat. Times include the start of Python and torch. Needs Linux. Prints Markdown.
+Two SD1.5 files (real keys, random fp16, 2.1 GB each) are written to the folder once, and one more for each result:
+7 GB. "copy" reads two files and writes one, 1 MiB at a time, and computes nothing. "A1111's steps" is what its merger
+does, written anew; afterwards it hashes the result. --mecha: a Python that has sd-mecha. --sdxl, --large: SDXL and a
+made-up transformer of 12 GB as well, to show that memory stays flat; the inputs are files of zeros that take no room,
+the result takes 7 or 12 GB. --only: candidates by their names. Times include the start of Python and torch. Needs
+Linux. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import math
 import os
 import re
 import statistics
@@ -50,6 +53,13 @@ for key in first:
 del second
 save_file(first, sys.argv[3], metadata={"format": "pt"})
 """
+HASH = """
+import hashlib
+with open(sys.argv[3], "rb") as stream:
+    digest = hashlib.sha256()
+    while piece := stream.read(1 << 20):
+        digest.update(piece)
+"""
 MECHA = """
 import sys, sd_mecha
 recipe = sd_mecha.weighted_sum(sd_mecha.model(sys.argv[1]), sd_mecha.model(sys.argv[2]), alpha=0.3)
@@ -62,11 +72,11 @@ from pathlib import Path
 from underdrawing.checkpoints import merging
 from underdrawing.checkpoints.recipe import decode_recipe
 if sys.argv[5] == "no hash":
-    from underdrawing.checkpoints import writer
-    class Plain(writer.ValueWriter):
+    from underdrawing.checkpoints.layouts import output
+    class Plain(output.ValueWriter):
         def __init__(self, *args, **named):
             super().__init__(*args, **named, hashed=False)
-    merging.ValueWriter = Plain
+    output.ValueWriter = Plain
 blocks = ",".join(["0.3"] * 13 + ["0.6"] * 13) if sys.argv[5] == "blocks" else ""
 loads = [{"type": "load", "path": path} for path in sys.argv[1:3]]
 node = {"type": "apply", "method": "weighted_sum", "params": {"alpha": 0.3}, "inputs": loads, "blocks": blocks}
@@ -140,6 +150,14 @@ def list_vae() -> Shapes:
     return found
 
 
+def list_sdxl() -> Shapes:
+    """Keys and shapes of an SDXL checkpoint."""
+    lists = json.loads(gzip.decompress(KEYS.read_bytes()))
+    unet = {f"model.diffusion_model.{key}": shape for key, shape in lists["sdxl_unet_ldm"].items()}
+    vae = {f"first_stage_model.{key}": shape for key, shape in list_vae().items()}
+    return {**unet, **lists["sdxl_checkpoint_te"], **vae}
+
+
 def list_transformer() -> Shapes:
     """A made-up transformer of 12 GB in half precision."""
     found: Shapes = {"img_in.weight": (4096, 64)}
@@ -165,6 +183,19 @@ def write_file(path: Path, shapes: Shapes, seed: int) -> None:
         stream.write(encode_header(entries, {"format": "pt"}))
         for shape in shapes.values():
             stream.write(encode_tensor((torch.randn(shape) * 0.03).half()))
+
+
+def write_hole(path: Path, shapes: Shapes) -> None:
+    """A safetensors file of zeros that takes no room on the disk."""
+    from underdrawing.core.tensor_files.safetensors_io import Entry, encode_header
+
+    entries, end = dict[str, Entry](), 0
+    for key, shape in shapes.items():
+        size = 2 * math.prod(shape)
+        entries[key], end = Entry("F16", tuple(shape), end, end + size), end + size
+    with path.open("wb") as stream:
+        stream.write(encode_header(entries, {"format": "pt"}))
+        stream.truncate(stream.tell() + end)
 
 
 def measure(command: list[str], out: Path) -> Run:
@@ -197,16 +228,21 @@ def print_table(title: str, runs: dict[str, list[Run]]) -> None:
         )
 
 
-def compare(title: str, files: list[Path], folder: Path, rounds: int, mecha: str, *, others: bool) -> None:
+def compare(
+    title: str, files: list[Path], folder: Path, rounds: int, mecha: str, only: list[str], *, others: bool
+) -> None:
     """Run all candidates in turn."""
     out, python = folder / "out.safetensors", sys.executable
     pair = [str(files[0]), str(files[1]), str(out)]
     own = [python, "-c", OWN, *pair, str(ROOT / ".dev")]
     commands = {"copy": [python, "-S", "-c", COPY, *pair], "weighted_sum": [*own, "flat"]}
     commands |= {"26 blocks": [*own, "blocks"], "without the hash": [*own, "no hash"]} if others else {}
-    commands |= {"A1111's steps": [python, "-c", A1111, *pair]} if others else {}
+    if others:
+        commands |= {"A1111's steps": [python, "-c", A1111, *pair]}
+        commands |= {"A1111's steps and hash": [python, "-c", A1111 + HASH, *pair]}
     commands |= {"sd-mecha": [mecha, "-c", MECHA, *pair]} if mecha and others else {}
-    measure(commands["weighted_sum"], out)  # hashes of the inputs are known from now on
+    commands = {name: command for name, command in commands.items() if not only or name in ("copy", *only)}
+    measure([*own, "flat"], out)  # hashes of the inputs are known from now on
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     for number in range(rounds):
         for name, command in commands.items():
@@ -223,20 +259,24 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "underdrawing_merge")
     parser.add_argument("--mecha", default="", help="a Python that has sd-mecha")
+    parser.add_argument("--sdxl", action="store_true")
     parser.add_argument("--large", action="store_true")
+    parser.add_argument("--only", nargs="*", default=[])
     arguments = parser.parse_args()
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
     print("\n# Merging\n")
     kinds = {"SD1.5, two files of 2.1 GB": (list_shapes(), "usual")}
+    if arguments.sdxl:
+        kinds["SDXL, two files of 6.9 GB"] = (list_sdxl(), "sdxl")
     if arguments.large:
         kinds["A made-up transformer, two files of 12 GB"] = (list_transformer(), "large")
     for title, (shapes, name) in kinds.items():
         files = [folder / f"{name}_{seed}.safetensors" for seed in range(2)]
         for seed, file in enumerate(files):
             if not file.exists():
-                write_file(file, shapes, seed)
-        compare(title, files, folder, arguments.rounds, arguments.mecha, others=name == "usual")
+                write_file(file, shapes, seed) if name == "usual" else write_hole(file, shapes)
+        compare(title, files, folder, arguments.rounds, arguments.mecha, arguments.only, others=name == "usual")
 
 
 if __name__ == "__main__":

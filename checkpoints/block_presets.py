@@ -5,12 +5,18 @@ Shapes under names that users of block merges know; the numbers are our own.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+from ..core.errors import BadParameter
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+RANDOM = {"R": (0.0, 1.0), "U": (-0.5, 1.5)}
+"""Random weights of supermerger's presets, by their letters: lowest and highest."""
+UNKNOWN_RANDOM = ("X", "D", "E")
 _SIDE = 12
 _STEPS = 2 * _SIDE
 
@@ -58,3 +64,27 @@ PRESETS = {
     "COSINE": _follow(_wave),
     "REVERSE_COSINE": _follow(lambda x: 1 - _wave(x)),
 }
+
+
+def expand_weights(text: str, presets: Mapping[str, str], seed: int) -> str:
+    """Block weights as a recipe can repeat them without the file of the presets: their numbers, random ones drawn.
+
+    R is drawn from 0 to 1, U from -0.5 to 1.5, by the seed and the place in the list. Raises BadParameter for the
+    letters whose limits stand in supermerger's window (X, D, E).
+
+    >>> expand_weights("own", {"own": "0,0.5,1"}, 0), expand_weights("GRAD_V", {}, 0), expand_weights("0,R,U", {}, 1)
+    ('0,0.5,1', 'GRAD_V', '0,0.007973,1.43047')
+    """
+    values = [value.strip() for value in presets.get(text, text).split(",")]
+    if len(values) == 1:
+        return text
+    if unknown := next((value for value in values if value.startswith(UNKNOWN_RANDOM)), None):
+        what = f"{unknown} asks for a random weight whose limits stand in supermerger's window"
+        raise BadParameter(what, where="blocks", fix="write numbers, R (0 to 1) or U (-0.5 to 1.5)")
+    return ",".join(_draw(RANDOM[v], seed, n) if v in RANDOM else v for n, v in enumerate(values))
+
+
+def _draw(limits: tuple[float, float], seed: int, place: int) -> str:
+    digest = hashlib.sha256(f"{seed} {place}".encode()).digest()
+    share = int.from_bytes(digest[:8], "big") / 2**64
+    return f"{round(limits[0] + share * (limits[1] - limits[0]), 6):g}"

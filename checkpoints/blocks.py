@@ -14,7 +14,7 @@ from ..adapters.prompts.block_weights import list_block_values, parse_rules
 from ..adapters.prompts.numbers import parse_number
 from ..core.errors import BadParameter
 from ..core.regular_files import read_text_file
-from .block_presets import PRESETS
+from .block_presets import PRESETS, RANDOM, UNKNOWN_RANDOM
 from .keys import VAE_PREFIXES, find_part
 
 if TYPE_CHECKING:
@@ -140,9 +140,13 @@ def read_presets(text: str) -> dict[str, str]:
             fix = "write NAME, a tab, and numbers with commas between them"
             raise BadParameter(f"{line[:80]!r} is no preset", where=f"presets, line {number}", fix=fix)
         for value in values.split(","):
-            if value.strip()[:1] in ("R", "U", "X", "D", "E"):
-                what = f"{value.strip()} asks for a random weight, which cannot be repeated"
-                raise BadParameter(what, where=f"preset {name.strip()}", fix="write a number")
+            if value.strip() in RANDOM:
+                continue
+            if value.strip()[:1] in UNKNOWN_RANDOM:
+                what = f"{value.strip()} asks for a random weight whose limits stand in supermerger's window"
+                raise BadParameter(
+                    what, where=f"preset {name.strip()}", fix="write numbers, R (0 to 1) or U (-0.5 to 1.5)"
+                )
             parse_number(value.strip(), where=f"preset {name.strip()}")
         found[name.strip()] = values.strip()
     return found

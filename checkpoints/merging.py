@@ -57,16 +57,20 @@ def merge(
     presets: Mapping[str, str] | None = None,
     allow_damaged: bool = False,
     form: Form = "auto",
+    verify: bool = False,
 ) -> Report:
     """Write the checkpoint of a recipe: a node, its JSON as a table or text, or the path of a recipe file.
 
     One pass, chunk by chunk, float32 inside, rounded once; memory does not grow with the model. The same recipe on the
-    same files gives the same bytes. presets: block weights by name. form: a file, a diffusers folder, or what the name
-    says: one without an ending is a folder's. progress: called with bytes done and bytes of all,
-    may raise to stop. Raises BadParameter, UnknownName, BadWeights (inputs that do not fit, results that are not
-    finite unless allow_damaged), UnsafeFile, WriteFailed; then nothing is written and what stood there is untouched.
+    same files gives the same bytes. presets: block weights by name. progress: called with bytes done and bytes of all,
+    may raise to stop. form: a file, a diffusers folder, or what the name says: one without an ending is a folder's.
+    verify: what was written is read back, and its hash compared. Raises BadParameter, UnknownName, BadWeights (inputs
+    that do not fit, results that are not finite unless allow_damaged), UnsafeFile, WriteFailed; then nothing is written
+    and what stood there is untouched.
     """
-    return run_recipe(make_recipe(recipe), Path(out), progress, presets or {}, allow_damaged=allow_damaged, form=form)
+    return run_recipe(
+        make_recipe(recipe), Path(out), progress, presets or {}, allow_damaged=allow_damaged, form=form, verify=verify
+    )
 
 
 def run_recipe(
@@ -77,12 +81,15 @@ def run_recipe(
     *,
     allow_damaged: bool = False,
     form: Form = "auto",
+    verify: bool = False,
 ) -> Report:
     """As `merge`, of a recipe."""
     check_place(out, form, list_files(recipe))
     with open_recipe(recipe, progress, presets) as (ready, metadata, check):
         start = recipe.find(list_loads(recipe.node)[0].path)
-        written = write_values(ready.values, out, metadata, check, form=form, first=start, allow_damaged=allow_damaged)
+        written = write_values(
+            ready.values, out, metadata, check, form=form, first=start, allow_damaged=allow_damaged, verify=verify
+        )
     notes = (*ready.notes, *written.notes, *(f"{key}: {why}" for key, why in written.damaged.items()))
     hashes = {} if written.tensors_sha256 is None else {"tensors_sha256": written.tensors_sha256}
     data = {
@@ -167,13 +174,18 @@ def plan_recipe(recipe: Recipe, presets: Mapping[str, str] | None = None, progre
         ready = prepare(recipe, stack, presets or {}, hash_files(recipe, progress or Progress()))
         data = describe_plan(ready)
         merged = _count_merged(ready.values)
+        with _compute_alone():
+            seconds = ValueWriter(ready.values, Progress(), hashed=False).estimate_seconds()
     lines = [
         f"{data['family']}, {data['keys']} keys, {merged} of them computed, {data['dtype']}",
         f"  writes {data['bytes'] / _MIB:.1f} MiB",
         f"  reads {sum(file.stat().st_size for file in list_files(recipe)) / _MIB:.1f} MiB",
+        f"  takes some {max(1, round(seconds))} s here, without the time that the disk needs to write",
         f"  recipe {data['recipe_sha256']}",
     ]
-    return Report(text="\n".join(lines), data={**data, "merged": merged}, notes=ready.notes)
+    return Report(
+        text="\n".join(lines), data={**data, "merged": merged, "seconds": round(seconds, 1)}, notes=ready.notes
+    )
 
 
 def list_files(recipe: Recipe) -> list[Path]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, NamedTuple
+import os
+import time
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import torch
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 _STEP = 1 << 26
 """Bytes between two reports of progress."""
+_PIECE = 1 << 20
+_SAMPLE = 1 << 25
+"""Bytes that are computed to tell how long all will take."""
 _SHOWN = 5
 
 
@@ -70,8 +75,11 @@ class ValueWriter:
         """Bytes of all tensors."""
         return self._layout.size
 
-    def write(self, path: Path, metadata: Mapping[str, str]) -> Written:
-        """Write the file in place of what has its name. Raises WriteFailed; what stood there then stays."""
+    def write(self, path: Path, metadata: Mapping[str, str], *, verify: bool = False) -> Written:
+        """Write the file in place of what has its name. Raises WriteFailed; what stood there then stays.
+
+        verify: read it back from the disk, and compare its hash, before it gets its name.
+        """
         head = encode_header(self._layout.entries, metadata)
         size = len(head) + self._layout.size
         with atomic_stream(path, size=size) as stream:
@@ -87,7 +95,20 @@ class ValueWriter:
             self._check(self._layout.size, self._layout.size)
             if stream.tell() != size:
                 raise WriteFailed(f"has {stream.tell()} bytes in place of {size}", where=str(path), fix="try again")
+            if verify and _read_back(stream) != self._whole.hexdigest():
+                what = "was read back with other bytes than were written"
+                raise WriteFailed(what, where=str(path), fix="check the disk and the memory of this machine")
         return Written(self._whole.hexdigest(), self._tensors.hexdigest(), size)
+
+    def estimate_seconds(self) -> float:
+        """How long reading and computing takes here, from a sample of the largest values."""
+        begin, done = time.perf_counter(), 0
+        for key in sorted(self._layout.entries, key=lambda key: -self._values.entries[key].numel):
+            for view in self._iter_value(key):
+                done += len(view)
+                if done >= _SAMPLE:
+                    return (time.perf_counter() - begin) * self._layout.size / done
+        return time.perf_counter() - begin
 
     def compute(self) -> dict[str, Tensor]:
         """The tensors that the file would hold, in memory. Raises BadWeights for values that are not finite."""
@@ -157,6 +178,20 @@ class ValueWriter:
     def list_damaged(self) -> dict[str, str]:
         """Key → why its values are not finite."""
         return dict(self._damaged)
+
+
+def _read_back(stream: BinaryIO) -> str:
+    """Hash of a file that is still open for writing, from the disk where the system can be asked to forget it."""
+    stream.flush()
+    number = stream.fileno()
+    os.fsync(number)
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(number, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.lseek(number, 0, os.SEEK_SET)
+    digest = hashlib.sha256()
+    while piece := os.read(number, _PIECE):
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def is_finite(tensor: Tensor) -> bool:

@@ -54,8 +54,10 @@ def atomic_stream(path: str | os.PathLike[str], *, size: int = 0) -> Generator[B
         _remove_leftovers(target)
         check_free_space(target.parent, size)
         temporary = target.with_name(f"{_make_prefix(target)}{make_process_tag()}.part")
-        with _remove_on_error(temporary):
-            with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | _BINARY, 0o666), "wb") as stream:
+        with _remove_on_error(
+            temporary, but=WriteFailed
+        ):  # `replace_file` keeps the complete file and reports its path
+            with _remove_on_error(temporary), os.fdopen(os.open(temporary, _NEW_FILE, 0o666), "wb") as stream:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -88,7 +90,7 @@ def atomic_folder(path: str | os.PathLike[str], *, size: int = 0) -> Generator[P
             raise
 
 
-_BINARY = getattr(os, "O_BINARY", 0)
+_NEW_FILE = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
 
 
 @contextmanager
@@ -107,11 +109,11 @@ def report_write_errors(target: Path, size: int = 0) -> Generator[None]:
 
 
 @contextmanager
-def _remove_on_error(temporary: Path) -> Generator[None]:
+def _remove_on_error(temporary: Path, *, but: type[Exception] | tuple[()] = ()) -> Generator[None]:
     try:
         yield
-    except WriteFailed:
-        raise  # `replace_file` keeps the complete file on purpose and has reported its path
+    except but:
+        raise
     except BaseException:
         with suppress(OSError):
             temporary.unlink()

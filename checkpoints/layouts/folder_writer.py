@@ -73,7 +73,7 @@ class FolderWriter:
         """How many tensors are written."""
         return sum(len(one.entries) for one in self._split.networks.values())
 
-    def write(self, path: Path, metadata: Mapping[str, str]) -> WrittenFolder:
+    def write(self, path: Path, metadata: Mapping[str, str], *, verify: bool = False) -> WrittenFolder:
         """Write the folder, which may not be there yet. metadata: of its first file. Raises WriteFailed, BadWeights."""
         hashes, damaged, size = dict[str, str](), dict[str, str](), 0
         with atomic_folder(path, size=self.size) as folder:
@@ -83,7 +83,7 @@ class FolderWriter:
             for part in self._order():
                 writer = ValueWriter(self._split.networks[part], self._report, allow_damaged=self._allow_damaged)
                 name = f"{part}/{self._name_file(part)}"
-                written = writer.write(folder / name, metadata if part == first else {"format": "pt"})
+                written = writer.write(folder / name, metadata if part == first else {"format": "pt"}, verify=verify)
                 hashes[name], size = written.sha256, size + written.size
                 damaged |= {f"{part}.{key}": why for key, why in writer.list_damaged().items()}
                 self._done += self._sizes[part]

@@ -60,19 +60,20 @@ def write_values(
     form: Form = "auto",
     first: Path | None = None,
     allow_damaged: bool = False,
+    verify: bool = False,
 ) -> Output:
     """Write a file or folder, complete or not at all. first: the first input, whose folder the others come from.
 
-    Raises BadWeights for values that are not finite, or have no name in that form; WriteFailed.
+    verify: read it back. Raises BadWeights for values that are not finite, or have no name in that form; WriteFailed.
     """
     folder = first if first is not None and is_model_folder(first) else None
     if choose_form(out, form) == "diffusers":
         writer = FolderWriter(values, folder, check, allow_damaged=allow_damaged)
-        made = writer.write(out, metadata)
+        made = writer.write(out, metadata, verify=verify)
         return Output(made.files, made.sha256, made.size, writer.keys, made.damaged, made.notes)
     values, notes = (values, ()) if folder is None else drop_folder_names(values, folder)
     plain = ValueWriter(values, check, allow_damaged=allow_damaged)
-    written = plain.write(out, metadata)
+    written = plain.write(out, metadata, verify=verify)
     damaged = plain.list_damaged()
     return Output((out,), written.sha256, written.size, len(values.entries), damaged, notes, written.tensors_sha256)
 

@@ -89,6 +89,7 @@ def _read_recipe(text: str, host: HostHooks) -> Recipe:
 def _make_node(
     checkpoints: tuple[Path, ...], params: RecipeParams, host: HostHooks, given: Collection[str]
 ) -> tuple[Node, list[str]]:
+    from ..block_presets import expand_weights
     from ..recipe import Adapt, Apply, Load
 
     values: dict[str, Any] = msgspec.structs.asdict(params)
@@ -103,12 +104,13 @@ def _make_node(
     nodes: list[Node] = [Load(path=str(path), ema=ema) for path in checkpoints]
     if loras := _parse_loras(params.lora, host):
         nodes[0] = Adapt(input=Load(path=str(checkpoints[0])), loras=loras)
+    presets, seed = choose_presets(params.presets, host), int(values["seed"])
     node = Apply(
         method=method.spec.id,
         inputs=tuple(nodes),
         params=chosen,
-        blocks=params.blocks,
-        beta_blocks=params.beta_blocks,
+        blocks=expand_weights(params.blocks, presets, seed),
+        beta_blocks=expand_weights(params.beta_blocks, presets, seed + 1),
         elements=params.elements,
         vae=params.vae,
         arithmetic=params.arithmetic,

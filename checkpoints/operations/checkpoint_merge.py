@@ -31,6 +31,7 @@ class MergeParams(RecipeParams, frozen=True, kw_only=True):
     allow_damaged: Annotated[bool, about("Write values that are NaN or infinite too")] = False
     to: Annotated[Form, about(FORM_HELP)] = "auto"
     dry_run: Annotated[bool, about("Check everything and say what would be written, but write nothing")] = False
+    verify: Annotated[bool, about("Read the result back and compare its hash before it gets its name")] = False
 
 
 class CheckpointMerge(Operation[MergeInputs, MergeParams]):
@@ -40,7 +41,7 @@ class CheckpointMerge(Operation[MergeInputs, MergeParams]):
     checkpoint A has them. The result's metadata holds the recipe it can be made again by.
     """
 
-    spec = Spec(id="checkpoint.merge", title="Merge checkpoints", added=("to",))
+    spec = Spec(id="checkpoint.merge", title="Merge checkpoints", added=("to", "verify"))
 
     def suffix(self, params: MergeParams) -> str:
         """Ending of the new file; none of a folder."""
@@ -63,7 +64,6 @@ class CheckpointMerge(Operation[MergeInputs, MergeParams]):
             elif inputs.output is None:
                 raise BadParameter("a merge needs a file to write", where="output", fix="give -o OUT, or --dry-run")
             else:
-                report = run_recipe(
-                    recipe, inputs.output, progress, presets, allow_damaged=params.allow_damaged, form=params.to
-                )
+                options = {"allow_damaged": params.allow_damaged, "verify": params.verify}
+                report = run_recipe(recipe, inputs.output, progress, presets, form=params.to, **options)
         return msgspec.structs.replace(report, notes=(*notes, *report.notes))

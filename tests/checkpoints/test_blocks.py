@@ -70,6 +70,7 @@ def test_the_vae_has_its_own_weight_or_goes_with_the_base() -> None:
 def test_preset_files() -> None:
     text = "preset_name\tpreset_weights\nA\t1,0,0.5\n\nB:0.1,0.2\n"
     assert read_presets(text) == {"A": "1,0,0.5", "B": "0.1,0.2"}
-    for wrong in ("no numbers", "A\t1,x", "A\tR,1"):
+    assert read_presets("A\tR,U,1") == {"A": "R,U,1"}
+    for wrong in ("no numbers", "A\t1,x", "A\tX,1", "A\tE0.5,1"):
         with pytest.raises(BadParameter):
             read_presets(wrong)

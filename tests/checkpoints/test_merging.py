@@ -15,9 +15,9 @@ from tests.support.checkpoint_models import CLIP, UNET, apply_node, expect, is_m
 
 import underdrawing
 from underdrawing.checkpoints.inspecting import inspect_checkpoint
-from underdrawing.checkpoints.merging import merge
-from underdrawing.checkpoints.recipe import Apply, Load
-from underdrawing.core.errors import BadParameter, BadWeights, Cancelled
+from underdrawing.checkpoints.merging import merge, plan_recipe
+from underdrawing.checkpoints.recipe import Apply, Load, make_recipe
+from underdrawing.core.errors import BadParameter, BadWeights, Cancelled, WriteFailed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -289,3 +289,24 @@ def test_bounds_of_parameters_name_the_command_that_shows_them(files: dict[str, 
         node = {**apply_node("weighted_sum", files["a"], files["b"]), **fields}
         with pytest.raises(BadParameter, match="checkpoint merge --help"):
             merge(node, tmp_path / "o.safetensors")
+
+
+def test_a_result_that_reads_back_otherwise_is_not_kept(
+    files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = apply_node("weighted_sum", files["a"], files["b"], alpha=0.3)
+    plain = merge(node, tmp_path / "plain.safetensors")
+    checked = merge(node, tmp_path / "o.safetensors", verify=True)
+    assert checked.data["sha256"] == plain.data["sha256"]
+    kept = (tmp_path / "o.safetensors").read_bytes()
+    read = os.read
+    monkeypatch.setattr(os, "read", lambda number, count: read(number, count).replace(b"F16", b"F61"))  # type: ignore[reportUnknownLambdaType]
+    with pytest.raises(WriteFailed, match="read back with other bytes"):
+        merge(node, tmp_path / "o.safetensors", verify=True)
+    assert (tmp_path / "o.safetensors").read_bytes() == kept
+    assert not list(tmp_path.glob(".ud-*"))
+
+
+def test_a_plan_says_how_long_it_takes(files: dict[str, Path]) -> None:
+    data = plan_recipe(make_recipe(apply_node("slerp", files["a"], files["b"], alpha=0.3))).data
+    assert data["seconds"] >= 0

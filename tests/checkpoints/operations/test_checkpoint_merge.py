@@ -130,3 +130,29 @@ def test_what_is_given_counts_where_it_is_the_common_default(run: Run, files: di
     command = ("checkpoint", "merge", files["a"], files["b"], "--method", "tensor", "--dry-run", "--json")
     found = [json.loads(run(*command, *more).out)["recipe"]["params"]["beta"] for more in ((), ("--beta", 0.5))]
     assert found == [0.0, 0.5]
+
+
+def test_presets_of_a_file_and_random_weights_stand_in_the_recipe(
+    run: Run, files: dict[str, Path], tmp_path: Path
+) -> None:
+    presets = tmp_path / "presets.tsv"
+    presets.write_text("MINE\t" + ",".join(["0.25"] * 26) + "\nDRAWN\t" + ",".join(["R", "U"] * 13) + "\n")
+    common = ("--presets", presets, "-o", tmp_path / "o.safetensors", "--json")
+
+    def merge(*arguments: object) -> dict[str, str]:
+        done = run("checkpoint", "merge", files["a"], files["b"], *arguments, *common)
+        assert done.code == 0, done.err
+        return json.loads(done.out)["recipe"]
+
+    assert merge("--blocks", "MINE")["blocks"] == ",".join(["0.25"] * 26)
+    inspected = json.loads(run("checkpoint", "inspect", tmp_path / "o.safetensors", "--json").out)
+    assert inspected["recipe"]["blocks"] == ",".join(["0.25"] * 26)
+    first, again, other = (merge("--blocks", "DRAWN", "--seed", seed)["blocks"] for seed in (1, 1, 2))
+    assert first == again != other
+    numbers = [float(value) for value in first.split(",")]
+    assert len(set(numbers)) == 26
+    assert all(0 <= value <= 1 for value in numbers[::2])
+    assert all(-0.5 <= value <= 1.5 for value in numbers[1::2])
+    done = run("checkpoint", "merge", files["a"], files["b"], "--blocks", ",".join(["X"] * 26), *common)
+    assert done.code == 2
+    assert "R (0 to 1)" in done.err
