@@ -47,7 +47,7 @@ def load_model(name: str, *, folders: Sequence[Path] = (), placement: Placement,
     key = (files, placement)
     model = load_once("base model", key, lambda: _read(path, other, placement), most=MODELS)
     if name == NAME:
-        return replace(model, name=NAME, path=None)
+        return replace(model, name=NAME, path=None, reference=True)
     differs = _compare_hash(split_hash(name).digest, model)
     differs += [f"{model.name} {NOTE}"] if model.reference else []
     return replace(model, notes=(*model.notes, *differs)) if differs else model
