@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import torch
 from tests.support.fake_diffusion import make_fake_model, make_fake_unit
@@ -13,8 +14,12 @@ from tests.support.tiny_diffusion import require_diffusers
 
 from underdrawing.core.errors import BadParameter, MissingExtra
 from underdrawing.core.networks.placement import Placement
-from underdrawing.pipeline.engines import openvino
+from underdrawing.pipeline.engines import networks, openvino
 from underdrawing.pipeline.engines.networks import EngineControl, EngineUnet, EngineVae
+from underdrawing.pipeline.generate import generate
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 require_diffusers()
 
@@ -108,3 +113,31 @@ def test_what_it_takes_and_what_stays_in_torch(monkeypatch: pytest.MonkeyPatch) 
     adapter = make_fake_unit(form="t2i").network
     assert engine.take_control(adapter) is adapter
     assert notes == ["fake runs in torch: OpenVINO has no engine for networks of its kind here"]
+
+
+class Traced:
+    """torch in OpenVINO's place. outputs: as many as there were."""
+
+    def __init__(self, trace: Any, example: tuple[torch.Tensor, ...], *_: Any) -> None:
+        with torch.no_grad():
+            found = trace(*example)
+        self.trace, self.outputs = trace, found if isinstance(found, tuple) else (found,)
+
+    def __call__(self, inputs: list[Any]) -> list[Any]:
+        found = self.trace(*map(torch.from_numpy, inputs))
+        return [value.numpy() for value in (found if isinstance(found, tuple) else (found,))]
+
+
+def test_a_run_gives_the_same_picture_and_says_what_a_lora_kept_in_torch(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openvino, "load_openvino", lambda: None)
+    monkeypatch.setattr(networks, "compile_module", Traced)
+    small: dict[str, Any] = {"checkpoint": "tiny", "width": 64, "height": 64, "steps": 2, "seed": 5, "device": "cpu"}
+    small |= {"model_folders": [tiny_folder], "lora_folders": [tiny_folder], "dtype": "float32"}
+    for prompt, notes in (("a cat", 0), ("a cat <lora:style:1>", 1)):
+        plain, other = (generate(prompt, backend=backend, **small)[0] for backend in ("torch", "openvino"))
+        assert np.abs(plain.pixels.astype(int) - other.pixels).max() <= 1
+        found = [note for note in other.notes if "runs in torch" in note]
+        assert found == ["the UNet runs in torch: a LoRA is on it, and OpenVINO has its weights without it"] * notes
+        assert not [note for note in plain.notes if "torch" in note]
