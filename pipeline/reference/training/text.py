@@ -84,9 +84,7 @@ class TextPart(Part):
     batches = (32, 512)
     decay = 0.998
 
-    def __init__(
-        self, placement: Placement, *, start: Path | None = None, batch: int = 0, captions: int = CAPTIONS
-    ) -> None:
+    def __init__(self, placement: Placement, *, start: Path | None = None, batch: int = 0) -> None:
         super().__init__(placement, batch)
         self._text: Any = build_text_encoder(int(tokenize([""]).max()) + 1)
         if start is not None:
@@ -94,7 +92,7 @@ class TextPart(Part):
         self.module = nn.ModuleDict({"text_encoder": self._text, "reader": Reader()}).to(self.device)
         self.plain = [p for name, p in self._text.named_parameters() if "embedding" in name]
         self._turn = 0
-        self._data = draw_captions(range(FIRST, FIRST + captions), self.device)
+        self._data = draw_captions(range(FIRST, FIRST + CAPTIONS), self.device)
         self._held = draw_captions(range(HELD_OUT, HELD_OUT + JUDGED), self.device)
 
     def compute_loss(self, share: float) -> Tensor:

@@ -44,10 +44,13 @@ def test_the_extra_is_named(tmp_path: Path) -> None:
 @pytest.mark.skipif(not NETWORKS, reason="the extra pipeline is not installed")
 def test_a_whole_run_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "JUDGED", 2)
-    monkeypatch.setattr(parts, "STEPS", ("scenes", "vae", "latents", "base", "control_canny", "control_pose", "export"))
+    for name in ("CAPTIONS", "JUDGED"):
+        monkeypatch.setattr(f"underdrawing.pipeline.reference.training.text.{name}", 8)
+    steps = ("scenes", "vae", "latents", "text", "base", "control_canny", "control_pose", "export")
+    monkeypatch.setattr(parts, "STEPS", steps)
     values: dict[str, str | float] = {"scenes": 4, "minutes": 0.02, "batch": 4}
     report = train(tmp_path, **values)
-    assert set(report.data) == {"vae", "base", "control_canny", "control_pose"}
+    assert set(report.data) == {"vae", "text", "base", "control_canny", "control_pose"}
     assert all(one["steps"] >= 1 for one in report.data.values())
     names = {path.name for path in (tmp_path / "weights").iterdir()}
     assert {"unet", "vae", "text_encoder", "control_lora_canny.safetensors", "control_lora_pose.safetensors"} <= names

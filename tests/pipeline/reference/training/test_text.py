@@ -12,6 +12,7 @@ from underdrawing.pipeline.reference.scoring.attributes import UNASKED
 if find_spec("diffusers") is None:
     pytest.skip("the extra pipeline is not installed (pip install diffusers transformers)", allow_module_level=True)
 
+from underdrawing.pipeline.reference.training import text
 from underdrawing.pipeline.reference.training.latents import tokenize
 from underdrawing.pipeline.reference.training.text import Captions, TextPart, draw_captions
 from underdrawing.pipeline.reference.world.captions import describe_thing
@@ -44,8 +45,10 @@ def test_nothing_is_asked_that_a_caption_does_not_say(captions: Captions) -> Non
     assert bool((captions.said["time"] == UNASKED).any())
 
 
-def test_reading_is_learnt() -> None:
-    part = TextPart(Placement(), batch=4, captions=4)
+def test_reading_is_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "CAPTIONS", 4)
+    monkeypatch.setattr(text, "JUDGED", 4)
+    part = TextPart(Placement(), batch=4)
     optimiser = torch.optim.Adam(part.module.parameters(), 1e-3)
     losses: list[float] = []
     for _ in range(12):
