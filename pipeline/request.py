@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import msgspec
 
 from ..core.images.geometry import FitMode
+from .host_settings import HostSettings
 
 if TYPE_CHECKING:
     from numpy import uint8
@@ -56,13 +57,22 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
 class Hires(msgspec.Struct, frozen=True, kw_only=True):
     """A second pass on the enlarged picture, as A1111's hires fix. steps: 0 for as many as the first.
 
-    upscaler: "latent" or a way of resizing pictures ("lanczos", "nearest").
+    width, height: of the result in place of the scale; 0 for what keeps the aspect, and both are met by cutting the
+    sides off. upscaler: "latent", one of its other ways of interpolation, or a way of resizing pictures ("lanczos",
+    "nearest"). sampler, scheduler, prompt, negative: empty for those of the first pass; LoRAs of a prompt of its own
+    are on in the second pass only.
     """
 
     scale: float = 2.0
     steps: int = 0
     strength: float = 0.7
     upscaler: str = "latent"
+    width: int = 0
+    height: int = 0
+    sampler: str = ""
+    scheduler: str = ""
+    prompt: str = ""
+    negative: str = ""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +89,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     of the picture; mask_content: what is under it at the beginning, the picture, the colours around it, noise or
     nothing; mask_area: whether the whole picture is painted, or only what is masked, at the size asked for, with
     mask_padding pixels around it; all as in A1111. noise: where random numbers come from, the CPU's generator or
-    A1111's "NV".
+    A1111's "NV". settings: others of A1111's.
     """
 
     prompt: str
@@ -116,6 +126,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     hires: Hires | None = None
     noise: NoiseSource = "cpu"
     weighting: Weighting = "a1111"
+    settings: HostSettings = HostSettings()
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):

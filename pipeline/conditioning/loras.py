@@ -30,10 +30,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoraUse:
-    """A LoRA file and how a tag wants it."""
+    """A LoRA file and how a tag wants it. hires: in which pass it works, where the second has a prompt of its own."""
 
     adapter: Adapter
     call: AdapterCall
+    hires: bool | None = None
+
+    def find_strengths(self, step: int, steps: int, *, hires: bool) -> tuple[float, float]:
+        """On text encoders and UNet in a step, counted from 0."""
+        if self.hires is not None and self.hires != hires:
+            return 0.0, 0.0
+        return self.call.strengths(step + 1, steps, hires=hires)
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,7 @@ class ModelLoras:
 
     def find_encoder_strengths(self, step: int, steps: int, *, hires: bool = False) -> Strengths:
         """On the text encoders in a step, counted from 0."""
-        return tuple(use.call.strengths(step + 1, steps, hires=hires)[0] for use in self._uses)
+        return tuple(use.find_strengths(step, steps, hires=hires)[0] for use in self._uses)
 
     def patch_encoders(self, strengths: Strengths) -> None:
         """Let the text encoders have the LoRAs at these strengths."""
@@ -92,7 +99,7 @@ class ModelLoras:
 
     def patch_unet(self, step: int, steps: int, *, hires: bool = False) -> None:
         """Let the UNet have what belongs to a step, counted from 0; nothing is done where that is what it has."""
-        self._patch(UNET, self._unet, tuple(u.call.strengths(step + 1, steps, hires=hires)[1] for u in self._uses))
+        self._patch(UNET, self._unet, tuple(use.find_strengths(step, steps, hires=hires)[1] for use in self._uses))
 
     def _patch(self, name: str, patcher: Patcher, strengths: Strengths) -> None:
         if self._set.get(name, ()) == strengths:

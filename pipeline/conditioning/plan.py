@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 
 
 class TextCache:
-    """Texts that were encoded, each once for each state of the LoRAs."""
+    """Schedules that were encoded, each once for each state of the LoRAs."""
 
     def __init__(self, reader: TextReader, loras: ModelLoras) -> None:
         self.loras, self._reader = loras, reader
-        self._texts: dict[tuple[Strengths, str], Text] = {}
+        self._texts: dict[tuple[Strengths, tuple[str, ...]], list[Text]] = {}
 
     def __len__(self) -> int:
-        """Number of texts that were encoded."""
+        """Number of schedules that were encoded."""
         return len(self._texts)
 
-    def read(self, text: str, strengths: Strengths) -> Text:
-        """Encode with LoRAs at these strengths on the text encoders."""
-        key = strengths, text
+    def read(self, texts: Sequence[str], strengths: Strengths) -> list[Text]:
+        """Encode the texts of a schedule, with LoRAs at these strengths on the text encoders."""
+        key = strengths, tuple(texts)
         if key not in self._texts:
             self.loras.patch_encoders(strengths)
-            self._texts[key] = self._reader.read(text)
+            self._texts[key] = self._reader.read_together(texts)
         return self._texts[key]
 
 
@@ -46,7 +46,7 @@ class ScheduledPrompt:
     """One prompt, without tags, over the steps of one pass.
 
     ids: SDXL's sizes. negative: AND has no meaning then. zeroed: an empty text is all zeros (A1111 with SDXL).
-    first_pass: steps of the pass before this one, 0 where this is the first.
+    first_pass: steps of the pass before this one, 0 where this is the first. old: A1111's old reading of schedules.
     """
 
     def __init__(
@@ -59,9 +59,10 @@ class ScheduledPrompt:
         negative: bool = False,
         zeroed: bool = False,
         first_pass: int = 0,
+        old: bool = False,
     ) -> None:
         """Raises BadParameter for weights that are no numbers and brackets that are nested too deeply."""
-        self._cache, self._ids, self._first_pass = cache, ids, first_pass
+        self._cache, self._ids, self._first_pass, self._old = cache, ids, first_pass, old
         self._negative, self._zeroed = negative, zeroed and not text
         self._scheduled = weighting == "a1111"
         parts = split_subprompts(text) if self._scheduled and not negative else [(text, 1.0)]
@@ -83,14 +84,13 @@ class ScheduledPrompt:
         if not self._negative:
             loras.patch_unet(step, total, hires=hires)
         strengths = loras.find_encoder_strengths(step, total, hires=hires)
-        texts = [find_text(schedule, step) for schedule in self._schedules[total]]
-        found = [self._read(text, strengths) for text in texts]
+        found = [self._read(schedule, step, strengths) for schedule in self._schedules[total]]
         weights = [weight for _, weight in self._parts]
         parts = zip(found, weights, strict=True)
         return [[Conditioning(states=t.states, pooled=t.pooled, ids=self._ids, weight=weight) for t, weight in parts]]
 
-    def _read(self, text: str, strengths: Strengths) -> Text:
-        found = self._cache.read(text, strengths)
+    def _read(self, schedule: Sequence[tuple[int, str]], step: int, strengths: Strengths) -> Text:
+        found = self._cache.read([text for _, text in schedule], strengths)[find_place(schedule, step)]
         if not self._zeroed:
             return found
         return Text(torch.zeros_like(found.states), None if found.pooled is None else torch.zeros_like(found.pooled))
@@ -99,10 +99,10 @@ class ScheduledPrompt:
         if not self._scheduled:
             return [(total, text)]
         if self._first_pass:
-            return list_texts(text, self._first_pass, hires_steps=total)
-        return list_texts(text, total)
+            return list_texts(text, self._first_pass, hires_steps=total, old=self._old)
+        return list_texts(text, total, old=self._old)
 
 
-def find_text(schedule: Sequence[tuple[int, str]], step: int) -> str:
-    """The text of a step counted from 0, of texts with their last steps."""
-    return next((text for last, text in schedule if step <= last), schedule[-1][1])
+def find_place(schedule: Sequence[tuple[int, str]], step: int) -> int:
+    """Which of the texts with their last steps holds at a step counted from 0."""
+    return next((place for place, (last, _) in enumerate(schedule) if step <= last), len(schedule) - 1)

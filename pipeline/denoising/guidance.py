@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import torch
 
 from ...core.errors import BadWeights
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from ..host_settings import HostSettings
     from ..models.model import Model
     from ..sampling.plan import Plan
     from ..sampling.run import StepReport
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
 
 
 class Denoiser:
-    """Denoises one picture. index: its place in the batch. inpaint: what models for inpainting see beside latents."""
+    """Denoises one picture. index: its place in the batch. inpaint: what models for inpainting see beside latents.
+
+    empty: states of an empty prompt, which A1111's setting fills shorter prompts up with.
+    """
 
     def __init__(
         self,
@@ -42,10 +47,12 @@ class Denoiser:
         index: int = 0,
         blend: Blend | None = None,
         inpaint: Tensor | None = None,
+        empty: Tensor | None = None,
     ) -> None:
         self._model, self._plan, self._prompts, self._controls = model, plan, prompts, controls
-        self._cfg, self._index, self._blend, self._inpaint = cfg, index, blend, inpaint
-        self._calls, self._reached = 0, 0
+        self._cfg, self._index, self._blend, self._inpaint = cfg * plan.choice.cfg_share, index, blend, inpaint
+        self._calls, self._reached, self._empty = 0, 0, empty
+        self.opposite_noise: Tensor | None = None
 
     def watch(self, report: StepReport) -> None:
         """Take note of the step: A1111 counts the shares of steps of ControlNets from here, one step behind."""
@@ -69,14 +76,30 @@ class Denoiser:
         return denoised if self._blend is None else self._blend.after(denoised, latents, seen)
 
     def _guide(self, latents: Tensor, sigma: Tensor, parts: Sequence[Conditioning], opposite: Conditioning) -> Tensor:
-        if self._cfg == 1 and len(parts) == 1 and parts[0].weight == 1:
+        alone = self._leaves_out_negative(sigma)
+        cfg = 1.0 if alone else self._cfg
+        if cfg == 1 and len(parts) == 1 and parts[0].weight == 1 and (alone or self._plan.choice.cfg_share == 1):
+            self.opposite_noise = None
             return self._answer(latents, sigma, parts, None)[:1]
-        answers = self._answer(latents, sigma, parts, opposite)
+        answers = self._answer(latents, sigma, parts, None if alone else opposite)
+        if alone:
+            answers = torch.cat([answers, answers[:1]])
         base = answers[-1:]
+        self.opposite_noise = (latents - base) / sigma
         denoised = base.clone()
         for part, answer in zip(parts, answers[:-1], strict=True):
-            denoised = denoised + (answer[None] - base) * (part.weight * self._cfg)
+            denoised = denoised + (answer[None] - base) * (part.weight * cfg)
         return denoised
+
+    def _leaves_out_negative(self, sigma: Tensor) -> bool:
+        """Whether A1111's settings say so: at the beginning, or below some sigma."""
+        plan, settings = self._plan, self._plan.settings
+        total = max(plan.announced * plan.choice.calls, 1)
+        if settings.skip_early and self._calls / total <= settings.skip_early:
+            return True
+        # A1111's samplers with steps of their own compare those instead
+        level = float(plan.source.to_step(sigma)) if plan.choice.own_steps else float(sigma)
+        return level < settings.skip_below and bool(self._calls % 2 or settings.skip_all)
 
     def _answer(
         self, latents: Tensor, sigma: Tensor, parts: Sequence[Conditioning], opposite: Conditioning | None
@@ -85,7 +108,8 @@ class Denoiser:
         prompted = [True] * len(parts)
         if opposite is None:
             return self._call(latents, sigma, parts, prompted)
-        if opposite.states.shape[1] == max(part.states.shape[1] for part in parts):
+        parts, opposite = level_lengths(parts, opposite, self._plan.settings, self._empty)
+        if opposite.states.shape[1] == _find_length(parts):
             return self._call(latents, sigma, [*parts, opposite], [*prompted, False])
         # A1111 calls the UNet twice where the numbers of tokens differ
         return torch.cat(
@@ -119,7 +143,7 @@ class Denoiser:
 
 def _join(group: Sequence[Conditioning], latents: Tensor, dtype: torch.dtype) -> tuple[Tensor, dict[str, Any] | None]:
     """States of all parts, the shorter ones filled with their last token's as A1111 does; and SDXL's own."""
-    longest = max(part.states.shape[1] for part in group)
+    longest = _find_length(group)
     filled = [_fill(part.states, longest) for part in group]
     states = torch.cat(filled).to(latents.device, dtype)
     if group[0].pooled is None or group[0].ids is None:
@@ -130,9 +154,43 @@ def _join(group: Sequence[Conditioning], latents: Tensor, dtype: torch.dtype) ->
     return states, added
 
 
+def level_lengths(
+    parts: Sequence[Conditioning], opposite: Conditioning, settings: HostSettings, empty: Tensor | None
+) -> tuple[Sequence[Conditioning], Conditioning]:
+    """Prompt and negative prompt of one length, where A1111's settings ask for it.
+
+    Either the shorter one is filled up with empty prompts; or, as before 1.6, the negative one is filled up with its
+    last token, or cut.
+    """
+    length = _find_length(parts)
+    own = opposite.states.shape[1]
+    if settings.pad_old:
+        states = _fill(opposite.states, length)[:, :length]
+        return parts, msgspec.structs.replace(opposite, states=states)
+    if not settings.pad or empty is None or own == length:
+        return parts, opposite
+    if own < length:
+        return parts, msgspec.structs.replace(opposite, states=_append(opposite.states, empty, length))
+    filled = [_fill(part.states, length) for part in parts]
+    longer = [
+        msgspec.structs.replace(part, states=_append(states, empty, own))
+        for part, states in zip(parts, filled, strict=True)
+    ]
+    return longer, opposite
+
+
+def _find_length(parts: Sequence[Conditioning]) -> int:
+    return max(part.states.shape[1] for part in parts)
+
+
+def _append(states: Tensor, empty: Tensor, length: int) -> Tensor:
+    """States [1, T, D] with those of empty prompts behind them, as many as fit."""
+    return torch.cat([states, empty.to(states).repeat(1, (length - states.shape[1]) // empty.shape[1], 1)], dim=1)
+
+
 def _fill(states: Tensor, length: int) -> Tensor:
     missing = length - states.shape[1]
-    return torch.cat([states, states[:, -1:].expand(-1, missing, -1)], dim=1) if missing else states
+    return torch.cat([states, states[:, -1:].expand(-1, missing, -1)], dim=1) if missing > 0 else states
 
 
 def _remove_noise(prediction: str, latents: Tensor, sigma: Tensor, answer: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,9 +14,11 @@ from .controls import Controls
 from .guidance import Denoiser
 from .masks import INPAINTING_CHANNELS, Blend, make_empty_condition
 from .rows import share_rows
+from .upsampling import double_before_fitting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from torch import Tensor
 
@@ -38,17 +41,18 @@ def denoise_latents(
     controls: Sequence[ControlUnit] = (),
     mask: Tensor | None = None,
     inpaint: Tensor | None = None,
+    empty: Tensor | None = None,
     options: SamplerOptions | None = None,
     callback: Callable[[StepReport], None] | None = None,
 ) -> Tensor:
     """Latents float32 [B, C, h, w] of as many pictures as noise has seeds, drawn one after the other.
 
-    So a picture is the same bytes alone and in a batch, whatever kernels a machine uses; a batch costs as much as its
-    pictures.
+    So a picture is the same bytes alone and in a batch, whatever kernels a machine uses.
 
     start: latents of image to image, [1 or B, C, h, w]. mask: [1 or B, 1, h, w], 1 where they are painted anew.
-    inpaint: of models for inpainting, [1 or B, 5, h, w] as `make_inpaint_condition` makes it. callback: sees every step
-    of every picture and may stop the run by raising. Raises BadWeights where the model answers NaN.
+    inpaint: of models for inpainting, [1 or B, 5, h, w] as `make_inpaint_condition` makes it. empty: states of an empty
+    prompt, for A1111's setting that fills prompts up. callback: sees every step of every picture and may stop the run
+    by raising. Raises BadWeights where the model answers NaN.
     """
     found: list[Tensor] = []
     for index in range(len(noise.seeds)):
@@ -58,13 +62,17 @@ def denoise_latents(
         blend = None if mask is None else _make_blend(plan, own, initial, first, _pick(mask, index))
         beside = _find_inpaint(model, inpaint, index, initial)
         units, prompts = Controls(controls, plan, index), (positive, negative)
-        denoiser = Denoiser(model, plan, prompts, units, cfg=cfg, index=index, blend=blend, inpaint=beside)
+        denoiser = Denoiser(model, plan, prompts, units, cfg=cfg, index=index, blend=blend, inpaint=beside, empty=empty)
         watch = _watch_both(denoiser, callback)
-        with units.hold(), share_rows(model.unet):
+        with units.hold(), share_rows(model.unet), _enlarge(model, plan):
             latents = sample(plan, denoiser, plan.enter(initial, first), own, options=options, callback=watch)
         latents = plan.leave(latents)
         found.append(latents if blend is None else blend.finish(latents))
     return torch.cat(found)
+
+
+def _enlarge(model: Model, plan: Plan) -> AbstractContextManager[None]:
+    return double_before_fitting(model.unet) if plan.choice.host == "a1111" else nullcontext()
 
 
 def _make_blend(plan: Plan, noise: Noise, initial: Tensor, start: Tensor | None, mask: Tensor) -> Blend:

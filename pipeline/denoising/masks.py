@@ -52,14 +52,14 @@ class Blend:
 
 
 @torch.no_grad()
-def make_inpaint_condition(model: Model, planes: Tensor, mask: Tensor) -> Tensor:
+def make_inpaint_condition(model: Model, planes: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
     """What a model made for inpainting sees beside latents: mask and latents of the rest, float32 [B, 5, h, w].
 
     planes: pictures, -1 to 1, [B, 3, H, W]. mask: [1 or B, 1, H, W], 1 where they are painted anew; it is rounded, the
-    rest of the picture is grey, and the latents' mask its nearest pixels, as in A1111.
+    rest of the picture is grey, and the latents' mask its nearest pixels, as in A1111. weight: how grey, 0 to 1.
     """
     mask = mask.to(planes).round().expand(len(planes), -1, -1, -1)
-    latents = encode_planes(model, planes * (1 - mask))
+    latents = encode_planes(model, planes * (1 - mask * weight))
     return torch.cat([functional.interpolate(mask, latents.shape[-2:]).to(latents), latents], dim=1)
 
 

@@ -9,8 +9,10 @@ import msgspec
 
 from ...core.errors import BadParameter
 from ...core.report_text import printable
+from ..host_settings import LABELS as SETTINGS
 from ..request import Control, Hires, Request
 from ..sampling.settings import DDIM_LABEL, LABELS
+from .settings import apply_old_rules, read_settings
 from .text import parse_fields, parse_infotext
 from .writing import CONTROL_MODES, MASK_CONTENTS, UPSCALERS
 
@@ -29,11 +31,21 @@ NUMBERS = {
     DDIM_LABEL: "eta",
     **{label: name for name, label in LABELS.items()},
 }
-HIRES = {"Hires upscale": "scale", "Hires steps": "steps", "Denoising strength": "strength"}
+HIRES = {
+    "Hires upscale": "scale",
+    "Hires steps": "steps",
+    "Hires sampler": "sampler",
+    "Hires schedule type": "scheduler",
+    "Hires prompt": "prompt",
+    "Hires negative prompt": "negative",
+    "Denoising strength": "strength",
+}
+ENLARGED = ("Hires upscale", "Hires resize")
+"""Labels of which one stands where there was a second pass."""
 CONTROL = {"Weight": "weight", "Guidance Start": "start", "Guidance End": "end"}
 NAMES = ("Sampler", "Schedule type", "Size", "Model", "Model hash", "VAE", "VAE hash", "RNG", "Hires upscaler")
 MASK = ("Mask mode", "Mask blur", "Inpaint area", "Masked area padding", "Masked content")
-READ = frozenset([*NUMBERS, *HIRES, *NAMES, *MASK])
+READ = frozenset([*NUMBERS, *HIRES, *ENLARGED, *NAMES, *MASK, *SETTINGS])
 SILENT = frozenset(["Version", "User", "Batch size", "Batch pos", "Lora hashes", "TI hashes", "Hashes"])
 """Labels that change no picture by themselves."""
 MADE_FROM = "it was made from a picture"
@@ -65,10 +77,13 @@ def read_infotext(text: str, *, where: str = "infotext") -> Reading:
     values: dict[str, Any] = {name: fields[label] for label, name in NUMBERS.items() if fields.get(label)}
     values |= {"prompt": parts.prompt, "negative": parts.negative, **_read_size(fields), **_read_names(fields)}
     values |= {"noise": _read_noise(fields, notes), **_read_mask(fields, notes)}
-    if "Hires upscale" in fields:
-        values["hires"] = _read_hires(fields, where)
+    values["settings"], note = apply_old_rules(read_settings(fields, where), fields, parts.prompt)
+    notes += filter(None, [note])
+    if any(label in fields for label in ENLARGED):
+        values["hires"] = _read_hires(fields, notes, where)
         values.pop("strength", None)
     elif "Denoising strength" in fields:
+        values["fit"] = "just"  # A1111's default; the text does not say
         masked = any(label in fields for label in MASK)
         notes.append(
             f"{MADE_FROM} {'and a mask; name them' if masked else 'that its text does not hold; name it'} again"
@@ -138,11 +153,15 @@ def _read_noise(fields: dict[str, str], notes: list[str]) -> str:
     return _NOISE.get(source.upper(), "cpu")
 
 
-def _read_hires(fields: dict[str, str], where: str) -> Hires:
+def _read_hires(fields: dict[str, str], notes: list[str], where: str) -> Hires:
     values: dict[str, Any] = {name: fields[label] for label, name in HIRES.items() if fields.get(label)}
     upscalers = {label: name for name, label in UPSCALERS.items()}
     upscaler = fields.get("Hires upscaler", "Latent")
-    return _convert({**values, "upscaler": upscalers.get(upscaler, upscaler)}, Hires, where)
+    if size := re.fullmatch(r"(\d{1,5})x(\d{1,5})", fields.get("Hires resize", "")):
+        values |= {"width": size[1], "height": size[2]}
+    if upscaler not in upscalers:
+        notes.append(f"Hires upscaler ({printable(upscaler, _SHOWN)}) is not here: Lanczos takes its place")
+    return _convert({**values, "upscaler": upscalers.get(upscaler, "lanczos")}, Hires, where)
 
 
 def _read_control(text: str, where: str) -> Control:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ... import __version__
 from ...adapters.prompts.numbers import format_number
+from .settings import write_settings
 from .text import Infotext, format_infotext
 
 if TYPE_CHECKING:
@@ -21,7 +22,17 @@ CONTROL_MODES = {
 }
 MASK_CONTENTS = {"fill": "fill", "noise": "latent noise", "nothing": "latent nothing"}
 """What is under the mask, as A1111 writes it; the picture itself is not written."""
-UPSCALERS = {"latent": "Latent", "lanczos": "Lanczos", "nearest": "Nearest"}
+UPSCALERS = {
+    "latent": "Latent",
+    "latent-antialiased": "Latent (antialiased)",
+    "latent-bicubic": "Latent (bicubic)",
+    "latent-bicubic-antialiased": "Latent (bicubic antialiased)",
+    "latent-nearest": "Latent (nearest)",
+    "latent-nearest-exact": "Latent (nearest-exact)",
+    "lanczos": "Lanczos",
+    "nearest": "Nearest",
+    "none": "None",
+}
 
 
 def write_infotext(request: Request, facts: Facts) -> str:
@@ -54,6 +65,7 @@ def _list_fields(request: Request, facts: Facts) -> dict[str, str]:
         **_list_mask(request),
         **_list_hires(request),
         **{label: format_number(value) for label, value in facts.settings.items()},
+        **write_settings(request.settings),
         **{f"ControlNet {index}": _describe_control(control) for index, control in enumerate(facts.controls)},
         "Lora hashes": _join_hashes(facts.lora_hashes),
         "TI hashes": _join_hashes(facts.embedding_hashes),
@@ -78,8 +90,14 @@ def _list_hires(request: Request) -> dict[str, str]:
     hires = request.hires
     if hires is None:
         return {}
+    resized = bool(hires.width or hires.height)
     return {
-        "Hires upscale": format_number(hires.scale),
+        "Hires upscale": "" if resized else format_number(hires.scale),
+        "Hires resize": f"{hires.width}x{hires.height}" if resized else "",
+        "Hires sampler": hires.sampler,
+        "Hires schedule type": hires.scheduler,
+        "Hires prompt": hires.prompt,
+        "Hires negative prompt": hires.negative,
         "Hires steps": str(hires.steps) if hires.steps else "",
         "Hires upscaler": UPSCALERS.get(hires.upscaler, hires.upscaler),
     }

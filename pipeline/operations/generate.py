@@ -17,6 +17,19 @@ if TYPE_CHECKING:
 
 CONTROL = "KIND=IMAGE or KIND:weight=0.8,start=0,end=0.7=IMAGE; KIND is an annotator, or map for a ready map"
 
+SETTING = "A1111's setting as its infotexts name it, such as Tiling=True or Emphasis=No norm"
+Upscaler = Literal[
+    "latent",
+    "latent-antialiased",
+    "latent-bicubic",
+    "latent-bicubic-antialiased",
+    "latent-nearest",
+    "latent-nearest-exact",
+    "lanczos",
+    "nearest",
+    "none",
+]
+
 
 class GenerateInputs(Inputs, frozen=True, kw_only=True):
     """The prompt, and where to."""
@@ -72,10 +85,15 @@ class GenerateParams(Params, frozen=True):
     hires: Annotated[float, between(0, 8, "Scale of a second pass on the enlarged picture; 0: none", step=0.25)] = 0.0
     hires_steps: Annotated[int, between(0, 1000, "Steps of the second pass; 0: as many")] = 0
     hires_strength: Annotated[float, between(0, 1, "How much the second pass changes", step=0.05)] = 0.7
-    hires_upscaler: Annotated[Literal["latent", "lanczos", "nearest"], about("How it is enlarged")] = "latent"
+    hires_upscaler: Annotated[Upscaler, about("How it is enlarged")] = "latent"
+    hires_sampler: Annotated[str, about("Its sampler; empty: that of the first")] = ""
+    hires_scheduler: Annotated[str, about("Its schedule; empty: that of the first")] = ""
+    hires_prompt: Annotated[str, about("Its prompt; empty: that of the first")] = ""
+    hires_negative: Annotated[str, about("What it does not show; empty: that of the first")] = ""
     noise: Annotated[Literal["cpu", "nv"], about("Where noise comes from: the CPU's generator, or as NVIDIA's")] = "cpu"
     noise_seed_delta: Annotated[int, between(0, 2**32 - 1, "A1111's ENSD")] = 0
     weighting: Annotated[Literal["a1111", "comfyui"], about("Whose reading of prompts and weights")] = "a1111"
+    setting: Annotated[str, about(SETTING, many=True)] = ""
     from_png: Annotated[str, about("Picture to repeat by what its file says; what is given besides counts instead")] = (
         ""
     )

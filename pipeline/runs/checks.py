@@ -6,7 +6,9 @@ import math
 from typing import TYPE_CHECKING, get_args
 
 from ...core.errors import BadParameter
-from ...core.images.geometry import FitMode
+from ...core.images.geometry import FitMode, parse_size
+from ..host_settings import BOUNDS as SETTINGS
+from ..host_settings import Emphasis, NoiseSchedule
 from ..request import ControlMode, MaskArea, MaskContent, NoiseSource, Weighting
 
 if TYPE_CHECKING:
@@ -33,7 +35,17 @@ BOUNDS: dict[str, tuple[float, float]] = {
 }
 """Lowest and highest values of a request's numbers."""
 TEXTS = ("prompt", "negative", "checkpoint", "vae", "sampler", "scheduler")
-HIRES: dict[str, tuple[float, float]] = {"scale": (1, 8), "steps": (0, 1000), "strength": (0, 1)}
+HIRES: dict[str, tuple[float, float]] = {
+    "scale": (1, 8),
+    "steps": (0, 1000),
+    "strength": (0, 1),
+    "width": (0, 16_384),
+    "height": (0, 16_384),
+}
+SETTING_CHOICES: dict[str, tuple[str, ...]] = {
+    "emphasis": get_args(Emphasis),
+    "noise_schedule": get_args(NoiseSchedule),
+}
 CHOICES: dict[str, tuple[str, ...]] = {
     "fit": get_args(FitMode),
     "mask_content": get_args(MaskContent),
@@ -57,6 +69,9 @@ def check_request(request: Request) -> None:
         raise BadParameter(
             what, where="s_tmin, s_tmax", fix="let s_tmin be the smaller one, or give s_tmax 0: no bound"
         )
+    check_numbers(request.settings, SETTINGS, "settings, ")
+    check_choices(request.settings, SETTING_CHOICES, "settings, ")
+    parse_size(request.settings.seed_size)
     check_texts(request)
     check_choices(request, CHOICES, "")
     check_seeds(request)
@@ -82,8 +97,9 @@ def check_seeds(request: Request) -> None:
 
 def check_texts(request: Request) -> None:
     """Raise BadParameter for a text with halves of characters, which bytes that are no UTF-8 become."""
-    for name in TEXTS:
-        text = str(getattr(request, name))
+    hires = request.hires
+    own = {} if hires is None else {"hires prompt": hires.prompt, "hires negative": hires.negative}
+    for name, text in {**{name: str(getattr(request, name)) for name in TEXTS}, **own}.items():
         if not text.isascii() and text.encode("utf-8", "replace").decode() != text:
             raise BadParameter(f"{text[:40]!r} is no text", where=name, fix="write it in UTF-8")
 

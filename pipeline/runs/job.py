@@ -13,7 +13,7 @@ from ...core.errors import BadParameter
 from ...core.hooks import HostHooks
 from ...core.images.geometry import Size
 from ..conditioning.encoders import build_encoders, explain_clip_skip, find_layer_count
-from ..conditioning.loras import ModelLoras, read_loras
+from ..conditioning.loras import ModelLoras
 from ..conditioning.plan import ScheduledPrompt, TextCache
 from ..conditioning.sizes import make_size_ids
 from ..conditioning.texts import TextReader
@@ -25,6 +25,7 @@ from .controls import Controls
 from .facts import hash_loras
 from .loading import find_engine, load_base
 from .painting import Painting, expand_region, find_region
+from .second_pass import find_second_sampler, read_prompts
 from .sizes import choose_size
 from .sources import read_mask, read_source
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from ..models.model import Model
     from ..request import Pixels, Request
@@ -75,7 +77,8 @@ class PictureJob:
         self.choice = find_sampler(request.sampler, request.scheduler)
         for name in list_idle(request, self.choice):
             self.note(f"{name} changes nothing with {self.choice.label}")
-        prompt = read_loras(request.prompt, setting.lora_folders)
+        self.second_choice = find_second_sampler(self.choice, request)
+        prompt = read_prompts(request, setting.lora_folders)
         if split_tags(request.negative)[1]:
             self.note("tags in the negative prompt are read as words, as in A1111")
         self.initial: Pixels | None = None if request.image is None else read_source(request.image)
@@ -94,11 +97,11 @@ class PictureJob:
             self.controls.hand_over(engine.take_control)
         self.loras = ModelLoras(self.model, prompt.uses, self.request.steps, NoteTaker(self.note))
         self.lora_hashes = hash_loras(prompt.uses)
-        self._text = prompt.text
+        self._texts = prompt
         tokens = {name: rows for use in prompt.uses for name, rows in use.adapter.embeddings.items()}
         held = EmbeddingFolder(setting.embedding_folders, tokens, name_folder("embedding"))
         encoders = build_encoders(self.model, request.clip_skip)
-        self.reader = TextReader(encoders, held, request.weighting, self.note)
+        self.reader = TextReader(encoders, held, request.weighting, self.note, request.settings.emphasis)
         self.texts = TextCache(self.reader, self.loras)
 
     def note(self, text: str) -> None:
@@ -111,6 +114,10 @@ class PictureJob:
     def size(self) -> Size:
         """Of the first pass."""
         return Size(self.request.height, self.request.width)
+
+    def read_empty(self) -> Tensor | None:
+        """States of an empty prompt, where A1111's setting fills prompts up with them."""
+        return self.reader.read("").states if self.request.settings.pad else None
 
     def plan_prompts(self, size: Size, *, first_pass: int = 0) -> Prompts:
         """Prompts of a pass for pictures of a size. first_pass: steps of the pass before, of a second one."""
@@ -125,8 +132,9 @@ class PictureJob:
                 negative=negative,
                 zeroed=zeroed and negative,
                 first_pass=first_pass,
+                old=self.request.settings.old_schedules,
             )
-            for text, negative in ((self._text, False), (self.request.negative, True))
+            for text, negative in zip(self._texts.choose(second=first_pass > 0), (False, True), strict=True)
         ]
         return Prompts(*plans)
 

@@ -10,13 +10,22 @@ import msgspec
 from ...core.errors import BadParameter
 from ..infotext.pictures import read_picture_request
 from ..infotext.reading import MADE_FROM
+from ..infotext.settings import read_typed_settings
 from ..request import Hires, Request
 from .spelling import parse_control
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-HIRES = {"hires_steps": "steps", "hires_strength": "strength", "hires_upscaler": "upscaler"}
+HIRES = {
+    "hires_steps": "steps",
+    "hires_strength": "strength",
+    "hires_upscaler": "upscaler",
+    "hires_sampler": "sampler",
+    "hires_scheduler": "scheduler",
+    "hires_prompt": "prompt",
+    "hires_negative": "negative",
+}
 """Option → field of a second pass; its scale is the option "hires"."""
 SAME = frozenset(Request.__struct_fields__) - {"prompt", "image", "mask", "hires", "controls", "checkpoint"}
 """Options that are fields of a request."""
@@ -33,6 +42,8 @@ def build_request(
     if picture is not None:
         reading = read_picture_request(picture)
         changes = _read_options(given, reading.request.hires) | ({} if prompt is None else {"prompt": prompt})
+        if given.get("setting"):
+            changes["settings"] = read_typed_settings(split_lines(given["setting"]), reading.request.settings)
         notes = (note for note in reading.notes if not note.startswith(MADE_FROM) or "image" not in changes)
         return msgspec.structs.replace(reading.request, **changes), tuple(notes)
     if prompt is None:
@@ -46,9 +57,11 @@ def _read_options(given: Mapping[str, Any], hires: Hires | None) -> dict[str, An
     values |= {name: Path(given[name]) if given[name] else None for name in ("image", "mask") if name in given}
     if "checkpoint" in given:
         values["checkpoint"] = given["checkpoint"] or "reference"
+    if given.get("setting"):
+        values["settings"] = read_typed_settings(split_lines(given["setting"]))
     if "control" in given:
         values["controls"] = tuple(map(parse_control, split_lines(given["control"])))
-    changes = {field: given[name] for name, field in HIRES.items() if name in given}
+    changes = {f: given[n] for n, f in HIRES.items() if n in given and (given[n] != "" or hires is not None)}
     if "hires" in given:
         hires = msgspec.structs.replace(hires or Hires(), scale=given["hires"]) if given["hires"] else None
     if changes and hires is None:

@@ -12,9 +12,9 @@ import numpy as np
 
 from ...core.errors import BadParameter
 from ...core.images.geometry import Size
-from ...core.images.resize import resize_image
 from .filling import fill_masked
-from .sources import blur_mask, fit_picture, put_back
+from .fitting import fit_levels, fit_mask
+from .sources import blur_mask, put_back
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,11 +47,11 @@ class Painting:
         self._initial, self._region = initial, region
         self._whole = None if mask is None else blur_mask(mask, request.mask_blur)
         if region is not None and self._whole is not None:
-            self.picture: Pixels = resize_image(np.ascontiguousarray(region.cut(initial)), size)
-            self.soft: Levels | None = resize_image(np.ascontiguousarray(region.cut(self._whole)), size).clip(0, 1)
+            self.picture: Pixels = fit_levels(np.ascontiguousarray(region.cut(initial)), size, "fill")
+            self.soft: Levels | None = fit_mask(region.cut(self._whole), size, "fill")
         else:
-            self.picture = fit_picture(initial, size, request.fit)
-            self.soft = None if self._whole is None else fit_picture(self._whole, size, request.fit).clip(0, 1)
+            self.picture = fit_levels(initial, size, request.fit)
+            self.soft = None if self._whole is None else fit_mask(self._whole, size, request.fit)
         filled = self.soft is not None and request.mask_content != "original"
         self.start: Pixels = fill_masked(self.picture, self.soft) if filled and self.soft is not None else self.picture
 
@@ -62,7 +62,7 @@ class Painting:
         if self._region is None:  # A1111 lets the edge fade outside the mask only
             return put_back(pixels, self.picture, (self.soft * 2).clip(0, 1))
         region, whole = self._region, self._initial.copy()
-        region.cut(whole)[:] = resize_image(pixels, Size(region.height, region.width))
+        region.cut(whole)[:] = fit_levels(pixels, Size(region.height, region.width), "crop")
         return put_back(whole, self._initial, self._whole)
 
 

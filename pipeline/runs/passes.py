@@ -4,29 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
+import msgspec
 import torch
-from PIL import Image
-from torch.nn import functional
 
-from ...core.errors import UnknownName
+from ...core.images.geometry import parse_size
 from ..denoising.latents import decode, encode
 from ..denoising.loop import denoise_latents
 from ..denoising.masks import INPAINTING_CHANNELS, make_inpaint_condition
+from ..denoising.tiling import tile_convolutions
 from ..sampling.noise import Noise
 from ..sampling.plan import plan_steps
 from ..sampling.settings import make_options
-from ..sampling.sigmas import ModelSigmas
-from .sizes import enlarge_size
+from ..sampling.sigmas import ModelSigmas, adjust_alphas
+from .enlarging import enlarge_latents, plan_enlargement
 from .sources import shrink_mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from torch import Tensor
 
     from ...core.images.geometry import Size
-    from ..models.model import Model
     from ..request import Hires, Pixels
     from ..sampling.plan import Plan
     from ..sampling.run import StepReport
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from .seeds import PictureSeed
 
 LATENT_CHANNELS = 4
-UPSCALERS = ("latent", "lanczos", "nearest")
 
 
 class Passes:
@@ -45,19 +43,21 @@ class Passes:
         """Plan the steps and draw the maps. watch: sees every step and may stop the run by raising."""
         self._job, self._watch = job, watch
         request, model = job.request, job.model
-        self._sigmas = ModelSigmas(model.alphas, sdxl=model.family.startswith("sdxl"))
+        alphas = adjust_alphas(model.alphas, request.settings)
+        self._sigmas = ModelSigmas(alphas, sdxl=model.family.startswith("sdxl"))
         strength = None if request.image is None else request.strength
-        self.first = plan_steps(job.choice, request.steps, self._sigmas, strength=strength)
+        self.first = plan_steps(job.choice, request.steps, self._sigmas, strength=strength, settings=request.settings)
         self.second = None if request.hires is None else self._plan_second(request.hires)
         self.controls = self._prepare(job.size)
         self._larger: list[ReadyControl] = []
-        self._size = job.size if request.hires is None else enlarge_size(job.size, request.hires.scale, model.factor)
-        if request.hires is not None:
-            self._larger = self._prepare(self._size)
         self._prompts = job.plan_prompts(job.size)
-        self._second_prompts = job.plan_prompts(self._size, first_pass=self.first.expected_calls)
-        self._options = make_options(request, job.choice)
-        self._inpaint = self._read_inpaint()
+        if request.hires is not None:
+            self._enlargement = plan_enlargement(job.size, request.hires, model.factor)
+            self._larger = self._prepare(self._enlargement.size)
+            calls = self.first.expected_calls
+            self._second_prompts = job.plan_prompts(self._enlargement.full, first_pass=calls)
+        with self._tile():
+            self._inpaint = self._read_inpaint()
 
     @property
     def steps(self) -> int:
@@ -66,10 +66,11 @@ class Passes:
 
     def draw(self, seed: PictureSeed) -> Pixels:
         """One picture, uint8 [H, W, 3]. Raises BadWeights for numbers that are not finite, Cancelled."""
-        latents = self._draw_first(seed)
-        if self._job.request.hires is not None:
-            latents = self._draw_second(seed, latents, self._job.request.hires)
-        pixels = decode(self._job.running, latents)[0]
+        with self._tile():
+            latents = self._draw_first(seed)
+            if self._job.request.hires is not None:
+                latents = self._draw_second(seed, latents, self._job.request.hires)
+            pixels = decode(self._job.running, latents)[0]
         return pixels if self._job.painting is None else self._job.painting.finish(pixels)
 
     def _draw_first(self, seed: PictureSeed) -> Tensor:
@@ -84,8 +85,8 @@ class Passes:
 
     def _draw_second(self, seed: PictureSeed, latents: Tensor, hires: Hires) -> Tensor:
         assert self.second is not None
-        larger = enlarge_latents(self._job.running, latents, self._size, hires.upscaler)
-        noise = self._make_noise(seed, self._size)
+        larger = enlarge_latents(self._job.running, latents, self._enlargement, hires.upscaler)
+        noise = self._make_noise(seed, self._enlargement.size)
         return self._run(self.second, noise, larger, self._second_prompts, self._larger)
 
     def _run(
@@ -110,12 +111,14 @@ class Passes:
             controls=[control.unit for control in controls],
             mask=mask,
             inpaint=inpaint,
-            options=self._options,
+            empty=self._job.read_empty(),
+            options=make_options(self._job.request, plan.choice),
             callback=self._watch,
         )
 
     def _make_noise(self, seed: PictureSeed, size: Size) -> Noise:
         request, factor = self._job.request, self._job.model.factor
+        middle = parse_size(request.settings.seed_size)
         return Noise(
             [seed.seed],
             (LATENT_CHANNELS, size.height // factor, size.width // factor),
@@ -124,6 +127,7 @@ class Passes:
             subseed_strength=request.subseed_strength,
             delta=request.noise_seed_delta,
             host=self._job.choice.host,
+            middle=None if middle is None else (middle.height // factor, middle.width // factor),
         )
 
     def _fill_mask(self, start: Tensor, mask: Tensor, seed: PictureSeed) -> Tensor:
@@ -137,7 +141,12 @@ class Passes:
 
     def _plan_second(self, hires: Hires) -> Plan:
         steps = hires.steps or self._job.request.steps
-        return plan_steps(self._job.choice, steps, self._sigmas, strength=hires.strength, rule="exact")
+        settings = msgspec.structs.replace(self._job.request.settings, noise_multiplier=1.0)
+        choice = self._job.second_choice
+        return plan_steps(choice, steps, self._sigmas, strength=hires.strength, rule="exact", settings=settings)
+
+    def _tile(self) -> AbstractContextManager[None]:
+        return tile_convolutions(self._job.running, wanted=self._job.request.settings.tiling)
 
     def _prepare(self, size: Size) -> list[ReadyControl]:
         return self._job.controls.prepare(size, self._job.note, device=self._job.model.placement.device)
@@ -150,16 +159,4 @@ class Passes:
         planes = torch.from_numpy(painting.start.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
         soft = painting.soft
         mask = torch.ones(1, 1, *planes.shape[-2:]) if soft is None else torch.from_numpy(soft.copy())[None, None]
-        return make_inpaint_condition(self._job.running, planes, mask)
-
-
-def enlarge_latents(model: Model, latents: Tensor, size: Size, upscaler: str) -> Tensor:
-    """Latents of a larger picture: interpolated, or those of the picture resized. Raises UnknownName."""
-    if upscaler not in UPSCALERS:
-        raise UnknownName(f"there is no upscaler {upscaler!r}", where="hires", fix=f"choose {', '.join(UPSCALERS)}")
-    if upscaler == "latent":
-        target = (size.height // model.factor, size.width // model.factor)
-        return functional.interpolate(latents, target, mode="bilinear", antialias=False)
-    resampling = {"lanczos": Image.Resampling.LANCZOS, "nearest": Image.Resampling.NEAREST}[upscaler]
-    picture = Image.fromarray(decode(model, latents)[0]).resize((size.width, size.height), resampling)
-    return encode(model, np.array(picture)[None])
+        return make_inpaint_condition(self._job.running, planes, mask, self._job.request.settings.mask_weight)

@@ -58,13 +58,6 @@ def cut_size(size: Size, factor: int) -> Size:
     return Size(size.height // factor * factor, size.width // factor * factor)
 
 
-def enlarge_size(size: Size, scale: float, factor: int) -> Size:
-    """Size of the second pass. Raises BadParameter."""
-    enlarged = cut_size(Size(int(size.height * scale), int(size.width * scale)), factor)
-    check_size(enlarged)
-    return enlarged
-
-
 def check_size(size: Size) -> None:
     """Raise BadParameter for sides below 64 pixels and for more pixels than a picture may have."""
     shown = f"{size.width} x {size.height} pixels"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from ...core.images.convert import read_masks, to_images
 from ...core.images.geometry import Size, plan_fit
@@ -47,21 +48,22 @@ def read_mask(source: Source, picture: Size, note: Callable[[str], None]) -> NDA
 
 
 def blur_mask(mask: NDArray[np.bool_], blur: float) -> Levels:
-    """A mask [H, W] with soft edges, 0 to 1. blur: standard deviation in pixels, as A1111's mask blur."""
-    hard = mask.astype(np.float32)
+    """A mask [H, W] with soft edges, 0 to 1. blur: standard deviation in pixels, as A1111's mask blur, in its steps."""
+    hard = mask.astype(np.uint8) * np.uint8(255)
     if blur <= 0:
-        return hard
+        return mask.astype(np.float32)
     import cv2
 
     reach = 2 * int(2.5 * blur + 0.5) + 1
-    return np.asarray(cv2.GaussianBlur(hard, (reach, reach), blur), np.float32).clip(0, 1)
+    across = cv2.GaussianBlur(hard, (reach, 1), blur)  # one direction after the other, rounded between, as A1111
+    return np.asarray(cv2.GaussianBlur(across, (1, reach), blur), np.float32) / 255
 
 
 def shrink_mask(mask: Levels, factor: int) -> Levels:
-    """A mask of latents, 0 or 1: a latent pixel is painted anew where more than half of it is, as A1111 rounds it."""
-    height, width = mask.shape[0] // factor, mask.shape[1] // factor
-    means = mask.reshape(height, factor, width, factor).mean((1, 3))
-    return np.rint(means).astype(np.float32)
+    """A mask of latents, 0 or 1, resized and rounded as in A1111."""
+    size = mask.shape[1] // factor, mask.shape[0] // factor
+    levels = Image.fromarray(np.rint(mask * 255).astype(np.uint8)).resize(size)
+    return np.around(np.asarray(levels, np.float32) / 255).astype(np.float32)
 
 
 def put_back(painted: Pixels, original: Pixels, mask: Levels) -> Pixels:

@@ -1,6 +1,7 @@
-"""DDIM and PLMS.
+"""DDIM, with CFG++ too, and PLMS.
 
-Sources: J. Song et al., "Denoising diffusion implicit models", 2020; L. Liu et al., "Pseudo numerical methods for
+Sources: J. Song et al., "Denoising diffusion implicit models", 2020; H. Chung et al., "CFG++", 2024 (noise is put back
+as the negative prompt sees it); L. Liu et al., "Pseudo numerical methods for
 diffusion models on manifolds", 2022. For x = picture + sigma * noise, DDIM is Euler's method, its eta that of ancestral
 sampling, and PLMS the Adams-Bashforth method with the weights of even steps.
 """
@@ -22,11 +23,21 @@ WEIGHTS = ((1.0,), (3 / 2, -1 / 2), (23 / 12, -16 / 12, 5 / 12), (55 / 24, -59 /
 
 def run_ddim(run: Run, x: Tensor) -> Tensor:
     """DDIM; eta is 0 unless given."""
+    return _run(run, x, guided=True)
+
+
+def run_ddim_cfgpp(run: Run, x: Tensor) -> Tensor:
+    """DDIM with CFG++."""
+    return _run(run, x, guided=False)
+
+
+def _run(run: Run, x: Tensor, *, guided: bool) -> Tensor:
     for step in range(run.total):
         sigma, sigma_next = run.sigmas[step], run.sigmas[step + 1]
         denoised = run.call(step, x, sigma)
         down, up = split_noise(sigma, sigma_next, run.eta(0.0))
-        x = denoised + (x - denoised) / sigma * down
+        noise = (x - denoised) / sigma if guided else run.find_opposite_noise(x, denoised, sigma)
+        x = denoised + noise * down
         if up > 0:
             x = x + run.draw(x) * up
     return x

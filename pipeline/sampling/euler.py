@@ -37,10 +37,16 @@ def find_middle(sigma: Tensor, sigma_next: Tensor) -> Tensor:
 def _churn(run: Run, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
     """Add noise before a step; the latents, and the sigma they then have."""
     options = run.options
-    if not options.churn > 0 or not options.churn_low <= float(sigma) <= options.churn_high:
+    if not options.churn > 0:
+        return x, sigma
+    inside = options.churn_low <= float(sigma) <= options.churn_high
+    if not inside and run.plan.choice.host == "comfyui":
+        return x, sigma
+    noise = run.draw(x)  # A1111 draws outside of the range too
+    if not inside:
         return x, sigma
     higher = sigma * (min(options.churn / run.total, MAX_CHURN) + 1)
-    return x + run.draw(x) * (higher**2 - sigma**2) ** 0.5, higher
+    return x + noise * (higher**2 - sigma**2) ** 0.5, higher
 
 
 def run_euler(run: Run, x: Tensor) -> Tensor:

@@ -58,7 +58,9 @@ SAMPLERS = (
     ),
     SamplerName("dpm_fast", "DPM fast", ("dpm_fast",), ("k_dpm_fast",)),
     SamplerName("dpm_adaptive", "DPM adaptive", ("dpm_adaptive",), ("k_dpm_ad",)),
+    SamplerName("restart", "Restart", (), ("restart",), "karras", twice=True),
     SamplerName("ddim", "DDIM", ("ddim",)),
+    SamplerName("ddim_cfgpp", "DDIM CFG++"),
     SamplerName("plms", "PLMS"),
     SamplerName("uni_pc", "UniPC", ("uni_pc",), ("unipc",)),
     SamplerName("uni_pc_bh2", "UniPC bh2", ("uni_pc_bh2",), ("unipc_bh2",)),
@@ -67,7 +69,7 @@ SAMPLERS = (
 )
 COMFYUI_DROP = frozenset({"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"})
 """Samplers for which ComfyUI leaves out the last but one sigma of one more step."""
-OWN_STEPS = frozenset({"ddim", "plms", "uni_pc", "uni_pc_bh2"})
+OWN_STEPS = frozenset({"ddim", "ddim_cfgpp", "plms", "uni_pc", "uni_pc_bh2"})
 """Samplers that A1111 runs on steps of training of its own choice, whatever the schedule."""
 
 
@@ -116,6 +118,17 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     def calls(self) -> int:
         """Calls of the model in a step, as A1111 counts them for prompts that change by step."""
         return 2 if _entry(self.sampler).twice else 1
+
+    @property
+    def automatic(self) -> bool:
+        """Whether the schedule is the sampler's own."""
+        own = "normal" if self.host == "comfyui" else _entry(self.sampler).automatic
+        return self.scheduler == own
+
+    @property
+    def cfg_share(self) -> float:
+        """Factor on the guidance scale: CFG++ takes scales of 0 to 12.5 for 0 to 1."""
+        return 1 / 12.5 if self.sampler == "ddim_cfgpp" else 1.0
 
     @property
     def own_steps(self) -> bool:

@@ -54,7 +54,8 @@ class Noise:
     """Noise of a batch, one seed for each picture; float32 [B, *shape] on the CPU.
 
     shape: of one picture's latents, (channels, height, width). subseeds, subseed_strength: variation, 0 to 1. delta:
-    A1111's ENSD, added to the seed after the first draw. host: whose order of draws holds.
+    A1111's ENSD, added to the seed after the first draw. host: whose order of draws holds. middle: height and width of
+    other latents, whose noise stands in the middle of this one; A1111's "resize seed from".
     """
 
     def __init__(
@@ -67,11 +68,13 @@ class Noise:
         subseed_strength: float = 0.0,
         delta: int = 0,
         host: Host = "a1111",
+        middle: tuple[int, int] | None = None,
     ) -> None:
         self.seeds, self.shape = tuple(seeds), tuple(shape)
         self.source: NoiseSource = source
         self.subseeds, self.subseed_strength, self.delta = tuple(subseeds), subseed_strength, delta
         self.host: Host = host
+        self.middle = None if middle == self.shape[1:] else middle
         self._sources = [SOURCES[source](seed) for seed in self.seeds]
         self._started = False
 
@@ -100,15 +103,34 @@ class Noise:
             subseed_strength=self.subseed_strength,
             delta=self.delta,
             host=self.host,
+            middle=self.middle,
         )
 
     def _draw_first(self, index: int) -> Tensor:
         noise = self._sources[index].draw(self.shape)
+        if self.middle is None:
+            return self._vary(noise, index)
+        other = SOURCES[self.source](self.seeds[index]).draw((self.shape[0], *self.middle))
+        return put_in_middle(noise, self._vary(other, index))
+
+    def _vary(self, noise: Tensor, index: int) -> Tensor:
         if not self.subseed_strength or not self.subseeds:
             return noise
         # A1111 varies pictures without a seed of variation by seed 0
         subseed = self.subseeds[index] if index < len(self.subseeds) else 0
-        return mix_noise(self.subseed_strength, noise, SOURCES[self.source](subseed).draw(self.shape))
+        return mix_noise(self.subseed_strength, noise, SOURCES[self.source](subseed).draw(noise.shape))
+
+
+def put_in_middle(noise: Tensor, other: Tensor) -> Tensor:
+    """Noise [C, H, W] with other noise [C, h, w] in its middle, as much of it as there is room for."""
+    result = noise.clone()
+    offsets = [(own - given) // 2 for own, given in zip(noise.shape[1:], other.shape[1:], strict=True)]
+    # where the other one is larger, A1111 rounds its cut down at both ends
+    height, width = (given + 2 * min(offset, 0) for given, offset in zip(other.shape[1:], offsets, strict=True))
+    top, left = (max(offset, 0) for offset in offsets)
+    above, before = (max(-offset, 0) for offset in offsets)
+    result[:, top : top + height, left : left + width] = other[:, above : above + height, before : before + width]
+    return result
 
 
 def mix_noise(share: float, low: Tensor, high: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ import msgspec
 import torch
 
 from ...core.errors import BadParameter
+from ..host_settings import HostSettings
 from .schedules import make_sigmas
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     span: lowest and highest sigma of the whole schedule, the ends of the Brownian path. whole: not image to image.
     steps: as asked for, which prompts that change by step are timed by. announced: those that A1111's ControlNets
-    take their shares of.
+    take their shares of. settings: A1111's.
     """
 
     choice: Choice
@@ -42,6 +43,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
     whole: bool = True
     announced: int = 0
+    settings: HostSettings = HostSettings()
 
     @property
     def count(self) -> int:
@@ -56,13 +58,20 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def enter(self, noise: Tensor, latents: Tensor | None = None) -> Tensor:
         """Latents to start from: noise [B, C, h, w] of unit variance, put over latents of an image to image run."""
         start, entry = self.sigmas[0].to(noise), torch.tensor(self.entry).to(noise)
+        share = entry + self.settings.extra_noise
+        if latents is not None and self.choice.host == "a1111":
+            noise = noise * self.settings.noise_multiplier
         if self.choice.own_steps:
             if latents is None:
                 return noise * (1 + start**2) ** 0.5
-            return (latents + noise * entry) / (1 + entry**2) ** 0.5 * (1 + start**2) ** 0.5
-        if self.choice.host == "comfyui" and _reaches(self.entry, self.source.sigma_max):
-            entry = (1 + entry**2) ** 0.5
-        return noise * entry if latents is None else latents + noise * entry
+            return (latents + noise * share) / (1 + entry**2) ** 0.5 * (1 + start**2) ** 0.5
+        if self.choice.host == "comfyui":
+            share = (1 + entry**2) ** 0.5 if _reaches(self.entry, self.source.sigma_max) else entry
+        if latents is not None:
+            return latents + noise * share
+        if self.choice.host == "a1111":
+            share = (1 + entry**2) ** 0.5 if self.settings.variance_noise else entry
+        return noise * share
 
     def leave(self, latents: Tensor) -> Tensor:
         """The result as the host hands it to the VAE."""
@@ -76,38 +85,49 @@ def plan_steps(
     *,
     strength: float | None = None,
     rule: StepsRule | None = None,
+    settings: HostSettings | None = None,
 ) -> Plan:
     """Plan a run. strength: of image to image, 0 to 1; None for text to image. rule: None for the host's own.
 
     Raises BadParameter for steps below 1 or a strength out of range.
     """
-    if steps < 1:
-        raise BadParameter(f"{steps} steps are not possible", where="steps", fix="ask for 1 or more")
-    if strength is not None and not 0 <= strength <= 1:
-        raise BadParameter(f"a strength of {strength} is not possible", where="strength", fix="choose 0 to 1")
+    _check(steps, strength)
+    settings = settings or HostSettings()
     source = model_sigmas.for_choice(choice)
     rule = rule or ("comfyui" if choice.host == "comfyui" else "share")
     total, skip = (steps, 0) if strength is None else _count_steps(steps, strength, rule)
     if choice.own_steps:
-        return _plan_own_steps(choice, steps, source, total, None if strength is None else total - skip - 1)
-    sigmas = make_sigmas(choice, max(total, 1), source)
+        encoded = None if strength is None else total - skip - 1
+        return _plan_own_steps(choice, steps, source, total + settings.drop_penultimate, encoded, settings)
+    sigmas = make_sigmas(choice, max(total, 1), source, settings)
     # ComfyUI counts from the end, as schedules may hold another number of sigmas than was asked for
     used = sigmas[-(steps + 1) :] if rule == "comfyui" and skip else sigmas[skip:]
     if total < 1:
         used = sigmas[-1:]
     spanned = sigmas if choice.host == "a1111" else used
-    positive = spanned[spanned > 0]
-    span = (float(positive.min()), float(positive.max())) if len(positive) else (0.0, 0.0)
     return Plan(
         choice=choice,
         sigmas=used,
         entry=float(used[0]),
-        span=span,
+        span=_find_span(spanned),
         source=source,
         steps=steps,
         whole=strength is None,
         announced=steps if strength is None else len(used) - 1,
+        settings=settings,
     )
+
+
+def _find_span(sigmas: Tensor) -> tuple[float, float]:
+    positive = sigmas[sigmas > 0]
+    return (float(positive.min()), float(positive.max())) if len(positive) else (0.0, 0.0)
+
+
+def _check(steps: int, strength: float | None) -> None:
+    if steps < 1:
+        raise BadParameter(f"{steps} steps are not possible", where="steps", fix="ask for 1 or more")
+    if strength is not None and not 0 <= strength <= 1:
+        raise BadParameter(f"a strength of {strength} is not possible", where="strength", fix="choose 0 to 1")
 
 
 def _count_steps(steps: int, strength: float, rule: StepsRule) -> tuple[int, int]:
@@ -126,7 +146,9 @@ def _reaches(sigma: float, highest: float) -> bool:
     return sigma > highest or math.isclose(sigma, highest, rel_tol=1e-5)
 
 
-def _plan_own_steps(choice: Choice, steps: int, source: ModelSigmas, total: int, encoded: int | None) -> Plan:
+def _plan_own_steps(
+    choice: Choice, steps: int, source: ModelSigmas, total: int, encoded: int | None, settings: HostSettings
+) -> Plan:
     """A1111's DDIM, PLMS and UniPC: every (1000 // steps)-th step of training, from step 1.
 
     encoded: how many steps of an image to image run are taken. DDIM and PLMS make one call fewer than there are steps
@@ -150,6 +172,7 @@ def _plan_own_steps(choice: Choice, steps: int, source: ModelSigmas, total: int,
         steps=steps,
         whole=encoded is None,
         announced=steps if encoded is None else encoded + 1,
+        settings=settings,
     )
 
 

@@ -43,7 +43,10 @@ class StepReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Denoise(Protocol):
-    """A model: latents with noise of a sigma (0-dimensional, float32) in, latents without noise out."""
+    """A model: latents with noise of a sigma (0-dimensional, float32) in, latents without noise out.
+
+    It may have the attribute opposite_noise: what the negative prompt found in the last call.
+    """
 
     def __call__(self, latents: Tensor, sigma: Tensor) -> Tensor:
         """Both [B, C, h, w]."""
@@ -81,6 +84,11 @@ class Run:
             noise = self.noise
             self._brownian = BrownianNoise(*self.plan.span, noise.shape, noise.seeds, noise.source)
         return self._brownian(sigma, sigma_next).to(latents) * self.options.scale
+
+    def find_opposite_noise(self, x: Tensor, denoised: Tensor, sigma: Tensor) -> Tensor:
+        """Noise that the negative prompt found in the last call; all that was found where the model does not tell."""
+        found = getattr(self.denoise, "opposite_noise", None)
+        return (x - denoised) / sigma if found is None else found
 
     def report(self, step: int, latents: Tensor, sigma: Tensor, denoised: Tensor) -> None:
         """Tell who watches, who may also stop the run by raising."""

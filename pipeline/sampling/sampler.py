@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from . import consistency, ddim, dpm_plus_plus, dpm_solver, euler, unipc
+from . import consistency, ddim, dpm_plus_plus, dpm_solver, euler, restart, unipc
 from .run import Run, SamplerOptions, StepReport
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ RUNS: dict[str, Callable[[Run, Tensor], Tensor]] = {
     "dpmpp_3m_sde": dpm_plus_plus.run_3m_sde,
     "dpm_fast": dpm_solver.run_fast,
     "dpm_adaptive": dpm_solver.run_adaptive,
+    "restart": restart.run_restart,
     "ddim": ddim.run_ddim,
+    "ddim_cfgpp": ddim.run_ddim_cfgpp,
     "plms": ddim.run_plms,
     "uni_pc": unipc.run_bh1,
     "uni_pc_bh2": unipc.run_bh2,

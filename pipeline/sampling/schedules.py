@@ -25,6 +25,7 @@ import numpy as np
 import torch
 
 from ...core.errors import BadParameter
+from ..host_settings import HostSettings
 from .beta_distribution import find_beta_quantile
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from .sigmas import ModelSigmas
 
 RHO = 7.0
-BETA_SHAPE = 0.6
 AYS = {
     "a1111": (
         (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029),
@@ -56,65 +56,91 @@ AYS = {
 """Optimised sigmas of SD1 and of SDXL, as each host rounds them."""
 
 
-def make_sigmas(choice: Choice, steps: int, model_sigmas: ModelSigmas) -> Tensor:
+def make_sigmas(choice: Choice, steps: int, model_sigmas: ModelSigmas, settings: HostSettings | None = None) -> Tensor:
     """Sigmas float32 [steps + 1] on the CPU, descending, the last one 0, with the values of the choice's host.
+
+    settings: A1111's of schedules; ComfyUI has none.
 
     Exceptions, as in the hosts: DDIM's schedule and beta may give another count; A1111's KL Optimal and the samplers
     with steps of their own (`plan_steps`) end above 0. Raises BadParameter unless steps is 1 or more.
     """
     if steps < 1:
         raise BadParameter(f"{steps} steps are not possible", where="steps", fix="ask for 1 or more")
+    settings = settings if settings and choice.host == "a1111" else HostSettings()
     source = model_sigmas.for_choice(choice)
     schedule = _trained_tcd if (choice.sampler, choice.scheduler) == ("tcd", "uniform") else SCHEDULES[choice.scheduler]
-    sigmas = schedule(steps + choice.drop, source)
-    return torch.cat([sigmas[:-2], sigmas[-1:]]) if choice.drop else sigmas
+    drop = choice.drop or settings.drop_penultimate
+    sigmas = schedule(steps + drop, source, settings)
+    return torch.cat([sigmas[:-2], sigmas[-1:]]) if drop else sigmas
+
+
+def space_karras(steps: int, low: float, high: float, rho: float = RHO) -> Tensor:
+    """Sigmas float32 [steps] from high to low, their rho-th roots spaced evenly."""
+    first, last = high ** (1 / rho), low ** (1 / rho)
+    return (first + torch.linspace(0, 1, steps) * (last - first)) ** rho
+
+
+def _find_ends(source: ModelSigmas, settings: HostSettings) -> tuple[float, float]:
+    """Lowest and highest sigma."""
+    return settings.sigma_low or source.sigma_min, settings.sigma_high or source.sigma_max
 
 
 def _append_zero(values: Tensor | Sequence[float]) -> Tensor:
     return torch.cat([torch.as_tensor(values, dtype=torch.float32), torch.zeros(1)])
 
 
-def _uniform(steps: int, source: ModelSigmas) -> Tensor:
+def _uniform(steps: int, source: ModelSigmas, _: HostSettings) -> Tensor:
     return _append_zero(source.to_sigma(torch.linspace(source.last, source.stride - 1, steps)))
 
 
-def _sgm_uniform(steps: int, source: ModelSigmas) -> Tensor:
-    return _append_zero(source.to_sigma(torch.linspace(source.last, source.stride - 1, steps + 1)[:-1]))
+def _sgm_uniform(steps: int, source: ModelSigmas, settings: HostSettings) -> Tensor:
+    return _append_zero(source.to_sigma(torch.linspace(*_find_last_steps(source, settings), steps + 1)[:-1]))
 
 
-def _karras(steps: int, source: ModelSigmas) -> Tensor:
-    low, high = source.sigma_min ** (1 / RHO), source.sigma_max ** (1 / RHO)
-    return _append_zero((high + torch.linspace(0, 1, steps) * (low - high)) ** RHO)
+def _normal(steps: int, source: ModelSigmas, settings: HostSettings) -> Tensor:
+    return _append_zero(source.to_sigma(torch.linspace(*_find_last_steps(source, settings), steps)))
 
 
-def _exponential(steps: int, source: ModelSigmas) -> Tensor:
-    return _append_zero(torch.linspace(math.log(source.sigma_max), math.log(source.sigma_min), steps).exp())
+def _find_last_steps(source: ModelSigmas, settings: HostSettings) -> tuple[float, float]:
+    """Steps of training of the highest and the lowest sigma."""
+    high = float(source.to_step(torch.tensor(settings.sigma_high))) if settings.sigma_high else float(source.last)
+    low = float(source.to_step(torch.tensor(settings.sigma_low))) if settings.sigma_low else float(source.stride - 1)
+    return high, low
 
 
-def _polyexponential(steps: int, source: ModelSigmas) -> Tensor:
-    low, high = math.log(source.sigma_min), math.log(source.sigma_max)
-    return _append_zero(torch.exp(torch.linspace(1, 0, steps) * (high - low) + low))
+def _karras(steps: int, source: ModelSigmas, settings: HostSettings) -> Tensor:
+    return _append_zero(space_karras(steps, *_find_ends(source, settings), settings.rho or RHO))
 
 
-def _simple(steps: int, source: ModelSigmas) -> Tensor:
+def _exponential(steps: int, source: ModelSigmas, settings: HostSettings) -> Tensor:
+    low, high = _find_ends(source, settings)
+    return _append_zero(torch.linspace(math.log(high), math.log(low), steps).exp())
+
+
+def _polyexponential(steps: int, source: ModelSigmas, settings: HostSettings) -> Tensor:
+    low, high = map(math.log, _find_ends(source, settings))
+    return _append_zero(torch.exp(torch.linspace(1, 0, steps) ** (settings.rho or 1.0) * (high - low) + low))
+
+
+def _simple(steps: int, source: ModelSigmas, _: HostSettings) -> Tensor:
     stride = len(source.sigmas) / steps
     return _append_zero([float(source.sigmas[-(1 + int(step * stride))]) for step in range(steps)])
 
 
-def _ddim_uniform(steps: int, source: ModelSigmas) -> Tensor:
+def _ddim_uniform(steps: int, source: ModelSigmas, _: HostSettings) -> Tensor:
     return _append_zero(source.sigmas[1 :: max(len(source.sigmas) // steps, 1)].flip(0))
 
 
-def _kl_optimal(steps: int, source: ModelSigmas) -> Tensor:
+def _kl_optimal(steps: int, source: ModelSigmas, settings: HostSettings) -> Tensor:
     if source.host == "a1111":
-        low, high = (torch.arctan(torch.tensor(end)) for end in (source.sigma_min, source.sigma_max))
+        low, high = (torch.arctan(torch.tensor(end)) for end in _find_ends(source, settings))
         share = torch.arange(steps + 1) / steps
         return torch.tan(share * low + (1.0 - share) * high)
     share = torch.arange(steps, dtype=torch.float32) / max(steps - 1, 1)
     return _append_zero((share * math.atan(source.sigma_min) + (1 - share) * math.atan(source.sigma_max)).tan())
 
 
-def _align_your_steps(steps: int, source: ModelSigmas) -> Tensor:
+def _align_your_steps(steps: int, source: ModelSigmas, _: HostSettings) -> Tensor:
     levels = AYS[source.host][source.sdxl]
     count = steps if source.host == "a1111" else steps + 1
     if count != len(levels):
@@ -124,23 +150,24 @@ def _align_your_steps(steps: int, source: ModelSigmas) -> Tensor:
     return _append_zero(levels if source.host == "a1111" else levels[:-1])
 
 
-def _beta(steps: int, source: ModelSigmas) -> Tensor:
+def _beta(steps: int, source: ModelSigmas, settings: HostSettings) -> Tensor:
     own = source.host == "a1111"
     shares = 1 - np.linspace(0, 1, steps, endpoint=own)
-    quantiles = [find_beta_quantile(float(share), BETA_SHAPE, BETA_SHAPE) for share in shares]
+    quantiles = [find_beta_quantile(float(share), settings.beta_alpha, settings.beta_beta) for share in shares]
     if own:
-        return _append_zero([source.sigma_min + x * (source.sigma_max - source.sigma_min) for x in quantiles])
+        low, high = _find_ends(source, settings)
+        return _append_zero([low + x * (high - low) for x in quantiles])
     places = np.rint(np.asarray(quantiles) * (len(source.sigmas) - 1)).astype(int).tolist()
     return _append_zero(source.sigmas[list(dict.fromkeys(places))])
 
 
-def _turbo(steps: int, source: ModelSigmas) -> Tensor:
+def _turbo(steps: int, source: ModelSigmas, _: HostSettings) -> Tensor:
     count = source.last + 1
     places = (torch.arange(1, steps + 1) * (count / steps) - 1).flip(0).round().long().clip(0, source.last)
     return _append_zero(source.to_sigma(places))
 
 
-def _linear_quadratic(steps: int, source: ModelSigmas, threshold: float = 0.025) -> Tensor:
+def _linear_quadratic(steps: int, source: ModelSigmas, _: HostSettings, threshold: float = 0.025) -> Tensor:
     """As Mochi's: the first half of the steps removes a share of the noise evenly, the rest by a parabola."""
     linear = steps // 2
     if linear == 0:
@@ -153,17 +180,17 @@ def _linear_quadratic(steps: int, source: ModelSigmas, threshold: float = 0.025)
     return torch.tensor([1 - share for share in [*shares, 1.0]]) * source.sigma_max
 
 
-def _trained_tcd(steps: int, source: ModelSigmas) -> Tensor:
+def _trained_tcd(steps: int, source: ModelSigmas, settings: HostSettings) -> Tensor:
     """The steps that consistency models were distilled on: 50 of training, of which diffusers takes some evenly."""
     trained = torch.arange(1, 51).flip(0) * 20 - 1
     if steps > len(trained):
-        return _uniform(steps, source)
+        return _uniform(steps, source, settings)
     return _append_zero(source.to_sigma(trained[np.floor(np.linspace(0, 50, steps, endpoint=False)).astype(int)]))
 
 
-SCHEDULES: dict[str, Callable[[int, ModelSigmas], Tensor]] = {
+SCHEDULES: dict[str, Callable[[int, ModelSigmas, HostSettings], Tensor]] = {
     "uniform": _uniform,
-    "normal": _uniform,
+    "normal": _normal,
     "karras": _karras,
     "exponential": _exponential,
     "polyexponential": _polyexponential,

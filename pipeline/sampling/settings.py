@@ -41,11 +41,13 @@ _USES: dict[str, tuple[str, ...]] = {
     "dpm_fast": _BOTH,
     "dpm_adaptive": _ETA,
     "ddim": _ETA,
+    "ddim_cfgpp": _ETA,
     "tcd": _ETA,
 }
+_DDIM = frozenset({"ddim", "ddim_cfgpp"})
 _SCALED_BY_COMFYUI = frozenset({"euler_ancestral", "dpm_adaptive"})
 _DRAWS = frozenset(
-    {"euler_ancestral", "dpm_2_ancestral", "dpmpp_2s_ancestral", "dpm_fast", "dpm_adaptive", "lcm", "tcd"}
+    {"euler_ancestral", "dpm_2_ancestral", "dpmpp_2s_ancestral", "dpm_fast", "dpm_adaptive", "lcm", "tcd", "restart"}
 )
 """Samplers that draw noise in their steps, unless eta is 0."""
 
@@ -84,7 +86,7 @@ def label_settings(request: Request, choice: Choice) -> dict[str, float]:
     """Settings as infotexts have them, label → value: those that are used and not usual, as A1111 writes them."""
     changed = (name for name in USUAL if name in list_used(choice) and getattr(request, name) != USUAL[name])
     found = {LABELS[name]: float(getattr(request, name)) for name in changed}
-    if choice.sampler == "ddim" and (eta := found.pop("Eta", 0.0)):
+    if choice.sampler in _DDIM and (eta := found.pop("Eta", 0.0)):
         return {DDIM_LABEL: eta, **found}
     if choice.sampler != "tcd" and found.get("Eta") == 1.0:
         del found["Eta"]
@@ -95,5 +97,5 @@ def _uses_delta(request: Request, choice: Choice) -> bool:
     if choice.host == "comfyui":
         return False
     if choice.sampler in _DRAWS:
-        return request.eta != 0 or choice.sampler == "lcm"
-    return request.eta > 0 if choice.sampler == "ddim" else "s_churn" in list_used(choice) and request.s_churn > 0
+        return request.eta != 0 or choice.sampler in ("lcm", "restart")
+    return request.eta > 0 if choice.sampler in _DDIM else "s_churn" in list_used(choice) and request.s_churn > 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..host_settings import HostSettings
 from .names import Choice, Host
 
 LOWEST_ALPHA = 4.8973451890853435e-08
@@ -71,3 +72,17 @@ def _recompute_alphas(alphas: Tensor) -> Tensor:
     low, high = (beta**0.5 for beta in TRAINED_BETAS)
     common = (1 - torch.linspace(low, high, len(alphas), dtype=torch.float64) ** 2).cumprod(0)
     return common if torch.allclose(common, alphas.double(), rtol=1e-5, atol=1e-7) else alphas.double()
+
+
+def adjust_alphas(alphas: Tensor, settings: HostSettings) -> Tensor:
+    """Alphas as A1111's settings have them: rounded to float16; or moved so that nothing is left of the picture at the
+    last step (S. Lin et al., "Common diffusion noise schedules and sample steps are flawed", 2023)."""
+    if settings.half_alphas:
+        alphas = alphas.half().to(alphas.dtype)
+    if settings.noise_schedule == "Default":
+        return alphas
+    roots = alphas**0.5
+    first, last = roots[0], roots[-1]
+    moved = ((roots - last) * (first / (first - last))) ** 2
+    moved[-1] = LOWEST_ALPHA
+    return moved

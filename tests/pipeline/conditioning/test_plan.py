@@ -12,7 +12,7 @@ from underdrawing.core.errors import BadParameter
 from underdrawing.core.hooks import HostHooks
 from underdrawing.pipeline.conditioning.encoders import build_encoders
 from underdrawing.pipeline.conditioning.loras import ModelLoras, read_loras
-from underdrawing.pipeline.conditioning.plan import ScheduledPrompt, TextCache, find_text
+from underdrawing.pipeline.conditioning.plan import ScheduledPrompt, TextCache, find_place
 from underdrawing.pipeline.conditioning.texts import TextReader
 
 if TYPE_CHECKING:
@@ -88,4 +88,4 @@ def test_a_lora_with_a_start_changes_prompt_and_unet_at_its_step(model: Model, t
 
 
 def test_the_last_text_counts_behind_its_end() -> None:
-    assert find_text([(2, "a"), (4, "b")], 9) == "b"
+    assert [find_place([(2, "a"), (4, "b")], step) for step in (0, 2, 3, 9)] == [0, 0, 1, 1]

@@ -19,7 +19,7 @@ def test_noise_is_that_of_a_gpu_unless_said() -> None:
 
 
 def test_what_is_not_repeated_is_noted() -> None:
-    reading = read_infotext(f"{START}, Face restoration: GFPGAN, Version: v1.6.0, Batch size: 2")
+    reading = read_infotext(f"{START}, RNG: CPU, Face restoration: GFPGAN, Version: v1.10.1, Batch size: 2")
     assert reading.notes == ("Face restoration (GFPGAN) is not repeated",)
 
 

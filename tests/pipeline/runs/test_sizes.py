@@ -8,7 +8,7 @@ import pytest
 from underdrawing.core.errors import BadParameter
 from underdrawing.core.images.geometry import Size
 from underdrawing.pipeline.request import Request
-from underdrawing.pipeline.runs.sizes import choose_size, enlarge_size
+from underdrawing.pipeline.runs.sizes import choose_size
 
 MODEL: Any = SimpleNamespace(sample_size=512, factor=8)
 
@@ -34,4 +34,3 @@ def test_sizes_that_no_picture_has_are_refused() -> None:
     for width, height in ((32, 512), (200_000, 200_000)):
         with pytest.raises(BadParameter):
             choose_size(Request(prompt="", width=width, height=height), MODEL, None, [])
-    assert enlarge_size(Size(512, 512), 1.5, 8) == (768, 768)

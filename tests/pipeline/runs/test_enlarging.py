@@ -1,0 +1,60 @@
+"""Sizes of the second pass, counted as A1111 1.10 counted them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support import tiny_diffusion
+
+from underdrawing.core.errors import BadParameter, UnknownName
+from underdrawing.core.images.geometry import Size
+from underdrawing.pipeline.request import Hires
+from underdrawing.pipeline.runs.enlarging import UPSCALERS, enlarge_latents, plan_enlargement
+
+
+@pytest.mark.parametrize(
+    ("size", "hires", "full", "result"),
+    [
+        (Size(512, 512), Hires(scale=1.5), (768, 768), (768, 768)),
+        (Size(64, 64), Hires(scale=1.7), (108, 108), (104, 104)),
+        (Size(64, 64), Hires(width=96, height=128), (128, 128), (128, 96)),
+        (Size(64, 64), Hires(width=128, height=96), (128, 128), (96, 128)),
+        (Size(64, 96), Hires(width=128), (85, 128), (80, 128)),
+        (Size(64, 96), Hires(height=128), (128, 192), (128, 192)),
+    ],
+)
+def test_sizes(size: Size, hires: Hires, full: Any, result: Any) -> None:
+    plan = plan_enlargement(size, hires, 8)
+    assert (plan.full, plan.size) == (full, result)
+
+
+@given(st.integers(8, 64), st.integers(8, 64), st.integers(64, 1024), st.integers(64, 1024))
+def test_what_is_asked_for_is_covered_and_cut_out(height: int, width: int, tall: int, wide: int) -> None:
+    size = Size(height * 8, width * 8)
+    try:
+        plan = plan_enlargement(size, Hires(height=tall, width=wide), 8)
+    except BadParameter:
+        return
+    assert all(side % 8 == 0 for side in plan.size)
+    assert all(own <= whole for own, whole in zip(plan.size, plan.full, strict=True))
+    assert plan.size.width - 16 < wide < plan.size.width + 16
+    assert plan.size.height - 16 < tall < plan.size.height + 16
+
+
+def test_an_unknown_way_is_refused() -> None:
+    with pytest.raises(UnknownName, match="no upscaler"):
+        plan_enlargement(Size(64, 64), Hires(upscaler="magic"), 8)
+
+
+def test_every_way_answers_with_latents_of_the_size() -> None:
+    tiny_diffusion.require_diffusers()
+    model = tiny_diffusion.make_model("sd1")
+    plan = plan_enlargement(Size(64, 64), Hires(width=96, height=80), 8)
+    latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    found = {name: enlarge_latents(model, latents, plan, name) for name in UPSCALERS}
+    assert {tuple(value.shape) for value in found.values()} == {(1, 4, 10, 12)}
+    assert not torch.equal(found["latent"], found["latent-bicubic"])
