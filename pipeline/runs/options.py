@@ -27,6 +27,8 @@ HIRES = {
     "hires_negative": "negative",
 }
 """Option → field of a second pass; its scale is the option "hires"."""
+TEXTS = frozenset({"hires_sampler", "hires_scheduler", "hires_prompt", "hires_negative"})
+"""Options that say nothing where they are empty and there is no second pass."""
 SAME = frozenset(Request.__struct_fields__) - {"prompt", "image", "mask", "hires", "controls", "checkpoint"}
 """Options that are fields of a request."""
 
@@ -61,11 +63,12 @@ def _read_options(given: Mapping[str, Any], hires: Hires | None) -> dict[str, An
         values["settings"] = read_typed_settings(split_lines(given["setting"]))
     if "control" in given:
         values["controls"] = tuple(map(parse_control, split_lines(given["control"])))
-    changes = {f: given[n] for n, f in HIRES.items() if n in given and (given[n] != "" or hires is not None)}
     if "hires" in given:
         hires = msgspec.structs.replace(hires or Hires(), scale=given["hires"]) if given["hires"] else None
+    told = [name for name in HIRES if name in given and (given[name] or name not in TEXTS or hires is not None)]
+    changes = {HIRES[name]: given[name] for name in told}
     if changes and hires is None:
-        idle = ", ".join(name for name in HIRES if name in given)
+        idle = ", ".join(told)
         what = f"{idle} says something of a second pass, and there is none"
         raise BadParameter(what, where="generate", fix="give its scale, such as --hires 2")
     if changes or "hires" in given:
