@@ -40,7 +40,7 @@ def fit_levels(levels: NDArray[uint8], size: Size, mode: FitMode) -> NDArray[uin
 def fit_mask(mask: NDArray[np.float32], size: Size, mode: FitMode) -> NDArray[np.float32]:
     """The same of a mask [H, W], 0 to 1, in steps of 1/255 as A1111 keeps it."""
     levels = np.rint(mask * 255).astype(np.uint8)
-    return fit_levels(np.ascontiguousarray(levels), size, mode).astype(np.float32) / 255
+    return np.divide(fit_levels(np.ascontiguousarray(levels), size, mode), 255, dtype=np.float32)
 
 
 def _place(scaled: NDArray[uint8], size: Size, left: int, top: int) -> NDArray[uint8]:

@@ -56,7 +56,7 @@ def blur_mask(mask: NDArray[np.bool_], blur: float) -> Levels:
 
     reach = 2 * int(2.5 * blur + 0.5) + 1
     across = cv2.GaussianBlur(hard, (reach, 1), blur)  # one direction after the other, rounded between, as A1111
-    return np.asarray(cv2.GaussianBlur(across, (1, reach), blur), np.float32) / 255
+    return np.divide(cv2.GaussianBlur(across, (1, reach), blur), 255, dtype=np.float32)
 
 
 def shrink_mask(mask: Levels, factor: int) -> Levels:
