@@ -185,11 +185,13 @@ def test_anyline_takes_the_lines_of_the_other_annotators(golden: dict[str, NDArr
     assert 0.1 < lines.mean() < 0.9
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("annotator", ["lineart", "lineart_anime", "lineart_manga"])
+@pytest.mark.parametrize(
+    ("annotator", "name"),
+    [*((annotator, name) for annotator in ("lineart", "lineart_manga") for name in NAMES), ("lineart_anime", NAMES[0])],
+)
 def test_bfloat16_leaves_the_map_unchanged(annotator: str, name: str) -> None:
     """Shown for random weights only; a norm at every convolution keeps errors from growing."""
-    photo = photograph(name, 96 if annotator == "lineart_anime" else 128)  # bfloat16 is slow without hardware for it
+    photo = photograph(name, 128)  # bfloat16 is slow without hardware for it, lineart_anime most of all
     full, short = (run(annotator, photo, dtype).images[0, ..., 0] for dtype in ("float32", "bfloat16"))
     assert full.std() > 20
     assert ssim(full, short) >= 0.99

@@ -19,6 +19,13 @@ OTHER_MEANINGS = {
     "adapters/embeddings/load.py": {"sdxl"},  # a layout of embedding files
     "adapters/operations/embedding_convert.py": {"sdxl"},
     "adapters/operations/lora_extract.py": {TEXT_ENCODER},  # a parameter's name
+    "benchmarks/generate.py": {
+        "sdxl",
+        UNET,
+        TEXT_ENCODER,
+        "text_encoder_2",
+    },  # an option's value, parts of a diffusers pipeline
+    "benchmarks/merge.py": {"sdxl"},  # an option's value
 }
 
 
