@@ -46,13 +46,13 @@ def test_a_whole_run_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(parts, "JUDGED", 2)
     for name in ("CAPTIONS", "JUDGED"):
         monkeypatch.setattr(f"underdrawing.pipeline.reference.training.text.{name}", 8)
-    steps = ("scenes", "vae", "latents", "text", "base", "control_canny", "control_pose", "export")
+    steps = ("scenes", "vae", "latents", "text", "base", "control_pose", "export")
     monkeypatch.setattr(parts, "STEPS", steps)
     values: dict[str, str | float] = {"scenes": 4, "minutes": 0.02, "batch": 4}
     report = train(tmp_path, **values)
-    assert set(report.data) == {"vae", "text", "base", "control_canny", "control_pose"}
+    assert set(report.data) == {"vae", "text", "base", "control_pose"}
     assert all(one["steps"] >= 1 for one in report.data.values())
     names = {path.name for path in (tmp_path / "weights").iterdir()}
-    assert {"unet", "vae", "text_encoder", "control_lora_canny.safetensors", "control_lora_pose.safetensors"} <= names
+    assert {"unet", "vae", "text_encoder", "control_lora_pose.safetensors"} <= names
     again = train(tmp_path, **values)
     assert again.data == {}, "everything has had its minutes"

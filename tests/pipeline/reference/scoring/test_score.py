@@ -37,7 +37,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_control_is_scored(weights: Path) -> None:
-    settings = Settings(weights=weights, kinds=controls.KINDS, pairs=[("canny", "pose")], scenes=2, steps=1, batch=2)
+    settings = Settings(weights=weights, kinds=controls.KINDS, pairs=[("canny", "pose")], scenes=1, steps=1, batch=2)
     scores = Scorer(settings, Progress()).run()
     assert set(scores["kinds"]) == set(controls.KINDS)
     for kind in ("canny", "softedge", "scribble", "lines"):
