@@ -83,6 +83,10 @@ class GenerateParams(Params, frozen=True):
     ] = 0
     height: Annotated[int, between(0, 16384, "Height in pixels; 0 likewise", step=8)] = 0
     hires: Annotated[float, between(0, 8, "Scale of a second pass on the enlarged picture; 0: none", step=0.25)] = 0.0
+    hires_width: Annotated[
+        int, between(0, 16384, "Width of its result in place of a scale; 0: what keeps the aspect", step=8)
+    ] = 0
+    hires_height: Annotated[int, between(0, 16384, "Height likewise; with both the sides are cut off", step=8)] = 0
     hires_steps: Annotated[int, between(0, 1000, "Steps of the second pass; 0: as many")] = 0
     hires_strength: Annotated[float, between(0, 1, "How much the second pass changes", step=0.05)] = 0.7
     hires_upscaler: Annotated[Upscaler, about("How it is enlarged")] = "latent"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HIRES = {
+    "hires_width": "width",
+    "hires_height": "height",
     "hires_steps": "steps",
     "hires_strength": "strength",
     "hires_upscaler": "upscaler",
@@ -27,8 +29,10 @@ HIRES = {
     "hires_negative": "negative",
 }
 """Option → field of a second pass; its scale is the option "hires"."""
-TEXTS = frozenset({"hires_sampler", "hires_scheduler", "hires_prompt", "hires_negative"})
-"""Options that say nothing where they are empty and there is no second pass."""
+SIDES = frozenset({"hires_width", "hires_height"})
+"""Options that ask for a second pass without its scale."""
+SILENT = SIDES | {"hires_sampler", "hires_scheduler", "hires_prompt", "hires_negative"}
+"""Options that say nothing where they are empty or 0 and there is no second pass."""
 SAME = frozenset(Request.__struct_fields__) - {"prompt", "image", "mask", "hires", "controls", "checkpoint"}
 """Options that are fields of a request."""
 
@@ -65,12 +69,14 @@ def _read_options(given: Mapping[str, Any], hires: Hires | None) -> dict[str, An
         values["controls"] = tuple(map(parse_control, split_lines(given["control"])))
     if "hires" in given:
         hires = msgspec.structs.replace(hires or Hires(), scale=given["hires"]) if given["hires"] else None
-    told = [name for name in HIRES if name in given and (given[name] or name not in TEXTS or hires is not None)]
+    elif hires is None and any(given.get(name) for name in SIDES):
+        hires = Hires()
+    told = [name for name in HIRES if name in given and (given[name] or name not in SILENT or hires is not None)]
     changes = {HIRES[name]: given[name] for name in told}
     if changes and hires is None:
         idle = ", ".join(told)
         what = f"{idle} says something of a second pass, and there is none"
-        raise BadParameter(what, where="generate", fix="give its scale, such as --hires 2")
+        raise BadParameter(what, where="generate", fix="give its scale, such as --hires 2, or its size")
     if changes or "hires" in given:
         values["hires"] = None if hires is None else msgspec.structs.replace(hires, **changes)
     return values

@@ -66,6 +66,15 @@ def test_options_of_a_second_pass_that_is_not_there_are_refused() -> None:
     assert request.hires is not None
 
 
+def test_a_size_asks_for_a_second_pass_without_a_scale(tmp_path: Path) -> None:
+    request, _ = build_request("a ball", GenerateParams(hires_width=96, hires_steps=5))
+    assert request.hires == Hires(width=96, steps=5)
+    plain = GenerateParams(from_png=write_picture(tmp_path / "a.png", request), hires_width=64, hires_height=128)
+    assert build_request(None, plain)[0].hires == Hires(width=64, height=128, steps=5)
+    with pytest.raises(BadParameter, match="there is none"):
+        build_request("a ball", GenerateParams(hires_width=96), {"hires"})
+
+
 def write_picture(path: Path, request: Request) -> str:
     path.write_bytes(encode_picture(np.zeros((8, 8, 3), np.uint8), "", request))
     return str(path)
