@@ -29,7 +29,7 @@ class CosineA(Method[CosineAParams]):
 
     def measure(self, read: Read, params: CosineAParams) -> Tensor:
         """Similarity of each column and of the whole."""
-        from ..similarity import measure_columns
+        from ..arithmetic.similarity import measure_columns
 
         return measure_columns(read, with_whole=False)
 

@@ -29,7 +29,7 @@ class CosineB(Method[CosineBParams]):
 
     def measure(self, read: Read, params: CosineBParams) -> Tensor:
         """Similarity of each column and of the whole."""
-        from ..similarity import measure_columns
+        from ..arithmetic.similarity import measure_columns
 
         return measure_columns(read, with_whole=True)
 

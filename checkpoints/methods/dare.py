@@ -31,7 +31,7 @@ class Dare(Method[DareParams]):
         """Drop and rescale."""
         import torch
 
-        from ..chance import draw_uniform
+        from ..arithmetic.chance import draw_uniform
 
         first, *others = chunk.tensors
         total = torch.zeros_like(first)

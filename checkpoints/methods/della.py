@@ -33,7 +33,7 @@ class Della(Method[DellaParams]):
         """Rank, drop and rescale."""
         import torch
 
-        from ..chance import draw_uniform
+        from ..arithmetic.chance import draw_uniform
 
         first, *others = chunk.tensors
         total, width = torch.zeros_like(first), first.shape[1]

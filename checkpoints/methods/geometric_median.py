@@ -30,7 +30,7 @@ class GeometricMedian(Method[GeometricMedianParams]):
 
     def measure(self, read: Read, params: GeometricMedianParams) -> list[float]:
         """Weights of the models in the median."""
-        from ..similarity import find_median_weights, measure_products
+        from ..arithmetic.similarity import find_median_weights, measure_products
 
         return find_median_weights(measure_products(read, origin=0), params.steps)
 

@@ -30,7 +30,7 @@ class ModelStock(Method[ModelStockParams]):
 
     def measure(self, read: Read, params: ModelStockParams) -> float:
         """The ratio t, 0 where the changes have no common direction."""
-        from ..similarity import find_mean_cosine, measure_products
+        from ..arithmetic.similarity import find_mean_cosine, measure_products
 
         products = measure_products(read, origin=0)
         count, cosine = len(products) - 1, find_mean_cosine([row[1:] for row in products[1:]])

@@ -29,7 +29,7 @@ class PerpendicularAddDifference(Method[PerpendicularAddDifferenceParams]):
 
     def measure(self, read: Read, params: PerpendicularAddDifferenceParams) -> float:
         """Share of a in d."""
-        from ..similarity import measure_products
+        from ..arithmetic.similarity import measure_products
 
         products = measure_products(read, origin=2)
         return products[0][1] / products[0][0] if products[0][0] else 0.0

@@ -31,7 +31,7 @@ class Slerp(Method[SlerpParams]):
         """Factors of A and B."""
         import math
 
-        from ..similarity import measure_products
+        from ..arithmetic.similarity import measure_products
 
         (aa, ab), (_, bb) = measure_products(read)
         first, second = math.sqrt(aa), math.sqrt(bb)

@@ -31,7 +31,7 @@ class SmoothAdd(Method[SmoothAddParams]):
 
     def merge(self, chunk: Chunk, params: SmoothAddParams) -> Tensor:
         """Filter the difference in the tensor's own dimensions."""
-        from ..filters import blur, filter_median
+        from ..arithmetic.filters import blur, filter_median
 
         if len(chunk.shape) > _DIMENSIONS:
             what = f"has {len(chunk.shape)} dimensions, more than the {_DIMENSIONS} that are smoothed"

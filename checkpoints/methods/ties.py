@@ -31,7 +31,7 @@ class Ties(Method[TiesParams]):
 
     def measure(self, read: Read, params: TiesParams) -> list[float]:
         """The least change that counts, for every other model."""
-        from ..thresholds import find_thresholds
+        from ..arithmetic.thresholds import find_thresholds
 
         return find_thresholds(read, params.density)
 

@@ -16,8 +16,8 @@ from tests.support.command_line import quiet
 from torch import Tensor
 
 from underdrawing.checkpoints import values as values_module
-from underdrawing.checkpoints.chance import draw_uniform
-from underdrawing.checkpoints.filters import GAUSSIAN
+from underdrawing.checkpoints.arithmetic.chance import draw_uniform
+from underdrawing.checkpoints.arithmetic.filters import GAUSSIAN
 from underdrawing.checkpoints.merging import merge
 from underdrawing.checkpoints.method_registry import MethodType, methods
 from underdrawing.core.params import describe_fields

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from .method import Read
+    from ..method import Read
 
 Products = list[list[float]]
 _STILL = 1e-12

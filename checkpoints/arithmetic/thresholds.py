@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from .method import Read
+    from ..method import Read
 
 _BITS, _LOW = 16, 0xFFFF
 

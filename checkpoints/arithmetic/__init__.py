@@ -1,0 +1,1 @@
+"""What merge methods compute with: chance, sums, filters, thresholds."""
