@@ -151,11 +151,7 @@ class ComfyHooks(HostHooks):
 
     def device(self) -> str:
         """The device that ComfyUI has chosen, by our names."""
-        chosen = management().get_torch_device()
-        if chosen.type in ("cpu", "cuda", "mps"):
-            return str(chosen)
-        self.note(f"underdrawing does not run on {chosen}; its networks run on the CPU")
-        return "cpu"
+        return self.name_device(str(management().get_torch_device()))
 
     @contextmanager
     def progress(self, title: str, total: int = 0, unit: str = "") -> Generator[Progress]:

@@ -31,11 +31,11 @@ def to_json(data: Any) -> str:
 def draw_poses(poses: Any, **values: bool) -> tuple[Tensor]:
     """Maps of a batch as an IMAGE. values: parameters of the operation that draws poses."""
     from ..core.operation import Job, run_alone
-    from ..core.operation_registry import operations
+    from ..core.operations.pose_render import PoseRender
     from . import pictures
 
     file = parse_poses(poses)._replace(is_list=True)
-    report = run_alone(operations()["pose.render"], {"poses": file, "output": Path()}, dict(values), Job(host.HOOKS))
+    report = run_alone(PoseRender, {"poses": file, "output": Path()}, dict(values), Job(host.HOOKS))
     return (pictures.batch(report.pictures),)
 
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from ..preprocessors.weights.catalogue import PlannedRun
     from .tools import Inputs
 
-ID = "weights.fetch"
-
 
 class FetchWorkflow:
     """Fetches every weights file that the nodes of this workflow need, with the choices that they are set to.
@@ -34,12 +32,11 @@ class FetchWorkflow:
     @classmethod
     def INPUT_TYPES(cls) -> Inputs:
         """Consent as for one file, what else may be chosen there, and a picture that is handed on."""
-        from ..core.operation_registry import operations
+        from ..preprocessors.operations.weights_fetch import WeightsFetch
 
-        operation = operations()[ID]
-        consent = operation.spec.consent
+        consent = WeightsFetch.spec.consent
         required = [(consent.name, ("BOOLEAN", {"default": False, "tooltip": consent.help}))] if consent else []
-        switches = (field for field in operation.fields() if field.kind == "bool" and field.name != "all")
+        switches = (field for field in WeightsFetch.fields() if field.kind == "bool" and field.name != "all")
         fields = {field.name: inputs.of_field(field, field.default) for field in switches}
         image: inputs.Input = ("IMAGE", {"tooltip": "Handed on as it is, so that what follows runs after this node"})
         hidden: dict[str, Any] = {"prompt": "PROMPT"}
@@ -53,17 +50,16 @@ class FetchWorkflow:
     def fetch(self, prompt: Mapping[str, Any] | None = None, image: Any = None, **given: Any) -> Any:
         """Fetch what is missing; one failure does not stop the others, and is raised at the end."""
         from ..core.operation import Job, run_alone
-        from ..core.operation_registry import operations
+        from ..preprocessors.operations.weights_fetch import WeightsFetch
         from ..preprocessors.weights.catalogue import find_weights_of
 
-        operation = operations()[ID]
         needed = [weight.id for weight in find_weights_of(_list_runs(prompt or {}), host.HOOKS) if weight.repo]
         if not needed:
             text = "no node of this workflow needs weights that do not come with this pack"
             return {"ui": {"text": [text]}, "result": (text, image)}
-        job = Job(host.HOOKS, consent=operation.spec.is_agreed(given))
-        values = {field.name: given[field.name] for field in operation.fields() if field.name in given}
-        report = run_alone(operation, {"weights": tuple(needed)}, values, job)
+        job = Job(host.HOOKS, consent=WeightsFetch.spec.is_agreed(given))
+        values = {field.name: given[field.name] for field in WeightsFetch.fields() if field.name in given}
+        report = run_alone(WeightsFetch, {"weights": tuple(needed)}, values, job)
         return {"ui": {"text": [report.text]}, "result": (report.text, image)}
 
 

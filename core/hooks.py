@@ -70,6 +70,13 @@ class HostHooks:
         """Device of networks: auto, cpu, cuda, cuda:1 or mps."""
         return "auto"
 
+    def name_device(self, chosen: str) -> str:
+        """A device of the host, by our names; the CPU, with a note, where our networks cannot run on it."""
+        if chosen.partition(":")[0] in ("cpu", "cuda", "mps"):
+            return chosen
+        self.note(f"underdrawing does not run on {chosen}; its networks run on the CPU")
+        return "cpu"
+
     @contextmanager
     def progress(self, title: str, total: int = 0, unit: str = "") -> Generator[Progress]:
         """Show the progress of one run. total: units of work, 0 where it is not known; unit: what they are called."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from setuptools.command.build_py import build_py
 
-HOOKS = ("install",)
+HOOKS = ("install", "preload")
 """Modules of the root folder that only hosts run, from their clone."""
 
 

@@ -14,7 +14,7 @@ TESTS = [p.relative_to("tests") for p in python_files() if p.parts[0] == "tests"
 MIRRORED = [path for path in TESTS if path.parts[0] not in ACROSS]
 NAMED = re.compile(r"\bunderdrawing(?:\.[a-z]\w*)+")
 PATHS = re.compile(
-    r"(?<![\w/.{-])((?:adapters|benchmarks|cli|comfy_nodes|core|docs|examples|preprocessors|tests|tools)/[\w./-]*\w/?)(?![\w{<*-])"
+    r"(?<![\w/.{-])((?:a1111_extension|adapters|benchmarks|cli|comfy_nodes|core|docs|examples|preprocessors|tests|tools)/[\w./-]*\w/?)(?![\w{<*-])"
 )
 """Paths of this project in running text; `<id>` and the like stand for many."""
 ADDED = re.compile(r"^`([\w/]+\.py)`:$", re.MULTILINE)
@@ -55,7 +55,7 @@ def _exists(words: list[str]) -> bool:
 @pytest.mark.parametrize("path", [p for p in python_files() if "underdrawing." in text_of(p)], ids=str)
 def test_modules_that_are_named_exist(path: Path) -> None:
     """In programs for child processes too, which no linter reads."""
-    named = {name for name in NAMED.findall(text_of(path)) if not name.startswith(OTHERS)}
+    named = {name for name in NAMED.findall(text_of(path)) if not name.startswith(OTHERS) and not name.endswith(".py")}
     assert {name for name in named if not _exists(name.split(".")[1:])} == set()
 
 

@@ -10,6 +10,7 @@ import pytest
 from tests.support.tree import ROOT, package_files
 
 HOSTS = ("cli", "comfy_nodes", "a1111_extension")
+HOST_LINES = 4200
 
 
 def packages() -> set[str]:
@@ -46,9 +47,10 @@ def test_every_make_command_is_documented() -> None:
 
 
 def test_the_root_holds_no_other_module() -> None:
-    assert {p.name for p in ROOT.glob("*.py")} == {"__init__.py", "__main__.py", "install.py"}, (
-        "install.py is the hosts' hook"
+    assert {p.name for p in ROOT.glob("*.py")} == {"__init__.py", "__main__.py", "install.py", "preload.py"}, (
+        "install.py and preload.py are the hosts' hooks"
     )
+    assert [p.name for p in (ROOT / "scripts").iterdir() if p.suffix] == ["underdrawing.py"], "hosts run all of them"
 
 
 def test_the_hosts_hook_stays_out_of_wheels() -> None:
@@ -76,6 +78,21 @@ def test_the_hosts_hook_adds_an_opencv_only_where_there_is_none(
     exec(compile((ROOT / "install.py").read_text("utf-8"), "install.py", "exec"), {"__name__": "__main__"})  # noqa: S102
     assert len(made) == calls
     assert all(command[-1] == "opencv-python-headless" for command in made)
+
+
+def test_host_folders_are_small() -> None:
+    lines = {host: sum(p.read_text("utf-8").count("\n") for p in (ROOT / host).rglob("*.py")) for host in HOSTS}
+    assert sum(lines.values()) <= HOST_LINES, f"{lines}: what no host needs for itself belongs into the core"
+
+
+def test_host_folders_name_no_operation() -> None:
+    from underdrawing.core.operation_registry import operations
+
+    ids = {operation.spec.id for operation in operations() if operation.spec.verb}
+    for host in HOSTS:
+        for path in (ROOT / host).rglob("*.py"):
+            strings = {n.value for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Constant)}
+            assert not ids & strings, f"{path.relative_to(ROOT)} names operations: {ids & strings}"
 
 
 def test_host_folders_name_no_annotator() -> None:

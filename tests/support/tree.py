@@ -7,8 +7,10 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-OUTSIDE = {"tests", "benchmarks", "tools", "docs", "examples", "build", "dist"}
+OUTSIDE = {"tests", "benchmarks", "tools", "docs", "examples", "build", "dist", "scripts"}
 """Folders of the root that are no part of the package."""
+STARTED = {"preload.py", "a1111_extension/preload.py", "a1111_extension/install.py", "a1111_extension/scripts"}
+"""Files and folders that hosts start by their paths, which nothing imports."""
 NETWORKS = "preprocessors/nets"
 
 
@@ -22,7 +24,8 @@ def python_files() -> tuple[Path, ...]:
 @cache
 def package_files() -> tuple[Path, ...]:
     """Python files of the package."""
-    return tuple(path for path in python_files() if path.parts[0] not in OUTSIDE)
+    inside = (path for path in python_files() if path.parts[0] not in OUTSIDE)
+    return tuple(path for path in inside if not {path.as_posix(), path.parent.as_posix()} & STARTED)
 
 
 @cache

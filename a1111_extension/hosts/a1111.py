@@ -1,0 +1,142 @@
+"""Everything that is asked of A1111. Its modules are imported when they are needed."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...core.errors import Cancelled
+from ...core.file_names import check_relative_name
+from ...core.hooks import FileKind, HostHooks
+from ...core.hosts.folders import find_in_folders
+from ...core.progress import Progress
+from ...core.weights.search_paths import HOST_FOLDER
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from ...core.errors import WeightsMissing
+
+log = logging.getLogger("underdrawing")
+TAB = "Underdrawing"
+"""Title of our tab."""
+
+
+class StateProgress(Progress):
+    """Progress in the host's state, which its page shows and its Interrupt button stops.
+
+    alone: whether no other job of the host is running, whose progress stays as it is.
+    """
+
+    def __init__(self, state: Any, *, alone: bool) -> None:
+        super().__init__()
+        self._state, self._alone = state, alone
+
+    def check(self) -> None:
+        """Raise Cancelled when the host's user pressed Interrupt or Skip."""
+        super().check()
+        if self._state.interrupted or self._state.skipped:
+            raise Cancelled("interrupted")
+
+    def show(self, done: int, total: int, message: str) -> None:
+        """Move the bar."""
+        if self._alone:
+            self._state.job_count, self._state.job_no = max(total, 1), done
+            self._state.textinfo = message or None
+
+
+class A1111(HostHooks):
+    """What A1111 gives to the core, and to the parts of the extension."""
+
+    confined = True
+
+    @property
+    def shared(self) -> Any:
+        """Its state, options and command line."""
+        return import_module("modules.shared")
+
+    @property
+    def callbacks(self) -> Any:
+        """Its lists of callbacks."""
+        return import_module("modules.script_callbacks")
+
+    @property
+    def paths(self) -> Any:
+        """Its folders."""
+        return import_module("modules.paths_internal")
+
+    def settle(self, folder: Path) -> None:
+        """Use what this host has, name commands that work, never ask on its terminal. folder: our extension's."""
+        from ...core.command_name import set_command
+        from ...core.weights.search_paths import register_host
+        from ...core.weights.store import get_store
+
+        for root in dict.fromkeys(map(Path, (self.paths.data_path, self.paths.script_path))):
+            register_host(root, [*self.folders("weights"), *self.annotator_folders()])
+        get_store().may_ask = False
+        own = folder if (folder / "__main__.py").is_file() else Path(__file__).resolve().parents[2]
+        set_command([sys.executable, str(own)] if (own / "__main__.py").is_file() else [sys.executable, "-m", own.name])
+
+    def annotator_folders(self) -> list[Path]:
+        """Folders, named by the user, in which the weights of other annotators stand."""
+        chosen = getattr(self.shared.cmd_opts, "controlnet_annotator_models_path", None)
+        return [Path(chosen), *sorted(Path(chosen).glob("*/"))] if chosen else []
+
+    def folders(self, kind: FileKind) -> list[Path]:
+        """Folders of that kind, those of the command line first."""
+        options, models = self.shared.cmd_opts, Path(self.paths.models_path)
+        own = {
+            "lora": (getattr(options, "lora_dir", None) or models / "Lora",),
+            "checkpoint": (models / "Stable-diffusion", getattr(options, "ckpt_dir", None)),
+            "model": (models / "Stable-diffusion",),
+            "vae": (models / "VAE", getattr(options, "vae_dir", None)),
+            "embedding": (getattr(options, "embeddings_dir", None) or Path(self.paths.data_path) / "embeddings",),
+            "weights": (models / HOST_FOLDER,),
+        }
+        return [Path(path) for path in own.get(kind, (self.output_folder(),)) if path]
+
+    def output_folder(self) -> Path:
+        """Folder below which pictures and poses of ours are written."""
+        return Path(self.paths.data_path) / "outputs" / HOST_FOLDER
+
+    def find_file(self, kind: FileKind, name: str) -> Path:
+        """A file in this host's folders of that kind."""
+        return find_in_folders(kind, name, self.folders(kind))
+
+    def place_file(self, kind: FileKind, name: str) -> Path:
+        """Below the first folder of that kind."""
+        return self.folders(kind)[0] / check_relative_name(name)
+
+    def device(self) -> str:
+        """The device that the host has chosen for ControlNet, by our names."""
+        return self.name_device(str(import_module("modules.devices").get_device_for("controlnet")))
+
+    @contextmanager
+    def progress(self, title: str, total: int = 0, unit: str = "") -> Generator[Progress]:
+        """The host's bar; inside a job of its own only its Interrupt button."""
+        state = self.shared.state
+        if state.job or state.job_count > 0:
+            yield StateProgress(state, alone=False)
+            return
+        state.begin(job=f"underdrawing: {title}")
+        state.job_count = max(total, 1)
+        try:
+            yield StateProgress(state, alone=True)
+        finally:
+            state.end()
+
+    def explain_missing(self, error: WeightsMissing) -> WeightsMissing:
+        """Name the tab, the command and the folder."""
+        from ...core.weights.advice import advise_in_host
+
+        return advise_in_host(error, [f"Weights in the tab {TAB}"], self.folders("weights")[0])
+
+    def iter_registries(self) -> Iterator[Any]:
+        """Modules with the classes and the registry of preprocessors, where there are any."""
+        found = sys.modules.get("scripts.supported_preprocessor")
+        if found is not None:
+            yield found
