@@ -19,7 +19,7 @@ LANCZOS = Image.Resampling.LANCZOS
 def fit_levels(levels: NDArray[uint8], size: Size, mode: FitMode) -> NDArray[uint8]:
     """Bring uint8 [H, W] or [H, W, 3] to size.
 
-    Stretched ("just"), covering it with the rest cut off ("crop"), or inside it with the edges repeated around
+    Stretched ("just"), covering it with the rest cut off ("crop"), or inside it with its edges continued around
     ("fill"). Sides are rounded down, as in A1111.
     """
     height, width = levels.shape[:2]
@@ -44,12 +44,20 @@ def fit_mask(mask: NDArray[np.float32], size: Size, mode: FitMode) -> NDArray[np
 
 
 def _place(scaled: NDArray[uint8], size: Size, left: int, top: int) -> NDArray[uint8]:
-    """The part of a picture that lies within size, its edges repeated where it does not reach."""
+    """The part of a picture that lies within size; where it does not reach, what its edges lead to."""
     inside = scaled[max(-top, 0) : size.height - top, max(-left, 0) : size.width - left]
     above, before = max(top, 0), max(left, 0)
     below, behind = size.height - above - inside.shape[0], size.width - before - inside.shape[1]
-    around = [(above, below), (before, behind)] + [(0, 0)] * (inside.ndim - 2)
-    return np.pad(inside, around, mode="edge")
+    first, last = _continue_edge(inside), _continue_edge(inside[::-1])
+    tall = np.concatenate([np.repeat(first, above, 0), inside, np.repeat(last, below, 0)])
+    left_edge, right_edge = (_continue_edge(part.swapaxes(0, 1)).swapaxes(0, 1) for part in (tall, tall[:, ::-1]))
+    return np.concatenate([np.repeat(left_edge, before, 1), tall, np.repeat(right_edge, behind, 1)], axis=1)
+
+
+def _continue_edge(levels: NDArray[uint8]) -> NDArray[uint8]:
+    """The row before the first: A1111 resizes an empty box there, for which Pillow's bicubic kernel has two weights."""
+    near, far = levels[:1].astype(np.float32), levels[1:2].astype(np.float32) if len(levels) > 1 else levels[:1]
+    return np.floor(near * 1.125 - far * 0.125 + 0.5).clip(0, 255).astype(np.uint8)
 
 
 def resize_levels(levels: NDArray[Any], width: int, height: int) -> NDArray[uint8]:

@@ -30,3 +30,13 @@ def test_a_cropped_picture_is_the_middle_and_a_filled_one_has_its_edges(shape: t
         assert abs(int(fitted[32, 32, 0]) - 127) < 24
     assert int(fit_levels(picture, Size(64, 64), "fill")[0, 0, 0]) <= 8
     assert fit_levels(picture[..., 0], Size(64, 64), "fill").shape == (64, 64)
+
+
+@pytest.mark.parametrize("shape", [(40, 96), (96, 40)])
+def test_the_edges_of_a_filled_picture_are_continued_as_pillow_resizes_an_empty_box(shape: tuple[int, int]) -> None:
+    picture = Image.fromarray(photo()).resize((shape[1], shape[0]))
+    filled = fit_levels(np.array(picture), Size(96, 96), "fill")
+    tall = shape[0] < shape[1]
+    box = (0, 0, 96, 0) if tall else (0, 0, 0, 96)
+    expected = np.array(picture.resize((96, 28) if tall else (28, 96), box=box))
+    assert (filled[:28] if tall else filled[:, :28]).tolist() == expected.tolist()
