@@ -31,12 +31,31 @@ STRENGTHS = {
 
 
 def run_operation(operation: OperationType, values: dict[str, Any]) -> int:
-    """Run once, or once for each of several inputs. Returns the exit code."""
-    as_json, job = values.pop(JSON), Job(CommandLine())
+    """Run once, or once for each of several inputs. Returns the exit code.
+
+    A run that is stopped by Ctrl-C, or by an error when something was finished, prints that as JSON where JSON is
+    wanted.
+    """
+    as_json, host = values.pop(JSON), CommandLine()
+    reports: list[Report] = []
+    try:
+        return _run(operation, values, as_json, host, reports)
+    except (KeyboardInterrupt, UnderdrawingError) as error:
+        why = "interrupted" if isinstance(error, KeyboardInterrupt) else printable(error, 600)
+        if as_json and (why == "interrupted" or host.finished is not None):
+            data = [report.data for report in reports]
+            _print({**(host.finished or {}), **({"finished": data} if data else {}), "stopped": why}, (), as_json)
+        raise
+
+
+def _run(
+    operation: OperationType, values: dict[str, Any], as_json: bool, host: CommandLine, reports: list[Report]
+) -> int:
+    """Run; reports of several inputs are added to the list as they come."""
+    job = Job(host)
     inputs, each = _inputs(operation, values), next((s for s in operation.slots() if s.repeat == "each"), None)
     params = _params(values)
     operation.params(**params)
-    reports: list[Report] = []
     if each is None:
         report = run(operation, read_inputs(operation, inputs), params, job)
         code = _finish(report, write_results(report, inputs, OUTPUT), as_json)

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class CommandLine(HostHooks):
-    """Hooks of a terminal."""
+    """Hooks of a terminal. finished: what a stopped run had finished, None where it said nothing of it."""
+
+    def __init__(self) -> None:
+        self.finished: dict[str, Any] | None = None
 
     @contextmanager
     def progress(self, title: str, total: int = 0, unit: str = "") -> Generator[Progress]:
@@ -36,6 +39,10 @@ class CommandLine(HostHooks):
     def note(self, text: str) -> None:
         """A line on stderr."""
         click.echo(escape_controls(text, keep="\n"), err=True)
+
+    def keep(self, data: dict[str, Any]) -> None:
+        """For the JSON of a stopped run."""
+        self.finished = data
 
 
 class Lines(Progress):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .progress import Progress
 from .report_text import escape_controls
@@ -95,3 +95,6 @@ class HostHooks:
         notes = _collected.get()
         if notes is not None and text not in notes:
             notes.append(text)
+
+    def keep(self, data: dict[str, Any]) -> None:
+        """Take what a run that is about to be stopped has finished, as the data of its report; hosts may show it."""

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ...checkpoints.operations._recipes import RecipeParams, choose_presets, choose_recipe
-from ...core.errors import BadParameter
+from ...core.errors import BadParameter, UnderdrawingError
 from ...core.operation import Inputs, Job, Operation, Report, Spec, slot, target
 from ...core.params import about, between, items
 
@@ -64,13 +64,17 @@ class CheckpointSweep(Operation[SweepInputs, SweepParams]):
         presets = choose_presets(params.presets, job.host)
         sheet: list[tuple[str, NDArray[uint8]]] = []
         rows: list[dict[str, Any]] = []
-        for number, (point, recipe) in enumerate(zip(points, recipes, strict=True), 1):
-            with job.progress(f"{number} of {len(points)}: {point.name}", unit="bytes") as progress:
-                row, found = _make_point(inputs.output, point, recipe, params, presets, progress)
-            rows.append(row)
-            notes += [note for note in found if note not in notes]
-            if params.prompt:
-                sheet.append((point.name, _draw_picture(inputs.output, row, params)))
+        try:
+            for number, (point, recipe) in enumerate(zip(points, recipes, strict=True), 1):
+                with job.progress(f"{number} of {len(points)}: {point.name}", unit="bytes") as progress:
+                    row, found = _make_point(inputs.output, point, recipe, params, presets, progress)
+                rows.append(row)
+                notes += [note for note in found if note not in notes]
+                if params.prompt:
+                    sheet.append((point.name, _draw_picture(inputs.output, row, params)))
+        except (UnderdrawingError, KeyboardInterrupt):
+            job.host.keep({"merges": rows, "notes": notes})
+            raise
         files = [Path(row[name]) for row in rows for name in ("recipe", "checkpoint", "picture") if row.get(name)]
         if sheet:
             files.append(_write_sheet(inputs.output, sheet))

@@ -13,6 +13,7 @@ from ...core.params import Params, about, between
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from ...core.hooks import HostHooks
     from ..request import Pixels, Request, Result
 
 CONTROL = "KIND=IMAGE or KIND:weight=0.8,start=0,end=0.7=IMAGE; KIND is an annotator, or map for a ready map"
@@ -135,7 +136,7 @@ class Generate(Operation[GenerateInputs, GenerateParams]):
     def run(self, inputs: GenerateInputs, params: GenerateParams, job: Job) -> Report:
         """Generate and write. Raises every error of the pipeline; finished pictures stay."""
         from ..generate import generate_pictures
-        from ..runs.files import check_output, describe_kept, number_picture
+        from ..runs.files import check_output, number_picture
         from ..runs.setting import Setting
 
         request, notes = build_request(inputs.prompt, params, job.given)
@@ -153,18 +154,14 @@ class Generate(Operation[GenerateInputs, GenerateParams]):
             dtype=params.dtype,
             backend=params.backend,
         )
-        rows: list[dict[str, Any]] = []
-        taken, paths = list(notes), list[Path]()
+        rows, taken = list[dict[str, Any]](), list(notes)
         try:
             for result in generate_pictures(request, setting):
-                paths.append(number_picture(inputs.output, result.seed))
-                rows.append(_write(result, paths[-1], params))
+                rows.append(_describe(result, number_picture(inputs.output, result.seed), params))
+                _write(result, rows[-1])
                 taken += [note for note in result.notes if note not in taken]
         except (UnderdrawingError, KeyboardInterrupt) as error:
-            kept = [path for path in paths if path.exists()]  # a signal may come between a file and its row
-            if kept or isinstance(error, (Cancelled, KeyboardInterrupt)):
-                names = f": {describe_kept(kept)} in {inputs.output}" if kept else ""
-                job.host.note(f"stopped: {len(kept)} of {request.count} pictures are finished{names}")
+            _report_stop(rows, request.count, taken, error, job.host)
             raise
         data = {"pictures": rows, "notes": taken}
         lines = [f"{row['file']}  seed {row['seed']}, {row['seconds']:.1f} s" for row in rows]
@@ -199,25 +196,42 @@ def list_folders(*texts: str) -> tuple[Path, ...]:
     return tuple(folders)
 
 
-def _write(result: Result, path: Path, params: GenerateParams) -> dict[str, Any]:
-    """Write a picture, and its maps beside it if they are wanted; returns what the report says of it."""
-    from ...core.images.writing import encode_png
-    from ..infotext.pictures import encode_picture
-
-    atomic_write(path, encode_picture(result.pixels, result.infotext, result.request))
-    maps: list[str] = []
-    for number, pixels in enumerate(result.maps if params.maps else ()):
-        target = path.with_name(f"{path.stem}-map{number}.png")
-        maps.append(str(atomic_write(target, encode_png(pixels, {}))))
+def _describe(result: Result, path: Path, params: GenerateParams) -> dict[str, Any]:
+    """What the report says of a picture and of its maps, if these are wanted."""
+    maps = [path.with_name(f"{path.stem}-map{number}.png") for number in range(len(result.maps) if params.maps else 0)]
     return {
         "file": str(path),
-        "maps": maps,
+        "maps": [str(name) for name in maps],
         "seed": result.seed,
         "subseed": result.subseed,
         "seconds": round(result.seconds, 3),
         "infotext": result.infotext,
         "loras": list(result.loras),
     }
+
+
+def _write(result: Result, row: dict[str, Any]) -> None:
+    """Write a picture, and its maps beside it if they are wanted."""
+    from ...core.images.writing import encode_png
+    from ..infotext.pictures import encode_picture
+
+    atomic_write(Path(row["file"]), encode_picture(result.pixels, result.infotext, result.request))
+    for name, pixels in zip(row["maps"], result.maps, strict=False):
+        atomic_write(Path(name), encode_png(pixels, {}))
+
+
+def _report_stop(
+    rows: list[dict[str, Any]], count: int, notes: list[str], error: BaseException, host: HostHooks
+) -> None:
+    """Say which of count pictures a stopped run has finished; a signal may come before the last one is written."""
+    from ..runs.files import describe_kept
+
+    kept = [Path(row["file"]) for row in rows if Path(row["file"]).exists()]
+    if kept or isinstance(error, (Cancelled, KeyboardInterrupt)):
+        names = f": {describe_kept(kept)} in {kept[0].parent}" if kept else ""
+        host.note(f"stopped: {len(kept)} of {count} pictures are finished{names}")
+        finished = [{**row, "maps": [name for name in row["maps"] if Path(name).exists()]} for row in rows[: len(kept)]]
+        host.keep({"pictures": finished, "notes": notes})
 
 
 def _make_preview(folder: Path) -> Callable[[Pixels], None]:

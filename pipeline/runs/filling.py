@@ -1,8 +1,8 @@
 """What is under a mask at first, made of the colours around it: A1111's masked content "fill".
 
 The picture without what is masked is blurred more and more; the strongest blur, which reaches furthest, lies below, the
-finer ones on it wherever they have a colour (the radii are A1111's). All levels are whole numbers, as in A1111: rounding
-shows where little of a colour is left.
+finer ones on it wherever they have a colour (the radii are A1111's). All levels are whole numbers, as in A1111:
+rounding shows where little of a colour is left.
 """
 
 from __future__ import annotations

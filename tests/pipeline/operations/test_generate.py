@@ -212,7 +212,7 @@ def write_all(path, content, write=operation.atomic_write):
         threading.Event().wait()
 
 generate.generate_pictures, operation.atomic_write = pretend, write_all
-sys.argv = ["underdrawing", "generate", "a ball", "--count", "9", "-o", sys.argv[1]]
+sys.argv = ["underdrawing", "generate", "a ball", "--count", "9", "--json", "-o", sys.argv[1]]
 cli.main()
 """
 
@@ -231,8 +231,11 @@ def test_ctrl_c_keeps_what_is_finished_and_says_so(tmp_path: Path, moment: str) 
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n", child.communicate()[1]
         child.send_signal(signal.SIGINT)
-        _, errors = child.communicate()
+        printed, errors = child.communicate()
     assert child.returncode == 130
+    stopped = json.loads(printed)
+    assert [Path(row["file"]).name for row in stopped["pictures"]] == ["00000-0.png", "00001-1.png"]
+    assert (stopped["stopped"], stopped["notes"]) == ("interrupted", [])
     assert "2 of 9 pictures are finished: 00000-0.png, 00001-1.png in" in errors
     assert "Traceback" not in errors
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["00000-0.png", "00001-1.png"]
