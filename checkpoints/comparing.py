@@ -14,19 +14,22 @@ from ..core.report_text import printable
 from .blocks import find_block, find_layouts
 from .families import find_family
 from .graph import Graph
-from .recipe import Load, Recipe
+from .live_models import make_plain_recipe, name_checkpoint
 from .values import iter_spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .families import Family
+    from .live_models import LiveModel
     from .values import Values
 
 _SHOWN = 3
 
 
-def compare_checkpoints(one: Path, other: Path, *, chart: str, progress: Callable[[int, int], None]) -> Report:
+def compare_checkpoints(
+    one: Path | LiveModel, other: Path | LiveModel, *, chart: str, progress: Callable[[int, int], None]
+) -> Report:
     """Keys of one only, equal and different weights, and relative distances by block.
 
     A distance is |A − B| / |A| of all weights of a block, 2-norms in float64. Raises BadParameter for a chart that is
@@ -46,8 +49,8 @@ def compare_checkpoints(one: Path, other: Path, *, chart: str, progress: Callabl
             _add(blocks.setdefault(find_block(key, family), _start()), _measure(first, second, key))
             progress(done, total)
         data: dict[str, Any] = {
-            "a": str(one),
-            "b": str(other),
+            "a": name_checkpoint(one),
+            "b": name_checkpoint(other),
             "family": [family.id, find_family(second.entries, second.metadata).id],
             "only_a": sorted(set(first.entries) - set(second.entries)),
             "only_b": sorted(set(second.entries) - set(first.entries)),
@@ -61,8 +64,8 @@ def compare_checkpoints(one: Path, other: Path, *, chart: str, progress: Callabl
     return Report(text=_describe(data), data=data, files=files)
 
 
-def _open(stack: ExitStack, path: Path) -> Values:
-    recipe = Recipe(node=Load(path=str(path)))
+def _open(stack: ExitStack, checkpoint: Path | LiveModel) -> Values:
+    recipe = make_plain_recipe(checkpoint)
     return Graph(recipe, stack, {}, {}).build(recipe.node)
 
 

@@ -16,10 +16,11 @@ from .checks import check_inputs, choose_a1111_keys, choose_keys
 from .families import find_family
 from .keys import EMA, find_ema_names, normalise_name
 from .layouts.folder_reader import FolderReader, open_model
+from .live_models import LiveValues
 from .method import Method
 from .method_registry import methods
 from .nodes import DTYPES, AdaptedValues, CastValues, VaeValues
-from .recipe import Adapt, Apply, BakeVae, Cast, Load, list_inputs
+from .recipe import Adapt, Apply, BakeVae, Cast, Live, Load, list_inputs
 from .values import FileValues
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Graph:
         match node:
             case Load():
                 return self._load(node)
+            case Live():
+                return self._find_live(node)
             case Adapt():
                 return self._adapt(node)
             case Cast():
@@ -65,6 +68,18 @@ class Graph:
 
     def _load(self, node: Load) -> FileValues:
         return self._open_values(node, self._open(node))
+
+    def _find_live(self, node: Live) -> LiveValues:
+        model = self._recipe.live.get(node.name)
+        if model is None:
+            what = f"stands for a model that was loaded in a host (tensors_sha256 {node.sha256 or 'unknown'})"
+            fix = f"connect that model as {node.name}, or write it to a file and name the file in a load node"
+            raise BadParameter(what, where=f"recipe, live {node.name}", fix=fix)
+        if node.sha256 and self._hashes.get(node.name, node.sha256) != node.sha256:
+            what = f"has the tensors_sha256 {self._hashes[node.name]}, the recipe was made with {node.sha256}"
+            raise BadWeights(what, where=model.label, fix="connect the model that the recipe means")
+        self.notes += model.notes
+        return LiveValues(model)
 
     def _open(self, node: Load) -> TensorReader:
         path = self._recipe.find(node.path)

@@ -20,8 +20,9 @@ from .families import find_family
 from .graph import Graph, find_dtype_of
 from .keys import EMA, find_part
 from .layouts.folder_reader import hash_model
+from .live_models import LiveModel, hash_live, make_plain_recipe, name_checkpoint
 from .metadata import A1111_MODELS, A1111_RECIPE, hash_legacy, parse_json, read_recipe_of
-from .recipe import Load, Recipe, encode_recipe, hash_recipe
+from .recipe import Live, encode_recipe, hash_recipe, list_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
 _PIECE = 1 << 20
 
 
-def inspect_checkpoint(path: Path, progress: Callable[[int, int], None]) -> Report:
+def inspect_checkpoint(checkpoint: Path | LiveModel, progress: Callable[[int, int], None]) -> Report:
     """Family, dtype, parts, blocks, hashes and recipe of a file. Raises BadWeights, UnsafeFile."""
-    recipe = Recipe(node=Load(path=str(path)))
+    recipe = make_plain_recipe(checkpoint)
     with ExitStack() as stack:
         graph = Graph(recipe, stack, {}, {})
         values = graph.build(recipe.node)
@@ -45,7 +46,7 @@ def inspect_checkpoint(path: Path, progress: Callable[[int, int], None]) -> Repo
         blocks = Counter(find_block(key, family) for key in values.entries)
         node, metadata = read_recipe_of(values.metadata), dict(values.metadata)
         data: dict[str, Any] = {
-            "file": str(path),
+            "file": name_checkpoint(checkpoint),
             "family": family.id,
             "variant": family.variant,
             "dtype": find_dtype_of(values),
@@ -55,8 +56,12 @@ def inspect_checkpoint(path: Path, progress: Callable[[int, int], None]) -> Repo
             "blocks": dict(sorted(blocks.items())),
             "ema": any(key.startswith(EMA) for key in every),
         }
-    hashes = hash_checkpoint(path, progress)
-    command = _write_command(node) if node is not None else None
+    hashes = (
+        {"tensors_sha256": hash_live(checkpoint, progress)}
+        if isinstance(checkpoint, LiveModel)
+        else hash_checkpoint(checkpoint, progress)
+    )
+    command = _write_command(node) if node is not None and not _takes_live(node) else None
     ancestry = parse_json(metadata.get(A1111_MODELS, ""))
     data |= {
         **hashes,
@@ -98,17 +103,28 @@ def hash_checkpoint(path: Path, progress: Callable[[int, int], None]) -> dict[st
     }
 
 
+def _takes_live(node: Node) -> bool:
+    """Whether a recipe takes models that a host had loaded, which no command can name."""
+    return any(isinstance(source, Live) for source in list_sources(node))
+
+
 def _write_command(node: Node) -> str:
     """A command that makes the file again, in the folder of its inputs."""
     return f"underdrawing checkpoint merge --recipe {quote([encode_recipe(node)])} -o OUT.safetensors"
 
 
-def _describe(data: dict[str, Any], title: str) -> str:
+def _describe_hashes(data: dict[str, Any]) -> str:
+    if "sha256" not in data:
+        return f"  tensors_sha256 {data['tensors_sha256']}"
     old = f", old {data['old_hash']}" if "old_hash" in data else ""
+    return f"  sha256 {data['sha256']} (short {data['short_hash']}{old})"
+
+
+def _describe(data: dict[str, Any], title: str) -> str:
     parts = ", ".join(f"{count} {part}" for part, count in data["parts"].items())
     lines = [
         f"{data['file']}: {title}, {data['dtype']}, {data['keys']} keys ({parts}), {data['parameters']} parameters",
-        f"  sha256 {data['sha256']} (short {data['short_hash']}{old})",
+        _describe_hashes(data),
     ]
     if data["command"]:
         lines.append(f"  made by: {data['command']}")

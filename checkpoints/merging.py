@@ -19,9 +19,21 @@ from .families import find_family
 from .graph import Graph, check_counts, find_dtype_of
 from .layouts.folder_reader import hash_model, list_model_files
 from .layouts.output import check_place, write_values
+from .live_models import hash_lives
 from .metadata import make_metadata
 from .nodes import RepairedValues
-from .recipe import Apply, encode_recipe, hash_recipe, list_inputs, list_loads, list_loras, make_recipe, pin_files
+from .recipe import (
+    Apply,
+    Load,
+    encode_recipe,
+    hash_recipe,
+    list_inputs,
+    list_loads,
+    list_loras,
+    list_sources,
+    make_recipe,
+    pin_files,
+)
 from .writer import ValueWriter, lay_out
 
 if TYPE_CHECKING:
@@ -86,7 +98,8 @@ def run_recipe(
     """As `merge`, of a recipe."""
     check_place(out, form, list_files(recipe))
     with open_recipe(recipe, progress, presets) as (ready, metadata, check):
-        start = recipe.find(list_loads(recipe.node)[0].path)
+        first = list_sources(recipe.node)[0]
+        start = recipe.find(first.path) if isinstance(first, Load) else None
         written = write_values(
             ready.values, out, metadata, check, form=form, first=start, allow_damaged=allow_damaged, verify=verify
         )
@@ -203,7 +216,7 @@ def hash_files(recipe: Recipe, step: Step) -> dict[str, str]:
         except OSError as error:
             what = f"cannot be read ({error.strerror or error})"
             raise BadWeights(what, where=str(recipe.find(path)), fix="check the name") from error
-    return found
+    return found | hash_lives(recipe, step)
 
 
 def _list_paths(node: Node) -> Iterable[str]:

@@ -13,12 +13,12 @@ from ..core.errors import BadParameter, BadWeights, UnderdrawingError
 from ..core.regular_files import open_regular_file
 from ..core.tensor_files.safetensors_io import read_header
 from .layouts.folder_reader import list_model_files
-from .recipe import Apply, Cast, decode_recipe, encode_recipe, hash_recipe, list_loads, write_name
+from .recipe import Apply, Cast, Live, Load, decode_recipe, encode_recipe, hash_recipe, list_sources, write_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .recipe import Load, Node, Recipe
+    from .recipe import Node, Recipe
     from .values import Values
 
 OWN = "underdrawing_recipe"
@@ -42,13 +42,13 @@ def make_metadata(
     No dates and no folders: the same merge gives the same bytes wherever and whenever it is made.
     """
     kept = {key: value for key, value in first.metadata.items() if not key.startswith(_DROPPED)}
-    loads = list_loads(recipe.node)
+    sources = list_sources(recipe.node)
     architecture = _ARCHITECTURES.get(family[0], "")
     spec = {"modelspec.sai_model_spec": "1.0.0", "modelspec.implementation": "sgm"} if architecture else {}
     if architecture:
         variant = f"/{family[1]}" if family[1] else ""
         spec |= {"modelspec.architecture": f"{architecture}{variant}"}
-        spec |= {"modelspec.merged_from": ", ".join(Path(write_name(load.path)).stem for load in loads)}
+        spec |= {"modelspec.merged_from": ", ".join(map(_name_source, sources))}
     step = {"tool": "merge", "recipe_sha256": hash_recipe(pinned)}
     return {
         **kept,
@@ -56,7 +56,7 @@ def make_metadata(
         **spec,
         OWN: encode_recipe(pinned),
         A1111_RECIPE: json.dumps(_make_a1111_recipe(recipe.node, family[1], hashes)),
-        A1111_MODELS: json.dumps(_make_a1111_models(recipe, loads, hashes)),
+        A1111_MODELS: json.dumps(_make_a1111_models(recipe, sources, hashes)),
         **make_provenance(step, first.metadata),
     }
 
@@ -67,8 +67,8 @@ def _make_a1111_recipe(node: Node, variant: str, hashes: Mapping[str, str]) -> d
     while isinstance(node, Cast):
         dtype, node = node.dtype if node.dtype != "auto" else dtype, node.input
     found = {f"{role}_model_hash": None for role in _ROLES}
-    for role, load in zip(_ROLES, list_loads(node), strict=False):
-        found[f"{role}_model_hash"] = hashes[load.path]  # type: ignore[assignment]
+    for role, source in zip(_ROLES, list_sources(node), strict=False):
+        found[f"{role}_model_hash"] = hashes[source.path if isinstance(source, Load) else source.name]  # type: ignore[assignment]
     titles = {
         "weighted_sum": "Weighted sum",
         "add_difference": "Add difference",
@@ -90,10 +90,17 @@ def _make_a1111_recipe(node: Node, variant: str, hashes: Mapping[str, str]) -> d
     }
 
 
-def _make_a1111_models(recipe: Recipe, loads: list[Load], hashes: Mapping[str, str]) -> dict[str, Any]:
+def _name_source(source: Load | Live) -> str:
+    return Path(write_name(source.path)).stem if isinstance(source, Load) else source.name
+
+
+def _make_a1111_models(recipe: Recipe, sources: list[Load | Live], hashes: Mapping[str, str]) -> dict[str, Any]:
     """sha256 → name, legacy hash and recipe of every input, and of what its own inputs were."""
     found: dict[str, Any] = {}
-    for load in loads:
+    for load in sources:
+        if isinstance(load, Live):
+            found[hashes[load.name]] = {"name": load.name, "legacy_hash": None, A1111_RECIPE: None}
+            continue
         path = recipe.find(load.path)
         metadata = read_metadata(list_model_files(path)[0])
         entry = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from .recipe import Adapt, Apply, BakeVae, Cast, Load, Recipe, write_name
+from .recipe import Adapt, Apply, BakeVae, Cast, Live, Load, Recipe, write_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def place_recipe(recipe: Recipe, find: Find) -> Recipe:
     """The same with every checkpoint, LoRA and VAE where `find` has it by its name. Raises what `find` raises."""
-    return Recipe(node=_place(recipe.node, find))
+    return replace(recipe, node=_place(recipe.node, find))
 
 
 def name_in_folders(host: HostHooks) -> Callable[[str], str]:
@@ -41,6 +41,8 @@ def _place(node: Node, find: Find) -> Node:
     match node:
         case Load():
             return _place_load(node, find)
+        case Live():
+            return node
         case Adapt():
             loras = tuple(replace(lora, path=str(find("lora", lora.path))) for lora in node.loras)
             return replace(node, input=_place_load(node.input, find), loras=loras)

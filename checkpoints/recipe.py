@@ -18,7 +18,9 @@ from ..core.errors import BadParameter
 from ..core.regular_files import read_text_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+
+    from .live_models import LiveModel
 
 DType = Literal["auto", "fp16", "bf16", "fp32"]
 Part = Literal["unet", "text_encoder", "vae", "ema"]
@@ -37,6 +39,13 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     path: str
     sha256: str = ""
     ema: Literal["drop", "use", "keep"] = "drop"
+
+
+class Live(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="live", omit_defaults=True):
+    """A model that a host has loaded. name: what it is connected as; sha256: of its tensors, in a file's order."""
+
+    name: str
+    sha256: str = ""
 
 
 class Lora(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -91,14 +100,15 @@ class Apply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     arithmetic: Literal["exact", "a1111"] = "exact"
 
 
-Node = Load | Adapt | Cast | BakeVae | Apply
+Node = Load | Live | Adapt | Cast | BakeVae | Apply
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """A node and the folder that relative paths in it start from."""
+    """A node and the folder that relative paths in it start from. live: models that a host has loaded, by name."""
 
     node: Node
     folder: str = ""
+    live: Mapping[str, LiveModel] = {}
 
     def find(self, path: str) -> Path:
         """Where a file of the recipe is. Raises BadParameter for what no file can be called."""
@@ -157,7 +167,7 @@ def encode_recipe(node: Node) -> str:
 
 
 def hash_recipe(node: Node) -> str:
-    """SHA-256 of what a node does: of its JSON without the names of files whose hashes are known."""
+    """SHA-256 of what a node does: of its JSON without the names of files and models whose hashes are known."""
     table = _drop_names(msgspec.to_builtins(node))
     return hashlib.sha256(msgspec.json.encode(table, order="sorted")).hexdigest()
 
@@ -165,7 +175,7 @@ def hash_recipe(node: Node) -> str:
 def list_inputs(node: Node) -> tuple[Node, ...]:
     """Nodes right below a node."""
     match node:
-        case Load():
+        case Load() | Live():
             return ()
         case Adapt():
             return (node.input,)
@@ -182,13 +192,18 @@ def list_loads(node: Node) -> list[Load]:
     return [load for load in _iter_nodes(node) if isinstance(load, Load)]
 
 
+def list_sources(node: Node) -> list[Load | Live]:
+    """Checkpoints and loaded models that a node starts from, in order."""
+    return [source for source in _iter_nodes(node) if isinstance(source, (Load, Live))]
+
+
 def list_loras(node: Node) -> list[Lora]:
     """LoRA files that a node reads, in order."""
     return [lora for adapt in _iter_nodes(node) if isinstance(adapt, Adapt) for lora in adapt.loras]
 
 
 def pin_files(node: Node, hashes: dict[str, str], name: Callable[[str], str] | None = None) -> Node:
-    """The same with the hashes of files, and their names without folders. hashes: path → sha256.
+    """The same with hashes, and names of files without folders. hashes: path, or name of a loaded model → sha256.
 
     name: what a path is called instead.
     """
@@ -217,7 +232,8 @@ def _measure_depth(node: Node) -> int:
 
 def _drop_names(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _drop_names(v) for key, v in value.items() if not (key == "path" and value.get("sha256"))}
+        named = "name" if value.get("type") == "live" else "path"
+        return {key: _drop_names(v) for key, v in value.items() if not (key == named and value.get("sha256"))}
     return [_drop_names(v) for v in value] if isinstance(value, list) else value
 
 
@@ -226,5 +242,7 @@ def _pin(value: Any, hashes: dict[str, str], name: Callable[[str], str]) -> Any:
         pinned = {key: _pin(v, hashes, name) for key, v in value.items()}
         if isinstance(path := value.get("path"), str):
             pinned |= {"path": name(path), "sha256": hashes[path]}
+        if value.get("type") == "live":
+            pinned |= {"sha256": hashes[value["name"]]}
         return pinned
     return [_pin(v, hashes, name) for v in value] if isinstance(value, (list, tuple)) else value

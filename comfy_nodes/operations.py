@@ -11,26 +11,21 @@ from ..core.operation_files import find_new_file
 from ..core.operation_registry import group_title, operations
 from . import host, inputs
 from .annotators import camel, disabled_node
-from .changes import ALWAYS, WRITTEN, files_state, listed_file
-from .embeddings import embedding_library
+from .changes import ALWAYS, WRITTEN, files_state
 from .inputs import PREFIX
+from .operation_slots import input_name, input_names, list_files, make_inputs, make_sockets, open_value, take_given
 
 if TYPE_CHECKING:
-    from ..core.operation import Operation, Report, Slot
+    from ..core.operation import Operation, Report
     from ..core.operation_registry import OperationType
     from ..core.params import Value
 
-NAMES = {"lora": "lora_name", "checkpoint": "ckpt_name", "vae": "vae_name"}
-"""Kind of slot → what ComfyUI's own nodes call such an input; others have the slot's name."""
 IN_MEMORY = {
     "poses": {"poses": "POSE_KEYPOINT"},
     "pictures": {"map": "IMAGE"},
     "model": {"model": "MODEL", "clip": "CLIP", "vae": "VAE", "recipe": "STRING"},
 }
 """Kinds of results that are handed to the next node in place of being written: name of an output → its type."""
-NOTHING = "none"
-SEVERAL = ("ckpt_a", "ckpt_b", "ckpt_c", "ckpt_d")
-"""Inputs of a slot of several checkpoints."""
 
 
 class OperationNode:
@@ -44,7 +39,7 @@ class OperationNode:
         """Slots and the new file's name, then parameters; those that workflows have not stored yet stand last."""
         operation, added = cls.operation, cls.operation.spec.added
         target, fields = operation.target(), {f.name: inputs.of_field(f, f.default) for f in operation.fields()}
-        required = {name: made for slot in operation.slots() for name, made in _slot_inputs(slot).items()}
+        required = {name: made for slot in operation.slots() for name, made in make_inputs(slot).items()}
         overwrite: dict[str, inputs.Input] = {}
         if target is not None and target.kind not in IN_MEMORY:
             text = f"Name of the new file in the first {host.FOLDERS[target.kind]} folder, sub-folder/name too"
@@ -54,7 +49,8 @@ class OperationNode:
             required[consent.name] = ("BOOLEAN", {"default": False, "tooltip": consent.help})
         first = {name: field for name, field in fields.items() if name not in added}
         last = {name: field for name, field in fields.items() if name in added}
-        return {"required": required, "optional": first | overwrite | last}
+        sockets = {name: made for slot in operation.slots() for name, made in make_sockets(slot).items()}
+        return {"required": required, "optional": first | overwrite | last | sockets}
 
     @classmethod
     def IS_CHANGED(cls, **given: Any) -> float | str:
@@ -62,7 +58,7 @@ class OperationNode:
         if cls.operation.spec.volatile:
             return ALWAYS
         slots = cls.operation.slots()
-        return files_state(lambda: [p for s in slots for p in _slot_files(s, _slot_given(s, given))], cls.step(given))
+        return files_state(lambda: [p for s in slots for p in list_files(s, take_given(s, given))], cls.step(given))
 
     @classmethod
     def step(cls, given: dict[str, Any]) -> str:
@@ -74,7 +70,7 @@ class OperationNode:
         """Run the operation; raises what it raises."""
         operation = self.operation
         values: dict[str, Value] = {f.name: given[f.name] for f in operation.fields() if f.name in given}
-        chosen: dict[str, Any] = {slot.name: _slot_value(slot, _slot_given(slot, given)) for slot in operation.slots()}
+        chosen: dict[str, Any] = {slot.name: open_value(slot, take_given(slot, given)) for slot in operation.slots()}
         job = Job(host.HOOKS, consent=operation.spec.is_agreed(given), overwrite=bool(given.get("overwrite")))
         target = operation.target()
         if target is not None and target.kind in IN_MEMORY:
@@ -85,101 +81,6 @@ class OperationNode:
         report = run_alone(operation, chosen, values, job, operation.spec.title)
         WRITTEN.add(self.step(given), report.files)
         return _outputs(operation, report)
-
-
-def input_name(slot: Slot) -> str:
-    """Name of a slot's input."""
-    return slot.name if slot.live else NAMES.get(slot.kind, slot.name)
-
-
-def input_names(slot: Slot) -> tuple[str, ...]:
-    """Names of a slot's inputs."""
-    return SEVERAL if slot.kind == "checkpoints" else (input_name(slot),)
-
-
-def _slot_given(slot: Slot, given: dict[str, Any]) -> Any:
-    """What the graph holds for a slot."""
-    if slot.kind == "checkpoints":
-        return [given[name] for name in SEVERAL if given.get(name, NOTHING) != NOTHING]
-    return given.get(input_name(slot))
-
-
-def _slot_inputs(slot: Slot) -> dict[str, inputs.Input]:
-    """The widgets or sockets of a slot."""
-    if slot.kind != "checkpoints":
-        return {input_name(slot): _slot_input(slot)}
-    files = host.paths().get_filename_list(host.FOLDERS["checkpoint"])
-    return {name: inputs.choice([NOTHING, *files], slot.help) for name in SEVERAL}
-
-
-def _slot_input(slot: Slot) -> inputs.Input:
-    """The widget or socket of a slot."""
-    match slot.kind:
-        case "checkpoint" if slot.live:
-            return "MODEL", {"tooltip": slot.help}
-        case "lora" | "checkpoint" | "vae":
-            files = host.paths().get_filename_list(host.FOLDERS[slot.kind])
-            return inputs.choice(files, slot.help)
-        case "embedding":
-            return inputs.choice([f"{e.relative}{e.path.suffix}" for e in embedding_library().entries], slot.help)
-        case "weights":
-            from ..preprocessors.weights.catalogue import records
-
-            names = [weight.id for weight in records().values() if weight.repo]
-            kind, options = inputs.choice([*names, NOTHING] if slot.optional else names, slot.help)
-            return kind, options | ({"default": NOTHING} if slot.optional else {})
-        case "poses":
-            return "POSE_KEYPOINT", {"tooltip": slot.help}
-        case "loras":
-            return inputs.text("", f"{slot.help}, as tags: <lora:a:0.8> <lora:b:0.5:1>", multiline=True)
-        case "text":
-            return inputs.text("", slot.help, multiline=True)
-        case "checkpoints" | "file":
-            raise TypeError(f"{slot.name}: nodes have no single input for a slot of kind {slot.kind}")
-
-
-def _slot_value(slot: Slot, given: Any) -> Any:
-    """What the operation takes in place of what the graph holds."""
-    match slot.kind:
-        case "checkpoint" if slot.live:
-            from .adapting import Live
-
-            return Live(slot.name, given)
-        case "lora" | "checkpoint" | "vae":
-            return host.require_file(slot.kind, given)
-        case "embedding":
-            return embedding_library().find(given)
-        case "weights":
-            return () if given == NOTHING else (given,)
-        case "poses":
-            from ..core.poses.reading import parse_poses
-
-            return parse_poses(given)._replace(is_list=True)
-        case "checkpoints":
-            return tuple(host.require_file("checkpoint", name) for name in given)
-        case "loras":
-            from ..adapters.prompts.lora_requests import weighted_loras
-
-            return weighted_loras(given, host.HOOKS.folders("lora"))
-        case "text" | "file":
-            return given
-
-
-def _slot_files(slot: Slot, given: Any) -> list[Path]:
-    """Files that a slot reads. Raises UnknownName, BadParameter."""
-    match slot.kind:
-        case "lora" | "checkpoint" | "vae" if not slot.live:
-            return listed_file(slot.kind, given)
-        case "embedding" if isinstance(given, str):
-            return [embedding_library().find(given)]
-        case "checkpoints":
-            return [path for name in given for path in listed_file("checkpoint", name)]
-        case "loras":
-            from ..adapters.prompts.lora_requests import list_tagged_files
-
-            return list_tagged_files(given, host.HOOKS.folders("lora"))
-        case _:
-            return []
 
 
 def _outputs(operation: type[Operation[Any, Any]], report: Report) -> Any:

@@ -25,13 +25,17 @@ Repeat = Literal["one", "each", "all"]
 
 
 class Slot(msgspec.Struct, frozen=True):
-    """An input. live: a checkpoint may also be a model that the host has loaded. name: filled in from the field."""
+    """An input. live: a checkpoint may also be a model that the host has loaded. name: filled in from the field.
+
+    listed: such a host offers its list of files as well, where one checkpoint is taken.
+    """
 
     kind: SlotKind
     help: str
     repeat: Repeat = "one"
     live: bool = False
     optional: bool = False
+    listed: bool = False
     name: str = ""
 
 
@@ -56,9 +60,17 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     """Base of every set of inputs. Fields are ``Annotated[type, slot(...) or target(...)]``."""
 
 
-def slot(kind: SlotKind, text: str, *, repeat: Repeat = "one", live: bool = False, optional: bool = False) -> Slot:
+def slot(
+    kind: SlotKind,
+    text: str,
+    *,
+    repeat: Repeat = "one",
+    live: bool = False,
+    optional: bool = False,
+    listed: bool = False,
+) -> Slot:
     """Declare an input; text is its help."""
-    return Slot(kind, text, repeat, live, optional)
+    return Slot(kind, text, repeat, live, optional, listed)
 
 
 def target(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from ...core.hooks import HostHooks
+    from ..live_models import LiveModel
     from ..recipe import Node, Recipe
 
     MethodFields = Params
@@ -56,9 +57,11 @@ def choose_presets(text: str, host: HostHooks) -> dict[str, str]:
 
 
 def choose_recipe(
-    checkpoints: tuple[Path, ...], params: RecipeParams, host: HostHooks, given: Collection[str] = ()
+    checkpoints: tuple[Path | LiveModel, ...], params: RecipeParams, host: HostHooks, given: Collection[str] = ()
 ) -> tuple[Recipe, list[str]]:
     """The recipe that inputs and parameters stand for, and notes. given: parameters that count as they are.
+
+    Loaded models beside a recipe are those that it names.
 
     Raises BadParameter.
     """
@@ -66,7 +69,7 @@ def choose_recipe(
 
     notes = list[str]()
     if params.recipe:
-        if checkpoints:
+        if any(isinstance(one, Path) for one in checkpoints):
             raise BadParameter("a recipe names its own checkpoints", where="recipe", fix="leave the others out")
         recipe = _read_recipe(params.recipe, host)
     else:
@@ -74,7 +77,8 @@ def choose_recipe(
         recipe = Recipe(node=node)
     if params.dtype != "auto":
         recipe = Recipe(node=Cast(input=recipe.node, dtype=params.dtype), folder=recipe.folder)
-    return recipe, notes
+    live = {one.label: one for one in checkpoints if not isinstance(one, Path)}
+    return msgspec.structs.replace(recipe, live=live), notes
 
 
 def _read_recipe(text: str, host: HostHooks) -> Recipe:
@@ -87,10 +91,11 @@ def _read_recipe(text: str, host: HostHooks) -> Recipe:
 
 
 def _make_node(
-    checkpoints: tuple[Path, ...], params: RecipeParams, host: HostHooks, given: Collection[str]
+    checkpoints: tuple[Path | LiveModel, ...], params: RecipeParams, host: HostHooks, given: Collection[str]
 ) -> tuple[Node, list[str]]:
     from ..block_presets import expand_weights
-    from ..recipe import Adapt, Apply, Load
+    from ..live_models import make_source
+    from ..recipe import Adapt, Apply, Live
 
     values: dict[str, Any] = msgspec.structs.asdict(params)
     method = methods()[values["method"]]
@@ -101,9 +106,16 @@ def _make_node(
     if not checkpoints:
         raise BadParameter("no checkpoints were given", where="checkpoints", fix="give them in order, or a recipe")
     ema = "keep" if params.arithmetic == "a1111" else "drop"
-    nodes: list[Node] = [Load(path=str(path), ema=ema) for path in checkpoints]
-    if loras := _parse_loras(params.lora, host):
-        nodes[0] = Adapt(input=Load(path=str(checkpoints[0])), loras=loras)
+    nodes: list[Node] = [make_source(one, ema) for one in checkpoints]
+    if params.lora:
+        first = make_source(checkpoints[0])
+        if isinstance(first, Live):
+            what, fix = (
+                "is baked into a file, and A is a loaded model",
+                "put the LoRA on the model before it comes here",
+            )
+            raise BadParameter(what, where="lora", fix=fix)
+        nodes[0] = Adapt(input=first, loras=_parse_loras(params.lora, host))
     presets, seed = choose_presets(params.presets, host), int(values["seed"])
     node = Apply(
         method=method.spec.id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from ...core.errors import BadParameter
 from ...core.operation import Inputs, Job, Operation, Report, Spec, slot
@@ -11,9 +11,9 @@ from ...core.params import Params, about
 
 
 class DiffInputs(Inputs, frozen=True):
-    """Two files."""
+    """Two files, or models that a host has loaded."""
 
-    checkpoints: Annotated[tuple[Path, ...], slot("checkpoints", "Two checkpoints, A and B", repeat="all")]
+    checkpoints: Annotated[tuple[Any, ...], slot("checkpoints", "Two checkpoints, A and B", repeat="all", live=True)]
 
 
 class DiffParams(Params, frozen=True):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from ...core.operation import Inputs, Job, Operation, Report, Spec, slot
 from ...core.params import Params
@@ -11,9 +10,9 @@ from ._fields import CHECKPOINT
 
 
 class InspectInputs(Inputs, frozen=True):
-    """One file."""
+    """One file, or a model that a host has loaded."""
 
-    checkpoint: Annotated[Path, slot("checkpoint", CHECKPOINT, repeat="each")]
+    checkpoint: Annotated[Any, slot("checkpoint", CHECKPOINT, repeat="each", live=True, listed=True)]
 
 
 class CheckpointInspect(Operation[InspectInputs, Params]):

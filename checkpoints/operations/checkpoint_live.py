@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from ...core.operation import Inputs, Job, ModelWeights, Operation, Report, Spec, slot, target
 from ._recipes import RecipeParams, choose_presets, choose_recipe
@@ -13,8 +13,14 @@ class LiveInputs(Inputs, frozen=True):
     """Checkpoints, or a recipe among the parameters."""
 
     checkpoints: Annotated[
-        tuple[Path, ...],
-        slot("checkpoints", "Checkpoints A, B, C, ... in order; none with a recipe", repeat="all", optional=True),
+        tuple[Any, ...],
+        slot(
+            "checkpoints",
+            "Checkpoints A, B, C, ... in order; none with a recipe",
+            repeat="all",
+            optional=True,
+            live=True,
+        ),
     ] = ()
     output: Annotated[Path | None, target("model", "The merged model")] = None
 

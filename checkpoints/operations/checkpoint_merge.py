@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -19,8 +19,14 @@ class MergeInputs(Inputs, frozen=True):
     """Checkpoints, or a recipe among the parameters."""
 
     checkpoints: Annotated[
-        tuple[Path, ...],
-        slot("checkpoints", "Checkpoints A, B, C, ... in order; none with a recipe", repeat="all", optional=True),
+        tuple[Any, ...],
+        slot(
+            "checkpoints",
+            "Checkpoints A, B, C, ... in order; none with a recipe",
+            repeat="all",
+            optional=True,
+            live=True,
+        ),
     ] = ()
     output: Annotated[Path | None, target("checkpoint", f"{OUTPUT}; not with a dry run", optional=True)] = None
 

@@ -67,4 +67,9 @@ def _page(operation: OperationType) -> Iterator[str]:
 
 
 def _kind(slot: Slot) -> str:
-    return KINDS[slot.kind] + ("; in ComfyUI a loaded MODEL" if slot.live else "")
+    if not slot.live:
+        return KINDS[slot.kind]
+    both = slot.listed or slot.kind == "checkpoints"
+    return KINDS[slot.kind] + (
+        "; in ComfyUI also a loaded MODEL with CLIP and VAE" if both else "; in ComfyUI a loaded MODEL"
+    )

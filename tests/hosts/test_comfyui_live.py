@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tests.support.checkpoint_models import save, tiny
 from tests.support.workflows import converted
 
@@ -388,6 +389,49 @@ def test_a_live_merge_samples_as_its_file_does(server: Server) -> None:
     first, second = load_file(one)["latent_tensor"], load_file(other)["latent_tensor"]
     assert first.numpy().tobytes() == second.numpy().tobytes()
     assert first.std() > 0
+
+
+def test_a_loaded_model_with_a_lora_is_saved_as_the_host_saves_it(server: Server) -> None:
+    folder, loras = (server.base / "models" / name for name in ("checkpoints", "loras"))
+    for place in (folder, loras):
+        place.mkdir(parents=True, exist_ok=True)
+    script = ROOT / "tests" / "support" / "comfy_checkpoint.py"
+    subprocess.run([PYTHON, str(script), str(folder / "small_l.safetensors"), "5"], cwd=COMFYUI, check=True)
+    draw = torch.Generator().manual_seed(0)
+    save_file(
+        {
+            "diffusion_model.time_embed.0.lora_up.weight": torch.randn(1280, 2, generator=draw) * 0.1,
+            "diffusion_model.time_embed.0.lora_down.weight": torch.randn(2, 320, generator=draw) * 0.1,
+            "text_encoders.clip_l.transformer.text_model.final_layer_norm.diff": torch.randn(768, generator=draw),
+        },
+        loras / "small_l.safetensors",
+    )
+    lora = {"lora_name": "small_l.safetensors", "strength_model": 0.7, "strength_clip": 0.5}
+    live = {
+        "1": node("CheckpointLoaderSimple", ckpt_name="small_l.safetensors"),
+        "2": node("LoraLoader", model=["1", 0], clip=["1", 1], **lora),
+    }
+    none = dict.fromkeys(("ckpt_a", "ckpt_b", "ckpt_c", "ckpt_d"), "none")
+    loaded = {"model_a": ["2", 0], "clip_a": ["2", 1]}
+    saved = {
+        "3": node("UnderdrawingCheckpointMerge", **none, **loaded, filename="kept", method="no_interpolation"),
+        "4": node("PreviewAny", source=["3", 0]),
+        "5": node("ModelSave", model=["2", 0], filename_prefix="host"),
+        "6": node("UnderdrawingCheckpointInspect", ckpt_name="none", model=["2", 0], clip=["2", 1]),
+        "7": node("PreviewAny", source=["6", 1]),
+    }
+    outputs = server.run(draw_latent(live, ["2", 0], ["2", 1], "patched") | saved)
+    own, host = load_file(folder / "kept.safetensors"), load_file(next((server.base / "output").glob("host_*")))
+    assert {key for key in own if key.startswith("model.")} == set(host)
+    assert all(own[key].dtype == host[key].dtype and torch.equal(own[key], host[key]) for key in host)
+    assert not torch.equal(
+        own[key := "model.diffusion_model.time_embed.0.weight"], load_file(folder / lora["lora_name"])[key]
+    )
+    assert json.loads(outputs["7"]["text"][0])["family"] == "sd1"
+    loader = {"1": node("CheckpointLoaderSimple", ckpt_name="kept.safetensors")}
+    server.run(draw_latent(loader, ["1", 0], ["1", 1], "kept"))
+    first, second = (load_file(next((server.base / "output").glob(f"{n}_*.latent"))) for n in ("patched", "kept"))
+    assert torch.equal(first["latent_tensor"], second["latent_tensor"])
 
 
 def test_names_of_other_packs_are_hidden_from_the_search(server: Server) -> None:

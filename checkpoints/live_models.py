@@ -1,0 +1,93 @@
+"""Models that a host has loaded, as inputs of a merge: the tensors that the host would save, under a file's names."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+from ..core.errors import BadWeights
+from .keys import normalise_name
+from .nodes import RepairedValues
+from .recipe import Live, Load, Recipe, list_sources
+from .values import Shaped, Values
+from .writer import lay_out
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from torch import Tensor
+
+
+class LiveModel(ABC):
+    """A model in a host's memory. Each host gives one.
+
+    label: its name in messages. entries: key of a file → dtype and shape. metadata: as a file's. notes: what of the
+    model no file can hold.
+    """
+
+    label: str
+    entries: Mapping[str, Shaped]
+    metadata: Mapping[str, str] = {}
+    notes: tuple[str, ...] = ()
+
+    @abstractmethod
+    def compute(self, key: str) -> Tensor:
+        """A tensor as the host would save it, patches applied, in the dtype of its entry."""
+
+
+class LiveValues(Values):
+    """A loaded model under the present names of its keys. Raises BadWeights for one that holds nothing."""
+
+    def __init__(self, model: LiveModel) -> None:
+        if not model.entries:
+            raise BadWeights("holds no tensors", where=model.label, fix="connect a model that is loaded")
+        self._model, self.label, self.metadata = model, model.label, model.metadata
+        self._names = {normalise_name(name): name for name in model.entries}
+        self.entries = {key: model.entries[name] for key, name in self._names.items()}
+        self._computed = "", torch.empty(0)
+
+    def read(self, key: str, begin: int, end: int, wanted: torch.dtype | None = None) -> Tensor:
+        """Computed whole, once."""
+        if self._computed[0] != key:
+            value = self._model.compute(self._names[key]).detach().cpu()
+            self._computed = key, value.contiguous().reshape(-1)
+        return self._computed[1][begin:end]
+
+
+def make_source(checkpoint: Path | LiveModel, ema: Literal["drop", "use", "keep"] = "drop") -> Load | Live:
+    """Node of a file, or of a loaded model."""
+    return Live(name=checkpoint.label) if isinstance(checkpoint, LiveModel) else Load(path=str(checkpoint), ema=ema)
+
+
+def make_plain_recipe(checkpoint: Path | LiveModel) -> Recipe:
+    """The recipe that takes a checkpoint as it is."""
+    live = {checkpoint.label: checkpoint} if isinstance(checkpoint, LiveModel) else {}
+    return Recipe(node=make_source(checkpoint), live=live)
+
+
+def name_checkpoint(checkpoint: Path | LiveModel) -> str:
+    """Path of a file, or what a loaded model is connected as."""
+    return checkpoint.label if isinstance(checkpoint, LiveModel) else str(checkpoint)
+
+
+def hash_lives(recipe: Recipe, progress: Callable[[int, int], None]) -> dict[str, str]:
+    """Name of each loaded model of a recipe that is there → hash of its tensors."""
+    names = dict.fromkeys(source.name for source in list_sources(recipe.node) if isinstance(source, Live))
+    return {name: hash_live(recipe.live[name], progress) for name in names if name in recipe.live}
+
+
+def hash_live(model: LiveModel, progress: Callable[[int, int], None]) -> str:
+    """SHA-256 of the tensors' bytes in the order in which a file would hold them; its ``tensors_sha256``."""
+    values, digest, done = RepairedValues(LiveValues(model)), hashlib.sha256(), 0
+    layout = lay_out(values)
+    for key in layout.entries:
+        count = values.entries[key].numel
+        value = values.read(key, 0, count)
+        digest.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        done += count * values.entries[key].dtype.itemsize
+        progress(done, layout.size)
+    return digest.hexdigest()
