@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from .families import Family
     from .recipe import Node
+    from .values import Values
 
 _PIECE = 1 << 20
 
@@ -37,43 +39,42 @@ def inspect_checkpoint(checkpoint: Path | LiveModel, progress: Callable[[int, in
     """Family, dtype, parts, blocks, hashes and recipe of a file. Raises BadWeights, UnsafeFile."""
     recipe = make_plain_recipe(checkpoint)
     with ExitStack() as stack:
-        graph = Graph(recipe, stack, {}, {})
-        values = graph.build(recipe.node)
+        values = Graph(recipe, stack, {}, {}).build(recipe.node)
         family = find_family(values.entries, values.metadata)
-        source = values.find_source(next(iter(values.entries)))
-        every = source[0].reader.entries if source else values.entries
-        parts = Counter(find_part(key) or "other" for key in every)
-        blocks = Counter(find_block(key, family) for key in values.entries)
-        node, metadata = read_recipe_of(values.metadata), dict(values.metadata)
-        data: dict[str, Any] = {
-            "file": name_checkpoint(checkpoint),
-            "family": family.id,
-            "variant": family.variant,
-            "dtype": find_dtype_of(values),
-            "keys": len(every),
-            "parameters": sum(entry.numel for entry in values.entries.values()),
-            "parts": dict(parts),
-            "blocks": dict(sorted(blocks.items())),
-            "ema": any(key.startswith(EMA) for key in every),
-        }
-    hashes = (
-        {"tensors_sha256": hash_live(checkpoint, progress)}
-        if isinstance(checkpoint, LiveModel)
-        else hash_checkpoint(checkpoint, progress)
-    )
-    command = _write_command(node) if node is not None and not _takes_live(node) else None
-    ancestry = parse_json(metadata.get(A1111_MODELS, ""))
-    data |= {
-        **hashes,
+        data = {"file": name_checkpoint(checkpoint), **_describe_values(values, family)}
+        metadata = dict(values.metadata)
+    live = isinstance(checkpoint, LiveModel)
+    data |= {"tensors_sha256": hash_live(checkpoint, progress)} if live else hash_checkpoint(checkpoint, progress)
+    data |= _describe_metadata(metadata)
+    return Report(text=_describe(data, family.title), data=data)
+
+
+def _describe_values(values: Values, family: Family) -> dict[str, Any]:
+    source = values.find_source(next(iter(values.entries)))
+    every = source[0].reader.entries if source else values.entries
+    return {
+        "family": family.id,
+        "variant": family.variant,
+        "dtype": find_dtype_of(values),
+        "keys": len(every),
+        "parameters": sum(entry.numel for entry in values.entries.values()),
+        "parts": dict(Counter(find_part(key) or "other" for key in every)),
+        "blocks": dict(sorted(Counter(find_block(key, family) for key in values.entries).items())),
+        "ema": any(key.startswith(EMA) for key in every),
+    }
+
+
+def _describe_metadata(metadata: dict[str, str]) -> dict[str, Any]:
+    node = read_recipe_of(metadata)
+    return {
         "recipe": json.loads(encode_recipe(node)) if node is not None else None,
         "recipe_sha256": hash_recipe(node) if node is not None else None,
-        "command": command,
+        "command": _write_command(node) if node is not None and not _takes_live(node) else None,
         "a1111_recipe": parse_json(metadata.get(A1111_RECIPE, "")),
-        "ancestry": ancestry,
+        "ancestry": parse_json(metadata.get(A1111_MODELS, "")),
         "thumbnail": "modelspec.thumbnail" in metadata,
         "metadata": {key: value for key, value in metadata.items() if len(value) <= 1000},
     }
-    return Report(text=_describe(data, family.title), data=data)
 
 
 def hash_checkpoint(path: Path, progress: Callable[[int, int], None]) -> dict[str, str]:

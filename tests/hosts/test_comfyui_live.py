@@ -425,7 +425,7 @@ def test_a_loaded_model_with_a_lora_is_saved_as_the_host_saves_it(server: Server
     assert {key for key in own if key.startswith("model.")} == set(host)
     assert all(own[key].dtype == host[key].dtype and torch.equal(own[key], host[key]) for key in host)
     assert not torch.equal(
-        own[key := "model.diffusion_model.time_embed.0.weight"], load_file(folder / lora["lora_name"])[key]
+        own[key := "model.diffusion_model.time_embed.0.weight"], load_file(folder / "small_l.safetensors")[key]
     )
     assert json.loads(outputs["7"]["text"][0])["family"] == "sd1"
     loader = {"1": node("CheckpointLoaderSimple", ckpt_name="kept.safetensors")}
