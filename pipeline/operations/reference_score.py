@@ -34,10 +34,12 @@ class ScoreParams(Params, frozen=True):
 class ReferenceScore(Operation[ScoreInputs, ScoreParams]):
     """Measure how far the reference model obeys, on scenes that it was not trained on.
 
-    For each control: without it, with it, and the ceiling, which is what the measure says of the scenes themselves.
-    Edges by F1 of the annotator's maps, depth by root mean square error, classes by intersection over union, poses by
-    PCK@0.1, inpainting by the error outside the mask in levels; prompts by attribute. Of two controls used together,
-    what each keeps of its measure alone. A small judge network reads the pictures.
+    For each control: without it, with it, and the ceiling, which is what the measure says of the scenes themselves (of
+    inpainting: of what the VAE makes of them). First with an empty prompt, so that all comes from the control; then
+    with the scenes' captions, which say themselves where things stand. Edges by F1 of the annotator's maps, depth by
+    root mean square error, classes by intersection over union, poses by PCK@0.1, inpainting by the error outside the
+    mask in levels; prompts by attribute. Of two controls used together, what each keeps of its measure alone. A small
+    judge network reads the pictures.
     """
 
     spec = Spec(id="reference.score", title="Score the reference model", hosts=("cli",))
@@ -46,7 +48,7 @@ class ReferenceScore(Operation[ScoreInputs, ScoreParams]):
         """Draw and measure. Raises BadParameter, BadWeights, WeightsMissing, MissingExtra, Cancelled."""
         from ...core.networks.placement import resolve_placement
         from ..models.reference_files import find_reference
-        from ..reference.scoring.score import Scorer, Settings
+        from ..reference.scoring.score import Scorer, Settings, count_pictures
 
         weights = inputs.weights or find_reference()
         chosen = choose_kinds(weights, items(params.kinds, commas=True))
@@ -64,7 +66,7 @@ class ReferenceScore(Operation[ScoreInputs, ScoreParams]):
             batch=params.batch,
             device=resolve_placement(params.device).device,
         )
-        with job.progress("score", params.scenes * (1 + len(chosen) + len(pairs)), "pictures") as progress:
+        with job.progress("score", count_pictures(settings), "pictures") as progress:
             data = Scorer(settings, progress).run()
         return Report(text=format_scores(data), data=data)
 
@@ -94,16 +96,22 @@ def read_pairs(texts: list[str], kinds: list[str], *, where: str) -> list[tuple[
 
 def format_scores(data: dict[str, Any]) -> str:
     """As a table."""
-    lines = [f"{'control':<10}{'measure':<9}{'off':>8}{'on':>8}{'ceiling':>9}{'gain':>7}{'of ceiling':>12}"]
-    for kind, row in data["kinds"].items():
-        values = f"{row['off']:>8.3f}{row['on']:>8.3f}{row['ceiling']:>9.3f}"
-        lines.append(f"{kind:<10}{row['measure']:<9}{values}{row['gain']:>7.2f}{row['of_ceiling']:>12.2f}")
-    for pair, rows in data["together"].items():
-        shares = ", ".join(f"{kind} {row['on']:.3f} ({row['of_alone']:.2f} of alone)" for kind, row in rows.items())
-        lines.append(f"together {pair}: {shares}")
+    empty = _format_controls(data, "with an empty prompt")
+    lines = [*empty, "", *_format_controls(data["with_captions"], "with captions")]
     lines.append("")
     lines += [
         f"prompt: {name:<8}{share:>6.2f} (judge on the scenes themselves {data['prompt_ceiling'][name]:.2f})"
         for name, share in data["prompt"].items()
     ]
     return "\n".join(lines)
+
+
+def _format_controls(rows: dict[str, Any], title: str) -> list[str]:
+    lines = [title, f"{'control':<10}{'measure':<9}{'off':>8}{'on':>8}{'ceiling':>9}{'gain':>7}{'of ceiling':>12}"]
+    for kind, row in rows["kinds"].items():
+        values = f"{row['off']:>8.3f}{row['on']:>8.3f}{row['ceiling']:>9.3f}"
+        lines.append(f"{kind:<10}{row['measure']:<9}{values}{row['gain']:>7.2f}{row['of_ceiling']:>12.2f}")
+    for pair, both in rows["together"].items():
+        shares = ", ".join(f"{kind} {row['on']:.3f} ({row['of_alone']:.2f} of alone)" for kind, row in both.items())
+        lines.append(f"together {pair}: {shares}")
+    return lines

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ....checkpoints.layouts.reference_shape import LATENT, SCALING_FACTOR
+from ..training.vae import to_planes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,10 @@ class Sampler:
         steps: int = 20,
         guidance: float = 3.0,
     ) -> NDArray[np.uint8]:
-        """Pictures uint8 [N, 128, 128, 3] of tokens [N, 77]; controls: networks with hints [N, 3, 128, 128]."""
+        """Pictures uint8 [N, 128, 128, 3] of tokens [N, 77]; controls: networks with hints [N, 3, 128, 128].
+
+        Where the prompts are empty themselves there is nothing to guide by, and each step is computed once.
+        """
         scheduler = import_module("diffusers").DPMSolverMultistepScheduler(
             num_train_timesteps=TRAINED_STEPS,
             beta_start=0.00085,
@@ -50,22 +54,32 @@ class Sampler:
             use_karras_sigmas=True,
         )
         scheduler.set_timesteps(steps)
-        count = len(tokens)
-        words = self.text_encoder(torch.cat([empty.expand_as(tokens), tokens]).to(self.device)).last_hidden_state
+        guided = not torch.equal(tokens, empty.expand_as(tokens))
+        rows = torch.cat([empty.expand_as(tokens), tokens]) if guided else tokens
+        words = self.text_encoder(rows.to(self.device)).last_hidden_state
         noise = [torch.randn(4, LATENT, LATENT, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
         latents = torch.stack(noise).to(self.device) * scheduler.init_noise_sigma
         for step in scheduler.timesteps:
-            both = scheduler.scale_model_input(torch.cat([latents, latents]), step)
-            answer = self._predict(both, step.to(self.device).expand(2 * count), words, controls)
-            plain, prompted = answer.chunk(2)
-            latents = scheduler.step(plain + guidance * (prompted - plain), step, latents).prev_sample
+            given = scheduler.scale_model_input(torch.cat([latents, latents]) if guided else latents, step)
+            answer = self._predict(given, step.to(self.device).expand(len(given)), words, controls)
+            if guided:
+                plain, prompted = answer.chunk(2)
+                answer = plain + guidance * (prompted - plain)
+            latents = scheduler.step(answer, step, latents).prev_sample
         return to_pictures(self.vae.decode(latents / SCALING_FACTOR).sample)
+
+    @torch.no_grad()
+    def rebuild(self, pictures: NDArray[np.uint8], batch: int) -> NDArray[np.uint8]:
+        """What the VAE makes of pictures uint8 [N, 128, 128, 3]: no picture of the model can be nearer."""
+        parts = [to_planes(part.to(self.device)) for part in torch.from_numpy(pictures).split(batch)]
+        rebuilt = [to_pictures(self.vae.decode(self.vae.encode(part).latent_dist.mode()).sample) for part in parts]
+        return np.concatenate(rebuilt)
 
     def _predict(self, latents: Tensor, steps: Tensor, words: Tensor, controls: Sequence[tuple[Any, Tensor]]) -> Tensor:
         down: list[Tensor] = []
         middle: Tensor | None = None
         for network, hints in controls:
-            hint = torch.cat([hints, hints]).to(self.device)
+            hint = hints.repeat(len(latents) // len(hints), 1, 1, 1).to(self.device)
             more, centre = network(latents, steps, words, hint, return_dict=False)
             down = [a + b for a, b in zip(down, more, strict=True)] if down else list(more)
             middle = centre if middle is None else middle + centre

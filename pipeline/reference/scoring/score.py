@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ....core.progress import Progress
 
     Pictures = NDArray[np.uint8]
+    Rows = dict[str, Any]
 
 MEASURES = {"depth": "rmse", "seg": "miou", "pose": "pck", "inpaint": "levels"}
 """What the other kinds than edges are measured by."""
@@ -70,32 +71,47 @@ class Scorer:
         path = settings.weights / "judge.safetensors"
         copy_weights(self._judge, read_safetensors(path), where=str(path))
         self.scenes: Scenes = render_scenes(range(HELD_OUT, HELD_OUT + settings.scenes))
-        self._tokens = tokenize([describe_scene(spec) for spec in self.scenes.specs])
+        self._captions = tokenize([describe_scene(spec) for spec in self.scenes.specs])
+        self._empty = tokenize([""] * settings.scenes)
         self._done = 0
 
     def run(self) -> dict[str, Any]:
-        """Everything as JSON: kinds, together (by pair), prompt (by attribute), prompt_ceiling."""
-        off = self.draw()
-        wanted = encode_specs(self.scenes.specs)
-        kinds: dict[str, Any] = {}
+        """Everything as JSON: kinds and together (by pair) with empty prompts, the same with captions, prompt answers.
+
+        With an empty prompt all that is right comes from the control; a caption says itself where things stand.
+        """
         maps = {kind: self.draw_maps(kind) for kind in self.settings.kinds}
-        for kind in self.settings.kinds:
-            on = self.draw([self.load_control(kind, maps[kind])])
-            values = [self.measure(kind, pictures, maps[kind]) for pictures in (off, on, self.scenes.pictures)]
-            kinds[kind] = measures.compare(MEASURES.get(kind, "f1"), *values)
-        together: dict[str, Any] = {}
-        for pair in self.settings.pairs:
-            both = self.draw([self.load_control(kind, maps[kind]) for kind in pair])
-            for kind in pair:
-                value = self.measure(kind, both, maps[kind])
-                row = measures.compare_together(kinds[kind], value)
-                together.setdefault(" + ".join(pair), {})[kind] = row
+        alone = self._measure_controls(maps, self.draw(self._empty), self._empty)
+        captioned = self.draw(self._captions)
+        wanted = encode_specs(self.scenes.specs)
         prompt, ceiling = (
             measures.measure_attributes(read_pictures(self._judge, pictures), wanted)
-            for pictures in (off, self.scenes.pictures)
+            for pictures in (captioned, self.scenes.pictures)
         )
-        measured = {"kinds": kinds, "together": together, "prompt": prompt, "prompt_ceiling": ceiling}
-        return {"scenes": self.settings.scenes, **measured}
+        return {
+            "scenes": self.settings.scenes,
+            **alone,
+            "with_captions": self._measure_controls(maps, captioned, self._captions),
+            "prompt": prompt,
+            "prompt_ceiling": ceiling,
+        }
+
+    def _measure_controls(self, maps: dict[str, list[Pictures]], off: Pictures, prompts: torch.Tensor) -> Rows:
+        kinds: Rows = {}
+        together: Rows = {}
+        for kind in self.settings.kinds:
+            on = self.draw(prompts, [self.load_control(kind, maps[kind])])
+            best = self.scenes.pictures
+            if kind == "inpaint":
+                best = self._sampler.rebuild(best, self.settings.batch)
+            values = [self.measure(kind, pictures, maps[kind]) for pictures in (off, on, best)]
+            kinds[kind] = measures.compare(MEASURES.get(kind, "f1"), *values)
+        for pair in self.settings.pairs:
+            both = self.draw(prompts, [self.load_control(kind, maps[kind]) for kind in pair])
+            for kind in pair:
+                row = measures.compare_together(kinds[kind], self.measure(kind, both, maps[kind]))
+                together.setdefault(" + ".join(pair), {})[kind] = row
+        return {"kinds": kinds, "together": together}
 
     def draw_maps(self, kind: str) -> list[Pictures]:
         """The scenes' maps of a kind."""
@@ -107,19 +123,19 @@ class Scorer:
         network = load_control(self.settings.weights, kind).to(self._device).eval()
         return network, decode_maps(torch.from_numpy(np.stack(maps)))
 
-    def draw(self, controls: Sequence[tuple[Any, torch.Tensor]] = ()) -> Pictures:
-        """One picture for each scene, with its caption; with the same noise each time."""
-        total = self.settings.scenes * (1 + len(self.settings.kinds) + len(self.settings.pairs))
+    def draw(self, prompts: torch.Tensor, controls: Sequence[tuple[Any, torch.Tensor]] = ()) -> Pictures:
+        """One picture for each scene, with its prompt (tokens [N, 77]); with the same noise each time."""
+        total = count_pictures(self.settings)
         pictures: list[Pictures] = []
         for first in range(0, self.settings.scenes, self.settings.batch):
             part = slice(first, first + self.settings.batch)
             seeds = range(SEED + first, SEED + min(first + self.settings.batch, self.settings.scenes))
             pictures.append(
                 self._sampler.draw(
-                    self._tokens[part],
+                    prompts[part],
                     list(seeds),
                     [(network, hints[part]) for network, hints in controls],
-                    empty=tokenize([""]),
+                    empty=self._empty[:1],
                     steps=self.settings.steps,
                     guidance=self.settings.guidance,
                 )
@@ -149,6 +165,11 @@ class Scorer:
         joints = self.scenes.joints.astype(np.float64)
         found = np.stack([find_joints(heat, one) for heat, one in zip(read["joints"], joints, strict=True)])
         return measures.measure_joints(found, joints)
+
+
+def count_pictures(settings: Settings) -> int:
+    """Pictures that are drawn for a score."""
+    return 2 * settings.scenes * (1 + len(settings.kinds) + len(settings.pairs))
 
 
 def load_sampler(weights: Path, device: torch.device) -> Sampler:

@@ -11,6 +11,7 @@ from underdrawing.pipeline.reference.scoring.judge import Judge
 from underdrawing.pipeline.reference.scoring.score import Scorer, Settings
 from underdrawing.pipeline.reference.training import controls
 from underdrawing.pipeline.reference.training.export import export_run
+from underdrawing.pipeline.reference.training.latents import tokenize
 from underdrawing.pipeline.reference.training.low_rank import LowRankControl
 
 if TYPE_CHECKING:
@@ -36,21 +37,31 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "weights"
 
 
-def test_every_control_is_scored(weights: Path) -> None:
-    settings = Settings(weights=weights, kinds=controls.KINDS, pairs=[("canny", "pose")], scenes=1, steps=1, batch=2)
+def test_controls_are_scored_with_empty_prompts_and_with_captions(weights: Path) -> None:
+    kinds = ("inpaint", "lines", "pose")
+    settings = Settings(weights=weights, kinds=kinds, pairs=[("lines", "pose")], scenes=1, steps=1, batch=2)
     scores = Scorer(settings, Progress()).run()
-    assert set(scores["kinds"]) == set(controls.KINDS)
-    for kind in ("canny", "softedge", "scribble", "lines"):
-        assert scores["kinds"][kind]["ceiling"] == pytest.approx(1), kind
-    assert scores["kinds"]["inpaint"]["ceiling"] == 0
-    assert set(scores["together"]["canny + pose"]) == {"canny", "pose"}
+    for rows in (scores, scores["with_captions"]):
+        assert set(rows["kinds"]) == set(kinds)
+        assert set(rows["together"]["lines + pose"]) == {"lines", "pose"}
+    assert scores["kinds"]["inpaint"]["ceiling"] > 0, "the VAE's own error"
     assert set(scores["prompt"]) == {"kind", "colour", "shiny", "pose", "ground", "time", "hills"}
+
+
+def test_true_scenes_obey_maps_of_every_kind(weights: Path) -> None:
+    scorer = Scorer(Settings(weights=weights, kinds=(), scenes=1), Progress())
+    measured = {kind: scorer.measure(kind, scorer.scenes.pictures, scorer.draw_maps(kind)) for kind in controls.KINDS}
+    for kind in ("canny", "softedge", "scribble", "lines"):
+        assert measured.pop(kind) == pytest.approx(1), kind
+    assert measured.pop("inpaint") == 0
+    assert set(measured) == {"depth", "seg", "pose"}, "which an untrained judge reads"
 
 
 def test_the_same_noise_each_time(weights: Path) -> None:
     settings = Settings(weights=weights, kinds=(), scenes=2, steps=1, batch=1)
     scorer = Scorer(settings, Progress())
-    first = scorer.draw()
-    again = scorer.draw()
+    tokens = tokenize(["a red ball, grass, by day"] * 2)
+    first = scorer.draw(tokens)
+    again = scorer.draw(tokens)
     assert (first == again).all()
     assert first.shape == (2, 128, 128, 3)
