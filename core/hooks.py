@@ -85,6 +85,9 @@ class HostHooks:
     def adopt_networks(self) -> None:
         """Let this host's memory management own the networks that are built from now on, if it has one."""
 
+    def list_again(self, kind: FileKind) -> None:
+        """Let this host's lists show new files of a kind."""
+
     def explain_missing(self, error: WeightsMissing) -> WeightsMissing:
         """Add to missing weights what the user of this host can do."""
         return error

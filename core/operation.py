@@ -196,6 +196,15 @@ class Operation(Declaration[P], ABC, Generic[I, P]):
         return {}
 
     @classmethod
+    def hints(cls) -> dict[str, dict[str, Any]]:
+        """What a graphical host can make of a parameter beyond its kind, as JSON: name of the parameter → hints.
+
+        uses: of a choice, each choice → the parameters that it reads. layouts: of block weights, number of weights →
+        names of the blocks; presets: name → weights.
+        """
+        return {}
+
+    @classmethod
     def summary(cls) -> str:
         """First line of its help."""
         return (cls.__doc__ or "").strip().partition("\n")[0]

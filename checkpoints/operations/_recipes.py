@@ -47,6 +47,17 @@ class RecipeParams(MethodFields, frozen=True, kw_only=True):
     recipe: Annotated[str, about("Recipe in place of checkpoints and a method: a JSON file, or the JSON itself")] = ""
 
 
+def recipe_hints() -> dict[str, dict[str, Any]]:
+    """Hints for hosts with windows, as `Operation.hints`."""
+    from ..block_presets import PRESETS
+    from ..blocks import FLUX_LAYOUTS, UNET_LAYOUTS
+
+    uses = {method.spec.id: [field.name for field in method.fields()] for method in methods()}
+    layouts = {str(count): list(names) for count, names in (UNET_LAYOUTS | FLUX_LAYOUTS).items()}
+    blocks = {"layouts": layouts, "presets": PRESETS}
+    return {"method": {"uses": uses}, "blocks": blocks, "beta_blocks": blocks}
+
+
 def choose_presets(text: str, host: HostHooks) -> dict[str, str]:
     """Presets from a file, or from the lines themselves. Raises BadParameter."""
     from ..blocks import read_presets, read_presets_file

@@ -12,7 +12,7 @@ from ...core.operation import Inputs, Job, Operation, Report, Spec, slot, target
 from ...core.params import about
 from ..method_registry import describe_method, methods
 from ._fields import FORM_HELP, OUTPUT, Form, choose_suffix
-from ._recipes import RecipeParams, choose_presets, choose_recipe
+from ._recipes import RecipeParams, choose_presets, choose_recipe, recipe_hints
 
 
 class MergeInputs(Inputs, frozen=True):
@@ -52,6 +52,11 @@ class CheckpointMerge(Operation[MergeInputs, MergeParams]):
     def suffix(self, params: MergeParams) -> str:
         """Ending of the new file; none of a folder."""
         return choose_suffix(params.to)
+
+    @classmethod
+    def hints(cls) -> dict[str, dict[str, Any]]:
+        """What each method reads, and the blocks of models."""
+        return recipe_hints()
 
     @classmethod
     def details(cls) -> dict[str, tuple[tuple[str, str], ...]]:

@@ -69,7 +69,7 @@ class MaskSource:
     def load(self, source: Source, picture: Picture, frame: str = "") -> Mask | None:
         """Mask of a picture; None for a picture without transparency, when nothing else is given. Raises BadImage."""
         if self.given is None:
-            return None if picture.alpha is None else _use_transparency(picture)
+            return None if picture.alpha is None else find_transparent(picture)
         if not isinstance(self.given, Path):
             return _use_map(self.given(picture.pixels, resolution=0).images, picture)
         path = self.find_file(source, frame)
@@ -134,7 +134,8 @@ def _explain_missing(folder: MaskFolder | None, source: Source) -> BadImage:
     return folder.explain_missing(source) if folder else BadImage("there is no mask for it", where=str(source.path))
 
 
-def _use_transparency(picture: Picture) -> Mask:
+def find_transparent(picture: Picture) -> Mask:
+    """Mask of the transparent parts of a picture that has some."""
     from ..images.mask_values import COVERS_NOTHING
 
     assert picture.alpha is not None

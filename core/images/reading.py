@@ -9,6 +9,7 @@ UNDERDRAWING_MAX_MEGAPIXELS is set to more: then that counts while a picture is 
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from .formats.jpeg_scans import JpegScans
 
-__all__ = ["Picture", "iter_frames", "read_deep_levels", "read_pictures"]
+__all__ = ["Picture", "decode_file", "iter_frames", "read_deep_levels", "read_pictures"]
 
 
 def read_pictures(path: str | Path, all_frames: bool = False, resolution: int | None = None) -> list[Picture]:
@@ -54,25 +55,36 @@ def iter_frames(path: str | Path, resolution: int | None = None) -> Iterator[Pic
     return _iter_file(Path(path), resolution, every=True)
 
 
+def decode_file(content: bytes, where: str = "picture", resolution: int | None = None) -> Picture:
+    """The first frame of a picture file that is in memory, as `read_pictures` reads it. Raises BadImage."""
+    for picture in _iter_stream(io.BytesIO(content), where, resolution, every=False):
+        return picture
+    raise BadImage("the file holds no picture", where=where, fix=AGAIN)
+
+
 def _iter_file(path: Path, resolution: int | None, *, every: bool) -> Iterator[Picture]:
     where = str(path)
     with open_file(path, where) as file:
-        notes: list[str] = []
-        with report_decoder_faults(where):
-            head = file.read(32)
-            kind = detect_format(head)
-            structure = check_file(file, head, kind, where, resolution)
-        image = open_picture(file, kind, notes, where, resolution)
-        if getattr(structure, "frame", 0) in ARITHMETIC:
-            notes.append("the JPEG is arithmetic-coded: nobody can tell whether its data are whole")
-        if image is not None:
-            yield from _iter_pictures(file, image, structure, notes, where, resolution, every=every)
-            return
-        with report_faults(where, notes):
-            check_deep_tiff(file, where, resolution)
-        with report_decoder_faults(where):
-            other = read_tiff(file, where)
-        yield replace(other, notes=(*notes, *other.notes))
+        yield from _iter_stream(file, where, resolution, every=every)
+
+
+def _iter_stream(file: BinaryIO, where: str, resolution: int | None, *, every: bool) -> Iterator[Picture]:
+    notes: list[str] = []
+    with report_decoder_faults(where):
+        head = file.read(32)
+        kind = detect_format(head)
+        structure = check_file(file, head, kind, where, resolution)
+    image = open_picture(file, kind, notes, where, resolution)
+    if getattr(structure, "frame", 0) in ARITHMETIC:
+        notes.append("the JPEG is arithmetic-coded: nobody can tell whether its data are whole")
+    if image is not None:
+        yield from _iter_pictures(file, image, structure, notes, where, resolution, every=every)
+        return
+    with report_faults(where, notes):
+        check_deep_tiff(file, where, resolution)
+    with report_decoder_faults(where):
+        other = read_tiff(file, where)
+    yield replace(other, notes=(*notes, *other.notes))
 
 
 def _iter_pictures(
