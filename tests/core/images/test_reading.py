@@ -17,7 +17,7 @@ from tests.support import poison
 from underdrawing.core.errors import BadImage, BadParameter
 from underdrawing.core.images import opening
 from underdrawing.core.images.formats.plugins import read_jxl_size
-from underdrawing.core.images.reading import decode_pillow, iter_frames, read_pictures
+from underdrawing.core.images.reading import decode_file, decode_pillow, iter_frames, read_pictures
 
 CORPUS = {one.name: one for one in poison.corpus()}
 WHOLE = [one for one in CORPUS.values() if one.expected is not None and len(one.data) < 4000]
@@ -35,6 +35,12 @@ def put(folder: Path, name: str) -> Path:
 def test_sixteen_bits_keep_their_levels(tmp_path: Path, name: str) -> None:
     pixels = read_pictures(put(tmp_path, name))[0].pixels
     assert len(np.unique(pixels[..., 0])) >= 255
+
+
+@pytest.mark.parametrize("name", sorted(one.name for one in WHOLE))
+def test_a_file_in_memory_is_read_like_one_on_disk(tmp_path: Path, name: str) -> None:
+    path = put(tmp_path, name)
+    assert np.array_equal(decode_file(path.read_bytes(), name).pixels, read_pictures(path)[0].pixels)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
