@@ -1,13 +1,13 @@
-"""Run by ComfyUI-Manager and A1111 after requirements.txt: adds an OpenCV, but only where no cv2 can be found.
+"""Started by ComfyUI-Manager, and by A1111 and Forge at every start: adds the packages that the host lacks.
 
-Four packages put the same cv2 folder there and overwrite each other, so requirements.txt names none of them.
+None that is there is moved. Four packages put the same cv2 folder there and overwrite each other, so requirements.txt
+names none of them, and one is added only where no cv2 can be found.
 """
 
-from __future__ import annotations
+from pathlib import Path
+from runpy import run_path
 
-import subprocess
-import sys
-from importlib.util import find_spec
+ROOT = Path(__file__).resolve().parent
 
-if __name__ == "__main__" and find_spec("cv2") is None:
-    subprocess.check_call([sys.executable, "-m", "pip", "install", "opencv-python-headless"])
+if __name__ == "__main__":
+    run_path(str(ROOT / "core" / "hosts" / "requirements.py"))["add_missing"](ROOT)

@@ -1,9 +1,8 @@
-"""Started by the host before any script: nobody else may import what stands in this folder."""
-
-from __future__ import annotations
+"""Started by the host before any script: no neighbour may import what stands in this folder."""
 
 import os
 from pathlib import Path
 from runpy import run_path
 
-run_path(str(Path(__file__).resolve().parent / "loading.py"))["shield"](os.path.dirname(__file__))  # noqa: PTH120
+_loading = Path(__file__).resolve().parents[1] / "core" / "hosts" / "loading.py"
+run_path(str(_loading))["shield"](os.path.dirname(__file__))  # noqa: PTH120

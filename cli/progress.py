@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,7 +28,7 @@ class CommandLine(HostHooks):
     @contextmanager
     def progress(self, title: str, total: int = 0, unit: str = "") -> Generator[Progress]:
         """A bar with counts, the time left and, for bytes and pictures, the rate."""
-        if not sys.stderr.isatty():
+        if not sys.stderr.isatty() or find_spec("rich") is None:  # hosts need not have it
             yield Lines()
             return
         from rich.console import Console

@@ -3,5 +3,5 @@
 from pathlib import Path
 from runpy import run_path
 
-_loading = Path(__file__).resolve().parents[1] / "a1111_extension" / "loading.py"
+_loading = Path(__file__).resolve().parents[1] / "core" / "hosts" / "loading.py"
 globals().update(run_path(str(_loading))["start"](__file__))

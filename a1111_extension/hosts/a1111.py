@@ -7,8 +7,9 @@ import sys
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ...core.command_name import rewrite_commands, set_command
 from ...core.errors import Cancelled
 from ...core.file_names import check_relative_name
 from ...core.hooks import FileKind, HostHooks
@@ -17,13 +18,33 @@ from ...core.progress import Progress
 from ...core.weights.search_paths import HOST_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterable
 
-    from ...core.errors import WeightsMissing
+    from ...core.errors import UnderdrawingError, WeightsMissing
+    from ...core.params import Field
 
 log = logging.getLogger("underdrawing")
 TAB = "Underdrawing"
 """Title of our tab."""
+
+
+class Registry(NamedTuple):
+    """A registry of preprocessors: its classes, how one is added, the names and control types that there are."""
+
+    base: Any
+    parameter: Any
+    add: Callable[[Any], None]
+    names: set[str]
+    tags: set[str]
+
+    def build(self, kind: Any, name: str) -> Any:
+        """An object of a class that derives from base."""
+        try:
+            return kind(name=name)
+        except TypeError:
+            made = kind()
+            made.name = name
+            return made
 
 
 class StateProgress(Progress):
@@ -71,7 +92,6 @@ class A1111(HostHooks):
 
     def settle(self, folder: Path) -> None:
         """Use what this host has, name commands that work, never ask on its terminal. folder: our extension's."""
-        from ...core.command_name import set_command
         from ...core.weights.search_paths import register_host
         from ...core.weights.store import get_store
 
@@ -135,8 +155,32 @@ class A1111(HostHooks):
 
         return advise_in_host(error, [f"Weights in the tab {TAB}"], self.folders("weights")[0])
 
-    def iter_registries(self) -> Iterator[Any]:
-        """Modules with the classes and the registry of preprocessors, where there are any."""
-        found = sys.modules.get("scripts.supported_preprocessor")
-        if found is not None:
-            yield found
+    def build_refusal(self, error: UnderdrawingError) -> Exception:
+        """The exception that this host shows as a text; anything else it logs with a traceback."""
+        base: Any = import_module("fastapi").HTTPException
+        refusal: Any = type(type(error).__name__, (base,), {"__str__": lambda self: self.detail})  # type: ignore[misc]
+        return refusal(status_code=422, detail=str(error))
+
+    def find_registry(self) -> Registry | None:
+        """The registry of preprocessors; None where the ControlNet extension is not there or did not load."""
+        module: Any = sys.modules.get("scripts.supported_preprocessor")
+        if module is None or not hasattr(module, "Preprocessor"):
+            return None
+        base = module.Preprocessor
+        tags = {tag for one in base.all_processors.values() for tag in one.tags}
+        names = {*base.all_processors, *base.all_processors_by_name}
+        return Registry(base, module.PreprocessorParameter, base.add_supported_preprocessor, names, tags)
+
+    def describe_missing_registry(self) -> str:
+        """Why there is none."""
+        what = "this host's extension sd-webui-controlnet is not loaded"
+        return rewrite_commands(f"{what}; where it is installed, `underdrawing doctor` looks for the reason")
+
+    def clean_sliders(self, fields: Iterable[Field], numbers: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Numbers of sliders; None for what this host sends where nothing was given."""
+        return numbers
+
+    def hand_over_inpaint(self, preprocessor: Any, shown: Any, whole: Any, *, marks: bool) -> Any:
+        """A map with a hole as this host takes it. whole: uint8 [H, W, 4] with the mask. marks: whether masked pixels
+        are -1, which the host makes of the mask itself."""
+        return preprocessor.Result(value=whole, display_images=[shown]) if marks else shown

@@ -5,11 +5,19 @@ from __future__ import annotations
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from .a1111 import A1111
+from .a1111 import A1111, Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ...core.params import Field
 
 MANAGEMENT = (("backend", "backend.memory_management"), ("ldm_patched", "ldm_patched.modules.model_management"))
 """Package → its module of memory management."""
+UNGIVEN = (64, 64)
+"""What detect sends for both sliders where a request names none."""
 
 
 class Forge(A1111):
@@ -26,3 +34,31 @@ class Forge(A1111):
             if find_spec(package) is not None:
                 return self.name_device(str(import_module(module).get_torch_device()))
         return super().device()
+
+    def find_registry(self) -> Registry | None:
+        """Its own registry, which is always there."""
+        shared, module = import_module("modules_forge.shared"), import_module("modules_forge.supported_preprocessor")
+        found = shared.supported_preprocessors
+        tags = {tag for one in found.values() for tag in one.tags}
+        add = shared.add_supported_preprocessor
+        return Registry(_inpainting(module.Preprocessor), module.PreprocessorParameter, add, set(found), tags)
+
+    def clean_sliders(self, fields: Iterable[Field], numbers: tuple[Any, ...]) -> tuple[Any, ...]:
+        """None for both where they are what detect sends by itself."""
+        return (None, None, *numbers[2:]) if numbers[:2] == UNGIVEN else numbers
+
+    def hand_over_inpaint(self, preprocessor: Any, shown: Any, whole: Any, *, marks: bool) -> Any:
+        """The map; its masked pixels become -1 before each sampling."""
+        preprocessor.marks = marks
+        return shown
+
+
+def _inpainting(base: Any) -> Any:
+    """Host's class of preprocessors, which marks what is to be repainted where `hand_over_inpaint` said so."""
+
+    def process_before_every_sampling(self: Any, process: Any, cond: Any, mask: Any, *_: Any, **__: Any) -> Any:
+        if mask is None or not getattr(self, "marks", False):
+            return cond, mask
+        return cond * (1 - mask.round()) - mask.round(), None
+
+    return type(base.__name__, (base,), {"process_before_every_sampling": process_before_every_sampling})

@@ -1,6 +1,7 @@
-"""What the host starts: see loading.py."""
+"""What the host starts: see core/hosts/loading.py."""
 
 from pathlib import Path
 from runpy import run_path
 
-globals().update(run_path(str(Path(__file__).resolve().parents[1] / "loading.py"))["start"](__file__))
+_loading = Path(__file__).resolve().parents[2] / "core" / "hosts" / "loading.py"
+globals().update(run_path(str(_loading))["start"](__file__))

@@ -49,11 +49,12 @@ def start(script: str) -> dict[str, type]:
     folder = Path(script).absolute().parents[1]
     shield(str(folder))
     try:
-        load_package(Path(__file__).resolve().parents[1])
+        load_package(Path(__file__).resolve().parents[2])
         return import_module(f"{NAME}.a1111_extension.parts").register(folder)
     except ModuleNotFoundError as error:
         if (error.name or NAME).startswith(NAME):
             raise
-        fix = f'"{sys.executable}" "{folder / "install.py"}"'
+        hook = folder / "install.py"
+        fix = f'"{sys.executable}" "{hook}"' if hook.is_file() else f"pip install --no-deps {error.name}"
         logging.getLogger(NAME).error("%s: not loaded, %s is missing. Next: %s", NAME, error.name, fix)
         return {}
