@@ -64,22 +64,6 @@ def test_the_hosts_hook_stays_out_of_wheels() -> None:
     assert {module for _, module, _ in found} == {"__init__", "__main__"}
 
 
-@pytest.mark.parametrize(("cv2_is_there", "calls"), [(True, 0), (False, 1)])
-def test_the_hosts_hook_adds_an_opencv_only_where_there_is_none(
-    monkeypatch: pytest.MonkeyPatch, cv2_is_there: bool, calls: int
-) -> None:
-    made: list[list[str]] = []
-
-    def find_spec(name: str) -> object:
-        return object() if cv2_is_there else None
-
-    monkeypatch.setattr("importlib.util.find_spec", find_spec)
-    monkeypatch.setattr("subprocess.check_call", made.append)
-    exec(compile((ROOT / "install.py").read_text("utf-8"), "install.py", "exec"), {"__name__": "__main__"})  # noqa: S102
-    assert len(made) == calls
-    assert all(command[-1] == "opencv-python-headless" for command in made)
-
-
 def test_host_folders_are_small() -> None:
     lines = {host: sum(p.read_text("utf-8").count("\n") for p in (ROOT / host).rglob("*.py")) for host in HOSTS}
     assert sum(lines.values()) <= HOST_LINES, f"{lines}: what no host needs for itself belongs into the core"
