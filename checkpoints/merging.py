@@ -141,14 +141,15 @@ def open_recipe(
     step = progress or Progress()
     with ExitStack() as stack:
         stack.enter_context(_compute_alone())
-        before = describe_files(list_files(recipe))
+        files = list_files(recipe)
+        before = describe_files(files)
         ready = prepare(recipe, stack, presets or {}, hash_files(recipe, step))
         family = find_family(ready.values.entries, ready.values.metadata)
         metadata = make_metadata(ready.pinned, ready.values, (family.id, family.variant), recipe, ready.hashes)
 
         def check(done: int, total: int) -> None:
             if done == total:
-                _check_unchanged(recipe, before)
+                _check_unchanged(files, before)
             step(done, total)
 
         yield ready, metadata, check
@@ -223,8 +224,8 @@ def _list_paths(node: Node) -> Iterable[str]:
     return [*(load.path for load in list_loads(node)), *(lora.path for lora in list_loras(node))]
 
 
-def _check_unchanged(recipe: Recipe, before: str) -> None:
-    if describe_files(list_files(recipe)) != before:
+def _check_unchanged(files: list[Path], before: str) -> None:
+    if describe_files(files) != before:
         raise BadWeights("an input changed while it was read", fix="merge again when nothing writes to it")
 
 

@@ -73,8 +73,7 @@ def atomic_folder(path: str | os.PathLike[str], *, size: int = 0) -> Generator[P
     """
     target = Path(path)
     with report_write_errors(target, size):
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise WriteFailed("is there already", where=str(target), fix="choose another name, or remove it first")
+        check_new_folder(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(target)
         check_free_space(target.parent, size)
@@ -88,6 +87,12 @@ def atomic_folder(path: str | os.PathLike[str], *, size: int = 0) -> Generator[P
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+
+
+def check_new_folder(target: Path) -> None:
+    """Raise WriteFailed for what is no folder, or one that holds something."""
+    if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
+        raise WriteFailed("is there already", where=str(target), fix="choose another name, or remove it first")
 
 
 _NEW_FILE = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)

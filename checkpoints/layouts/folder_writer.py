@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...adapters.modules.parts import TEXT_ENCODER, UNET
-from ...core.errors import BadWeights
+from ...core.errors import BadWeights, WriteFailed
 from ...core.files import atomic_folder, atomic_write
 from ...core.regular_files import read_regular_file
 from ..writer import ValueWriter, lay_out
@@ -19,7 +20,7 @@ from .prediction import guess_prediction
 from .reading import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from torch import Tensor
 
@@ -76,7 +77,7 @@ class FolderWriter:
     def write(self, path: Path, metadata: Mapping[str, str], *, verify: bool = False) -> WrittenFolder:
         """Write the folder, which may not be there yet. metadata: of its first file. Raises WriteFailed, BadWeights."""
         hashes, damaged, size = dict[str, str](), dict[str, str](), 0
-        with atomic_folder(path, size=self.size) as folder:
+        with atomic_folder(path, size=self.size) as folder, _name_place(folder, path):
             for name, content in self._list_configs().items():
                 atomic_write(folder / name, content)
             first = next(iter(self._order()))
@@ -126,6 +127,17 @@ class FolderWriter:
         shapes = {part: {n: e.shape for n, e in one.entries.items()} for part, one in self._split.networks.items()}
         guess = guess_prediction(_Readable(self._values), self._split.family, Path(self._values.label))
         return make_configs(self._split.family, shapes, guess)
+
+
+@contextmanager
+def _name_place(folder: Path, path: Path) -> Generator[None]:
+    """Report what cannot be written by the name that it was to get, not by that of the folder meanwhile."""
+    try:
+        yield
+    except WriteFailed as error:
+        place = Path(error.where)
+        where = path / place.relative_to(folder) if place.is_relative_to(folder) else place
+        raise WriteFailed(error.what, where=str(where), fix=error.fix) from error
 
 
 class _Readable:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ...adapters.tools.save import check_output
-from ...core.errors import BadWeights
+from ...core.errors import BadParameter, BadWeights
+from ...core.files import check_new_folder
 from ..keys import is_position_ids
 from ..nodes import PassedValues
 from ..writer import ValueWriter
@@ -46,9 +47,15 @@ def choose_form(out: Path, form: Form) -> Literal["file", "diffusers"]:
 
 
 def check_place(out: Path, form: Form, inputs: Sequence[Path]) -> None:
-    """Raise BadParameter for a file that is no .safetensors file, or one of the inputs."""
+    """Raise BadParameter for a file that is no .safetensors file, or one of the inputs, WriteFailed for a folder that
+    holds something.
+    """
     if choose_form(out, form) == "file":
         check_output(out, inputs)
+        return
+    if out.exists() and any(one.resolve().is_relative_to(out.resolve()) for one in inputs):
+        raise BadParameter("is one of the inputs, which stay as they are", where=str(out), fix="choose another")
+    check_new_folder(out)
 
 
 def write_values(
