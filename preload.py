@@ -1,4 +1,4 @@
-"""Started by the host before any script: no neighbour may import what stands in this folder."""
+"""Started by A1111 and Forge before any script: no neighbour may import what stands in this folder."""
 
 import os
 from pathlib import Path

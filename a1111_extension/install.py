@@ -1,4 +1,8 @@
-"""Started by the host at every start, in a process of its own: adds the packages that it lacks."""
+"""Started by A1111 and Forge at every start, and by ComfyUI-Manager: adds the packages that the host lacks.
+
+None that is there is moved. Four packages put the same cv2 folder there and overwrite each other, so requirements.txt
+names none of them, and one is added only where no cv2 can be found.
+"""
 
 from pathlib import Path
 from runpy import run_path

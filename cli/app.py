@@ -20,7 +20,7 @@ COMMANDS = {
     "annotate": ("annotate", "Turn pictures into control maps."),
     "annotators": ("listing", "List annotators, their parameters, names and licences."),
     "doctor": ("doctor", "Look for what would make things fail, and say how to fix it."),
-    "install": ("install", "Install the nodes into ComfyUI."),
+    "install": ("install", "Install the nodes into ComfyUI, the extension into A1111 or Forge."),
     "uninstall": ("install", "Remove them again."),
     "docs": ("listing", "Write the reference as Markdown."),
 }

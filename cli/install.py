@@ -6,35 +6,31 @@ from pathlib import Path
 
 import click
 
-from ..core.command_name import quote
-from ..core.installation import HOSTS, install_into, uninstall_from
+from ..core.installation import HOSTS, install_into, list_next_steps, uninstall_from
 from .options import NamedPath
 
 host_argument = click.argument("host", type=click.Choice(tuple(HOSTS)))
 path_argument = click.argument("path", type=NamedPath(path_type=Path))
 
 
-@click.command(short_help="Install the nodes into ComfyUI.")
+@click.command(short_help="Install the nodes into ComfyUI, the extension into A1111 or Forge.")
 @host_argument
 @path_argument
 @click.option("--link", "how", flag_value="link", help="Link this folder, for development.")
 @click.option("--copy", "how", flag_value="copy", help="Copy everything, so that the host needs no installed package.")
 def install(host: str, path: Path, how: str | None) -> None:
-    """Install our nodes into the HOST at PATH.
+    """Install our nodes or our extension into the HOST at PATH, its folder or that of its extensions.
 
     By default a small folder is written that imports the installed package: the host's Python must have it. Nothing
     else of the host is touched; its weights stay where they are.
     """
     place = install_into(host, path, how or "stub")
     click.echo(f"{place}: {'linked' if how == 'link' else 'written'}. Start {HOSTS[host].title} again.")
-    if how is None:
-        click.echo(f"{HOSTS[host].title}'s Python must have the package: `python -c 'import underdrawing'` must work.")
-    elif (place / "requirements.txt").is_file():
-        click.echo(f"Its Python needs: {quote(('python', '-m', 'pip', 'install', '-r', place / 'requirements.txt'))}")
-    click.echo("If `import cv2` fails there: python -m pip install opencv-python-headless")
+    for step in list_next_steps(host, place, how or "stub"):
+        click.echo(step)
 
 
-@click.command(short_help="Remove the nodes again.")
+@click.command(short_help="Remove them again.")
 @host_argument
 @path_argument
 def uninstall(host: str, path: Path) -> None:

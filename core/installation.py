@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from contextlib import suppress
@@ -25,14 +26,24 @@ NAME = "underdrawing"
 """Our folder in the host."""
 RECORD = ".underdrawing-install.json"
 """List of the files we wrote, with their hashes; what is not in it is not ours."""
-BESIDE = ("locales", "example_workflows")
-"""Folders that ComfyUI only looks for in the folder it loads."""
 LEFT_OUT = {"tests", "benchmarks", "tools", "docs", "examples", "build", "dist", "__pycache__"}
 STUB = '''"""Underdrawing's nodes, from the installed package; written by `underdrawing install comfyui`."""
 
 from underdrawing import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS, WEB_DIRECTORY
 
 __all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS", "WEB_DIRECTORY"]
+'''
+STUB_SCRIPT = '''"""Underdrawing's extension, from the installed package; written by `underdrawing install a1111`."""
+
+import logging
+import sys
+
+try:
+    from underdrawing.core.hosts.loading import start
+except ModuleNotFoundError:
+    logging.getLogger("underdrawing").error('not loaded. Next: "%s" -m pip install underdrawing', sys.executable)
+else:
+    globals().update(start(__file__))
 '''
 STUB_MAIN = '''"""The command line, for `python FOLDER`; fetched weights go to this host's models."""
 
@@ -48,14 +59,34 @@ if __name__ == "__main__":
 
 
 class Host(NamedTuple):
-    """Where a host keeps its extensions, and how it is known."""
+    """Where a host keeps its extensions, and how it is known.
+
+    root: our folder that it is to find there, below the package. beside: what it only looks for in the folder it loads.
+    stub: what it starts where the package is installed. hooks: what it starts by its path, in root.
+    installs: whether it runs our install.py, which adds the packages it lacks.
+    """
 
     folder: str
-    sign: str
     title: str
+    stub: dict[str, str]
+    root: str = ""
+    beside: tuple[str, ...] = ()
+    hooks: tuple[str, ...] = ()
+    installs: bool = False
 
 
-HOSTS = {"comfyui": Host("custom_nodes", "nodes.py", "ComfyUI")}
+HOSTS = {
+    "comfyui": Host("custom_nodes", "ComfyUI", {"__init__.py": STUB}, beside=("locales", "example_workflows")),
+    "a1111": Host(
+        "extensions",
+        "A1111 or Forge",
+        {"scripts/underdrawing.py": STUB_SCRIPT},
+        root="a1111_extension",
+        beside=("javascript", "style.css", "localizations"),
+        hooks=("install.py", "preload.py", "scripts/underdrawing.py"),
+        installs=True,
+    ),
+}
 
 
 def install_into(host: str, path: Path, how: str = "stub") -> Path:
@@ -69,9 +100,9 @@ def install_into(host: str, path: Path, how: str = "stub") -> Path:
         raise WriteFailed(what, where=str(place), fix=f"run `{quote(('underdrawing', 'uninstall', host, path))}` first")
     if how == "link":
         with report_write_errors(place):
-            place.symlink_to(PACKAGE, target_is_directory=True)
+            place.symlink_to(PACKAGE / HOSTS[host].root, target_is_directory=True)
     else:
-        _write(place, dict(_package_files() if how == "copy" else _stub_files()))
+        _write(place, dict(_package_files(HOSTS[host]) if how == "copy" else _stub_files(HOSTS[host])))
     return place
 
 
@@ -82,7 +113,7 @@ def uninstall_from(host: str, path: Path) -> tuple[Path, list[str]]:
     """
     place = extensions_folder(host, path) / NAME
     if place.is_symlink():
-        if place.resolve() != PACKAGE.resolve():
+        if place.resolve() != (PACKAGE / HOSTS[host].root).resolve():
             raise BadParameter("is a link to somewhere else", where=str(place), fix="remove it by hand if it is to go")
         with report_write_errors(place):
             place.unlink()
@@ -109,33 +140,52 @@ def extensions_folder(host: str, path: Path) -> Path:
         return path
     if (path / settings.folder).is_dir():
         return path / settings.folder
-    below = path / settings.title / settings.folder
+    below = next(iter(sorted(path.glob(f"*/{settings.folder}"))), path / settings.folder)
     hint = f"{below.parent} looks right" if below.is_dir() else f"name the folder that holds {settings.folder}"
     raise BadParameter(f"is no folder of {settings.title}", where=str(path), fix=hint)
 
 
-def _stub_files() -> Iterator[tuple[str, Path | bytes]]:
+def list_next_steps(host: str, place: Path, how: str) -> list[str]:
+    """What a user does after `install_into`."""
+    title = HOSTS[host].title
+    cv2 = "If `import cv2` fails there: python -m pip install opencv-python-headless"
+    if how == "stub":
+        return [f"{title}'s Python must have the package: `python -c 'import underdrawing'` must work.", cv2]
+    if HOSTS[host].installs:
+        return [f"Packages that {title} lacks are added at its next start, unless it is told to skip installing."]
+    command = quote(("python", "-m", "pip", "install", "-r", place / "requirements.txt"))
+    return [*([f"Its Python needs: {command}"] if (place / "requirements.txt").is_file() else []), cv2]
+
+
+def _stub_files(host: Host) -> Iterator[tuple[str, Path | bytes]]:
     """Files of the folder that imports the package."""
-    yield "__init__.py", STUB.encode()
+    yield from ((name, text.encode()) for name, text in host.stub.items())
     yield "__main__.py", STUB_MAIN.encode()
-    yield from _files_below(BESIDE)
+    yield from _files_below(PACKAGE / host.root, host.beside)
 
 
-def _package_files() -> Iterator[tuple[str, Path | bytes]]:
+def _package_files(host: Host) -> Iterator[tuple[str, Path | bytes]]:
     """Files of the package itself."""
     packages = [p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").is_file()]
-    for name in ("__init__.py", "__main__.py", "py.typed", "LICENSE", "requirements.txt", "pyproject.toml"):
-        if (PACKAGE / name).is_file():
-            yield name, PACKAGE / name
-    yield from _files_below((*BESIDE, *(name for name in sorted(packages) if name not in LEFT_OUT)))
+    own = ("__init__.py", "__main__.py", "py.typed", "LICENSE", "requirements.txt", "pyproject.toml")
+    folders = (name for name in sorted(packages) if name not in LEFT_OUT)
+    yield from _files_below(PACKAGE, (*own, *folders))
+    yield from _files_below(PACKAGE / host.root, host.beside)
+    for name in host.hooks:
+        yield name, lift_hook(read_text_file(PACKAGE / host.root / name)).encode()
 
 
-def _files_below(folders: tuple[str, ...]) -> Iterator[tuple[str, Path | bytes]]:
-    """Every file of some of our folders, by its name relative to the package."""
-    for folder in folders:
-        for path in sorted((PACKAGE / folder).rglob("*")):
+def lift_hook(text: str) -> str:
+    """Text of a hook that finds the package from one folder nearer to it: as it stands at the root of a clone."""
+    return re.sub(r"parents\[(\d)\]", lambda found: f"parents[{int(found[1]) - 1}]", text)
+
+
+def _files_below(root: Path, names: tuple[str, ...]) -> Iterator[tuple[str, Path | bytes]]:
+    """Files and every file of folders, by their names relative to root; those that are not there are passed over."""
+    for name in names:
+        for path in [root / name] if (root / name).is_file() else sorted((root / name).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
-                yield path.relative_to(PACKAGE).as_posix(), path
+                yield path.relative_to(root).as_posix(), path
 
 
 def _write(place: Path, files: dict[str, Path | bytes]) -> None:

@@ -1,4 +1,4 @@
-"""What A1111 and Forge start in a clone of this repository; the extension is the folder a1111_extension."""
+"""Started by A1111 and Forge: registers everything of ours and leaves the classes that the host looks for here."""
 
 from pathlib import Path
 from runpy import run_path

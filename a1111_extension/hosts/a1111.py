@@ -180,7 +180,7 @@ class A1111(HostHooks):
         """Numbers of sliders; None for what this host sends where nothing was given."""
         return numbers
 
-    def hand_over_inpaint(self, preprocessor: Any, shown: Any, whole: Any, *, marks: bool) -> Any:
+    def hand_over_inpaint(self, preprocessor: Any, picture: Any, whole: Any, *, marks: bool) -> Any:
         """A map with a hole as this host takes it. whole: uint8 [H, W, 4] with the mask. marks: whether masked pixels
         are -1, which the host makes of the mask itself."""
-        return preprocessor.Result(value=whole, display_images=[shown]) if marks else shown
+        return preprocessor.Result(value=whole, display_images=[picture]) if marks else picture

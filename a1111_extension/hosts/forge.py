@@ -47,10 +47,10 @@ class Forge(A1111):
         """None for both where they are what detect sends by itself."""
         return (None, None, *numbers[2:]) if numbers[:2] == UNGIVEN else numbers
 
-    def hand_over_inpaint(self, preprocessor: Any, shown: Any, whole: Any, *, marks: bool) -> Any:
+    def hand_over_inpaint(self, preprocessor: Any, picture: Any, whole: Any, *, marks: bool) -> Any:
         """The map; its masked pixels become -1 before each sampling."""
         preprocessor.marks = marks
-        return shown
+        return picture
 
 
 def _inpainting(base: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What the host starts: see core/hosts/loading.py."""
+"""Started by A1111 and Forge: registers everything of ours and leaves the classes that the host looks for here."""
 
 from pathlib import Path
 from runpy import run_path

@@ -39,6 +39,9 @@ HOST_PATTERNS = (
 HOST_FOLDER = "underdrawing"
 """Our folder below a host's models, and its name in ComfyUI's extra_model_paths.yaml."""
 
+EXTENSION_FOLDERS = ("custom_nodes", "extensions")
+"""Folders below a host's root in which packs of nodes and extensions stand."""
+
 _host_roots: list[Path] = []
 _host_folders: list[Path] = []
 
@@ -54,7 +57,7 @@ def register_host(root: Path, folders: Iterable[Path]) -> None:
 
 def find_own_host() -> Path | None:
     """Our folder for weights in the host that this package is cloned into; None when it is in none."""
-    roots = (parent.parent for parent in PACKAGE.absolute().parents if parent.name == "custom_nodes")
+    roots = (parent.parent for parent in PACKAGE.absolute().parents if parent.name in EXTENSION_FOLDERS)
     return next((root / "models" / HOST_FOLDER for root in roots if (root / "models").is_dir()), None)
 
 
@@ -136,7 +139,7 @@ def list_host_roots() -> list[Path]:
     """Roots of hosts: UNDERDRAWING_HOSTS, registered ones, and the host this package is cloned into."""
     roots = [*settings.HOSTS.read(), *_host_roots]
     for start in (PACKAGE.absolute(), PACKAGE.resolve()):
-        roots += [parent.parent for parent in start.parents if parent.name in ("custom_nodes", "extensions")]
+        roots += [parent.parent for parent in start.parents if parent.name in EXTENSION_FOLDERS]
     return list(dict.fromkeys(roots))
 
 

@@ -125,3 +125,29 @@ def test_a_wrong_path_is_told(tmp_path: Path, host: Host, run: Run) -> None:
     assert done.code == 2
     assert "ComfyUI looks right" in done.err
     assert run("uninstall", "comfyui", str(host.base)).code == 2
+
+
+def test_hooks_of_a_clone_are_those_of_the_extension() -> None:
+    settings = installation.HOSTS["a1111"]
+    for name in settings.hooks:
+        own = (ROOT / settings.root / name).read_text(encoding="utf-8")
+        assert (ROOT / name).read_text(encoding="utf-8") == installation.lift_hook(own), f"copy it, lifted: {name}"
+
+
+@pytest.mark.parametrize("how", [(), ("--copy",), ("--link",)])
+@pytest.mark.parametrize("given", ["webui", "webui/extensions"])
+def test_the_extension_is_installed_and_the_tree_is_as_before(
+    how: tuple[str, ...], given: str, tmp_path: Path, run: Run
+) -> None:
+    other = tmp_path / "webui" / "extensions" / "other" / "scripts"
+    other.mkdir(parents=True)
+    (other / "other.py").write_text("x = 1\n")
+    before = {*tree(tmp_path), *(p.as_posix() for p in tmp_path.rglob("*"))}
+    done = run("install", "a1111", str(tmp_path / given), *how)
+    assert done.code == 0, done.err
+    place = tmp_path / "webui" / "extensions" / "underdrawing"
+    assert (place / "scripts" / "underdrawing.py").is_file()
+    assert run("install", "a1111", str(tmp_path / given), *how).code != 0
+    done = run("uninstall", "a1111", str(tmp_path / given))
+    assert done.code == 0, done.err
+    assert {*tree(tmp_path), *(p.as_posix() for p in tmp_path.rglob("*"))} == before
