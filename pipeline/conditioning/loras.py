@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,12 @@ def read_loras(prompt: str, folders: Sequence[Path]) -> PromptLoras:
             what = f"no LoRA is called {call.name!r} (looked for in no folder)"
             raise UnknownName(what, where=tag.text, fix=name_folder("LoRA"))
         uses.append(LoraUse(truncate_ranks(load_adapter(find_adapter(call.name, folders, tag.text)), call.dyn), call))
+    names = Counter(use.call.name for use in uses)
+    notes += [
+        f"LoRA {name} is named {count} times: the strengths add; A1111 gives the last one to each"
+        for name, count in names.items()
+        if count > 1
+    ]
     return PromptLoras(text, tuple(uses), tuple(notes))
 
 

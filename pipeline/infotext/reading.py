@@ -45,6 +45,16 @@ ENLARGED = ("Hires upscale", "Hires resize")
 CONTROL = {"Weight": "weight", "Guidance Start": "start", "Guidance End": "end"}
 NAMES = ("Sampler", "Schedule type", "Size", "Model", "Model hash", "VAE", "VAE hash", "RNG", "Hires upscaler")
 MASK = ("Mask mode", "Mask blur", "Inpaint area", "Masked area padding", "Masked content")
+NEEDED = {
+    "steps": ("Steps",),
+    "sampler": ("Sampler",),
+    "cfg": ("CFG scale",),
+    "seed": ("Seed",),
+    "width": ("Size",),
+    "checkpoint": ("Model", "Model hash"),
+    "noise": ("RNG",),
+}
+"""Fields that pictures depend on → labels of which one says them."""
 READ = frozenset([*NUMBERS, *HIRES, *ENLARGED, *NAMES, *MASK, *SETTINGS])
 SILENT = frozenset(["Version", "User", "Batch size", "Batch pos", "Lora hashes", "TI hashes", "Hashes"])
 """Labels that change no picture by themselves."""
@@ -56,11 +66,15 @@ _NOISE = {"CPU": "cpu", "NV": "nv", "GPU": "nv", "": "nv"}
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read. exact: whether it is this project's own record, which repeats a picture byte for byte."""
+    """What was read. exact: whether it is this project's own record, which repeats a picture byte for byte.
+
+    gaps: fields of the request of which the text says nothing although pictures depend on them.
+    """
 
     request: Request
     notes: tuple[str, ...] = ()
     exact: bool = False
+    gaps: tuple[str, ...] = ()
 
 
 def read_infotext(text: str, *, where: str = "infotext") -> Reading:
@@ -94,7 +108,8 @@ def read_infotext(text: str, *, where: str = "infotext") -> Reading:
     notes += [f"{label} ({printable(fields[label], _SHOWN)}) is not repeated" for label in left]
     request = _convert(values, Request, where)
     check_names(request, (), where)
-    return Reading(request=request, notes=tuple(notes))
+    gaps = tuple(name for name, labels in NEEDED.items() if not any(fields.get(label) for label in labels))
+    return Reading(request=request, notes=tuple(notes), gaps=gaps)
 
 
 def check_names(request: Request, sources: Sequence[Any], where: str) -> None:

@@ -159,7 +159,8 @@ class Generate(Operation[GenerateInputs, GenerateParams]):
             for result in generate_pictures(request, setting):
                 rows.append(_describe(result, number_picture(inputs.output, result.seed), params))
                 _write(result, rows[-1])
-                taken += [note for note in result.notes if note not in taken]
+                found = (*result.notes, *_compare_files(params.from_png, result, job.host, first=len(rows) == 1))
+                taken += [note for note in found if note not in taken]
         except (UnderdrawingError, KeyboardInterrupt) as error:
             _report_stop(rows, request.count, taken, error, job.host)
             raise
@@ -218,6 +219,19 @@ def _write(result: Result, row: dict[str, Any]) -> None:
     atomic_write(Path(row["file"]), encode_picture(result.pixels, result.infotext, result.request))
     for name, pixels in zip(row["maps"], result.maps, strict=False):
         atomic_write(Path(name), encode_png(pixels, {}))
+
+
+def _compare_files(picture: str, result: Result, host: HostHooks, *, first: bool) -> list[str]:
+    """Report, once, files that are not those of the picture that is repeated."""
+    if not picture or not first:
+        return []
+    from ..infotext.hashes import compare_hashes
+    from ..infotext.pictures import INFOTEXT, read_texts
+
+    notes = list(compare_hashes(read_texts(Path(picture)).get(INFOTEXT, ""), result.infotext))
+    for note in notes:
+        host.note(note)
+    return notes
 
 
 def _report_stop(

@@ -34,6 +34,8 @@ PICTURE = {
     "none": Image.Resampling.LANCZOS,
 }
 UPSCALERS = (*LATENT, *PICTURE)
+MULTIPLE = 8
+"""A1111's upscalers of pictures answer with such sizes."""
 
 
 class Enlargement(NamedTuple):
@@ -78,12 +80,27 @@ def enlarge_latents(model: Model, latents: Tensor, plan: Enlargement, upscaler: 
         target = (plan.full.height // model.factor, plan.full.width // model.factor)
         found = functional.interpolate(latents, target, mode=mode, antialias=antialias)
     else:
-        picture, resampling = Image.fromarray(decode(model, latents)[0]), PICTURE[upscaler]
-        inner = cut_size(plan.full, model.factor)
-        if upscaler != "none":  # A1111's upscalers answer with such a size, and the rest is resized by Lanczos
-            picture = picture.resize((inner.width, inner.height), resampling)
-        picture = picture.resize((plan.full.width, plan.full.height), Image.Resampling.LANCZOS)
+        picture = enlarge_picture(Image.fromarray(decode(model, latents)[0]), plan.full, upscaler)
         found = encode(model, np.array(picture)[None])
     height, width = plan.size.height // model.factor, plan.size.width // model.factor
     top, left = (found.shape[2] - height) // 2, (found.shape[3] - width) // 2
     return found[:, :, top : top + height, left : left + width]
+
+
+def enlarge_picture(picture: Image.Image, size: Size, upscaler: str) -> Image.Image:
+    """A picture of that size: enlarged by the longer side's scale, brought to multiples of 8 by Lanczos, then to size.
+
+    All these steps are A1111's; "none" resizes once.
+    """
+    scale = max(size.width / picture.width, size.height / picture.height)
+    if upscaler != "none" and scale > 1:
+        inner = tuple(int(side * scale // MULTIPLE) * MULTIPLE for side in picture.size)
+        if picture.width < inner[0] or picture.height < inner[1]:
+            picture = picture.resize((int(picture.width * scale), int(picture.height * scale)), PICTURE[upscaler])
+        picture = _resize(picture, *inner)
+    return _resize(picture, size.width, size.height)
+
+
+def _resize(picture: Image.Image, width: int, height: int) -> Image.Image:
+    """By Lanczos, where it has another size."""
+    return picture if picture.size == (width, height) else picture.resize((width, height), PICTURE["lanczos"])

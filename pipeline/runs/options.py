@@ -33,6 +33,18 @@ SIDES = frozenset({"hires_width", "hires_height"})
 """Options that ask for a second pass without its scale."""
 SILENT = SIDES | {"hires_sampler", "hires_scheduler", "hires_prompt", "hires_negative"}
 """Options that say nothing where they are empty or 0 and there is no second pass."""
+GAPS = {
+    "steps": "the steps are not named: {0.steps} are made",
+    "sampler": "the sampler is not named: {0.sampler} takes its place",
+    "cfg": "the CFG scale is not named: the model's usual one is taken",
+    "seed": "the seed is not named: a random one is taken",
+    "width": "the size is not named: the model's is taken",
+    "checkpoint": "no model is named: the reference model takes its place; name the checkpoint",
+    "noise": "RNG is not named: noise is as of NVIDIA's GPUs; for a picture of a computer without one give noise cpu",
+}
+"""What is done about fields of which a picture's text says nothing."""
+INSTEAD = {"width": ("height", "image")}
+"""Options that fill a gap as well."""
 SAME = frozenset(Request.__struct_fields__) - {"prompt", "image", "mask", "hires", "controls", "checkpoint"}
 """Options that are fields of a request."""
 
@@ -50,8 +62,12 @@ def build_request(
         changes = _read_options(given, reading.request.hires) | ({} if prompt is None else {"prompt": prompt})
         if given.get("setting"):
             changes["settings"] = read_typed_settings(split_lines(given["setting"]), reading.request.settings)
-        notes = (note for note in reading.notes if not note.startswith(MADE_FROM) or "image" not in changes)
-        return msgspec.structs.replace(reading.request, **changes), tuple(notes)
+        notes = [note for note in reading.notes if not note.startswith(MADE_FROM) or "image" not in changes]
+        request = msgspec.structs.replace(reading.request, **changes)
+        gaps = [
+            GAPS[name].format(request) for name in reading.gaps if not changes.keys() & {name, *INSTEAD.get(name, ())}
+        ]
+        return request, (*notes, *gaps)
     if prompt is None:
         raise BadParameter("there is no prompt", where="generate", fix='write it behind the command: "a red ball"')
     return Request(prompt=prompt, **_read_options(given, None)), ()

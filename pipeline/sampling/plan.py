@@ -157,7 +157,7 @@ def _plan_own_steps(
     last = source.last
     places = (torch.arange(0, last + 1, (last + 1) // max(min(total, last + 1), 1)) + 1).clip(0, last)
     used = places if encoded is None else places[: max(encoded, 1)]
-    entry = float(source.sigmas[places[min(len(used), len(places) - 1)]])
+    entry = float(source.sigmas[places[min(len(used) if encoded is None else encoded, len(places) - 1)]])
     if choice.sampler in ("uni_pc", "uni_pc_bh2"):
         top = float(last) if encoded is None else float(used[-1])
         sigmas = _interpolate_alphas(source, torch.linspace(top, 0, len(used) + 1))

@@ -35,6 +35,15 @@ def test_names_that_no_file_has_and_hypernetworks_are_refused(tmp_path: Path) ->
         read_loras("<hypernet:style:1>", [tmp_path])
 
 
+def test_a_lora_that_is_named_twice_is_reported(tmp_path: Path) -> None:
+    """A1111 1.10 has one object for both tags, whose strength the second sets: twice the last one's."""
+    write_lora(tmp_path / "style.safetensors")
+    found = read_loras("<lora:style:0.3> <lora:style:0.4>", [tmp_path])
+    assert len(found.uses) == 2
+    assert found.notes == ("LoRA style is named 2 times: the strengths add; A1111 gives the last one to each",)
+    assert read_loras("<lora:style:0.3>", [tmp_path]).notes == ()
+
+
 def test_a_lora_that_fits_nothing_is_refused(tmp_path: Path) -> None:
     write_lora(tmp_path / "style.safetensors", width=48)
     uses = read_loras("<lora:style:1>", [tmp_path]).uses

@@ -100,13 +100,39 @@ def test_options_count_instead_of_what_a_picture_says_also_with_their_usual_valu
 
 
 def test_a_picture_that_was_named_again_is_not_asked_for(tmp_path: Path) -> None:
-    text = "a\nSteps: 9, Sampler: Euler a, Seed: 1, Denoising strength: 0.5, RNG: CPU"
+    text = "a\nSteps: 9, Sampler: Euler a, CFG scale: 7, Seed: 1, Model: m, Denoising strength: 0.5, RNG: CPU"
     info = PngInfo()
     info.add_text("parameters", text)
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png", pnginfo=info)
     repeat = GenerateParams(from_png=str(tmp_path / "a.png"))
     assert "name it again" in build_request(None, repeat)[1][0]
     assert build_request(None, msgspec.structs.replace(repeat, image="b.png"))[1] == ()
+
+
+def test_what_a_text_does_not_say_is_reported_unless_it_is_given(tmp_path: Path) -> None:
+    info = PngInfo()
+    info.add_text("parameters", "a\nSeed: 1, Version: v1.10.1, Clip skip: 2")
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png", pnginfo=info)
+    repeat = GenerateParams(from_png=str(tmp_path / "a.png"))
+    notes = build_request(None, repeat)[1]
+    for words in ("20 are made", "DPM++ 2M takes", "CFG scale", "the size", "no model", "give noise cpu"):
+        assert any(words in note for note in notes), words
+    assert len(notes) == 6, "the seed is there"
+    given = msgspec.structs.replace(repeat, noise="cpu", sampler="Euler", checkpoint="x", steps=9, cfg=3.0, height=64)
+    assert build_request(None, given, {"noise"})[1] == ()
+
+
+def test_another_lora_file_than_the_pictures_is_reported(tmp_path: Path, options: dict[str, Any]) -> None:
+    drawn = draw(tmp_path / "out", "a cat <lora:style:0.5>", {**options, "steps": 1, "count": 1})
+    row = drawn.data["pictures"][0]
+    info = PngInfo()
+    info.add_text("parameters", row["infotext"].replace('Lora hashes: "style: ', 'Lora hashes: "style: 00'))
+    Image.new("RGB", (8, 8)).save(tmp_path / "other.png", pnginfo=info)
+    folders = {name: options[name] for name in ("checkpoint_dir", "lora_dir", "device")}
+    again = draw(tmp_path / "again", None, {"from_png": str(tmp_path / "other.png"), **folders})
+    assert any("LoRA style is another file than the picture's" in note for note in again.data["notes"])
+    same = draw(tmp_path / "again", None, {"from_png": row["file"], **folders})
+    assert not any("another file" in note for note in same.data["notes"])
 
 
 def test_which_options_were_given_reaches_the_operation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,6 +71,18 @@ def test_ddim_of_a1111_keeps_the_variance(source: ModelSigmas) -> None:
     assert torch.allclose(part.enter(noise, noise), mixed / ALPHAS[451] ** 0.5)
 
 
+@pytest.mark.parametrize(("strength", "step"), [(0.0, 1), (0.04, 1), (0.05, 51), (0.1, 101)])
+def test_ddim_of_a1111_noises_by_the_share_also_where_no_step_is_left(
+    strength: float, step: int, source: ModelSigmas
+) -> None:
+    plan = plan_steps(find_sampler("DDIM"), 20, source, strength=strength)
+    assert plan.entry == float(source.sigmas[step])
+    noise = torch.ones(1, 4, 2, 2)
+    if not plan.count:
+        mixed = noise * ALPHAS[step] ** 0.5 + noise * (1 - ALPHAS[step]) ** 0.5
+        assert torch.allclose(plan.leave(plan.enter(noise, noise)), mixed)
+
+
 def test_prompts_are_timed_by_the_steps_asked_for(source: ModelSigmas) -> None:
     assert plan_steps(find_sampler("Heun"), 20, source, strength=0.5).expected_calls == 40
     assert plan_steps(find_sampler("Euler"), 20, source).expected_calls == 20
