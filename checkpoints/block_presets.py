@@ -1,90 +1,102 @@
 """Presets of block weights for merges: 26 values, BASE, IN00-IN11, MID, OUT00-OUT11.
 
-Shapes under names that users of block merges know; the numbers are our own.
+The shapes that supermerger's users know by these names, written as formulas over the blocks, and a few of our own.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 from typing import TYPE_CHECKING
 
-from ..core.errors import BadParameter
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-RANDOM = {"R": (0.0, 1.0), "U": (-0.5, 1.5)}
-"""Random weights of supermerger's presets, by their letters: lowest and highest."""
-UNKNOWN_RANDOM = ("X", "D", "E")
 _SIDE = 12
 _STEPS = 2 * _SIDE
 
 
-def _mirror(side: Sequence[float], middle: float) -> str:
-    """The way down, the middle, and the same way up again; BASE is 0."""
-    return _join([0, *side, middle, *reversed(side)])
+def _follow(curve: Callable[[float], float], base: float = 0.0) -> str:
+    """A curve over IN00 to OUT11, from 0 to 1."""
+    return _join([base, *(curve(step / _STEPS) for step in range(_STEPS + 1))])
 
 
-def _follow(curve: Callable[[float], float]) -> str:
-    """A curve over IN00 to OUT11, from 0 to 1; BASE is 0."""
-    return _join([0, *(curve(step / _STEPS) for step in range(_STEPS + 1))])
+def _mirror(weigh: Callable[[int], float]) -> str:
+    """By the distance from the middle: 0 for MID, 12 for IN00 and OUT11."""
+    return _join([0, *(weigh(abs(step - _SIDE)) for step in range(_STEPS + 1))])
 
 
 def _join(values: Sequence[float]) -> str:
-    return ",".join(f"{round(value, 6):g}" for value in values)
+    return ",".join(f"{round(value, 10):.10g}" for value in values)
 
 
 def _smooth(x: float) -> float:
     return x * x * (3 - 2 * x)
 
 
-def _wave(x: float) -> float:
-    return (1 + math.cos(2 * math.pi * x)) / 2
+def _fold(x: float) -> float:
+    """Up from 0 to 1 and down again, over and over."""
+    return 1 - abs(1 - x % 2)
 
 
-_RISE = [step / _SIDE for step in range(_SIDE)]
+def _fall(x: float) -> float:
+    return (1 + math.cos(math.pi * x)) / 2
+
+
+def _bend(x: float) -> float:
+    """Steep at both ends, flat between."""
+    return x * (25 / 6 + x * (x * 19 / 3 - 19 / 2))
+
+
+def _bend_late(x: float) -> float:
+    return 1 / 24 + x * (25 / 6 + x * (x * 77 / 12 - 77 / 8)) if x else 0.0
+
+
+def _turn(curve: Callable[[float], float]) -> Callable[[float], float]:
+    return lambda x: 1 - curve(x)
+
+
+def _repeat(count: int) -> Callable[[float], float]:
+    return lambda x: _fold(count * _smooth(x))
+
+
+def _share(count: int) -> Callable[[float], float]:
+    return lambda x: _smooth(_fold(count * x))
+
+
 PRESETS = {
-    "ALL_A": _join([0] * 26),
-    "ALL_B": _join([1] * 26),
-    "FLAT_25": _join([0.25] * 26),
-    "FLAT_50": _join([0.5] * 26),
-    "FLAT_75": _join([0.75] * 26),
-    "GRAD_V": _mirror([1 - x for x in _RISE], 0),
-    "GRAD_A": _mirror(_RISE, 1),
-    "WRAP04": _mirror([1] * 4 + [0] * 8, 0),
-    "WRAP08": _mirror([1] * 8 + [0] * 4, 0),
-    "WRAP12": _mirror([1] * 12, 0),
-    "MID12": _mirror([0] * 6 + [1] * 6, 1),
-    "RING08": _mirror([0] * 4 + [1] * 4 + [0] * 4, 0),
-    "IN12": _join([0] + [1] * 12 + [0] * 13),
-    "OUT12": _join([0] * 14 + [1] * 12),
+    "ALL_A": _follow(lambda _: 0),
+    "ALL_B": _follow(lambda _: 1, 1),
+    "FLAT_25": _follow(lambda _: 0.25),
+    "FLAT_50": _follow(lambda _: 0.5),
+    "FLAT_75": _follow(lambda _: 0.75),
+    "GRAD_V": _mirror(lambda far: far / _SIDE),
+    "GRAD_A": _mirror(lambda far: 1 - far / _SIDE),
+    **{f"WRAP{2 * n:02}": _mirror(lambda far, n=n: far > _SIDE - n) for n in (2, 4, 6, 7, 8)},
+    "MID12": _mirror(lambda far: far <= 6),
+    "MID12_50": _follow(lambda x: 0.5 * (5 <= round(x * _STEPS) < 19)),
+    "RING08": _mirror(lambda far: 5 <= far <= 8),
+    "RING08_SOFT": _mirror(lambda far: {3: 0.5, 4: 1, 5: 1, 6: 1, 7: 0.5}.get(far, 0)),
+    "RING08_5": _mirror(lambda far: 3 <= far <= 6),
+    "RING10_5": _mirror(lambda far: 3 <= far <= 7),
+    "RING10_3": _mirror(lambda far: 2 <= far <= 6),
+    "IN12": _follow(lambda x: x < 0.5),
+    "OUT07": _follow(lambda x: round(x * _STEPS) > 17),
+    "OUT12": _follow(lambda x: x > 0.5),
+    "OUT12_5": _follow(lambda x: 0.5 if x == 0.5 else x > 0.5),
     "SMOOTHSTEP": _follow(_smooth),
-    "REVERSE_SMOOTHSTEP": _follow(lambda x: 1 - _smooth(x)),
-    "COSINE": _follow(_wave),
-    "REVERSE_COSINE": _follow(lambda x: 1 - _wave(x)),
+    "REVERSE_SMOOTHSTEP": _follow(_turn(_smooth)),
+    "REVERSE-SMOOTHSTEP": _follow(_turn(_smooth)),
+    **{f"SMOOTHSTEP*{n}": _follow(_repeat(n)) for n in (2, 3, 4)},
+    **{f"R_SMOOTHSTEP*{n}": _follow(_turn(_repeat(n))) for n in (2, 3, 4)},
+    **{f"SMOOTHSTEP/{n}": _follow(_share(n)) for n in (2, 3, 4)},
+    **{f"R_SMOOTHSTEP/{n}": _follow(_turn(_share(n))) for n in (2, 3, 4)},
+    "COSINE": _follow(_fall),
+    "REVERSE_COSINE": _follow(_turn(_fall)),
+    "TRUE_CUBIC_HERMITE": _follow(_bend_late),
+    "TRUE_REVERSE_CUBIC_HERMITE": _follow(_turn(_bend_late)),
+    "FAKE_CUBIC_HERMITE": _follow(_bend),
+    "FAKE_REVERSE_CUBIC_HERMITE": _follow(_turn(_bend)),
+    "ALL_R": _join([0] * 26).replace("0", "R"),
+    "ALL_U": _join([0] * 26).replace("0", "U"),
+    "ALL_X": _join([0] * 26).replace("0", "X"),
 }
-
-
-def expand_weights(text: str, presets: Mapping[str, str], seed: int) -> str:
-    """Block weights as a recipe can repeat them without the file of the presets: their numbers, random ones drawn.
-
-    R is drawn from 0 to 1, U from -0.5 to 1.5, by the seed and the place in the list. Raises BadParameter for the
-    letters whose limits stand in supermerger's window (X, D, E).
-
-    >>> expand_weights("own", {"own": "0,0.5,1"}, 0), expand_weights("GRAD_V", {}, 0), expand_weights("0,R,U", {}, 1)
-    ('0,0.5,1', 'GRAD_V', '0,0.007973,1.43047')
-    """
-    values = [value.strip() for value in presets.get(text, text).split(",")]
-    if len(values) == 1:
-        return text
-    if unknown := next((value for value in values if value.startswith(UNKNOWN_RANDOM)), None):
-        what = f"{unknown} asks for a random weight whose limits stand in supermerger's window"
-        raise BadParameter(what, where="blocks", fix="write numbers, R (0 to 1) or U (-0.5 to 1.5)")
-    return ",".join(_draw(RANDOM[v], seed, n) if v in RANDOM else v for n, v in enumerate(values))
-
-
-def _draw(limits: tuple[float, float], seed: int, place: int) -> str:
-    digest = hashlib.sha256(f"{seed} {place}".encode()).digest()
-    share = int.from_bytes(digest[:8], "big") / 2**64
-    return f"{round(limits[0] + share * (limits[1] - limits[0]), 6):g}"

@@ -1,7 +1,8 @@
 """Blocks of models, and the weights that a merge gives them. The grammar is that of LoRA block weights.
 
 Blocks of SD1, SD2, SDXL and its refiner, in the original numbering: BASE (text encoders and what belongs to no block),
-IN00-IN11, MID, OUT00-OUT11, VAE. Of Flux: CLIP, T5, IN, D00-D18, S00-S37, OUT, VAE.
+IN00-IN11, MID, OUT00-OUT11, VAE. Of Flux: CLIP, T5, IN, D00-D18, S00-S37, OUT, VAE. Lists of 110 values name the
+modules and transformer blocks of SDXL, as supermerger's extended list does.
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ from typing import TYPE_CHECKING
 
 from ..adapters.prompts.block_presets import BLOCKS, LAYOUTS
 from ..adapters.prompts.block_weights import list_block_values, parse_rules
-from ..adapters.prompts.numbers import parse_number
 from ..core.errors import BadParameter
 from ..core.regular_files import read_text_file
-from .block_presets import PRESETS, RANDOM, UNKNOWN_RANDOM
+from .block_presets import PRESETS
 from .keys import VAE_PREFIXES, find_part
+from .random_weights import check_weight, draw_list, read_spread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from ..adapters.prompts.block_weights import ElementRule
     from .families import Family
+    from .random_weights import Limits, Spread
 
     Weigh = Callable[[str], float]
 
@@ -30,6 +33,25 @@ _FLUX_BLOCKS = ("CLIP", "T5", "IN", *(f"D{i:02}" for i in range(19)), *(f"S{i:02
 UNET_LAYOUTS = {**LAYOUTS, 21: (*LAYOUTS[20], VAE), 27: (*BLOCKS, VAE)}
 """Number of values → blocks; 21 and 27 are the lists of 20 and 26 with the VAE."""
 FLUX_LAYOUTS = {61: _FLUX_BLOCKS, 62: (*_FLUX_BLOCKS, VAE)}
+_DEPTHS = {
+    "IN": ({}, {}, {}, {}, {1: 2}, {1: 2}, {}, {1: 10}, {1: 10}),
+    "OUT": ({1: 10}, {1: 10}, {1: 10, 2: 0}, {1: 2}, {1: 2}, {1: 2, 2: 0}, {}, {}, {}),
+}
+"""Modules of SDXL's blocks beside the first → transformer blocks in them."""
+
+
+def _list_sides(side: str) -> Iterator[str]:
+    for number, modules in enumerate(_DEPTHS[side]):
+        for module, depth in {0: 0, **modules}.items():
+            yield f"{side}{number}{module}"
+            yield from (f"{side}{number}{module}{block}" for block in range(depth))
+
+
+_MIDDLE = ("MID00", "MID10", *(f"MID10{block}" for block in range(10)), "MID20")
+EXTENDED = ("CLIPL", "CLIPG", "IN0", *_list_sides("IN"), *_MIDDLE, *_list_sides("OUT"), "OUT9", "TIME", "LABEL", VAE)
+"""supermerger's names of SDXL's modules: side, block, module, transformer block. IN0 has no weights."""
+ALL_LAYOUTS = {**UNET_LAYOUTS, **FLUX_LAYOUTS, len(EXTENDED): EXTENDED}
+_EXTENDED = re.compile(r"\.(input|middle|output)_blocks?\.(\d)\.(?:(\d)\.)?(?:transformer_blocks\.(\d)\.)?")
 _LDM = re.compile(r"(input|middle|output)_blocks?\.(\d+)\.")
 _DIFFUSERS = re.compile(r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.")
 _FLUX = re.compile(r"(double|single|single_transformer|transformer)_blocks\.(\d+)\.")
@@ -87,33 +109,78 @@ def make_weigher(
     """Weight of a key. base: where nothing else is said, and in the blocks of a range such as IN04-OUT05.
 
     blocks: a list, a preset, a block or a range; elements: rules ``blocks:words:weight``, the last of which that takes
-    a key wins over the list. Raises BadParameter.
+    a key wins over the list; with a list of 110 values they take its names. Raises BadParameter.
     """
-    layouts = find_layouts(family)
     known = {**_list_presets(family), **(presets or {})}
+    blocks = known.get(blocks, blocks)
+    extended = blocks.count(",") + 1 == len(EXTENDED)
+    if extended and family.id != "sdxl":
+        what = f"{len(EXTENDED)} values name the modules of SDXL, and this is {family.title}"
+        raise BadParameter(what, where="blocks", fix="give 26 values, or rules in elements")
+    layouts = {len(EXTENDED): EXTENDED} if extended else find_layouts(family)
     values: dict[str, float] = {}
     if blocks:
-        if blocks.count(",") + 1 == 110:
-            what = "110 values are supermerger's list of single SDXL transformer blocks, which is not supported"
-            raise BadParameter(what, where="blocks", fix="give 20 or 26 values, or rules in elements")
-        values = list_block_values(
-            blocks, dynamic=base, presets=known, sdxl=family.id.startswith("sdxl"), layouts=layouts, inside=base
-        )
+        is_sdxl = family.id.startswith("sdxl")
+        values = list_block_values(blocks, dynamic=base, presets=known, sdxl=is_sdxl, layouts=layouts, inside=base)
         if not has_own_vae(blocks):
             values.pop(VAE)
-    rules = parse_rules(elements, layouts[max(layouts)]) if elements else ()
+    rules = list(_read_rules(elements, layouts[max(layouts)]))
 
     def weigh(key: str) -> float:
-        block = find_block(key, family)
-        taken = [rule.weight for rule in rules if rule.takes(key, block)]
+        block = find_extended_block(key) if extended else find_block(key, family)
+        taken = [
+            rule.weight if spread is None else spread.draw(key) for rule, spread in rules if rule.takes(key, block)
+        ]
         return taken[-1] if taken else values.get(block, base if not values else values.get("BASE", 0.0))
 
     return weigh
 
 
+def _read_rules(text: str, known: tuple[str, ...]) -> Iterator[tuple[ElementRule, Spread | None]]:
+    """Rules in order, and what those draw their weights from that say so."""
+    for line in filter(None, (line.strip() for line in re.split(r"[,\n]", text))):
+        head, colon, weight = line.rpartition(":")
+        spread = read_spread(weight) if colon else None
+        yield parse_rules(line if spread is None else f"{head}:0", known)[0], spread
+
+
+def find_extended_block(key: str) -> str:
+    """Name of an SDXL weight in lists of 110 values; empty for what has none, which weighs 0.
+
+    >>> find_extended_block("model.diffusion_model.output_blocks.4.1.transformer_blocks.1.attn1.to_q.weight")
+    'OUT411'
+    """
+    if find_part(key) == "vae":
+        return VAE
+    if found := _EXTENDED.search(key):
+        side, number, module, block = found.groups()
+        name = {"input": "IN", "output": "OUT", "middle": "MID"}[side]
+        return f"{name}{number}{'0' if name == 'MID' else module or ''}{block or ''}"
+    starts = {
+        "conditioner.embedders.0.": "CLIPL",
+        "conditioner.embedders.1.": "CLIPG",
+        "model.diffusion_model.label_emb.": "LABEL",
+        "model.diffusion_model.time_embed.": "TIME",
+        "model.diffusion_model.out.": "OUT9",
+    }
+    return next((name for start, name in starts.items() if key.startswith(start)), "")
+
+
+def expand_weights(text: str, presets: Mapping[str, str], seed: int, limits: Limits | None = None) -> tuple[str, str]:
+    """Block weights as a recipe can repeat them without the file of the presets, random ones drawn, and rules.
+
+    Raises BadParameter.
+
+    >>> expand_weights("own", {"own": "0,0.5,1"}, 0), expand_weights("GRAD_V", {}, 0)
+    (('0,0.5,1', ''), ('GRAD_V', ''))
+    """
+    drawn = re.search("[A-Z]", PRESETS.get(text, "")) is not None
+    return draw_list(presets.get(text, PRESETS[text] if drawn else text), ALL_LAYOUTS, seed, limits)
+
+
 def has_own_vae(blocks: str) -> bool:
     """Whether block weights or rules say something of the VAE, which otherwise goes with BASE."""
-    return VAE in re.split(r"[-\s:,]", blocks) or blocks.count(",") + 1 in (21, 27, 62)
+    return VAE in re.split(r"[-\s:,]", blocks) or blocks.count(",") + 1 in (21, 27, 62, len(EXTENDED))
 
 
 def _list_presets(family: Family) -> dict[str, str]:
@@ -140,13 +207,6 @@ def read_presets(text: str) -> dict[str, str]:
             fix = "write NAME, a tab, and numbers with commas between them"
             raise BadParameter(f"{line[:80]!r} is no preset", where=f"presets, line {number}", fix=fix)
         for value in values.split(","):
-            if value.strip() in RANDOM:
-                continue
-            if value.strip()[:1] in UNKNOWN_RANDOM:
-                what = f"{value.strip()} asks for a random weight whose limits stand in supermerger's window"
-                raise BadParameter(
-                    what, where=f"preset {name.strip()}", fix="write numbers, R (0 to 1) or U (-0.5 to 1.5)"
-                )
-            parse_number(value.strip(), where=f"preset {name.strip()}")
+            check_weight(value, where=f"preset {name.strip()}")
         found[name.strip()] = values.strip()
     return found

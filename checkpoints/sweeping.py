@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from ..core.errors import BadParameter, UnknownName
 from ..core.file_names import check_relative_name
 from .block_presets import PRESETS
+from .blocks import expand_weights
 from .recipe import Apply, Cast
 
 if TYPE_CHECKING:
@@ -90,19 +91,22 @@ def _make_name(words: tuple[str, ...]) -> str:
     return check_relative_name(re.sub(r"[^\w.+-]", "_", "-".join(words)))
 
 
-def apply_point(node: Node, point: Point, presets: Mapping[str, str]) -> Node:
+def apply_point(node: Node, point: Point, presets: Mapping[str, str], seed: int = 0) -> Node:
     """A recipe with a point's weights: alpha, and block weights times alpha. presets: by name, beside our own.
 
-    A block or range (IN04-OUT05) has alpha itself. Raises UnknownName.
+    A block or range (IN04-OUT05) has alpha itself; seed: of random weights. Raises UnknownName, BadParameter.
     """
     if isinstance(node, Cast):
-        return replace(node, input=apply_point(node.input, point, presets))
+        return replace(node, input=apply_point(node.input, point, presets, seed))
     if not isinstance(node, Apply) or point.alpha is None:
         return node
     known = {**PRESETS, **presets}
-    blocks = point.preset
+    blocks, rules = point.preset, ""
     if blocks in known:
-        blocks = ",".join(f"{float(value) * point.alpha:.10g}" for value in known[blocks].split(","))
+        drawn, rules = expand_weights(known[blocks], {}, seed)
+        blocks = ",".join(f"{float(value) * point.alpha:.10g}" for value in drawn.split(","))
     elif blocks and not re.fullmatch(r"[A-Z]+\d*(-[A-Z]+\d*)?", blocks):
         raise UnknownName(f"no preset is called {blocks!r}", where="preset", fix=f"use {', '.join(known)}")
-    return replace(node, params={**node.params, "alpha": point.alpha}, blocks=blocks or node.blocks)
+    elements = ",".join(filter(None, (node.elements, rules)))
+    params = {**node.params, "alpha": point.alpha}
+    return replace(node, params=params, blocks=blocks or node.blocks, elements=elements)

@@ -28,7 +28,8 @@ class RecipeParams(MethodFields, frozen=True, kw_only=True):
     """The method and the parameters of all methods, then what else belongs to the result."""
 
     blocks: Annotated[
-        str, about("Weights in place of alpha, block by block: 12, 17, 20, 21, 26 or 61 numbers, a preset, IN04-OUT05")
+        str,
+        about("Weights in place of alpha, block by block: 12, 17, 20, 21, 26, 61 or 110 numbers, a preset, IN04-OUT05"),
     ] = ""
     beta_blocks: Annotated[str, about("The same in place of beta")] = ""
     elements: Annotated[
@@ -45,15 +46,21 @@ class RecipeParams(MethodFields, frozen=True, kw_only=True):
         about("exact: float32, rounded once; a1111: in the files' dtype and with the VAE, as A1111's merger"),
     ] = "exact"
     recipe: Annotated[str, about("Recipe in place of checkpoints and a method: a JSON file, or the JSON itself")] = ""
+    lower: Annotated[str, about("Lowest weight of X, width of D in blocks and rules: one number, or one for each")] = (
+        "0"
+    )
+    upper: Annotated[
+        str, about("Highest weight of X, middle of D in blocks and rules: one number, or one for each")
+    ] = "1"
 
 
 def recipe_hints() -> dict[str, dict[str, Any]]:
     """Hints for hosts with windows, as `Operation.hints`."""
     from ..block_presets import PRESETS
-    from ..blocks import FLUX_LAYOUTS, UNET_LAYOUTS
+    from ..blocks import ALL_LAYOUTS
 
     uses = {method.spec.id: [field.name for field in method.fields()] for method in methods()}
-    layouts = {str(count): list(names) for count, names in (UNET_LAYOUTS | FLUX_LAYOUTS).items()}
+    layouts = {str(count): list(names) for count, names in ALL_LAYOUTS.items()}
     blocks = {"layouts": layouts, "presets": PRESETS}
     return {"method": {"uses": uses}, "blocks": blocks, "beta_blocks": blocks}
 
@@ -104,41 +111,58 @@ def _read_recipe(text: str, host: HostHooks) -> Recipe:
 def _make_node(
     checkpoints: tuple[Path | LiveModel, ...], params: RecipeParams, host: HostHooks, given: Collection[str]
 ) -> tuple[Node, list[str]]:
-    from ..block_presets import expand_weights
-    from ..live_models import make_source
-    from ..recipe import Adapt, Apply, Live
+    from ..recipe import Apply
 
     values: dict[str, Any] = msgspec.structs.asdict(params)
     method = methods()[values["method"]]
     names = {field.name for other in methods() for field in other.fields()}
     defaults = msgspec.structs.asdict(type(params)())
     chosen, others = pick_params(method, {n: values[n] for n in names}, {n: defaults[n] for n in names}, given)
+    weights = draw_weights(params, choose_presets(params.presets, host), int(values["seed"]))
+    if weights != {name: values[name] for name in weights}:
+        others = [name for name in others if name != "seed"]
     notes = [f"{method.spec.id} has no {name}; it was left out" for name in sorted(others)]
+    node = Apply(
+        method=method.spec.id,
+        inputs=_make_inputs(checkpoints, params, host),
+        params=chosen,
+        vae=params.vae,
+        arithmetic=params.arithmetic,
+        **weights,
+    )
+    return node, notes
+
+
+def draw_weights(params: RecipeParams, presets: dict[str, str], seed: int) -> dict[str, str]:
+    """Block weights and rules with what is drawn by chance in them. Raises BadParameter."""
+    from ..blocks import expand_weights
+    from ..random_weights import draw_rules, read_limits
+
+    limits = read_limits(params.lower, params.upper)
+    blocks, rules = expand_weights(params.blocks, presets, seed, limits)
+    betas, others = expand_weights(params.beta_blocks, presets, seed + 1, limits)
+    if others:
+        what, fix = "E draws for every weight by rules, which beta does not have", "write R, U or X"
+        raise BadParameter(what, where="beta_blocks", fix=fix)
+    elements = draw_rules(params.elements, seed + 2, limits)
+    return {"blocks": blocks, "beta_blocks": betas, "elements": ",".join(filter(None, (elements, rules)))}
+
+
+def _make_inputs(checkpoints: tuple[Path | LiveModel, ...], params: RecipeParams, host: HostHooks) -> tuple[Node, ...]:
+    """Files and loaded models, the first with its LoRAs. Raises BadParameter."""
+    from ..live_models import make_source
+    from ..recipe import Adapt, Live
+
     if not checkpoints:
         raise BadParameter("no checkpoints were given", where="checkpoints", fix="give them in order, or a recipe")
-    ema = "keep" if params.arithmetic == "a1111" else "drop"
-    nodes: list[Node] = [make_source(one, ema) for one in checkpoints]
+    nodes: list[Node] = [make_source(one, "keep" if params.arithmetic == "a1111" else "drop") for one in checkpoints]
     if params.lora:
         first = make_source(checkpoints[0])
         if isinstance(first, Live):
-            what, fix = (
-                "is baked into a file, and A is a loaded model",
-                "put the LoRA on the model before it comes here",
-            )
-            raise BadParameter(what, where="lora", fix=fix)
+            what = "is baked into a file, and A is a loaded model"
+            raise BadParameter(what, where="lora", fix="put the LoRA on the model before it comes here")
         nodes[0] = Adapt(input=first, loras=_parse_loras(params.lora, host))
-    presets, seed = choose_presets(params.presets, host), int(values["seed"])
-    node = Apply(
-        method=method.spec.id,
-        inputs=tuple(nodes),
-        params=chosen,
-        blocks=expand_weights(params.blocks, presets, seed),
-        beta_blocks=expand_weights(params.beta_blocks, presets, seed + 1),
-        elements=params.elements,
-        vae=params.vae,
-        arithmetic=params.arithmetic,
-    )
-    return node, notes
+    return tuple(nodes)
 
 
 def _parse_loras(text: str, host: HostHooks) -> tuple[Any, ...]:

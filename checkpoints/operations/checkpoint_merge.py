@@ -47,7 +47,7 @@ class CheckpointMerge(Operation[MergeInputs, MergeParams]):
     checkpoint A has them. The result's metadata holds the recipe it can be made again by.
     """
 
-    spec = Spec(id="checkpoint.merge", title="Merge checkpoints", added=("to", "verify"))
+    spec = Spec(id="checkpoint.merge", title="Merge checkpoints", added=("to", "verify", "lower", "upper"))
 
     def suffix(self, params: MergeParams) -> str:
         """Ending of the new file; none of a folder."""

@@ -109,7 +109,7 @@ def list_recipes(
         values = {name: getattr(params, name) for name in RecipeParams.__struct_fields__}
         own = RecipeParams(**values | {"method": point.method, "alpha": 0.5})  # type: ignore[call-arg]
         recipe, found = choose_recipe(checkpoints, own, job.host, job.given)
-        recipes.append(Recipe(node=apply_point(recipe.node, point, presets)))
+        recipes.append(Recipe(node=apply_point(recipe.node, point, presets, int(own.seed))))  # type: ignore[attr-defined]
         check_counts(recipes[-1].node)
         notes += [note for note in found if note not in notes]
     return points, recipes, notes

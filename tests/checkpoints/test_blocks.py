@@ -1,10 +1,22 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.support.checkpoint_models import CLIP, UNET
+from tests.support.official import key_list
 
-from underdrawing.checkpoints.blocks import find_block, make_weigher, read_presets
+from underdrawing.checkpoints.block_presets import PRESETS
+from underdrawing.checkpoints.blocks import (
+    EXTENDED,
+    expand_weights,
+    find_block,
+    find_extended_block,
+    make_weigher,
+    read_presets,
+)
 from underdrawing.checkpoints.families import Family
+from underdrawing.checkpoints.random_weights import draw_rules, read_limits
 from underdrawing.core.errors import BadParameter
 
 SD1, SDXL, FLUX = Family("sd1"), Family("sdxl"), Family("Flux.1")
@@ -56,7 +68,7 @@ def test_lists_presets_ranges_and_rules() -> None:
     assert weigh("", "IN00-OUT11:attn:0.1, BASE::0.7") == [0.4, 0.1, 0.7]
     assert weigh("ALL_A", "NOT BASE:NOT attn:0.3") == [0.3, 0.0, 0.0]
     assert make_weigher(1.0, ",".join(["0"] * 60 + ["0.5"]), "", FLUX)("final_layer.linear.weight") == 0.5
-    for wrong in ("1,2", "UNKNOWN", ",".join(["1"] * 110), "IN99"):
+    for wrong in ("1,2", "UNKNOWN", ",".join(["1"] * 110), "IN99", "R," * 25 + "R"):
         with pytest.raises(BadParameter):
             weigh(wrong)
 
@@ -67,10 +79,97 @@ def test_the_vae_has_its_own_weight_or_goes_with_the_base() -> None:
     assert make_weigher(1.0, ",".join(["0.2"] * 20 + ["0.7"]), "", SDXL)(key) == 0.7
 
 
+def test_110_values_name_the_modules_and_transformer_blocks_of_sdxl() -> None:
+    assert len(EXTENDED) == len(set(EXTENDED)) == 110
+    assert EXTENDED[:5] == ("CLIPL", "CLIPG", "IN0", "IN00", "IN10")
+    places = {
+        "conditioner.embedders.0.transformer.text_model.final_layer_norm.bias": 0,
+        "conditioner.embedders.1.model.ln_final.weight": 1,
+        f"{UNET}input_blocks.0.0.weight": 3,
+        f"{UNET}input_blocks.4.0.in_layers.0.bias": 7,
+        f"{UNET}input_blocks.4.1.proj_in.weight": 8,
+        f"{UNET}input_blocks.4.1.transformer_blocks.1.attn1.to_q.weight": 10,
+        f"{UNET}input_blocks.8.1.transformer_blocks.9.norm1.bias": 39,
+        f"{UNET}middle_block.0.in_layers.0.bias": 40,
+        f"{UNET}middle_block.1.transformer_blocks.9.norm1.bias": 51,
+        f"{UNET}middle_block.2.in_layers.0.bias": 52,
+        f"{UNET}output_blocks.0.0.skip_connection.bias": 53,
+        f"{UNET}output_blocks.5.2.conv.weight": 102,
+        f"{UNET}output_blocks.8.0.in_layers.0.bias": 105,
+        f"{UNET}out.2.weight": 106,
+        f"{UNET}time_embed.0.weight": 107,
+        f"{UNET}label_emb.0.0.weight": 108,
+        "first_stage_model.decoder.conv_in.weight": 109,
+    }
+    weigh = make_weigher(1.0, ",".join(f"{n / 1000}" for n in range(110)), "OUT52:conv:0.5", SDXL)
+    found = {key: weigh(key) for key in places}
+    assert found == {key: 0.5 if place == 102 else place / 1000 for key, place in places.items()}
+    assert weigh("denoiser.sigmas") == 0
+    official = {find_extended_block(UNET + key) for key in key_list("sdxl_unet_ldm")}
+    assert official == set(EXTENDED[3:109])
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.sampled_from(["R", "U", "X", "D", "ER", "EU", "EX", "0.25"]), min_size=26, max_size=26),
+    st.integers(0, 9),
+)
+def test_letters_are_drawn_by_seed_and_place(letters: list[str], seed: int) -> None:
+    limits = read_limits("0.2", "0.6")
+    blocks, rules = expand_weights("mine", {"mine": ",".join(letters)}, seed, limits)
+    assert (blocks, rules) == expand_weights(",".join(letters), {}, seed, limits)
+    ends = {"R": (0, 1), "U": (-0.5, 1.5), "X": (0.2, 0.6), "D": (0.5, 0.7), "0.25": (0.25, 0.25)}
+    weigh = make_weigher(1.0, blocks, rules, SD1)
+    for place, letter in enumerate(letters):
+        if 1 <= place <= 12:
+            keys = [f"{UNET}input_blocks.{place - 1}.0.{name}" for name in ("a.weight", "b.weight")]
+            low, high = ends[letter.removeprefix("E")]
+            one, other = map(weigh, keys)
+            assert low <= one <= high
+            assert low <= other <= high
+            assert (one != other) == letter.startswith("E")
+
+
+def test_limits_may_be_lists_and_rules_may_be_random() -> None:
+    low, high = ",".join(f"{n / 100}" for n in range(26)), ",".join(f"{n / 100 + 0.001}" for n in range(26))
+    blocks, _ = expand_weights("ALL_X", {}, 3, read_limits(low, high))
+    assert all(n / 100 <= float(value) <= n / 100 + 0.001 for n, value in enumerate(blocks.split(",")))
+    rules = draw_rules("OUT03 IN04:attn:U\nBASE::0.5", 7)
+    weigh = make_weigher(0.0, "", rules, SD1)
+    keys = [f"{UNET}output_blocks.3.1.attn{n}.to_q.weight" for n in range(9)]
+    weights = [weigh(key) for key in keys]
+    assert len(set(weights)) == 9
+    assert all(-0.5 <= weight <= 1.5 for weight in weights)
+    assert weights == [weigh(key) for key in reversed(keys)][::-1]
+    assert make_weigher(0.0, "", draw_rules("OUT03:attn:U", 8), SD1)(keys[0]) != weights[0]
+    for wrong in (("1,2", "1"), ("nan", "1"), ("", "1"), ("0", "x")):
+        with pytest.raises(BadParameter):
+            expand_weights("ALL_X", {}, 3, read_limits(*wrong))
+    with pytest.raises(BadParameter, match="needs a list"):
+        expand_weights("ER,0", {}, 0)
+
+
+def test_presets_are_those_that_users_know() -> None:
+    known = {
+        "GRAD_V": {0: 0, 1: 1, 2: 0.9166666667, 13: 0, 25: 1},
+        "WRAP08": {0: 0, 4: 1, 5: 0, 21: 0, 22: 1},
+        "MID12_50": {5: 0, 6: 0.5, 19: 0.5, 20: 0},
+        "RING08_SOFT": {6: 0.5, 7: 1, 9: 1, 10: 0.5, 16: 0.5, 20: 0.5, 21: 0},
+        "SMOOTHSTEP*3": {10: 0.94921875, 13: 0.5, 25: 1},
+        "R_SMOOTHSTEP/2": {1: 1, 13: 0, 25: 1},
+        "COSINE": {1: 1, 13: 0.5, 25: 0},
+        "TRUE_CUBIC_HERMITE": {1: 0, 2: 0.199031876929, 13: 0.5208333333, 25: 1},
+    }
+    for name, places in known.items():
+        values = [float(value) for value in PRESETS[name].split(",")]
+        assert {place: values[place] for place in places} == pytest.approx(places, abs=1e-9), name
+    assert {values.count(",") for values in PRESETS.values()} == {25}
+
+
 def test_preset_files() -> None:
     text = "preset_name\tpreset_weights\nA\t1,0,0.5\n\nB:0.1,0.2\n"
     assert read_presets(text) == {"A": "1,0,0.5", "B": "0.1,0.2"}
-    assert read_presets("A\tR,U,1") == {"A": "R,U,1"}
-    for wrong in ("no numbers", "A\t1,x", "A\tX,1", "A\tE0.5,1"):
+    assert read_presets("A\tR,U,1,X,D,ER") == {"A": "R,U,1,X,D,ER"}
+    for wrong in ("no numbers", "A\t1,x", "A\tX+1,1", "A\tE0.5,1", "A\tED,1"):
         with pytest.raises(BadParameter):
             read_presets(wrong)
