@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...core.command_name import rewrite_commands, set_command
 from ...core.errors import Cancelled
-from ...core.file_names import check_relative_name
 from ...core.hooks import FileKind, HostHooks
-from ...core.hosts.folders import find_in_folders
 from ...core.progress import Progress
 from ...core.weights.search_paths import HOST_FOLDER
+from ...serving import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -26,6 +25,13 @@ if TYPE_CHECKING:
 log = logging.getLogger("underdrawing")
 TAB = "Underdrawing"
 """Title of our tab."""
+LISTS: dict[FileKind, tuple[str, str]] = {
+    "checkpoint": ("modules.sd_models", "list_models"),
+    "model": ("modules.sd_models", "list_models"),
+    "vae": ("modules.sd_vae", "refresh_vae_list"),
+    "lora": ("networks", "list_available_networks"),
+}
+"""Kind of file → module and function that list its files again."""
 
 
 class Registry(NamedTuple):
@@ -125,11 +131,17 @@ class A1111(HostHooks):
 
     def find_file(self, kind: FileKind, name: str) -> Path:
         """A file in this host's folders of that kind."""
-        return find_in_folders(kind, name, self.folders(kind))
+        return files.find_file(self, kind, name)
 
     def place_file(self, kind: FileKind, name: str) -> Path:
         """Below the first folder of that kind."""
-        return self.folders(kind)[0] / check_relative_name(name)
+        return files.place_file(self, kind, name)
+
+    def list_again(self, kind: FileKind) -> None:
+        """Let its lists of models show new files."""
+        module, function = LISTS.get(kind, ("", ""))
+        if refresh := getattr(sys.modules.get(module), function, None):
+            refresh()
 
     def device(self) -> str:
         """The device that the host has chosen for ControlNet, by our names."""

@@ -1,1 +1,1 @@
-"""What several hosts need: names of files in their folders, sliders, pictures as they hand them over."""
+"""What several hosts need: sliders, control types, pictures as they hand them over, packages that they lack."""

@@ -49,10 +49,10 @@ _host_folders: list[Path] = []
 def register_host(root: Path, folders: Iterable[Path]) -> None:
     """Register the root of the host this runs in, and the folders in which its users keep our weights.
 
-    What is fetched goes to the first of them.
+    What is fetched goes to the first of them. A second call adds what is new.
     """
-    _host_roots.append(root)
-    _host_folders.extend(folders)
+    _host_roots[:] = dict.fromkeys((*_host_roots, root))
+    _host_folders[:] = dict.fromkeys((*_host_folders, *folders))
 
 
 def find_own_host() -> Path | None:
