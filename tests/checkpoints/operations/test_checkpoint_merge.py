@@ -153,6 +153,9 @@ def test_presets_of_a_file_and_random_weights_stand_in_the_recipe(
     assert len(set(numbers)) == 26
     assert all(0 <= value <= 1 for value in numbers[::2])
     assert all(-0.5 <= value <= 1.5 for value in numbers[1::2])
-    done = run("checkpoint", "merge", files["a"], files["b"], "--blocks", ",".join(["X"] * 26), *common)
+    limited = merge("--blocks", ",".join(["X"] * 26), "--lower", "0.2", "--upper", "0.3")["blocks"]
+    assert all(0.2 <= float(value) <= 0.3 for value in limited.split(","))
+    assert merge("--blocks", "ER," + "0," * 24 + "0", "--seed", 4)["elements"] == "BASE::0~1@4"
+    done = run("checkpoint", "merge", files["a"], files["b"], "--blocks", ",".join(["X+0.1"] * 26), *common)
     assert done.code == 2
-    assert "R (0 to 1)" in done.err
+    assert "E before R, U or X" in done.err
