@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.command_name import quote
@@ -23,10 +24,10 @@ from .layouts.folder_reader import hash_model
 from .live_models import LiveModel, hash_live, make_plain_recipe, name_checkpoint
 from .metadata import A1111_MODELS, A1111_RECIPE, hash_legacy, parse_json, read_recipe_of
 from .recipe import Live, encode_recipe, hash_recipe, list_sources
+from .thumbnails import describe_thumbnail, write_thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from .families import Family
     from .recipe import Node
@@ -35,8 +36,14 @@ if TYPE_CHECKING:
 _PIECE = 1 << 20
 
 
-def inspect_checkpoint(checkpoint: Path | LiveModel, progress: Callable[[int, int], None]) -> Report:
-    """Family, dtype, parts, blocks, hashes and recipe of a file. Raises BadWeights, UnsafeFile."""
+def inspect_checkpoint(
+    checkpoint: Path | LiveModel, progress: Callable[[int, int], None], thumbnail: Path | None = None
+) -> Report:
+    """Family, dtype, parts, blocks, hashes and recipe of a file. thumbnail: where its picture is written, as
+    `write_thumbnail`.
+
+    Raises BadWeights, UnsafeFile, and what `write_thumbnail` raises.
+    """
     recipe = make_plain_recipe(checkpoint)
     with ExitStack() as stack:
         values = Graph(recipe, stack, {}, {}).build(recipe.node)
@@ -45,8 +52,12 @@ def inspect_checkpoint(checkpoint: Path | LiveModel, progress: Callable[[int, in
         metadata = dict(values.metadata)
     live = isinstance(checkpoint, LiveModel)
     data |= {"tensors_sha256": hash_live(checkpoint, progress)} if live else hash_checkpoint(checkpoint, progress)
-    data |= _describe_metadata(metadata)
-    return Report(text=_describe(data, family.title), data=data)
+    data |= _describe_metadata(metadata, is_folder=isinstance(checkpoint, Path) and checkpoint.is_dir())
+    name = Path(name_checkpoint(checkpoint)).stem
+    picture = write_thumbnail(metadata, thumbnail, name) if thumbnail is not None else None
+    notes = (f"{name} has no thumbnail",) if thumbnail is not None and picture is None else ()
+    files = (picture,) if picture is not None else ()
+    return Report(text=_describe(data, family.title), data=data, notes=notes, files=files)
 
 
 def _describe_values(values: Values, family: Family) -> dict[str, Any]:
@@ -64,15 +75,16 @@ def _describe_values(values: Values, family: Family) -> dict[str, Any]:
     }
 
 
-def _describe_metadata(metadata: dict[str, str]) -> dict[str, Any]:
+def _describe_metadata(metadata: dict[str, str], *, is_folder: bool) -> dict[str, Any]:
     node = read_recipe_of(metadata)
+    out = "OUT" if is_folder else "OUT.safetensors"
     return {
         "recipe": json.loads(encode_recipe(node)) if node is not None else None,
         "recipe_sha256": hash_recipe(node) if node is not None else None,
-        "command": _write_command(node) if node is not None and not _takes_live(node) else None,
+        "command": _write_command(node, out) if node is not None and not _takes_live(node) else None,
         "a1111_recipe": parse_json(metadata.get(A1111_RECIPE, "")),
         "ancestry": parse_json(metadata.get(A1111_MODELS, "")),
-        "thumbnail": "modelspec.thumbnail" in metadata,
+        "thumbnail": describe_thumbnail(metadata),
         "metadata": {key: value for key, value in metadata.items() if len(value) <= 1000},
     }
 
@@ -109,16 +121,17 @@ def _takes_live(node: Node) -> bool:
     return any(isinstance(source, Live) for source in list_sources(node))
 
 
-def _write_command(node: Node) -> str:
+def _write_command(node: Node, out: str) -> str:
     """A command that makes the file again, in the folder of its inputs."""
-    return f"underdrawing checkpoint merge --recipe {quote([encode_recipe(node)])} -o OUT.safetensors"
+    return f"underdrawing checkpoint merge --recipe {quote([encode_recipe(node)])} -o {out}"
 
 
 def _describe_hashes(data: dict[str, Any]) -> str:
     if "sha256" not in data:
         return f"  tensors_sha256 {data['tensors_sha256']}"
     old = f", old {data['old_hash']}" if "old_hash" in data else ""
-    return f"  sha256 {data['sha256']} (short {data['short_hash']}{old})"
+    tensors = f"\n  tensors_sha256 {data['tensors_sha256']}" if "tensors_sha256" in data else ""
+    return f"  sha256 {data['sha256']} (short {data['short_hash']}{old}){tensors}"
 
 
 def _describe(data: dict[str, Any], title: str) -> str:
@@ -127,9 +140,13 @@ def _describe(data: dict[str, Any], title: str) -> str:
         f"{data['file']}: {title}, {data['dtype']}, {data['keys']} keys ({parts}), {data['parameters']} parameters",
         _describe_hashes(data),
     ]
+    if picture := data["thumbnail"]:
+        size = picture.get("problem") or f"{picture['format']}, {picture['width']} x {picture['height']}"
+        lines.append(f"  thumbnail: {size}")
     if data["command"]:
         lines.append(f"  made by: {data['command']}")
     if isinstance(data["ancestry"], dict):
-        names = ", ".join(printable(one.get("name")) for one in data["ancestry"].values() if isinstance(one, dict))
+        known = {sha256: one for sha256, one in data["ancestry"].items() if isinstance(one, dict)}
+        names = ", ".join(f"{printable(one.get('name'))} ({printable(sha256[:10])})" for sha256, one in known.items())
         lines.append(f"  from: {names}")
     return "\n".join(lines)

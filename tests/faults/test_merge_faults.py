@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import torch
-from tests.support.checkpoint_models import apply_node, save, tiny
+from tests.support.checkpoint_models import apply_node, save, save_folder, tiny
 from tests.support.command_line import DEV
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
@@ -63,18 +62,6 @@ for kind, number in orders:
         shutil.rmtree(out)
 print(json.dumps(found))
 """
-
-
-def save_folder(folder: Path, seed: int) -> Path:
-    """A model in diffusers' form of two networks that no other program knows."""
-    draw = torch.Generator().manual_seed(seed)
-    for network in ("transformer", "vae"):
-        tensors = {f"blocks.{number}.weight": torch.randn(40, 40, generator=draw) for number in range(8)}
-        save(folder / network / "diffusion_pytorch_model.safetensors", tensors)
-        (folder / network / "config.json").write_text('{"_class_name": "Unknown"}')
-    index = {"_class_name": "UnknownPipeline", "transformer": ["diffusers", "Unknown"], "vae": ["diffusers", "Unknown"]}
-    (folder / "model_index.json").write_text(json.dumps(index))
-    return folder
 
 
 def make_inputs(folder: Path, form: str) -> list[Path]:

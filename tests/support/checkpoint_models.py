@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -65,6 +66,18 @@ def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None
     else:
         torch.save({"state_dict": tensors, "global_step": 7}, path)
     return path
+
+
+def save_folder(folder: Path, seed: int) -> Path:
+    """A model in diffusers' form of two networks that no other program knows."""
+    draw = torch.Generator().manual_seed(seed)
+    for network in ("transformer", "vae"):
+        tensors = {f"blocks.{number}.weight": torch.randn(40, 40, generator=draw) for number in range(8)}
+        save(folder / network / "diffusion_pytorch_model.safetensors", tensors)
+        (folder / network / "config.json").write_text('{"_class_name": "Unknown"}')
+    index = {"_class_name": "UnknownPipeline", "transformer": ["diffusers", "Unknown"], "vae": ["diffusers", "Unknown"]}
+    (folder / "model_index.json").write_text(json.dumps(index))
+    return folder
 
 
 def load_node(path: Path, **fields: Any) -> dict[str, Any]:
