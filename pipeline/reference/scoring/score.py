@@ -37,11 +37,7 @@ if TYPE_CHECKING:
 
 MEASURES = {"depth": "rmse", "seg": "miou", "pose": "pck", "inpaint": "levels"}
 """What the other kinds than edges are measured by."""
-TOLERANCES = {"softedge": 2, "scribble": 2}
-"""Pixels, where lines are thick."""
 SEED = 1000
-LINE_CLASSES = (4, 25, 55)
-"""Things with straight edges."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,16 +141,14 @@ class Scorer:
         return np.concatenate(pictures)
 
     def measure(self, kind: str, pictures: Pictures, maps: Sequence[Pictures]) -> float:
-        """How well pictures obey maps of a kind."""
+        """How well pictures obey maps of a kind: maps made of them, or what the judge reads, against those wanted.
+
+        Straight edges are known from the scenes; Canny's edges of the pictures are held against them.
+        """
         wanted = np.stack(maps)
-        if kind in ANNOTATORS:
-            found = np.stack(draw_maps(kind, pictures, device=self.settings.device))
-            edges, asked = found[..., 0] > 127, wanted[..., 0] > 127
-            return measures.measure_edges(edges, asked, tolerance=TOLERANCES.get(kind, 1))
-        if kind == "lines":
-            near = np.isin(self.scenes.classes, LINE_CLASSES)
-            found, true = (np.stack(draw_maps("canny", p))[..., 0] > 0 for p in (pictures, self.scenes.pictures))
-            return measures.measure_edges(found & near, true & near)
+        if kind in (*ANNOTATORS, "lines"):
+            found = np.stack(draw_maps("canny" if kind == "lines" else kind, pictures, device=self.settings.device))
+            return measures.measure_edges(found[..., 0] > 127, wanted[..., 0] > 127)
         if kind == "inpaint":
             return measures.measure_outside(pictures, self.scenes.pictures, wanted[..., 3] > 127)
         read = read_pictures(self._judge, pictures)

@@ -51,9 +51,10 @@ def test_controls_are_scored_with_empty_prompts_and_with_captions(weights: Path)
 def test_true_scenes_obey_maps_of_every_kind(weights: Path) -> None:
     scorer = Scorer(Settings(weights=weights, kinds=(), scenes=1), Progress())
     measured = {kind: scorer.measure(kind, scorer.scenes.pictures, scorer.draw_maps(kind)) for kind in controls.KINDS}
-    for kind in ("canny", "softedge", "scribble", "lines"):
+    for kind in ("canny", "softedge", "scribble"):
         assert measured.pop(kind) == pytest.approx(1), kind
     assert measured.pop("inpaint") == 0
+    assert 0 < measured.pop("lines") < 1, "Canny finds other edges than straight ones too"
     assert set(measured) == {"depth", "seg", "pose"}, "which an untrained judge reads"
 
 
