@@ -27,15 +27,25 @@ from underdrawing.preprocessors.nets import depth_anything, dpt_hybrid
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from torch import nn
+
     from underdrawing.core.networks.placement import Placement
-    from underdrawing.preprocessors.layers.pretrained import Pretrained
 
     Candidates = dict[str, Callable[[], object]]
 
 THEIRS = "transformers, eager float32"
-RECIPES: dict[str, Pretrained] = {
-    "depth_dav2": depth_anything.build_recipe(2, "small", "original"),
-    "depth_midas": dpt_hybrid.RECIPES["original"],
+
+
+def build_depth_anything(tensors: dict[str, torch.Tensor]) -> nn.Module:
+    """Depth Anything v2 small with these tensors in it."""
+    module = depth_anything.Builder(2, "small")({})
+    module.load_state_dict(depth_anything.convert(tensors))
+    return module
+
+
+RECIPES: dict[str, Callable[[dict[str, torch.Tensor]], nn.Module]] = {
+    "depth_dav2": build_depth_anything,
+    "depth_midas": lambda tensors: dpt_hybrid.RECIPES["original"](tensors, {}, "random"),
 }
 
 
@@ -55,7 +65,7 @@ class Bench:
 
     def ours(self, name: str, placement: Placement) -> cache.Network:
         """Our network on these weights."""
-        module = RECIPES[name](self.tensors[name], {}, "random")
+        module = RECIPES[name](self.tensors[name])
         return cache._wrap(cache._prepare(module, placement), placement)
 
     def network(self, name: str, side: int) -> None:

@@ -54,7 +54,7 @@ class DepthDav1(Annotator[DepthDav1Params]):
         ),
         consumers=CONSUMERS,
         weights=tuple(DEPTH_ANYTHING_1.values()),
-        requires=("cv2", "torch", "transformers"),
+        requires=("cv2", "torch"),
         input_size="original",
         bf16=True,
         values="scalar",
@@ -71,8 +71,8 @@ class DepthDav1(Annotator[DepthDav1Params]):
         from .nets import depth_anything
 
         params = request.params
-        values = depth_anything.estimate_v1(
-            request.images, request.size, params.model, params.variant, params.input_size, self.placement
-        )
+        (weight,) = self.weights_for(params)
+        build = depth_anything.Builder(1, params.model)
+        values = depth_anything.estimate(request.images, request.size, weight, build, params.input_size, self.placement)
         shown = depth.render_disparity(values)
         return ControlMap(shown.images, shown.values, notes=shown.notes)

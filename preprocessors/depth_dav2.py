@@ -93,7 +93,7 @@ class DepthDav2(Annotator[DepthDav2Params]):
         ),
         consumers=CONSUMERS,
         weights=tuple(DEPTH_ANYTHING_2.values()),
-        requires=("cv2", "torch", "transformers"),
+        requires=("cv2", "torch"),
         input_size="original",
         bf16=True,
         values="scalar",
@@ -110,8 +110,8 @@ class DepthDav2(Annotator[DepthDav2Params]):
         from .nets import depth_anything
 
         params = request.params
-        values = depth_anything.estimate_v2(
-            request.images, request.size, params.model, params.variant, params.input_size, self.placement
-        )
+        (weight,) = self.weights_for(params)
+        build = depth_anything.Builder(2, params.model)
+        values = depth_anything.estimate(request.images, request.size, weight, build, params.input_size, self.placement)
         shown = (depth.render_distance if params.model in METRES else depth.render_disparity)(values)
         return ControlMap(shown.images, shown.values, notes=shown.notes)

@@ -16,9 +16,11 @@ from peers import peer, torchvision_stand_in
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.support import random_weights
-from tests.support.depth_keys import hybrid, vit_small
+from tests.support.depth_keys import hybrid, to_transformers, vit_small
+from tests.support.depth_reference import build_reference
 
-from underdrawing.preprocessors.nets import depth_anything, dpt_hybrid
+from underdrawing.preprocessors.nets import dpt_hybrid
+from underdrawing.preprocessors.nets.depth_anything import BACKBONES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +68,8 @@ def midas_pair() -> tuple[Any, Tensors]:
 
 def depth_anything_module(tensors: Tensors) -> Callable[[Tensor], Tensor]:
     """DepthAnythingForDepthEstimation, eager float32 on [1, 3, H, W]."""
-    return _eager(depth_anything.build_recipe(2, "small", "original")._replace(wrap=None)(tensors, {}, "random"))
+    sizes = BACKBONES["small"]
+    return _eager(build_reference(sizes, sizes.taps[2], to_transformers(tensors)))
 
 
 def dpt_module(tensors: Tensors) -> Callable[[Tensor], Tensor]:

@@ -40,6 +40,23 @@ class KeyRenaming:
         return [key]
 
 
+def join_tensors(tensors: dict[str, Tensor], before: str, parts: Sequence[str], whole: str) -> dict[str, Tensor]:
+    """Join tensors along their first axis: those of `<any><before><part>.<any>` to one of `<any><before><whole>.<any>`.
+
+    Where a part is missing, the others are handed on as they are, so that a strict loader names them.
+    """
+    import torch
+
+    joined = dict(tensors)
+    for key in tensors:
+        start, found, rest = key.rpartition(f"{before}{parts[0]}.")
+        names = [f"{start}{before}{part}.{rest}" for part in parts]
+        name = f"{start}{before}{whole}.{rest}"
+        if found and name not in tensors and all(part in tensors for part in names):
+            joined[name] = torch.cat([joined.pop(part) for part in names])
+    return joined
+
+
 def rename_prefixes(tensors: Mapping[str, Tensor], rules: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
     """Tensors under new names: each rule (beginning, replacement) is tried in turn and may follow on another."""
     return {_replace_prefixes(name, rules): tensor for name, tensor in tensors.items()}

@@ -64,7 +64,7 @@ class Pretrained(NamedTuple):
         """Put what runs the model around it."""
         for part in module.modules():
             if isinstance(part, transformers.PreTrainedModel):
-                part.loss_function = None  # a tracer asks for it, and the library complains where it knows none
+                _drop_loss(part)
         return self.wrap(module) if self.wrap else module
 
     def kind(self) -> Any:
@@ -74,6 +74,15 @@ class Pretrained(NamedTuple):
     def _loaded(self, tensors: dict[str, Tensor]) -> tuple[nn.Module, dict[str, Any]]:
         with silence_transformers():
             return self.kind().from_pretrained(None, config=self.config(), state_dict=tensors, output_loading_info=True)
+
+
+def _drop_loss(part: nn.Module) -> None:
+    """Take a model's loss away: tracers ask for it, and the library complains where it knows none."""
+    try:
+        part.loss_function = None  # type: ignore[assignment]
+    except AttributeError:  # 4.46 has a property in its place, which cannot be set
+        kind = type(part)
+        part.__class__ = type(kind.__name__, (kind,), {"__module__": kind.__module__, "loss_function": None})
 
 
 def _build_error(model: str, what: str, where: str) -> BadWeights:

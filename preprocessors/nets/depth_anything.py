@@ -1,14 +1,14 @@
-"""Depth Anything v1 and v2: a DINOv2 backbone with a DPT head, run by transformers. Needs transformers.
+"""Depth Anything v1 and v2: a DINOv2 backbone with a DPT head.
 
 Papers: Yang et al., "Depth Anything", CVPR 2024 (arXiv:2401.10891) and "Depth Anything V2", NeurIPS 2024
-(arXiv:2406.09414). Weights: v1, and v2 small, Apache-2.0; v2 base and large CC-BY-NC-4.0. The position table is sampled
-as in the authors' code (DINOv2's offset of 0.1 patches), which transformers leaves out; it matters off 518 x 518.
+(arXiv:2406.09414). Weights: v1, and v2 small, Apache-2.0; v2 base and large CC-BY-NC-4.0. Modules bear the names of the
+authors' files; the keys of transformers' are renamed. The position table is sampled as in the authors' code (DINOv2's
+offset of 0.1 patches), which transformers leaves out; it matters off 518 x 518.
 """
 
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
@@ -20,19 +20,19 @@ from torch.nn import functional as F
 
 from ...core.images.geometry import Size
 from ...core.networks.batching import find_chunk_length
-from ...core.networks.cache import load_assembled
+from ...core.networks.cache import load_network
+from ..layers.dpt import UNUSED, Fusion
 from ..layers.imagenet import normalise
-from ..layers.key_renaming import KeyRenaming
-from ..layers.pretrained import Pretrained
-from ..weights.depth_files import DEPTH_ANYTHING_1, DEPTH_ANYTHING_2
+from ..layers.key_renaming import KeyRenaming, join_tensors
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from torch import Tensor
 
     from ...core.images.types import Images, Values
     from ...core.networks.placement import Placement
     from ...core.weights.record import Weight
-    from ..weights.depth_files import DepthAnything1, DepthAnything2, Variant
 
 PATCH = 14
 GRID = 37
@@ -68,109 +68,229 @@ BACKBONES = {
 MAX_DEPTH = {"indoor": 20, "outdoor": 80}
 """Metres that the metric models' output of 1 stands for."""
 
-ORIGINAL = KeyRenaming([
-    (r"pretrained\.mask_token", "backbone.embeddings.mask_token"),
-    (r"pretrained\.cls_token", "backbone.embeddings.cls_token"),
-    (r"pretrained\.pos_embed", "backbone.embeddings.position_embeddings"),
-    (r"pretrained\.patch_embed\.proj\.(\w+)", r"backbone.embeddings.patch_embeddings.projection.\1"),
-    (r"pretrained\.norm\.(\w+)", r"backbone.layernorm.\1"),
-    (r"pretrained\.blocks\.(\d+)\.ls([12])\.gamma", r"backbone.encoder.layer.\1.layer_scale\2.lambda1"),
-    (r"pretrained\.blocks\.(\d+)\.(norm[12]|mlp\.fc[12])\.(\w+)", r"backbone.encoder.layer.\1.\2.\3"),
-    (r"pretrained\.blocks\.(\d+)\.attn\.proj\.(\w+)", r"backbone.encoder.layer.\1.attention.output.dense.\2"),
-    (
-        r"pretrained\.blocks\.(\d+)\.attn\.qkv\.(\w+)",
-        ",".join(rf"backbone.encoder.layer.\1.attention.attention.{name}.\2" for name in ("query", "key", "value")),
-    ),
-    (r"depth_head\.projects\.(\d)\.(\w+)", r"neck.reassemble_stage.layers.\1.projection.\2"),
-    (r"depth_head\.resize_layers\.([013])\.(\w+)", r"neck.reassemble_stage.layers.\1.resize.\2"),
-    *((rf"depth_head\.scratch\.layer{i + 1}_rn\.weight", f"neck.convs.{i}.weight") for i in range(4)),
+NECK = r"neck\.fusion_stage\.layers\."
+BLOCK, OWN_BLOCK = r"backbone\.encoder\.layer\.(\d+)\.", r"pretrained.blocks.\1."
+
+RENAME = KeyRenaming([
+    (r"(pretrained|backbone\.embeddings)\.mask_token", ""),  # of the backbone's training
+    (UNUSED, ""),
+    (NECK + r"0\.residual_layer1\..*", ""),
+    (r"backbone\.embeddings\.cls_token", "pretrained.cls_token"),
+    (r"backbone\.embeddings\.position_embeddings", "pretrained.pos_embed"),
+    (r"backbone\.embeddings\.patch_embeddings\.projection\.(\w+)", r"pretrained.patch_embed.proj.\1"),
+    (r"backbone\.layernorm\.(\w+)", r"pretrained.norm.\1"),
+    (BLOCK + r"layer_scale([12])\.lambda1", OWN_BLOCK + r"ls\2.gamma"),
+    (BLOCK + r"(norm[12]|mlp\.fc[12])\.(\w+)", OWN_BLOCK + r"\2.\3"),
+    (BLOCK + r"attention\.output\.dense\.(\w+)", OWN_BLOCK + r"attn.proj.\2"),
+    (BLOCK + r"attention\.attention\.(query|key|value)\.(\w+)", OWN_BLOCK + r"attn.\2.\3"),
+    (r"neck\.reassemble_stage\.layers\.(\d)\.projection\.(\w+)", r"depth_head.projects.\1.\2"),
+    (r"neck\.reassemble_stage\.layers\.(\d)\.resize\.(\w+)", r"depth_head.resize_layers.\1.\2"),
+    *((rf"neck\.convs\.{i}\.weight", f"depth_head.scratch.layer{i + 1}_rn.weight") for i in range(4)),
     *(
-        (rf"depth_head\.scratch\.refinenet{4 - i}\.{theirs}", rf"neck.fusion_stage.layers.{i}.{ours}")
+        (NECK + rf"{i}\.{theirs}", f"depth_head.scratch.refinenet{4 - i}.{ours}")
         for i in range(4)
         for theirs, ours in (
-            (r"out_conv\.(\w+)", r"projection.\1"),
-            (r"resConfUnit([12])\.conv([12])\.(\w+)", r"residual_layer\1.convolution\2.\3"),
+            (r"projection\.(\w+)", r"out_conv.\1"),
+            (r"residual_layer([12])\.convolution([12])\.(\w+)", r"resConfUnit\1.conv\2.\3"),
         )
     ),
-    (r"depth_head\.scratch\.output_conv1\.(\w+)", r"head.conv1.\1"),
-    (r"depth_head\.scratch\.output_conv2\.0\.(\w+)", r"head.conv2.\1"),
-    (r"depth_head\.scratch\.output_conv2\.2\.(\w+)", r"head.conv3.\1"),
+    (r"head\.conv1\.(\w+)", r"depth_head.scratch.output_conv1.\1"),
+    (r"head\.conv2\.(\w+)", r"depth_head.scratch.output_conv2.0.\1"),
+    (r"head\.conv3\.(\w+)", r"depth_head.scratch.output_conv2.2.\1"),
 ])  # fmt: skip
-"""The authors' keys to transformers' (4.x; 5.x renames those itself)."""
+"""The keys of transformers' files to the authors', without what no map depends on."""
 
 
-def build_config(version: int, model: str) -> Any:
-    """Configuration of one model, e.g. version 2, "small_indoor"; the numbers of the published files."""
-    import transformers
+def convert(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Either file's tensors under the authors' names."""
+    return join_tensors(RENAME(tensors), ".attn.", ("query", "key", "value"), "qkv")
 
-    library: Any = transformers  # its type hints lag behind its code
-    size, _, place = model.partition("_")
-    sizes = BACKBONES[size]
-    backbone = library.Dinov2Config(
-        image_size=PATCH * GRID,
-        patch_size=PATCH,
-        hidden_size=sizes.width,
-        num_attention_heads=sizes.heads,
-        num_hidden_layers=sizes.blocks,
-        out_indices=list(sizes.taps[version]),
-        reshape_hidden_states=False,
-    )
-    return library.DepthAnythingConfig(
-        backbone_config=backbone,
-        reassemble_hidden_size=sizes.width,
-        neck_hidden_sizes=list(sizes.channels),
-        fusion_hidden_size=sizes.fused,
-        depth_estimation_type="metric" if place else "relative",
-        max_depth=MAX_DEPTH.get(place, 1),
-    )
+
+class LayerScale(nn.Module):
+    """Factors of a residual branch, one a channel."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.empty(width))
+
+    def forward(self, x: Tensor, branch: Tensor) -> Tensor:
+        """x + gamma * branch, [B, N, width]."""
+        return torch.addcmul(x, branch, self.gamma)
+
+
+class Attention(nn.Module):
+    """Self-attention of several heads."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, N, width], and as large."""
+        query, key, value = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        return self.proj(F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2))
+
+
+class Mlp(nn.Module):
+    """Two layers, four times as wide between them."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, N, width], and as large."""
+        return self.fc2(F.gelu(self.fc1(x)))
+
+
+class Block(nn.Module):
+    """One block of the transformer."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = (nn.LayerNorm(width, eps=1e-6) for _ in range(2))
+        self.ls1, self.ls2 = (LayerScale(width) for _ in range(2))
+        self.attn, self.mlp = Attention(width, heads), Mlp(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, N, width], and as large."""
+        x = self.ls1(x, self.attn(self.norm1(x)))
+        return self.ls2(x, self.mlp(self.norm2(x)))
+
+
+class PatchEmbedding(nn.Module):
+    """One token for each patch."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(3, width, PATCH, PATCH)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, 3, H, W] -> [B, H * W / 196, width]."""
+        return self.proj(x).flatten(2).transpose(1, 2)
+
+
+class DinoV2(nn.Module):
+    """Vision transformer (Oquab et al. 2023, arXiv:2304.07193) that is read after some of its blocks.
+
+    taps: numbers of those blocks, from 1.
+    """
+
+    def __init__(self, sizes: Backbone, taps: Sequence[int]) -> None:
+        super().__init__()
+        self.taps = taps
+        self.cls_token = nn.Parameter(torch.empty(1, 1, sizes.width))
+        self.pos_embed = nn.Parameter(torch.empty(1, 1 + GRID * GRID, sizes.width))
+        self.patch_embed = PatchEmbedding(sizes.width)
+        self.blocks = nn.ModuleList(Block(sizes.width, sizes.heads) for _ in range(sizes.blocks))
+        self.norm = nn.LayerNorm(sizes.width, eps=1e-6)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """[B, 3, H, W] -> four times [B, width, H / 14, W / 14]."""
+        rows, columns = x.shape[-2] // PATCH, x.shape[-1] // PATCH
+        tokens = torch.cat((self.cls_token.expand(x.shape[0], -1, -1), self.patch_embed(x)), dim=1)
+        tokens = tokens + _interpolate_positions(self.pos_embed, rows, columns)
+        read: list[Tensor] = []
+        for number, block in enumerate(self.blocks, start=1):
+            tokens = block(tokens)
+            if number in self.taps:
+                patches = self.norm(tokens)[:, 1:]
+                read.append(patches.reshape(x.shape[0], rows, columns, -1).permute(0, 3, 1, 2))
+        return read
+
+
+class Scratch(Fusion):
+    """Fusion, and the convolutions from the fused map to one number a pixel.
+
+    They run in float32 whatever the format: in bfloat16 the last maps would have no more than 256 levels.
+    """
+
+    def __init__(self, sizes: Backbone) -> None:
+        super().__init__(sizes.channels, sizes.fused)
+        half = sizes.fused // 2
+        self.output_conv1 = nn.Conv2d(sizes.fused, half, 3, padding=1)
+        self.output_conv2 = nn.Sequential(nn.Conv2d(half, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 1, 1))
+
+    def forward(self, maps: list[Tensor], size: Any) -> Tensor:
+        """Float32 [B, 1, *size]."""
+        coarse = _convolve_float32(self.output_conv1, self.fuse(maps).float())
+        fine = F.interpolate(coarse, size=size, mode="bilinear", align_corners=True)
+        first, _, last = self.output_conv2
+        return _convolve_float32(last, F.relu(_convolve_float32(first, fine), inplace=True))
+
+
+class DepthHead(nn.Module):
+    """Tokens of four blocks, brought to steps of 3.5, 7, 14 and 28 pixels, and fused."""
+
+    def __init__(self, sizes: Backbone) -> None:
+        super().__init__()
+        one, two, _, four = sizes.channels
+        self.projects = nn.ModuleList(nn.Conv2d(sizes.width, count, 1) for count in sizes.channels)
+        self.resize_layers = nn.ModuleList(
+            [
+                nn.ConvTranspose2d(one, one, 4, 4),
+                nn.ConvTranspose2d(two, two, 2, 2),
+                nn.Identity(),
+                nn.Conv2d(four, four, 3, 2, padding=1),
+            ]
+        )
+        self.scratch = Scratch(sizes)
+
+    def forward(self, read: list[Tensor], size: Any) -> Tensor:
+        """Float32 [B, 1, *size]."""
+        layers = zip(read, self.projects, self.resize_layers, strict=True)
+        return self.scratch([resize(project(found)) for found, project, resize in layers], size)
 
 
 class DepthAnything(nn.Module):
     """Disparity (or metres) float32 [B, H, W] of RGB [B, 3, H, W] in ImageNet's mean and spread, sides multiples of 14.
 
-    model: a DepthAnythingForDepthEstimation. Its head runs in float32 whatever the format: in bfloat16 the last maps
-    would have no more than 256 levels.
+    max_depth: metres that the output 1 stands for; 0 for a network whose output is a disparity.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, sizes: Backbone, taps: Sequence[int], max_depth: float = 0) -> None:
         super().__init__()
-        self.model = model
-        embeddings = model.backbone.embeddings
-        embeddings.interpolate_pos_encoding = partial(_interpolate_positions, embeddings)
+        self.max_depth = max_depth
+        self.pretrained, self.depth_head = DinoV2(sizes, taps), DepthHead(sizes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Tokens of four blocks, fused from coarse to fine, to one number a pixel."""
-        rows, columns = x.shape[-2] // PATCH, x.shape[-1] // PATCH
-        tokens = self.model.backbone(x).feature_maps
-        fused = self.model.neck(list(tokens), rows, columns)[-1].float()
-        head = self.model.head
-        coarse = _convolve_float32(head.conv1, fused)
-        fine = F.interpolate(coarse, size=x.shape[-2:], mode="bilinear", align_corners=True)
-        raw = _convolve_float32(head.conv3, F.relu(_convolve_float32(head.conv2, fine)))
-        return head.activation2(raw)[:, 0] * head.max_depth
+        """Run it."""
+        raw = self.depth_head(self.pretrained(x), x.shape[-2:])[:, 0]
+        return raw.sigmoid() * self.max_depth if self.max_depth else raw.relu()
 
 
-def _convolve_float32(conv: nn.Conv2d, x: Tensor) -> Tensor:
+class Builder(NamedTuple):
+    """Makes the empty network of a version, 1 or 2, and a model such as "small_indoor"."""
+
+    version: int
+    model: str
+
+    def __call__(self, metadata: Mapping[str, str]) -> DepthAnything:
+        """Make it; nothing in a file's metadata matters."""
+        size, _, place = self.model.partition("_")
+        return DepthAnything(BACKBONES[size], BACKBONES[size].taps[self.version], MAX_DEPTH.get(place, 0))
+
+
+def _convolve_float32(conv: Any, x: Tensor) -> Tensor:
     """Run a convolution in float32, whatever the format of its weights."""
     bias = None if conv.bias is None else conv.bias.float()
-    return F.conv2d(x, conv.weight.float(), bias, padding=conv.padding)  # type: ignore[arg-type]
+    return F.conv2d(x, conv.weight.float(), bias, padding=conv.padding)
 
 
-def _interpolate_positions(embeddings: Any, tokens: Tensor, height: Any, width: Any) -> Tensor:
-    """Position table [1, 1 + N, C] of a picture of height x width pixels: bicubic from the one that was learnt.
+def _interpolate_positions(table: Tensor, rows: Any, columns: Any) -> Tensor:
+    """Position table [1, 1 + rows * columns, C]: bicubic from the one [1, 1 + N, C] that was learnt.
 
     Without a branch on the size, so that a trace holds for every size.
     """
-    table = embeddings.position_embeddings
     side = math.isqrt(table.shape[1] - 1)
-    rows, columns = height // PATCH, width // PATCH
     other = torch.as_tensor(rows != side) | torch.as_tensor(columns != side)
     offset = (OFFSET * other).to(table.device)
     grid = rearrange(table[:, 1:].float(), "b (h w) c -> b c h w", h=side)
     wide = F.pad(grid, (2, 2, 2, 2), mode="replicate")
     across, down = (_cubic_weights(count, side, offset)[None, None] for count in (columns, rows))
     sampled = torch.matmul(torch.matmul(down, wide), across.transpose(2, 3))  # [1, C, rows, columns]
-    return torch.cat((table[:, :1].float(), sampled.flatten(2).transpose(1, 2)), dim=1).to(tokens.dtype)
+    return torch.cat((table[:, :1].float(), sampled.flatten(2).transpose(1, 2)), dim=1).to(table.dtype)
 
 
 def _cubic_weights(count: Any, side: int, offset: Tensor) -> Tensor:
@@ -180,14 +300,6 @@ def _cubic_weights(count: Any, side: int, offset: Tensor) -> Tensor:
     near = (1.25 * distance - 2.25) * distance * distance + 1
     far = ((-0.75 * distance + 3.75) * distance - 6) * distance + 3
     return torch.where(distance <= 1, near, torch.where(distance < 2, far, torch.zeros_like(far)))
-
-
-def build_recipe(version: int, model: str, variant: Variant) -> Pretrained:
-    """How a model is put together from one of its files."""
-    convert = ORIGINAL if variant == "original" else None
-    return Pretrained(
-        "DepthAnythingForDepthEstimation", partial(build_config, version, model), convert=convert, wrap=DepthAnything
-    )
 
 
 def compute_input_size(size: Size, side: int) -> Size:
@@ -206,29 +318,12 @@ def _round_to_patch(length: float, floor: int) -> int:
     return nearest if nearest >= floor else math.ceil(max(length, floor) / PATCH) * PATCH
 
 
-def estimate_v1(
-    images: Images, size: Size, model: DepthAnything1, variant: Variant, input_size: int, placement: Placement
+def estimate(
+    images: Images, size: Size, weight: Weight, build: Builder, input_size: int, placement: Placement
 ) -> Values:
-    """Disparity float32 [B, *size] of uint8 [B, H, W, 3] by v1."""
-    return _estimate(
-        images, size, DEPTH_ANYTHING_1[model, variant], build_recipe(1, model, variant), input_size, placement
-    )
-
-
-def estimate_v2(
-    images: Images, size: Size, model: DepthAnything2, variant: Variant, input_size: int, placement: Placement
-) -> Values:
-    """Disparity, or metres where the model is one of METRES, float32 [B, *size] of uint8 [B, H, W, 3] by v2."""
-    return _estimate(
-        images, size, DEPTH_ANYTHING_2[model, variant], build_recipe(2, model, variant), input_size, placement
-    )
-
-
-def _estimate(
-    images: Images, size: Size, weight: Weight, load: Pretrained, input_size: int, placement: Placement
-) -> Values:
+    """Disparity, or metres of a metric model, float32 [B, *size] of uint8 [B, H, W, 3]."""
     seen = compute_input_size(Size(*images.shape[1:3]), input_size)
-    net = load_assembled(weight, load, placement)
+    net = load_network(weight, build, placement, convert)
     length = find_chunk_length(placement, *seen)
     made: list[Values] = []
     for start in range(0, len(images), length):

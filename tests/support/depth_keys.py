@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from underdrawing.preprocessors.layers.key_renaming import KeyRenaming
+
 WIDTH, HEADS = 96, 4
 """Of the narrow trunks of the golden data."""
 
@@ -155,3 +157,39 @@ def whole_numbers(blocks: int = 4) -> dict[str, torch.Tensor]:
         index = f"core.core.pretrained.model.blocks.{i}.attn.relative_position_index"
         tables[index] = torch.zeros(577, 577, dtype=torch.int64)
     return tables
+
+
+TO_TRANSFORMERS = KeyRenaming([
+    (r"pretrained\.mask_token", "backbone.embeddings.mask_token"),
+    (r"pretrained\.cls_token", "backbone.embeddings.cls_token"),
+    (r"pretrained\.pos_embed", "backbone.embeddings.position_embeddings"),
+    (r"pretrained\.patch_embed\.proj\.(\w+)", r"backbone.embeddings.patch_embeddings.projection.\1"),
+    (r"pretrained\.norm\.(\w+)", r"backbone.layernorm.\1"),
+    (r"pretrained\.blocks\.(\d+)\.ls([12])\.gamma", r"backbone.encoder.layer.\1.layer_scale\2.lambda1"),
+    (r"pretrained\.blocks\.(\d+)\.(norm[12]|mlp\.fc[12])\.(\w+)", r"backbone.encoder.layer.\1.\2.\3"),
+    (r"pretrained\.blocks\.(\d+)\.attn\.proj\.(\w+)", r"backbone.encoder.layer.\1.attention.output.dense.\2"),
+    (
+        r"pretrained\.blocks\.(\d+)\.attn\.qkv\.(\w+)",
+        ",".join(rf"backbone.encoder.layer.\1.attention.attention.{name}.\2" for name in ("query", "key", "value")),
+    ),
+    (r"depth_head\.projects\.(\d)\.(\w+)", r"neck.reassemble_stage.layers.\1.projection.\2"),
+    (r"depth_head\.resize_layers\.([013])\.(\w+)", r"neck.reassemble_stage.layers.\1.resize.\2"),
+    *((rf"depth_head\.scratch\.layer{i + 1}_rn\.weight", f"neck.convs.{i}.weight") for i in range(4)),
+    *(
+        (rf"depth_head\.scratch\.refinenet{4 - i}\.{theirs}", rf"neck.fusion_stage.layers.{i}.{ours}")
+        for i in range(4)
+        for theirs, ours in (
+            (r"out_conv\.(\w+)", r"projection.\1"),
+            (r"resConfUnit([12])\.conv([12])\.(\w+)", r"residual_layer\1.convolution\2.\3"),
+        )
+    ),
+    (r"depth_head\.scratch\.output_conv1\.(\w+)", r"head.conv1.\1"),
+    (r"depth_head\.scratch\.output_conv2\.0\.(\w+)", r"head.conv2.\1"),
+    (r"depth_head\.scratch\.output_conv2\.2\.(\w+)", r"head.conv3.\1"),
+])  # fmt: skip
+"""The authors' keys to transformers' (4.x, which is what is published)."""
+
+
+def to_transformers(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A file of Depth Anything as transformers publishes it, of one of its authors."""
+    return TO_TRANSFORMERS(tensors)

@@ -8,20 +8,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def depth_anything(config: Any) -> Any:
-    """Few channels, a block per tap."""
-    backbone = config.backbone_config
-    backbone.hidden_size, backbone.num_attention_heads, backbone.num_hidden_layers = 8, 1, 4
-    made = type(backbone)(
-        **_kept(backbone, drop=("out_features", "out_indices", "stage_names")), out_indices=[1, 2, 3, 4]
-    )
-    config.backbone_config = made
-    config.reassemble_hidden_size = config.fusion_hidden_size = 8
-    config.neck_hidden_sizes = [4, 4, 8, 8]
-    config.head_hidden_size = 4
-    return config
-
-
 def dpt_hybrid(config: Any) -> Any:
     """Few channels in the trunk and the head; the stem has groups of 32."""
     config.hidden_size, config.num_attention_heads, config.intermediate_size = 8, 1, 16
@@ -53,7 +39,6 @@ def _kept(config: Any, drop: tuple[str, ...]) -> dict[str, Any]:
 
 
 TINY: dict[str, Callable[[Any], Any]] = {
-    "DepthAnythingForDepthEstimation": depth_anything,
     "DPTForDepthEstimation": dpt_hybrid,
     "ZoeDepthForDepthEstimation": zoedepth,
 }

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
-from tests.support import random_weights
-from tests.support.depth_keys import HEADS, WIDTH, Shapes, hybrid, vit_small, whole_numbers, zoe
+from tests.support import light_depth, random_weights
+from tests.support.depth_keys import HEADS, WIDTH, Shapes, hybrid, to_transformers, vit_small, whole_numbers, zoe
+from tests.support.depth_reference import build_reference
 from tests.support.similarity import photograph, ssim
 from torch import nn
 from torch.nn import functional as F
@@ -26,7 +27,6 @@ from underdrawing.core.weights import store
 from underdrawing.core.weights.record import Weight
 from underdrawing.preprocessors.layers.imagenet import normalise
 from underdrawing.preprocessors.layers.key_renaming import KeyRenaming
-from underdrawing.preprocessors.layers.pretrained import Pretrained
 from underdrawing.preprocessors.maps import depth
 from underdrawing.preprocessors.nets import depth_anything, dpt_hybrid, zoedepth
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
+
+    from underdrawing.preprocessors.layers.pretrained import Pretrained
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "depth" / "depth.npz"
 TOLERANCE = 1e-4
@@ -74,16 +76,33 @@ class Case:
     """A network: its official keys, how it is put together, and the bias that the golden data raised."""
 
     shapes: Callable[[], Shapes]
-    load: Pretrained
+    load: Strict | Pretrained
     last: str = ""
     gain: float = 1.0
     extra: Callable[[], dict[str, torch.Tensor]] = dict[str, torch.Tensor]
 
 
+class Strict(NamedTuple):
+    """Puts one of our networks together from a file, as `load_network` does."""
+
+    build: Callable[[dict[str, str]], nn.Module]
+    convert: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]
+
+    def __call__(self, tensors: dict[str, torch.Tensor], metadata: dict[str, str], where: str) -> nn.Module:
+        converted, module = self.convert(tensors), self.build(metadata)
+        models.check_shapes(models._list_shapes(module.state_dict()), models._list_shapes(converted), where)
+        module.load_state_dict(converted)
+        return module
+
+
+def dav(version: int, model: str = "small") -> Strict:
+    return Strict(depth_anything.Builder(version, model), depth_anything.convert)
+
+
 LAST = "depth_head.scratch.output_conv2.2.bias"
 CASES = {
-    "depth_anything_1": Case(vit_small, depth_anything.build_recipe(1, "small", "original"), LAST),
-    "depth_anything_2": Case(vit_small, depth_anything.build_recipe(2, "small", "original"), LAST),
+    "depth_anything_1": Case(vit_small, dav(1), LAST),
+    "depth_anything_2": Case(vit_small, dav(2), LAST),
     "dpt_hybrid": Case(
         hybrid, dpt_hybrid.RECIPES["original"]._replace(config=narrow_hybrid), "scratch.output_conv.4.bias"
     ),
@@ -125,11 +144,10 @@ def test_network_equals_its_authors(name: str) -> None:
 
 
 def test_transformers_own_file_gives_the_same_network() -> None:
-    """Keys of 4.x, which is what is published, so that 5.x must rename them itself."""
     case = CASES["depth_anything_2"]
-    published = depth_anything.ORIGINAL(tensors(case))
+    published = to_transformers(tensors(case))
     assert "backbone.encoder.layer.11.attention.attention.query.weight" in published
-    module = depth_anything.build_recipe(2, "small", "transformers")(published, {}, "x").eval()
+    module = dav(2)(published, {}, "x").eval()
     with torch.inference_mode():
         found = module(pixels("depth_anything_2"))[0].numpy()
     expected = golden()["depth_anything_2"]
@@ -139,13 +157,37 @@ def test_transformers_own_file_gives_the_same_network() -> None:
 def test_metric_models_give_metres() -> None:
     """The same network with a sigmoid behind it, times the furthest distance."""
     table = tensors(CASES["depth_anything_2"])
-    raw = depth_anything.build_recipe(2, "small", "original")(table, {}, "x").eval()
-    raw.get_submodule("model.head").activation2 = nn.Identity()
+    network: Any = dav(2)(table, {}, "x").eval()
     x = torch.randn(1, 3, 28, 42, generator=torch.Generator().manual_seed(4))
     for model, furthest in (("small_indoor", 20), ("small_outdoor", 80)):
-        metric = depth_anything.build_recipe(2, model, "original")(table, {}, "x").eval()
+        metric = dav(2, model)(table, {}, "x").eval()
         with torch.inference_mode():
-            assert torch.allclose(metric(x), torch.sigmoid(raw(x)) * furthest, atol=1e-4)
+            raw = network.depth_head(network.pretrained(x), x.shape[-2:])[:, 0]
+            assert torch.allclose(metric(x), torch.sigmoid(raw) * furthest, atol=1e-4)
+
+
+@pytest.mark.skipif(find_spec("transformers") is None, reason="compares with transformers, which is not installed")
+@pytest.mark.parametrize(("model", "size"), [("small", (518, 518)), ("small", (42, 70)), ("small_indoor", (98, 28))])
+def test_network_equals_transformers(model: str, size: tuple[int, int]) -> None:
+    """On its own position table, which it samples in another way (see the module) off 518 x 518."""
+    module: Any = random_weights.fill(light_depth.BUILDERS[depth_anything.Builder(2, model)]({}), seed=3).eval()
+    module.depth_head.scratch.output_conv2[2].bias.data += 0 if module.max_depth else 10
+    heads = {f"depth_head.scratch.refinenet4.resConfUnit1.conv{i}": (8, 8, 3, 3) for i in (1, 2)}  # in files, and idle
+    idle = {f"{name}.{part}": torch.ones(shape[: 4 if part == "weight" else 1])
+            for name, shape in heads.items() for part in ("weight", "bias")}  # fmt: skip
+    published = to_transformers({**module.state_dict(), **idle, "pretrained.mask_token": torch.zeros(1, 8)})
+    peer = build_reference(light_depth.TINY, (1, 2, 3, 4), published, module.max_depth)
+    rows, columns = size[0] // 14, size[1] // 14
+    table = depth_anything._interpolate_positions(module.pretrained.pos_embed, rows, columns)
+    peer.backbone.embeddings.interpolate_pos_encoding = lambda *_: table  # pyright: ignore[reportUnknownLambdaType]
+    x = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(6))
+    with torch.inference_mode():
+        found, expected = module(x), peer(x).predicted_depth
+    assert expected.std() > 0
+    assert (found - expected).abs().max() <= 1e-5 * (expected.max() - expected.min())
+    again = depth_anything.convert(published)
+    assert again.keys() == module.state_dict().keys()
+    assert all(torch.equal(again[name], value) for name, value in module.state_dict().items())
 
 
 def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: dict[str, Any]) -> Weight:
@@ -165,24 +207,28 @@ def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: dict[str, An
 def test_a_checkpoint_of_half_precision_in_a_wrapper_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = CASES["depth_anything_2"]
     half = {name: tensor.half() for name, tensor in tensors(case).items()}
-    network = models.load_assembled(saved(tmp_path, monkeypatch, {"model": half}), case.load, Placement())
-    loaded = network.module.state_dict()["model.neck.convs.0.weight"]
+    weight = saved(tmp_path, monkeypatch, {"model": half})
+    network = models.load_network(weight, dav(2).build, Placement(), dav(2).convert)
+    loaded = network.module.state_dict()["depth_head.scratch.layer1_rn.weight"]
     assert loaded.dtype == torch.float32
     assert torch.equal(loaded, half["depth_head.scratch.layer1_rn.weight"].float())
     assert network(torch.zeros(1, 3, 28, 42)).shape == (1, 28, 42)
 
 
-@pytest.mark.parametrize("fault", ["missing", "unexpected", "mismatched"])
+@pytest.mark.parametrize("fault", ["missing", "unexpected", "mismatched", "half of a projection"])
 def test_a_file_that_does_not_fit_is_refused(fault: str) -> None:
     case = CASES["depth_anything_2"]
     table = tensors(case)
-    if fault == "missing":
+    if fault == "half of a projection":
+        table = to_transformers(table)
+        del table["backbone.encoder.layer.3.attention.attention.key.bias"]
+    elif fault == "missing":
         del table["depth_head.projects.2.bias"]
     elif fault == "unexpected":
         table["depth_head.readout.weight"] = torch.zeros(3, 3)
     else:
         table["depth_head.projects.2.bias"] = torch.zeros(7)
-    with pytest.raises(BadWeights, match="DepthAnythingForDepthEstimation"):
+    with pytest.raises(BadWeights, match="does not fit the network"):
         case.load(table, {}, "x")
 
 
@@ -216,16 +262,14 @@ def test_bfloat16_leaves_the_map_unchanged() -> None:
 
 def test_positions_are_sampled_as_torch_does_with_dinos_scale() -> None:
     table = torch.randn(1, 1 + 37 * 37, 6, generator=torch.Generator().manual_seed(1))
-    holder = nn.Module()
-    holder.position_embeddings = nn.Parameter(table)
     for rows, columns in ((5, 9), (37, 40), (60, 37)):
-        found = depth_anything._interpolate_positions(holder, table, rows * 14, columns * 14)
+        found = depth_anything._interpolate_positions(table, rows, columns)
         grid = table[:, 1:].reshape(1, 37, 37, 6).permute(0, 3, 1, 2)
         scales = ((rows + 0.1) / 37, (columns + 0.1) / 37)
         expected = F.interpolate(grid, scale_factor=scales, mode="bicubic").flatten(2).transpose(1, 2)
         assert torch.allclose(found[:, 1:], expected, atol=1e-4)
         assert torch.equal(found[:, :1], table[:, :1])
-    assert torch.equal(depth_anything._interpolate_positions(holder, table, 518, 518), table)
+    assert torch.equal(depth_anything._interpolate_positions(table, 37, 37), table)
 
 
 @pytest.mark.parametrize(("size", "side", "seen"), [
@@ -255,7 +299,9 @@ def test_what_zoedepth_sees(size: tuple[int, int], seen: tuple[int, int]) -> Non
 
 
 def test_zoedepths_padding_and_mirror_are_its_authors(monkeypatch: pytest.MonkeyPatch) -> None:
-    def network(weight: Weight, load: Pretrained, placement: Placement) -> Callable[[torch.Tensor], torch.Tensor]:
+    def network(
+        weight: Weight, load: Strict | Pretrained, placement: Placement
+    ) -> Callable[[torch.Tensor], torch.Tensor]:
         return lambda seen: seen.mean(1, keepdim=True)
 
     monkeypatch.setattr(zoedepth, "load_assembled", network)
@@ -265,13 +311,14 @@ def test_zoedepths_padding_and_mirror_are_its_authors(monkeypatch: pytest.Monkey
 
 @pytest.mark.skipif(find_spec("openvino") is None, reason="the extra openvino is not installed")
 @pytest.mark.parametrize(("load", "sizes"), [
-    pytest.param(depth_anything.build_recipe(2, "small", "original"), ((70, 98), (518, 518)), id="depth_anything"),
+    pytest.param(dav(2), ((70, 98), (518, 518)), id="depth_anything"),
     pytest.param(dpt_hybrid.RECIPES["original"], ((64, 64), (128, 192)), id="dpt_hybrid"),
 ])  # fmt: skip
-def test_openvino_runs_every_size(load: Pretrained, sizes: tuple[tuple[int, int], ...]) -> None:
+def test_openvino_runs_every_size(load: Strict | Pretrained, sizes: tuple[tuple[int, int], ...]) -> None:
     from underdrawing.core.networks.openvino import OpenVinoNetwork
 
-    module = random_weights.shrunk(load).eval()
+    small = random_weights.lighter(load.build)({}) if isinstance(load, Strict) else random_weights.shrunk(load)
+    module = small.eval()
     generator = torch.Generator().manual_seed(2)
     for parameter in module.parameters():
         parameter.data = torch.randn(parameter.shape, generator=generator) * 0.3
