@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import io
 import json
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ...core.errors import BadImage, BadParameter
+from ...core.errors import BadParameter
 from ...core.images.headers import detect_format
 from ...core.images.opening import check_file, open_file, open_image, report_faults
 from ..request import Request
-from .reading import Reading, check_names, read_infotext
+from .foreign import read_foreign
+from .reading import FIX, Reading, check_names, read_infotext
+from .text import parse_infotext
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy import uint8
     from numpy.typing import NDArray
 
@@ -27,10 +26,10 @@ INFOTEXT = "parameters"
 RECORD = "underdrawing-request"
 """Keyword of the text chunk with the exact request as JSON; maps bear another one, so a picture is no map."""
 _EXIF, _COMMENT = 0x8769, 0x9286
-_CODES = {b"UNICODE\0": "utf-16-be", b"ASCII\0\0\0": "ascii", b"\0" * 8: "utf-8"}
+_WIDE = b"UNICODE\0"
+_CODES = {b"ASCII\0\0\0": "ascii", b"\0" * 8: "utf-8"}
 _MEMORY = {"memory": True}
 """In place of a picture that was no file."""
-_FIX = "choose a picture that was saved with its parameters, or write the prompt"
 
 
 def encode_picture(pixels: NDArray[uint8], infotext: str, request: Request) -> bytes:
@@ -60,13 +59,13 @@ def read_picture_request(path: Path) -> Reading:
     where = str(path)
     if RECORD in texts:
         return _decode_record(texts[RECORD], where)
-    if INFOTEXT in texts:
+    if parse_infotext(texts.get(INFOTEXT, "")).fields:
         return read_infotext(texts[INFOTEXT], where=where)
-    return _read_foreign(path, where)
+    return read_foreign(path, where)
 
 
 def read_texts(path: Path) -> dict[str, str]:
-    """Texts of a picture file by keyword; the comment of a photograph's EXIF counts as its infotext."""
+    """Texts of a picture file by keyword; comments of a photograph's EXIF and of a GIF count as its infotext."""
     where = str(path)
     with open_file(path, where) as file, report_faults(where, []):
         head = file.read(32)
@@ -78,18 +77,27 @@ def read_texts(path: Path) -> dict[str, str]:
             return {}
         texts = {str(name): str(value) for name, value in image.info.items() if isinstance(value, str)}
         comment = image.getexif().get_ifd(_EXIF).get(_COMMENT)
+        plain = image.info.get("comment")
     if isinstance(comment, bytes) and INFOTEXT not in texts and (text := decode_comment(comment)):
         texts[INFOTEXT] = text
+    if isinstance(plain, bytes) and INFOTEXT not in texts:
+        texts[INFOTEXT] = plain.decode("utf-8", "ignore")
     return texts
 
 
 def decode_comment(comment: bytes) -> str:
-    """Text of EXIF's UserComment: eight bytes say how it is written; empty for what cannot be read."""
-    encoding = _CODES.get(comment[:8].upper())
+    """Text of EXIF's UserComment: eight bytes say how it is written; empty for what cannot be read.
+
+    Tools write UTF-16 in either byte order, whatever that of the file is: letters of western texts end or begin with 0.
+    """
+    code, text = comment[:8].upper(), comment[8:]
+    encoding = _CODES.get(code)
+    if code == _WIDE:
+        encoding = "utf-16-le" if text[1::2].count(0) > text[::2].count(0) else "utf-16-be"
     if encoding is None:
         return ""
     try:
-        return comment[8:].decode(encoding).rstrip("\0")
+        return text.decode(encoding).lstrip("\ufeff").rstrip("\0")
     except UnicodeDecodeError:
         return ""
 
@@ -111,10 +119,10 @@ def _decode_record(text: str, where: str) -> Reading:
     try:
         request = msgspec.convert(json.loads(text), Request)  # msgspec's own reader takes no names that are no UTF-8
     except (msgspec.ValidationError, ValueError, RecursionError) as error:
-        raise BadParameter(f"its record makes no sense ({error})", where=where, fix=_FIX) from error
+        raise BadParameter(f"its record makes no sense ({error})", where=where, fix=FIX) from error
     sources = [one.image for one in request.controls] + [request.image, request.mask]
     if any(source is not None and not isinstance(source, str) and source != _MEMORY for source in sources):
-        raise BadParameter("its record names a picture by what is no name of a file", where=where, fix=_FIX)
+        raise BadParameter("its record names a picture by what is no name of a file", where=where, fix=FIX)
     check_names(request, sources, where)
     controls = tuple(msgspec.structs.replace(one, image=_name_file(one.image)) for one in request.controls)
     image, mask = _name_file(request.image), _name_file(request.mask)
@@ -127,46 +135,3 @@ def _decode_record(text: str, where: str) -> Reading:
 
 def _name_file(value: Any) -> Path | None:
     return Path(value) if isinstance(value, str) else None
-
-
-def _read_foreign(path: Path, where: str) -> Reading:
-    """Through sd-parsers, which knows the texts of ComfyUI, InvokeAI, NovelAI and Fooocus."""
-    try:
-        parsers = import_module("sd_parsers")
-    except ModuleNotFoundError as error:
-        what = "holds no generation parameters in A1111's form"
-        fix = f"pip install sd-parsers reads those of other tools; or {_FIX}"
-        raise BadParameter(what, where=where, fix=fix) from error
-    try:
-        found = parsers.ParserManager().parse(path)
-    except (OSError, ValueError, SyntaxError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise BadImage(f"its texts cannot be read ({error})", where=where, fix=_FIX) from error
-    if found is None or not found.samplers:
-        raise BadParameter("holds no generation parameters", where=where, fix=_FIX)
-    sampler = found.samplers[0]
-    fields = _name_fields(sampler, sampler.parameters)
-    notes = [f"read as a picture of {found.generator.value}: prompts and sampler, and no more"]
-    if len(found.samplers) > 1:
-        notes.append(f"it was sampled {len(found.samplers)} times, of which the first is repeated")
-    text = "\n".join(
-        [
-            "\n".join(prompt.value for prompt in sampler.prompts),
-            "Negative prompt: " + "\n".join(prompt.value for prompt in sampler.negative_prompts),
-            ", ".join(f"{label}: {json.dumps(value)}" for label, value in fields.items()),
-        ]
-    )
-    reading = read_infotext(text, where=where)
-    return msgspec.structs.replace(reading, notes=(*notes, *reading.notes))
-
-
-def _name_fields(sampler: Any, parameters: Mapping[str, Any]) -> dict[str, str]:
-    """A1111's labels for what sd-parsers calls by names of its own."""
-    names = {"Steps": "steps", "CFG scale": "cfg_scale", "Seed": "seed", "Schedule type": "scheduler"}
-    fields = {label: str(parameters[name]) for label, name in names.items() if name in parameters}
-    if "Seed" not in fields and "noise_seed" in parameters:
-        fields["Seed"] = str(parameters["noise_seed"])
-    fields["Sampler"] = str(sampler.name)
-    if sampler.model is not None and sampler.model.name:
-        fields["Model"] = str(sampler.model.name)
-    fields["RNG"] = "CPU"
-    return fields

@@ -10,11 +10,12 @@ import msgspec
 from ...core.errors import BadParameter
 from ...core.report_text import printable
 from ..host_settings import LABELS as SETTINGS
-from ..request import Control, Hires, Request
+from ..request import Hires, Request
 from ..sampling.settings import DDIM_LABEL, LABELS
-from .settings import apply_old_rules, read_settings
-from .text import parse_fields, parse_infotext
-from .writing import CONTROL_MODES, MASK_CONTENTS, UPSCALERS
+from .controls import read_control
+from .settings import apply_old_rules, convert_values, read_settings
+from .text import parse_infotext
+from .writing import MASK_CONTENTS, UPSCALERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,6 @@ HIRES = {
 }
 ENLARGED = ("Hires upscale", "Hires resize")
 """Labels of which one stands where there was a second pass."""
-CONTROL = {"Weight": "weight", "Guidance Start": "start", "Guidance End": "end"}
 NAMES = ("Sampler", "Schedule type", "Size", "Model", "Model hash", "VAE", "VAE hash", "RNG", "Hires upscaler")
 MASK = ("Mask mode", "Mask blur", "Inpaint area", "Masked area padding", "Masked content")
 NEEDED = {
@@ -58,6 +58,7 @@ NEEDED = {
 READ = frozenset([*NUMBERS, *HIRES, *ENLARGED, *NAMES, *MASK, *SETTINGS])
 SILENT = frozenset(["Version", "User", "Batch size", "Batch pos", "Lora hashes", "TI hashes", "Hashes"])
 """Labels that change no picture by themselves."""
+FIX = "choose a picture that was saved with its parameters, or write the prompt"
 MADE_FROM = "it was made from a picture"
 """Start of the note on an infotext of image to image."""
 _SHOWN = 200
@@ -85,11 +86,10 @@ def read_infotext(text: str, *, where: str = "infotext") -> Reading:
     """
     parts = parse_infotext(text)
     if not parts.fields:
-        fix = "choose a picture that was saved with its parameters, or write the prompt"
-        raise BadParameter("holds no generation parameters", where=where, fix=fix)
+        raise BadParameter("holds no generation parameters", where=where, fix=FIX)
     fields, notes = parts.fields, list[str]()
     values: dict[str, Any] = {name: fields[label] for label, name in NUMBERS.items() if fields.get(label)}
-    values |= {"prompt": parts.prompt, "negative": parts.negative, **_read_size(fields), **_read_names(fields)}
+    values |= {"prompt": parts.prompt, "negative": parts.negative, **_read_size(fields, notes), **_read_names(fields)}
     values |= {"noise": _read_noise(fields, notes), **_read_mask(fields, notes)}
     values["settings"], note = apply_old_rules(read_settings(fields, where), fields, parts.prompt)
     notes += filter(None, [note])
@@ -103,10 +103,12 @@ def read_infotext(text: str, *, where: str = "infotext") -> Reading:
             f"{MADE_FROM} {'and a mask; name them' if masked else 'that its text does not hold; name it'} again"
         )
     controls = [label for label in fields if re.fullmatch(r"ControlNet \d+", label)]
-    values["controls"] = tuple(_read_control(fields[label], f"{where}, {label}") for label in controls)
+    found = [read_control(fields[label], f"{where}, {label}") for label in controls]
+    values["controls"] = tuple(control for control, _ in found)
+    notes += [f"{label}, {text}" for label, (_, texts) in zip(controls, found, strict=True) for text in texts]
     left = [label for label in fields if label not in READ | SILENT and label not in controls]
     notes += [f"{label} ({printable(fields[label], _SHOWN)}) is not repeated" for label in left]
-    request = _convert(values, Request, where)
+    request = convert_values(values, Request, where)
     check_names(request, (), where)
     gaps = tuple(name for name, labels in NEEDED.items() if not any(fields.get(label) for label in labels))
     return Reading(request=request, notes=tuple(notes), gaps=gaps)
@@ -126,8 +128,10 @@ def check_names(request: Request, sources: Sequence[Any], where: str) -> None:
             raise BadParameter(f"names a file on another computer, {name!r}", where=where, fix=fix)
 
 
-def _read_size(fields: dict[str, str]) -> dict[str, str]:
-    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", fields.get("Size", ""))
+def _read_size(fields: dict[str, str], notes: list[str]) -> dict[str, str]:
+    match = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", fields.get("Size", ""))
+    if fields.get("Size") and not match:
+        notes.append(f"Size ({printable(fields['Size'], _SHOWN)}) is no size: the model's is taken")
     return {"width": match[1], "height": match[2]} if match else {}
 
 
@@ -176,26 +180,4 @@ def _read_hires(fields: dict[str, str], notes: list[str], where: str) -> Hires:
         values |= {"width": size[1], "height": size[2]}
     if upscaler not in upscalers:
         notes.append(f"Hires upscaler ({printable(upscaler, _SHOWN)}) is not here: Lanczos takes its place")
-    return _convert({**values, "upscaler": upscalers.get(upscaler, "lanczos")}, Hires, where)
-
-
-def _read_control(text: str, where: str) -> Control:
-    fields = parse_fields(text)
-    values: dict[str, Any] = {name: fields[label] for label, name in CONTROL.items() if fields.get(label)}
-    module = fields.get("Module", "none").strip()
-    modes = {label: mode for mode, label in CONTROL_MODES.items()}
-    resolution = re.fullmatch(r"[0-9]{1,9}", fields.get("Processor Res", ""))
-    values |= {
-        "annotator": "" if module.lower() == "none" else module,
-        "model": "" if fields.get("Model", "None") == "None" else fields["Model"],
-        "mode": modes.get(fields.get("Control Mode", ""), "balanced"),
-        "params": {"resolution": int(resolution[0])} if resolution else {},
-    }
-    return _convert(values, Control, where)
-
-
-def _convert(values: dict[str, Any], kind: type[Any], where: str) -> Any:
-    try:
-        return msgspec.convert(values, kind, strict=False)
-    except (msgspec.ValidationError, OverflowError) as error:
-        raise BadParameter(f"a value makes no sense ({error})", where=where, fix="correct the text") from error
+    return convert_values({**values, "upscaler": upscalers.get(upscaler, "lanczos")}, Hires, where)

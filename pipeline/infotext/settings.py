@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -14,14 +14,20 @@ from ..host_settings import LABELS, HostSettings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+T = TypeVar("T")
 _VERSION = re.compile(r"v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:-(\d{1,6})-.*)?$")
 
 
 def read_settings(fields: Mapping[str, str], where: str) -> HostSettings:
     """Settings that stand in an infotext. Raises BadParameter for a value that makes no sense."""
     values = {name: fields[label].strip() for label, name in LABELS.items() if label in fields}
+    return convert_values(values, HostSettings, where)
+
+
+def convert_values(values: Mapping[str, Any], kind: type[T], where: str) -> T:
+    """Texts as the fields of a struct. Raises BadParameter for a value that makes no sense."""
     try:
-        return msgspec.convert(values, HostSettings, strict=False)
+        return msgspec.convert(values, kind, strict=False)
     except (msgspec.ValidationError, OverflowError) as error:
         raise BadParameter(f"a value makes no sense ({error})", where=where, fix="correct the text") from error
 

@@ -20,7 +20,9 @@ FEWEST = 3
 LONGEST = 100
 """Labels have fewer letters; without a bound a long line without colons takes time without end."""
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
-_PAIR = re.compile(rf"([^\W\d_][^,:\"]{{0,{LONGEST}}}):\s*({_QUOTED}(?=\s*(?:,|$))|[^,]*)(?:,|$)")
+_NESTED = r"\{[^{}]*\}|\[[^\[\]]*\]|\([^()]*\)"
+"""Extensions write values in JSON, and Python's tuples, without quotes."""
+_PAIR = re.compile(rf"([^\W\d_][^,:\"]{{0,{LONGEST}}}):\s*((?:{_QUOTED}|{_NESTED})(?=\s*(?:,|$))|[^,]*)(?:,|$)")
 
 
 class Infotext(msgspec.Struct, frozen=True, kw_only=True):

@@ -44,6 +44,7 @@ _USUAL: dict[str, Any] = {
 }
 _PHOTO: dict[str, Any] = {"init_images": ["photo.png"], "denoising_strength": 0.6, "inpaint_full_res": False}
 _MASK: dict[str, Any] = {**_PHOTO, "mask": "mask.png", "mask_blur": 4}
+_AREA: dict[str, Any] = {**_MASK, "inpaint_full_res": True, "inpainting_fill": 0, "inpaint_full_res_padding": 8}
 _HIRES: dict[str, Any] = {"enable_hr": True, "hr_scale": 1.25, "hr_upscaler": "Latent", "denoising_strength": 0.6}
 _WORDS = "a [cat:dog:0.5] by myemb, (red:1.4) BREAK [[snow]] AND a house :0.6"
 
@@ -65,10 +66,7 @@ CASES = {
     ),
     "img2img": _case({"image": "photo.png", "fit": "fill"}, **_PHOTO, resize_mode=2),
     "mask": _case({"image": "photo.png", "fit": "crop", "mask": "mask.png"}, **_MASK, resize_mode=1, inpainting_fill=1),
-    "masked_area": _case(
-        {"image": "photo.png", "mask": "mask.png"},
-        **_MASK | {"inpaint_full_res": True, "inpainting_fill": 0, "inpaint_full_res_padding": 8},
-    ),
+    "masked_area": _case({"image": "photo.png", "mask": "mask.png"}, **_AREA),
     "hires": _case(**_HIRES, hr_prompt="a dog, <lora:style:0.5> [red:green:1.5]", hr_negative_prompt="blurry, bad"),
 }  # fmt: skip
 """Samplers, what prompts do, noise, pictures to start from, masks, a second pass with a LoRA of its own."""

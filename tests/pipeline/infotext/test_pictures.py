@@ -155,3 +155,16 @@ def test_names_of_files_that_are_no_utf8_come_back(tmp_path: Path) -> None:
 def test_numbers_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(BadParameter, match="its record"):
         read_picture_request(write_record(tmp_path / "a.png", text))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-be", "utf-16-le", "utf-16"])
+def test_comments_of_photographs_are_read_in_either_byte_order(encoding: str, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + TEXT.replace("a cat", "a cat \u732b").encode(encoding)
+    Image.fromarray(PIXELS).save(tmp_path / "a.jpg", exif=exif)
+    assert read_picture_request(tmp_path / "a.jpg").request.prompt == "a cat \u732b"
+
+
+def test_the_comment_of_a_gif_is_read(tmp_path: Path) -> None:
+    Image.fromarray(PIXELS).save(tmp_path / "a.gif", comment=TEXT.encode())
+    assert read_picture_request(tmp_path / "a.gif").request.prompt == "a cat"

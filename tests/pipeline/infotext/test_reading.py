@@ -74,3 +74,9 @@ def test_settings_of_samplers_are_read_by_a1111s_labels() -> None:
     assert (request.eta, request.s_noise, request.noise_seed_delta) == (0.4, 1.02, 31337)
     ddim = read_infotext("a\nSteps: 9, Sampler: DDIM, Seed: 1, Eta DDIM: 0.3, Sigma churn: 2, Sigma tmax: 0").request
     assert (ddim.eta, ddim.s_churn, ddim.s_tmax) == (0.3, 2, 0)
+
+
+def test_a_size_that_is_none_is_noted() -> None:
+    reading = read_infotext(f"{START}, Size: 512\u00d7512, RNG: CPU, Model: m")
+    assert (reading.request.width, reading.gaps) == (0, ())
+    assert reading.notes == ("Size (512\u00d7512) is no size: the model's is taken",)

@@ -63,3 +63,12 @@ def test_long_lines_take_no_time_without_end(part: str) -> None:
     """Minutes each, where every letter is looked at once for each of the others."""
     found = parse_infotext("a\n" + part * 100_000)
     assert len(found.prompt) > 100_000 or part.isspace()
+
+
+def test_values_in_json_and_tuples_are_one_value() -> None:
+    fields = parse_fields(
+        'Steps: 5, Hashes: {"model": "a", "lora:x": "b"}, Resources: [{"a": 1}, {"b": 2}], Span: (0, 1), A: 1'
+    )
+    assert fields["Hashes"] == '{"model": "a", "lora:x": "b"}'
+    assert (fields["Resources"], fields["Span"], fields["A"]) == ('[{"a": 1}, {"b": 2}]', "(0, 1)", "1")
+    assert parse_fields("Name: (a) b, Open: (x, B: 2") == {"Name": "(a) b", "Open": "(x", "B": "2"}
