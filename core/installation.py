@@ -152,7 +152,7 @@ def list_next_steps(host: str, place: Path, how: str) -> list[str]:
     if how == "stub":
         return [f"{title}'s Python must have the package: `python -c 'import underdrawing'` must work.", cv2]
     if HOSTS[host].installs:
-        return [f"Packages that {title} lacks are added at its next start, unless it is told to skip installing."]
+        return [f"Packages that {title} lacks are added at its next start, unless it runs with --skip-install."]
     command = quote(("python", "-m", "pip", "install", "-r", place / "requirements.txt"))
     return [*([f"Its Python needs: {command}"] if (place / "requirements.txt").is_file() else []), cv2]
 

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...core.command_name import rewrite_commands, set_command
-from ...core.errors import Cancelled
 from ...core.hooks import FileKind, HostHooks
-from ...core.progress import Progress
+from ...core.hosts.job_state import show_in_state
 from ...core.weights.search_paths import HOST_FOLDER
 from ...serving import files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator
 
     from ...core.errors import UnderdrawingError, WeightsMissing
-    from ...core.params import Field
+    from ...core.hosts.preprocessor import Preprocessed
+    from ...core.progress import Progress
 
 log = logging.getLogger("underdrawing")
 TAB = "Underdrawing"
@@ -42,38 +42,6 @@ class Registry(NamedTuple):
     add: Callable[[Any], None]
     names: set[str]
     tags: set[str]
-
-    def build(self, kind: Any, name: str) -> Any:
-        """An object of a class that derives from base."""
-        try:
-            return kind(name=name)
-        except TypeError:
-            made = kind()
-            made.name = name
-            return made
-
-
-class StateProgress(Progress):
-    """Progress in the host's state, which its page shows and its Interrupt button stops.
-
-    alone: whether no other job of the host is running, whose progress stays as it is.
-    """
-
-    def __init__(self, state: Any, *, alone: bool) -> None:
-        super().__init__()
-        self._state, self._alone = state, alone
-
-    def check(self) -> None:
-        """Raise Cancelled when the host's user pressed Interrupt or Skip."""
-        super().check()
-        if self._state.interrupted or self._state.skipped:
-            raise Cancelled("interrupted")
-
-    def show(self, done: int, total: int, message: str) -> None:
-        """Move the bar."""
-        if self._alone:
-            self._state.job_count, self._state.job_no = max(total, 1), done
-            self._state.textinfo = message or None
 
 
 class A1111(HostHooks):
@@ -150,16 +118,8 @@ class A1111(HostHooks):
     @contextmanager
     def progress(self, title: str, total: int = 0, unit: str = "") -> Generator[Progress]:
         """The host's bar; inside a job of its own only its Interrupt button."""
-        state = self.shared.state
-        if state.job or state.job_count > 0:
-            yield StateProgress(state, alone=False)
-            return
-        state.begin(job=f"underdrawing: {title}")
-        state.job_count = max(total, 1)
-        try:
-            yield StateProgress(state, alone=True)
-        finally:
-            state.end()
+        with show_in_state(self.shared.state, title, total) as progress:
+            yield progress
 
     def explain_missing(self, error: WeightsMissing) -> WeightsMissing:
         """Name the tab, the command and the folder."""
@@ -188,11 +148,10 @@ class A1111(HostHooks):
         what = "this host's extension sd-webui-controlnet is not loaded"
         return rewrite_commands(f"{what}; where it is installed, `underdrawing doctor` looks for the reason")
 
-    def clean_sliders(self, fields: Iterable[Field], numbers: tuple[Any, ...]) -> tuple[Any, ...]:
+    def clean_sliders(self, numbers: tuple[Any, ...]) -> tuple[Any, ...]:
         """Numbers of sliders; None for what this host sends where nothing was given."""
         return numbers
 
-    def hand_over_inpaint(self, preprocessor: Any, picture: Any, whole: Any, *, marks: bool) -> Any:
-        """A map with a hole as this host takes it. whole: uint8 [H, W, 4] with the mask. marks: whether masked pixels
-        are -1, which the host makes of the mask itself."""
-        return preprocessor.Result(value=whole, display_images=[picture]) if marks else picture
+    def hand_over_inpaint(self, preprocessor: Any, result: Preprocessed) -> Any:
+        """A map with a hole as this host takes it, which makes the -1 of the mask itself."""
+        return preprocessor.Result(result.with_mask, [result.picture]) if result.is_marked else result.picture

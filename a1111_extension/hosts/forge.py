@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .a1111 import A1111, Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ...core.params import Field
+    from ...core.hosts.preprocessor import Preprocessed
 
 MANAGEMENT = (("backend", "backend.memory_management"), ("ldm_patched", "ldm_patched.modules.model_management"))
 """Package → its module of memory management."""
@@ -41,24 +39,26 @@ class Forge(A1111):
         found = shared.supported_preprocessors
         tags = {tag for one in found.values() for tag in one.tags}
         add = shared.add_supported_preprocessor
-        return Registry(_inpainting(module.Preprocessor), module.PreprocessorParameter, add, set(found), tags)
+        return Registry(_adapt(module.Preprocessor), module.PreprocessorParameter, add, set(found), tags)
 
-    def clean_sliders(self, fields: Iterable[Field], numbers: tuple[Any, ...]) -> tuple[Any, ...]:
+    def clean_sliders(self, numbers: tuple[Any, ...]) -> tuple[Any, ...]:
         """None for both where they are what detect sends by itself."""
         return (None, None, *numbers[2:]) if numbers[:2] == UNGIVEN else numbers
 
-    def hand_over_inpaint(self, preprocessor: Any, picture: Any, whole: Any, *, marks: bool) -> Any:
+    def hand_over_inpaint(self, preprocessor: Any, result: Preprocessed) -> Any:
         """The map; its masked pixels become -1 before each sampling."""
-        preprocessor.marks = marks
-        return picture
+        preprocessor.is_marked = result.is_marked
+        return result.picture
 
 
-def _inpainting(base: Any) -> Any:
-    """Host's class of preprocessors, which marks what is to be repainted where `hand_over_inpaint` said so."""
+def _adapt(base: Any) -> Any:
+    """The host's class of preprocessors, made with a name, which marks what is to be repainted."""
 
-    def process_before_every_sampling(self: Any, process: Any, cond: Any, mask: Any, *_: Any, **__: Any) -> Any:
-        if mask is None or not getattr(self, "marks", False):
-            return cond, mask
-        return cond * (1 - mask.round()) - mask.round(), None
+    def init(self: Any, name: str) -> None:
+        base.__init__(self)
+        self.name, self.is_marked = name, False
 
-    return type(base.__name__, (base,), {"process_before_every_sampling": process_before_every_sampling})
+    def mark(self: Any, process: Any, cond: Any, mask: Any, *_: Any, **__: Any) -> Any:
+        return (cond * (1 - mask.round()) - mask.round(), None) if mask is not None and self.is_marked else (cond, mask)
+
+    return type(base.__name__, (base,), {"__init__": init, "process_before_every_sampling": mark})

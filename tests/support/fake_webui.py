@@ -63,7 +63,7 @@ class A1111Preprocessor(ABC):
     slider_1 = slider_2 = slider_3 = A1111Parameter(visible=False)
 
     class Result:
-        def __init__(self, value: Any, display_images: Any) -> None:
+        def __init__(self, value: Any, display_images: list[Any]) -> None:
             self.value, self.display_images = value, display_images
 
     def __init__(self, name: str, _label: str | None = None) -> None:
