@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from ..core.hooks import HostHooks
@@ -69,9 +69,10 @@ class JobHooks(HostHooks):
 
     @contextmanager
     def progress(self, title: str, total: int = 0, unit: str = "") -> Generator[Progress]:
-        """Progress of one part of the job."""
+        """Progress of one part of the job; the host's own bar belongs to what runs in its turn."""
         self._job.move(title=title, done=0, total=total, unit=unit, message="")
-        with self._host.progress(title, total, unit) as progress:
+        bar = self._host.progress(title, total, unit) if self._job.heavy else nullcontext(Progress())
+        with bar as progress:
             own = JobProgress(self._job, progress)
             own.check()
             yield own

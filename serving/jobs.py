@@ -26,10 +26,13 @@ log = logging.getLogger("underdrawing")
 
 
 class JobRecord:
-    """One job: where it stands, its notes and its results so far. Every method may be called from any thread."""
+    """One job: where it stands, its notes and its results so far. Every method may be called from any thread.
 
-    def __init__(self, title: str) -> None:
-        self.id, self.title, self.state = secrets.token_hex(8), title, "waiting"
+    heavy: whether it runs in the host's turn, and the host shows its progress.
+    """
+
+    def __init__(self, title: str, *, heavy: bool = False) -> None:
+        self.id, self.title, self.state, self.heavy = secrets.token_hex(8), title, "waiting", heavy
         self.created, self.size = time.time(), 0
         self._progress: dict[str, Any] = {"title": "", "done": 0, "total": 0, "unit": "", "message": ""}
         self._notes: list[str] = []
@@ -106,7 +109,7 @@ class Jobs:
 
         Raises RequestRefused when too many jobs wait.
         """
-        job = JobRecord(title)
+        job = JobRecord(title, heavy=heavy)
         with self._lock:
             if sum(one.state not in ENDED for one in self._jobs.values()) >= MOST_WAITING:
                 fix = "wait for one to end, or cancel one"

@@ -106,3 +106,8 @@ def _describe_panel(panel: Panel, every: Iterable[OperationType]) -> dict[str, A
 
 def _describe_broken(broken: dict[str, str]) -> list[dict[str, Any]]:
     return [{"id": name, "title": name, "available": False, "reason": reason} for name, reason in broken.items()]
+
+
+def list_choices() -> list[str]:
+    """Ids of the annotators that need no mask, for hosts with a plain list of them."""
+    return [annotator.spec.id for annotator in registry if not annotator.spec.takes_mask]

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from .a1111 import A1111, Registry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ...core.hosts.preprocessor import Preprocessed
 
 MANAGEMENT = (("backend", "backend.memory_management"), ("ldm_patched", "ldm_patched.modules.model_management"))
@@ -25,6 +27,14 @@ class Forge(A1111):
         """Folder in which the weights of its own annotators stand."""
         folder = Path(import_module("modules_forge.shared").preprocessor_dir)
         return [folder, *sorted(folder.glob("*/"))]
+
+    def run_in_turn(self, work: Callable[[], None]) -> None:
+        """Run work on the thread that loads and moves models, where the host has one, and wait for it."""
+        if find_spec("modules_forge.main_thread") is None:
+            super().run_in_turn(work)
+            return
+        run = import_module("modules_forge.main_thread").run_and_wait_result
+        super().run_in_turn(lambda: run(work))
 
     def device(self) -> str:
         """The device that the host has chosen, by our names."""

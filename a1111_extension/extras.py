@@ -1,0 +1,59 @@
+"""Annotators in the Extras tab: every picture that goes through it, also of a folder, becomes a map."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ..core.batch.chunks import annotate_batch
+from ..preprocessors import registry
+from ..serving.schema import list_choices
+from .hosts import get_host
+from .hosts.a1111 import TAB
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+NOTHING = "None"
+
+
+def register() -> dict[str, type]:
+    """The script that the host looks for."""
+    base = import_module("modules.scripts_postprocessing").ScriptPostprocessing
+    return {"UnderdrawingExtras": type("UnderdrawingExtras", (Extras, base), {"__module__": __name__})}
+
+
+class Extras:
+    """A choice of annotator and a resolution."""
+
+    name = TAB
+    order = 20000
+
+    def ui(self) -> dict[str, Any]:
+        """Widgets by the names of their arguments."""
+        gradio = import_module("gradio")
+
+        with gradio.Accordion(TAB, open=False):
+            choices = [NOTHING, *list_choices()]
+            annotator = gradio.Dropdown(choices, value=NOTHING, label="Control map", elem_id="extras_underdrawing")
+            resolution = gradio.Slider(0, 2048, 512, step=8, label="Map resolution (0: as the picture)")
+        return {"annotator": annotator, "resolution": resolution}
+
+    def process(self, pp: Any, annotator: str = NOTHING, resolution: float = 512) -> None:
+        """Replace the picture by its map."""
+        if annotator and annotator != NOTHING:
+            pp.image = make_map(pp.image, annotator, int(resolution))
+            pp.info[TAB] = f"{annotator}, resolution {int(resolution)}"
+
+
+def make_map(image: Image, name: str, resolution: int) -> Image:
+    """Map of a Pillow picture. Raises UnderdrawingError, which the host shows."""
+    from PIL import Image as Pil
+
+    from ..core.images.convert import to_images
+
+    match = registry.resolve(name)
+    result = annotate_batch(
+        match.annotator, to_images([image]), dict(match.presets), get_host(), resolution=resolution, note=match.note
+    )
+    return Pil.fromarray(result.images[0])
