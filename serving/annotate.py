@@ -16,6 +16,7 @@ from ..preprocessors import registry
 from . import files, pictures
 from .errors import describe_error
 from .hooks import JobHooks
+from .schema import list_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +84,8 @@ def prepare_annotate(body: AnnotateBody, host: HostHooks) -> Callable[[JobRecord
             covered = _choose_mask(plan, picture, None if mask is None else mask.covered, job, every=every)
             reason = explain_unavailable(plan.match.annotator, has_mask=covered is not None) if every else ""
             if reason:
-                job.publish({"annotator": plan.name, "error": reason, "weights": _list_missing(plan), "skipped": True})
+                missing = list_missing(plan.match.annotator, {**plan.match.presets, **plan.values})
+                job.publish({"annotator": plan.name, "error": reason, "weights": missing, "skipped": True})
                 continue
             _run(plan, body, picture, covered, hooks, job, alone=len(plans) == 1)
 
@@ -104,14 +106,6 @@ def _choose_mask(
     for note in found.notes:
         job.note(note)
     return found.covered
-
-
-def _list_missing(plan: PlannedMap) -> list[str]:
-    from ..core.weights.store import get_store
-
-    annotator = plan.match.annotator
-    needed = annotator.weights_for(annotator.params(**{**plan.match.presets, **plan.values}))
-    return [weight.id for weight in needed if weight.repo and get_store().find(weight) is None]
 
 
 def _run(

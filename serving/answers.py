@@ -148,7 +148,7 @@ class Answers:
             {"id": w.id, **msgspec.to_builtins(whole), "annotators": list_users(w), "available": path is not None}
             for w, whole, path in every
         ]
-        return {"weights": weights, "folder": str(store.cache)}
+        return {"weights": weights, "folder": str(store.folder)}
 
     def fetch_weights(self, call: Call) -> dict[str, Any]:
         """Start a job that fetches weights files. Raises RequestRefused without consent."""

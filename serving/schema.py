@@ -9,6 +9,7 @@ import msgspec
 
 from ..core.diagnostics.availability import explain_unavailable
 from ..core.operation_registry import group_help, group_title, operations
+from ..core.weights.store import get_store
 from ..preprocessors import registry
 from .operate import offered
 
@@ -16,22 +17,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..core.operation_registry import OperationType
-    from ..core.params import Field
+    from ..core.params import Field, Value
     from ..core.registry import AnnotatorType
 
 
 class Panel(NamedTuple):
-    """A panel of a window: its title, and the groups of operations on it."""
+    """A panel of a window: its title, the groups of operations on it, and the operation that stands first."""
 
     id: str
     title: str
     groups: tuple[str, ...]
+    first: str = ""
 
 
 PANELS = (
-    Panel("poses", "Poses", ("pose",)),
-    Panel("lora", "LoRA", ("lora",)),
-    Panel("merge", "Merge", ("checkpoint",)),
+    Panel("poses", "Poses", ("pose",), "pose.render"),
+    Panel("lora", "LoRA", ("lora",), "lora.inspect"),
+    Panel("merge", "Merge", ("checkpoint",), "checkpoint.merge"),
     Panel("prompts", "Embeddings and prompts", ("embedding", "prompt")),
     Panel("weights", "Weights", ("weights",)),
 )
@@ -58,9 +60,15 @@ def describe_annotator(annotator: AnnotatorType) -> dict[str, Any]:
         **{"licence": spec.licence, "commercial": spec.commercial, "source": spec.source},
         **{"takes_mask": spec.takes_mask, "makes_mask": spec.makes_mask, "values": spec.values},
         **{"available": not reason, "reason": reason, "consumers": list(spec.consumers), "names": names},
-        "weights": [weight.id for weight in spec.weights],
+        **{"weights": [weight.id for weight in spec.weights], "missing": list_missing(annotator, {})},
         "params": [describe_field(field) for field in annotator.fields()],
     }
+
+
+def list_missing(annotator: AnnotatorType, values: dict[str, Value]) -> list[str]:
+    """Ids of the weights that an annotator needs with these values of its parameters, and that can be fetched."""
+    needed = annotator.weights_for(annotator.params(**values))
+    return [weight.id for weight in needed if weight.repo and get_store().find(weight) is None]
 
 
 def describe_annotators() -> list[dict[str, Any]]:
@@ -100,7 +108,7 @@ def _describe_panel(panel: Panel, every: Iterable[OperationType]) -> dict[str, A
     own = [operation for operation in every if operation.spec.group in panel.groups]
     kinds = list(dict.fromkeys(slot.kind for operation in own for slot in operation.slots()))
     help_text = " ".join(group_help(group) for group in panel.groups)
-    ids = [operation.spec.id for operation in own]
+    ids = sorted((operation.spec.id for operation in own), key=lambda name: name != panel.first)
     return {"id": panel.id, "title": panel.title, "help": help_text, "operations": ids, "inputs": kinds}
 
 
