@@ -62,7 +62,7 @@ class Answers:
     def show_overview(self, call: Call) -> dict[str, Any]:
         """Version, routes, languages."""
         from .. import __version__
-        from .texts import list_languages
+        from .languages import list_languages
 
         routes = [{"method": r.method, "path": r.path, "help": r.help} for r in list_routes(self)]
         return {"api": VERSION, "version": __version__, "languages": list_languages(), "routes": routes}
@@ -207,7 +207,7 @@ class Answers:
 
     def show_texts(self, call: Call) -> dict[str, Any]:
         """Texts of a language."""
-        from .texts import read_texts
+        from .languages import read_texts
 
         return {"language": call.path["language"], "texts": read_texts(call.path["language"])}
 

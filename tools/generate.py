@@ -16,7 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / ".dev"), str(ROOT)]
 
-from tools import comfy_pages, comfy_workflows  # noqa: E402
+from tools import comfy_pages, comfy_workflows, web_texts  # noqa: E402
 
 DOCS, README = ROOT / "docs", ROOT / "README.md"
 TABLE = ("<!-- written by make docs -->\n", "<!-- end -->\n")
@@ -42,7 +42,8 @@ def generated_files(japanese: comfy_pages.Japanese | None = None) -> dict[Path, 
     from underdrawing.preprocessors.reference.pages import PARTS
 
     reference = {DOCS / f"{PAGE_NAMES.get(part, part)}.md": make() for part, make in PARTS.items()}
-    nodes = comfy_pages.files(comfy_pages.nodes(), japanese or comfy_pages.Japanese())
+    japanese = japanese or comfy_pages.Japanese()
+    nodes = comfy_pages.files(comfy_pages.nodes(), japanese) | web_texts.files(japanese)
     return reference | nodes | comfy_workflows.files() | {README: readme(README.read_text("utf-8"))}
 
 

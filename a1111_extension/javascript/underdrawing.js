@@ -60,7 +60,7 @@
 
     // ---- parameters: one widget for each, made of its declaration; get() gives its value, node.dataset.name its name
 
-    ud.editors = [];
+    ud.editors ??= [];
 
     const makeInput = (field) => {
         if (field.kind === "bool") return ud.make("input", {type: "checkbox", checked: field.default});
@@ -279,5 +279,5 @@
     };
     if (typeof onUiLoaded === "function") onUiLoaded(start);
     if (typeof onAfterUiUpdate === "function") onAfterUiUpdate(start);
-    if (typeof onUiLoaded !== "function") document.addEventListener("DOMContentLoaded", start);
+    if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start); else start();
 })();

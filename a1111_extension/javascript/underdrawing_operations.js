@@ -46,7 +46,7 @@
         });
         return ud.make("span", {class: "ud-block-field"}, input, ud.make("span", {class: "ud-row"}, size, preset), grid);
     };
-    ud.editors.push({fits: (field) => Boolean(field.hint?.layouts), make: makeBlocks});
+    (ud.editors ??= []).push({fits: (field) => Boolean(field.hint?.layouts), make: makeBlocks});
 
     // ---- inputs
 
