@@ -125,9 +125,8 @@ def test_extras_turn_a_picture_into_a_map(host: FakeHost, monkeypatch: pytest.Mo
     made = fake_web.install(monkeypatch)
     module = ModuleType("modules.scripts_postprocessing")
     vars(module)["ScriptPostprocessing"] = ScriptPostprocessing
-    monkeypatch.setattr(
-        extras, "import_module", lambda name: module if name.startswith("modules.") else sys.modules[name]
-    )
+    monkeypatch.setitem(sys.modules, "modules", ModuleType("modules"))
+    monkeypatch.setitem(sys.modules, "modules.scripts_postprocessing", module)
     (script_type,) = extras.register().values()
     assert issubclass(script_type, ScriptPostprocessing)
     script: Any = script_type()
