@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..core.batch.chunks import annotate_batch
-from ..preprocessors import registry
+from ..serving.annotate import make_map
 from ..serving.schema import list_choices
 from .hosts import get_host
 from .hosts.a1111 import TAB
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 NOTHING = "None"
 
@@ -32,7 +28,6 @@ class Extras:
     def ui(self) -> dict[str, Any]:
         """Widgets by the names of their arguments."""
         gradio = import_module("gradio")
-
         with gradio.Accordion(TAB, open=False):
             choices = [NOTHING, *list_choices()]
             annotator = gradio.Dropdown(choices, value=NOTHING, label="Control map", elem_id="extras_underdrawing")
@@ -40,20 +35,7 @@ class Extras:
         return {"annotator": annotator, "resolution": resolution}
 
     def process(self, pp: Any, annotator: str = NOTHING, resolution: float = 512) -> None:
-        """Replace the picture by its map."""
+        """Replace the picture by its map. Raises UnderdrawingError, which the host shows."""
         if annotator and annotator != NOTHING:
-            pp.image = make_map(pp.image, annotator, int(resolution))
+            pp.image = make_map(pp.image, annotator, int(resolution), get_host())
             pp.info[TAB] = f"{annotator}, resolution {int(resolution)}"
-
-
-def make_map(image: Image, name: str, resolution: int) -> Image:
-    """Map of a Pillow picture. Raises UnderdrawingError, which the host shows."""
-    from PIL import Image as Pil
-
-    from ..core.images.convert import to_images
-
-    match = registry.resolve(name)
-    result = annotate_batch(
-        match.annotator, to_images([image]), dict(match.presets), get_host(), resolution=resolution, note=match.note
-    )
-    return Pil.fromarray(result.images[0])

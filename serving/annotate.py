@@ -21,6 +21,8 @@ from .schema import list_missing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from PIL.Image import Image
+
     from ..core.annotator import ControlMap
     from ..core.hooks import HostHooks
     from ..core.images.reading import Picture
@@ -169,3 +171,15 @@ def _save(stem: str, name: str, image: str, hooks: JobHooks) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, base64.b64decode(image))
     return path.relative_to(folder).as_posix()
+
+
+def make_map(image: Image, name: str, resolution: int, host: HostHooks) -> Image:
+    """Map of a Pillow picture, as a Pillow picture, for hosts that pass pictures on. Raises UnderdrawingError."""
+    from PIL import Image as Pil
+
+    from ..core.images.convert import to_images
+
+    match = registry.resolve(name)
+    values = dict(match.presets)
+    result = annotate_batch(match.annotator, to_images([image]), values, host, resolution=resolution, note=match.note)
+    return Pil.fromarray(result.images[0])

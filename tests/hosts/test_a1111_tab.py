@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+NAME = "underdrawing"
 SCRIPTS = sorted((ROOT / "a1111_extension" / "javascript").glob("*.js"))
 TEXT = re.compile(r'ud\.(?:text|button)\("([^"]+)"|ud\.label\("([^"]+)"')
 
@@ -166,12 +167,12 @@ def test_every_text_of_the_scripts_has_japanese() -> None:
 
 
 def test_a_clone_loads_every_script_of_the_folder() -> None:
-    loader = (ROOT / "javascript" / "underdrawing.js").read_text("utf-8")
+    loader = (ROOT / "javascript" / f"{NAME}.js").read_text("utf-8")
     (listed,) = re.findall(r"of \[([^\]]*)\]", loader)
-    assert {f"underdrawing{name}.js" for name in re.findall(r'"(\w*)"', listed)} == {path.name for path in SCRIPTS}
+    assert {f"{NAME}{name}.js" for name in re.findall(r'"(\w*)"', listed)} == {path.name for path in SCRIPTS}
 
 
-@pytest.mark.parametrize("path", [*SCRIPTS, ROOT / "javascript" / "underdrawing.js"], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*SCRIPTS, ROOT / "javascript" / f"{NAME}.js"], ids=lambda path: path.name)
 def test_scripts_are_whole(path: Path) -> None:
     node = shutil.which("node")
     if node is None:
