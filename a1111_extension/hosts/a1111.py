@@ -126,18 +126,6 @@ class A1111(HostHooks):
         with import_module("modules.call_queue").queue_lock:
             work()
 
-    def list_again(self, kind: FileKind) -> None:
-        """Let the host's lists show new files of a kind; its buttons for that remain where it cannot."""
-        lists = {
-            "checkpoint": ("modules.sd_models", "list_models"),
-            "vae": ("modules.sd_vae", "refresh_vae_list"),
-            "lora": ("networks", "list_available_networks"),
-        }
-        module, name = lists.get(kind, ("", ""))
-        refresh = getattr(sys.modules.get(module), name, None)
-        if callable(refresh):
-            refresh()
-
     def explain_missing(self, error: WeightsMissing) -> WeightsMissing:
         """Name the tab, the command and the folder."""
         from ...core.weights.advice import advise_in_host
