@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import torch
@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 _HALVES = (torch.float16, torch.bfloat16)
 
 
+class _Plan(NamedTuple):
+    """What is done with a value. chosen: the input that is handed through; narrow: channels that all inputs have."""
+
+    key: str
+    chosen: Values | None
+    params: Params
+    narrow: int | None
+
+
 class AppliedValues(Values):
     """The first input's values, with a method's results in place of the keys that are merged.
 
@@ -41,14 +50,16 @@ class AppliedValues(Values):
         self.entries: Mapping[str, Shaped] = inputs[0].entries
         self._wide = find_first_layer(self.entries)
         self._measured: tuple[str, Any] = ("", None)
+        self._plan: _Plan | None = None
 
     def read(self, key: str, begin: int, end: int, wanted: torch.dtype | None = None) -> Tensor:
         """Merge a span, or hand through what is not merged."""
-        chosen = self._choose_input(key)
+        if self._plan is None or self._plan.key != key:  # once for all spans of a value
+            self._plan = _Plan(key, self._choose_input(key), self._params(key), self._find_narrow(key))
+        _, chosen, params, narrow = self._plan
         if chosen is not None:
             return chosen.read(key, begin, end, wanted)
-        params, shape = self._params(key), self.entries[key].shape
-        narrow = self._find_narrow(key)
+        shape = self.entries[key].shape
         if narrow is not None:
             return self._merge_narrow(key, narrow, params)[begin:end]
         margin = self._spec.halo * self.entries[key].row

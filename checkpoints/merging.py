@@ -104,14 +104,12 @@ def run_recipe(
             ready.values, out, metadata, check, form=form, first=start, allow_damaged=allow_damaged, verify=verify
         )
     notes = (*ready.notes, *written.notes, *(f"{key}: {why}" for key, why in written.damaged.items()))
-    hashes = {} if written.tensors_sha256 is None else {"tensors_sha256": written.tensors_sha256}
     data = {
         **describe_plan(ready),
         "file": str(out),
         "keys": written.keys,
         "size": written.size,
         "sha256": written.sha256,
-        **hashes,
         "notes": list(notes),
     }
     text = f"{out.name}: {written.keys} keys, {written.size / _MIB:.1f} MiB, sha256 {written.sha256}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import time
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
@@ -11,8 +12,9 @@ import torch
 
 from ..core.errors import BadWeights, WriteFailed
 from ..core.files import atomic_stream
+from ..core.tensor_files.block_writer import BlockWriter
 from ..core.tensor_files.safetensors_io import Entry, dtype_names, encode_header
-from .values import Buffer, iter_spans
+from .values import iter_spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .values import FileValues, Values
+
+    Take = Callable[[int], memoryview]
+    """Gives the next bytes of what is written, to be filled."""
 
 _STEP = 1 << 26
 """Bytes between two reports of progress."""
@@ -31,10 +36,9 @@ _SHOWN = 5
 
 
 class Written(NamedTuple):
-    """Hash of the whole file, hash of the tensors' bytes alone, and the size of the file."""
+    """Hash of the file, and its size."""
 
     sha256: str
-    tensors_sha256: str
     size: int
 
 
@@ -66,8 +70,7 @@ class ValueWriter:
         self._values, self._check = values, check
         self._allow_damaged, self._hashed = allow_damaged, hashed
         self._layout = lay_out(values)
-        self._whole, self._tensors = hashlib.sha256(), hashlib.sha256()
-        self._buffer, self._done, self._reported = Buffer(), 0, 0
+        self._done, self._reported = 0, 0
         self._damaged: dict[str, str] = {}
 
     @property
@@ -83,29 +86,32 @@ class ValueWriter:
         head = encode_header(self._layout.entries, metadata)
         size = len(head) + self._layout.size
         with atomic_stream(path, size=size) as stream:
-            stream.write(head)
-            self._whole.update(head)
-            for key in self._layout.entries:
-                for view in self._iter_value(key):
-                    stream.write(view)
-                    if self._hashed:
-                        self._whole.update(view)
-                        self._tensors.update(view)
+            with BlockWriter(stream, hashed=self._hashed) as out:
+                out.write(head)
+                for key in self._layout.entries:
+                    self._fill(key, out.take)
+                digest = out.finish()
             self._report_damage()
             self._check(self._layout.size, self._layout.size)
-            if stream.tell() != size:
-                raise WriteFailed(f"has {stream.tell()} bytes in place of {size}", where=str(path), fix="try again")
-            if verify and _read_back(stream) != self._whole.hexdigest():
+            if (count := os.fstat(stream.fileno()).st_size) != size:
+                raise WriteFailed(f"has {count} bytes in place of {size}", where=str(path), fix="try again")
+            if verify and _read_back(stream) != digest:
                 what = "was read back with other bytes than were written"
                 raise WriteFailed(what, where=str(path), fix="check the disk and the memory of this machine")
-        return Written(self._whole.hexdigest(), self._tensors.hexdigest(), size)
+        return Written(digest, size)
 
     def estimate_seconds(self) -> float:
         """How long reading and computing takes here, from a sample of the largest values."""
-        begin, done = time.perf_counter(), 0
+        begin, done, room = time.perf_counter(), 0, bytearray()
+
+        def take(size: int) -> memoryview:
+            nonlocal done, room
+            done += size
+            room = room if len(room) >= size else bytearray(size)
+            return memoryview(room)[:size]
+
         for key in sorted(self._layout.entries, key=lambda key: -self._values.entries[key].numel):
-            for view in self._iter_value(key):
-                done += len(view)
+            for _ in self._iter_pieces(key, take):
                 if done >= _SAMPLE:
                     return (time.perf_counter() - begin) * self._layout.size / done
         return time.perf_counter() - begin
@@ -116,9 +122,13 @@ class ValueWriter:
         for key in self._layout.entries:
             dtype, shape = self._values.entries[key]
             content, done = bytearray(self._values.entries[key].numel * dtype.itemsize), 0
-            for view in self._iter_value(key):
-                content[done : done + len(view)] = view
-                done += len(view)
+
+            def take(size: int, content: bytearray = content) -> memoryview:
+                nonlocal done
+                done += size
+                return memoryview(content)[done - size : done]
+
+            self._fill(key, take)
             found[key] = (
                 torch.frombuffer(content, dtype=dtype).reshape(shape) if content else torch.empty(shape, dtype=dtype)
             )
@@ -126,20 +136,25 @@ class ValueWriter:
         self._check(self._layout.size, self._layout.size)
         return found
 
-    def _iter_value(self, key: str) -> Iterator[memoryview]:
-        """Bytes of a value in pieces, each valid until the next."""
-        source, entry = self._values.find_source(key), self._values.entries[key]
-        copied = source is not None and source[0].entries[source[1]] == entry
-        for begin, end in iter_spans(entry.numel, 1 if copied else self._values.find_grain(key)):
-            if copied and source is not None:
-                view = self._copy(source[0], source[1], begin, end, key)
-            else:
-                view = self._compute(key, begin, end)
-            yield view
-            self._done += len(view)
+    def _fill(self, key: str, take: Take) -> None:
+        """Compute a value into what take gives, and report progress."""
+        for size in self._iter_pieces(key, take):
+            self._done += size
             if self._done - self._reported >= _STEP:
                 self._report()
         self._report()
+
+    def _iter_pieces(self, key: str, take: Take) -> Iterator[int]:
+        """Compute a value in pieces. Yields the bytes of each."""
+        source, entry = self._values.find_source(key), self._values.entries[key]
+        copied = source is not None and source[0].entries[source[1]] == entry
+        for begin, end in iter_spans(entry.numel, 1 if copied else self._values.find_grain(key)):
+            room = take((end - begin) * entry.dtype.itemsize)
+            if copied and source is not None:
+                self._copy(source[0], source[1], begin, room, key)
+            else:
+                self._compute(key, begin, end, room)
+            yield len(room)
 
     def _report(self) -> None:
         """Say how much is done; the end is said when all is checked."""
@@ -147,25 +162,22 @@ class ValueWriter:
             self._reported = self._done
             self._check(self._done, self._layout.size)
 
-    def _copy(self, source: FileValues, name: str, begin: int, end: int, key: str) -> memoryview:
+    def _copy(self, source: FileValues, name: str, begin: int, room: memoryview, key: str) -> None:
         dtype = source.entries[name].dtype
-        view, tensor = self._buffer.take(end - begin, dtype)
-        source.read_stored(name, begin * dtype.itemsize, view)
-        if dtype.is_floating_point and not is_finite(tensor):
+        source.read_stored(name, begin * dtype.itemsize, room)
+        if dtype.is_floating_point and not is_finite(torch.frombuffer(room, dtype=dtype)):
             self._damaged.setdefault(key, f"NaN or infinite in {source.label} itself")
-        return view
 
-    def _compute(self, key: str, begin: int, end: int) -> memoryview:
+    def _compute(self, key: str, begin: int, end: int, room: memoryview) -> None:
         dtype = self._values.entries[key].dtype
         value = self._values.read(key, begin, end, dtype)
-        view, rounded = self._buffer.take(end - begin, dtype)
+        rounded = torch.frombuffer(room, dtype=dtype)
         rounded.copy_(value)
         if dtype.is_floating_point and not is_finite(rounded):
             overflows = value.dtype != dtype and is_finite(value)
             name = str(dtype).removeprefix("torch.")
             why = f"more than {name} holds ({torch.finfo(dtype).max:g})" if overflows else "NaN or infinite"
             self._damaged.setdefault(key, why)
-        return view
 
     def _report_damage(self) -> None:
         if not self._damaged or self._allow_damaged:
@@ -201,4 +213,4 @@ def is_finite(tensor: Tensor) -> bool:
     if tensor.dtype.itemsize == 1:
         tensor = tensor.to(torch.float32)
     low, high = torch.aminmax(tensor)
-    return bool(torch.isfinite(low)) and bool(torch.isfinite(high))
+    return math.isfinite(low.item()) and math.isfinite(high.item())

@@ -26,8 +26,7 @@ _SHOWN = 3
 class Output(NamedTuple):
     """What was written. sha256: of the file, or of a folder's files of weights; size: of these, in bytes.
 
-    tensors_sha256: of a file's tensors alone. keys: how many. damaged: key → why its values are not finite. notes: what
-    was left out.
+    keys: how many. damaged: key → why its values are not finite. notes: what was left out.
     """
 
     files: tuple[Path, ...]
@@ -36,7 +35,6 @@ class Output(NamedTuple):
     keys: int
     damaged: dict[str, str]
     notes: tuple[str, ...] = ()
-    tensors_sha256: str | None = None
 
 
 def choose_form(out: Path, form: Form) -> Literal["file", "diffusers"]:
@@ -82,7 +80,7 @@ def write_values(
     plain = ValueWriter(values, check, allow_damaged=allow_damaged)
     written = plain.write(out, metadata, verify=verify)
     damaged = plain.list_damaged()
-    return Output((out,), written.sha256, written.size, len(values.entries), damaged, notes, written.tensors_sha256)
+    return Output((out,), written.sha256, written.size, len(values.entries), damaged, notes)
 
 
 def drop_folder_names(values: Values, folder: Path) -> tuple[Values, tuple[str, ...]]:

@@ -25,6 +25,23 @@ def read_into(stream: BinaryIO, view: memoryview, where: str) -> None:
         done += count
 
 
+def read_at(stream: BinaryIO, offset: int, view: memoryview, where: str) -> None:
+    """Fill the view from the stream at an offset, in one call of the system where it has one for that.
+
+    Raises BadWeights where the stream ends early.
+    """
+    if not hasattr(os, "preadv"):
+        stream.seek(offset)
+        read_into(stream, view, where)
+        return
+    done = 0
+    while done < len(view):
+        count = os.preadv(stream.fileno(), [view[done:]], offset + done)
+        if not count:
+            raise BadWeights("is cut off", where=where, fix=FETCH_AGAIN)
+        done += count
+
+
 def check_size(stream: BinaryIO, size: int, where: str) -> None:
     """Raise BadWeights when the open file has another size than it had."""
     found = os.fstat(stream.fileno()).st_size

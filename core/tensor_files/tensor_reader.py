@@ -14,7 +14,7 @@ import torch
 from ..errors import BadWeights
 from ..regular_files import open_regular_file
 from .safetensors_io import Entry, dtype_names, encode_tensor, read_header
-from .streams import OPEN_IT, read_into
+from .streams import OPEN_IT, read_at
 from .torch_files import PICKLED, WRAPPERS, find_state_dict, read_checkpoint
 
 if TYPE_CHECKING:
@@ -95,9 +95,8 @@ class SafetensorsReader(TensorReader):
         entry = self.entries[name]
         if begin < 0 or begin + len(into) > entry.end - entry.begin:
             raise ValueError(f"bytes {begin} to {begin + len(into)} are not all of {name}")
-        self._stream.seek(self._data + entry.begin + begin)
         try:
-            read_into(self._stream, into, str(self.path))
+            read_at(self._stream, self._data + entry.begin + begin, into, str(self.path))
         except BadWeights as error:
             fix = "see whether something changes the file"
             raise BadWeights("ended while it was read", where=str(self.path), fix=fix) from error

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import save_file
 
+from underdrawing.checkpoints.inspecting import inspect_checkpoint
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -56,6 +58,12 @@ def tiny(
         }
         tensors |= {"model_ema.decay": torch.tensor(0.99), "model_ema.num_updates": torch.tensor(5)}
     return tensors
+
+
+def hash_tensors(path: Path) -> str:
+    """SHA-256 of a file's tensors, without its header."""
+    found = inspect_checkpoint(path, lambda done, total: None).data["tensors_sha256"]
+    return str(found)
 
 
 def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> Path:
