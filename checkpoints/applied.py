@@ -43,7 +43,7 @@ class AppliedValues(Values):
         self, method: MethodType, inputs: Sequence[Values], merged: frozenset[str], params: Callable[[str], Params]
     ) -> None:
         self._method: Method[Any] = method()
-        self._spec = method.spec
+        self._spec, self._native = method.spec, method.spec.native
         self._inputs, self._params = tuple(inputs), params
         self.merged = merged
         self.label, self.metadata = inputs[0].label, inputs[0].metadata
@@ -54,9 +54,7 @@ class AppliedValues(Values):
 
     def read(self, key: str, begin: int, end: int, wanted: torch.dtype | None = None) -> Tensor:
         """Merge a span, or hand through what is not merged."""
-        if self._plan is None or self._plan.key != key:  # once for all spans of a value
-            self._plan = _Plan(key, self._choose_input(key), self._params(key), self._find_narrow(key))
-        _, chosen, params, narrow = self._plan
+        _, chosen, params, narrow = self._find_plan(key)
         if chosen is not None:
             return chosen.read(key, begin, end, wanted)
         shape = self.entries[key].shape
@@ -67,6 +65,23 @@ class AppliedValues(Values):
         measured = self._measure(key, params)  # first: it reads into the same buffers
         chunk = Chunk(self._read_inputs(key, first, last, wanted), key, shape, first, measured)
         return self._method.merge(chunk, params).reshape(-1)[begin - first : end - first]
+
+    def read_into(self, key: str, begin: int, end: int, room: Tensor) -> Tensor:
+        """A native method writes its result where it belongs."""
+        _, chosen, params, narrow = self._find_plan(key)
+        if chosen is not None:
+            return chosen.read_into(key, begin, end, room)
+        if self._native and narrow is None and room.dtype in _HALVES:
+            tensors = tuple(one.read(key, begin, end) for one in self._inputs[: self._count_needed()])
+            if all(tensor.dtype == room.dtype for tensor in tensors):
+                return self._method.merge(Chunk(tensors, key, self.entries[key].shape, begin, room=room), params)
+        return super().read_into(key, begin, end, room)
+
+    def _find_plan(self, key: str) -> _Plan:
+        """Made once for all spans of a value."""
+        if self._plan is None or self._plan.key != key:
+            self._plan = _Plan(key, self._choose_input(key), self._params(key), self._find_narrow(key))
+        return self._plan
 
     def find_grain(self, key: str) -> int:
         """The widest of its own and its inputs'."""
@@ -95,7 +110,7 @@ class AppliedValues(Values):
 
     def _read_inputs(self, key: str, begin: int, end: int, wanted: torch.dtype | None) -> tuple[Tensor, ...]:
         tensors = [one.read(key, begin, end) for one in self._inputs[: self._count_needed()]]
-        native = self._spec.native and wanted in _HALVES and all(tensor.dtype == wanted for tensor in tensors)
+        native = self._native and wanted in _HALVES and all(tensor.dtype == wanted for tensor in tensors)
         wide = tensors if native else [tensor.to(torch.float32) for tensor in tensors]
         if self._spec.grain == "element":
             return tuple(wide)
@@ -147,6 +162,7 @@ class A1111Values(AppliedValues):
         self, method: MethodType, inputs: Sequence[Values], merged: frozenset[str], params: Callable[[str], Params]
     ) -> None:
         super().__init__(method, inputs, merged, params)
+        self._native = False
         self.entries = {key: self._promote(key) if key in merged else entry for key, entry in self.entries.items()}
 
     def read(self, key: str, begin: int, end: int, wanted: torch.dtype | None = None) -> Tensor:

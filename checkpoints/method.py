@@ -35,7 +35,8 @@ class Chunk(msgspec.Struct, frozen=True):
     """A part of one tensor of every input.
 
     tensors: float32, flat for the grain "element", else [rows or vectors, length]. key, shape: of the whole tensor.
-    begin: number of the first element in the whole tensor. measured: what `measure` returned.
+    begin: number of the first element in the whole tensor. measured: what `measure` returned. room: a tensor of the
+    result's dtype that a native method may write it to.
     """
 
     tensors: tuple[Tensor, ...]
@@ -43,6 +44,7 @@ class Chunk(msgspec.Struct, frozen=True):
     shape: tuple[int, ...]
     begin: int
     measured: Any = None
+    room: Tensor | None = None
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +52,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
 
     inputs: names of its inputs. more: any number of further ones may follow. grain: of its chunks. halo: rows that it
     reads before and behind those it writes. weight: the parameter that block weights
-    stand in for. native: the operation itself widens half precision inside and rounds once, so it may be given that.
+    stand in for. native: the operation itself widens half precision inside and rounds once, so it may be given that;
+    then its grain is "element", it measures nothing, and it writes to the chunk's room where there is one.
     """
 
     id: str

@@ -74,6 +74,11 @@ class CastValues(PassedValues):
         value = self.inner.read(key, begin, end, dtype)
         return value if wanted == dtype else value.to(dtype)
 
+    def read_into(self, key: str, begin: int, end: int, room: Tensor) -> Tensor:
+        """Computed in place where nothing is rounded in between."""
+        plain = self.entries[key].dtype == room.dtype
+        return self.inner.read_into(key, begin, end, room) if plain else super().read_into(key, begin, end, room)
+
     def find_source(self, key: str) -> tuple[FileValues, str] | None:
         """Of the other node, where the dtype stays."""
         return self.inner.find_source(key) if self.entries[key].dtype == self.inner.entries[key].dtype else None
@@ -101,6 +106,11 @@ class RepairedValues(PassedValues):
         if key not in self._fixed:
             return self.inner.read(key, begin, end, wanted)
         return torch.arange(begin, end, dtype=torch.int64)
+
+    def read_into(self, key: str, begin: int, end: int, room: Tensor) -> Tensor:
+        """As the other node, but for positions."""
+        fixed = key in self._fixed
+        return super().read_into(key, begin, end, room) if fixed else self.inner.read_into(key, begin, end, room)
 
     def find_source(self, key: str) -> tuple[FileValues, str] | None:
         """None for positions."""

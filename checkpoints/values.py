@@ -61,6 +61,12 @@ class Values(ABC):
         wanted: the dtype that the caller rounds to, so that a node may compute in it where that is exact.
         """
 
+    def read_into(self, key: str, begin: int, end: int, room: Tensor) -> Tensor:
+        """Elements begin to end, rounded into a flat tensor. Returns them as they were before, or that tensor."""
+        value = self.read(key, begin, end, room.dtype)
+        room.copy_(value)
+        return value
+
     def find_grain(self, key: str) -> int:
         """Spans must begin and end at multiples of this many elements."""
         del key
@@ -82,13 +88,18 @@ class Buffer:
 
     def __init__(self) -> None:
         self._bytes = bytearray()
+        self._given: tuple[int, torch.dtype | None] = (0, None)
+        self._views = memoryview(self._bytes), torch.empty(0)
 
     def take(self, count: int, dtype: torch.dtype) -> tuple[memoryview, Tensor]:
         """Bytes for count elements, and the same as a tensor."""
-        size = count * dtype.itemsize
-        if len(self._bytes) < size:
-            self._bytes = bytearray(size)
-        return memoryview(self._bytes)[:size], torch.frombuffer(self._bytes, dtype=dtype, count=count)
+        if self._given != (count, dtype):
+            size = count * dtype.itemsize
+            if len(self._bytes) < size:
+                self._bytes = bytearray(size)
+            self._given = count, dtype
+            self._views = memoryview(self._bytes)[:size], torch.frombuffer(self._bytes, dtype=dtype, count=count)
+        return self._views
 
 
 class FileValues(Values):

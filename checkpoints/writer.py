@@ -170,9 +170,8 @@ class ValueWriter:
 
     def _compute(self, key: str, begin: int, end: int, room: memoryview) -> None:
         dtype = self._values.entries[key].dtype
-        value = self._values.read(key, begin, end, dtype)
         rounded = torch.frombuffer(room, dtype=dtype)
-        rounded.copy_(value)
+        value = self._values.read_into(key, begin, end, rounded)
         if dtype.is_floating_point and not is_finite(rounded):
             overflows = value.dtype != dtype and is_finite(value)
             name = str(dtype).removeprefix("torch.")

@@ -30,7 +30,7 @@ class WeightedSum(Method[WeightedSumParams]):
         import torch
 
         first, second = chunk.tensors
-        return torch.lerp(first, second, params.alpha)
+        return torch.lerp(first, second, params.alpha, out=chunk.room)
 
     def find_copy(self, params: WeightedSumParams) -> int | None:
         """A at 0, B at 1."""

@@ -34,7 +34,7 @@ def read_at(stream: BinaryIO, offset: int, view: memoryview, where: str) -> None
         stream.seek(offset)
         read_into(stream, view, where)
         return
-    done = 0
+    done = os.preadv(stream.fileno(), [view], offset)
     while done < len(view):
         count = os.preadv(stream.fileno(), [view[done:]], offset + done)
         if not count:
