@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ..core.errors import BadWeights
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from .values import Values
 
 _SHOWN = 3
+_FUSED = re.compile(r"(.+)\.(?:to_)?(?:qkv|in_proj|query_key_value|Wqkv)(?:_proj)?[._](?:weight|bias)")
+_DIVIDED = re.compile(r"(.+)\.(?:to_)?q(?:uery)?(?:_proj)?\.(?:weight|bias)")
 _LEAST_SHARE = 0.5
 
 
@@ -37,8 +40,22 @@ def check_inputs(inputs: Sequence[Values]) -> None:
         if own.id != family.id and UNKNOWN not in (own.id, family.id):
             what = f"is {family.title}, and {first.label} is {own.title}"
             raise BadWeights(what, where=other.label, fix="merge checkpoints of one base model")
+        _check_divisions(first, other)
         _check_overlap(first, other, weights)
         _check_shapes(first, other, weights)
+
+
+def _check_divisions(first: Values, other: Values) -> None:
+    """Refuse an attention whose q, k and v are one weight in one checkpoint and three in the other."""
+    for one, two in ((first, other), (other, first)):
+        parts = {found[1] for key in two.entries if (found := _DIVIDED.fullmatch(key)) and key not in one.entries}
+        fused = {found[1] for key in one.entries if (found := _FUSED.fullmatch(key)) and key not in two.entries}
+        if both := sorted(parts & fused):
+            what = (
+                f"holds q, k and v of {_list(both)} {'apart' if two is other else 'in one weight'}, {first.label} not"
+            )
+            fix = "merge checkpoints in one layout; maps are known for Flux, SD3 and Z-Image"
+            raise BadWeights(what, where=other.label, fix=fix)
 
 
 def _check_overlap(first: Values, other: Values, weights: set[str]) -> None:

@@ -10,6 +10,7 @@ from ..adapters.applying.quantised import StorageIndex
 from ..adapters.applying.quantised_names import MARKERS, find_packed
 from ..core.errors import BadParameter, BadWeights
 from ..core.params import make_params
+from .aligning import align_names
 from .applied import A1111Values, AppliedValues
 from .blocks import has_own_vae, make_weigher
 from .checks import check_inputs, choose_a1111_keys, choose_keys
@@ -125,6 +126,9 @@ class Graph:
         params = make_params(method.params_type, dict(node.params), where=f"method {node.method}", command=_COMMAND)
         inputs = [self.build(one) for one in node.inputs]
         inputs = inputs if method.spec.more else inputs[: len(method.spec.inputs)]
+        for number, other in enumerate(inputs[1:], 1):
+            inputs[number], note = align_names(inputs[0], other)
+            self.notes += [note] if note else []
         check_inputs(inputs)
         as_a1111 = node.arithmetic == "a1111"
         if as_a1111:

@@ -1,0 +1,108 @@
+"""Checkpoints of one model merge whatever their names: other prefixes, q, k and v in one weight or in three.
+
+How diffusers divides the weights stands in golden/checkpoints/transformer_names.json, made by its own converters.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tests.support.checkpoint_models import UNET, apply_node, save, tiny
+
+from underdrawing.checkpoints.merging import merge
+from underdrawing.core.errors import BadWeights
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+GOLDEN: dict[str, Any] = json.loads(
+    (Path(__file__).parents[1] / "golden" / "checkpoints" / "transformer_names.json").read_text("utf-8")
+)
+
+
+def draw(model: str, seed: int) -> dict[str, Tensor]:
+    """A file of the maker's."""
+    generator = torch.Generator().manual_seed(seed)
+    shapes: dict[str, list[int]] = GOLDEN[model]["shapes"]
+    return {key: torch.randn(shape, generator=generator).half() for key, shape in shapes.items()}
+
+
+def divide(model: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same as diffusers has it."""
+    parts: dict[str, tuple[str, list[int]]] = GOLDEN[model]["parts"]
+    return {key: tensors[name][rows].contiguous() for key, (name, rows) in parts.items()}
+
+
+def assert_equal(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+    assert set(found) == set(wanted)
+    for key, tensor in wanted.items():
+        assert torch.equal(found[key], tensor), key
+
+
+@pytest.mark.parametrize("model", GOLDEN)
+def test_fused_and_divided_weights_merge(model: str, tmp_path: Path) -> None:
+    a, b = draw(model, 0), draw(model, 1)
+    plain = [save(tmp_path / f"{name}.safetensors", one) for name, one in zip("ab", (a, b), strict=True)]
+    merge(apply_node("weighted_sum", *plain, alpha=0.3), tmp_path / "wanted.safetensors")
+    wanted = load_file(tmp_path / "wanted.safetensors")
+    bare = save(tmp_path / "prefixed.safetensors", {f"model.diffusion_model.{key}": t for key, t in a.items()})
+    divided = [save(tmp_path / f"d{n}.safetensors", divide(model, one)) for n, one in enumerate((a, b))]
+    out = tmp_path / "o.safetensors"
+    report = merge(apply_node("weighted_sum", bare, divided[1], alpha=0.3), out)
+    assert any("names and divisions of" in note for note in report.notes)
+    assert not any("lacks" in note for note in report.notes), report.notes
+    assert_equal(load_file(out), {f"model.diffusion_model.{key}": tensor for key, tensor in wanted.items()})
+    merge(apply_node("weighted_sum", divided[0], plain[1], alpha=0.3), out)
+    assert_equal(load_file(out), divide(model, wanted))
+    inner = apply_node("slerp", divided[1], divided[0], alpha=0.0)
+    merge(apply_node("weighted_sum", plain[0], inner, alpha=0.3), out)
+    assert_equal(load_file(out), wanted)
+    merge(apply_node("weighted_sum", plain[0], bare, alpha=1.0), out)
+    assert_equal(load_file(out), a)
+
+
+def test_a_folder_of_diffusers_merges_with_a_makers_file(tmp_path: Path) -> None:
+    a, b = draw("Flux.1", 0), draw("Flux.1", 1)
+    folder, file = tmp_path / "folder", save(tmp_path / "a.safetensors", a)
+    save(folder / "transformer" / "diffusion_pytorch_model.safetensors", divide("Flux.1", b))
+    (folder / "transformer" / "config.json").write_text('{"_class_name": "FluxTransformer2DModel"}')
+    (folder / "model_index.json").write_text('{"_class_name": "FluxPipeline", "transformer": ["diffusers", "x"]}')
+    merge(apply_node("weighted_sum", file, folder, alpha=1.0), tmp_path / "o.safetensors")
+    assert_equal(load_file(tmp_path / "o.safetensors"), b)
+    merge(apply_node("weighted_sum", folder, file, alpha=1.0), tmp_path / "made")
+    made = load_file(tmp_path / "made" / "transformer" / "diffusion_pytorch_model.safetensors")
+    assert_equal(made, divide("Flux.1", a))
+
+
+def test_a_bare_unet_merges_with_a_whole_checkpoint(tmp_path: Path) -> None:
+    whole, other = tiny(0), tiny(1)
+    unet = {key.removeprefix(UNET): tensor for key, tensor in other.items() if key.startswith(UNET)}
+    files = save(tmp_path / "a.safetensors", whole), save(tmp_path / "b.safetensors", unet)
+    report = merge(apply_node("weighted_sum", *files, alpha=1.0), tmp_path / "o.safetensors")
+    assert any("prefixes" in note for note in report.notes)
+    found = load_file(tmp_path / "o.safetensors")
+    assert_equal(found, {key: other[key] if key.startswith(UNET) else tensor for key, tensor in whole.items()})
+
+
+def test_what_no_map_knows_is_refused_by_name(tmp_path: Path) -> None:
+    draw_one = torch.randn
+    common = {f"blocks.{n}.mlp.weight": draw_one(4, 4) for n in range(9)}
+    fused = {**common, "blocks.0.attn.qkv.weight": draw_one(12, 4)}
+    parts = {**common, **{f"blocks.0.attn.to_{name}.weight": draw_one(4, 4) for name in "qkv"}}
+    files = save(tmp_path / "a.safetensors", fused), save(tmp_path / "b.safetensors", parts)
+    for pair in (files, files[::-1]):
+        with pytest.raises(BadWeights, match=r"blocks\.0\.attn"):
+            merge(apply_node("weighted_sum", *pair, alpha=0.5), tmp_path / "o.safetensors")
+    short = draw("Flux.1", 0)
+    narrow = divide(
+        "Flux.1", {key: t[..., :2].contiguous() if t.ndim > 1 else t for key, t in draw("Flux.1", 1).items()}
+    )
+    files = save(tmp_path / "c.safetensors", short), save(tmp_path / "d.safetensors", narrow)
+    for pair in (files, files[::-1]):
+        with pytest.raises(BadWeights, match="another shape"):
+            merge(apply_node("weighted_sum", *pair, alpha=0.5), tmp_path / "o.safetensors")
