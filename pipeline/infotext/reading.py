@@ -58,6 +58,8 @@ NEEDED = {
 READ = frozenset([*NUMBERS, *HIRES, *ENLARGED, *NAMES, *MASK, *SETTINGS])
 SILENT = frozenset(["Version", "User", "Batch size", "Batch pos", "Lora hashes", "TI hashes", "Hashes"])
 """Labels that change no picture by themselves."""
+MASK_BLUR = "mask_blur"
+"""A gap where a mask of that picture had hard edges, which A1111 does not write, if there was one."""
 FIX = "choose a picture that was saved with its parameters, or write the prompt"
 MADE_FROM = "it was made from a picture"
 """Start of the note on an infotext of image to image."""
@@ -111,6 +113,8 @@ def read_infotext(text: str, *, where: str = "infotext") -> Reading:
     request = convert_values(values, Request, where)
     check_names(request, (), where)
     gaps = tuple(name for name, labels in NEEDED.items() if not any(fields.get(label) for label in labels))
+    if request.hires is None and "Denoising strength" in fields and not any(label in fields for label in MASK):
+        gaps = (*gaps, MASK_BLUR)
     return Reading(request=request, notes=tuple(notes), gaps=gaps)
 
 

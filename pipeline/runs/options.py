@@ -9,7 +9,7 @@ import msgspec
 
 from ...core.errors import BadParameter
 from ..infotext.pictures import read_picture_request
-from ..infotext.reading import MADE_FROM
+from ..infotext.reading import MADE_FROM, MASK_BLUR, Reading
 from ..infotext.settings import read_typed_settings
 from ..request import Hires, Request
 from .spelling import parse_control
@@ -58,19 +58,26 @@ def build_request(
     instead of what its file says. Raises BadParameter, BadImage, UnknownName.
     """
     if picture is not None:
-        reading = read_picture_request(picture)
-        changes = _read_options(given, reading.request.hires) | ({} if prompt is None else {"prompt": prompt})
-        if given.get("setting"):
-            changes["settings"] = read_typed_settings(split_lines(given["setting"]), reading.request.settings)
-        notes = [note for note in reading.notes if not note.startswith(MADE_FROM) or "image" not in changes]
-        request = msgspec.structs.replace(reading.request, **changes)
-        gaps = [
-            GAPS[name].format(request) for name in reading.gaps if not changes.keys() & {name, *INSTEAD.get(name, ())}
-        ]
-        return request, (*notes, *gaps)
+        return _repeat(prompt, given, read_picture_request(picture))
     if prompt is None:
         raise BadParameter("there is no prompt", where="generate", fix='write it behind the command: "a red ball"')
     return Request(prompt=prompt, **_read_options(given, None)), ()
+
+
+def _repeat(prompt: str | None, given: Mapping[str, Any], reading: Reading) -> tuple[Request, tuple[str, ...]]:
+    """What a picture says of itself, changed by options, and notes on what neither says."""
+    changes = _read_options(given, reading.request.hires) | ({} if prompt is None else {"prompt": prompt})
+    if given.get("setting"):
+        changes["settings"] = read_typed_settings(split_lines(given["setting"]), reading.request.settings)
+    notes = [note for note in reading.notes if not note.startswith(MADE_FROM) or "image" not in changes]
+    if changes.get("mask") and MASK_BLUR in reading.gaps and MASK_BLUR not in changes:
+        changes[MASK_BLUR] = 0.0
+        notes.append("the blur of the mask is not named, as A1111 does not write 0: its edge stays hard")
+    request = msgspec.structs.replace(reading.request, **changes)
+    for name in reading.gaps:
+        if name in GAPS and not changes.keys() & {name, *INSTEAD.get(name, ())}:
+            notes.append(GAPS[name].format(request))
+    return request, tuple(notes)
 
 
 def _read_options(given: Mapping[str, Any], hires: Hires | None) -> dict[str, Any]:

@@ -122,6 +122,23 @@ def test_what_a_text_does_not_say_is_reported_unless_it_is_given(tmp_path: Path)
     assert build_request(None, given, {"noise"})[1] == ()
 
 
+def test_a_mask_of_a_text_that_names_no_blur_is_hard(tmp_path: Path) -> None:
+    """A1111 writes no blur of 0."""
+    info, mask = PngInfo(), str(tmp_path / "mask.png")
+    text = "a\nSteps: 9, Sampler: Euler a, CFG scale: 7, Seed: 1, Model: m, Denoising strength: 0.5, RNG: CPU"
+    info.add_text("parameters", text)
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png", pnginfo=info)
+    repeat = GenerateParams(from_png=str(tmp_path / "a.png"), image="b.png", mask=mask)
+    request, notes = build_request(None, repeat)
+    assert request.mask_blur == 0
+    assert ["edge stays hard" in note for note in notes] == [True]
+    assert build_request(None, repeat, {"mask_blur"})[0].mask_blur == 4
+    info = PngInfo()
+    info.add_text("parameters", f"{text}, Mask blur: 7")
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png", pnginfo=info)
+    assert build_request(None, repeat)[0].mask_blur == 7
+
+
 def test_another_lora_file_than_the_pictures_is_reported(tmp_path: Path, options: dict[str, Any]) -> None:
     drawn = draw(tmp_path / "out", "a cat <lora:style:0.5>", {**options, "steps": 1, "count": 1})
     row = drawn.data["pictures"][0]
