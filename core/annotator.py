@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import msgspec
@@ -14,7 +13,7 @@ import msgspec
 from .aux_inputs import Widget
 from .declarations import Declaration
 from .errors import MissingExtra
-from .imports import report_broken_imports
+from .imports import INSTALL_AS, describe_lacking, find_lacking, report_broken_imports
 from .networks.placement import Placement
 from .params import Params, Value
 
@@ -29,13 +28,10 @@ if TYPE_CHECKING:
 
 P = TypeVar("P", bound=Params)
 
-_PACKAGES = {"cv2": "opencv-python-headless"}
-"""Package to install for a module of another name."""
-
 
 def build_pip_command(modules: Iterable[str]) -> str:
     """Command that installs these modules."""
-    return f"pip install {' '.join(_PACKAGES.get(module, module) for module in modules)}"
+    return f"pip install {' '.join(INSTALL_AS.get(module, module) for module in modules)}"
 
 
 class Kind(Enum):
@@ -89,7 +85,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     values: raw values that come with a map: "scalar", one number per pixel, [B, H, W]; "rgb", one per channel,
         [B, H, W, C]; "labels", the class index of each pixel, [B, H, W].
     makes_mask: the map is white where something is, so that it can serve as the mask of others.
-    requires: modules beyond numpy that must be importable.
+    requires: modules beyond numpy that must be importable; a part of a package where not every version has it.
     version: rises whenever the same input gives other pixels.
     """
 
@@ -181,7 +177,8 @@ class Annotator(Declaration[P], ABC):
         Raises BadParameter for a device that is not there, MissingExtra, WeightsMissing.
         """
         if missing := cls.find_missing():
-            raise MissingExtra(f"needs {', '.join(missing)}", where=cls.spec.id, fix=build_pip_command(missing))
+            what, fix = describe_lacking(missing)
+            raise MissingExtra(what, where=cls.spec.id, fix=fix)
         with report_broken_imports(cls.spec.id):
             for module in cls.spec.requires:  # before any weights are fetched
                 import_module(module)
@@ -203,7 +200,7 @@ class Annotator(Declaration[P], ABC):
     @classmethod
     def find_missing(cls) -> list[str]:
         """Required modules that cannot be found here (nothing is imported)."""
-        return [module for module in cls.spec.requires if find_spec(module) is None]
+        return find_lacking(cls.spec.requires)
 
     @abstractmethod
     def run(self, request: Request[P]) -> ControlMap:

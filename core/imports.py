@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import sys
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import MissingExtra, UnderdrawingError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable, Sequence
     from types import TracebackType
 
 DISTRIBUTIONS = {
@@ -18,6 +22,8 @@ DISTRIBUTIONS = {
     "huggingface_hub": "huggingface-hub", "requests": "requests", "scipy": "scipy",
 }  # fmt: skip
 """Module → what is installed for it."""
+INSTALL_AS = {"cv2": "opencv-python-headless"}
+"""Package to install for a module of another name."""
 ESSENTIAL = {
     "numpy": "nothing that works on pictures or weights runs without it",
     "PIL": "no picture can be read or written without it",
@@ -26,6 +32,59 @@ _BINARY_MISFIT = re.compile(r"_ARRAY_API|multiarray|umath|dtype size changed|Num
 _LIBRARY = re.compile(r"\b(lib[\w+-]+)\.so")
 _APT = {"libGL": "libgl1", "libgthread-2": "libglib2.0-0", "libglib-2": "libglib2.0-0", "libSM": "libsm6",
         "libXext": "libxext6", "libXrender": "libxrender1", "libgomp": "libgomp1"}  # fmt: skip
+
+
+OTHER_VERSION = (
+    "use another annotator, or an environment of its own with a newer {}; a host's packages are to stay as they are"
+)
+"""Step for a package that is there in a version without what is needed: hosts pin their packages."""
+
+
+def find_lacking(modules: Iterable[str]) -> list[str]:
+    """Modules that are not installed here; nothing is imported. `transformers.models.vitpose`: a part of a package."""
+    return [module for module in modules if not _is_installed(module)]
+
+
+def _is_installed(module: str) -> bool:
+    package, *parts = module.split(".")
+    if module in sys.modules:
+        return bool(sys.modules[module])  # None where somebody forbids it
+    try:
+        spec = find_spec(package)
+    except (ImportError, ValueError, AttributeError):
+        return True  # something odd, of which its import will say more
+    if spec is None or not parts:
+        return spec is not None
+    paths = [Path(place, *parts) for place in spec.submodule_search_locations or ()]
+    return any(path.is_dir() or path.with_suffix(".py").is_file() for path in paths)
+
+
+def is_too_old(module: str) -> bool:
+    """Whether a module that is not installed is part of a package that is."""
+    package = module.partition(".")[0]
+    return package != module and _is_installed(package)
+
+
+def describe_lacking(modules: Sequence[str]) -> tuple[str, str]:
+    """What of `find_lacking` is missing here, and the next step; never to move a package that is there."""
+    old = [module for module in modules if is_too_old(module)]
+    packages = dict.fromkeys(module.partition(".")[0] for module in modules if module not in old)
+    texts = [f"needs {', '.join(packages)}"] if packages else []
+    for package in dict.fromkeys(module.partition(".")[0] for module in old):
+        names = ", ".join(module.rpartition(".")[2] for module in old if module.startswith(f"{package}."))
+        texts.append(f"{package} {_find_version(package)}has no {names}")
+    steps = [f"pip install {' '.join(INSTALL_AS.get(package, package) for package in packages)}"] if packages else []
+    steps += (
+        [OTHER_VERSION.format(" and ".join(dict.fromkeys(module.partition(".")[0] for module in old)))] if old else []
+    )
+    return "; ".join(texts), "; ".join(steps)
+
+
+def _find_version(package: str) -> str:
+    try:
+        return f"{version(DISTRIBUTIONS.get(package, package))} "
+    except PackageNotFoundError:
+        return ""
 
 
 def find_module_at_fault(error: BaseException) -> str:

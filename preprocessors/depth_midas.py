@@ -47,7 +47,7 @@ class DepthMidas(Annotator[DepthMidasParams]):
         ),
         consumers=CONSUMERS,
         weights=tuple(MIDAS.values()),
-        requires=("cv2", "torch", "transformers"),
+        requires=("cv2", "torch", "transformers.models.bit", "transformers.models.dpt"),
         values="scalar",
     )
 

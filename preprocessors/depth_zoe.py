@@ -67,7 +67,7 @@ class DepthZoe(Annotator[DepthZoeParams]):
         ),
         consumers=CONSUMERS,
         weights=(*ZOE.values(), ZOE_ORIGINAL),
-        requires=("cv2", "torch", "transformers"),
+        requires=("cv2", "torch", "transformers.models.beit", "transformers.models.zoedepth"),
         values="scalar",
     )
 

@@ -60,7 +60,7 @@ class NormalMidas(Annotator[NormalMidasParams]):
         ),
         consumers=("control_sd15_normal",),
         weights=tuple(MIDAS.values()),
-        requires=("cv2", "torch", "transformers"),
+        requires=("cv2", "torch", "transformers.models.bit", "transformers.models.dpt"),
         values="rgb",
     )
 

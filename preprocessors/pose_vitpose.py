@@ -48,7 +48,7 @@ class PoseVitpose(Annotator[VitposeParams]):
             "SDXL union, type 0",
         ),
         weights=(RTDETR, VITPOSE),
-        requires=("cv2", "torch", "transformers"),
+        requires=("cv2", "torch", "transformers.models.rt_detr", "transformers.models.vitpose"),
         input_size="original",
         smooth=False,
     )

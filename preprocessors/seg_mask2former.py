@@ -24,7 +24,7 @@ class SegMask2former(Annotator[Params]):
         source="Cheng et al. 2021, arXiv:2112.01527; facebookresearch/Mask2Former",
         consumers=ADE20K_CONSUMERS,
         weights=(MASK2FORMER,),
-        requires=("cv2", "torch", "transformers"),
+        requires=("cv2", "torch", "transformers.models.mask2former", "transformers.models.swin"),
         input_size="original",
         smooth=False,
         values="labels",

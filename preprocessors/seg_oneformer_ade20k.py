@@ -31,7 +31,7 @@ class SegOneformerAde20k(Annotator[Params]):
         ),
         consumers=ADE20K_CONSUMERS,
         weights=(ONEFORMER_ADE20K,),
-        requires=("cv2", "torch", "transformers"),
+        requires=("cv2", "torch", "transformers.models.oneformer", "transformers.models.swin"),
         input_size="original",
         smooth=False,
         values="labels",

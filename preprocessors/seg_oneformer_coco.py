@@ -31,7 +31,7 @@ class SegOneformerCoco(Annotator[Params]):
         ),
         consumers=COCO_CONSUMERS,
         weights=(ONEFORMER_COCO,),
-        requires=("cv2", "torch", "transformers"),
+        requires=("cv2", "torch", "transformers.models.oneformer", "transformers.models.swin"),
         input_size="original",
         smooth=False,
         values="labels",

@@ -35,7 +35,7 @@ class SegSegformer(Annotator[SegformerParams]):
         source="Xie et al. 2021, arXiv:2105.15203; NVlabs/SegFormer",
         consumers=ADE20K_CONSUMERS,
         weights=tuple(SEGFORMER.values()),
-        requires=("cv2", "torch", "transformers"),
+        requires=("cv2", "torch", "transformers.models.segformer"),
         input_size="original",
         smooth=False,
         values="labels",

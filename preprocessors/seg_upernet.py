@@ -33,7 +33,7 @@ class SegUpernet(Annotator[Params]):
         ),
         consumers=ADE20K_CONSUMERS,
         weights=(UPERNET,),
-        requires=("cv2", "torch", "transformers"),
+        requires=("cv2", "torch", "transformers.models.convnext", "transformers.models.upernet"),
         input_size="original",
         smooth=False,
         values="labels",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..annotator import build_pip_command
+from ..imports import describe_lacking
 from ..weights.advice import advise_fetch
 from ..weights.store import get_store
 
@@ -17,7 +17,7 @@ def explain_unavailable(annotator: AnnotatorType, *, has_mask: bool = True) -> s
     if annotator.spec.takes_mask and not has_mask:
         return "it needs a mask"
     if missing := annotator.find_missing():
-        return f"needs {', '.join(missing)}: {build_pip_command(missing)}"
+        return ": ".join(describe_lacking(missing))
     absent = [weight for weight in annotator.weights_for(annotator.params()) if get_store().find(weight) is None]
     if lost := [weight.id for weight in absent if not weight.repo]:
         return f"{', '.join(lost)} of this package gone or changed: install it again"

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from .. import settings
-from ..annotator import build_pip_command
 from ..command_name import name_command
 from ..errors import BadParameter, BadWeights
 from ..files import find_existing_folder, hash_file
+from ..imports import describe_lacking, is_too_old
 from ..networks.placement import resolve_placement
 from ..weights.advice import advise_fetch
 from ..weights.search_paths import has_identity
@@ -107,8 +107,9 @@ def check_annotators(registry: Registry) -> Iterator[Finding]:
         yield Finding(level="error", topic="annotators", what=f"{name} could not be imported ({reason})", fix=fix)
     for annotator in registry:
         if missing := annotator.find_missing():
-            what = f"{annotator.spec.id} cannot run: {', '.join(missing)} missing"
-            yield Finding(level="error", topic="annotators", what=what, fix=build_pip_command(missing))
+            what, fix = describe_lacking(missing)
+            level = "warning" if all(map(is_too_old, missing)) else "error"
+            yield Finding(level=level, topic="annotators", what=f"{annotator.spec.id} cannot run: {what}", fix=fix)
 
 
 def check_variables(environ: Mapping[str, str]) -> Iterator[Finding]:

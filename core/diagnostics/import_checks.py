@@ -111,7 +111,11 @@ def _describe_loss(module: str, registry: Registry) -> str:
     """What does not run, to follow the fault."""
     if module in ESSENTIAL:
         return ""
-    names = [annotator.spec.id for annotator in registry if module in annotator.spec.requires]
+    names = [
+        annotator.spec.id
+        for annotator in registry
+        if module in {needed.partition(".")[0] for needed in annotator.spec.requires}
+    ]
     shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more annotators" if len(names) > _SHOWN else "")
     lost = [text for text in (_ALSO.get(module, ""), shown) if text]
     return f"; without it do not run: {', '.join(lost)}" if lost else ""

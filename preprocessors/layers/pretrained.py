@@ -14,6 +14,7 @@ import transformers
 from transformers.utils import logging as talk
 
 from ...core.errors import BadParameter, BadWeights, MissingExtra
+from ...core.imports import OTHER_VERSION
 from ...core.networks.cache import load_assembled
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def find_model_class(name: str) -> Any:
     found = getattr(transformers, name, None)
     if found is None:
         what = f"transformers {transformers.__version__} has no {name}"
-        raise MissingExtra(what, fix="pip install --upgrade transformers")
+        raise MissingExtra(what, fix=OTHER_VERSION.format("transformers"))
     return found
 
 

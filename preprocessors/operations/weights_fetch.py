@@ -52,7 +52,10 @@ class WeightsFetch(Operation[FetchInputs, FetchParams]):
     )
 
     def run(self, inputs: FetchInputs, params: FetchParams, job: Job) -> Report:
-        """Fetch and verify; one failure does not stop the others. Raises BadParameter, UnknownName."""
+        """Fetch and verify; one failure does not stop the others.
+
+        Raises BadParameter, UnknownName; MissingExtra for an annotator that a package here is too old for.
+        """
         from ...core.weights.failures import ServerUnreachable
         from ...core.weights.store import get_store
         from ..weights.catalogue import describe_terms
@@ -94,7 +97,7 @@ class WeightsFetch(Operation[FetchInputs, FetchParams]):
 
 
 def _list_wanted(inputs: FetchInputs, params: FetchParams) -> list[Weight]:
-    """Each file once. Raises BadParameter when none is named, UnknownName."""
+    """Each file once. Raises BadParameter when none is named, UnknownName, MissingExtra."""
     from ..weights.catalogue import find_needed, find_records, records
 
     names, choices = items(params.annotator, commas=True), items(params.model, commas=True)

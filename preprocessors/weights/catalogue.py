@@ -6,8 +6,10 @@ import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...core.errors import BadParameter, UnderdrawingError, UnknownName
+from ...core.errors import BadParameter, MissingExtra, UnderdrawingError, UnknownName
+from ...core.imports import describe_lacking, find_lacking, is_too_old
 from ...core.weights.store import get_store
+from .inference_backend import list_modules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -75,10 +77,13 @@ def find_needed(names: Iterable[str], choices: Sequence[str] = (), *, every: boo
     """Weights of annotators, by id or alias: what runs with default parameters, or the alias's.
 
     choices: values of their parameters, each for those that have it: ``small``, or with its parameter ``model=small``.
-    every: all that the parameters can choose. Raises UnknownName, BadParameter for a choice that none of them has.
+    every: all that the parameters can choose. Raises UnknownName, BadParameter for a choice that none of them has, and
+    as `check_versions`.
     """
     found = [_registry().resolve(name) for name in names]
     if every:
+        for one in found:
+            check_versions(one.annotator, ())
         return [weight for one in found for weight in one.annotator.spec.weights]
     for choice in choices:
         if not any(_find_fields(one.annotator, choice) for one in found):
@@ -88,8 +93,21 @@ def find_needed(names: Iterable[str], choices: Sequence[str] = (), *, every: boo
     needed: list[Weight] = []
     for one in found:
         chosen = dict(field for choice in choices for field in _find_fields(one.annotator, choice)[:1])
-        needed += one.annotator.weights_for(one.annotator.params(**{**one.presets, **chosen}))
+        weights = one.annotator.weights_for(one.annotator.params(**{**one.presets, **chosen}))
+        check_versions(one.annotator, weights)
+        needed += weights
     return needed
+
+
+def check_versions(annotator: type[Annotator[Any]], weights: Iterable[Weight]) -> None:
+    """Raise MissingExtra where a package that runs these files is here, in a version that cannot.
+
+    A package that is not here may still be installed.
+    """
+    modules = [*annotator.find_missing(), *find_lacking(list_modules(weights))]
+    if old := [module for module in dict.fromkeys(modules) if is_too_old(module)]:
+        what, fix = describe_lacking(old)
+        raise MissingExtra(what, where=annotator.spec.id, fix=fix)
 
 
 def find_weights_of(runs: Iterable[PlannedRun], host: HostHooks) -> list[Weight]:
@@ -98,7 +116,9 @@ def find_weights_of(runs: Iterable[PlannedRun], host: HostHooks) -> list[Weight]
     for run in runs:
         try:
             for annotator, values in run.list_runs():
-                needed |= {weight.id: weight for weight in annotator.weights_for(annotator.params(**values))}
+                weights = annotator.weights_for(annotator.params(**values))
+                check_versions(annotator, weights)
+                needed |= {weight.id: weight for weight in weights}
                 if names := sorted({field.name for field in annotator.fields()} & run.unknown):
                     host.note(f"{run.label}: {', '.join(names)} comes from another node; the default is taken")
         except UnderdrawingError as error:

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
 from ...core.errors import BadParameter, MissingExtra
+from ...core.imports import describe_lacking, find_lacking
 from .rtdetr_files import RTDETR
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 InferenceBackend = Literal["auto", "onnxruntime", "torch"]
 INFERENCE_BACKEND_HELP = "Inference backend of the networks; auto: ONNX Runtime where it is installed, torch otherwise"
 RUNS_ON_TORCH = "choose yolox_l and dw-ll_ucoco_384, which also run on torch when inference_backend is auto"
-INSTALL_TRANSFORMERS = "pip install 'transformers>=4.48'"
+RTDETR_MODULE = "transformers.models.rt_detr"
 
 
 def choose_file(backend: InferenceBackend, onnx: Weight, torch: Weight | None, where: str) -> Weight:
@@ -50,5 +51,11 @@ def check_packages(weights: Iterable[Weight]) -> None:
                 load_runtime(weight.id)
             except MissingExtra as error:
                 raise MissingExtra(error.what, where=error.where, fix=f"{error.fix}, or {RUNS_ON_TORCH}") from error
-        elif weight == RTDETR and find_spec("transformers") is None:
-            raise MissingExtra("needs the package transformers", where=weight.id, fix=INSTALL_TRANSFORMERS)
+        elif weight == RTDETR and (lacking := find_lacking([RTDETR_MODULE])):
+            what, fix = describe_lacking(lacking)
+            raise MissingExtra(what, where=weight.id, fix=f"choose the detector yolox_l; or {fix}")
+
+
+def list_modules(weights: Iterable[Weight]) -> list[str]:
+    """Modules that these files need beyond those of their annotators."""
+    return [RTDETR_MODULE] if RTDETR in weights else []

@@ -120,7 +120,7 @@ def test_annotators_that_are_broken_or_lack_a_module(tmp_path: Path, monkeypatch
     canny = registry.resolve("canny").annotator
     monkeypatch.setattr(canny, "find_missing", lambda: ["cv2"])
     lacking = wrong(checks.check_annotators(registry))["annotators"]
-    assert "canny cannot run: cv2 missing" in lacking.what
+    assert "canny cannot run: needs cv2" in lacking.what
     assert lacking.fix == "pip install opencv-python-headless"
 
 

@@ -80,7 +80,7 @@ def test_doctor_says_what_a_broken_package_breaks(tmp_path: Path, monkeypatch: p
     monkeypatch.syspath_prepend(broken(tmp_path, {"transformers": ABI, "cv2": LIBGL}))
     found = {finding.what.partition(" ")[0]: finding for finding in check_imports(registry)}
     assert found.keys() == {"cv2", "transformers"}
-    assert "depth_dav1" in found["transformers"].what
+    assert "depth_zoe" in found["transformers"].what
     assert "own size" in found["cv2"].what
     assert all(finding.level == "error" for finding in found.values())
 

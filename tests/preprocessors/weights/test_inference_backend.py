@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 from tests.golden.poses import inputs
+from tests.support.fake_packages import put_package
 from tests.support.random_weights import stand_in
 
+from underdrawing.core import imports
 from underdrawing.core.annotator import Request
 from underdrawing.core.errors import BadParameter, MissingExtra
 from underdrawing.core.images.geometry import Size
@@ -27,6 +29,7 @@ from underdrawing.preprocessors.weights.yolo_files import ALL_DETECTORS, DETECTO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from underdrawing.core.annotator import Annotator, ControlMap
 
@@ -50,6 +53,7 @@ def having(monkeypatch: pytest.MonkeyPatch, *absent: str) -> None:
 
     monkeypatch.setattr(inference_backend, "find_spec", find)
     monkeypatch.setattr(onnx, "find_spec", find)
+    monkeypatch.setattr(imports, "_is_installed", lambda module: module.partition(".")[0] not in absent)  # type: ignore[attr-defined]
 
 
 def run(annotator: type[Annotator[Any]], placement: Placement | None = None, **params: Any) -> ControlMap:
@@ -133,8 +137,18 @@ def test_a_missing_runtime_is_told_before_anything_is_fetched(
 @both
 def test_rt_detr_without_transformers_is_told(monkeypatch: pytest.MonkeyPatch, annotator: type[Annotator[Any]]) -> None:
     having(monkeypatch, "transformers", "onnxruntime")
-    with pytest.raises(MissingExtra, match=r"needs the package transformers\. Next: pip install 'transformers"):
+    with pytest.raises(MissingExtra, match=r"needs transformers\. Next: choose.* pip install transformers"):
         annotator.create(annotator.params(detector="rtdetr"), device="cpu")
+
+
+@both
+def test_an_old_transformers_is_told_before_anything_is_fetched(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, annotator: type[Annotator[Any]]
+) -> None:
+    put_package(monkeypatch, tmp_path, "transformers", "models.dpt")
+    with pytest.raises(MissingExtra, match=r"has no rt_detr\. Next: choose the detector yolox_l") as caught:
+        annotator.create(annotator.params(detector="rtdetr"), device="cpu")
+    assert "pip install" not in str(caught.value)
 
 
 # The whole, either way.
