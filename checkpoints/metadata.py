@@ -13,7 +13,18 @@ from ..core.errors import BadParameter, BadWeights, UnderdrawingError
 from ..core.regular_files import open_regular_file
 from ..core.tensor_files.safetensors_io import read_header
 from .layouts.folder_reader import list_model_files
-from .recipe import Apply, Cast, Live, Load, decode_recipe, encode_recipe, hash_recipe, list_sources, write_name
+from .recipe import (
+    Apply,
+    BakeVae,
+    Cast,
+    Live,
+    Load,
+    decode_recipe,
+    encode_recipe,
+    hash_recipe,
+    list_sources,
+    write_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,8 +75,13 @@ def make_metadata(
 def _make_a1111_recipe(node: Node, variant: str, hashes: Mapping[str, str]) -> dict[str, Any]:
     """The fields that A1111's merger writes, as far as its words reach; type says who wrote them."""
     dtype = "auto"
-    while isinstance(node, Cast):
-        dtype, node = node.dtype if node.dtype != "auto" else dtype, node.input
+    vae = None
+    while isinstance(node, (Cast, BakeVae)):
+        if isinstance(node, BakeVae):
+            vae = vae or write_name(node.vae.path)
+        elif node.dtype != "auto" and dtype == "auto":
+            dtype = node.dtype
+        node = node.input
     found = {f"{role}_model_hash": None for role in _ROLES}
     for role, source in zip(_ROLES, list_sources(node), strict=False):
         found[f"{role}_model_hash"] = hashes[source.path if isinstance(source, Load) else source.name]  # type: ignore[assignment]
@@ -83,7 +99,7 @@ def _make_a1111_recipe(node: Node, variant: str, hashes: Mapping[str, str]) -> d
         "save_as_half": dtype == "fp16",
         "custom_name": None,
         "config_source": None,
-        "bake_in_vae": None,
+        "bake_in_vae": vae,
         "discard_weights": "",
         "is_inpainting": variant == "inpainting",
         "is_instruct_pix2pix": variant == "instruct-pix2pix",

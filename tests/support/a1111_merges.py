@@ -12,8 +12,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+_VAE = "first_stage_model."
+
+
 class Case(NamedTuple):
-    """A merge. channels: of the first layer of A. dtypes: of A, B and C. half: saved in half precision."""
+    """A merge. channels: of the first layer of A. dtypes: of A, B and C. half: saved in half precision.
+
+    vae: another one is baked in. lacks: what B has no weights of.
+    """
 
     method: str
     alpha: float
@@ -21,8 +27,17 @@ class Case(NamedTuple):
     half: bool = False
     channels: int = 4
     family: str = "sd1"
+    vae: bool = False
+    lacks: str = "nothing"
 
 
+METADATA = {
+    "b": {
+        "sd_merge_models": '{"0f0f": {"name": "old.safetensors", "legacy_hash": "01234567", "sd_merge_recipe": null}}'
+    },
+    "c": {"sd_merge_recipe": '{"type": "webui", "interp_method": "Weighted sum"}'},
+}
+"""Of B and C, which are merges themselves; one entry each, as safetensors writes several in any order."""
 CASES = {
     "weighted sum": Case("weighted_sum", 0.3),
     "weighted sum at 0": Case("weighted_sum", 0.0),
@@ -37,6 +52,12 @@ CASES = {
     "add difference, float32, saved as half": Case("add_difference", 1.0, (torch.float32,) * 3, half=True),
     "add difference, inpainting": Case("add_difference", 1.0, channels=9),
     "add difference, mixed": Case("add_difference", 0.5, (torch.float16, torch.float32, torch.float32)),
+    "weighted sum, pix2pix": Case("weighted_sum", 0.3, channels=8),
+    "weighted sum, another VAE": Case("weighted_sum", 0.3, vae=True),
+    "weighted sum, another VAE, saved as half": Case("weighted_sum", 0.3, (torch.float32,) * 3, half=True, vae=True),
+    "weighted sum, B without VAE": Case("weighted_sum", 0.3, lacks="first_stage_model."),
+    "add difference, B without text encoder": Case("add_difference", 0.3, lacks="cond_stage_model."),
+    "no interpolation, saved as half": Case("no_interpolation", 0.3, (torch.float32,) * 3, half=True),
 }
 
 
@@ -55,7 +76,9 @@ def models(case: Case) -> dict[str, dict[str, Tensor]]:
     for tensors in found.values():  # whole numbers and scalars, on which versions of the merger differ
         for key in [key for key in tensors if key.endswith(("position_ids", "num_updates", "decay"))]:
             del tensors[key]
-    return found
+    found["b"] = {key: tensor for key, tensor in found["b"].items() if not key.startswith(case.lacks)}
+    vae = {key: tensor for key, tensor in tiny(7, dtype=torch.float32).items() if key.startswith(_VAE)}
+    return found | ({"vae": {key.removeprefix(_VAE): tensor for key, tensor in vae.items()}} if case.vae else {})
 
 
 def hash_tensors(tensors: dict[str, Tensor]) -> dict[str, str]:
