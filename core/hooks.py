@@ -11,9 +11,10 @@ from .progress import Progress
 from .report_text import escape_controls
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
     from pathlib import Path
 
+    from .diagnostics.packages import Finding
     from .errors import WeightsMissing
 
 FileKind = Literal["lora", "checkpoint", "vae", "embedding", "weights", "poses", "pictures", "model"]
@@ -87,6 +88,10 @@ class HostHooks:
 
     def list_again(self, kind: FileKind) -> None:
         """Let this host's lists show new files of a kind."""
+
+    def list_faults(self) -> Iterable[Finding]:
+        """What of this host keeps ours from working, for `doctor`."""
+        return ()
 
     def explain_missing(self, error: WeightsMissing) -> WeightsMissing:
         """Add to missing weights what the user of this host can do."""

@@ -169,11 +169,14 @@ class Answers:
     def diagnose(self, call: Call) -> dict[str, Any]:
         """Run the checks of `doctor`, one request after the other."""
         from ..core.diagnostics.checks import diagnose
+        from ..core.diagnostics.host_checks import adapt_findings
         from ..core.weights.store import Store
         from ..preprocessors import registry
 
         with self._lock:
             report = diagnose(registry, Store(remember=False))
+        findings = (*self._host.list_faults(), *adapt_findings(report.findings))
+        report = msgspec.structs.replace(report, findings=findings)
         return {"healthy": report.healthy, **msgspec.to_builtins(report)}
 
     def show_skeleton(self, call: Call) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from ..core.progress import Progress
 from . import files
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
     from pathlib import Path
 
+    from ..core.diagnostics.packages import Finding
     from ..core.errors import WeightsMissing
     from ..core.hooks import FileKind
     from .jobs import JobRecord
@@ -84,6 +85,10 @@ class JobHooks(HostHooks):
     def list_again(self, kind: FileKind) -> None:
         """As the host does."""
         self._host.list_again(kind)
+
+    def list_faults(self) -> Iterable[Finding]:
+        """As the host does."""
+        return self._host.list_faults()
 
     def explain_missing(self, error: WeightsMissing) -> WeightsMissing:
         """As the host does."""

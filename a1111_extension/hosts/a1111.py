@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...core.command_name import rewrite_commands, set_command
+from ...core.diagnostics.host_checks import find_controlnet_fault
 from ...core.hooks import FileKind, HostHooks
 from ...core.hosts.job_state import show_in_state
 from ...core.weights.search_paths import HOST_FOLDER
 from ...serving import files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable
 
+    from ...core.diagnostics.packages import Finding
     from ...core.errors import UnderdrawingError, WeightsMissing
     from ...core.hosts.preprocessor import Preprocessed
     from ...core.progress import Progress
@@ -147,6 +149,12 @@ class A1111(HostHooks):
         tags = {tag for one in base.all_processors.values() for tag in one.tags}
         names = {*base.all_processors, *base.all_processors_by_name}
         return Registry(base, module.PreprocessorParameter, base.add_supported_preprocessor, names, tags)
+
+    def list_faults(self) -> Iterable[Finding]:
+        """Why its ControlNet extension did not load, where it is installed."""
+        folders = [Path(one.path) for one in import_module("modules.extensions").active()]
+        found = [folder for folder in folders if (folder / "scripts" / "supported_preprocessor.py").is_file()]
+        return () if self.find_registry() else find_controlnet_fault(found)
 
     def describe_missing_registry(self) -> str:
         """Why there is none."""

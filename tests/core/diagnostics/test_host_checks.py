@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from underdrawing.core.diagnostics import host_checks
+from underdrawing.core.diagnostics.host_checks import KEEP, adapt_findings, find_controlnet_fault, lacks_solutions
+from underdrawing.core.diagnostics.packages import Finding, check_packages
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+A1111 = {"torch": "2.1.2", "numpy": "1.26.2", "pillow": "9.5.0", "transformers": "4.30.2", "opencv-python": "4.8.1"}
+
+
+def test_nobody_is_told_to_move_what_the_host_pins() -> None:
+    found = list(adapt_findings(check_packages({**A1111, "opencv-contrib-python": "4.8.1"})))
+    pinned = [one for one in found if one.fix == KEEP]
+    assert {"packages", "opencv"} <= {one.topic for one in pinned}
+    assert all(one.level == "warning" for one in pinned)
+    assert not [one for one in found if one.fix != KEEP and any(name in one.fix for name in host_checks.PINNED)]
+
+
+def test_packages_of_the_command_line_are_not_missed() -> None:
+    found = list(adapt_findings(check_packages({})))
+    assert not [one for one in found if "rich" in one.what or "click" in one.what]
+    missing = next(one for one in found if one.what.startswith("msgspec"))
+    assert missing.level == "error"
+    assert "-m pip install 'msgspec" in missing.fix
+
+
+def test_other_findings_stay() -> None:
+    finding = Finding(level="error", topic="cache", what="is full", fix="free some space")
+    assert list(adapt_findings([finding])) == [finding]
+
+
+@pytest.mark.parametrize(("there", "lacks"), [("python/solutions", False), ("tasks", True)])
+def test_a_mediapipe_without_solutions_is_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: str, lacks: bool
+) -> None:
+    (tmp_path / "mediapipe" / there).mkdir(parents=True)
+    (tmp_path / "mediapipe" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert lacks_solutions() is lacks
+    (fault,) = find_controlnet_fault([tmp_path])
+    assert fault.level == "error"
+    assert ("mediapipe<=0.10.21" in fault.fix) is lacks
+    assert list(find_controlnet_fault([])) == []
