@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UnderdrawingError
@@ -10,10 +11,13 @@ from ..core.hosts.event_loop import unblock_route
 from ..core.hosts.preprocessor import SLIDERS, list_preprocessors, preprocess
 from ..core.hosts.sliders import choose_sliders
 from ..preprocessors import registry
+from ..serving.pictures import flatten_picture
 from .hosts import get_host
 from .hosts.a1111 import log
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..core.registry import NameMatch
     from .hosts.a1111 import Registry
 
@@ -52,7 +56,21 @@ def register() -> None:
 
 def unblock_detect(_: Any, app: Any) -> None:
     """Let ours run beside the server's event loop, which the host's route of preprocessors holds up."""
-    unblock_route(app, "/controlnet/detect", lambda given: str(given.get("controlnet_module")).startswith(PREFIX))
+    unblock_route(app, "/controlnet/detect", prepare_detect)
+
+
+def prepare_detect(given: dict[str, Any]) -> Callable[[], dict[str, Any]] | None:
+    """What makes arguments whose pictures were read by us: the host mistakes palettes and 16 bit for 8 bit grey."""
+    match = list_preprocessors(registry, "a1111", PREFIX).get(str(given.get("controlnet_module")))
+    return partial(_read_pictures, given, match.annotator.spec.takes_mask) if match else None
+
+
+def _read_pictures(given: dict[str, Any], takes_mask: bool) -> dict[str, Any]:
+    names = ("controlnet_masks",) if takes_mask else ("controlnet_input_images",)
+    try:
+        return given | {name: [flatten_picture(text, name) for text in given.get(name) or ()] for name in names}
+    except UnderdrawingError as error:
+        raise get_host().build_refusal(error) from error
 
 
 def add_preprocessors() -> None:

@@ -41,6 +41,11 @@ def read_picture(text: str, where: str, resolution: int | None = None) -> Pictur
     return decode_file(content, where, resolution)
 
 
+def flatten_picture(text: str, where: str) -> str:
+    """The picture as the annotators read it, as a PNG of RGB in base64: upright, sRGB, over white. Raises BadImage."""
+    return write_picture(read_picture(text, where).pixels, {})
+
+
 def write_picture(pixels: NDArray[uint8], info: dict[str, Any]) -> str:
     """PNG of uint8 [H, W, 3] in base64."""
     return base64.b64encode(encode_png(pixels, info)).decode()

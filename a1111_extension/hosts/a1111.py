@@ -74,8 +74,7 @@ class A1111(HostHooks):
         for root in dict.fromkeys(map(Path, (self.paths.data_path, self.paths.script_path))):
             register_host(root, [*self.folders("weights"), *self.annotator_folders()])
         get_store().may_ask = False
-        own = folder if (folder / "__main__.py").is_file() else Path(__file__).resolve().parents[2]
-        set_command([sys.executable, str(own)] if (own / "__main__.py").is_file() else [sys.executable, "-m", own.name])
+        set_command([sys.executable, str(folder)])
 
     def annotator_folders(self) -> list[Path]:
         """Folders, named by the user, in which the weights of other annotators stand."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from ..regular_files import read_text_file
+from ..weights.search_paths import list_host_roots
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 PACKAGE = Path(__file__).parents[2]
 OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 """Distributions that all put the same folder ``cv2`` into an environment and overwrite each other's files."""
-OPTIONAL = {"openvino": "networks run faster on CPUs"}
+OPTIONAL = {"openvino": "networks run faster on CPUs", "rich": "progress bars on a terminal"}
 """Package → what it is for."""
 READY_FOR_NUMPY_2 = {"torch": (2, 3), **dict.fromkeys(OPENCV, (4, 10))}
 """First releases built against numpy 2; older ones crash or lose their numpy functions beside it."""
@@ -78,7 +79,7 @@ def read_requirements() -> list[tuple[str, str]]:
 
 def _check_versions(have: Mapping[str, str]) -> Iterator[Finding]:
     for package, least in read_requirements():
-        if package in OPENCV:
+        if package in OPENCV or package in OPTIONAL:
             continue
         found = have.get(package, "")
         if not found or parse_version(found) < parse_version(least):
@@ -129,3 +130,21 @@ def _check_mediapipe(have: Mapping[str, str]) -> Iterator[Finding]:
     if "controlnet-aux" in have and parse_version(have.get("mediapipe", "")) >= (1,):
         what = f"controlnet-aux {have['controlnet-aux']} cannot be imported beside mediapipe {have['mediapipe']}"
         yield Finding(level="error", topic="extras", what=what, fix="pip install 'mediapipe<1.0'")
+    folder = _find_controlnet_extension() if "mediapipe" in have and not _has_solutions() else None
+    if folder is not None:
+        what = f"{folder.name} does not load: mediapipe {have['mediapipe']} has no `solutions`, which it imports"
+        fix = "pip install 'mediapipe<0.10.10' (newer ones need another protobuf than the web UI), and start it again"
+        yield Finding(level="error", topic="host", what=what, fix=fix)
+
+
+def _find_controlnet_extension() -> Path | None:
+    """Folder of A1111's ControlNet extension in a host that is known here."""
+    folders = (root / "extensions" / "sd-webui-controlnet" for root in list_host_roots())
+    return next((folder for folder in folders if folder.is_dir()), None)
+
+
+def _has_solutions() -> bool:
+    """Whether the installed mediapipe brings its older interface; it is not imported."""
+    spec = find_spec("mediapipe")
+    places = [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
+    return not places or any((place / "python" / "solutions").is_dir() for place in places)

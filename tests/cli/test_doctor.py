@@ -72,6 +72,25 @@ def test_packages_that_do_not_fit(changes: dict[str, str | None], topic: str, wh
     assert fix in found[topic].fix
 
 
+def test_a_mediapipe_that_the_controlnet_extension_cannot_use_is_named_with_its_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from underdrawing.core.weights import search_paths
+
+    (tmp_path / "mediapipe").mkdir()
+    (tmp_path / "mediapipe" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(search_paths, "_host_roots", [tmp_path])
+    have = {**HEALTHY, "mediapipe": "0.10.35"}
+    assert not wrong(packages.check_packages(have))
+    (tmp_path / "extensions" / "sd-webui-controlnet").mkdir(parents=True)
+    found = wrong(packages.check_packages(have))["host"]
+    assert "sd-webui-controlnet does not load: mediapipe 0.10.35" in found.what
+    assert "pip install 'mediapipe<0.10.10'" in found.fix
+    (tmp_path / "mediapipe" / "python" / "solutions").mkdir(parents=True)
+    assert not wrong(packages.check_packages(have))
+
+
 def test_two_opencvs_on_the_path_are_seen_by_the_command(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

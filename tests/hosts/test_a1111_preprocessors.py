@@ -114,6 +114,27 @@ def test_raw_arrays_of_every_mode(host: FakeWebui, kind: str, name: str) -> None
     assert np.array_equal(found, annotate(name, RAW[kind], 64).images[0])
 
 
+@pytest.mark.parametrize("mode", ["P", "I;16", "L", "RGBA"])
+def test_what_detect_gets_was_read_by_us(host: FakeWebui, mode: str) -> None:
+    import base64
+    import io
+
+    grey = Image.fromarray(np.arange(48 * 64, dtype=np.uint16).reshape(48, 64) * 20)
+    picture = grey if mode == "I;16" else HOLE if mode == "RGBA" else RAW["colour"].convert(mode)
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    encoded = base64.b64encode(stream.getvalue()).decode()
+    body = {"controlnet_module": "underdrawing_canny", "controlnet_input_images": [encoded], "more": 1}
+    work = preprocessors.prepare_detect(body)
+    assert work is not None
+    (flattened,) = work()["controlnet_input_images"]
+    read = np.array(Image.open(io.BytesIO(base64.b64decode(flattened))))
+    assert np.array_equal(call(host, "canny", read), annotate("canny", picture, 64).images[0])
+    assert preprocessors.prepare_detect({**body, "controlnet_module": "canny"}) is None
+    with pytest.raises(HTTPException, match="base64"):
+        preprocessors.prepare_detect({**body, "controlnet_input_images": ["http://x"]})()  # type: ignore[misc]
+
+
 def test_an_arrays_subclass_whose_equality_is_one_answer(host: FakeWebui) -> None:
     class Hashable(np.ndarray[Any, Any]):
         def __eq__(self, other: object) -> bool:  # type: ignore[override]

@@ -9,7 +9,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 OUTSIDE = {"tests", "benchmarks", "tools", "docs", "examples", "build", "dist", "scripts"}
 """Folders of the root that are no part of the package."""
-STARTED = {"preload.py", "a1111_extension/preload.py", "a1111_extension/install.py", "a1111_extension/scripts"}
+STARTED = {
+    "preload.py",
+    "a1111_extension/preload.py",
+    "a1111_extension/install.py",
+    "a1111_extension/__main__.py",
+    "a1111_extension/scripts",
+}
 """Files and folders that hosts start by their paths, which nothing imports."""
 NETWORKS = "preprocessors/nets"
 
