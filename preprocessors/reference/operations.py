@@ -36,7 +36,8 @@ def operations_page() -> str:
         "# Operations\n",
         "Written by `make docs` from the declarations; do not edit. Each is a command, `underdrawing GROUP VERB`, with",
         "`--json` for its report, and a node in ComfyUI unless it says otherwise. Parameters have the same names,",
-        "bounds and help everywhere.\n",
+        "bounds and help everywhere. A file that is there already is replaced on the command line, when the new one is",
+        "complete, and in ComfyUI only with `overwrite`; a folder that holds something never.\n",
     ]
     for group in dict.fromkeys(operation.spec.group for operation in operations()):
         lines += [f"## {group}\n", f"{group_help(group)}\n"]
