@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ...core.errors import BadImage, BadParameter
+from .files import open_picture
 from .reading import FIX, Reading, read_infotext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from PIL.Image import Image
 
 GRAPH, WORKFLOW = "prompt", "workflow"
 """Keywords of ComfyUI's texts: what it ran, and what its page showed."""
@@ -23,21 +26,14 @@ FAULTS = (OSError, ValueError, SyntaxError, LookupError, TypeError, AttributeErr
 
 def read_foreign(path: Path, where: str) -> Reading:
     """A picture of another tool. Raises BadImage, BadParameter."""
-    from PIL import Image
-
     try:
         parsers = import_module("sd_parsers")
     except ModuleNotFoundError as error:
         what = "holds no generation parameters in A1111's form"
         fix = f"pip install sd-parsers reads those of other tools; or {FIX}"
         raise BadParameter(what, where=where, fix=fix) from error
-    try:
-        with Image.open(path) as image:
-            size = image.size
-            complete_workflow(image.info)
-            found = parsers.ParserManager().parse(image)
-    except FAULTS as error:
-        raise BadImage(f"its texts cannot be read ({error})", where=where, fix=FIX) from error
+    with open_picture(path, where) as image:
+        found, size = _parse(parsers, image, where), (0, 0) if image is None else image.size
     if found is None or not found.samplers:
         raise BadParameter("holds no generation parameters", where=where, fix=FIX)
     sampler = found.samplers[0]
@@ -55,6 +51,17 @@ def read_foreign(path: Path, where: str) -> Reading:
     )
     reading = read_infotext(text, where=where)
     return msgspec.structs.replace(reading, notes=(*notes, *reading.notes))
+
+
+def _parse(parsers: Any, image: Image | None, where: str) -> Any:
+    """What sd-parsers finds. Raises BadImage."""
+    if image is None:
+        return None
+    try:
+        complete_workflow(image.info)
+        return parsers.ParserManager().parse(image)
+    except FAULTS as error:
+        raise BadImage(f"its texts cannot be read ({error})", where=where, fix=FIX) from error
 
 
 def complete_workflow(texts: dict[Any, Any]) -> None:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ...core.errors import BadParameter
-from ...core.images.headers import detect_format
-from ...core.images.opening import check_file, open_file, open_image, report_faults
 from ..request import Request
+from .files import open_picture
 from .foreign import read_foreign
 from .reading import FIX, Reading, check_names, read_infotext
 from .text import parse_infotext
@@ -67,12 +66,7 @@ def read_picture_request(path: Path) -> Reading:
 def read_texts(path: Path) -> dict[str, str]:
     """Texts of a picture file by keyword; comments of a photograph's EXIF and of a GIF count as its infotext."""
     where = str(path)
-    with open_file(path, where) as file, report_faults(where, []):
-        head = file.read(32)
-        file.seek(0)
-        kind = detect_format(head)
-        check_file(file, head, kind, where)
-        image = open_image(file, kind, where)
+    with open_picture(path, where) as image:
         if image is None:
             return {}
         texts = {str(name): str(value) for name, value in image.info.items() if isinstance(value, str)}

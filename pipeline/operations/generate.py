@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from ...core.errors import BadParameter, Cancelled, UnderdrawingError
+from ...core.errors import BadParameter, UnderdrawingError
 from ...core.files import atomic_write
 from ...core.operation import Inputs, Job, Operation, Report, Spec, slot, target
 from ...core.params import Params, about, between
@@ -13,8 +13,7 @@ from ...core.params import Params, about, between
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from ...core.hooks import HostHooks
-    from ..request import Pixels, Request, Result
+    from ..request import Pixels, Request
 
 CONTROL = "KIND=IMAGE or KIND:weight=0.8,start=0,end=0.7=IMAGE; KIND is an annotator, or map for a ready map"
 
@@ -137,6 +136,7 @@ class Generate(Operation[GenerateInputs, GenerateParams]):
         """Generate and write. Raises every error of the pipeline; finished pictures stay."""
         from ..generate import generate_pictures
         from ..runs.files import check_output, number_picture
+        from ..runs.output import compare_files, describe_picture, report_stop, write_picture
         from ..runs.setting import Setting
 
         request, notes = build_request(inputs.prompt, params, job.given)
@@ -157,12 +157,12 @@ class Generate(Operation[GenerateInputs, GenerateParams]):
         rows, taken = list[dict[str, Any]](), list(notes)
         try:
             for result in generate_pictures(request, setting):
-                rows.append(_describe(result, number_picture(inputs.output, result.seed), params))
-                _write(result, rows[-1])
-                found = (*result.notes, *_compare_files(params.from_png, result, job.host, first=len(rows) == 1))
+                rows.append(describe_picture(result, number_picture(inputs.output, result.seed), maps=params.maps))
+                write_picture(result, rows[-1])
+                found = (*result.notes, *compare_files(params.from_png, result, job.host, first=len(rows) == 1))
                 taken += [note for note in found if note not in taken]
         except (UnderdrawingError, KeyboardInterrupt) as error:
-            _report_stop(rows, request.count, taken, error, job.host)
+            report_stop(rows, request.count, taken, error, job.host)
             raise
         data = {"pictures": rows, "notes": taken}
         lines = [f"{row['file']}  seed {row['seed']}, {row['seconds']:.1f} s" for row in rows]
@@ -195,57 +195,6 @@ def list_folders(*texts: str) -> tuple[Path, ...]:
         if not folder.is_dir():
             raise BadParameter("is no folder", where=str(folder), fix="check the name")
     return tuple(folders)
-
-
-def _describe(result: Result, path: Path, params: GenerateParams) -> dict[str, Any]:
-    """What the report says of a picture and of its maps, if these are wanted."""
-    maps = [path.with_name(f"{path.stem}-map{number}.png") for number in range(len(result.maps) if params.maps else 0)]
-    return {
-        "file": str(path),
-        "maps": [str(name) for name in maps],
-        "seed": result.seed,
-        "subseed": result.subseed,
-        "seconds": round(result.seconds, 3),
-        "infotext": result.infotext,
-        "loras": list(result.loras),
-    }
-
-
-def _write(result: Result, row: dict[str, Any]) -> None:
-    """Write a picture, and its maps beside it if they are wanted."""
-    from ...core.images.writing import encode_png
-    from ..infotext.pictures import encode_picture
-
-    atomic_write(Path(row["file"]), encode_picture(result.pixels, result.infotext, result.request))
-    for name, pixels in zip(row["maps"], result.maps, strict=False):
-        atomic_write(Path(name), encode_png(pixels, {}))
-
-
-def _compare_files(picture: str, result: Result, host: HostHooks, *, first: bool) -> list[str]:
-    """Report, once, files that are not those of the picture that is repeated."""
-    if not picture or not first:
-        return []
-    from ..infotext.hashes import compare_hashes
-    from ..infotext.pictures import INFOTEXT, read_texts
-
-    notes = list(compare_hashes(read_texts(Path(picture)).get(INFOTEXT, ""), result.infotext))
-    for note in notes:
-        host.note(note)
-    return notes
-
-
-def _report_stop(
-    rows: list[dict[str, Any]], count: int, notes: list[str], error: BaseException, host: HostHooks
-) -> None:
-    """Say which of count pictures a stopped run has finished; a signal may come before the last one is written."""
-    from ..runs.files import describe_kept
-
-    kept = [Path(row["file"]) for row in rows if Path(row["file"]).exists()]
-    if kept or isinstance(error, (Cancelled, KeyboardInterrupt)):
-        names = f": {describe_kept(kept)} in {kept[0].parent}" if kept else ""
-        host.note(f"stopped: {len(kept)} of {count} pictures are finished{names}")
-        finished = [{**row, "maps": [name for name in row["maps"] if Path(name).exists()]} for row in rows[: len(kept)]]
-        host.keep({"pictures": finished, "notes": notes})
 
 
 def _make_preview(folder: Path) -> Callable[[Pixels], None]:

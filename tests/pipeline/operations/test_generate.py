@@ -237,7 +237,7 @@ import sys, threading
 import numpy as np
 from underdrawing import cli
 from underdrawing.pipeline import generate
-from underdrawing.pipeline.operations import generate as operation
+from underdrawing.pipeline.runs import output as operation
 from underdrawing.pipeline.request import Result
 
 late = sys.argv[2] == "late"
