@@ -1,6 +1,16 @@
 from __future__ import annotations
 
-from underdrawing.pipeline.infotext.controls import read_control
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from underdrawing.core.errors import BadParameter
+from underdrawing.pipeline.infotext.controls import IDLE, read_control
+from underdrawing.pipeline.infotext.text import format_fields
+
+LABELS = (
+    *("Module", "Model", "Weight", "Resize Mode", "Processor Res", "Threshold A", "Guidance Start", "Guidance End"),
+    *("Pixel Perfect", "Control Mode", "Hr Option", "Low Vram", "preprocessor", "starting/ending"),
+)
 
 TEXT = (
     "Module: canny, Model: control_v11p_sd15_canny [d14c016b], Weight: 0.8, Resize Mode: Resize and Fill, "
@@ -37,3 +47,19 @@ def test_words_that_are_not_known_are_named() -> None:
     control, notes = read_control("Module: None, Model: None, Control Mode: Magic, Resize Mode: Stretch", "")
     assert (control.annotator, control.model, control.mode, control.fit) == ("", "", "balanced", "crop")
     assert [note.partition(" is not known")[0] for note in notes] == ["control mode (Magic)", "resize mode (Stretch)"]
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(LABELS), st.text("ab01.,():- ", max_size=12)))
+def test_whatever_a_label_says_it_is_used_named_or_refused(fields: dict[str, str]) -> None:
+    try:
+        control, notes = read_control(format_fields(fields), "a.png")
+    except BadParameter as error:
+        assert "a.png" in str(error)  # noqa: PT017 - refusing is one of the three
+        return
+    assert 0 <= len(notes) <= len(fields)
+    named = " ".join(notes)
+    for label in ("Threshold A", "Hr Option"):
+        value = fields.get(label, "").strip()
+        assert label.lower() in named or value.lower() in IDLE
+    assert control.image is None

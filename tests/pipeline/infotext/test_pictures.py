@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -168,3 +170,8 @@ def test_comments_of_photographs_are_read_in_either_byte_order(encoding: str, tm
 def test_the_comment_of_a_gif_is_read(tmp_path: Path) -> None:
     Image.fromarray(PIXELS).save(tmp_path / "a.gif", comment=TEXT.encode())
     assert read_picture_request(tmp_path / "a.gif").request.prompt == "a cat"
+
+
+@given(st.sampled_from([b"UNICODE\0", b"ASCII\0\0\0", b"\0" * 8, b"JIS\0\0\0\0\0", b""]), st.binary(max_size=64))
+def test_whatever_a_comment_holds_it_is_text(code: bytes, rest: bytes) -> None:
+    assert isinstance(decode_comment(code + rest), str)
