@@ -57,11 +57,14 @@ def _run(
     params = _params(values)
     operation.params(**params)
     if each is None:
+        old = find_old_file(inputs)
         report = run(operation, read_inputs(operation, inputs), params, job)
-        code = _finish(report, write_results(report, inputs, OUTPUT), as_json)
+        code = _finish(report, written := write_results(report, inputs, OUTPUT), as_json)
+        if old in (*report.files, *written):
+            click.echo(escape_controls(f"{old}: the file that was there is replaced"), err=True)
         _print(report.data, [report], as_json)
         return code
-    code, written = 0, operation.target()
+    code, target_kind = 0, operation.target()
     targets = find_targets(operation, each.kind, inputs[each.name], inputs.get(OUTPUT))
     for file, target in targets.items():
         one = {**inputs, each.name: file, **({} if target is None else {OUTPUT: target})}
@@ -70,13 +73,19 @@ def _run(
             code = max(code, _finish(report, write_results(report, one, OUTPUT), as_json, file))
             reports.append(report)
         except UnderdrawingError as error:
-            if isinstance(error, BadParameter) and written is not None and written.suffix:
+            if isinstance(error, BadParameter) and target_kind is not None and target_kind.suffix:
                 raise
             click.echo(f"underdrawing: {printable(error, 600)}", err=True)
             code = 1
     if reports:
         _print([report.data for report in reports] if len(targets) > 1 else reports[0].data, reports, as_json)
     return code
+
+
+def find_old_file(inputs: dict[str, Any]) -> Path | None:
+    """The file of the output's name that is there before the run."""
+    output = inputs.get(OUTPUT)
+    return output if isinstance(output, Path) and output.is_file() else None
 
 
 def _params(values: dict[str, Any]) -> dict[str, Value]:

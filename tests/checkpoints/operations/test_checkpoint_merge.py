@@ -159,3 +159,12 @@ def test_presets_of_a_file_and_random_weights_stand_in_the_recipe(
     done = run("checkpoint", "merge", files["a"], files["b"], "--blocks", ",".join(["X+0.1"] * 26), *common)
     assert done.code == 2
     assert "E before R, U or X" in done.err
+
+
+def test_a_file_that_is_replaced_is_named(run: Run, files: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / "o.safetensors"
+    first, second = (run("checkpoint", "merge", files["a"], files["b"], "-o", out) for _ in range(2))
+    assert (first.code, second.code) == (0, 0)
+    assert "replaced" not in first.err
+    assert f"{out}: the file that was there is replaced" in second.err
+    assert "replaced" in run("checkpoint", "convert", files["a"], "-o", out).err
