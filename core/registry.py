@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .params import Field
 
 GROUP = "underdrawing.annotators"
+LISTING = "run `underdrawing annotators` for the list"
 WEIGHTS_SUFFIXES = (".pt", ".pth", ".onnx", ".safetensors", ".torchscript")
 AnnotatorType = type[Annotator[Any]]
 Source = tuple[str, "Callable[[], AnnotatorType]"]
@@ -110,6 +111,8 @@ class Registry:
 
     def resolve(self, name: str) -> NameMatch:
         """Find an annotator by id or alias; raises UnknownName with the nearest names or the reason it is missing."""
+        if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise UnknownName(f"{name!r} is no name of an annotator", fix=LISTING)
         if name in self.names:
             return self.names[name]
         if name in self.broken:
@@ -118,9 +121,14 @@ class Registry:
             )
         if absent := self.absent.get(name):
             raise UnknownName(f"{name!r} is not offered: {absent.reason}", fix=f"use {absent.use}")
+        raise UnknownName(f"there is no annotator called {name!r}", fix=self._suggest(name))
+
+    def _suggest(self, name: str) -> str:
         near = find_similar(name, [*self.names, *self.absent])
-        hint = f"did you mean {' or '.join(near)}?" if near else "run `underdrawing annotators` for the list"
-        raise UnknownName(f"there is no annotator called {name!r}", fix=hint)
+        if near and (absent := self.absent.get(near[0])):
+            return f"if you mean {absent.name}: it is not offered ({absent.reason}); use {absent.use}"
+        offered = [known for known in near if known in self.names]
+        return f"did you mean {' or '.join(offered)}?" if offered else LISTING
 
 
 def describe_difference(annotator: AnnotatorType, alias: Alias) -> str:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 MOST = 3
 LONGEST = 100
 """Characters of a typed name that are compared."""
+NO_NAME = "none"
+"""What hosts call the choice of nothing: never what somebody meant to type."""
 
 
 def find_similar(name: str, names: Iterable[str], *, cutoff: float = 0.6) -> list[str]:
@@ -26,6 +28,8 @@ def find_similar(name: str, names: Iterable[str], *, cutoff: float = 0.6) -> lis
     """
     lowered: dict[str, str] = {}
     for known in names:
+        if known.lower() == NO_NAME:
+            continue
         lowered.setdefault(known.lower(), known)
     typed = name.lower()[:LONGEST]
     if near := difflib.get_close_matches(typed, lowered, n=MOST, cutoff=cutoff):

@@ -123,8 +123,16 @@ class DptHybrid(nn.Module):
         for index, block in enumerate(blocks):
             tokens = _first_output(block(tokens))
             if index in TAPS:
-                read.append(tokens)
-        return self.model.head(self.model.neck(read, rows, columns))
+                read.append(self._to_map(len(read), tokens, rows, columns))
+        neck = self.model.neck
+        return self.model.head(neck.fusion_stage([conv(found) for conv, found in zip(neck.convs, read, strict=True)]))
+
+    def _to_map(self, stage: int, tokens: Tensor, rows: Any, columns: Any) -> Tensor:
+        """Tokens [B, 1 + rows * columns, C] as a map of the head's; old versions only do it for squares."""
+        reassembly = self.model.neck.reassemble_stage
+        patches = tokens[:, 1:]
+        joined = reassembly.readout_projects[stage](torch.cat((patches, tokens[:, :1].expand_as(patches)), -1))
+        return reassembly.layers[stage](joined.transpose(1, 2).unflatten(2, (rows, columns)))
 
 
 def _replace_dynamic_layers(stem: nn.Module) -> None:

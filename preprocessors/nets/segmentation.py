@@ -136,6 +136,19 @@ def make_mask2former_class() -> Any:
     return Whole
 
 
+def _do_nothing(*_: Any) -> None:
+    pass
+
+
+def make_upernet_class() -> Any:
+    """UperNet, which older versions cannot make without its head for training: they want to initialise it."""
+    found: Any = find_model_class("UperNetForSemanticSegmentation")
+    if "init_weights" not in vars(find_model_class("UperNetPreTrainedModel")):
+        return found
+    skipped = dict.fromkeys(("init_weights", "_init_weights"), _do_nothing)  # a file brings all weights
+    return type(found.__name__, (found,), skipped)
+
+
 def build_upernet_config() -> Any:
     """Configuration of openmmlab/upernet-convnext-small."""
     backbone = find_model_class("ConvNextConfig")(
@@ -208,7 +221,13 @@ class SegformerConfig(NamedTuple):
 
 
 UPERNET = Recipe(
-    Pretrained("UperNetForSemanticSegmentation", build_upernet_config, ("auxiliary_head.",), wrap=UperNet),
+    Pretrained(
+        "UperNetForSemanticSegmentation",
+        build_upernet_config,
+        ("auxiliary_head.",),
+        wrap=UperNet,
+        own=make_upernet_class,
+    ),
     512,
     2048,
     palettes.ADE20K,

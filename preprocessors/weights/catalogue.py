@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...core.errors import BadParameter, MissingExtra, UnderdrawingError, UnknownName
 from ...core.imports import describe_lacking, find_lacking, is_too_old
+from ...core.similar_names import find_similar
 from ...core.weights.store import get_store
 from .inference_backend import list_modules
 
@@ -66,7 +66,7 @@ def find_records(ids: Iterable[str]) -> list[Weight]:
     for name in ids:
         named = [every[name]] if name in every else [w for w in every.values() if Path(w.file).name == name]
         if len(named) != 1:
-            near = difflib.get_close_matches(name, every, n=3) if not named else [w.id for w in named]
+            near = find_similar(name, every) if not named else [w.id for w in named]
             fix = f"did you mean {' or '.join(near)}?" if near else "see `underdrawing weights list`"
             raise UnknownName(f"there is no weights file called {name!r}", fix=fix)
         found[named[0].id] = named[0]

@@ -272,6 +272,19 @@ def test_positions_are_sampled_as_torch_does_with_dinos_scale() -> None:
     assert torch.equal(depth_anything._interpolate_positions(table, 37, 37), table)
 
 
+def test_the_hybrids_tokens_become_maps_without_the_librarys_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    """transformers 4.30 only does it for squares."""
+    module: Any = random_weights.shrunk(dpt_hybrid.RECIPES["original"]).eval()
+
+    def fail(*_: Any) -> None:
+        raise AssertionError("asked")
+
+    monkeypatch.setattr(module.model.neck, "forward", fail)
+    monkeypatch.setattr(module.model.neck.reassemble_stage, "forward", fail)
+    with torch.inference_mode():
+        assert module(torch.zeros(1, 3, 64, 128)).shape == (1, 64, 128)
+
+
 @pytest.mark.parametrize(("size", "side", "seen"), [
     ((480, 640), 518, (518, 686)),
     ((640, 480), 518, (686, 518)),

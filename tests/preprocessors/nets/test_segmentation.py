@@ -350,6 +350,32 @@ def test_a_map_is_flat_colours_with_their_names(name: str) -> None:
     assert all(one.name == palettes.ADE20K.names[one.index] for one in found.classes)
 
 
+def test_old_versions_do_not_initialise_a_head_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """transformers 4.30 calls the head for training, which we leave out."""
+
+    class Base:
+        auxiliary_head: Any = None
+
+        def __init__(self) -> None:
+            self.init_weights()
+            self._init_weights(self)
+
+        def init_weights(self) -> None:
+            self.auxiliary_head.init_weights()
+
+        def _init_weights(self, module: Any) -> None:
+            module.auxiliary_head.init_weights()
+
+    class Whole(Base):
+        pass
+
+    known = {"UperNetForSemanticSegmentation": Whole, "UperNetPreTrainedModel": Base}
+    monkeypatch.setattr(segmentation, "find_model_class", known.__getitem__)
+    assert isinstance(segmentation.make_upernet_class()(), Whole)
+    monkeypatch.delattr(Base, "init_weights")
+    assert segmentation.make_upernet_class() is Whole, "newer versions are used as they are"
+
+
 def test_nothing_is_said_of_losses(golden: dict[str, NDArray[Any]]) -> None:
     model = narrow("segformer_b0")(published(golden, "segformer_b0"), {}, "file").model
     assert model.segformer.loss_function is None  # or tracing it prints a warning of transformers
