@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..command_name import quote
-from .packages import OPENCV, Finding
+from .packages import OPENCV, Finding, lacks_solutions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 PINNED = frozenset({"torch", "torchvision", "numpy", "pillow", "transformers", "pydantic", "protobuf", *OPENCV})
 """Packages that hosts pin."""
@@ -35,17 +34,11 @@ def adapt_findings(findings: Iterable[Finding]) -> Iterator[Finding]:
 
 
 def find_controlnet_fault(installed: Iterable[Path]) -> Iterator[Finding]:
-    """Why A1111's ControlNet extension did not load, where it is installed and did not. installed: its folders."""
+    """A1111's ControlNet extension, where it did not load for another reason than `check_packages` finds.
+
+    installed: its folders.
+    """
     for folder in installed:
-        what, fix = f"{folder} is installed, but did not load", "the host's log says why, where it loads scripts"
-        if lacks_solutions():
-            what += ": it needs mediapipe.solutions, which this mediapipe no longer has"
-            fix = f"{quote([sys.executable, '-m', 'pip'])} install 'mediapipe<=0.10.21', then start the host again"
-        yield Finding(level="error", topic="ControlNet", what=what, fix=fix)
-
-
-def lacks_solutions() -> bool:
-    """Whether a mediapipe is installed that has no `solutions`; nothing is imported."""
-    spec = find_spec("mediapipe")
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    return bool(folders) and not any((Path(folder) / "python" / "solutions").is_dir() for folder in folders)
+        if not lacks_solutions():
+            fix = "the host's log says why, where it loads scripts"
+            yield Finding(level="error", topic="ControlNet", what=f"{folder} is installed, but did not load", fix=fix)

@@ -130,11 +130,11 @@ def _check_mediapipe(have: Mapping[str, str]) -> Iterator[Finding]:
     if "controlnet-aux" in have and parse_version(have.get("mediapipe", "")) >= (1,):
         what = f"controlnet-aux {have['controlnet-aux']} cannot be imported beside mediapipe {have['mediapipe']}"
         yield Finding(level="error", topic="extras", what=what, fix="pip install 'mediapipe<1.0'")
-    folder = _find_controlnet_extension() if "mediapipe" in have and not _has_solutions() else None
+    folder = _find_controlnet_extension() if "mediapipe" in have and lacks_solutions() else None
     if folder is not None:
         what = f"{folder.name} does not load: mediapipe {have['mediapipe']} has no `solutions`, which it imports"
-        fix = "pip install 'mediapipe<0.10.10' (newer ones need another protobuf than the web UI), and start it again"
-        yield Finding(level="error", topic="host", what=what, fix=fix)
+        fix = "pip install 'mediapipe<0.10.10', then start the host again"  # newer ones move A1111's protobuf
+        yield Finding(level="error", topic="ControlNet", what=what, fix=fix)
 
 
 def _find_controlnet_extension() -> Path | None:
@@ -143,8 +143,8 @@ def _find_controlnet_extension() -> Path | None:
     return next((folder for folder in folders if folder.is_dir()), None)
 
 
-def _has_solutions() -> bool:
-    """Whether the installed mediapipe brings its older interface; it is not imported."""
+def lacks_solutions() -> bool:
+    """Whether a mediapipe is installed that has no `solutions`; nothing is imported."""
     spec = find_spec("mediapipe")
-    places = [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
-    return not places or any((place / "python" / "solutions").is_dir() for place in places)
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    return bool(folders) and not any((Path(folder) / "python" / "solutions").is_dir() for folder in folders)

@@ -84,7 +84,7 @@ def test_a_mediapipe_that_the_controlnet_extension_cannot_use_is_named_with_its_
     have = {**HEALTHY, "mediapipe": "0.10.35"}
     assert not wrong(packages.check_packages(have))
     (tmp_path / "extensions" / "sd-webui-controlnet").mkdir(parents=True)
-    found = wrong(packages.check_packages(have))["host"]
+    found = wrong(packages.check_packages(have))["ControlNet"]
     assert "sd-webui-controlnet does not load: mediapipe 0.10.35" in found.what
     assert "pip install 'mediapipe<0.10.10'" in found.fix
     (tmp_path / "mediapipe" / "python" / "solutions").mkdir(parents=True)

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from underdrawing.core.diagnostics import host_checks
-from underdrawing.core.diagnostics.host_checks import KEEP, adapt_findings, find_controlnet_fault, lacks_solutions
-from underdrawing.core.diagnostics.packages import Finding, check_packages
+from underdrawing.core.diagnostics.host_checks import KEEP, adapt_findings, find_controlnet_fault
+from underdrawing.core.diagnostics.packages import Finding, check_packages, lacks_solutions
+from underdrawing.core.weights import search_paths
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,12 @@ def test_a_mediapipe_without_solutions_is_the_reason(
     (tmp_path / "mediapipe" / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
     assert lacks_solutions() is lacks
-    (fault,) = find_controlnet_fault([tmp_path])
+    folder = tmp_path / "extensions" / "sd-webui-controlnet"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(search_paths, "_host_roots", [tmp_path])
+    found = [*adapt_findings(check_packages({"mediapipe": "0.10.35"})), *find_controlnet_fault([folder])]
+    (fault,) = [one for one in found if one.topic == "ControlNet"]
     assert fault.level == "error"
-    assert ("mediapipe<=0.10.21" in fault.fix) is lacks
+    assert ("mediapipe<0.10.10" in fault.fix) is lacks
+    assert ("did not load" in fault.what) is not lacks
     assert list(find_controlnet_fault([])) == []
