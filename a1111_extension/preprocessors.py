@@ -66,9 +66,9 @@ def prepare_detect(given: dict[str, Any]) -> Callable[[], dict[str, Any]] | None
 
 
 def _read_pictures(given: dict[str, Any], takes_mask: bool) -> dict[str, Any]:
-    names = ("controlnet_masks",) if takes_mask else ("controlnet_input_images",)
+    name = "controlnet_masks" if takes_mask else "controlnet_input_images"
     try:
-        return given | {name: [flatten_picture(text, name) for text in given.get(name) or ()] for name in names}
+        return given | ({name: [flatten_picture(text, name) for text in given[name]]} if given.get(name) else {})
     except UnderdrawingError as error:
         raise get_host().build_refusal(error) from error
 

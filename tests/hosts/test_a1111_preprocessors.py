@@ -131,6 +131,9 @@ def test_what_detect_gets_was_read_by_us(host: FakeWebui, mode: str) -> None:
     read = np.array(Image.open(io.BytesIO(base64.b64decode(flattened))))
     assert np.array_equal(call(host, "canny", read), annotate("canny", picture, 64).images[0])
     assert preprocessors.prepare_detect({**body, "controlnet_module": "canny"}) is None
+    inpaint = preprocessors.prepare_detect({**body, "controlnet_module": "underdrawing_inpaint"})
+    assert inpaint is not None
+    assert inpaint() == {**body, "controlnet_module": "underdrawing_inpaint"}
     with pytest.raises(HTTPException, match="base64"):
         preprocessors.prepare_detect({**body, "controlnet_input_images": ["http://x"]})()  # type: ignore[misc]
 
