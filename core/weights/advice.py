@@ -76,8 +76,7 @@ def advise_in_host(error: WeightsMissing, nodes: Iterable[str], folder: Path) ->
     variable = find_ban() or ("UNDERDRAWING_DOWNLOAD" if settings.DOWNLOAD.read() == "never" else "")
     if variable:
         ban = f"{variable} forbids downloads here: unset it and start the host again"
-        use = " or ".join((*nodes, f"`underdrawing weights fetch {ids}`"))
-        return _replace_fix(error, f"{', or '.join(by_hand)}; {ban}, then use {use}")
+        return _replace_fix(error, f"{', or '.join(by_hand)}; {ban}, then use {' or '.join(nodes)}")
     fetch = f"`underdrawing weights fetch {ids}` on a terminal (goes to {folder})"
     return _replace_fix(error, f"run {' or '.join(nodes)}; or {fetch}; or {', or '.join(by_hand)}")
 
