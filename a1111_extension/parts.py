@@ -11,7 +11,7 @@ from .hosts.a1111 import log
 if TYPE_CHECKING:
     from pathlib import Path
 
-PARTS: tuple[str, ...] = ("preprocessors", "routes", "tab", "extras")
+PARTS: tuple[str, ...] = ("preprocessors", "lora", "routes", "tab", "extras")
 """Modules that have `register`."""
 _active: list[Path] = []
 """The folder that this extension was started from, until the host unloads its scripts."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import contextmanager
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ...core.errors import UnderdrawingError, WeightsMissing
     from ...core.hosts.preprocessor import Preprocessed
     from ...core.progress import Progress
+    from .a1111_lora import A1111Loras
 
 log = logging.getLogger("underdrawing")
 TAB = "Underdrawing"
@@ -60,6 +62,18 @@ class A1111(HostHooks):
     def callbacks(self) -> Any:
         """Its lists of callbacks."""
         return import_module("modules.script_callbacks")
+
+    @property
+    def scripts(self) -> list[Any]:
+        """Scripts that it has loaded, with their modules."""
+        return import_module("modules.scripts").scripts_data
+
+    @cached_property
+    def loras(self) -> A1111Loras:
+        """Its LoRAs and embeddings."""
+        from .a1111_lora import A1111Loras
+
+        return A1111Loras(self)
 
     @property
     def paths(self) -> Any:

@@ -1,0 +1,88 @@
+"""How A1111 loads and keeps LoRAs."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from ...adapters.hosting.form import DELTA
+from ...adapters.hosting.networks import choose_network, make_module_kind
+from ...adapters.hosting.session import HostLoras, find_unlisted
+from ...adapters.hosting.wrap import wrap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ...adapters.hosting.session import Use
+    from .a1111 import A1111
+
+
+class A1111Loras:
+    """The host's modules of LoRAs and embeddings. Raises KeyError where its LoRA extension is not loaded."""
+
+    embedding_module = "modules.textual_inversion.textual_inversion"
+
+    def __init__(self, host: A1111) -> None:
+        self.host, self.session = host, HostLoras()
+        self.networks: Any = sys.modules["networks"]
+        self.tag_class: Any = sys.modules["extra_networks_lora"].ExtraNetworkLora
+        self.embeddings = import_module(self.embedding_module)
+
+    def install(self) -> None:
+        """Let files be read by us where the host reads less; once."""
+        wrap(self.networks, "load_network", self.load_network)
+        if not any(hasattr(kind, DELTA) for kind in self.networks.module_types):
+            self.networks.module_types.insert(0, make_module_kind(self.networks.network))
+
+    @property
+    def base_model(self) -> str:
+        """What is loaded."""
+        flags = {"is_sdxl": "sdxl", "is_sd2": "sd21"}
+        return next((name for flag, name in flags.items() if getattr(self.host.shared.sd_model, flag, False)), "sd15")
+
+    def find(self, name: str) -> None:
+        """Let the host list a file of that name, of any ending that we read. Raises UnknownName."""
+        host = self.networks
+        if host.available_network_aliases.get(name) is None:
+            host.update_available_networks_by_names([name])
+        if host.available_network_aliases.get(name) is None:
+            entry = host.network.NetworkOnDisk(name, str(find_unlisted(name, self.host.folders("lora"))))
+            host.available_networks[name] = host.available_network_aliases[name] = entry
+
+    def list_use(self, use: Use) -> None:
+        """Let the host keep what belongs to a use apart."""
+        host = self.networks
+        forbidden = use.name.lower() in host.forbidden_network_aliases
+        entry = copy.copy((host.available_networks if forbidden else host.available_network_aliases)[use.name])
+        entry.underdrawing, host.available_network_aliases[use.key] = use.tag, entry
+
+    def add_embedding(self, database: Any, path: str, content: dict[str, Any], name: str) -> None:
+        """Put the content of a file with one embedding into the host's database."""
+        made = self.embeddings.create_embedding_from_data(content, name, filename=Path(path).name, filepath=path)
+        database.register_embedding(made, self.host.shared.sd_model)
+
+    def set_strengths(self, strengths: Mapping[str, float]) -> None:
+        """Let the UNet have these strengths from now on: key of a use → strength."""
+        for net in self.networks.loaded_networks:
+            net.unet_multiplier = strengths.get(net.name, net.unet_multiplier)
+
+    def load_network(self, original: Callable[..., Any], name: str, disk: Any) -> Any:
+        """The host's network of a file."""
+
+        def load_tensors(tensors: dict[str, Any]) -> Any:
+            real = self.networks.sd_models
+            self.networks.sd_models = SimpleNamespace(read_state_dict={disk.filename: tensors}.get)
+            try:
+                return original(name, disk)
+            finally:
+                self.networks.sd_models = real
+
+        by_itself, tag = partial(original, name, disk), getattr(disk, "underdrawing", None)
+        net, receipt = choose_network(Path(disk.filename), tag, self.base_model, by_itself, load_tensors)
+        self.session.receipts[name] = receipt
+        return net
