@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,9 +36,12 @@ def register() -> None:
 
 def install() -> None:
     """Wrap what is not wrapped yet; axes of plots are gone whenever scripts are loaded."""
+    if "networks" not in sys.modules:
+        get_host().note("the host's own extension for LoRAs is not loaded, so ours has nothing to add to")
+        return
     loras = get_host().loras
     loras.install()
-    wrap(loras.tag_class, "activate", activate)
+    wrap(sys.modules["extra_networks_lora"].ExtraNetworkLora, "activate", activate)
     wrap(loras.embeddings.EmbeddingDatabase, "load_from_file", load_embedding)
     for script in get_host().scripts:
         if hasattr(script.module, "axis_options"):

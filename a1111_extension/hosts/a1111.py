@@ -20,11 +20,11 @@ from ...serving import files
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
+    from ...adapters.hosting.a1111 import A1111Loras
     from ...core.diagnostics.packages import Finding
     from ...core.errors import UnderdrawingError, WeightsMissing
     from ...core.hosts.preprocessor import Preprocessed
     from ...core.progress import Progress
-    from .a1111_lora import A1111Loras
 
 log = logging.getLogger("underdrawing")
 TAB = "Underdrawing"
@@ -70,10 +70,11 @@ class A1111(HostHooks):
 
     @cached_property
     def loras(self) -> A1111Loras:
-        """Its LoRAs and embeddings."""
-        from .a1111_lora import A1111Loras
+        """Its LoRAs and embeddings. Raises KeyError where its own extension for LoRAs is not loaded."""
+        from ...adapters.hosting.a1111 import A1111Loras
 
-        return A1111Loras(self)
+        embeddings = import_module("modules.textual_inversion.textual_inversion")
+        return A1111Loras(self, self.shared, sys.modules["networks"], embeddings)
 
     @property
     def paths(self) -> Any:

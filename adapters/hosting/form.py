@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from ...core.errors import BadWeights
 from ..deltas.base import to_float32
 from ..deltas.dense import Dense, Norm
@@ -72,13 +74,13 @@ def bake_host_form(
     adapter: Adapter,
     base_model: str,
     find_weights: Callable[[str], tuple[Tensor | None, Tensor | None]],
-    find_factor: Callable[[str], float],
+    find_factor: Callable[[str, str], float],
 ) -> HostForm:
     """The same of tensors alone: kinds that the host does not have become differences of the weights they meet.
 
     find_weights: kohya's name → the weight and the bias of the loaded model as they are without any adapter, or None.
-    find_factor: canonical module → what its strength is multiplied with. Modules that the model does not have, or that
-    do not fit it, are left out with the reason.
+    find_factor: canonical module and base model → what a strength is multiplied with. Modules that the model does not
+    have, or that do not fit it, are left out with the reason.
     """
     form = HostForm({}, _name_modules(adapter, base_model))
     for name, module in form.modules.items():
@@ -87,14 +89,15 @@ def bake_host_form(
             weight, bias = find_weights(name)
             if weight is None:
                 raise BadWeights("the model has no such module")
-            delta.check(weight.shape)
+            if weight.is_floating_point():  # others are packed, and have other shapes
+                delta.check(weight.shape)
             table = _list_plain(delta) if is_plain(delta) else _bake(delta, weight, bias)
         except BadWeights as error:
             form.refused[module] = error.what
             continue
         if not is_plain(delta):
             form.own[delta.algorithm] = form.own.get(delta.algorithm, 0) + 1
-        table = _scale(table, find_factor(module))
+        table = _scale(table, find_factor(module, base_model))
         form.tensors.update({f"{name}.{suffix}": value for suffix, value in table.items()})
     return form
 
@@ -106,7 +109,10 @@ def _list_plain(delta: Delta) -> dict[str, Tensor]:
 
 
 def _bake(delta: Delta, weight: Tensor, bias: Tensor | None) -> dict[str, Tensor]:
-    table = {"diff": delta.change(to_float32(weight)).to(weight.dtype)} if delta.changes_weight else {}
+    if not weight.is_floating_point():
+        raise BadWeights(f"a {delta.algorithm} needs weights that are not quantised")
+    dtype = weight.dtype if weight.element_size() > 1 else torch.float16
+    table = {"diff": delta.change(to_float32(weight)).to(dtype)} if delta.changes_weight else {}
     change = delta.bias_change(bias)
     return table if change is None else {**table, "diff_b": change}
 

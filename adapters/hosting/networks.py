@@ -7,8 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import UnderdrawingError
+from ..deltas.dora import Dora
+from ..deltas.lowrank import LowRank
+from ..deltas.rotations import BOFT, OFT, RotationOFT
 from ..reading.load import load_adapter
-from .form import DELTA, make_host_form
+from .form import DELTA, is_plain, make_host_form
 from .receipt import HostReceipt
 
 if TYPE_CHECKING:
@@ -16,12 +19,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..adapter import Adapter
+    from ..deltas.base import Delta
     from .form import HostForm
     from .tags import HostTag
 
 INPAINTING = 9
 """Channels of the first convolution of an inpainting model."""
 log = logging.getLogger("underdrawing")
+
+
+def is_native(delta: Delta) -> bool:
+    """Whether the host computes a kind as it is meant.
+
+    It takes DoRA's norms along the inputs, of linear layers, has another GLoRA, and drops biases beside factors.
+    """
+    if isinstance(delta, Dora):
+        linear = isinstance(delta.inner, LowRank) and not delta.inner.extent.kernel
+        return delta.axis == "in" and linear and is_plain(delta.inner)
+    return is_plain(delta) or (isinstance(delta, OFT | BOFT | RotationOFT) and delta.bias is None)
 
 
 def choose_network(
@@ -38,7 +53,7 @@ def choose_network(
     """
     try:
         adapter = load_adapter(path)
-        form = make_host_form(adapter, base_model)
+        form = make_host_form(adapter, base_model, is_native)
     except UnderdrawingError as error:
         net = _try(by_itself, path)
         known = bool(net is not None and net.modules)  # a kind of model that only the host knows

@@ -38,6 +38,27 @@ class Key(str):
         return self.name.translate(table)
 
 
+class TaggedFile(str):
+    """A path that is another one for each tag, for hosts that keep what belongs to a file by its path."""
+
+    __slots__ = ("use",)
+
+    def __new__(cls, path: str, use: Use) -> TaggedFile:
+        """use: the tag."""
+        made = super().__new__(cls, path)
+        made.use = use
+        return made
+
+    def __repr__(self) -> str:
+        return repr((str(self), self.use.key))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TaggedFile) and repr(self) == repr(other)
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+
 @dataclass(frozen=True)
 class Use:
     """A tag as the host gets it. name: of its file. key: the name, or a `Key` where the tag says more than the host

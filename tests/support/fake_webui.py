@@ -9,6 +9,8 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from tests.support.fake_networks import FakeLoras
+
 from underdrawing.core import command_name
 from underdrawing.core.weights import search_paths
 from underdrawing.core.weights.store import get_store
@@ -110,6 +112,38 @@ class ForgePreprocessor:
         return input_image
 
 
+class Axis:
+    """An axis of the host's plots."""
+
+    def __init__(self, label: str, type: Any, apply: Any, choices: Any = None) -> None:
+        self.label, self.type, self.apply, self.choices = label, type, apply, choices
+
+
+class EmbeddingDatabase:
+    """The host's, of a model whose text encoder is 32 wide."""
+
+    expected_shape = 32
+
+    def __init__(self) -> None:
+        self.word_embeddings: dict[str, Any] = {}
+        self.skipped_embeddings: dict[str, Any] = {}
+
+    def load_from_file(self, path: str, filename: str) -> None:
+        """Only files of one tensor, as the host has them."""
+        from safetensors.torch import load_file
+
+        found = load_file(path)
+        assert len(found) == 1, "embedding file has multiple terms in it"
+        self.register_embedding(SimpleNamespace(name=Path(filename).stem, vec=next(iter(found.values()))))
+
+    def register_embedding(self, made: Any, *_: Any) -> None:
+        self.word_embeddings[made.name] = made.vec
+
+
+def _make_embedding(data: dict[str, Any], name: str, **_: Any) -> Any:
+    return SimpleNamespace(name=name, vec=next(iter(data.values())))
+
+
 HOST_TAGS = {
     "canny": ["Canny"], "mlsd": ["MLSD"], "lineart": ["Lineart"], "softedge_hed": ["SoftEdge"], "depth": ["Depth"],
     "scribble": ["Scribble"], "openpose_full": ["OpenPose"], "seg": ["Segmentation"], "normal": ["NormalMap"],
@@ -145,17 +179,31 @@ class FakeWebui:
 
     def _iter_modules(self) -> Iterator[tuple[str, ModuleType]]:
         self.modules: dict[str, ModuleType] = {}
-        shared = {"cmd_opts": self.options, "opts": SimpleNamespace(data={}), "state": self.state}
+        self.settings: dict[str, Any] = {}
+        shared = {
+            "cmd_opts": self.options,
+            "opts": SimpleNamespace(data={}, add_option=self.settings.__setitem__),
+            "state": self.state,
+        }
         registers = {name: self.callbacks[name].append for name in CALLBACKS}
         base = self.base
         paths = {"data_path": str(base), "script_path": str(base), "models_path": str(base / "models")}
         self._add("modules")
-        self._add("modules.shared", **shared)
+        self._add("modules.shared", sd_model=SimpleNamespace(), OptionInfo=_describe_option, **shared)
         self._add("modules.script_callbacks", **registers)
         self._add("modules.paths_internal", **paths)
         self._add("modules.devices", get_device_for=_choose_device)
         self._add("modules.sd_models", list_models=lambda: self.listed.append("checkpoint"))
-        self._add("modules.scripts", Script=type("Script", (), {}))
+        self.plots = SimpleNamespace(axis_options=list[Any](), AxisOption=Axis)
+        plot = SimpleNamespace(path="scripts/xyz_grid.py", module=self.plots)
+        self._add("modules.scripts", Script=type("Script", (), {}), scripts_data=[plot])
+        self.embeddings = type("EmbeddingDatabase", (EmbeddingDatabase,), {})
+        own = {"EmbeddingDatabase": self.embeddings, "create_embedding_from_data": _make_embedding}
+        for package in ("modules.textual_inversion", "backend.text_processing"):
+            self._add(package)
+            self._add(f"{package}.textual_inversion", **own)
+        self.loras = FakeLoras(base / "models" / "Lora", self.kind)
+        self.modules |= self.loras.modules
         self._add("fastapi", HTTPException=HTTPException)
         yield from self.modules.items()
 
@@ -240,6 +288,7 @@ class FakeWebui:
         self.run("on_script_unloaded")
         for registered in self.callbacks.values():
             registered.clear()
+        self.plots.axis_options.clear()
         loaded = [self.load_script(script) for script in scripts]
         self.run("on_before_ui")
         return loaded
@@ -248,6 +297,10 @@ class FakeWebui:
         """Call what is registered for an event."""
         for callback in list(self.callbacks[name]):
             callback(*arguments)
+
+
+def _describe_option(*default: Any, **more: Any) -> Any:
+    return default, more
 
 
 def _choose_device(task: str) -> str:

@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import copy
-import sys
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from ...adapters.hosting.form import DELTA
-from ...adapters.hosting.networks import choose_network, make_module_kind
-from ...adapters.hosting.session import HostLoras, find_unlisted
-from ...adapters.hosting.wrap import wrap
+from .form import DELTA
+from .networks import choose_network, make_module_kind
+from .session import HostLoras, find_unlisted
+from .wrap import wrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ...adapters.hosting.session import Use
-    from .a1111 import A1111
+    from ...core.hooks import HostHooks
+    from .session import Use
 
 
 class A1111Loras:
-    """The host's modules of LoRAs and embeddings. Raises KeyError where its LoRA extension is not loaded."""
+    """The host's modules of LoRAs and embeddings.
 
-    embedding_module = "modules.textual_inversion.textual_inversion"
+    shared: its state, of which the loaded model is asked for. networks, embeddings: the modules.
+    """
 
-    def __init__(self, host: A1111) -> None:
+    def __init__(self, host: HostHooks, shared: Any, networks: Any, embeddings: Any) -> None:
         self.host, self.session = host, HostLoras()
-        self.networks: Any = sys.modules["networks"]
-        self.tag_class: Any = sys.modules["extra_networks_lora"].ExtraNetworkLora
-        self.embeddings = import_module(self.embedding_module)
+        self.shared, self.networks, self.embeddings = shared, networks, embeddings
 
     def install(self) -> None:
         """Let files be read by us where the host reads less; once."""
@@ -43,7 +40,7 @@ class A1111Loras:
     def base_model(self) -> str:
         """What is loaded."""
         flags = {"is_sdxl": "sdxl", "is_sd2": "sd21"}
-        return next((name for flag, name in flags.items() if getattr(self.host.shared.sd_model, flag, False)), "sd15")
+        return next((name for flag, name in flags.items() if getattr(self.shared.sd_model, flag, False)), "sd15")
 
     def find(self, name: str) -> None:
         """Let the host list a file of that name, of any ending that we read. Raises UnknownName."""
@@ -59,12 +56,21 @@ class A1111Loras:
         host = self.networks
         forbidden = use.name.lower() in host.forbidden_network_aliases
         entry = copy.copy((host.available_networks if forbidden else host.available_network_aliases)[use.name])
-        entry.underdrawing, host.available_network_aliases[use.key] = use.tag, entry
+        self.mark(entry, use)
+        host.available_network_aliases[use.key] = entry
+
+    def mark(self, entry: Any, use: Use) -> None:
+        """Let an entry of the host's list say which use it is for."""
+        entry.underdrawing = use.tag
 
     def add_embedding(self, database: Any, path: str, content: dict[str, Any], name: str) -> None:
         """Put the content of a file with one embedding into the host's database."""
         made = self.embeddings.create_embedding_from_data(content, name, filename=Path(path).name, filepath=path)
-        database.register_embedding(made, self.host.shared.sd_model)
+        database.register_embedding(made, *self.list_models())
+
+    def list_models(self) -> list[Any]:
+        """What the host's database wants to know beside an embedding."""
+        return [self.shared.sd_model]
 
     def set_strengths(self, strengths: Mapping[str, float]) -> None:
         """Let the UNet have these strengths from now on: key of a use → strength."""
