@@ -80,7 +80,7 @@ class HostLoras:
     uses: list[Use] = field(default_factory=list[Use])
     receipts: dict[str, HostReceipt] = field(default_factory=dict[str, HostReceipt])
     problems: list[str] = field(default_factory=list[str])
-    _shown: set[str] = field(default_factory=set[str])
+    _reported: set[str] = field(default_factory=set[str])
 
     def begin(
         self,
@@ -161,9 +161,9 @@ class HostLoras:
             p.extra_generation_params[TITLE] = "; ".join(dict.fromkeys(filter(None, [*held, *lines])))
         for gap in gaps:
             p.comment(f"{TITLE}: {gap}")
-        for text in {*lines, *gaps} - self._shown:
+        for text in {*lines, *gaps} - self._reported:
             note(text)
-        self._shown.update(lines, gaps)
+        self._reported.update(lines, gaps)
 
     def to_json(self) -> dict[str, Any]:
         """What became of the last prompt, JSON-serialisable."""
