@@ -10,6 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ...adapters.hosting.a1111 import A1111Loras
+from ...adapters.hosting.forge import ForgeLoras
 from ...core.command_name import rewrite_commands, set_command
 from ...core.diagnostics.host_checks import find_controlnet_fault
 from ...core.hooks import FileKind, HostHooks
@@ -20,7 +22,6 @@ from ...serving import files
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
-    from ...adapters.hosting.a1111 import A1111Loras
     from ...core.diagnostics.packages import Finding
     from ...core.errors import UnderdrawingError, WeightsMissing
     from ...core.hosts.preprocessor import Preprocessed
@@ -51,6 +52,8 @@ class Registry(NamedTuple):
 class A1111(HostHooks):
     """What A1111 gives to the core, and to the parts of the extension."""
 
+    embeddings = "modules.textual_inversion.textual_inversion"
+
     confined = True
 
     @property
@@ -63,18 +66,12 @@ class A1111(HostHooks):
         """Its lists of callbacks."""
         return import_module("modules.script_callbacks")
 
-    @property
-    def scripts(self) -> list[Any]:
-        """Scripts that it has loaded, with their modules."""
-        return import_module("modules.scripts").scripts_data
-
     @cached_property
     def loras(self) -> A1111Loras:
         """Its LoRAs and embeddings. Raises KeyError where its own extension for LoRAs is not loaded."""
-        from ...adapters.hosting.a1111 import A1111Loras
-
-        embeddings = import_module("modules.textual_inversion.textual_inversion")
-        return A1111Loras(self, self.shared, sys.modules["networks"], embeddings)
+        networks, embeddings = sys.modules["networks"], import_module(self.embeddings)
+        kind = ForgeLoras if hasattr(networks, "load_lora_state_dict") else A1111Loras
+        return kind(self, self.shared, networks, embeddings)
 
     @property
     def paths(self) -> Any:

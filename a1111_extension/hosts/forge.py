@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +12,6 @@ from .a1111 import A1111, Registry
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...adapters.hosting.forge import ForgeLoras
     from ...core.hosts.preprocessor import Preprocessed
 
 MANAGEMENT = (("backend", "backend.memory_management"), ("ldm_patched", "ldm_patched.modules.model_management"))
@@ -25,6 +22,8 @@ UNGIVEN = (64, 64)
 
 class Forge(A1111):
     """What Forge gives to the core, and to the parts of the extension."""
+
+    embeddings = "backend.text_processing.textual_inversion"
 
     def annotator_folders(self) -> list[Path]:
         """Folder in which the weights of its own annotators stand."""
@@ -38,14 +37,6 @@ class Forge(A1111):
             return
         run = import_module("modules_forge.main_thread").run_and_wait_result
         super().run_in_turn(lambda: run(work))
-
-    @cached_property
-    def loras(self) -> ForgeLoras:
-        """Its LoRAs and embeddings. Raises KeyError where its own extension for LoRAs is not loaded."""
-        from ...adapters.hosting.forge import ForgeLoras
-
-        embeddings = import_module("backend.text_processing.textual_inversion")
-        return ForgeLoras(self, self.shared, sys.modules["networks"], embeddings)
 
     def device(self) -> str:
         """The device that the host has chosen, by our names."""

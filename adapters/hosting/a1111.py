@@ -8,8 +8,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from .axes import build_axes
+from .embeddings import load_refused
 from .form import DELTA
 from .networks import choose_network, make_module_kind
+from .options import INFOTEXT, PRESETS, TAGS, read_option
 from .session import HostLoras, find_unlisted
 from .wrap import wrap
 
@@ -18,6 +21,15 @@ if TYPE_CHECKING:
 
     from ...core.hooks import HostHooks
     from .session import Use
+
+
+NEIGHBOURS = frozenset({"lora_block_weight.py", "loractl_script.py"})
+"""Scripts of other extensions that read the same arguments of tags."""
+
+
+def is_hires(p: Any) -> bool:
+    """Whether a job of the host is in its second pass."""
+    return bool(getattr(p, "is_hr_pass", False))
 
 
 class A1111Loras:
@@ -29,9 +41,24 @@ class A1111Loras:
     def __init__(self, host: HostHooks, shared: Any, networks: Any, embeddings: Any) -> None:
         self.host, self.session = host, HostLoras()
         self.shared, self.networks, self.embeddings = shared, networks, embeddings
+        self.whole = True
 
-    def install(self) -> None:
-        """Let files be read by us where the host reads less; once."""
+    def install(self, tag_class: Any, scripts: list[Any]) -> None:
+        """Put ourselves in the host's way, once; axes of plots are gone whenever it has loaded its scripts.
+
+        tag_class: of its tags. scripts: that it has loaded, with their paths and modules.
+        """
+        self.whole = not NEIGHBOURS & {Path(script.path).name for script in scripts}
+        self.wrap_readers()
+        wrap(tag_class, "activate", self.activate)
+        wrap(self.embeddings.EmbeddingDatabase, "load_from_file", self.load_embedding)
+        for script in scripts:
+            if hasattr(script.module, "axis_options"):
+                axes = build_axes(script.module.AxisOption, partial(read_option, self.shared, PRESETS))
+                script.module.axis_options += axes
+
+    def wrap_readers(self) -> None:
+        """Let files be read by us where the host reads less."""
         wrap(self.networks, "load_network", self.load_network)
         if not any(hasattr(kind, DELTA) for kind in self.networks.module_types):
             self.networks.module_types.insert(0, make_module_kind(self.networks.network))
@@ -62,6 +89,28 @@ class A1111Loras:
     def mark(self, entry: Any, use: Use) -> None:
         """Let an entry of the host's list say which use it is for."""
         entry.underdrawing = use.tag
+
+    def activate(self, original: Callable[..., Any], network: Any, p: Any, params: list[Any]) -> None:
+        """The host's reading of all LoRA tags of a prompt, in terms that it understands."""
+        session, tags = self.session, [one.items for one in params]
+        whole, presets = self.whole and read_option(self.shared, TAGS), read_option(self.shared, PRESETS)
+        session.begin(tags, self.find, steps=p.steps, hires=is_hires(p), presets=presets, whole=whole)
+        given = session.rewrite(params, self.list_use)
+        count = len(given)
+        original(network, p, given)
+        for added in given[count:]:  # by a setting of the host
+            session.add(added.items[0])
+        session.show(p, self.host.note, infotext=read_option(self.shared, INFOTEXT))
+
+    def follow(self, denoiser: Any) -> None:
+        """Before a call of the UNet: the strengths of its step."""
+        calls, hires = (denoiser.step, denoiser.total_steps, denoiser.steps), is_hires(denoiser.p)
+        if strengths := self.session.find_strengths(*calls, hires=hires):
+            self.set_strengths(strengths)
+
+    def load_embedding(self, original: Callable[..., Any], database: Any, path: str, filename: str) -> None:
+        """The host's reading of an embedding file, and ours of what it refuses."""
+        load_refused(original, database, path, filename, add=partial(self.add_embedding, database, path))
 
     def add_embedding(self, database: Any, path: str, content: dict[str, Any], name: str) -> None:
         """Put the content of a file with one embedding into the host's database."""

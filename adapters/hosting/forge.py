@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class ForgeLoras(A1111Loras):
     """The host's modules of LoRAs and embeddings."""
 
-    def install(self) -> None:
-        """Let files be read by us where the host reads less; once."""
+    def wrap_readers(self) -> None:
+        """Let files be read by us where the host reads less."""
         wrap(self.networks, "load_lora_state_dict", self.load_file)
 
     def list_models(self) -> list[Any]:

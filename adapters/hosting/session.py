@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.errors import UnderdrawingError
 from ..prompts.requests import find_adapter
+from .options import TITLE
 from .receipt import HostReceipt
 from .tags import list_presets, read_host_tag
 
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .tags import HostTag
-
-
-TITLE = "Underdrawing"
-"""Under which receipts stand in the text of a picture."""
 
 
 class Key(str):

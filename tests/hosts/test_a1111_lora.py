@@ -13,6 +13,7 @@ from tests.support.fake_networks import DOWN, LAYERS, WIDTH, draw_factors, spell
 from tests.support.fake_webui import FakeWebui
 
 from underdrawing.a1111_extension import lora
+from underdrawing.adapters.hosting.options import INFOTEXT, OPTIONS, PRESETS, TAGS, TITLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +73,7 @@ def test_what_the_host_reads_by_itself_is_left_to_it(host: FakeWebui) -> None:
     job, (layers, *_) = draw(host, "kohya:1")
     up, down = draw_factors()[f"unet.{DOWN}.attn1.to_q"]
     assert torch.equal(layers[LAYERS[0]], host.loras.original[LAYERS[0]] + up @ down * 1.0)
-    assert lora.TITLE not in job.extra_generation_params
+    assert TITLE not in job.extra_generation_params
     assert not job.comments
 
 
@@ -99,7 +100,7 @@ def test_ranges_work_in_their_steps(host: FakeWebui) -> None:
 
 def test_receipts_stand_in_the_picture_and_for_the_tab(host: FakeWebui) -> None:
     job, _ = draw(host, "diffusers:1:lbw=INALL", "bias:1")
-    text = job.extra_generation_params[lora.TITLE]
+    text = job.extra_generation_params[TITLE]
     assert "diffusers: 5 of 5 modules, converted from diffusers, as diffusers:1:lbw=INALL" in text
     assert "1 lora computed" in text
     assert job.extra_generation_params["Lora hashes"] == "diffusers, bias"
@@ -131,20 +132,20 @@ def test_reloads_wrap_once_and_add_axes_again(host: FakeWebui) -> None:
 
 def test_settings_take_ours_out_of_the_way(host: FakeWebui) -> None:
     host.run("on_ui_settings")
-    assert set(host.settings) == set(lora.OPTIONS)
+    assert set(host.settings) == set(OPTIONS)
     shared = host.modules["modules.shared"]
-    shared.opts.data |= {lora.TAGS: False, lora.INFOTEXT: False}
+    shared.opts.data |= {TAGS: False, INFOTEXT: False}
     try:
         job, (layers, *_) = draw(host, "kohya:1:lbw=INALL")
         assert equal(layers, draw(host, "kohya:1")[1][0])
-        assert lora.TITLE not in job.extra_generation_params
+        assert TITLE not in job.extra_generation_params
     finally:
         shared.opts.data.clear()
 
 
 def test_own_presets_are_read(host: FakeWebui) -> None:
     shared = host.modules["modules.shared"]
-    shared.opts.data[lora.PRESETS] = "MINE:1,1,1,1,1,1,1,0,0,0,0,0,0,0,0,0,0; OTHER:0"
+    shared.opts.data[PRESETS] = "MINE:1,1,1,1,1,1,1,0,0,0,0,0,0,0,0,0,0; OTHER:0"
     try:
         assert equal(draw(host, "kohya:1:lbw=MINE")[1][0], draw(host, "kohya:1:lbw=INALL")[1][0])
         axis = next(axis for axis in host.plots.axis_options if axis.label.endswith("lbw"))

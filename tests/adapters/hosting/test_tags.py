@@ -48,7 +48,7 @@ def test_presets_are_read_or_reported() -> None:
 
 
 @given(
-    st.lists(st.sampled_from(["a", "b:0.5", "c:1:0.25", "d:1:1:4", "e:te=1:lbw=ALL"]), min_size=1),
+    st.lists(st.sampled_from(["a", "b:0.5", "c:1:0.25", "d:1:1:4", "e:te=1:lbw=ALL"]), min_size=1, max_size=4),
     st.sampled_from(EDITS),
     st.sampled_from(["0.5", "1.0"]),
 )
