@@ -48,3 +48,17 @@ def test_block_weights_of_a_preset_are_times_alpha() -> None:
     assert (ranged.blocks, ranged.params["alpha"]) == ("IN04-OUT05", 0.3)
     with pytest.raises(UnknownName, match="no preset is called 'GRAD_W'"):
         apply_point(NODE, Point("x", "weighted_sum", 0.3, "GRAD_W"), {})
+
+
+def test_random_presets_are_drawn_by_the_seed() -> None:
+    node = Apply(method="weighted_sum", inputs=(Load(path="a"), Load(path="b")), elements="BASE::0.5")
+    presets = {"MINE": "ER," + ",".join(["0.5"] * 25)}
+    drawn = [apply_point(node, Point("", "weighted_sum", 0.5, name), presets, seed) for name, seed in
+             (("ALL_R", 1), ("ALL_R", 1), ("ALL_R", 2), ("MINE", 3))]  # fmt: skip
+    first, again, other, own = drawn
+    assert isinstance(first, Apply)
+    assert first == again != other
+    assert all(0 <= float(value) <= 0.5 for value in first.blocks.split(","))
+    assert isinstance(own, Apply)
+    assert own.blocks.startswith("0,0.25,")
+    assert own.elements == "BASE::0.5,BASE::0~1@3"
