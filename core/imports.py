@@ -122,12 +122,18 @@ def _shorten(reason: str) -> str:
 
 
 def _find_fix(module: str, reason: str) -> str:
+    from .weights.search_paths import is_inside_host
+
     package = DISTRIBUTIONS.get(module, module)
     library = _LIBRARY.search(reason)
     if module == "cv2" and library:
         system = _APT.get(library[1], "")
         first = f"apt-get install {system}, or " if system else ""
+        if first and is_inside_host():
+            return first.removesuffix(", or ")
         return f"{first}pip uninstall -y opencv-python opencv-contrib-python && pip install {package}"
+    if is_inside_host():
+        return f"install {package} again in the version that the host wants: its installer does it"
     if module != "numpy" and _BINARY_MISFIT.search(reason):
         return f"pip install --upgrade {package} numpy, so that both are built for each other"
     return f"pip install --force-reinstall {package}"

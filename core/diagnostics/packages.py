@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from ..regular_files import read_text_file
-from ..weights.search_paths import list_host_roots
+from ..weights.search_paths import is_inside_host, list_host_roots
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,6 +21,7 @@ OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "o
 """Distributions that all put the same folder ``cv2`` into an environment and overwrite each other's files."""
 OPTIONAL = {"openvino": "networks run faster on CPUs", "rich": "progress bars on a terminal"}
 """Package → what it is for."""
+LEAVE = "leave a host's packages as they are; `underdrawing annotators` lists what cannot run with them"
 READY_FOR_NUMPY_2 = {"torch": (2, 3), **dict.fromkeys(OPENCV, (4, 10))}
 """First releases built against numpy 2; older ones crash or lose their numpy functions beside it."""
 
@@ -82,9 +83,16 @@ def _check_versions(have: Mapping[str, str]) -> Iterator[Finding]:
         if package in OPENCV or package in OPTIONAL:
             continue
         found = have.get(package, "")
-        if not found or parse_version(found) < parse_version(least):
-            what = f"{package} {found} is too old, {least} is needed" if found else f"{package} is not installed"
-            yield Finding(level="error", topic="packages", what=what, fix=f"pip install '{package}>={least}'")
+        install = f"pip install '{package}>={least}'"
+        if not found:
+            yield Finding(level="error", topic="packages", what=f"{package} is not installed", fix=install)
+        elif parse_version(found) < parse_version(least):
+            what = f"{package} {found} is too old, {least} is needed"
+            if is_inside_host():
+                yield Finding(level="warning", topic="packages", what=f"{what} by some of what is here", fix=LEAVE)
+            else:
+                fix = f"in an environment of its own {install}; {LEAVE}"
+                yield Finding(level="error", topic="packages", what=what, fix=fix)
 
 
 def _check_opencv(have: Mapping[str, str]) -> Iterator[Finding]:
@@ -98,6 +106,10 @@ def _check_opencv(have: Mapping[str, str]) -> Iterator[Finding]:
         keep = (
             "opencv-contrib-python-headless" if any("contrib" in name for name in there) else "opencv-python-headless"
         )
+        if is_inside_host():
+            fix = "leave a host's packages as they are while `import cv2` works"
+            yield Finding(level="warning", topic="opencv", what=what, fix=fix)
+            return
         fix = f"pip uninstall -y {' '.join(there)} && pip install {keep}"
         yield Finding(level="error", topic="opencv", what=what, fix=fix)
 
@@ -122,7 +134,8 @@ def _check_numpy_2(have: Mapping[str, str]) -> Iterator[Finding]:
     for package, ready in READY_FOR_NUMPY_2.items():
         if package in have and parse_version(have[package]) < ready:
             what = f"{package} {have[package]} was built for numpy 1 and does not work with numpy {numpy}"
-            fix = f"pip install -U '{package}>={'.'.join(map(str, ready))}', or pip install 'numpy<2'"
+            older, newer = "pip install 'numpy<2'", f"pip install -U '{package}>={'.'.join(map(str, ready))}'"
+            fix = f"{older}, as the host wants it" if is_inside_host() else f"{newer}, or {older}"
             yield Finding(level="error", topic="abi", what=what, fix=fix)
 
 

@@ -61,6 +61,11 @@ def find_own_host() -> Path | None:
     return next((root / "models" / HOST_FOLDER for root in roots if (root / "models").is_dir()), None)
 
 
+def is_inside_host() -> bool:
+    """Whether the packages here are a host's: one is registered, or this package lies in one."""
+    return bool(_host_roots) or find_own_host() is not None
+
+
 def find_fetch_folder(cache: Path) -> Path:
     """Folder to which files are fetched: the host's, where there is one and UNDERDRAWING_CACHE names no other."""
     if settings.CACHE.read() is not None:

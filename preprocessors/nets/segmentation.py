@@ -145,7 +145,7 @@ def make_upernet_class() -> Any:
     found: Any = find_model_class("UperNetForSemanticSegmentation")
     if "init_weights" not in vars(find_model_class("UperNetPreTrainedModel")):
         return found
-    skipped = dict.fromkeys(("init_weights", "_init_weights"), _do_nothing)  # a file brings all weights
+    skipped: dict[str, Any] = {"init_weights": _do_nothing, "_init_weights": _do_nothing}  # a file brings all weights
     return type(found.__name__, (found,), skipped)
 
 

@@ -72,6 +72,23 @@ def test_packages_that_do_not_fit(changes: dict[str, str | None], topic: str, wh
     assert fix in found[topic].fix
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"transformers": "4.30.2"}, {"torch": "2.0.1"}, {"opencv-python": "4.12.0.88"}, {"einops": "0.3.0"}],
+)
+def test_a_hosts_packages_are_left_as_they_are(changes: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from underdrawing.core.weights import search_paths
+
+    have = {**HEALTHY, "numpy": "1.26.2", **changes}
+    (outside,) = wrong(packages.check_packages(have)).values()
+    assert "pip " in outside.fix
+    monkeypatch.setattr(search_paths, "_host_roots", [Path("webui")])
+    assert not wrong(packages.check_packages(have))
+    (inside,) = [f for f in packages.check_packages(have) if f.what == outside.what or outside.what in f.what]
+    assert "leave a host's packages as they are" in inside.fix
+    assert "pip" not in inside.fix
+
+
 def test_a_mediapipe_that_the_controlnet_extension_cannot_use_is_named_with_its_cure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from tests.support.fake_packages import put_package
@@ -12,14 +12,12 @@ from underdrawing.core.diagnostics.availability import explain_unavailable
 from underdrawing.core.diagnostics.checks import check_annotators
 from underdrawing.core.errors import MissingExtra
 from underdrawing.core.hooks import HostHooks
-from underdrawing.core.imports import describe_lacking, find_lacking
+from underdrawing.core.imports import describe_broken, describe_lacking, find_lacking
 from underdrawing.core.operation import Job, run
+from underdrawing.core.weights import search_paths
 from underdrawing.core.weights.store import Store
 from underdrawing.preprocessors import registry
 from underdrawing.preprocessors.operations.weights_fetch import WeightsFetch
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 OF_A1111 = ("beit", "bit", "convnext", "dpt", "mask2former", "oneformer", "segformer", "swin", "upernet")
 """Models of transformers 4.30 that our annotators use."""
@@ -60,6 +58,16 @@ def test_packages_that_are_there_are_never_moved(monkeypatch: pytest.MonkeyPatch
     assert what == "needs no_package; transformers 4.30.2 has no vitpose, rt_detr"
     assert fix.startswith("pip install no_package; ")
     assert "transformers" not in fix.partition(";")[0]
+
+
+def test_a_hosts_broken_package_is_installed_again_by_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("torch", "transformers", "numpy"):
+        assert "pip install" in describe_broken(module, "module compiled against ABI version 1")[1]
+    monkeypatch.setattr(search_paths, "_host_roots", [Path("webui")])
+    for module in ("torch", "transformers", "numpy"):
+        assert (
+            "in the version that the host wants" in describe_broken(module, "module compiled against ABI version 1")[1]
+        )
 
 
 def test_annotators_say_what_an_old_transformers_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
