@@ -6,6 +6,7 @@
     const ADDRESS = "underdrawing/v1";
     const LANGUAGE = "underdrawing_language";
     const POLL = 400;
+    const STATES = ["waiting", "running", "done", "failed", "cancelled"];
     const MOST_STEPS = 4000;
     const REFRESH = {
         checkpoint: ["refresh_sd_model_checkpoint", "forge_refresh_checkpoint"],
@@ -164,7 +165,7 @@
                     show(job);
                     job.results.forEach(onResult);
                     since = job.count;
-                    if (!["waiting", "running"].includes(job.state)) break;
+                    if (STATES.indexOf(job.state) > 1) break;
                     await ud.wait(POLL);
                 }
                 if (job.failure) view.fail(job.failure.error, job.failure.weights);

@@ -203,7 +203,7 @@
                 const fact = ([name, value]) => [ud.make("dt", {}, name), ud.make("dd", {}, typeof value === "object" ? JSON.stringify(value) : String(value))];
                 place.replaceChildren(ud.make("p", {}, ud.text(healthy ? "No errors." : "There are errors.")),
                     ...findings.map((one) => ud.make("div", {class: one.level === "error" ? "ud-error" : "ud-warning"},
-                        ud.make("strong", {}, `${ud.text(one.level)}: ${one.topic}. `), one.what, one.fix ? ud.make("code", {}, one.fix) : null)),
+                        ud.make("strong", {}, `${one.level === "error" ? ud.text("error") : ud.text("warning")}: ${one.topic}. `), one.what, one.fix ? ud.make("code", {}, one.fix) : null)),
                     ud.make("dl", {}, Object.entries(facts).flatMap(fact)));
             } catch (error) {
                 place.replaceChildren(ud.make("div", {class: "ud-error"}, error.message));
