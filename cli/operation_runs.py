@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.errors import BadParameter, UnderdrawingError
-from ..core.operation import Job, WeightedLora, run
+from ..core.operation import Job, run
 from ..core.operation_files import find_targets, read_inputs, write_results
 from ..core.report_text import escape_controls, printable
+from ..core.slots import weigh_loras
 from .progress import CommandLine
 
 if TYPE_CHECKING:
@@ -100,27 +101,10 @@ def _inputs(operation: OperationType, values: dict[str, Any]) -> dict[str, Any]:
     for slot in operation.slots():
         if slot.kind == "loras":
             given = [values.pop(option) for option in STRENGTHS]
-            inputs[slot.name] = _weighted(inputs[slot.name], *given)
+            inputs[slot.name] = weigh_loras(inputs[slot.name], *given)
     if operation.target() is not None:
         inputs[OUTPUT] = values.pop(OUTPUT)
     return inputs
-
-
-def _weighted(
-    files: Sequence[Path], unet: Sequence[float], encoder: Sequence[float], blocks: Sequence[str]
-) -> tuple[WeightedLora, ...]:
-    """Files with the strengths meant for them. Raises click.UsageError for a wrong number of strengths."""
-    unet = _spread(unet or (1.0,), len(files), "--strength")
-    encoder = _spread(encoder or unet, len(files), "--te-strength")
-    weights = _spread(blocks or ("",), len(files), "--blocks")
-    return tuple(map(WeightedLora, files, unet, encoder, weights))
-
-
-def _spread(values: Sequence[Any], count: int, option: str) -> Sequence[Any]:
-    if len(values) not in (1, count):
-        what = f"{option} was given {len(values)} times for {count} files: once for all, or once for each"
-        raise click.UsageError(what)
-    return values if len(values) == count else [values[0]] * count
 
 
 def _finish(report: Report, files: Sequence[Path], as_json: bool, source: Path | None = None) -> int:

@@ -10,11 +10,15 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 
 import msgspec
 
+from .errors import BadParameter
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .hooks import FileKind
 
 SlotKind = Literal["lora", "loras", "checkpoint", "checkpoints", "vae", "embedding", "poses", "text", "weights", "file"]
@@ -115,3 +119,20 @@ class WeightedLora(msgspec.Struct, frozen=True):
     text_encoder: float = 1.0
     blocks: str = ""
     ranks: int | None = None
+
+
+def weigh_loras(
+    files: Sequence[Path], unet: Sequence[float], encoder: Sequence[float], blocks: Sequence[str]
+) -> tuple[WeightedLora, ...]:
+    """Files with the strengths meant for them: none, one for all, or one for each. Raises BadParameter."""
+    unet = _spread(unet or (1.0,), len(files), "strength")
+    encoder = _spread(encoder or unet, len(files), "te_strength")
+    weights = _spread(blocks or ("",), len(files), "blocks")
+    return tuple(map(WeightedLora, files, unet, encoder, weights))
+
+
+def _spread(values: Sequence[Any], count: int, name: str) -> Sequence[Any]:
+    if len(values) not in (1, count):
+        what = f"{name} was given {len(values)} times for {count} files"
+        raise BadParameter(what, where=name, fix="give it once for all, or once for each")
+    return values if len(values) == count else [values[0]] * count
