@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,7 +52,9 @@ class Forge(A1111):
         found = shared.supported_preprocessors
         tags = {tag for one in found.values() for tag in one.tags}
         add = shared.add_supported_preprocessor
-        return Registry(_adapt(module.Preprocessor), module.PreprocessorParameter, add, set(found), tags)
+        return Registry(
+            _adapt(module.Preprocessor), partial(_build, module.PreprocessorParameter), add, set(found), tags
+        )
 
     def clean_sliders(self, numbers: tuple[Any, ...]) -> tuple[Any, ...]:
         """None for both where they are what detect sends by itself."""
@@ -61,6 +64,21 @@ class Forge(A1111):
         """The map; its masked pixels become -1 before each sampling."""
         preprocessor.is_marked = result.is_marked
         return result.picture
+
+
+class Bounds(dict[str, Any]):
+    """What the host makes a slider of. It asks for the value only where a request gives none, and cuts it to a whole
+    number: it gets -1, which is our default."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Any entry but the value."""
+        return -1 if key == "value" else super().get(key, default)
+
+
+def _build(parameter: Any, **bounds: Any) -> Any:
+    slider = parameter(**bounds)
+    slider.gradio_update_kwargs = Bounds(slider.gradio_update_kwargs)
+    return slider
 
 
 def _adapt(base: Any) -> Any:

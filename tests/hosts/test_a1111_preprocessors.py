@@ -161,6 +161,15 @@ def test_numbers_in_range_count_and_what_forge_sends_by_itself_does_not(host: Fa
     assert np.array_equal(found, annotate("canny", photo(), 64, low_threshold=10, high_threshold=64).images[0])
 
 
+def test_a_default_that_forge_would_cut_to_a_whole_number_stays(host: FakeWebui) -> None:
+    if host.kind != "forge":
+        return
+    found = host.preprocessors["underdrawing_person_mask"].slider_1
+    assert found.value == 0.5
+    assert int(found.gradio_update_kwargs.get("value", 1.0)) == -1
+    assert dict(**found.gradio_update_kwargs.copy())["value"] == 0.5
+
+
 @pytest.mark.parametrize("resolution", [None, 0, -1])
 def test_no_resolution_is_512(host: FakeWebui, resolution: Any) -> None:
     assert min(call(host, "invert", flat(30, 40, 9), resolution=resolution).shape[:2]) == 512

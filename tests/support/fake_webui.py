@@ -95,6 +95,7 @@ class ForgeParameter:
     ) -> None:
         self.minimum, self.maximum, self.step, self.label = minimum, maximum, step, label
         self.value, self.visible = value, visible
+        self.gradio_update_kwargs = {"value": value, "minimum": minimum, **more}
 
 
 class ForgePreprocessor:
