@@ -80,37 +80,32 @@ class Server:
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
-    def wait(self) -> None:
-        """Until the last routes are there. Raises AssertionError with the end of the log."""
+    def wait(self, starts: int = 1) -> None:
+        """Until the log says that the host has started so many times. Raises AssertionError with its end.
+
+        The server is left alone meanwhile: gradio gives up when its own first request waits.
+        """
         end = time.monotonic() + BOOT
-        while time.monotonic() < end and self.process.poll() is None:
-            try:
-                if self.call("/controlnet/module_list")[0] == 200 and self.call("/sdapi/v1/progress")[0] == 200:
-                    return
-            except (urllib.error.URLError, ConnectionError, TimeoutError, ValueError):
-                pass
+        while self.read_log().count("Startup time:") < starts:
+            assert time.monotonic() < end, self.read_log()[-3000:]
+            assert self.process.poll() is None, self.read_log()[-3000:]
             time.sleep(0.5)
-        raise AssertionError(self.read_log()[-3000:])
+        self.starts = starts
 
     def reload(self) -> None:
-        """Press Reload UI, and wait until the page's components are others."""
-        before = self.call("/config")[1]
-        (button,) = [c["id"] for c in before["components"] if c["props"].get("elem_id") == "settings_restart_gradio"]
+        """Press Reload UI."""
+        page = self.call("/config")[1]
+        (button,) = [c["id"] for c in page["components"] if c["props"].get("elem_id") == "settings_restart_gradio"]
         number = next(
             index
-            for index, one in enumerate(before["dependencies"])
+            for index, one in enumerate(page["dependencies"])
             if any(button == (target[0] if isinstance(target, list) else target) for target in one["targets"])
         )
-        self.call("/run/predict", {"fn_index": number, "data": []})
-        end = time.monotonic() + BOOT
-        while time.monotonic() < end:
-            try:
-                if self.call("/config")[1]["components"][0]["id"] != before["components"][0]["id"]:
-                    break
-            except (urllib.error.URLError, ConnectionError, TimeoutError, ValueError, KeyError):
-                pass
-            time.sleep(0.5)
-        self.wait()
+        self.call(
+            "/run/predict" if page["version"].startswith("3") else "/queue/join",
+            {"fn_index": number, "data": [], "session_hash": "live"},
+        )
+        self.wait(self.starts + 1)
 
     def detect(self, name: str, picture: bytes, **more: Any) -> tuple[int, Any]:
         encoded = base64.b64encode(picture).decode()
