@@ -22,6 +22,7 @@ OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "o
 OPTIONAL = {"openvino": "networks run faster on CPUs", "rich": "progress bars on a terminal"}
 """Package → what it is for."""
 LEAVE = "leave a host's packages as they are; `underdrawing annotators` lists what cannot run with them"
+LEAVE_OPENCV = "leave a host's packages as they are while `import cv2` works"
 READY_FOR_NUMPY_2 = {"torch": (2, 3), **dict.fromkeys(OPENCV, (4, 10))}
 """First releases built against numpy 2; older ones crash or lose their numpy functions beside it."""
 
@@ -91,7 +92,7 @@ def _check_versions(have: Mapping[str, str]) -> Iterator[Finding]:
             if is_inside_host():
                 yield Finding(level="warning", topic="packages", what=f"{what} by some of what is here", fix=LEAVE)
             else:
-                fix = f"in an environment of its own {install}; {LEAVE}"
+                fix = f"{install} in an environment of its own; {LEAVE}"
                 yield Finding(level="error", topic="packages", what=what, fix=fix)
 
 
@@ -107,10 +108,9 @@ def _check_opencv(have: Mapping[str, str]) -> Iterator[Finding]:
             "opencv-contrib-python-headless" if any("contrib" in name for name in there) else "opencv-python-headless"
         )
         if is_inside_host():
-            fix = "leave a host's packages as they are while `import cv2` works"
-            yield Finding(level="warning", topic="opencv", what=what, fix=fix)
+            yield Finding(level="warning", topic="opencv", what=what, fix=LEAVE_OPENCV)
             return
-        fix = f"pip uninstall -y {' '.join(there)} && pip install {keep}"
+        fix = f"pip uninstall -y {' '.join(there)} && pip install {keep}; {LEAVE_OPENCV}"
         yield Finding(level="error", topic="opencv", what=what, fix=fix)
 
 

@@ -5,6 +5,7 @@ Files in foreign folders are recognised by size and then sha256, used in place, 
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -62,8 +63,10 @@ def find_own_host() -> Path | None:
 
 
 def is_inside_host() -> bool:
-    """Whether the packages here are a host's: one is registered, or this package lies in one."""
-    return bool(_host_roots) or find_own_host() is not None
+    """Whether the packages here are a host's: one is registered, or this package or its Python lies in one."""
+    beside = Path(sys.prefix).parent
+    signs = (beside / "webui.py", beside / "custom_nodes", beside / "ComfyUI" / "custom_nodes")
+    return bool(_host_roots) or find_own_host() is not None or any(sign.exists() for sign in signs)
 
 
 def find_fetch_folder(cache: Path) -> Path:

@@ -89,6 +89,18 @@ def test_a_hosts_packages_are_left_as_they_are(changes: dict[str, str], monkeypa
     assert "pip" not in inside.fix
 
 
+@pytest.mark.parametrize("sign", ["webui.py", "custom_nodes/a.py", "ComfyUI/custom_nodes/a.py"])
+def test_a_python_that_lies_in_a_host_is_the_hosts(sign: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from underdrawing.core.weights import search_paths
+
+    monkeypatch.setattr(search_paths.sys, "prefix", str(tmp_path / "venv"))
+    monkeypatch.setattr(search_paths, "_host_roots", [])
+    assert not search_paths.is_inside_host()
+    (tmp_path / sign).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / sign).touch()
+    assert search_paths.is_inside_host()
+
+
 def test_a_mediapipe_that_the_controlnet_extension_cannot_use_is_named_with_its_cure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
