@@ -6,15 +6,18 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from ..adapters.hosting.options import StoredOptions
 from ..serving.service import Service
 from ..serving.web_app import add_routes
 from .hosts import get_host
+from .lora import last_receipts
 
 
 @cache
 def get_service() -> Service:
     """The service of this process: its jobs outlast a reload of the page."""
-    return Service(get_host(), get_host().run_in_turn)
+    host = get_host()
+    return Service(host, host.run_in_turn, StoredOptions(host.shared), last_receipts)
 
 
 def register() -> None:

@@ -47,6 +47,7 @@ def list_routes(answers: Answers) -> tuple[Route, ...]:
         Route("GET", "/doctor", answers.diagnose, "What would make things fail on this machine"),
         Route("GET", "/skeleton", answers.show_skeleton, "How poses are drawn, for editors"),
         Route("POST", "/poses", answers.read_poses, "Poses of any JSON form as OpenPose JSON"),
+        Route("GET", "/receipts", answers.show_receipts, "What became of the LoRAs of the last prompt"),
         Route("GET", "/settings", answers.show_settings, "Settings of this extension"),
         Route("POST", "/settings", answers.change_settings, "Change settings of this extension"),
         Route("GET", "/texts/{language}", answers.show_texts, "Texts of the tab in another language"),
@@ -56,8 +57,15 @@ def list_routes(answers: Answers) -> tuple[Route, ...]:
 class Answers:
     """One function for each route. They raise UnderdrawingError."""
 
-    def __init__(self, host: HostHooks, jobs: Jobs, settings: SettingsStore | None) -> None:
+    def __init__(
+        self,
+        host: HostHooks,
+        jobs: Jobs,
+        settings: SettingsStore | None,
+        receipts: Callable[[], dict[str, Any]],
+    ) -> None:
         self._host, self._jobs, self._settings, self._lock = host, jobs, settings, threading.Lock()
+        self._receipts = receipts
 
     def show_overview(self, call: Call) -> dict[str, Any]:
         """Version, routes, languages."""
@@ -193,6 +201,10 @@ class Answers:
         found = parse_poses(call.body.get("poses"))
         documents = [to_openpose(pose, confidences=True) for pose in found.poses]
         return {"poses": documents, "notes": list(found.notes)}
+
+    def show_receipts(self, call: Call) -> dict[str, Any]:
+        """Receipts of the last generation."""
+        return {"loras": [], "problems": [], **self._receipts()}
 
     def show_settings(self, call: Call) -> dict[str, Any]:
         """Settings and their values."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UnderdrawingError
 from .answers import Answers, list_routes
@@ -22,16 +22,21 @@ log = logging.getLogger("underdrawing")
 
 
 class Service:
-    """The routes of one host. execute: see `Jobs`. settings: what the host stores of ours, None for nothing."""
+    """The routes of one host.
+
+    execute: see `Jobs`. settings: what the host stores of ours, None for nothing. receipts: what became of the LoRAs of
+    the last prompt, as JSON.
+    """
 
     def __init__(
         self,
         host: HostHooks,
         execute: Callable[[Callable[[], None]], None] = lambda work: work(),
         settings: SettingsStore | None = None,
+        receipts: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         self.jobs = Jobs(execute)
-        self.routes = list_routes(Answers(host, self.jobs, settings))
+        self.routes = list_routes(Answers(host, self.jobs, settings, receipts))
 
     def answer(self, route: Route, call: Call) -> Answer:
         """Answer a request; whatever goes wrong becomes a status and a text, never a trace."""

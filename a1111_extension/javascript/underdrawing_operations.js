@@ -176,6 +176,19 @@
             ud.button("Fetch the chosen files…", fetch, "ud-primary"), view.node);
     };
 
+    // What became of the LoRAs of the last picture that the host made.
+    const makeReceipts = () => {
+        const place = ud.make("div"), list = ud.make("details", {class: "ud-receipts"}, ud.make("summary", {}, ud.text("LoRAs of the last picture")), place);
+        list.addEventListener("toggle", async () => {
+            if (!list.open) return;
+            const {loras, problems} = await ud.ask("/receipts");
+            const entry = (one) => ud.make("details", {}, ud.make("summary", {}, one.line || one.name), ud.make("pre", {}, JSON.stringify(one, null, 1)));
+            place.replaceChildren(...problems.map((text) => ud.make("div", {class: "ud-error"}, String(text))), ...loras.map(entry),
+                ...(loras.length || problems.length ? [] : [ud.text("There were none.")]));
+        });
+        return list;
+    };
+
     ud.panels.operations = async (page, panel) => {
         if (panel.inputs.includes("poses") && ud.makePoseEditor) page.append(await ud.makePoseEditor());
         if (panel.inputs.includes("weights")) {
@@ -183,6 +196,7 @@
             page.append(table);
             document.addEventListener("underdrawing:weights", async () => page.querySelector(".ud-weights")?.replaceWith(await makeWeights()));
         }
+        if (panel.inputs.includes("loras")) page.append(makeReceipts());
         const place = ud.make("div"), made = {}, every = panel.operations.map((id) => ud.operations[id]);
         const open = async (operation) => {
             buttons.forEach((button, index) => button.setAttribute("aria-selected", every[index] === operation));

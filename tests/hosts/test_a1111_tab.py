@@ -42,6 +42,7 @@ class FakeHost(WebHost):
         self.turns = 0
         self.started: list[Callable[..., Any]] = []
         self.tabs: list[Callable[..., Any]] = []
+        self.shared = SimpleNamespace(opts=SimpleNamespace(data={}), cmd_opts=SimpleNamespace())
         self.callbacks = SimpleNamespace(on_app_started=self.started.append, on_ui_tabs=self.tabs.append)
 
     def run_in_turn(self, work: Callable[[], None]) -> None:

@@ -137,6 +137,13 @@ def test_settings_that_the_host_hides(tmp_path: Path) -> None:
     assert client.ask("POST", "/settings", {"values": {"x": 1}}).status == 422
 
 
+def test_receipts_of_the_host(tmp_path: Path) -> None:
+    client = Client(WebHost(tmp_path))
+    assert client.get("/receipts") == {"loras": [], "problems": []}
+    client.service = Service(WebHost(tmp_path), receipts=lambda: {"loras": [{"name": "a"}]})
+    assert client.get("/receipts") == {"loras": [{"name": "a"}], "problems": []}
+
+
 def test_heavy_work_runs_where_the_host_says(tmp_path: Path) -> None:
     ran: list[str] = []
 

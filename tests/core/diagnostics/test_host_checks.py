@@ -4,23 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from underdrawing.core.diagnostics import host_checks
-from underdrawing.core.diagnostics.host_checks import KEEP, adapt_findings, find_controlnet_fault
+from underdrawing.core.diagnostics.host_checks import adapt_findings, find_controlnet_fault
 from underdrawing.core.diagnostics.packages import Finding, check_packages, lacks_solutions
 from underdrawing.core.weights import search_paths
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-A1111 = {"torch": "2.1.2", "numpy": "1.26.2", "pillow": "9.5.0", "transformers": "4.30.2", "opencv-python": "4.8.1"}
-
-
-def test_nobody_is_told_to_move_what_the_host_pins() -> None:
-    found = list(adapt_findings(check_packages({**A1111, "opencv-contrib-python": "4.8.1"})))
-    pinned = [one for one in found if one.fix == KEEP]
-    assert {"packages", "opencv"} <= {one.topic for one in pinned}
-    assert all(one.level == "warning" for one in pinned)
-    assert not [one for one in found if one.fix != KEEP and any(name in one.fix for name in host_checks.PINNED)]
 
 
 def test_packages_of_the_command_line_are_not_missed() -> None:
