@@ -30,13 +30,14 @@ class Bridge:
     """Base, beside the host's, of our preprocessors; `match` says which annotator with which presets."""
 
     match: NameMatch
+    is_used = False
 
     def __call__(
         self, input_image: Any, resolution: Any = None, slider_1: Any = None, slider_2: Any = None,
         slider_3: Any = None, input_mask: Any = None, json_pose_callback: Any = None, **_: Any,
     ) -> Any:  # fmt: skip
         """The map, uint8 [H, W, 3]. Sliders out of range count as their defaults. Raises what the host can show."""
-        host = get_host()
+        host, self.is_used = get_host(), True
         try:
             numbers = host.clean_sliders((slider_1, slider_2, slider_3))
             result = preprocess(self.match, input_image, input_mask, resolution, numbers, host)
@@ -45,6 +46,16 @@ class Bridge:
         if json_pose_callback is not None and result.poses is not None:
             json_pose_callback(result.poses)
         return result.picture if result.with_mask is None else host.hand_over_inpaint(self, result)
+
+    def unload(self) -> bool:
+        """Give a GPU's memory back, where the host asks for it; whether there was anything to give."""
+        if not self.is_used or get_host().device() == "cpu":
+            return False
+        from ..core.networks.cache import unload
+
+        self.is_used = False
+        unload()
+        return True
 
 
 def register() -> None:

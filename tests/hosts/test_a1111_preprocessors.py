@@ -188,6 +188,26 @@ def test_poses_are_handed_over_also_when_nobody_is_found(host: FakeWebui) -> Non
     assert got == [{"people": [], "canvas_width": 64, "canvas_height": 64}]
 
 
+def _choose_gpu(_: object) -> str:
+    return "cuda:0"
+
+
+def test_a_gpus_memory_is_given_back_when_the_host_asks_after_use(
+    host: FakeWebui, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from underdrawing.a1111_extension.hosts import get_host
+    from underdrawing.core.networks import cache
+
+    calls: list[str] = []
+    monkeypatch.setattr(cache, "unload", lambda: calls.append("unload"))
+    used = host.preprocessors["underdrawing_canny"]
+    call(host, "canny", photo(48, 64))
+    assert used.unload() is False
+    monkeypatch.setattr(type(get_host()), "device", _choose_gpu)
+    assert [used.unload(), used.unload()] == [True, False]
+    assert calls == ["unload"]
+
+
 def test_a_mask_that_is_missing_is_a_refusal_in_words(host: FakeWebui) -> None:
     with pytest.raises(HTTPException) as caught:
         call(host, "inpaint", photo(48, 64))
