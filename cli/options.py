@@ -10,6 +10,7 @@ import msgspec
 from ..core.images.opening import URL
 from ..core.params import format_bounds
 from ..core.report_text import escape_controls
+from ..core.setting_values import spell_out_switches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 FIELD = "field_"
 """Start of the names under which click hands field values over."""
-YES = frozenset(("true", "yes", "on", "1", "enable"))
-NO = frozenset(("false", "no", "off", "0", "disable"))
 EARLIER = "earlier"
 """Owner, in identifiers, of parameters under their earlier names."""
 
@@ -191,34 +190,8 @@ def pick_values(one: NamedAnnotator, values: dict[str, Any]) -> dict[str, Value]
 
 
 def spell_out_flags(args: Sequence[str], named: Iterable[NamedAnnotator]) -> list[str]:
-    """Let ``--safe``, ``--safe true``, ``--safe=true`` and ``--no-safe`` be said; what follows ``--`` is left alone."""
-    on = _switches(named)
-    off = {f"--no-{spelling[2:]}": spelling for spelling in on}
-    end = args.index("--") if "--" in args else len(args)
-    spelt: list[str] = []
-    words = iter(range(end))
-    for at in words:
-        option, equals, value = args[at].partition("=")
-        following = args[at + 1].lower() if at + 1 < end else ""
-        if args[at] in off:
-            spelt.append(f"{off[args[at]]}=false")
-        elif option in on and equals:
-            spelt.append(f"{option}={_switch_word(value.lower()) or value}")
-        elif option in on:
-            spelt.append(f"{option}={_switch_word(following) or 'true'}")
-            if _switch_word(following):
-                next(words)
-        else:
-            spelt.append(args[at])
-    return [*spelt, *args[end:]]
-
-
-def _switch_word(word: str) -> str:
-    return "true" if word in YES else "false" if word in NO else ""
-
-
-def _switches(named: Iterable[NamedAnnotator]) -> set[str]:
-    return set(_each_switch(named))
+    """Let ``--safe``, ``--safe true``, ``--safe=true`` and ``--no-safe`` be said."""
+    return spell_out_switches(args, set(_each_switch(named)))
 
 
 def _each_switch(named: Iterable[NamedAnnotator]) -> Iterator[str]:

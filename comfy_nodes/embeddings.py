@@ -12,11 +12,9 @@ from .changes import files_state
 from .inputs import Input, choice, number, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from torch import Tensor
 
-    from ..adapters.prompts.chunks import Chunk, Special
+    from ..adapters.prompts.chunks import Special
     from ..adapters.prompts.encoding import A1111Emphasis
     from ..adapters.prompts.library import Library
 
@@ -68,6 +66,7 @@ class UnderdrawingEncodeA1111:
         self, clip: Any, text: str, emphasis: str = "original", backtrack: int = 20, bare_names: bool = True
     ) -> tuple[Any]:
         """Encode; what the host puts beside a conditioning, such as hooks, stays."""
+        from ..adapters.prompts.chunks import join_vectors
         from ..adapters.prompts.encoding import split_for_encoders, weight_encoders
         from ..adapters.prompts.prompt_embeddings import EmbeddingFolder, plain_fragments
 
@@ -78,7 +77,7 @@ class UnderdrawingEncodeA1111:
             host.HOOKS.note(f"underdrawing: {note}")
         encoders = {name: (partial(_ids, t), _special(t), vectors[CLIPS[name]]) for name, t in tokenizers.items()}
         chunks = split_for_encoders(fragments, encoders, backtrack)
-        windows = {name.removeprefix("clip_"): _windows(own, vectors[CLIPS[name]]) for name, own in chunks.items()}
+        windows = {name.removeprefix("clip_"): join_vectors(own, vectors[CLIPS[name]]) for name, own in chunks.items()}
         results = clip.encode_from_tokens_scheduled(windows)
         width, mode = _width(clip, "clip_l"), cast("A1111Emphasis", emphasis)
         rows = [chunks[name] for name in sorted(chunks, key=lambda name: name != "clip_l")]
@@ -120,17 +119,6 @@ def _special(tokenizer: Any) -> Special:
 def _ids(tokenizer: Any, text: str) -> list[int]:
     """Ids without start and end."""
     return tokenizer.tokenizer(text)["input_ids"][1:-1]
-
-
-def _windows(chunks: Iterable[Chunk], vectors: Mapping[str, Tensor]) -> list[list[tuple[Any, float]]]:
-    """The host's form: windows of (id or vector, weight), the weight 1 because A1111 weighs what comes out."""
-    windows: list[list[tuple[Any, float]]] = []
-    for chunk in chunks:
-        row: list[Any] = list(chunk.ids)
-        for own in chunk.substitutions:
-            row[own.position] = vectors[own.name][own.index]
-        windows.append([(token, 1.0) for token in row])
-    return windows
 
 
 def _width(clip: Any, name: str) -> int:

@@ -1,15 +1,21 @@
-"""Values of settings, from the texts of environment variables."""
+"""Values of settings, from the texts of environment variables and of switches on a command line."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from .errors import BadParameter
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence, Set
+
 CONSENT = ("ask", "always", "never")
 ON, OFF = ("1", "on", "yes", "true"), ("0", "off", "no", "false")
+YES, NO = {*ON, "enable"}, {*OFF, "disable"}
+"""Words after a switch."""
 
 
 class InvalidValue(ValueError):
@@ -90,3 +96,33 @@ def expand_path(path: Path) -> Path:
         return _expand(str(path))
     except InvalidValue as error:
         raise BadParameter(error.what, where=str(path), fix=error.fix) from error
+
+
+def spell_out_switches(args: Sequence[str], switches: Set[str]) -> list[str]:
+    """Arguments of a command line in which switches have values; what follows ``--`` is left alone.
+
+    >>> spell_out_switches(["--no-safe", "--face", "off", "--face=On", "x"], {"--safe", "--face"})
+    ['--safe=false', '--face=false', '--face=true', 'x']
+    """
+    off = {f"--no-{spelling[2:]}": spelling for spelling in switches}
+    end = args.index("--") if "--" in args else len(args)
+    spelt: list[str] = []
+    words = iter(range(end))
+    for at in words:
+        option, equals, value = args[at].partition("=")
+        following = args[at + 1].lower() if at + 1 < end else ""
+        if args[at] in off:
+            spelt.append(f"{off[args[at]]}=false")
+        elif option in switches and equals:
+            spelt.append(f"{option}={_read_word(value.lower()) or value}")
+        elif option in switches:
+            spelt.append(f"{option}={_read_word(following) or 'true'}")
+            if _read_word(following):
+                next(words)
+        else:
+            spelt.append(args[at])
+    return [*spelt, *args[end:]]
+
+
+def _read_word(word: str) -> str:
+    return "true" if word in YES else "false" if word in NO else ""

@@ -7,9 +7,10 @@ Substitution that says which vector belongs there, so that no tokenizer is ever 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 from ...core.errors import BadParameter
 from .emphasis import BREAK, Fragment
@@ -234,3 +235,14 @@ def pad_to_longest(prompts: Sequence[Sequence[Chunk]], special: Special = CLIP_L
     """
     longest = max((len(chunks) for chunks in prompts), default=0)
     return [[*chunks, *[make_empty_chunk(special)] * (longest - len(chunks))] for chunks in prompts]
+
+
+def join_vectors(chunks: Iterable[Chunk], vectors: Mapping[str, Any]) -> list[list[tuple[Any, float]]]:
+    """Windows of (id or row of vectors, 1), because A1111 weighs what comes out. vectors: [rows, width] by name."""
+    windows: list[list[tuple[Any, float]]] = []
+    for chunk in chunks:
+        row: list[Any] = list(chunk.ids)
+        for own in chunk.substitutions:
+            row[own.position] = vectors[own.name][own.index]
+        windows.append([(token, 1.0) for token in row])
+    return windows

@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 from tests.support.command_line import entries, picture
 
 from underdrawing.cli.options import (
-    NO,
-    YES,
     FieldOption,
     NamedAnnotator,
     options,
@@ -24,6 +22,7 @@ from underdrawing.cli.options import (
 from underdrawing.core.annotator import Annotator, ControlMap, Kind, Request, Spec
 from underdrawing.core.params import Params, about, between
 from underdrawing.core.registry import NameMatch
+from underdrawing.core.setting_values import NO, YES
 from underdrawing.preprocessors import registry
 
 if TYPE_CHECKING:
