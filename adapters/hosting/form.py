@@ -49,7 +49,14 @@ def is_plain(delta: Delta) -> bool:
     """Whether every host of A1111's family computes this kind as it is meant."""
     if isinstance(delta, Norm):
         return delta.bias is not None
+    if find_core(delta) is not None:
+        return False
     return isinstance(delta, Dense) or (isinstance(delta, LowRank | Hadamard | Kronecker) and delta.bias is None)
+
+
+def find_core(delta: Delta) -> Tensor | None:
+    """The tensor between factors (Tucker), where there is one."""
+    return next((core for name in ("mid", "t1", "t2") if (core := getattr(delta, name, None)) is not None), None)
 
 
 def make_host_form(adapter: Adapter, base_model: str, is_native: Callable[[Delta], bool] = is_plain) -> HostForm:

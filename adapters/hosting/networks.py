@@ -11,7 +11,7 @@ from ..deltas.dora import Dora
 from ..deltas.lowrank import LowRank
 from ..deltas.rotations import BOFT, OFT, RotationOFT
 from ..reading.load import load_adapter
-from .form import DELTA, is_plain, make_host_form
+from .form import DELTA, find_core, is_plain, make_host_form
 from .receipt import HostReceipt
 
 if TYPE_CHECKING:
@@ -31,12 +31,16 @@ log = logging.getLogger("underdrawing")
 def is_native(delta: Delta) -> bool:
     """Whether the host computes a kind as it is meant.
 
-    It takes DoRA's norms along the inputs, of linear layers, has another GLoRA, and drops biases beside factors.
+    It takes DoRA's norms along the inputs, of linear layers, has another GLoRA, drops biases beside factors, and knows
+    cores of convolutions only.
     """
     if isinstance(delta, Dora):
         linear = isinstance(delta.inner, LowRank) and not delta.inner.extent.kernel
         return delta.axis == "in" and linear and is_plain(delta.inner)
-    return is_plain(delta) or (isinstance(delta, OFT | BOFT | RotationOFT) and delta.bias is None)
+    core = find_core(delta)
+    if isinstance(delta, OFT | BOFT | RotationOFT) or (core is not None and core.shape[2:].numel() > 1):
+        return delta.bias is None
+    return is_plain(delta)
 
 
 def choose_network(

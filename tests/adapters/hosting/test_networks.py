@@ -31,6 +31,11 @@ def test_kinds_that_the_host_computes_otherwise_are_not_native(kind: str) -> Non
     assert is_native(KINDS[kind](16, 8, 3)) == (kind in NATIVE)
 
 
+@pytest.mark.parametrize("kind", ["lora_tucker", "loha_core", "lokr_core"])
+def test_cores_of_linear_layers_are_not_native(kind: str) -> None:
+    assert not is_native(KINDS[kind](16, 8, 1))
+
+
 def test_dora_along_the_inputs_is_native_on_linear_layers() -> None:
     inner = KINDS["lora"](16, 8, 1)
     assert isinstance(inner, LowRank)
