@@ -130,7 +130,10 @@
         const question = ud.text("Download these files, under their licences?");
         if (!wanted.length || !window.confirm(`${question}\n\n${lines.join("\n")}`)) return;
         const accept = wanted.some((one) => !one.commercial);
-        await view.run("/weights/fetch", {weights: ids, consent: true, accept_noncommercial: accept});
+        const errors = [];
+        await view.run("/weights/fetch", {weights: ids, consent: true, accept_noncommercial: accept},
+            (result) => errors.push(...result.errors.map((one) => one.error)));
+        if (errors.length) view.fail(errors.join("\n"));
         document.dispatchEvent(new CustomEvent("underdrawing:weights"));
     };
 

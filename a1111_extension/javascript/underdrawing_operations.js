@@ -161,7 +161,7 @@
     };
 
     const makeWeights = async () => {
-        const {weights, folder} = await ud.ask("/weights"), view = ud.makeJobView(), boxes = new Map();
+        const view = ud.makeJobView(), boxes = new Map(), rows = ud.make("tbody"), where = ud.make("small");
         const row = (one) => {
             const box = ud.make("input", {type: "checkbox", disabled: one.available, "aria-label": one.id});
             boxes.set(one.id, box);
@@ -170,9 +170,17 @@
                 ud.make("td", {}, one.annotators.join(", ")), ud.make("td", {}, one.available ? "✓" : ""));
         };
         const head = ["", "file", "size", "licence", "annotators", "here"].map((one) => ud.make("th", {}, ud.text(one)));
+        const fill = async () => {
+            const {weights, folder} = await ud.ask("/weights");
+            boxes.clear();
+            rows.replaceChildren(...weights.map(row));
+            where.textContent = `${ud.text("Fetched files go to")} ${folder}`;
+        };
+        await fill();
+        document.addEventListener("underdrawing:weights", fill);
         const fetch = () => ud.fetchWeights([...boxes].filter(([, box]) => box.checked).map(([id]) => id), view);
-        return ud.make("div", {class: "ud-weights"}, ud.make("small", {}, `${ud.text("Fetched files go to")} ${folder}`),
-            ud.make("div", {class: "ud-scroll"}, ud.make("table", {}, ud.make("thead", {}, ud.make("tr", {}, head)), ud.make("tbody", {}, weights.map(row)))),
+        return ud.make("div", {class: "ud-weights"}, where,
+            ud.make("div", {class: "ud-scroll"}, ud.make("table", {}, ud.make("thead", {}, ud.make("tr", {}, head)), rows)),
             ud.button("Fetch the chosen files…", fetch, "ud-primary"), view.node);
     };
 
@@ -191,11 +199,7 @@
 
     ud.panels.operations = async (page, panel) => {
         if (panel.inputs.includes("poses") && ud.makePoseEditor) page.append(await ud.makePoseEditor());
-        if (panel.inputs.includes("weights")) {
-            const table = await makeWeights();
-            page.append(table);
-            document.addEventListener("underdrawing:weights", async () => page.querySelector(".ud-weights")?.replaceWith(await makeWeights()));
-        }
+        if (panel.inputs.includes("weights")) page.append(await makeWeights());
         if (panel.inputs.includes("loras")) page.append(makeReceipts());
         const place = ud.make("div"), made = {}, every = panel.operations.map((id) => ud.operations[id]);
         const open = async (operation) => {
