@@ -119,3 +119,10 @@ def test_no_machine_paths_are_committed() -> None:
         path = ROOT / name
         if path.suffix in {".py", ".md", ".toml", ".txt", ".yml"} and path.is_file():
             assert not pattern.search(path.read_text(encoding="utf-8")), name
+
+
+def test_wheels_hold_what_copies_in_hosts_read() -> None:
+    tomllib = pytest.importorskip("tomllib", reason="tomllib came with Python 3.11")
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["package-data"]
+    assert {"requirements.txt", "requirements-standalone.txt"} <= set(data["underdrawing"])
+    assert {"scripts/*.py", "javascript/*.js"} <= set(data["underdrawing.a1111_extension"])
