@@ -52,10 +52,7 @@ class WeightsFetch(Operation[FetchInputs, FetchParams]):
     )
 
     def run(self, inputs: FetchInputs, params: FetchParams, job: Job) -> Report:
-        """Fetch and verify; one failure does not stop the others.
-
-        Raises BadParameter, UnknownName; MissingExtra for an annotator that a package here is too old for.
-        """
+        """Fetch and verify; one failure does not stop the others. Raises BadParameter, UnknownName, MissingExtra."""
         from ...core.weights.failures import ServerUnreachable
         from ...core.weights.store import get_store
         from ..weights.catalogue import describe_terms
