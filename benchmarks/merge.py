@@ -3,10 +3,12 @@
     python benchmarks/merge.py [--rounds 3] [--folder FOLDER] [--mecha PYTHON] [--sdxl] [--large] [--only NAME ...]
 
 Two SD1.5 files (real keys, random fp16, 2.1 GB each) are written to the folder once, and one more for each result:
-7 GB. "copy" reads two files and writes one, 1 MiB at a time, and computes nothing. "A1111's steps" is what its merger
-does, written anew; afterwards it hashes the result. --mecha: a Python that has sd-mecha. --sdxl, --large: SDXL and a
-made-up transformer of 12 GB as well, to show that memory stays flat; the inputs are files of zeros that take no room,
-the result takes 7 or 12 GB. --only: candidates by their names. Times include the start of Python and torch. Needs
+7 GB. "copy" reads two files and writes one, 1 MiB at a time, and computes nothing. "weighted_sum" is the command line.
+"A1111's steps" is what its merger does before it ends, written anew: both files loaded, a weighted sum in their dtype,
+the result saved and, as the last step, hashed; a row of its own leaves that out. All hashes of inputs are known.
+--mecha: a Python that has sd-mecha, which runs once. --only: "copy", "weighted_sum" and these. --sdxl, --large: in
+place of all that, one merge each of SDXL and of a made-up transformer of 12 GB, to show that memory stays flat; inputs
+are files of zeros that take no room, the result takes 7 or 12 GB. Times include the start of Python and torch. Needs
 Linux. Prints Markdown.
 """
 
@@ -68,19 +70,15 @@ sd_mecha.merge(recipe, output=sys.argv[3])
 OWN = """
 import sys
 sys.path.insert(0, sys.argv[4])
-from pathlib import Path
-from underdrawing.checkpoints import merging
-from underdrawing.checkpoints.recipe import decode_recipe
+from underdrawing.core.tensor_files.block_writer import BlockWriter
 if sys.argv[5] == "no hash":
-    from underdrawing.checkpoints.layouts import output
-    class Plain(output.ValueWriter):
-        def __init__(self, *args, **named):
-            super().__init__(*args, **named, hashed=False)
-    output.ValueWriter = Plain
-blocks = ",".join(["0.3"] * 13 + ["0.6"] * 13) if sys.argv[5] == "blocks" else ""
-loads = [{"type": "load", "path": path} for path in sys.argv[1:3]]
-node = {"type": "apply", "method": "weighted_sum", "params": {"alpha": 0.3}, "inputs": loads, "blocks": blocks}
-merging.merge(node, sys.argv[3])
+    start = BlockWriter.__init__
+    BlockWriter.__init__ = lambda self, stream, hashed=True: start(self, stream, hashed=False)
+blocks = ["--blocks", ",".join(["0.3"] * 13 + ["0.6"] * 13)] if sys.argv[5] == "blocks" else []
+one, two, out = sys.argv[1:4]
+sys.argv[1:] = ["checkpoint", "merge", one, two, "--alpha", "0.3", *blocks, "-o", out, "--json"]
+from underdrawing.cli import main
+main()
 """
 
 
@@ -218,30 +216,28 @@ def measure(command: list[str], out: Path) -> Run:
 
 def print_table(title: str, runs: dict[str, list[Run]]) -> None:
     """Medians, and the median of the ratios of each round to the first candidate's."""
-    print(f"\n**{title}**\n\n| | CPU s | ratio to copy | anonymous MiB | wall s |\n|---|---|---|---|---|")
-    first = next(iter(runs.values()))
+    head = ("", "CPU s", "ratio to copy", "weighted_sum's to it", "anonymous MiB", "wall s")
+    print(f"\n**{title}**\n\n| {' | '.join(head)} |\n|{'---|' * len(head)}")
+    first, merged = runs["copy"], runs["weighted_sum"]
     for name, own in runs.items():
         ratio = statistics.median(one.cpu / base.cpu for one, base in zip(own, first, strict=True))
+        share = statistics.median(base.cpu / one.cpu for one, base in zip(own, merged, strict=True))
         cpu, wall = (statistics.median(getattr(one, field) for one in own) for field in ("cpu", "wall"))
-        print(
-            f"| {name} | {cpu:.2f} | {ratio:.2f} | {max(one.anonymous for one in own):.0f} | {wall:.1f} |", flush=True
-        )
+        anonymous = max(one.anonymous for one in own)
+        print(f"| {name} | {cpu:.2f} | {ratio:.2f} | {share:.2f} | {anonymous:.0f} | {wall:.1f} |", flush=True)
 
 
-def compare(
-    title: str, files: list[Path], folder: Path, rounds: int, mecha: str, only: list[str], *, others: bool
-) -> None:
-    """Run all candidates in turn."""
-    out, python = folder / "out.safetensors", sys.executable
-    pair = [str(files[0]), str(files[1]), str(out)]
-    own = [python, "-c", OWN, *pair, str(ROOT / ".dev")]
+def compare(title: str, pair: list[str], rounds: int, mecha: str, only: list[str]) -> None:
+    """Run all candidates in turn. pair: two inputs and what is written."""
+    out, python, own = Path(pair[2]), sys.executable, list_own(pair)
     commands = {"copy": [python, "-S", "-c", COPY, *pair], "weighted_sum": [*own, "flat"]}
-    commands |= {"26 blocks": [*own, "blocks"], "without the hash": [*own, "no hash"]} if others else {}
-    if others:
-        commands |= {"A1111's steps": [python, "-c", A1111, *pair]}
-        commands |= {"A1111's steps and hash": [python, "-c", A1111 + HASH, *pair]}
-    commands |= {"sd-mecha": [mecha, "-c", MECHA, *pair]} if mecha and others else {}
-    commands = {name: command for name, command in commands.items() if not only or name in ("copy", *only)}
+    commands |= {"26 blocks": [*own, "blocks"], "without the hash": [*own, "no hash"]}
+    commands |= {"A1111's steps": [python, "-c", A1111 + HASH, *pair]}
+    commands |= {"A1111's steps without its hash": [python, "-c", A1111, *pair]}
+    commands |= {"sd-mecha": [mecha, "-c", MECHA, *pair]} if mecha else {}
+    commands = {
+        name: command for name, command in commands.items() if not only or name in ("copy", "weighted_sum", *only)
+    }
     measure([*own, "flat"], out)  # hashes of the inputs are known from now on
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     for number in range(rounds):
@@ -250,6 +246,21 @@ def compare(
                 runs[name].append(measure(command, out))
     runs["sd-mecha"] = runs.get("sd-mecha", []) * rounds
     print_table(title, {name: own for name, own in runs.items() if own})
+    out.unlink()
+
+
+def list_own(pair: list[str]) -> list[str]:
+    """Command of a merge, but for its kind."""
+    return [sys.executable, "-c", OWN, *pair, str(ROOT / ".dev")]
+
+
+def show_memory(title: str, pair: list[str]) -> None:
+    """Merge once."""
+    out = Path(pair[2])
+    run = measure([*list_own(pair), "flat"], out)
+    size = out.stat().st_size / 2**30
+    print(f"\n**{title}**: {size:.1f} GiB written, {run.anonymous:.0f} MiB of anonymous memory, {run.cpu:.1f} s CPU ")
+    print(f"with the hashes of the inputs, {run.wall:.0f} s", flush=True)
     out.unlink()
 
 
@@ -266,17 +277,21 @@ def main() -> None:
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
     print("\n# Merging\n")
-    kinds = {"SD1.5, two files of 2.1 GB": (list_shapes(), "usual")}
+    kinds: dict[str, tuple[Shapes, str]] = {}
     if arguments.sdxl:
         kinds["SDXL, two files of 6.9 GB"] = (list_sdxl(), "sdxl")
     if arguments.large:
         kinds["A made-up transformer, two files of 12 GB"] = (list_transformer(), "large")
-    for title, (shapes, name) in kinds.items():
+    for title, (shapes, name) in (kinds or {"SD1.5, two files of 2.1 GB": (list_shapes(), "usual")}).items():
         files = [folder / f"{name}_{seed}.safetensors" for seed in range(2)]
         for seed, file in enumerate(files):
             if not file.exists():
                 write_file(file, shapes, seed) if name == "usual" else write_hole(file, shapes)
-        compare(title, files, folder, arguments.rounds, arguments.mecha, arguments.only, others=name == "usual")
+        pair = [str(file) for file in (*files, folder / "out.safetensors")]
+        if kinds:
+            show_memory(title, pair)
+        else:
+            compare(title, pair, arguments.rounds, arguments.mecha, arguments.only)
 
 
 if __name__ == "__main__":
