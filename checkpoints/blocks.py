@@ -51,12 +51,26 @@ _MIDDLE = ("MID00", "MID10", *(f"MID10{block}" for block in range(10)), "MID20")
 EXTENDED = ("CLIPL", "CLIPG", "IN0", *_list_sides("IN"), *_MIDDLE, *_list_sides("OUT"), "OUT9", "TIME", "LABEL", VAE)
 """supermerger's names of SDXL's modules: side, block, module, transformer block. IN0 has no weights."""
 ALL_LAYOUTS = {**UNET_LAYOUTS, **FLUX_LAYOUTS, len(EXTENDED): EXTENDED}
-_EXTENDED = re.compile(r"\.(input|middle|output)_blocks?\.(\d)\.(?:(\d)\.)?(?:transformer_blocks\.(\d)\.)?")
+_EXTENDED = re.compile(r"(?:^|\.)(input|middle|output)_blocks?\.(\d)\.(?:(\d)\.)?(?:.*?\btransformer_blocks\.(\d)\.)?")
 _LDM = re.compile(r"(input|middle|output)_blocks?\.(\d+)\.")
 _DIFFUSERS = re.compile(r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.")
+_MODULES = {"resnets": 0, "attentions": 1, "downsamplers": 0, "upsamplers": 2}
+"""Modules of SDXL's blocks under diffusers' names."""
+_DIFFUSERS_MIDDLE = re.compile(r"mid_block\.(resnets|attentions)\.(\d)\.")
 _FLUX = re.compile(r"(double|single|single_transformer|transformer)_blocks\.(\d+)\.")
 _STEM = ("conv_in.", "time_embed", "label_emb", "add_embedding.")
 _END = ("out.0.", "out.2.", "conv_norm_out.", "conv_out.")
+
+
+_EXTENDED_STARTS = {
+    **dict.fromkeys(("conditioner.embedders.0.", "text_encoder.", "text_encoders.clip_l."), "CLIPL"),
+    **dict.fromkeys(("conditioner.embedders.1.", "text_encoder_2.", "text_encoders.clip_g."), "CLIPG"),
+    **dict.fromkeys(("label_emb.", "add_embedding."), "LABEL"),
+    **dict.fromkeys(("time_embed.", "time_embedding."), "TIME"),
+    **dict.fromkeys(("out.", "conv_norm_out.", "conv_out."), "OUT9"),
+    "conv_in.": "IN00",
+}
+"""Beginnings of the other names, without the UNet's prefix → names in lists of 110 values."""
 
 
 def find_layouts(family: Family) -> dict[int, tuple[str, ...]]:
@@ -156,14 +170,22 @@ def find_extended_block(key: str) -> str:
         side, number, module, block = found.groups()
         name = {"input": "IN", "output": "OUT", "middle": "MID"}[side]
         return f"{name}{number}{'0' if name == 'MID' else module or ''}{block or ''}"
-    starts = {
-        "conditioner.embedders.0.": "CLIPL",
-        "conditioner.embedders.1.": "CLIPG",
-        "model.diffusion_model.label_emb.": "LABEL",
-        "model.diffusion_model.time_embed.": "TIME",
-        "model.diffusion_model.out.": "OUT9",
-    }
-    return next((name for start, name in starts.items() if key.startswith(start)), "")
+    if (name := _find_extended_module(key)) is not None:
+        found = re.search(r"\.transformer_blocks\.(\d)\.", key)
+        return name + (found[1] if found else "")
+    own = key.rpartition("diffusion_model.")[2].removeprefix("unet.")
+    return next((name for start, name in _EXTENDED_STARTS.items() if own.startswith(start)), "")
+
+
+def _find_extended_module(key: str) -> str | None:
+    """Side, block and module of a key with diffusers' names; None for any other."""
+    if found := _DIFFUSERS.search(key):
+        block = _find_diffusers_block(found)
+        side, number = ("IN", block[2:]) if block.startswith("IN") else ("OUT", block[3:])
+        return f"{side}{int(number)}{_MODULES[found[3]]}"
+    if found := _DIFFUSERS_MIDDLE.search(key):
+        return f"MID{1 if found[1] == 'attentions' else 2 * int(found[2])}0"
+    return None
 
 
 def expand_weights(text: str, presets: Mapping[str, str], seed: int, limits: Limits | None = None) -> tuple[str, str]:
@@ -181,6 +203,16 @@ def expand_weights(text: str, presets: Mapping[str, str], seed: int, limits: Lim
 def has_own_vae(blocks: str) -> bool:
     """Whether block weights or rules say something of the VAE, which otherwise goes with BASE."""
     return VAE in re.split(r"[-\s:,]", blocks) or blocks.count(",") + 1 in (21, 27, 62, len(EXTENDED))
+
+
+def has_vae_rule(elements: str) -> bool:
+    """Whether one of the rules for elements has the VAE among its blocks.
+
+    >>> has_vae_rule("IN05:attn:0.5, OUT11-VAE::1"), has_vae_rule("BASE:VAE:1, NOT VAE::1")
+    (True, False)
+    """
+    blocks = [line.partition(":")[0].split() for line in re.split(r"[,\n]", elements)]
+    return any(VAE in name.split("-") for names in blocks if names[:1] != ["NOT"] for name in names)
 
 
 def _list_presets(family: Family) -> dict[str, str]:

@@ -12,7 +12,7 @@ from ..core.errors import BadParameter, BadWeights
 from ..core.params import make_params
 from .aligning import align_names
 from .applied import A1111Values, AppliedValues
-from .blocks import has_own_vae, make_weigher
+from .blocks import has_own_vae, has_vae_rule, make_weigher
 from .checks import check_inputs, choose_a1111_keys, choose_keys
 from .families import find_family
 from .keys import EMA, find_ema_names, normalise_name
@@ -133,7 +133,8 @@ class Graph:
         as_a1111 = node.arithmetic == "a1111"
         if as_a1111:
             check_a1111(method, node)
-        with_vae = node.vae == "merge" or as_a1111 or has_own_vae(node.blocks) or "VAE" in node.elements.split(":")[0]
+        lists = (self._presets.get(text, text) for text in (node.blocks, node.beta_blocks))
+        with_vae = node.vae == "merge" or as_a1111 or any(map(has_own_vae, lists)) or has_vae_rule(node.elements)
         merged, notes = choose_keys(inputs, with_vae=with_vae)
         if as_a1111:
             merged = choose_a1111_keys(inputs)

@@ -16,6 +16,7 @@ from underdrawing.checkpoints.blocks import (
     read_presets,
 )
 from underdrawing.checkpoints.families import Family
+from underdrawing.checkpoints.layouts.unet import name_unet_keys
 from underdrawing.checkpoints.random_weights import draw_rules, read_limits
 from underdrawing.core.errors import BadParameter
 
@@ -107,6 +108,19 @@ def test_110_values_name_the_modules_and_transformer_blocks_of_sdxl() -> None:
     assert weigh("denoiser.sigmas") == 0
     official = {find_extended_block(UNET + key) for key in key_list("sdxl_unet_ldm")}
     assert official == set(EXTENDED[3:109])
+
+
+@pytest.mark.parametrize("prefix", ["", "unet.", "diffusion_model."])
+def test_110_values_hold_under_every_spelling_of_sdxl(prefix: str) -> None:
+    keys = key_list("sdxl_unet_ldm")
+    for name, slot in name_unet_keys(keys).items():
+        block = find_extended_block(UNET + slot.key)
+        assert find_extended_block(prefix + slot.key) == find_extended_block(prefix + name) == block != ""
+    text = ["text_encoder.text_model.x.weight", "text_encoder_2.text_model.x.weight"]
+    hosts = ["text_encoders.clip_l.transformer.x.weight", "text_encoders.clip_g.transformer.x.weight"]
+    assert (
+        [find_extended_block(key) for key in text] == [find_extended_block(key) for key in hosts] == ["CLIPL", "CLIPG"]
+    )
 
 
 @settings(max_examples=30, deadline=None)

@@ -178,6 +178,26 @@ def test_the_vae_is_kept_merged_or_replaced(files: dict[str, Path], tmp_path: Pa
     check(tmp_path / "o.safetensors", {**wanted, **{f"first_stage_model.{k}": t for k, t in own.items()}})
 
 
+@pytest.mark.parametrize(
+    "weights",
+    [
+        {"elements": "IN05:attn:0.3,VAE::0.5"},
+        {"elements": "IN05:attn:0.3\nOUT11-VAE::0.5"},
+        {"blocks": "own"},
+        {"method": "sum_twice", "beta_blocks": ",".join(["0"] * 26 + ["0.5"])},
+    ],
+)
+def test_every_way_to_give_the_vae_a_weight_counts(
+    files: dict[str, Path], tmp_path: Path, weights: dict[str, str]
+) -> None:
+    method = weights.get("method", "weighted_sum")
+    inputs = [files["a"], files["a" if method == "sum_twice" else "b"], files["b"]][: 3 if method == "sum_twice" else 2]
+    recipe = {**apply_node(method, *inputs, alpha=0), **weights}
+    merge(recipe, tmp_path / "o.safetensors", presets={"own": ",".join(["0"] * 26 + ["0.5"])})
+    key = "first_stage_model.decoder.conv_in.weight"
+    assert torch.equal(load_file(tmp_path / "o.safetensors")[key], expect(mix(0.5), tiny(0), tiny(1), vae=True)[key])
+
+
 def test_models_that_do_not_fit_are_refused_before_any_work(files: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "o.safetensors"
     sdxl = save(tmp_path / "sdxl.safetensors", tiny(1, family="sdxl"))
