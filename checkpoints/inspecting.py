@@ -54,10 +54,18 @@ def inspect_checkpoint(
     data |= {"tensors_sha256": hash_live(checkpoint, progress)} if live else hash_checkpoint(checkpoint, progress)
     data |= _describe_metadata(metadata, is_folder=isinstance(checkpoint, Path) and checkpoint.is_dir())
     name = Path(name_checkpoint(checkpoint)).stem
-    picture = write_thumbnail(metadata, thumbnail, name) if thumbnail is not None else None
-    notes = (f"{name} has no thumbnail",) if thumbnail is not None and picture is None else ()
+    picture, notes = _write_picture(metadata, thumbnail, name) if thumbnail is not None else (None, ())
     files = (picture,) if picture is not None else ()
     return Report(text=_describe(data, family.title), data=data, notes=notes, files=files)
+
+
+def _write_picture(metadata: dict[str, str], place: Path, name: str) -> tuple[Path | None, tuple[str, ...]]:
+    """Where a model's picture was written, and notes."""
+    replaces = place.is_file()
+    picture = write_thumbnail(metadata, place, name)
+    if picture is None:
+        return None, (f"{name} has no thumbnail",)
+    return picture, (f"{picture}: the file that was there is replaced",) if replaces else ()
 
 
 def _describe_values(values: Values, family: Family) -> dict[str, Any]:

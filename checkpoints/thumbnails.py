@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..core.errors import BadImage, BadParameter
-from ..core.files import atomic_write
+from ..core.errors import BadImage, BadParameter, WriteFailed
+from ..core.files import atomic_write, hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,13 +60,18 @@ def describe_thumbnail(metadata: Mapping[str, str]) -> dict[str, Any] | None:
 def write_thumbnail(metadata: Mapping[str, str], place: Path, name: str) -> Path | None:
     """Write the picture's own file; None for a model without. place: of the file, or a folder for a file of that name.
 
-    Raises BadImage, BadParameter for an ending that belongs to another format, WriteFailed.
+    Raises BadImage, BadParameter for an ending that belongs to another format, WriteFailed, also where the folder has
+    another file of that name.
     """
     found = read_thumbnail(metadata)
     if found is None:
         return None
     if place.is_dir() or not place.suffix:
-        return atomic_write(place / f"{name}.{found.format}", found.content)
+        target = place / f"{name}.{found.format}"
+        if target.exists() and hash_file(target) != hashlib.sha256(found.content).hexdigest():
+            what = "is there already with another content, and stays as it is"
+            raise WriteFailed(what, where=str(target), fix="name a file or another folder with --thumbnail")
+        return atomic_write(target, found.content)
     ending = place.suffix[1:].lower()
     if {"jpg": "jpeg", "tif": "tiff"}.get(ending, ending) != found.format:
         raise BadParameter(

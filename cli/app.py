@@ -136,6 +136,7 @@ def run() -> None:
         code = 1
     except OSError as error:
         where = escape_controls(error.filename or "system")
-        click.echo(f"underdrawing: {where}: {error.strerror or error}", err=True)
+        fix = "Next: check the path and its permissions, and the free space"
+        click.echo(f"underdrawing: {where}: {error.strerror or error}. {fix}", err=True)
         code = 1
     sys.exit(code if isinstance(code, int) else 0)

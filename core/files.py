@@ -50,13 +50,14 @@ def atomic_stream(path: str | os.PathLike[str], *, size: int = 0) -> Generator[B
     """
     target = Path(path)
     with report_write_errors(target, size):
+        if target.exists() and not target.is_file():
+            what = "cannot be written: this is a folder, device or pipe"
+            raise WriteFailed(what, where=str(target), fix="choose the name of a file")
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(target)
         check_free_space(target.parent, size)
         temporary = target.with_name(f"{_make_prefix(target)}{make_process_tag()}.part")
-        with _remove_on_error(
-            temporary, but=WriteFailed
-        ):  # `replace_file` keeps the complete file and reports its path
+        with _remove_on_error(temporary, but=WriteFailed):  # `replace_file` reports where the complete file is
             with _remove_on_error(temporary), os.fdopen(os.open(temporary, _NEW_FILE, 0o666), "wb") as stream:
                 yield stream
                 stream.flush()

@@ -74,3 +74,9 @@ def test_what_an_operation_had_finished_is_printed_with_its_error(run: Run, monk
     assert printed["pictures"] == [1, 2]
     assert "the disk is full" in printed["stopped"]
     assert "the disk is full" in done.err
+
+
+def test_names_that_the_system_refuses_say_what_to_do(run: Run, tmp_path: Path) -> None:
+    done = run("checkpoint", "inspect", tmp_path / f"{'x' * 5000}.safetensors")
+    assert done.code == 1
+    assert "Next: " in done.err

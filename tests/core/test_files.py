@@ -43,6 +43,20 @@ def test_writes_and_makes_folders(tmp_path: Path) -> None:
     assert hash_file(path) == hashlib.sha256(NEW).hexdigest()
 
 
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+    places = [tmp_path / "folder", *([tmp_path / "pipe"] if hasattr(os, "mkfifo") else [])]
+    places[0].mkdir()
+    if len(places) > 1:
+        os.mkfifo(places[1])
+        (tmp_path / "link").symlink_to("pipe")
+        places.append(tmp_path / "link")
+    for place in places:
+        with pytest.raises(WriteFailed, match="this is a folder, device or pipe"):
+            atomic_write(place, NEW)
+    assert set(tmp_path.iterdir()) == set(places)
+    assert not any(place.is_file() for place in places)
+
+
 def test_names_of_any_length_and_script(tmp_path: Path) -> None:
     for name in ("x" * 250, "ä语 [1]*.png" if sys.platform != "win32" else "ä语.png", ".hidden"):
         assert atomic_write(tmp_path / name, NEW).read_bytes() == NEW

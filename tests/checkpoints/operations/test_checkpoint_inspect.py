@@ -130,6 +130,21 @@ def test_the_thumbnail_is_described_and_written(run: Run, tmp_path: Path, kind: 
     assert f".{kind.lower()}" in done.err
 
 
+def test_a_picture_that_is_there_is_kept_in_folders_and_replaced_where_it_is_named(run: Run, tmp_path: Path) -> None:
+    file = save(tmp_path / "a.safetensors", tiny(), {"modelspec.thumbnail": picture_url("PNG")})
+    preview = tmp_path / "a.png"
+    preview.write_bytes(b"my own")
+    done = run("checkpoint", "inspect", file, "--thumbnail", tmp_path)
+    assert done.code == 1
+    assert f"{preview}: is there already" in done.err
+    assert preview.read_bytes() == b"my own"
+    done = run("checkpoint", "inspect", file, "--thumbnail", preview)
+    assert done.code == 0
+    assert f"{preview}: the file that was there is replaced" in done.err
+    again = run("checkpoint", "inspect", file, "--thumbnail", tmp_path)
+    assert (again.code, again.err) == (0, "")
+
+
 HALLO = "aGFsbG8="
 BROKEN = ("", "no", "data:image/png;base64,%%%", f"data:image/png;base64,{HALLO}", f"data:text/html;base64,{HALLO}")
 
