@@ -26,6 +26,7 @@ from tests.support.pictures import photo
 
 from underdrawing.core.installation import install_into, uninstall_from
 from underdrawing.preprocessors import registry
+from underdrawing.serving.routing import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -183,6 +184,33 @@ def test_what_cannot_be_done_is_said_in_words_without_a_traceback(server: Server
     assert (status, "needs a mask" in answer["detail"]) == (422, True)
     assert server.detect("inpaint", pictures()["alpha"])[0] == 200
     assert "Traceback" not in server.read_log()
+
+
+def test_routes_make_the_same_maps_and_the_page_has_one_tab(server: Server) -> None:
+    image = base64.b64encode(pictures()["colour"]).decode()
+    body = {"image": image, "annotator": "canny", "resolution": RESOLUTION}
+    status, job = server.call(f"{PREFIX}/annotate?wait=30", body)
+    assert (status, job["state"]) == (200, "done"), job
+    found = np.array(Image.open(io.BytesIO(base64.b64decode(job["results"][0]["image"]))))
+    assert np.array_equal(found, server.annotate("canny", pictures()["colour"]))
+    for path, wrong in (("/annotate", {**body, "image": "/etc/passwd"}), ("/annotate", []), ("/jobs/x", None)):
+        status, answer = server.call(PREFIX + path, wrong)
+        assert status in (404, 422), answer
+        assert answer["detail"]
+    pages = [
+        one for one in server.call("/config")[1]["components"] if one["props"].get("elem_id") == "underdrawing_page"
+    ]
+    assert len(pages) == 1
+
+
+def test_interrupt_stops_a_job(server: Server) -> None:
+    image = base64.b64encode(pictures()["colour"]).decode()
+    _, job = server.call(f"{PREFIX}/annotate", {"image": image, "annotator": "all", "resolution": 512})
+    while server.call(f"{PREFIX}/jobs/{job['id']}")[1]["count"] < 2:
+        time.sleep(0.1)
+    while (state := server.call(f"{PREFIX}/jobs/{job['id']}")[1]["state"]) == "running":
+        server.call("/sdapi/v1/interrupt", {})
+    assert state == "cancelled"
 
 
 def test_two_reloads_and_two_copies_are_harmless(server: Server) -> None:
