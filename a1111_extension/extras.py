@@ -5,8 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from ..serving.annotate import make_map
-from ..serving.schema import list_choices
 from .hosts import get_host
 from .hosts.a1111 import TAB
 
@@ -27,6 +25,8 @@ class Extras:
 
     def ui(self) -> dict[str, Any]:
         """Widgets by the names of their arguments."""
+        from ..serving.schema import list_choices
+
         gradio = import_module("gradio")
         with gradio.Accordion(TAB, open=False):
             choices = [NOTHING, *list_choices()]
@@ -37,5 +37,7 @@ class Extras:
     def process(self, pp: Any, annotator: str = NOTHING, resolution: float = 512) -> None:
         """Replace the picture by its map. Raises UnderdrawingError, which the host shows."""
         if annotator and annotator != NOTHING:
+            from ..serving.annotate import make_map
+
             pp.image = make_map(pp.image, annotator, int(resolution), get_host())
             pp.info[TAB] = f"{annotator}, resolution {int(resolution)}"

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import UnderdrawingError
 from ..core.hosts.control_types import choose_control_types
 from ..core.hosts.event_loop import unblock_route
-from ..core.hosts.preprocessor import SLIDERS, list_preprocessors, preprocess
-from ..core.hosts.sliders import choose_sliders
+from ..core.hosts.sliders import SLIDERS, choose_sliders
 from ..preprocessors import registry
-from ..serving.pictures import flatten_picture
 from .hosts import get_host
 from .hosts.a1111 import log
 
@@ -37,6 +35,8 @@ class Bridge:
         slider_3: Any = None, input_mask: Any = None, json_pose_callback: Any = None, **_: Any,
     ) -> Any:  # fmt: skip
         """The map, uint8 [H, W, 3]. Sliders out of range count as their defaults. Raises what the host can show."""
+        from ..core.hosts.preprocessor import preprocess
+
         host, self.is_used = get_host(), True
         try:
             numbers = host.clean_sliders((slider_1, slider_2, slider_3))
@@ -72,11 +72,14 @@ def unblock_detect(_: Any, app: Any) -> None:
 
 def prepare_detect(given: dict[str, Any]) -> Callable[[], dict[str, Any]] | None:
     """What makes arguments whose pictures were read by us: the host mistakes palettes and 16 bit for 8 bit grey."""
-    match = list_preprocessors(registry, "a1111", PREFIX).get(str(given.get("controlnet_module")))
+    matches = {f"{PREFIX}{name}": match for name, match in registry.names_of("a1111").items()}
+    match = matches.get(str(given.get("controlnet_module")))
     return partial(_read_pictures, given, match.annotator.spec.takes_mask) if match else None
 
 
 def _read_pictures(given: dict[str, Any], takes_mask: bool) -> dict[str, Any]:
+    from ..serving.pictures import flatten_picture
+
     name = "controlnet_masks" if takes_mask else "controlnet_input_images"
     try:
         return given | ({name: [flatten_picture(text, name) for text in given[name]]} if given.get(name) else {})
@@ -90,7 +93,8 @@ def add_preprocessors() -> None:
     if found is None:
         log.warning("underdrawing: no preprocessors: %s", get_host().describe_missing_registry())
         return
-    for name, match in list_preprocessors(registry, "a1111", PREFIX).items():
+    for known, match in registry.names_of("a1111").items():
+        name = f"{PREFIX}{known}"
         try:
             if name not in found.names:
                 found.add(build_preprocessor(found, name, match))

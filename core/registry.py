@@ -104,6 +104,12 @@ class Registry:
                 names.setdefault(alias.name, NameMatch(annotator, alias.presets, describe_difference(annotator, alias)))
         return names
 
+    def names_of(self, host: Host) -> dict[str, NameMatch]:
+        """Ids, and the names that users of a host know."""
+        known = {alias.name for a in self for alias in a.spec.aliases if alias.host == host}
+        known |= {annotator.spec.id for annotator in self}
+        return {name: match for name, match in self.names.items() if name in known}
+
     @cached_property
     def absent(self) -> dict[str, MissingName]:
         """Name → why it is not offered; a name that an annotator or a plug-in has is not among them."""

@@ -10,18 +10,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...adapters.hosting.a1111 import A1111Loras
-from ...adapters.hosting.forge import ForgeLoras
 from ...core.command_name import rewrite_commands, set_command
-from ...core.diagnostics.host_checks import find_controlnet_fault
 from ...core.hooks import FileKind, HostHooks
 from ...core.hosts.job_state import show_in_state
 from ...core.weights.search_paths import HOST_FOLDER
-from ...serving import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
+    from ...adapters.hosting.a1111 import A1111Loras
     from ...core.diagnostics.packages import Finding
     from ...core.errors import UnderdrawingError, WeightsMissing
     from ...core.hosts.preprocessor import Preprocessed
@@ -69,8 +66,10 @@ class A1111(HostHooks):
     @cached_property
     def loras(self) -> A1111Loras:
         """Its LoRAs and embeddings. Raises KeyError where its own extension for LoRAs is not loaded."""
+        from ...adapters.hosting import a1111, forge
+
         networks, embeddings = sys.modules["networks"], import_module(self.embeddings)
-        kind = ForgeLoras if hasattr(networks, "load_lora_state_dict") else A1111Loras
+        kind = forge.ForgeLoras if hasattr(networks, "load_lora_state_dict") else a1111.A1111Loras
         return kind(self, self.shared, networks, embeddings)
 
     @property
@@ -112,11 +111,15 @@ class A1111(HostHooks):
 
     def find_file(self, kind: FileKind, name: str) -> Path:
         """A file in this host's folders of that kind."""
-        return files.find_file(self, kind, name)
+        from ...serving.files import find_file
+
+        return find_file(self, kind, name)
 
     def place_file(self, kind: FileKind, name: str) -> Path:
         """Below the first folder of that kind."""
-        return files.place_file(self, kind, name)
+        from ...serving.files import place_file
+
+        return place_file(self, kind, name)
 
     def list_again(self, kind: FileKind) -> None:
         """Let its lists of models show new files."""
@@ -163,6 +166,8 @@ class A1111(HostHooks):
 
     def list_faults(self) -> Iterable[Finding]:
         """Why its ControlNet extension did not load, where it is installed."""
+        from ...core.diagnostics.host_checks import find_controlnet_fault
+
         folders = [Path(one.path) for one in import_module("modules.extensions").active()]
         found = [folder for folder in folders if (folder / "scripts" / "supported_preprocessor.py").is_file()]
         return () if self.find_registry() else find_controlnet_fault(found)

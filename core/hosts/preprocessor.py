@@ -10,7 +10,7 @@ from ..annotator import Kind
 from ..batch.chunks import annotate_batch
 from ..poses.files import to_documents
 from .raw_pictures import read_raw_picture
-from .sliders import choose_sliders, read_sliders
+from .sliders import SLIDERS, choose_sliders, read_sliders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,11 +18,9 @@ if TYPE_CHECKING:
     from numpy import uint8
     from numpy.typing import NDArray
 
-    from ..annotator import Host
     from ..hooks import HostHooks
-    from ..registry import NameMatch, Registry
+    from ..registry import NameMatch
 
-SLIDERS = 3
 RESOLUTION = 512
 """Where a host gives none."""
 
@@ -38,13 +36,6 @@ class Preprocessed(NamedTuple):
     poses: dict[str, Any] | None = None
     with_mask: NDArray[uint8] | None = None
     is_marked: bool = False
-
-
-def list_preprocessors(registry: Registry, host: Host, prefix: str) -> dict[str, NameMatch]:
-    """Prefix and name → what it means: every id, and every name that users of a host know."""
-    known = {alias.name for a in registry for alias in a.spec.aliases if alias.host == host}
-    known |= {annotator.spec.id for annotator in registry}
-    return {f"{prefix}{name}": match for name, match in registry.names.items() if name in known}
 
 
 def preprocess(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from ..params import Field
 
+SLIDERS = 3
+"""How many hosts have."""
 RANKS = {"int": 0, "float": 0, "bool": 1, "choice": 2}
 """Kind of a field → its place in the queue for sliders; texts have none."""
 

@@ -15,7 +15,6 @@ from underdrawing import annotate
 from underdrawing.a1111_extension import preprocessors
 from underdrawing.core.annotator import Kind as MapKind
 from underdrawing.core.diagnostics.availability import explain_unavailable
-from underdrawing.core.hosts.preprocessor import list_preprocessors
 from underdrawing.core.hosts.sliders import choose_sliders
 from underdrawing.preprocessors import registry
 
@@ -66,8 +65,8 @@ def test_every_kind_of_map_but_masks_without_a_user_has_a_control_type(host: Fak
 
 
 def test_sliders_are_those_of_the_declarations(host: FakeWebui) -> None:
-    for name, match in list_preprocessors(registry, "a1111", preprocessors.PREFIX).items():
-        found = host.preprocessors[name]
+    for name, match in registry.names_of("a1111").items():
+        found = host.preprocessors[f"{preprocessors.PREFIX}{name}"]
         chosen = choose_sliders(match.fields(), 3)
         for number in (1, 2, 3):
             slider = getattr(found, f"slider_{number}")

@@ -198,6 +198,7 @@ class FakeWebui:
         self.plots = SimpleNamespace(axis_options=list[Any](), AxisOption=Axis)
         plot = SimpleNamespace(path="scripts/xyz_grid.py", module=self.plots)
         self._add("modules.scripts", Script=type("Script", (), {}), scripts_data=[plot])
+        self._add("modules.scripts_postprocessing", ScriptPostprocessing=type("ScriptPostprocessing", (), {}))
         self.embeddings = type("EmbeddingDatabase", (EmbeddingDatabase,), {})
         own = {"EmbeddingDatabase": self.embeddings, "create_embedding_from_data": _make_embedding}
         for package in ("modules.textual_inversion", "backend.text_processing"):
