@@ -17,7 +17,7 @@ from .session import HostLoras, find_unlisted
 from .wrap import wrap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from ...core.hooks import HostHooks
     from .session import Use
@@ -27,9 +27,12 @@ NEIGHBOURS = frozenset({"lora_block_weight.py", "loractl_script.py"})
 """Scripts of other extensions that read the same arguments of tags."""
 
 
-def is_hires(p: Any) -> bool:
-    """Whether a job of the host is in its second pass."""
-    return bool(getattr(p, "is_hr_pass", False))
+def is_hires(p: Any, params: Sequence[Any] = ()) -> bool:
+    """Whether a job of the host is in its second pass. params: tags that may be those of its second prompt, which some
+    hosts encode before the first pass."""
+    second = getattr(p, "hr_extra_network_data", None) or {}
+    held = {id(one) for several in second.values() for one in several}
+    return bool(getattr(p, "is_hr_pass", False)) or any(id(one) in held for one in params)
 
 
 class A1111Loras:
@@ -94,7 +97,7 @@ class A1111Loras:
         """The host's reading of all LoRA tags of a prompt, in terms that it understands."""
         session, tags = self.session, [one.items for one in params]
         whole, presets = self.whole and read_option(self.shared, TAGS), read_option(self.shared, PRESETS)
-        session.begin(tags, self.find, steps=p.steps, hires=is_hires(p), presets=presets, whole=whole)
+        session.begin(tags, self.find, steps=p.steps, hires=is_hires(p, params), presets=presets, whole=whole)
         given = session.rewrite(params, self.list_use)
         count = len(given)
         original(network, p, given)

@@ -17,10 +17,20 @@ OPTIONS: dict[str, tuple[Any, str]] = {
 """Name → default and label."""
 
 
+JAPANESE = {
+    TAGS: "<lora:>タグの lbw=、start=、stop= と曲線を読む",
+    INFOTEXT: "変換したLoRAを画像の情報に書き込む",
+    PRESETS: "lbw= のプリセット (名前:1,0.5,... をセミコロンで区切る)",
+}
+"""Labels for hosts that are set to Japanese."""
+
+
 def add_options(shared: Any) -> None:
     """A section of the host's settings. shared: its module of state and options."""
+    labels = JAPANESE if str(shared.opts.data.get("localization", "")).startswith("ja") else {}
     for name, (default, label) in OPTIONS.items():
-        shared.opts.add_option(name, shared.OptionInfo(default, label, section=("underdrawing", TITLE)))
+        info = shared.OptionInfo(default, labels.get(name, label), section=("underdrawing", TITLE))
+        shared.opts.add_option(name, info)
 
 
 def read_option(shared: Any, name: str) -> Any:

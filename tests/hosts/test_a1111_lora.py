@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from safetensors.torch import save_file
-from tests.support.fake_networks import DOWN, LAYERS, WIDTH, draw_factors, spell
+from tests.support.fake_networks import DOWN, LAYERS, WIDTH, Job, Params, draw_factors, spell
 from tests.support.fake_webui import FakeWebui
 
 from underdrawing.a1111_extension import lora
@@ -96,6 +96,15 @@ def test_one_name_twice_is_applied_twice(host: FakeWebui) -> None:
 def test_ranges_work_in_their_steps(host: FakeWebui) -> None:
     _, steps = draw(host, "unet:1:start=1:stop=3")
     assert [equal(layers, host.loras.original) for layers in steps] == [True, False, False, True]
+
+
+def test_the_second_prompt_is_encoded_with_its_own_strengths(host: FakeWebui) -> None:
+    (job, tags), held = (Job(), Params(["kohya", "1", "hr=0.25"])), list[float]()
+    for second in (False, True):
+        job.hr_extra_network_data = {"lora": [tags] if second else []}
+        host.loras.tags.ExtraNetworkLora().activate(job, [tags])
+        held.append(host.loras.networks.loaded_networks[0].te_multiplier)
+    assert held == [1.0, 0.25]
 
 
 def test_receipts_stand_in_the_picture_and_for_the_tab(host: FakeWebui) -> None:

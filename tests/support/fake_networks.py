@@ -115,6 +115,7 @@ class Job:
         self.extra_generation_params: dict[str, str] = {}
         self.comments: dict[str, int] = {}
         self.names: list[str] = []
+        self.hr_extra_network_data: dict[str, list[Params]] = {}
 
     def comment(self, text: str) -> None:
         self.comments[text] = 1
