@@ -1,7 +1,7 @@
 """Writes a large file in order, in blocks: each is hashed and written on a second thread while the next is filled.
 
 On Linux the blocks go to the disk past the system's cache, where the file system allows it: to fill that cache costs
-more processor time than to merge two checkpoints, and would push the models out of memory that are in use.
+more CPU time than to merge two checkpoints, and would push the models out of memory that are in use.
 """
 
 from __future__ import annotations
