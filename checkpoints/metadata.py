@@ -141,11 +141,25 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def read_recipe_of(metadata: Mapping[str, str]) -> Node | None:
-    """The recipe that a result was made by; None where there is none, or it is not readable."""
+    """The recipe that a file was made by; None where there is none, it is not readable, or the file was changed since.
+
+    Programs that change a file's tensors keep its metadata: our own add a step, A1111's merger its own recipe.
+    """
+    if OWN not in metadata or not _is_last(metadata):
+        return None
     try:
-        return decode_recipe(metadata[OWN]).node if OWN in metadata else None
+        return decode_recipe(metadata[OWN]).node
     except (BadParameter, UnderdrawingError):
         return None
+
+
+def _is_last(metadata: Mapping[str, str]) -> bool:
+    """Whether the merge of our recipe is the last thing that was done to a file, as far as the file says."""
+    table, theirs = (parse_json(metadata.get(key, "")) for key in ("underdrawing", A1111_RECIPE))
+    steps = table.get("steps") if isinstance(table, dict) else None
+    last = steps[-1] if isinstance(steps, list) and steps else None
+    own = not isinstance(last, dict) or last.get("tool") == "merge"
+    return own and (not isinstance(theirs, dict) or theirs.get("type") == "underdrawing")
 
 
 def hash_legacy(path: Path) -> str:

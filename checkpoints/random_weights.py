@@ -137,8 +137,8 @@ def draw_rules(text: str, seed: int, limits: Limits | None = None) -> str:
     found: list[str] = []
     for line in filter(None, (line.strip() for line in re.split(r"[,\n]", text))):
         head, colon, weight = line.rpartition(":")
-        letter = weight.strip().removeprefix("E")
-        if colon and letter in ("R", "U", "X", "D"):
+        if colon and is_random(weight):
+            letter = weight.strip().removeprefix("E")
             line = f"{head}:{Spread(*(limits or Limits()).find(letter, 0, 1), seed)}"
         found.append(line)
     return ",".join(found)

@@ -180,7 +180,7 @@ def list_block_values(
         raise BadParameter(
             _why_not(text, len(values)),
             where="lbw",
-            fix=f"give {_counts(layouts)} values, or one of {', '.join(PRESETS)}",
+            fix=f"give {_counts(layouts)} values, or one of {', '.join({**PRESETS, **(presets or {})})}",
         )
     given = dict(zip(layouts[len(values)], (_value(v, dynamic) for v in values), strict=True))
     return {block: given.get(block, 0.0) for block in every}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from ...core.errors import BadParameter
 from ...core.params import Params, about, items
@@ -118,10 +119,14 @@ def _make_node(
     names = {field.name for other in methods() for field in other.fields()}
     defaults = msgspec.structs.asdict(type(params)())
     chosen, others = pick_params(method, {n: values[n] for n in names}, {n: defaults[n] for n in names}, given)
-    weights = draw_weights(params, choose_presets(params.presets, host), int(values["seed"]))
+    presets, seed = choose_presets(params.presets, host), int(values["seed"])
+    weights = draw_weights(params, presets, seed)
     if weights != {name: values[name] for name in weights}:
         others = [name for name in others if name != "seed"]
     notes = [f"{method.spec.id} has no {name}; it was left out" for name in sorted(others)]
+    limits = [name for name in ("lower", "upper") if values[name] != defaults[name]]
+    if limits and draw_weights(replace(params, lower="-8", upper="9"), presets, seed) == weights:
+        notes.append(f"no X or D in block weights or rules uses {' and '.join(limits)}")
     node = Apply(
         method=method.spec.id,
         inputs=_make_inputs(checkpoints, params, host),

@@ -69,6 +69,8 @@ def test_lists_presets_ranges_and_rules() -> None:
     assert weigh("", "IN00-OUT11:attn:0.1, BASE::0.7") == [0.4, 0.1, 0.7]
     assert weigh("ALL_A", "NOT BASE:NOT attn:0.3") == [0.3, 0.0, 0.0]
     assert make_weigher(1.0, ",".join(["0"] * 60 + ["0.5"]), "", FLUX)("final_layer.linear.weight") == 0.5
+    with pytest.raises(BadParameter, match=r"one of .*GRAD_V.*MINE"):
+        weigh("grad_v")
     for wrong in ("1,2", "UNKNOWN", ",".join(["1"] * 110), "IN99", "R," * 25 + "R"):
         with pytest.raises(BadParameter):
             weigh(wrong)
@@ -161,6 +163,12 @@ def test_limits_may_be_lists_and_rules_may_be_random() -> None:
             expand_weights("ALL_X", {}, 3, read_limits(*wrong))
     with pytest.raises(BadParameter, match="needs a list"):
         expand_weights("ER,0", {}, 0)
+
+
+def test_only_letters_that_there_are_count_in_rules() -> None:
+    assert draw_rules("OUT05:attn:ED", 3) == "OUT05:attn:ED"
+    with pytest.raises(BadParameter):
+        make_weigher(1.0, "", draw_rules("OUT05:attn:ED", 3), SD1)
 
 
 def test_presets_are_those_that_users_know() -> None:

@@ -17,6 +17,7 @@ from tests.support.checkpoint_models import apply_node, load_node, save, save_fo
 from tests.support.command_line import Run
 
 from underdrawing.checkpoints.merging import merge
+from underdrawing.core.tensor_files.safetensors_io import read_header
 
 
 def test_a_plain_checkpoint(run: Run, tmp_path: Path) -> None:
@@ -108,6 +109,25 @@ def test_every_kind_of_recipe_has_a_command_that_makes_it_again(
         again = json.loads(run("checkpoint", "inspect", out, "--json").out)
         assert again["sha256"] == data["sha256"], result.name
         assert again["recipe_sha256"] == data["recipe_sha256"]
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"underdrawing": json.dumps({"steps": [{"tool": "merge"}, {"tool": "bake"}]})},
+        {"sd_merge_recipe": json.dumps({"type": "webui", "interp_method": "Weighted sum"})},
+    ],
+)
+def test_the_recipe_of_a_file_that_was_changed_since_is_not_its_own(
+    run: Run, tmp_path: Path, later: dict[str, str]
+) -> None:
+    files = [save(tmp_path / f"{name}.safetensors", tiny(seed)) for seed, name in enumerate("ab")]
+    merge(apply_node("weighted_sum", *files), tmp_path / "ab.safetensors")
+    metadata = read_header(tmp_path / "ab.safetensors").metadata
+    assert json.loads(run("checkpoint", "inspect", tmp_path / "ab.safetensors", "--json").out)["command"]
+    changed = save(tmp_path / "changed.safetensors", tiny(2), {**metadata, **later})
+    data = json.loads(run("checkpoint", "inspect", changed, "--json").out)
+    assert data["recipe"] is data["command"] is None
 
 
 def picture_url(kind: str) -> str:

@@ -155,6 +155,8 @@ def test_presets_of_a_file_and_random_weights_stand_in_the_recipe(
     assert all(-0.5 <= value <= 1.5 for value in numbers[1::2])
     limited = merge("--blocks", ",".join(["X"] * 26), "--lower", "0.2", "--upper", "0.3")["blocks"]
     assert all(0.2 <= float(value) <= 0.3 for value in limited.split(","))
+    unused = run("checkpoint", "merge", files["a"], files["b"], "--blocks", "GRAD_V", "--lower", "0.2", *common)
+    assert "no X or D in block weights or rules uses lower" in unused.err
     assert merge("--blocks", "ER," + "0," * 24 + "0", "--seed", 4)["elements"] == "BASE::0~1@4"
     done = run("checkpoint", "merge", files["a"], files["b"], "--blocks", ",".join(["X+0.1"] * 26), *common)
     assert done.code == 2
