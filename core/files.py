@@ -106,9 +106,12 @@ def report_write_errors(target: Path, size: int = 0) -> Generator[None]:
         yield
     except OSError as error:
         if error.errno in FULL:
-            raise WriteFailed(
-                describe_full_disk(target.parent, size), where=str(target), fix="free some space and try again"
-            ) from error
+            fix = "free some space and try again"
+            if error.errno == errno.EFBIG:
+                fix = (
+                    "where enough is free, one file may not be so large (FAT: 4 GiB; ulimit -f): write to another disk"
+                )
+            raise WriteFailed(describe_full_disk(target.parent, size), where=str(target), fix=fix) from error
         what = f"cannot be written ({error.strerror or error})"
         fix = "check the path and its permissions, or choose another"
         raise WriteFailed(what, where=str(target), fix=fix) from error

@@ -42,6 +42,8 @@ def read_foreign(path: Path, where: str) -> Reading:
     notes = [f"read as a picture of {found.generator.value}: prompts, sampler, and its own size"]
     if len(found.samplers) > 1:
         notes.append(f"it was sampled {len(found.samplers)} times, of which the first is repeated")
+    if not any(prompt.value.strip() for prompt in sampler.prompts):
+        notes.append("no prompt was found in it: give the prompt")
     text = "\n".join(
         [
             "\n".join(prompt.value for prompt in sampler.prompts),

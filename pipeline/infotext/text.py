@@ -19,6 +19,8 @@ FEWEST = 3
 """A last line with fewer pairs belongs to the prompt."""
 LONGEST = 100
 """Labels have fewer letters; without a bound a long line without colons takes time without end."""
+LONGEST_LINE = 1 << 18
+"""A last line with more letters belongs to the prompt: to look for pairs in megabytes takes seconds."""
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _NESTED = r"\{[^{}]*\}|\[[^\[\]]*\]|\([^()]*\)"
 """Extensions write values in JSON, and Python's tuples, without quotes."""
@@ -40,7 +42,7 @@ def parse_infotext(text: str) -> Infotext:
     '512x512'
     """
     *lines, last = text.strip().split("\n")
-    fields = parse_fields(last)
+    fields = parse_fields(last) if len(last) <= LONGEST_LINE else {}
     if len(fields) < FEWEST:
         lines, fields = [*lines, last], {}
     stripped = [line.strip() for line in lines]

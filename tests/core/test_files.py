@@ -105,6 +105,7 @@ def test_a_disk_that_fills_up_while_writing(target: Path, share: float) -> None:
     )
     assert done.returncode == 1
     assert "the disk is full" in done.stderr
+    assert "FAT: 4 GiB" in done.stderr
     assert str(target) in done.stderr
     assert target.read_bytes() == OLD
     assert alone(target)

@@ -48,6 +48,14 @@ def test_a_picture_of_comfyui_without_its_page_is_read_too(workflow: str | None,
     assert (found.checkpoint, found.width, found.height) == ("a.safetensors", 72, 64)
 
 
+def test_a_graph_whose_prompt_is_not_found_says_so(tmp_path: Path) -> None:
+    pytest.importorskip("sd_parsers", reason="pip install sd-parsers")
+    other = {"class_type": "SomebodysOwnNode", "inputs": {"value": 5}}
+    reading = read_picture_request(write(tmp_path / "a.png", prompt=json.dumps({**GRAPH, "6": other})))
+    assert reading.request.prompt == ""
+    assert any("no prompt was found" in note for note in reading.notes)
+
+
 def test_a_workflow_that_is_there_stays() -> None:
     texts = {"prompt": json.dumps(GRAPH), "workflow": '{"links": []}'}
     complete_workflow(texts)

@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from underdrawing.pipeline.infotext.text import (
+    LONGEST_LINE,
     Infotext,
     format_fields,
     format_infotext,
@@ -72,3 +73,8 @@ def test_values_in_json_and_tuples_are_one_value() -> None:
     assert fields["Hashes"] == '{"model": "a", "lora:x": "b"}'
     assert (fields["Resources"], fields["Span"], fields["A"]) == ('[{"a": 1}, {"b": 2}]', "(0, 1)", "1")
     assert parse_fields("Name: (a) b, Open: (x, B: 2") == {"Name": "(a) b", "Open": "(x", "B": "2"}
+
+
+def test_a_line_of_megabytes_is_a_prompt() -> None:
+    line = ("a " * LONGEST_LINE) + "Steps: 20, Seed: 1, Size: 8x8"
+    assert parse_infotext(line) == Infotext(prompt=line)
