@@ -101,6 +101,8 @@ def _join_parts(
         entries = [parts.entries[name] for name in names]
         shape = entries[0].shape
         if len(entries) > 1:
+            if not shape or any(entry.shape[1:] != shape[1:] or not entry.shape for entry in entries):
+                continue  # the weight is then missing, and named
             shape = (sum(entry.shape[0] for entry in entries), *shape[1:])
         pieces = tuple(Piece(name, 0, entry.numel) for name, entry in zip(names, entries, strict=True))
         yield key, (Shaped(entries[0].dtype, shape), _swap(pieces[0]) if rule.swapped else pieces)
@@ -118,7 +120,7 @@ def _split_joints(
             piece = Piece(key, 0, whole.numel)
             yield names[0], (whole, _swap(piece) if rule.swapped else (piece,))
             continue
-        if sum(parts.entries[name].shape[0] for name in names) != whole.shape[0]:
+        if sum(sum(parts.entries[name].shape[:1]) for name in names) != sum(whole.shape[:1]) or not whole.shape:
             continue  # the weight is then missing, and named
         for name in names:
             rows = parts.entries[name].shape[0]

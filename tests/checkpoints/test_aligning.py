@@ -106,3 +106,29 @@ def test_what_no_map_knows_is_refused_by_name(tmp_path: Path) -> None:
     for pair in (files, files[::-1]):
         with pytest.raises(BadWeights, match="another shape"):
             merge(apply_node("weighted_sum", *pair, alpha=0.5), tmp_path / "o.safetensors")
+
+
+@pytest.mark.parametrize("shape", [[], [8, 2], [16], [4, 4, 1]])
+def test_parts_that_do_not_make_one_weight_are_missing(shape: list[int], tmp_path: Path) -> None:
+    joint, parts = draw("Flux.1", 0), divide("Flux.1", draw("Flux.1", 1))
+    name = "transformer_blocks.0.attn.to_k.weight"
+    files = [
+        save(tmp_path / "joint.safetensors", joint),
+        save(tmp_path / "odd.safetensors", {**parts, name: torch.zeros(shape).half()}),
+    ]
+    out = tmp_path / "o.safetensors"
+    report = merge(apply_node("weighted_sum", *files, alpha=1.0), out)
+    assert any("double_blocks.0.img_attn.qkv.weight" in note for note in report.notes)
+    assert torch.equal(
+        load_file(out)["double_blocks.0.img_attn.qkv.weight"], joint["double_blocks.0.img_attn.qkv.weight"]
+    )
+
+
+def test_a_joint_weight_without_rows_is_missing(tmp_path: Path) -> None:
+    joint = {**draw("Flux.1", 0), "double_blocks.0.img_attn.qkv.weight": torch.tensor(1.0)}
+    files = [
+        save(tmp_path / "parts.safetensors", divide("Flux.1", draw("Flux.1", 1))),
+        save(tmp_path / "odd.safetensors", joint),
+    ]
+    report = merge(apply_node("weighted_sum", *files, alpha=1.0), tmp_path / "o.safetensors")
+    assert any("transformer_blocks.0.attn.to_q.weight" in note for note in report.notes)
