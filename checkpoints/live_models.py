@@ -51,11 +51,21 @@ class LiveValues(Values):
         self._computed = "", torch.empty(0)
 
     def read(self, key: str, begin: int, end: int, wanted: torch.dtype | None = None) -> Tensor:
-        """Computed whole, once."""
+        """Computed whole, once. Raises BadWeights for another shape than its entry's."""
         if self._computed[0] != key:
-            value = self._model.compute(self._names[key]).detach().cpu()
-            self._computed = key, value.contiguous().reshape(-1)
+            value = self._model.compute(self._names[key]).detach()
+            self._check(key, value)
+            self._computed = key, value.cpu().contiguous().reshape(-1)
         return self._computed[1][begin:end]
+
+    def _check(self, key: str, value: Tensor) -> None:
+        """Raise BadWeights for a patch that changed a weight's shape, and for a weight that is not there."""
+        shape = self.entries[key].shape
+        if tuple(value.shape) != shape or value.is_meta:
+            state = f"comes out of its patches as {list(value.shape)} in place of {list(shape)}"
+            what = "has no values in memory" if value.is_meta else state
+            fix = "take that patch off, or load the model again"
+            raise BadWeights(what, where=f"{self.label}, {key}", fix=fix)
 
 
 def make_source(checkpoint: Path | LiveModel, ema: Literal["drop", "use", "keep"] = "drop") -> Load | Live:

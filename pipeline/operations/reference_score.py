@@ -79,7 +79,7 @@ def choose_kinds(weights: Path, wanted: list[str]) -> list[str]:
     if missing := sorted(set(wanted) - set(there)):
         what = f"has no control {', '.join(missing)}"
         raise BadParameter(what, where=str(weights), fix=f"choose among {', '.join(there) or 'none: train one first'}")
-    return wanted or there
+    return list(dict.fromkeys(wanted)) or there
 
 
 def read_pairs(texts: list[str], kinds: list[str], *, where: str) -> list[tuple[str, str]]:
@@ -91,7 +91,7 @@ def read_pairs(texts: list[str], kinds: list[str], *, where: str) -> list[tuple[
             what = f"{text!r} names no two of the controls that are judged"
             raise BadParameter(what, where=where, fix=f"write two of {', '.join(kinds)} as a+b")
         pairs.append((first, second))
-    return pairs
+    return list(dict.fromkeys(pairs))
 
 
 def format_scores(data: dict[str, Any]) -> str:

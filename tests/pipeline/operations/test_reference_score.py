@@ -23,13 +23,13 @@ def weights(tmp_path: Path) -> Path:
 
 def test_the_controls_of_a_folder(weights: Path) -> None:
     assert choose_kinds(weights, []) == ["canny", "pose"]
-    assert choose_kinds(weights, ["pose"]) == ["pose"]
+    assert choose_kinds(weights, ["pose"]) == choose_kinds(weights, ["pose", "pose"]) == ["pose"]
     with pytest.raises(BadParameter, match=r"has no control seg.*canny, pose"):
         choose_kinds(weights, ["pose", "seg"])
 
 
 def test_pairs_are_of_controls_that_are_judged() -> None:
-    assert read_pairs(["canny+pose"], ["canny", "pose"], where="") == [("canny", "pose")]
+    assert read_pairs(["canny+pose"] * 2, ["canny", "pose"], where="") == [("canny", "pose")]
     for text in ("canny", "canny+canny", "canny+seg", "canny+pose+seg"):
         with pytest.raises(BadParameter, match="names no two of the controls"):
             read_pairs([text], ["canny", "pose"], where="")
