@@ -60,8 +60,9 @@ def compare_checkpoints(
             "equal": sum(block["equal"] for block in blocks.values()),
             "blocks": _finish(blocks, family),
         }
+    notes = (f"{chart}: the file that was there is replaced",) if chart and Path(chart).is_file() else ()
     files = (atomic_write(chart, draw_chart(data["blocks"])),) if chart else ()
-    return Report(text=_describe(data), data=data, files=files)
+    return Report(text=_describe(data), data=data, files=files, notes=notes)
 
 
 def _open(stack: ExitStack, checkpoint: Path | LiveModel) -> Values:

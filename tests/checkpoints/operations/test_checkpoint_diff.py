@@ -28,7 +28,10 @@ def test_distances_by_block(run: Run, tmp_path: Path) -> None:
     assert data["blocks"]["MID"]["distance"] == pytest.approx(float((own / size).sqrt()))
     with Image.open(tmp_path / "c.png") as chart:
         assert chart.size[0] > 400
-    assert "MID" in run("checkpoint", "diff", one, other).out
+    assert "replaced" not in done.err
+    again = run("checkpoint", "diff", one, other, "--chart", tmp_path / "c.png")
+    assert "MID" in again.out
+    assert f"{tmp_path / 'c.png'}: the file that was there is replaced" in again.err
 
 
 def test_two_are_needed(run: Run, tmp_path: Path) -> None:
