@@ -11,7 +11,7 @@ from ..core.hosts.event_loop import unblock_route
 from ..core.hosts.sliders import SLIDERS, choose_sliders
 from ..preprocessors import registry
 from .hosts import get_host
-from .hosts.a1111 import log
+from .hosts.a1111 import TAB, log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 PREFIX = "underdrawing_"
 LAST = -1
 """Sorting priority: behind the host's own, whose defaults stay."""
+_refusals: list[tuple[Any, str, str]] = []
+"""Time stamp of the host's job, the preprocessor that failed in it, and why: hosts make the picture all the same."""
 
 
 class Bridge:
     """Base, beside the host's, of our preprocessors; `match` says which annotator with which presets."""
 
+    name: str
     match: NameMatch
     is_used = False
 
@@ -42,6 +45,7 @@ class Bridge:
             numbers = host.clean_sliders((slider_1, slider_2, slider_3))
             result = preprocess(self.match, input_image, input_mask, resolution, numbers, host)
         except UnderdrawingError as error:
+            remember_refusal(self.name, error)
             raise host.build_refusal(error) from error
         if json_pose_callback is not None and result.poses is not None:
             json_pose_callback(result.poses)
@@ -63,6 +67,27 @@ def register() -> None:
     callbacks = get_host().callbacks
     callbacks.on_before_ui(add_preprocessors)
     callbacks.on_app_started(unblock_detect)
+    callbacks.on_cfg_denoiser(show_refusals)
+
+
+def remember_refusal(name: str, error: UnderdrawingError) -> None:
+    """Keep why a picture that is being made has no map; outside of a job the host shows the text itself."""
+    state = get_host().shared.state
+    if state.job:
+        _refusals.append((state.job_timestamp, name, str(error)))
+
+
+def show_refusals(params: Any) -> None:
+    """Before a call of the UNet: say under the picture, and shortly in its text, what was refused in this job."""
+    now, job = get_host().shared.state.job_timestamp, getattr(params.denoiser, "p", None)
+    failed = {name: why for stamp, name, why in _refusals if stamp == now}
+    _refusals.clear()
+    if not failed or job is None:
+        return
+    lost = "made no map, so the picture was made without ControlNet"
+    job.extra_generation_params[f"{TAB} refused"] = f"{', '.join(failed)} {lost}"
+    for name, why in failed.items():
+        job.comment(f"{TAB}: {name} {lost}: {why}")
 
 
 def unblock_detect(_: Any, app: Any) -> None:

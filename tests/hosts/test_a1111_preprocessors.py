@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -213,6 +214,49 @@ def test_a_mask_that_is_missing_is_a_refusal_in_words(host: FakeWebui) -> None:
     assert caught.value.status_code == 422
     assert str(caught.value) == caught.value.detail
     assert "needs a mask" in str(caught.value)
+
+
+class Job:
+    """A picture that the host makes."""
+
+    def __init__(self) -> None:
+        self.extra_generation_params: dict[str, str] = {}
+        self.comments: list[str] = []
+        self.comment = self.comments.append
+
+    def sample(self, host: FakeWebui) -> None:
+        host.run("on_cfg_denoiser", SimpleNamespace(denoiser=SimpleNamespace(p=self)))
+
+
+def test_a_picture_made_without_its_map_says_so_once_and_the_next_one_does_not(
+    host: FakeWebui, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = [one for one in host.callbacks["on_cfg_denoiser"] if one.__module__ == preprocessors.__name__]
+    monkeypatch.setitem(host.callbacks, "on_cfg_denoiser", kept)
+    first, second, third = Job(), Job(), Job()
+    host.state.begin("txt2img")
+    for _ in range(2):
+        with pytest.raises(HTTPException):
+            call(host, "inpaint", photo(48, 64))
+    first.sample(host)
+    first.sample(host)
+    host.state.end()
+    with pytest.raises(HTTPException):  # the button that shows a map, between two pictures
+        call(host, "inpaint", photo(48, 64))
+    host.state.begin("txt2img")
+    second.sample(host)
+    with pytest.raises(HTTPException):  # interrupted before it is sampled
+        call(host, "inpaint", photo(48, 64))
+    host.state.end()
+    host.state.begin("txt2img")
+    third.sample(host)
+    host.state.end()
+    (text,) = first.comments
+    assert "underdrawing_inpaint made no map" in text
+    assert "needs a mask" in text
+    lost = "underdrawing_inpaint made no map, so the picture was made without ControlNet"
+    assert first.extra_generation_params == {"Underdrawing refused": lost}
+    assert [(one.comments, one.extra_generation_params) for one in (second, third)] == [([], {})] * 2
 
 
 def test_missing_weights_name_a_command_and_a_place_that_work_here(host: FakeWebui) -> None:

@@ -32,11 +32,13 @@ class State:
         self.job, self.job_no, self.job_count, self.textinfo = "", 0, 0, None
         self.interrupted = self.skipped = False
         self.log: list[Any] = []
+        self.job_timestamp = "0"
 
     def begin(self, job: str = "(unknown)") -> None:
         self.job, self.job_no, self.job_count = job, 0, -1
         self.interrupted = self.skipped = False
         self.log.append(("begin", job))
+        self.job_timestamp = str(len(self.log))
 
     def end(self) -> None:
         self.log.append(("end", self.job_no, self.job_count))
