@@ -29,7 +29,7 @@ class Preprocessed(NamedTuple):
     """A map. picture: uint8 [H, W, 3]. poses: OpenPose document of poses, also of nobody.
 
     with_mask: of what is to be repainted, uint8 [H, W, 4] at the input's size, the mask last. is_marked: whether the
-    ControlNet wants -1 under the mask, which no picture holds.
+    ControlNet wants -1 under the mask, which no picture holds; true also of an empty mask, under which nothing is.
     """
 
     picture: NDArray[uint8]
@@ -54,4 +54,5 @@ def preprocess(
     if annotator.spec.kind is not Kind.INPAINT or raw.masks is None or result.values is None:
         return Preprocessed(result.images[0], poses)
     whole = np.concatenate([raw.images[0], raw.masks[0, ..., None].astype(np.uint8) * np.uint8(255)], axis=2)
-    return Preprocessed(result.images[0], poses, whole, float(result.values.min()) < 0)
+    is_marked = float(result.values.min()) < 0 or not raw.masks.any()
+    return Preprocessed(result.images[0], poses, whole, is_marked)

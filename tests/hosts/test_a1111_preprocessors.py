@@ -270,6 +270,14 @@ def test_missing_weights_name_a_command_and_a_place_that_work_here(host: FakeWeb
     assert str(host.base / "models" / "underdrawing") in text
 
 
+@pytest.mark.parametrize("name", ["inpaint", "inpaint_only"])
+def test_an_empty_mask_is_handed_over_like_any_other(host: FakeWebui, name: str) -> None:
+    if host.kind != "a1111":
+        return
+    given = np.dstack([photo(48, 64), np.zeros((48, 64), np.uint8)])  # of a picture in img2img without a mask
+    assert np.array_equal(call(host, name, given).value, given)
+
+
 def test_masked_pixels_become_minus_one_in_forge(host: FakeWebui) -> None:
     if host.kind != "forge":
         return
