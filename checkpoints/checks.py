@@ -103,7 +103,20 @@ def choose_keys(inputs: Sequence[Values], *, with_vae: bool) -> tuple[frozenset[
         extra = sorted(key for key in list_weights(other) - set(first.entries) if with_vae or find_part(key) != "vae")
         if extra:
             notes.append(f"{len(extra)} weights of {other.label} are not in {first.label} and left out: {_list(extra)}")
+        if not with_vae and is_model:
+            notes += _compare_vaes(first, other)
     return frozenset(weights), tuple(dict.fromkeys(notes))
+
+
+def _compare_vaes(first: Values, other: Values) -> list[str]:
+    """What is to be said where one of two models has no VAE, and that of the first is kept."""
+    own, others = ([key for key in one.entries if find_part(key) == "vae"] for one in (first, other))
+    if others and not own:
+        return [
+            f"{first.label} has no VAE, and so has the result: the {len(others)} weights of the VAE of {other.label} "
+            f"are left out; `underdrawing checkpoint bake-vae` puts one in"
+        ]
+    return [f"{other.label} has no VAE; the result has that of {first.label}"] if own and not others else []
 
 
 def choose_a1111_keys(inputs: Sequence[Values]) -> frozenset[str]:
