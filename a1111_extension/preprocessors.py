@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import UnderdrawingError
 from ..core.hosts.control_types import choose_control_types
 from ..core.hosts.event_loop import unblock_route
+from ..core.hosts.refusals import remember_refusal, show_refusals
 from ..core.hosts.sliders import SLIDERS, choose_sliders
 from ..preprocessors import registry
 from .hosts import get_host
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 PREFIX = "underdrawing_"
 LAST = -1
 """Sorting priority: behind the host's own, whose defaults stay."""
-_refusals: list[tuple[Any, str, str]] = []
-"""Time stamp of the host's job, the preprocessor that failed in it, and why: hosts make the picture all the same."""
 
 
 class Bridge:
@@ -45,7 +44,7 @@ class Bridge:
             numbers = host.clean_sliders((slider_1, slider_2, slider_3))
             result = preprocess(self.match, input_image, input_mask, resolution, numbers, host)
         except UnderdrawingError as error:
-            remember_refusal(self.name, error)
+            remember_refusal(host.shared.state, self.name, error)
             raise host.build_refusal(error) from error
         if json_pose_callback is not None and result.poses is not None:
             json_pose_callback(result.poses)
@@ -67,27 +66,7 @@ def register() -> None:
     callbacks = get_host().callbacks
     callbacks.on_before_ui(add_preprocessors)
     callbacks.on_app_started(unblock_detect)
-    callbacks.on_cfg_denoiser(show_refusals)
-
-
-def remember_refusal(name: str, error: UnderdrawingError) -> None:
-    """Keep why a picture that is being made has no map; outside of a job the host shows the text itself."""
-    state = get_host().shared.state
-    if state.job:
-        _refusals.append((state.job_timestamp, name, str(error)))
-
-
-def show_refusals(params: Any) -> None:
-    """Before a call of the UNet: say under the picture, and shortly in its text, what was refused in this job."""
-    now, job = get_host().shared.state.job_timestamp, getattr(params.denoiser, "p", None)
-    failed = {name: why for stamp, name, why in _refusals if stamp == now}
-    _refusals.clear()
-    if not failed or job is None:
-        return
-    lost = "made no map, so the picture was made without ControlNet"
-    job.extra_generation_params[f"{TAB} refused"] = f"{', '.join(failed)} {lost}"
-    for name, why in failed.items():
-        job.comment(f"{TAB}: {name} {lost}: {why}")
+    callbacks.on_cfg_denoiser(lambda params: show_refusals(params, get_host().shared.state, TAB))
 
 
 def unblock_detect(_: Any, app: Any) -> None:
