@@ -33,6 +33,7 @@ def list_weights(values: Values) -> set[str]:
 def check_inputs(inputs: Sequence[Values]) -> None:
     """Raise BadWeights where inputs are of different models, or a weight has different shapes."""
     first = inputs[0]
+    check_kinds(inputs)
     own = find_family(first.entries, first.metadata)
     weights = list_weights(first)
     for other in inputs[1:]:
@@ -43,6 +44,22 @@ def check_inputs(inputs: Sequence[Values]) -> None:
         _check_divisions(first, other)
         _check_overlap(first, other, weights)
         _check_shapes(first, other, weights)
+
+
+def check_kinds(inputs: Sequence[Values]) -> None:
+    """Raise BadWeights where one is a LoRA and another is not."""
+    loras = [one for one in inputs if _is_lora(one)]
+    if loras and len(loras) < len(inputs):
+        fix = "bake it into a checkpoint with `underdrawing lora bake`, or with --lora while merging"
+        raise BadWeights("is a LoRA, not a checkpoint", where=loras[0].label, fix=fix)
+
+
+def _is_lora(values: Values) -> bool:
+    """Whether most keys end as only those of the LoRA family do."""
+    from ..adapters.reading.dialects.base import split_key
+
+    ends = [found[1] for key in values.entries if (found := split_key(key)) is not None]
+    return 2 * sum(end not in ("bias", "scale") for end in ends) > len(values.entries)
 
 
 def _check_divisions(first: Values, other: Values) -> None:

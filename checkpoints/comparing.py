@@ -12,6 +12,7 @@ from ..core.files import atomic_write
 from ..core.operation import Report
 from ..core.report_text import printable
 from .blocks import find_block, find_layouts
+from .checks import check_kinds
 from .families import find_family
 from .graph import Graph
 from .live_models import make_plain_recipe, name_checkpoint
@@ -39,6 +40,7 @@ def compare_checkpoints(
         raise BadParameter("a chart is a PNG file", where=chart, fix="let the name end in .png")
     with ExitStack() as stack:
         first, second = (_open(stack, path) for path in (one, other))
+        check_kinds((first, second))
         family = find_family(first.entries, first.metadata)
         shared = [key for key in first.entries if key in second.entries]
         same = [key for key in shared if first.entries[key].shape == second.entries[key].shape]
@@ -60,7 +62,8 @@ def compare_checkpoints(
             "equal": sum(block["equal"] for block in blocks.values()),
             "blocks": _finish(blocks, family),
         }
-    notes = (f"{chart}: the file that was there is replaced",) if chart and Path(chart).is_file() else ()
+    notes = () if same else (f"{data['a']} and {data['b']} share no weight of one name and shape",)
+    notes += (f"{chart}: the file that was there is replaced",) if chart and Path(chart).is_file() else ()
     files = (atomic_write(chart, draw_chart(data["blocks"])),) if chart else ()
     return Report(text=_describe(data), data=data, files=files, notes=notes)
 

@@ -183,9 +183,18 @@ def check_counts(node: Node) -> None:
 def check_count(method: MethodType, count: int) -> None:
     """Raise BadParameter unless a method takes so many inputs."""
     least = len(method.spec.inputs)
-    if count < least or (count > least and not method.spec.more):
+    if not _takes(method, count):
         needs = f"{method.count_inputs()}, {least} {'or more ' if method.spec.more else ''}checkpoints"
-        raise BadParameter(f"{method.spec.id} takes {needs}; {count} were given", where="inputs", fix="give as many")
+        others = [other.spec.id for other in methods() if _takes(other, count)]
+        near = sorted(others, key=lambda name: name != "weighted_sum")[:3]
+        fix = f"give {least}{' or more' if method.spec.more else ''} in this order"
+        fix += f", or choose a method that takes {count}, such as {', '.join(near)}" if near else ""
+        raise BadParameter(f"{method.spec.id} takes {needs}; {count} were given", where="inputs", fix=fix)
+
+
+def _takes(method: MethodType, count: int) -> bool:
+    least = len(method.spec.inputs)
+    return count == least or (count > least and method.spec.more)
 
 
 def check_a1111(method: MethodType, node: Apply) -> None:
