@@ -45,9 +45,9 @@ def test_a_lora_in_place_of_a_checkpoint_is_named(tmp_path: Path, ends: tuple[st
     start = "lora_unet_mid_block_attentions_0_proj_in." if "alpha" in ends else "unet.mid_block.attentions.0.proj_in."
     lora = save(tmp_path / "style.safetensors", {start + end: torch.ones(4, 4) for end in ends})
     for pair in ((whole, lora), (lora, whole)):
-        with pytest.raises(BadWeights, match="style.safetensors: is a LoRA.*lora bake"):
+        with pytest.raises(BadWeights, match=r"style.safetensors: is a LoRA.*lora bake"):
             list_notes(*pair)
-        with pytest.raises(BadWeights, match="style.safetensors: is a LoRA.*lora bake"):
+        with pytest.raises(BadWeights, match=r"style.safetensors: is a LoRA.*lora bake"):
             compare_checkpoints(*pair, chart="", progress=lambda done, total: None)
 
 
@@ -58,5 +58,5 @@ def test_checkpoints_without_a_common_weight_are_compared_with_a_note(tmp_path: 
 
 
 def test_a_wrong_count_of_checkpoints_names_methods_that_take_it() -> None:
-    with pytest.raises(BadParameter, match="takes A, B, C.*give 3 in this order, or .* takes 2, such as weighted_sum"):
+    with pytest.raises(BadParameter, match=r"takes A, B, C.*give 3 in this order, or .* takes 2, such as weighted_sum"):
         check_count(methods()["add_difference"], 2)
