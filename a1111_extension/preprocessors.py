@@ -66,7 +66,12 @@ def register() -> None:
     callbacks = get_host().callbacks
     callbacks.on_before_ui(add_preprocessors)
     callbacks.on_app_started(unblock_detect)
-    callbacks.on_cfg_denoiser(partial(show_refusals, state=get_host().shared.state, title=TAB))
+    callbacks.on_cfg_denoiser(tell)
+
+
+def tell(params: Any) -> None:
+    """Before a call of the UNet: what was refused in this job."""
+    show_refusals(params, get_host().shared.state, TAB)
 
 
 def unblock_detect(_: Any, app: Any) -> None:
