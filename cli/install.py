@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..core.installation import HOSTS, install_into, list_next_steps, uninstall_from
+from ..core.installation import HOSTS, choose_way, install_into, list_next_steps, uninstall_from
 from .options import NamedPath
 
 host_argument = click.argument("host", type=click.Choice(tuple(HOSTS)))
@@ -16,17 +16,18 @@ path_argument = click.argument("path", type=NamedPath(path_type=Path))
 @click.command(short_help="Install the nodes into ComfyUI, the extension into A1111 or Forge.")
 @host_argument
 @path_argument
-@click.option("--link", "how", flag_value="link", help="Link this folder, for development.")
-@click.option("--copy", "how", flag_value="copy", help="Copy everything, so that the host needs no installed package.")
-def install(host: str, path: Path, how: str | None) -> None:
+@click.option("--link", is_flag=True, help="Link this folder, for development.")
+@click.option("--copy", is_flag=True, help="Copy everything, so that the host needs no installed package.")
+def install(host: str, path: Path, link: bool, copy: bool) -> None:
     """Install our nodes or our extension into the HOST at PATH, its folder or that of its extensions.
 
     By default a small folder is written that imports the installed package: the host's Python must have it. Nothing
     else of the host is touched; its weights stay where they are.
     """
-    place = install_into(host, path, how or "stub")
+    how = choose_way(link=link, copy=copy)
+    place = install_into(host, path, how)
     click.echo(f"{place}: {'linked' if how == 'link' else 'written'}. Start {HOSTS[host].title} again.")
-    for step in list_next_steps(host, place, how or "stub"):
+    for step in list_next_steps(host, place, how):
         click.echo(step)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import sys
 from contextlib import suppress
@@ -15,11 +14,13 @@ from .. import __version__
 from .command_name import quote, set_command
 from .errors import BadParameter, WriteFailed
 from .files import atomic_write, hash_file, report_write_errors
+from .hosts.stubs import STUB, STUB_MAIN, STUB_SCRIPT, lift_hook
 from .regular_files import read_text_file
+from .report_text import comma_list
 from .setting_values import expand_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 PACKAGE = Path(__file__).parents[1]
 NAME = "underdrawing"
@@ -27,35 +28,6 @@ NAME = "underdrawing"
 RECORD = ".underdrawing-install.json"
 """List of the files we wrote, with their hashes; what is not in it is not ours."""
 LEFT_OUT = {"tests", "benchmarks", "tools", "docs", "examples", "build", "dist", "__pycache__"}
-STUB = '''"""Underdrawing's nodes, from the installed package; written by `underdrawing install comfyui`."""
-
-from underdrawing import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS, WEB_DIRECTORY
-
-__all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS", "WEB_DIRECTORY"]
-'''
-STUB_SCRIPT = '''"""Underdrawing's extension, from the installed package; written by `underdrawing install a1111`."""
-
-import logging
-import sys
-
-try:
-    from underdrawing.core.hosts.loading import start
-except ModuleNotFoundError:
-    logging.getLogger("underdrawing").error('not loaded. Next: "%s" -m pip install underdrawing', sys.executable)
-else:
-    globals().update(start(__file__))
-'''
-STUB_MAIN = '''"""The command line, for `python FOLDER`; fetched weights go to this host's models."""
-
-from pathlib import Path
-
-from underdrawing.cli import main
-from underdrawing.core.installation import register_folder
-
-if __name__ == "__main__":
-    register_folder(Path(__file__).absolute().parent)
-    main()
-'''
 
 
 class Host(NamedTuple):
@@ -89,6 +61,13 @@ HOSTS = {
 }
 
 
+def choose_way(*, link: bool, copy: bool) -> str:
+    """How to install, by two switches of which one at most is set. Raises BadParameter."""
+    if link and copy:
+        raise BadParameter("cannot be given together", where="--link and --copy", fix="give one of them")
+    return "link" if link else "copy" if copy else "stub"
+
+
 def install_into(host: str, path: Path, how: str = "stub") -> Path:
     """Put our folder into a host: stub (imports the installed package), copy or link. Returns the folder.
 
@@ -96,14 +75,33 @@ def install_into(host: str, path: Path, how: str = "stub") -> Path:
     """
     place = extensions_folder(host, path) / NAME
     if place.is_symlink() or place.exists():
-        what = "is there already"
-        raise WriteFailed(what, where=str(place), fix=f"run `{quote(('underdrawing', 'uninstall', host, path))}` first")
+        raise _explain_occupied(host, path, place)
     if how == "link":
         with report_write_errors(place):
             place.symlink_to(PACKAGE / HOSTS[host].root, target_is_directory=True)
     else:
         _write(place, dict(_package_files(HOSTS[host]) if how == "copy" else _stub_files(HOSTS[host])))
     return place
+
+
+def _explain_occupied(host: str, path: Path, place: Path) -> WriteFailed:
+    """What stands in the way of an installation, and what takes it away."""
+    fix = f"run `{quote(('underdrawing', 'uninstall', host, path))}` first"
+    by_hand = f"move or remove {place} by hand, then install again"
+    if place.is_symlink() and place.resolve() != (PACKAGE / HOSTS[host].root).resolve():
+        return WriteFailed("is there already, as a link to somewhere else", where=str(place), fix=by_hand)
+    if place.is_symlink() or not place.is_dir():
+        what = f"is there already, as a {'link' if place.is_symlink() else 'file'}"
+        return WriteFailed(what, where=str(place), fix=fix if place.is_symlink() else by_hand)
+    try:
+        ours = _find_unchanged(place)
+    except BadParameter as error:
+        return WriteFailed(f"is there already, and {error.what}", where=str(place), fix=by_hand)
+    left = [name for name in _list_files(place, without=ours) if name != RECORD]
+    if not left:
+        return WriteFailed("is there already", where=str(place), fix=fix)
+    what = f"is there already, with files that are yours or changed: {comma_list(left)}"
+    return WriteFailed(what, where=str(place), fix=f"{fix}, then {by_hand}" if ours else by_hand)
 
 
 def uninstall_from(host: str, path: Path) -> tuple[Path, list[str]]:
@@ -175,11 +173,6 @@ def _package_files(host: Host) -> Iterator[tuple[str, Path | bytes]]:
         yield name, lift_hook(read_text_file(PACKAGE / host.root / name)).encode()
 
 
-def lift_hook(text: str) -> str:
-    """Text of a hook that finds the package from one folder nearer to it: as it stands at the root of a clone."""
-    return re.sub(r"parents\[(\d)\]", lambda found: f"parents[{int(found[1]) - 1}]", text)
-
-
 def _files_below(root: Path, names: tuple[str, ...]) -> Iterator[tuple[str, Path | bytes]]:
     """Files and every file of folders, by their names relative to root; those that are not there are passed over."""
     for name in names:
@@ -213,21 +206,34 @@ def _remove(place: Path) -> list[str]:
     Raises BadParameter when there is no record of ours, WriteFailed.
     """
     with report_write_errors(place):
-        for name, wanted in _read_record(place).items():
-            target = place / name
-            if target.is_file() and not target.is_symlink() and hash_file(target) == wanted:
-                target.unlink()
-                for compiled in target.parent.glob(f"__pycache__/{target.stem}.*.pyc"):
-                    compiled.unlink()
-        left = [path.relative_to(place).as_posix() for path in sorted(place.rglob("*")) if not path.is_dir()]
-        if left == [RECORD]:
+        ours = _find_unchanged(place)
+        for target in ours:
+            target.unlink()
+            for compiled in target.parent.glob(f"__pycache__/{target.stem}.*.pyc"):
+                compiled.unlink()
+        left = [name for name in _list_files(place) if name != RECORD]
+        if not set(left) & set(_read_record(place)):
             (place / RECORD).unlink()
         for folder in sorted((path for path in place.rglob("*") if path.is_dir()), reverse=True):
             with suppress(OSError):  # it holds something of the user's
                 folder.rmdir()
-        if left == [RECORD]:
+        if not left:
             place.rmdir()
-    return [name for name in left if name != RECORD]
+    return left
+
+
+def _find_unchanged(place: Path) -> list[Path]:
+    """Files that the record lists, and that are as they were written. Raises BadParameter when there is no record."""
+    listed = ((place / name, wanted) for name, wanted in _read_record(place).items())
+    return [path for path, wanted in listed if path.is_file() and not path.is_symlink() and hash_file(path) == wanted]
+
+
+def _list_files(place: Path, without: Collection[Path] = ()) -> list[str]:
+    """Names of the files below a folder, but for some and what Python compiled of them."""
+    compiled = {cache for path in without for cache in path.parent.glob(f"__pycache__/{path.stem}.*.pyc")}
+    passed = {*without, *compiled}
+    found = (path for path in sorted(place.rglob("*")) if path not in passed and (path.is_symlink() or path.is_file()))
+    return [path.relative_to(place).as_posix() for path in found]
 
 
 def _read_record(place: Path) -> dict[str, str]:

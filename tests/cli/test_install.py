@@ -101,6 +101,52 @@ def test_files_of_the_user_stay(host: Host, run: Run) -> None:
     assert set(tree(place)) == {"notes.txt", "__init__.py", installation.RECORD}
 
 
+def test_a_link_and_a_copy_are_not_made_together(host: Host, run: Run) -> None:
+    for ways in (("--copy", "--link"), ("--link", "--copy")):
+        done = run("install", "comfyui", str(host.base), *ways)
+        assert done.code == 2
+        assert "--link and --copy: cannot be given together" in done.err
+    assert not (host.base / "custom_nodes" / "underdrawing").exists()
+
+
+def test_install_and_uninstall_do_not_send_to_each_other(host: Host, run: Run) -> None:
+    place = host.base / "custom_nodes" / "underdrawing"
+    assert run("install", "comfyui", str(host.base)).code == 0
+    assert "uninstall comfyui" in run("install", "comfyui", str(host.base)).err
+    (place / "mine.txt").write_text("mine")
+    done = run("install", "comfyui", str(host.base))
+    assert "mine.txt" in done.err
+    assert "uninstall comfyui" in done.err
+    done = run("uninstall", "comfyui", str(host.base))
+    assert done.code == 0
+    assert tree(place) == {"mine.txt": b"mine"}
+    done = run("install", "comfyui", str(host.base))
+    assert done.code != 0
+    assert f"move or remove {place} by hand" in done.err
+    assert "uninstall comfyui" not in done.err
+
+
+def test_changed_files_are_named_by_install(host: Host, run: Run) -> None:
+    place = host.base / "custom_nodes" / "underdrawing"
+    assert run("install", "comfyui", str(host.base)).code == 0
+    (place / "__init__.py").write_text("# changed\n")
+    assert run("uninstall", "comfyui", str(host.base)).code == 0
+    done = run("install", "comfyui", str(host.base))
+    assert "__init__.py" in done.err
+    assert "uninstall comfyui" not in done.err
+
+
+def test_what_is_no_folder_is_told(host: Host, run: Run, tmp_path: Path) -> None:
+    place = host.base / "custom_nodes" / "underdrawing"
+    place.write_text("a file")
+    assert "as a file" in run("install", "comfyui", str(host.base)).err
+    place.unlink()
+    place.symlink_to(tmp_path, target_is_directory=True)
+    done = run("install", "comfyui", str(host.base))
+    assert "a link to somewhere else" in done.err
+    assert "by hand" in done.err
+
+
 @pytest.mark.parametrize("name", ["../../../victim", "/victim", "C:\\victim"])
 def test_a_forged_record_leads_nowhere(name: str, host: Host, run: Run, tmp_path: Path) -> None:
     place = host.base / "custom_nodes" / "underdrawing"
