@@ -5,13 +5,14 @@ python examples/http_client.py photo.jpg canny map.png [http://127.0.0.1:7860]
 
 from __future__ import annotations
 
+import argparse
 import base64
 import json
 import sys
 import time
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 
@@ -29,7 +30,10 @@ class Client:
             with urlopen(request, timeout=120) as answer:
                 return json.load(answer)
         except HTTPError as error:
-            raise RuntimeError(json.load(error).get("detail", error.reason)) from error
+            raise RuntimeError(_read_detail(error)) from error
+        except URLError as error:
+            what = f"{self.root} cannot be reached ({error.reason})"
+            raise RuntimeError(f"{what}. Next: start the host, or name its address") from error
 
     def run(self, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
         """Results of a job, when it has ended. Raises RuntimeError."""
@@ -50,6 +54,27 @@ class Client:
         return base64.b64decode(result["image"])
 
 
+def _read_detail(error: HTTPError) -> str:
+    """What the host says of a failure; its status where another program answered."""
+    try:
+        return json.load(error)["detail"]
+    except (ValueError, KeyError, TypeError):
+        return f"{error.url}: {error.code} {error.reason}. Next: check the address, and that the extension is installed"
+
+
+def main() -> None:
+    """Make one map of a picture."""
+    parser = argparse.ArgumentParser(description="One picture to one map, through a running A1111 or Forge.")
+    parser.add_argument("picture", type=Path)
+    parser.add_argument("annotator", help="such as canny")
+    parser.add_argument("map", type=Path, help="PNG file to write")
+    parser.add_argument("address", nargs="?", default="http://127.0.0.1:7860", help="of the host (%(default)s)")
+    given = parser.parse_args()
+    try:
+        given.map.write_bytes(Client(given.address).annotate(given.picture, given.annotator))
+    except (RuntimeError, OSError, ValueError) as error:
+        parser.exit(1, f"{error}\n")
+
+
 if __name__ == "__main__":
-    source, name, target, *rest = sys.argv[1:]
-    Path(target).write_bytes(Client(*rest).annotate(Path(source), name))
+    main()

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,3 +160,22 @@ def test_heavy_work_runs_where_the_host_says(tmp_path: Path) -> None:
     assert ran == []
     client.run("/operations/pose.render", {"inputs": {"poses": {"people": [], "canvas_width": 8, "canvas_height": 8}}})
     assert ran == ["here"]
+
+
+def test_the_client_says_in_a_sentence_what_is_wrong(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    picture = str(root / "examples" / "photos" / "camera.png")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nothing listens there
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        tried = (picture, "canny", str(tmp_path / "map.png"), address)
+        done = [_run_client(root, *arguments) for arguments in ((), ("--help",), tried)]
+    assert [one.returncode for one in done] == [2, 0, 1]
+    assert "Traceback" not in "".join(one.stderr for one in done)
+    assert "cannot be reached" in done[-1].stderr
+    assert "Next: start the host" in done[-1].stderr
+
+
+def _run_client(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(root / "examples" / "http_client.py"), *arguments]
+    return subprocess.run(command, env={}, capture_output=True, text=True, check=False)
