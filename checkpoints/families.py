@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from .keys import find_part
+from .keys import UNET_PREFIXES, find_part
+from .layouts.reference_shape import UNET, is_reference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +19,7 @@ TITLES = {
     "sdxl": "SDXL",
     "sdxl_refiner": "the SDXL refiner",
     "vae": "a VAE",
+    "reference": "the reference model (SD1's structure)",
 }
 CHANNELS = {8: "instruct-pix2pix", 9: "inpainting"}
 """Inputs of the first layer of variants that see more than the latent picture's 4."""
@@ -43,6 +45,8 @@ def find_family(entries: Mapping[str, Shaped], metadata: Mapping[str, str] | Non
     known = _CONTEXT.get(widths[0]) if widths and _has_unet(entries) else None
     if known is not None:
         return Family(known, _find_variant(entries))
+    if widths and widths[0] == UNET["cross_attention_dim"] and _is_reference(entries):
+        return Family("reference", _find_variant(entries))
     if entries and all(_is_vae(key) for key in entries):
         return Family("vae")
     from ..adapters.reading.other_models import find_other_model
@@ -64,6 +68,19 @@ def _find_variant(entries: Mapping[str, Shaped]) -> str:
     first = find_first_layer(entries)
     shape = entries[first].shape if first is not None else ()
     return CHANNELS.get(shape[1], "") if len(shape) == 4 else ""
+
+
+def _is_reference(entries: Mapping[str, Shaped]) -> bool:
+    """Whether its UNet, in the original layout or in diffusers', has the structure of the reference model."""
+    from .layouts.unet import name_unet_keys
+
+    plain = {_strip(key): key for key in entries if find_part(key) in ("unet", None)}
+    slots = name_unet_keys(plain)
+    return is_reference({name: entries[plain[slot.key]].shape for name, slot in slots.items()})
+
+
+def _strip(key: str) -> str:
+    return next((key.removeprefix(prefix) for prefix in UNET_PREFIXES if key.startswith(prefix)), key)
 
 
 def _has_unet(entries: Mapping[str, Shaped]) -> bool:
