@@ -49,7 +49,11 @@ def find_reference_control_kind(kind: str) -> Path | None:
     return next((path for path in candidates if kind and path.exists()), None)
 
 
-def list_reference_controls() -> list[str]:
-    """Names of the ControlNets that came with the package."""
-    found = sorted(FOLDER.glob("control*_*")) if FOLDER.is_dir() else []
-    return [path.stem for path in found]
+def list_reference_kinds() -> list[str]:
+    """Kinds of the ControlNets that came with the package, each with the annotators that draw its maps.
+
+    An annotator is left out that has the kind's own name: ``softedge (hed, pidinet, teed)``, ``depth``.
+    """
+    kinds = [kind for kind in dict.fromkeys(CONTROL_KINDS.values()) if find_reference_control_kind(kind)]
+    others = {kind: [own for own, name in CONTROL_KINDS.items() if name == kind != own] for kind in kinds}
+    return [f"{kind} ({', '.join(names)})" if names else kind for kind, names in others.items()]

@@ -20,6 +20,8 @@ FORM = re.compile(r"(?P<kind>[^:=]+)(?::(?P<options>\w+=[^,=]*(?:,\w+=[^,=]*)*))
 FIX = "write KIND=IMAGE, or KIND:weight=0.8,start=0,end=0.7=IMAGE"
 NUMBERS = ("weight", "start", "end")
 WORDS = ("mode", "fit", "model")
+JOINED = re.compile(r"[:;]\s*(\w+)\s*$")
+"""How an option's value ends where another option was joined to it by something else than a comma."""
 OWN = {RESOLUTION: "int", KIND: "text"}
 """Parameters that are none of the annotator's, and their types."""
 SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -45,7 +47,7 @@ def parse_control(text: str) -> Control:
         raise BadParameter("an option is given twice", where=text[:80], fix="give it once")
     annotator = "" if kind == READY_MAP else kind
     values: dict[str, Any] = {"annotator": annotator, "image": Path(file) if file else None}
-    values["params"] = _read_params(annotator, {k: v for k, v in pairs.items() if k not in (*NUMBERS, *WORDS)}, text)
+    values["params"] = _read_params(annotator, pairs, text)
     values |= {name: value.strip() for name, value in pairs.items() if name in WORDS}
     values |= {name: read_value("float", pairs[name], f"{text}, {name}") for name in NUMBERS if name in pairs}
     try:
@@ -55,16 +57,23 @@ def parse_control(text: str) -> Control:
 
 
 def _read_params(annotator: str, pairs: dict[str, str], where: str) -> dict[str, Value]:
-    """Parameters of an annotator; their bounds are checked by itself."""
+    """Parameters of an annotator among all options; their bounds are checked by itself. Raises BadParameter."""
     fields: dict[str, Field] = {}
     if annotator:
         resolved = registry.resolve(annotator)
         fields = {field.name: field for field in (*resolved.earlier_fields(), *resolved.fields())}
     values: dict[str, Value] = {}
+    known = [*NUMBERS, *WORDS, *OWN, *fields]
     for name, value in pairs.items():
+        if (joined := JOINED.search(value)) and joined[1] in known:
+            what, first = "options are joined by commas", value[: joined.start()]
+            raise BadParameter(what, where=where[:80], fix=f"write {name}={first},{joined[1]}=...")
+    for name, value in pairs.items():
+        if name in (*NUMBERS, *WORDS):
+            continue
         if name not in OWN and name not in fields:
-            known = ", ".join([*NUMBERS, *WORDS, *OWN, *fields])
-            raise BadParameter(f"{name} is not known here", where=where[:80], fix=f"choose among {known}")
+            fix = f"choose among {', '.join(known)}"
+            raise BadParameter(f"{name} is not known here", where=where[:80], fix=fix)
         values[name] = read_value(OWN[name] if name in OWN else fields[name].kind, value.strip(), f"{where}, {name}")
     return values
 

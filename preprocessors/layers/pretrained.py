@@ -110,12 +110,22 @@ def load_torch_network(weight: Weight, load: Pretrained, placement: Placement) -
 @contextmanager
 def silence_transformers() -> Generator[None, None, None]:
     """Keep transformers from drawing progress bars and repeating what the strict check says; undone afterwards."""
-    level, bars = talk.get_verbosity(), talk.is_progress_bar_enabled()
+    level = talk.get_verbosity()
     talk.set_verbosity(logging.CRITICAL)
+    try:
+        with hide_progress_bars():
+            yield
+    finally:
+        talk.set_verbosity(level)
+
+
+@contextmanager
+def hide_progress_bars() -> Generator[None, None, None]:
+    """Keep transformers from drawing progress bars; undone afterwards."""
+    bars = talk.is_progress_bar_enabled()
     talk.disable_progress_bar()
     try:
         yield
     finally:
-        talk.set_verbosity(level)
         if bars:
             talk.enable_progress_bar()

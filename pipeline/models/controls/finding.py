@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from ....core.errors import BadParameter, UnderdrawingError, UnknownName
 from ....preprocessors import registry
-from ..assembly import list_names
 from ..finding import list_roots, name_folder, scan_models
 from ..parts import TITLES
-from ..reference_files import find_reference_control, list_reference_controls
+from ..reference_files import find_reference_control, list_reference_kinds
 from .reading import find_control_family
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ def _list_names(consumer: str) -> list[str]:
 def _choose_reference(annotator: str) -> Path:
     if (path := find_reference_control(annotator)) is not None:
         return path
-    offered = list_names(list_reference_controls()) or "none"
+    offered = ", ".join(list_reference_kinds()) or "none"
     what = f"the reference model has no ControlNet for {annotator}"
     raise UnknownName(what, where="control", fix=f"it has: {offered}; or use another checkpoint")
 

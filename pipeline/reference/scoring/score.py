@@ -173,7 +173,10 @@ def load_sampler(weights: Path, device: torch.device) -> Sampler:
     parts = {
         name: kind.from_pretrained(str(weights / name), local_files_only=True).float() for name, kind in classes.items()
     }
-    text = transformers.CLIPTextModel.from_pretrained(str(weights / "text_encoder"), local_files_only=True).float()
+    from ....preprocessors.layers.pretrained import hide_progress_bars
+
+    with hide_progress_bars():
+        text = transformers.CLIPTextModel.from_pretrained(str(weights / "text_encoder"), local_files_only=True).float()
     return Sampler(parts["unet"], text, parts["vae"], device)
 
 

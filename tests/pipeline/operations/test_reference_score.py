@@ -40,6 +40,13 @@ def test_a_folder_without_a_judge_is_named(weights: Path) -> None:
         run(operations()["reference.score"], {"weights": weights}, {}, Job(HostHooks()))
 
 
+def test_a_folder_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for name, what in (("missing", "there is no such folder"), ("file", "is no folder")):
+        with pytest.raises(BadParameter, match=what):
+            run(operations()["reference.score"], {"weights": tmp_path / name}, {}, Job(HostHooks()))
+
+
 def test_the_table() -> None:
     row = {"measure": "f1", "off": 0.25, "on": 0.75, "ceiling": 1.0, "gain": 3.0, "of_ceiling": 0.75}
     both = {"canny + pose": {"canny": {"on": 0.7, "of_alone": 0.93}}}

@@ -33,6 +33,21 @@ def test_controls_are_read(text: str, expected: Control) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("map:model=depth:weight=0.7=/a/depth.png", "write model=depth,weight=..."),
+        ("canny:low_threshold=50:high_threshold=90=a.png", "write low_threshold=50,high_threshold=..."),
+        ("depth:weight=0.7;end=0.5", "write weight=0.7,end=..."),
+        ("hed:fit=just; resolution=384=a.png", "write fit=just,resolution=..."),
+    ],
+)
+def test_options_joined_by_something_else_are_told(text: str, fix: str) -> None:
+    with pytest.raises(BadParameter, match="options are joined by commas") as error:
+        parse_control(text)
+    assert fix in str(error.value)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",

@@ -9,7 +9,7 @@ from torch import nn
 
 library: Any = pytest.importorskip("transformers", reason="pip install transformers")
 
-from underdrawing.preprocessors.layers.pretrained import Pretrained  # noqa: E402
+from underdrawing.preprocessors.layers.pretrained import Pretrained, hide_progress_bars, talk  # noqa: E402
 
 
 def test_a_loss_that_can_only_be_read_is_taken_away_too() -> None:
@@ -25,3 +25,10 @@ def test_a_loss_that_can_only_be_read_is_taken_away_too() -> None:
     assert isinstance(model, Old)
     assert type(model).__name__ == "Old"
     assert isinstance(vars(Old)["loss_function"], property), "the library's class is as it was"
+
+
+def test_bars_are_hidden_for_a_while() -> None:
+    talk.enable_progress_bar()
+    with hide_progress_bars():
+        assert not talk.is_progress_bar_enabled()
+    assert talk.is_progress_bar_enabled()
