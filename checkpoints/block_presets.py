@@ -6,10 +6,14 @@ The shapes that supermerger's users know by these names, written as formulas ove
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ..core.errors import BadParameter
+from ..core.similar_names import find_similar
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Generator, Sequence
 
 _SIDE = 12
 _STEPS = 2 * _SIDE
@@ -100,3 +104,27 @@ PRESETS = {
     "ALL_U": _join([0] * 26).replace("0", "U"),
     "ALL_X": _join([0] * 26).replace("0", "X"),
 }
+
+
+@contextmanager
+def explain_blocks(text: str, presets: Collection[str], title: str, where: str) -> Generator[None]:
+    """Errors in block weights or rules under the name of their field in a merge. presets: names that may be written
+    instead; title: of the family. Raises BadParameter.
+    """
+    try:
+        yield
+    except BadParameter as error:
+        option = f"--{where.replace('_', '-')}"
+        if where == "elements" or " values, or one of " not in error.fix:
+            raise BadParameter(error.what, where=where, fix=f"{error.fix} (in {option})") from error
+        count = text.count(",") + 1
+        what = f"{count} block weights were given, and this is {title}"
+        if count == 1:
+            what = f"{text[:80]!r} is no preset, block or range of blocks of {title}"
+        near = find_similar(text, presets)
+        choice = f"write {option} {' or '.join(near)}, " if count == 1 and near else f"write in {option} "
+        fix = (
+            f"{choice}{'or ' if near and count == 1 else ''}12, 17, 20, 21, 26 or 27 values (61 for Flux, 110 for SDXL)"
+        )
+        names = f", or one of the presets {', '.join(presets)}" if presets else ""
+        raise BadParameter(what, where=where, fix=fix + names) from error

@@ -14,7 +14,7 @@ from ..adapters.prompts.block_presets import BLOCKS, LAYOUTS
 from ..adapters.prompts.block_weights import list_block_values, parse_rules
 from ..core.errors import BadParameter
 from ..core.regular_files import read_text_file
-from .block_presets import PRESETS
+from .block_presets import PRESETS, explain_blocks
 from .keys import VAE_PREFIXES, find_part
 from .random_weights import check_weight, draw_list, read_spread
 
@@ -60,7 +60,6 @@ _DIFFUSERS_MIDDLE = re.compile(r"mid_block\.(resnets|attentions)\.(\d)\.")
 _FLUX = re.compile(r"(double|single|single_transformer|transformer)_blocks\.(\d+)\.")
 _STEM = ("conv_in.", "time_embed", "label_emb", "add_embedding.")
 _END = ("out.0.", "out.2.", "conv_norm_out.", "conv_out.")
-
 
 _EXTENDED_STARTS = {
     **dict.fromkeys(("conditioner.embedders.0.", "text_encoder.", "text_encoders.clip_l."), "CLIPL"),
@@ -118,12 +117,17 @@ def _find_flux_block(key: str) -> str:
 
 
 def make_weigher(
-    base: float, blocks: str, elements: str, family: Family, presets: Mapping[str, str] | None = None
+    base: float,
+    blocks: str,
+    elements: str,
+    family: Family,
+    presets: Mapping[str, str] | None = None,
+    where: str = "blocks",
 ) -> Weigh:
     """Weight of a key. base: where nothing else is said, and in the blocks of a range such as IN04-OUT05.
 
-    blocks: a list, a preset, a block or a range; elements: rules ``blocks:words:weight``, the last of which that takes
-    a key wins over the list; with a list of 110 values they take its names. Raises BadParameter.
+    blocks: a list, a preset, a block or a range, where: their field; elements: rules ``blocks:words:weight``, the last
+    of which that takes a key wins over the list; with 110 values they take the list's names. Raises BadParameter.
     """
     known = {**_list_presets(family), **(presets or {})}
     blocks = known.get(blocks, blocks)
@@ -134,11 +138,13 @@ def make_weigher(
     layouts = {len(EXTENDED): EXTENDED} if extended else find_layouts(family)
     values: dict[str, float] = {}
     if blocks:
-        is_sdxl = family.id.startswith("sdxl")
-        values = list_block_values(blocks, dynamic=base, presets=known, sdxl=is_sdxl, layouts=layouts, inside=base)
+        sdxl = family.id.startswith("sdxl")
+        with explain_blocks(blocks, known, family.title, where):
+            values = list_block_values(blocks, dynamic=base, presets=known, sdxl=sdxl, layouts=layouts, inside=base)
         if not has_own_vae(blocks):
             values.pop(VAE)
-    rules = list(_read_rules(elements, layouts[max(layouts)]))
+    with explain_blocks(elements, (), family.title, "elements"):
+        rules = list(_read_rules(elements, layouts[max(layouts)]))
 
     def weigh(key: str) -> float:
         block = find_extended_block(key) if extended else find_block(key, family)

@@ -151,8 +151,11 @@ class Graph:
         if node.beta_blocks and "beta" not in fields:
             raise BadParameter(f"{node.method} has no beta", where="beta_blocks", fix="leave them out")
         weighers = {
-            field: make_weigher(float(getattr(params, field)), blocks, elements, family, self._presets)
-            for field, blocks, elements in ((name, node.blocks, node.elements), ("beta", node.beta_blocks, ""))
+            field: make_weigher(float(getattr(params, field)), blocks, elements, family, self._presets, where=place)
+            for field, blocks, elements, place in (
+                (name, node.blocks, node.elements, "blocks"),
+                ("beta", node.beta_blocks, "", "beta_blocks"),
+            )
             if blocks or elements
         }
         made: dict[tuple[float, ...], Params] = {}

@@ -60,8 +60,13 @@ class CheckpointMerge(Operation[MergeInputs, MergeParams]):
 
     @classmethod
     def details(cls) -> dict[str, tuple[tuple[str, str], ...]]:
-        """The methods with their formulas."""
-        return {"Methods": tuple((method.spec.id, describe_method(method)) for method in methods())}
+        """The methods with their formulas, and the names of presets."""
+        from ..block_presets import PRESETS
+
+        return {
+            "Methods": tuple((method.spec.id, describe_method(method)) for method in methods()),
+            "Presets of block weights": (("blocks", ", ".join(PRESETS)),),
+        }
 
     def run(self, inputs: MergeInputs, params: MergeParams, job: Job) -> Report:
         """Merge and write. Raises BadParameter, BadWeights, UnsafeFile, WriteFailed."""
