@@ -61,6 +61,7 @@ class CheckpointSweep(Operation[SweepInputs, SweepParams]):
     def run(self, inputs: SweepInputs, params: SweepParams, job: Job) -> Report:
         """Make them in turn; what is finished stays. Raises as `checkpoint merge` and `generate`."""
         points, recipes, notes = list_recipes(inputs.checkpoints, params, job)
+        notes += _describe_folder(inputs.output, points, params)
         presets = choose_presets(params.presets, job.host)
         sheet: list[tuple[str, NDArray[uint8]]] = []
         rows: list[dict[str, Any]] = []
@@ -113,6 +114,23 @@ def list_recipes(
         check_counts(recipes[-1].node)
         notes += [note for note in found if note not in notes]
     return points, recipes, notes
+
+
+def _describe_folder(folder: Path, points: list[Point], params: SweepParams) -> list[str]:
+    """What stands in the folder before a sweep: files that it replaces, and others, which are none of its own."""
+    if not folder.is_dir():
+        return []
+    endings = (".json", *((".safetensors",) if params.write else ()), *((".png",) if params.prompt else ()))
+    own = {f"{point.name}{ending}" for point in points for ending in endings}
+    own |= {"sheet.png"} if params.prompt else set()
+    found = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    lists = [name for name in found if name in own], [name for name in found if name not in own]
+    ends = ("replaced", "not of this sweep and stay; give a new folder to keep sweeps apart")
+    return [
+        f"{folder}: {len(names)} files that were there are {end}: {', '.join(names[:3])}{' ...' if names[3:] else ''}"
+        for names, end in zip(lists, ends, strict=True)
+        if names
+    ]
 
 
 def _make_point(

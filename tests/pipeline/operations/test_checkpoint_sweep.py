@@ -66,6 +66,18 @@ def test_what_cannot_be_swept_is_refused_before_anything_is_written(files: tuple
     assert not (tmp_path / "sweep").exists()
 
 
+def test_files_that_the_folder_held_before_are_said(files: tuple[Path, ...], tmp_path: Path) -> None:
+    assert not sweep(tmp_path, files, alpha="0.5")["notes"]
+    (tmp_path / "sweep" / "sheet.png").write_bytes(b"of another sweep")
+    notes = "\n".join(sweep(tmp_path, files, alpha="0.5")["notes"])
+    assert "replaced: weighted_sum-0.5.json" in notes
+    assert "not of this sweep" in notes
+    assert "sheet.png" in notes
+    notes = "\n".join(sweep(tmp_path, files, alpha="0.75")["notes"])
+    assert "replaced" not in notes
+    assert "2 files" in notes
+
+
 def test_pictures_are_of_the_merged_checkpoints(tmp_path: Path) -> None:
     from tests.support.tiny_diffusion import require_diffusers, write_checkpoint
 
