@@ -12,7 +12,7 @@ import msgspec
 
 from .aux_inputs import Widget
 from .declarations import Declaration
-from .errors import MissingExtra
+from .errors import MissingExtra, WeightsMissing
 from .imports import INSTALL_AS, describe_lacking, find_lacking, report_broken_imports
 from .networks.placement import Placement
 from .params import Params, Value
@@ -213,9 +213,15 @@ class Annotator(Declaration[P], ABC):
 
     def load(self, params: P) -> None:
         """Make sure the weights are here. Raises WeightsMissing, FetchFailed or BadWeights."""
+        from .weights.choices import add_choices, find_ready_choices
         from .weights.store import get_store
 
-        get_store().require_each(self.weights_for(params))
+        store = get_store()
+        try:
+            store.require_each(self.weights_for(params))
+        except WeightsMissing as error:
+            ready = find_ready_choices(params, self.fields(), self.weights_for, store.find)
+            raise add_choices(error, ready) from error
 
     def __call__(
         self,
