@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from ..modules.architectures import SD15, SD21, SDXL
 from .axes import build_axes
 from .embeddings import load_refused
 from .form import DELTA
@@ -69,8 +70,8 @@ class A1111Loras:
     @property
     def base_model(self) -> str:
         """What is loaded."""
-        flags = {"is_sdxl": "sdxl", "is_sd2": "sd21"}
-        return next((name for flag, name in flags.items() if getattr(self.shared.sd_model, flag, False)), "sd15")
+        flags = {"is_sdxl": SDXL, "is_sd2": SD21}
+        return next((name for flag, name in flags.items() if getattr(self.shared.sd_model, flag, False)), SD15)
 
     def find(self, name: str) -> None:
         """Let the host list a file of that name, of any ending that we read. Raises UnknownName."""

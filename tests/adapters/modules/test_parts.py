@@ -14,6 +14,7 @@ FOLDERS = ("adapters", "comfy_nodes", "cli", "benchmarks")
 DECLARATIONS = ("adapters/modules/parts.py", "adapters/modules/architectures.py")
 OTHER_MEANINGS = {
     "adapters/prompts/tags.py": {UNET},  # A1111's name of a tag's argument, and a field of a tag in JSON
+    "adapters/hosting/tags.py": {UNET},
     "adapters/prompts/prompt.py": {UNET},
     "adapters/prompts/report_text.py": {UNET},
     "adapters/embeddings/load.py": {"sdxl"},  # a layout of embedding files

@@ -38,12 +38,12 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_controls_are_scored_with_empty_prompts_and_with_captions(weights: Path) -> None:
-    kinds = ("inpaint", "lines", "pose")
-    settings = Settings(weights=weights, kinds=kinds, pairs=[("lines", "pose")], scenes=1, steps=1, batch=2)
+    kinds = ("inpaint", "lines")
+    settings = Settings(weights=weights, kinds=kinds, pairs=[("inpaint", "lines")], scenes=1, steps=1, batch=2)
     scores = Scorer(settings, Progress()).run()
     for rows in (scores, scores["with_captions"]):
         assert set(rows["kinds"]) == set(kinds)
-        assert set(rows["together"]["lines + pose"]) == {"lines", "pose"}
+        assert set(rows["together"]["inpaint + lines"]) == set(kinds)
     assert scores["kinds"]["inpaint"]["ceiling"] > 0, "the VAE's own error"
     assert set(scores["prompt"]) == {"kind", "colour", "shiny", "pose", "ground", "time", "hills"}
 
