@@ -36,7 +36,8 @@ def load_refused(
         original(database, path, filename)
         if stem not in database.skipped_embeddings:
             return
-    except Exception:  # noqa: BLE001 - whatever the host cannot read is read by us, or told
+    except Exception as error:  # noqa: BLE001 - whatever the host cannot read is read by us, or told
+        log.debug("%s is not read by the host: %s", path, error)
         failed = True
     try:
         for name, content in make_host_embeddings(path, database.expected_shape).items():

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from ...core.operation import Inputs, Job, ModelWeights, Operation, Report, Spec, slot, target
+from ...core.operation import Inputs, Job, ModelWeights, Operation, Report, Spec, target
+from ._fields import CheckpointsOrRecipe
 from ._recipes import RecipeParams, choose_presets, choose_recipe
 
 
 class LiveInputs(Inputs, frozen=True):
     """Checkpoints, or a recipe among the parameters."""
 
-    checkpoints: Annotated[
-        tuple[Any, ...],
-        slot(
-            "checkpoints",
-            "Checkpoints A, B, C, ... in order; none with a recipe",
-            repeat="all",
-            optional=True,
-            live=True,
-        ),
-    ] = ()
+    checkpoints: CheckpointsOrRecipe = ()
     output: Annotated[Path | None, target("model", "The merged model")] = None
 
 

@@ -8,26 +8,17 @@ from typing import Annotated, Any
 import msgspec
 
 from ...core.errors import BadParameter
-from ...core.operation import Inputs, Job, Operation, Report, Spec, slot, target
+from ...core.operation import Inputs, Job, Operation, Report, Spec, target
 from ...core.params import about
 from ..method_registry import describe_method, methods
-from ._fields import FORM_HELP, OUTPUT, Form, choose_suffix
+from ._fields import FORM_HELP, OUTPUT, CheckpointsOrRecipe, Form, choose_suffix
 from ._recipes import RecipeParams, choose_presets, choose_recipe, recipe_hints
 
 
 class MergeInputs(Inputs, frozen=True):
     """Checkpoints, or a recipe among the parameters."""
 
-    checkpoints: Annotated[
-        tuple[Any, ...],
-        slot(
-            "checkpoints",
-            "Checkpoints A, B, C, ... in order; none with a recipe",
-            repeat="all",
-            optional=True,
-            live=True,
-        ),
-    ] = ()
+    checkpoints: CheckpointsOrRecipe = ()
     output: Annotated[Path | None, target("checkpoint", f"{OUTPUT}; not with a dry run", optional=True)] = None
 
 

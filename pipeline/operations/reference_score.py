@@ -53,7 +53,7 @@ class ReferenceScore(Operation[ScoreInputs, ScoreParams]):
         weights = inputs.weights or find_reference()
         if not weights.is_dir():
             what = "is no folder" if weights.exists() else "there is no such folder"
-            raise BadParameter(what, where=str(weights), fix="name a folder that reference export wrote")
+            raise BadParameter(what, where=str(weights), fix="name a folder that `reference train` exported")
         chosen = choose_kinds(weights, items(params.kinds, commas=True))
         pairs = read_pairs(items(params.pairs, commas=True), chosen, where=str(weights))
         if not (weights / "judge.safetensors").exists():

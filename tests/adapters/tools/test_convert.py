@@ -91,7 +91,7 @@ def test_official_files_come_back_equal(tmp_path: Path, file: str, namings: str)
     st.sampled_from(["kohya", "peft", "diffusers"]),
     st.booleans(),
 )
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_random_files_come_back_equal(
     tmp_path_factory: pytest.TempPathFactory, rank: int, alpha: float, naming: Naming, large: bool
 ) -> None:
