@@ -1,0 +1,1 @@
+"""Pictures and captions of a training set: found, sorted into buckets, cached."""
