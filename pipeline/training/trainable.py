@@ -40,10 +40,10 @@ class TensorRow(msgspec.Struct, frozen=True, kw_only=True):
 class Batch(msgspec.Struct, kw_only=True):
     """What the model is asked at one pass.
 
-    latents, noise, noisy, target: float32 [B, C, h, w]; steps: int64 [B], of 1000; states: what the text encoders say of
-    the captions [B, T, D], with gradients where they are trained; added: SDXL's text_embeds [B, P] and time_ids [B, 6],
-    empty for others; samples: where each is from; captions: as they were encoded; flips: which are mirrored; sizes:
-    height and width in pixels of the crop.
+    latents, noise, noisy, target: float32 [B, C, h, w]; steps: int64 [B], of 1000; states: what the text encoders say
+    of the captions [B, T, D], with gradients where they are trained; added: SDXL's text_embeds [B, P] and time_ids
+    [B, 6], empty for others; samples: where each is from; captions: as they were encoded; flips: which are mirrored;
+    size: height and width of the pictures in pixels.
     """
 
     latents: Tensor
@@ -98,12 +98,12 @@ class Trainable(ABC):
         """Words of captions that stand for trained vectors: word → part → [N, D]."""
         return {}
 
-    def after_step(self, step: int) -> None:
+    def after_step(self, step: int) -> None:  # noqa: B027 - most have nothing to do
         """What follows each step of the optimiser, counted from 1."""
 
     def describe(self) -> list[TensorRow]:
         """Rows of the receipt besides those of `groups`: what is not trained although it could be, with the reason."""
         return []
 
-    def remove(self) -> None:
+    def remove(self) -> None:  # noqa: B027
         """Leave the model as it was before."""
