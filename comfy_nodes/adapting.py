@@ -44,7 +44,7 @@ class Weights(StateDictWeights):
     def __init__(self, prefix: str, part: str, tensors: Mapping[str, Tensor]) -> None:
         self.prefix, self.part = prefix, part
         super().__init__(part, {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)})
-        self.slots = {t: slot for t, slot in self.slots.items() if slot.third is None and not slot.transposed}
+        self.slots = {t: slot for t, slot in self.slots.items() if slot.is_whole}
 
     def bias_slot(self, module: str) -> None:
         """None: the host patches only what is there."""

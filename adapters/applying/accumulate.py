@@ -10,6 +10,7 @@ import torch
 from ...core.errors import BadWeights
 from ..deltas.base import count_columns
 from ..deltas.lowrank import LowRank
+from ..modules.targets import Piece
 from .float8 import FLOAT8, check_reach
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..deltas.base import Delta
-    from ..modules.targets import Parameter
+    from ..modules.targets import Parameter, Slot
 
 SMALL = 1 << 16
 """Weights with fewer elements keep their change whole: that costs less than two factors."""
@@ -67,10 +68,32 @@ class Workspace:
         return self._buffer[:count].view(*shape)
 
 
-def write_sum(into: Tensor, base: Tensor, changes: Sequence[tuple[ComputedChange, float]], space: Workspace) -> None:
+class PlacedChange(NamedTuple):
+    """A change, its strength, and where its rows stand in the weight that is written; () for all rows in order."""
+
+    change: ComputedChange
+    strength: float
+    pieces: tuple[Piece, ...] = ()
+
+    def add_to(self, total: Tensor, begin: int) -> None:
+        """Add what lies in rows begin and following of the weight; total: these rows, contiguous."""
+        end = begin + len(total)
+        for stored, own, length in self.pieces or (Piece(begin, begin, len(total)),):
+            first, last = max(begin, stored), min(end, stored + length)
+            if first < last:
+                rows = total[first - begin : last - begin]
+                self.change.add_to(rows, own + first - stored, own + last - stored, self.strength)
+
+    def meets(self, begin: int, end: int) -> bool:
+        """Whether it changes any of the rows from begin to end."""
+        return not self.pieces or any(one.stored < end and begin < one.stored + one.length for one in self.pieces)
+
+
+def write_sum(into: Tensor, base: Tensor, changes: Sequence[PlacedChange], space: Workspace, first: int = 0) -> None:
     """into = base + sum of strength * change, in float32 with one cast; into and base have one shape, any strides.
 
-    Raises BadWeights when a result is NaN or more than into's dtype holds.
+    first: number of the first row of both in the weight that the changes are for. Rows that no change meets are
+    copied. Raises BadWeights when a result is NaN or more than into's dtype holds.
     """
     direct = into.dtype == torch.float32 and into.is_contiguous()
     rows, width = base.shape[0], max(1, count_columns(base.shape))
@@ -78,22 +101,44 @@ def write_sum(into: Tensor, base: Tensor, changes: Sequence[tuple[ComputedChange
     step = max(1, -(-rows // max(1, pieces)))
     for begin in range(0, rows, step):
         source, target = base[begin : begin + step], into[begin : begin + step]
+        met = [one for one in changes if one.meets(first + begin, first + begin + len(source))]
+        if not met:
+            target.copy_(source)
+            continue
         total = target if direct else space.take(source.shape, base.device)
         total.copy_(source)
-        for change, strength in changes:
-            change.add_to(total, begin, begin + len(source), strength)
+        for one in met:
+            one.add_to(total, first + begin)
         if not direct:
             target.copy_(total)
         _check_range(total, target, source)
 
 
-def write_sequential(into: Tensor, base: Tensor, changes: Sequence[tuple[Delta, float]]) -> None:
-    """As write_sum, but every change sees the weight that the one before left."""
+class SlotChange(NamedTuple):
+    """A change of one module, and where that stands in the weight."""
+
+    slot: Slot
+    number: int
+    delta: Delta
+    strength: float
+
+
+def write_sequential(into: Tensor, base: Tensor, changes: Sequence[SlotChange]) -> None:
+    """As write_sum, but every change sees the weight that the one before left, in the order of their numbers."""
     value = base.to(torch.float32).clone()
-    for delta, strength in changes:
-        delta.add_to(value, value.clone() if delta.uses_base else value, strength)
+    for slot, _, delta, strength in sorted(changes, key=lambda change: change.number):
+        own = slot.view(value)
+        delta.add_to(own, own.clone() if delta.uses_base else own, strength)
+        if slot.swapped:
+            write_swapped(slot, value, own)
     into.copy_(value)
     _check_range(value, into, base)
+
+
+def write_swapped(slot: Slot, stored: Tensor, own: Tensor) -> None:
+    """Put a module's rows where a slot with swapped halves has them."""
+    for piece in slot.list_pieces(stored.shape[0]):
+        stored[piece.stored : piece.stored + piece.length] = own[piece.own : piece.own + piece.length]
 
 
 def _check_range(total: Tensor, written: Tensor, base: Tensor) -> None:

@@ -11,17 +11,19 @@ import torch
 from ...core.errors import BadWeights
 from ...core.tensor_files.safetensors_io import Entry, dtype_names, encode_tensor
 from ...core.tensor_files.tensor_reader import find_dtype
-from .accumulate import Workspace, compute_change, write_sequential, write_sum
+from .accumulate import Workspace, compute_change
 from .quantised import PLAIN, Storage
 from .quantised_names import HEADER, MARKERS
 from .weight_access import WeightAccess
-from .weight_writer import is_sequential
+from .weight_writer import find_places, write_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch import Tensor
 
+    from ..deltas.base import Delta
+    from .accumulate import ComputedChange
     from .checkpoint import Checkpoint
     from .plan import Change, Plan
     from .weight_access import Target
@@ -197,15 +199,10 @@ class BakedWeights:
         return codes
 
     def _add_changes(self, total: Tensor, base: Tensor, targets: Targets) -> None:
-        for target, changes in targets.items():
-            slot = self._source.slots.get(target) or self._weights.bias_slot(target[0])
-            assert slot is not None
-            part, old = slot.view(total), slot.view(base)
-            if is_sequential(changes, target, self._order):
-                write_sequential(part, old, [(change.delta, change.strength) for change in changes])
-            else:
-                computed = [(compute_change(change.delta, old, target[1]), change.strength) for change in changes]
-                write_sum(part, old, computed, Workspace())
+        def compute(target: Target, delta: Delta, own: Tensor) -> ComputedChange:
+            return compute_change(delta, own, target[1])
+
+        write_places(total, base, find_places(self._weights, targets), self._order, compute, Workspace())
 
 
 def _is_weight(key: str) -> bool:

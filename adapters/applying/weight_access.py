@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +30,6 @@ class WeightAccess(ABC):
         self.slots = find_slots(held, part)
         self._index = StorageIndex(held, {}, self._read)
         self._storages: dict[tuple[str, object], Storage] = {}
-        self.shares = Counter(slot.key for slot in self.slots.values())
-        """Key → number of modules whose parameters it holds (3 for fused q, k, v)."""
 
     @cached_property
     def _ldm_modules(self) -> dict[str, str]:
@@ -88,7 +85,7 @@ class WeightAccess(ABC):
     def bias_slot(self, module: str) -> Slot | None:
         """Where a bias would go that the module does not have yet."""
         weight = self.slots.get((module, "weight"))
-        if weight is None or weight.third is not None or not weight.key.endswith("weight"):
+        if weight is None or not weight.is_whole or not weight.key.endswith("weight"):
             return None
         return Slot(f"{weight.key.removesuffix('weight')}bias")
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 
-from .accumulate import ComputedChange, Workspace, compute_change, write_sequential, write_sum
+from ..modules.targets import Slot
+from .accumulate import (
+    ComputedChange,
+    PlacedChange,
+    SlotChange,
+    Workspace,
+    compute_change,
+    write_sequential,
+    write_sum,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from torch import Tensor
 
@@ -19,6 +28,7 @@ if TYPE_CHECKING:
     from .weight_access import Target, WeightAccess
 
     Targets = dict[Target, list[Change]]
+    Compute = Callable[[Target, Delta, Tensor], ComputedChange]
 
 Order = Literal["base", "sequential"]
 Address = tuple[str, str]
@@ -53,8 +63,6 @@ class WeightWriter:
 
     def write(self, address: Address, targets: Targets, one: Replacement) -> None:
         """A weight that is stored as it is."""
-        if one.original is not None and self._parts[address[0]].shares[address[1]] > len(targets):
-            one.buffer.copy_(one.original)
         self._write_targets(address, targets, one.original, one.original, one.buffer)
 
     def write_codes(self, address: Address, targets: Targets, one: Replacement, scale: Replacement) -> None:
@@ -72,19 +80,13 @@ class WeightWriter:
     def _write_targets(
         self, address: Address, targets: Targets, original: Tensor | None, base: Tensor | None, buffer: Tensor
     ) -> None:
-        weights = self._parts[address[0]]
-        for target, changes in targets.items():
-            slot = weights.slots.get(target) or weights.bias_slot(target[0])
-            assert slot is not None
-            into = slot.view(buffer)
-            own = torch.zeros_like(into, dtype=torch.float32) if base is None else slot.view(base.detach())
-            if is_sequential(changes, target, self._order):
-                write_sequential(into, own, [(change.delta, change.strength) for change in changes])
-            else:
-                computed = [
-                    (self._get_change((*address, *target), c.delta, own, original), c.strength) for c in changes
-                ]
-                write_sum(into, own, computed, self._workspace)
+        places = find_places(self._parts[address[0]], targets)
+        into, own = buffer, torch.zeros_like(buffer, dtype=torch.float32) if base is None else base.detach()
+
+        def compute(target: Target, delta: Delta, part: Tensor) -> ComputedChange:
+            return self._get_change((*address, *target), delta, part, original)
+
+        write_places(into, own, places, self._order, compute, self._workspace)
 
     def _get_change(
         self, place: tuple[Any, ...], delta: Delta, base: Tensor, original: Tensor | None
@@ -97,6 +99,46 @@ class WeightWriter:
         if change.down is None:  # factors are widened again when needed: that costs little and they stay small
             self._changes[name] = delta, original, change
         return change
+
+
+class Place(NamedTuple):
+    """A module's parameter, where it stands in a tensor, and its changes."""
+
+    target: Target
+    slot: Slot
+    changes: list[Change]
+
+
+def find_places(weights: WeightAccess, targets: Targets) -> list[Place]:
+    """Where the targets of one tensor stand in it."""
+    places: list[Place] = []
+    for target, changes in targets.items():
+        slot = weights.slots.get(target) or weights.bias_slot(target[0])
+        assert slot is not None
+        places.append(Place(target, slot, changes))
+    return places
+
+
+def write_places(
+    into: Tensor, base: Tensor, places: Sequence[Place], order: Order, compute: Compute, space: Workspace
+) -> None:
+    """into = base with all changes, whose rows may overlap; the two have one shape.
+
+    compute: the change of a target by a delta, of the part of base that is the target's.
+    """
+    if places[0].slot.transposed:
+        into, base = (places[0].slot.view(tensor) for tensor in (into, base))
+        places = [place._replace(slot=Slot(place.slot.key)) for place in places]
+    if any(is_sequential(place.changes, place.target, order) for place in places):
+        found = [SlotChange(one.slot, c.adapter, c.delta, c.strength) for one in places for c in one.changes]
+        write_sequential(into, base, found)
+        return
+    rows = into.shape[0]
+    placed: list[PlacedChange] = []
+    for target, slot, changes in places:
+        own, pieces = slot.view(base), () if slot.is_whole else slot.list_pieces(rows)
+        placed += [PlacedChange(compute(target, c.delta, own), c.strength, pieces) for c in changes]
+    write_sum(into, base, placed, space)
 
 
 def is_sequential(changes: Sequence[Change], target: Target, order: Order) -> bool:

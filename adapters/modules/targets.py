@@ -21,22 +21,55 @@ FUSED: dict[str, Parameter] = {"attn.in_proj_weight": "weight", "attn.in_proj_bi
 PROJECTIONS = ("q_proj", "k_proj", "v_proj")
 
 
+class Piece(NamedTuple):
+    """Rows that a module has in a stored tensor: their first there, their first in the module, and how many."""
+
+    stored: int
+    own: int
+    length: int
+
+
 class Slot(NamedTuple):
     """A tensor of a state dict or part of it. third: which third of the rows (fused q, k, v), or None for all.
 
-    transposed: stored as [in, out] (OpenCLIP's text_projection).
+    transposed: stored as [in, out] (OpenCLIP's text_projection). rows: first row and number of rows of the module in a
+    weight of several, or None for all. swapped: the two halves of the module's rows are stored in the other order.
     """
 
     key: str
     third: int | None = None
     transposed: bool = False
+    rows: tuple[int, int] | None = None
+    swapped: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the stored tensor is the module's and nothing else's, as it is."""
+        return self.third is None and not self.transposed and self.rows is None and not self.swapped
+
+    def list_pieces(self, rows: int) -> tuple[Piece, ...]:
+        """Where the module's rows stand in a stored tensor of that many; not for transposed ones."""
+        begin, length = 0, rows
+        if self.third is not None:
+            begin, length = self.third * (rows // 3), rows // 3
+        elif self.rows is not None:
+            begin, length = self.rows
+        if not self.swapped:
+            return (Piece(begin, 0, length),)
+        half = length // 2
+        return (Piece(begin, half, length - half), Piece(begin + length - half, 0, half))
 
     def view(self, tensor: Tensor) -> Tensor:
-        """The part of the stored tensor that is the module's, as a view in the module's own orientation."""
-        if self.third is not None:
-            rows = tensor.shape[0] // 3
-            tensor = tensor[self.third * rows : (self.third + 1) * rows]
-        return tensor.T if self.transposed else tensor
+        """The part of the stored tensor that is the module's, in the module's own orientation and order.
+
+        A view that may be written to, but for swapped halves, which are copied.
+        """
+        if self.transposed:
+            return tensor.T
+        pieces = self.list_pieces(tensor.shape[0])
+        begin, length = min(piece.stored for piece in pieces), sum(piece.length for piece in pieces)
+        found = tensor[begin : begin + length]
+        return found.roll(length // 2, 0) if self.swapped else found
 
 
 def find_slots(keys: Iterable[str], part: str | None = None) -> dict[tuple[str, Parameter], Slot]:

@@ -77,10 +77,10 @@ def test_pieces_make_the_whole(dtype: torch.dtype, layout: str) -> None:
     product = LowRank(up=torch.randn(base.shape[0], 4), down=torch.randn(4, cols), scale=0.3)
     whole = Dense(diff=torch.randn(base.shape))
     changes = [
-        (accumulate.compute_change(product, base, "weight"), 0.7),
-        (accumulate.compute_change(whole, base, "weight"), -2.0),
+        accumulate.PlacedChange(accumulate.compute_change(product, base, "weight"), 0.7),
+        accumulate.PlacedChange(accumulate.compute_change(whole, base, "weight"), -2.0),
     ]
-    assert changes[0][0].down is not None
+    assert changes[0].change.down is not None
     accumulate.write_sum(into, base, changes, accumulate.Workspace())
     expected = base.double() + 0.7 * product.change(base.float()).double() - 2 * whole.diff.double()
     assert torch.equal(base, before)
