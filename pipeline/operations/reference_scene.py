@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..reference.world.scene import Scene
 
 Style = Literal["render", "storybook", "blueprint"]
+Guest = Literal["none", "mushroom", "snowman"]
 
 
 class SceneInputs(Inputs, frozen=True):
@@ -33,14 +34,16 @@ class SceneParams(Params, frozen=True):
     style: Annotated[Style, about("Look of the pictures")] = "render"
     size: Annotated[int, between(32, 1024, "Width and height in pixels", step=8)] = 128
     maps: Annotated[bool, about("Write depth, normals, classes, poses and lines too")] = True
+    guest: Annotated[Guest, about("A thing that the reference model does not know takes the place of one")] = "none"
+    training: Annotated[bool, about("Write a folder to train on: SEED.png and SEED.txt with the caption only")] = False
 
 
 class ReferenceScene(Operation[SceneInputs, SceneParams]):
     """Render scenes of the little world that the reference model was trained on, with exact maps.
 
     For each seed SEED.png, its maps (SEED_depth.png, _normals, _seg, _pose, _lines) and SEED.json with the caption,
-    the things, people's keypoints and straight edges. The same seed is the same scene everywhere. Scenes from 900000 on
-    are not trained on.
+    the things, people's keypoints and straight edges; with training, SEED.png and SEED.txt with the caption. The same
+    seed is the same scene everywhere. Scenes from 900000 on are not trained on.
     """
 
     spec = Spec(id="reference.scene", title="Render scenes", hosts=("cli",))
@@ -49,20 +52,24 @@ class ReferenceScene(Operation[SceneInputs, SceneParams]):
         """Render every scene. Raises WriteFailed."""
         from ...core.files import atomic_write
         from ...core.images.writing import encode_png
+        from ..reference.world.captions import describe_scene
         from ..reference.world.scene import render_scene
 
+        guest = None if params.guest == "none" else params.guest
         captions: dict[int, str] = {}
         files: list[Path] = []
         with job.progress("scenes", params.count, "pictures") as progress:
             for done, seed in enumerate(range(params.seed, params.seed + params.count), 1):
-                scene = render_scene(seed, params.size)
-                info = {"caption": scene.caption, "seed": seed}
+                scene = render_scene(seed, params.size, guest)
+                caption = describe_scene(scene.spec, style=params.style)
+                info = {"caption": caption, "seed": seed}
                 for ending, pixels in _draw(scene, params):
                     path = inputs.output / f"{seed:06}{ending}.png"
                     job.check_free(path)
                     files.append(atomic_write(path, encode_png(pixels, info)))
-                files.append(atomic_write(inputs.output / f"{seed:06}.json", _encode(scene)))
-                captions[seed] = scene.caption
+                ending, text = (".txt", f"{caption}\n".encode()) if params.training else (".json", _encode(scene))
+                files.append(atomic_write(inputs.output / f"{seed:06}{ending}", text))
+                captions[seed] = caption
                 progress(done, params.count)
         text = "\n".join(f"{seed:06} {caption}" for seed, caption in captions.items())
         data = [{"seed": seed, "caption": caption} for seed, caption in captions.items()]
@@ -72,7 +79,7 @@ class ReferenceScene(Operation[SceneInputs, SceneParams]):
 def _draw(scene: Scene, params: SceneParams) -> Iterator[tuple[str, NDArray[uint8]]]:
     """Endings of names, and pictures."""
     yield "", scene.draw(params.style)
-    if params.maps:
+    if params.maps and not params.training:
         from ..reference.maps import TRUTH_KINDS, draw_truth
 
         for kind in TRUTH_KINDS:

@@ -19,6 +19,8 @@ def describe_thing(thing: Thing) -> str:
     """A thing without its place: "a shiny red ball", "a person in blue waving"."""
     if thing.kind == "person":
         return f"a person in {thing.colour} {thing.pose}"
+    if thing.kind == "snowman":
+        return "a snowman"
     article = "an" if not thing.shiny and thing.colour[0] in "aeiou" else "a"
     return f"{article} {'shiny ' if thing.shiny else ''}{thing.colour} {thing.kind}"
 

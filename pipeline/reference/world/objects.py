@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .camera import find_position
+from .guests import build_mushroom, build_snowman
 from .people import build_person
 from .shapes import Capsule, Hull, Sphere, Windows, rotate
 
@@ -102,4 +103,6 @@ BUILDERS: dict[str, Callable[[Thing, Vectors], list[Shape]]] = {
     "house": _build_house,
     "tree": _build_tree,
     "person": build_person,
+    "mushroom": build_mushroom,
+    "snowman": build_snowman,
 }

@@ -16,7 +16,7 @@ from . import truth
 from .captions import describe_scene
 from .objects import build_shapes
 from .shading import find_surface
-from .spec import SceneSpec, sample_spec
+from .spec import Kind, SceneSpec, invite_guest, sample_spec
 from .styles import Style, draw_style
 from .tracing import View, trace_view
 
@@ -102,6 +102,7 @@ class Scene:
         return truth.find_edges(self.shapes, self._view)
 
 
-def render_scene(seed: int, size: int = SIZE) -> Scene:
-    """The scene of a seed. The same seed is the same scene, everywhere."""
-    return Scene(sample_spec(np.random.default_rng(seed)), size)
+def render_scene(seed: int, size: int = SIZE, guest: Kind | None = None) -> Scene:
+    """The scene of a seed. The same seed is the same scene, everywhere. guest: kind that takes the place of a thing."""
+    spec = sample_spec(np.random.default_rng(seed))
+    return Scene(spec if guest is None else invite_guest(spec, guest), size)

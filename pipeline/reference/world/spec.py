@@ -11,12 +11,14 @@ if TYPE_CHECKING:
 
     from numpy.random import Generator
 
-Kind = Literal["ball", "box", "house", "tree", "person"]
+Kind = Literal["ball", "box", "house", "tree", "person", "mushroom", "snowman"]
 Ground = Literal["grass", "sand", "snow"]
 Time = Literal["by day", "at sunset", "at night"]
 Pose = Literal["standing", "waving", "with arms up", "running"]
 
 KINDS: tuple[Kind, ...] = ("ball", "box", "house", "tree", "person")
+GUESTS: tuple[Kind, ...] = ("mushroom", "snowman")
+"""Kinds that the reference model was not trained on: adapters learn them."""
 GROUNDS: tuple[Ground, ...] = ("grass", "sand", "snow")
 TIMES: tuple[Time, ...] = ("by day", "at sunset", "at night")
 POSES: tuple[Pose, ...] = ("standing", "waving", "with arms up", "running")
@@ -79,6 +81,16 @@ def mirror_spec(spec: SceneSpec) -> SceneSpec:
     """The scene as its mirrored picture shows it, as far as captions tell."""
     things = (msgspec.structs.replace(thing, place=2 - thing.place) for thing in reversed(spec.things))
     return msgspec.structs.replace(spec, things=tuple(things))
+
+
+def invite_guest(spec: SceneSpec, kind: Kind) -> SceneSpec:
+    """The scene with a guest in the place of one of its things, which one and in what colour follows from the scene."""
+    number = int(abs(spec.sun) * 1000)
+    index = number % len(spec.things)
+    guest = msgspec.structs.replace(
+        spec.things[index], kind=kind, colour=COLOURS[number // 7 % len(COLOURS)], shiny=False, pose="standing"
+    )
+    return msgspec.structs.replace(spec, things=(*spec.things[:index], guest, *spec.things[index + 1 :]))
 
 
 def _choose(rng: Generator, options: Sequence[T]) -> T:

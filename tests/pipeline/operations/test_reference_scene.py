@@ -55,3 +55,11 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
     render(tmp_path)
     with pytest.raises(WriteFailed):
         render(tmp_path, Job(HostHooks(), overwrite=False))
+
+
+def test_a_folder_to_train_on_has_pictures_and_captions_only(tmp_path: Path) -> None:
+    render(tmp_path, seed=3, count=2, style="storybook", guest="snowman", training=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["000003.png", "000003.txt", "000004.png", "000004.txt"]
+    caption = (tmp_path / "000003.txt").read_text().strip()
+    assert "a snowman" in caption
+    assert caption.endswith("storybook")
