@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from .layouts.transformer_names import NAMINGS
+from ..adapters.modules.transformer_names import NAMINGS
 from .nodes import PassedValues
 from .values import Shaped
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from .layouts.transformer_names import Naming, Rule
+    from ..adapters.modules.transformer_names import Naming, Rule
     from .values import FileValues, Values
 
 _PREFIXES = ("model.diffusion_model.", "diffusion_model.", "transformer.", "unet.", "model.", "")
