@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from ..adapters.modules.architectures import ARCHITECTURES, CLIPS
+from ..adapters.modules.architectures import CLIPS, UNET_MODELS
 from ..core.errors import BadParameter
 from . import host
 from .changes import files_state
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MODELS = {
     tuple(sorted(encoder.clip for encoder in architecture.encoders.values())): name
-    for name, architecture in ARCHITECTURES.items()
+    for name, architecture in UNET_MODELS.items()
 }
 """Names of a CLIP's tokenizers → base model."""
 

@@ -19,7 +19,7 @@ from ...core.images.headers import detect_format
 from ...core.regular_files import open_regular_file
 from ...core.tensor_files.safetensors_io import read_header, read_safetensors, write_safetensors
 from ...core.tensor_files.torch_files import PICKLED
-from ..modules.architectures import ARCHITECTURES, SDXL_PAIR
+from ..modules.architectures import SDXL_PAIR, UNET_MODELS
 from ..modules.parts import TEXT_ENCODER, TEXT_ENCODER_2
 from .formats import read_notes, read_tokens
 from .images import SUFFIXES, read_image, write_image
@@ -69,8 +69,8 @@ class Embedding:
             "vectors": {token: max(shape[0] for shape in parts.values()) for token, parts in shapes.items()},
             **{key: self.metadata.get(key) for key in ("name", "step", "sd_checkpoint", "sd_checkpoint_name")},
             "finite": not self.broken,
-            "base_models": [name for name in ARCHITECTURES if self.explain_misfit(name) is None],
-            "verdicts": {name: self.explain_misfit(name) or "fits" for name in ARCHITECTURES},
+            "base_models": [name for name in UNET_MODELS if self.explain_misfit(name) is None],
+            "verdicts": {name: self.explain_misfit(name) or "fits" for name in UNET_MODELS},
             "notes": list(self.notes),
         }
 
@@ -123,10 +123,10 @@ def _is_picture(path: Path) -> bool:
 
 
 def explain_misfit(encoders: Mapping[str, Tensor], architecture: str) -> str | None:
-    """Why an embedding does not fit a base model, an id of ARCHITECTURES; None when it does."""
-    if architecture not in ARCHITECTURES:
-        raise UnknownName(f"{architecture!r} is no base model", fix=f"use one of {', '.join(ARCHITECTURES)}")
-    needed = {part: encoder.width for part, encoder in ARCHITECTURES[architecture].encoders.items()}
+    """Why an embedding does not fit a base model, an id of UNET_MODELS; None when it does."""
+    if architecture not in UNET_MODELS:
+        raise UnknownName(f"{architecture!r} is no base model", fix=f"use one of {', '.join(UNET_MODELS)}")
+    needed = {part: encoder.width for part, encoder in UNET_MODELS[architecture].encoders.items()}
     return explain_width_misfit(encoders, needed, architecture)
 
 

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from ...core.errors import BadWeights
-from ..modules.architectures import ARCHITECTURES, SUPPORTED
+from ..modules.architectures import SUPPORTED, UNET_MODELS
 from ..modules.parts import TEXT_ENCODER
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 WIDTHS = {
-    encoder.width: part for architecture in ARCHITECTURES.values() for part, encoder in architecture.encoders.items()
+    encoder.width: part for architecture in UNET_MODELS.values() for part, encoder in architecture.encoders.items()
 }
 """Text encoder by width: CLIP-L, OpenCLIP-H (SD2), OpenCLIP-bigG."""
 """Width → text encoder."""

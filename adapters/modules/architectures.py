@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import importlib
+import pkgutil
 from functools import cache
 from typing import TYPE_CHECKING
 
-from .layers import TextEncoder, UNet
+from .architecture import Architecture
+from .encoders import CLIP_L, OPENCLIP_BIGG, OPENCLIP_H
+from .layers import UNet
 from .parts import TEXT_ENCODER, TEXT_ENCODER_2, UNET, find_part
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
 
-    from .layers import Module, Network
+    from .layers import Module
 
 SD15 = "sd15"
 SD21 = "sd21"
@@ -21,41 +24,7 @@ SDXL_REFINER = "sdxl_refiner"
 UNKNOWN = "unknown"
 """In place of an architecture that could not be found out."""
 
-
-@dataclass(frozen=True)
-class Architecture:
-    """A base model.
-
-    title: its name in messages. family: what it is counted to in lists of supported models. networks: by part, in the
-    order of canonical names. trainer_names: how trainers begin its name in metadata. metadata: what A1111 recognises a
-    LoRA's base model by. ldm_named: whether kohya's files name its UNet the LDM way, and block weights are numbered as
-    SDXL's.
-    """
-
-    id: str
-    title: str
-    family: str
-    networks: Mapping[str, Network]
-    trainer_names: tuple[str, ...]
-    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
-    ldm_named: bool = False
-
-    @property
-    def encoders(self) -> dict[str, TextEncoder]:
-        """CLIP text encoders by part."""
-        return {part: network for part, network in self.networks.items() if isinstance(network, TextEncoder)}
-
-    @property
-    def context(self) -> int | None:
-        """Width of the text encoding that the UNet's cross attention reads."""
-        return next((network.context for network in self.networks.values() if isinstance(network, UNet)), None)
-
-
-CLIP_L = TextEncoder("clip_l", 12, 768)
-OPENCLIP_H = TextEncoder("clip_h", 23, 1024)
-OPENCLIP_BIGG = TextEncoder("clip_g", 32, 1280, projection=True)
-
-ARCHITECTURES: dict[str, Architecture] = {
+UNET_MODELS: dict[str, Architecture] = {
     architecture.id: architecture
     for architecture in (
         Architecture(
@@ -101,10 +70,23 @@ ARCHITECTURES: dict[str, Architecture] = {
         ),
     )
 }
+"""The models that denoise with a UNet, by id."""
 
-_FAMILIES = tuple(dict.fromkeys(architecture.family for architecture in ARCHITECTURES.values()))
+
+def _load_transformers() -> Iterator[Architecture]:
+    package = importlib.import_module(".transformers", __package__)
+    for module in sorted(found.name for found in pkgutil.iter_modules(package.__path__)):
+        declared = importlib.import_module(f".transformers.{module}", __package__)
+        if isinstance(architecture := getattr(declared, "ARCHITECTURE", None), Architecture):
+            yield architecture
+
+
+TRANSFORMER_MODELS: dict[str, Architecture] = {architecture.id: architecture for architecture in _load_transformers()}
+"""The models that denoise with a transformer: one file each in ``transformers/``."""
+ARCHITECTURES: dict[str, Architecture] = {**UNET_MODELS, **TRANSFORMER_MODELS}
+_FAMILIES = tuple(dict.fromkeys(architecture.family for architecture in UNET_MODELS.values()))
 SUPPORTED = f"{', '.join(_FAMILIES[:-1])} or {_FAMILIES[-1]}"
-"""The supported models for messages: "SD1, SD2 or SDXL"."""
+"""The models that everything is offered for, for messages: "SD1, SD2 or SDXL"."""
 CONTEXT_WIDTHS: dict[int, str] = {
     architecture.context: name for name, architecture in ARCHITECTURES.items() if architecture.context is not None
 }
@@ -119,7 +101,7 @@ SDXL_PAIR: dict[str, str] = {encoder.clip: part for part, encoder in ARCHITECTUR
 
 @cache
 def list_modules(architecture: str) -> dict[str, Module]:
-    """Canonical name ("unet.…", "text_encoder.…", "text_encoder_2.…") → layer, by an id of ARCHITECTURES."""
+    """Canonical name ("unet.…", "transformer.…", "text_encoder.…") → layer, by an id of ARCHITECTURES."""
     networks = ARCHITECTURES[architecture].networks.items()
     return {f"{part}.{name}": module for part, network in networks for name, module in network.modules().items()}
 
@@ -127,4 +109,4 @@ def list_modules(architecture: str) -> dict[str, Module]:
 @cache
 def find_official_unet() -> frozenset[str]:
     """Canonical names of the modules that the UNet of any of the models has."""
-    return frozenset(name for known in ARCHITECTURES for name in list_modules(known) if find_part(name) == UNET)
+    return frozenset(name for known in UNET_MODELS for name in list_modules(known) if find_part(name) == UNET)

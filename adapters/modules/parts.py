@@ -8,6 +8,8 @@ from typing import Literal
 UNET = "unet"
 TEXT_ENCODER = "text_encoder"
 TEXT_ENCODER_2 = "text_encoder_2"
+TEXT_ENCODER_3 = "text_encoder_3"
+TRANSFORMER = "transformer"
 
 Naming = Literal["checkpoint", "kohya", "comfy"]
 
@@ -19,7 +21,8 @@ class Part:
     id: first word of canonical module names and the part's folder in a diffusers pipeline. model_class: of diffusers or
     transformers, by which PEFT names it. checkpoint, kohya, comfy: prefixes of its modules in single-file checkpoints,
     in kohya's and LyCORIS' files and in ComfyUI's names. export: kohya's prefix in files that we write; export_alone:
-    the same where a model has one text encoder only.
+    the same where a model has one text encoder only. Of a transformer, diffusers' own prefixes stand here only: under
+    those of UNET a file names the denoiser of any model, and which that is the file's architecture tells.
     """
 
     id: str
@@ -82,6 +85,24 @@ PARTS: dict[str, Part] = {
             comfy=("text_encoders.clip_g.transformer.", "text_encoders.clip_g.", "clip_g.transformer.", "clip_g."),
             export="lora_te2_",
             export_alone="lora_te2_",
+        ),
+        Part(
+            TEXT_ENCODER_3,
+            model_class="T5EncoderModel",
+            checkpoint=(f"{TEXT_ENCODER_3}.",),
+            kohya=("lora_te3_", "lycoris_te3_"),
+            comfy=("text_encoders.t5xxl.transformer.", "text_encoders.t5xxl.", "t5xxl.transformer.", "t5xxl."),
+            export="lora_te3_",
+            export_alone="lora_te3_",
+        ),
+        Part(
+            TRANSFORMER,
+            model_class="Transformer2DModel",
+            checkpoint=(f"{TRANSFORMER}.",),
+            kohya=("lora_transformer_",),
+            comfy=(),
+            export="lora_unet_",
+            export_alone="lora_unet_",
         ),
     )
 }

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from .architectures import ARCHITECTURES
 from .layers import UNet
 from .parts import UNET
+from .transformer import Transformer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -134,11 +135,15 @@ def index_spellings(part: str, names: Iterable[str]) -> dict[str, str]:
 
 @cache
 def find_names(part: str) -> dict[str, str]:
-    """Spellings of all modules that the known architectures and deeper UNets have in a part → name within it."""
+    """Spellings of all modules that the known architectures and deeper UNets have in a part → name within it.
+
+    Of transformers there are none here: `rows.match_name` reads their names by rules.
+    """
     found: dict[str, str] = {}
     for architecture in ARCHITECTURES.values():
-        if part in architecture.networks:
-            found |= index_spellings(part, architecture.networks[part].modules())
+        network = architecture.networks.get(part)
+        if network is not None and not isinstance(network, Transformer):
+            found |= index_spellings(part, network.modules())
     for name in _list_custom_modules() if part == UNET else ():
         found.setdefault(name, name)
         found.setdefault(name.replace(".", "_"), name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from ..modules.architectures import ARCHITECTURES, CONTEXT_WIDTHS, SD21, SDXL, UNKNOWN, list_modules
+from ..modules.architectures import ARCHITECTURES, CONTEXT_WIDTHS, SD21, SDXL, UNET_MODELS, UNKNOWN, list_modules
 from ..modules.parts import TEXT_ENCODER_2, find_part
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def guess_from_modules(deltas: Mapping[str, Delta]) -> str:
         if width in CONTEXT_WIDTHS:
             return CONTEXT_WIDTHS[width]
     names = set(deltas)
-    fits = [name for name in ARCHITECTURES if names and names <= set(list_modules(name))]
+    fits = [name for name in UNET_MODELS if names and names <= set(list_modules(name))]
     if TEXT_ENCODER_2 in map(find_part, names) and SDXL in fits:
         return SDXL
     return fits[0] if len(fits) == 1 else UNKNOWN

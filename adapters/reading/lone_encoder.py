@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ..modules.architectures import ARCHITECTURES, SDXL_REFINER
+from ..modules.architectures import SDXL_REFINER, UNET_MODELS
 from ..modules.parts import TEXT_ENCODER, TEXT_ENCODER_2
 
 if TYPE_CHECKING:
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _FIRST, _SECOND = (
-    {encoder.width for model in ARCHITECTURES.values() if (encoder := model.encoders.get(part))}
+    {encoder.width for model in UNET_MODELS.values() if (encoder := model.encoders.get(part))}
     for part in (TEXT_ENCODER, TEXT_ENCODER_2)
 )
 _FIRST_LAYERS = max(
-    model.encoders[TEXT_ENCODER].layers for model in ARCHITECTURES.values() if TEXT_ENCODER in model.encoders
+    model.encoders[TEXT_ENCODER].layers for model in UNET_MODELS.values() if TEXT_ENCODER in model.encoders
 )
-_REFINER = ARCHITECTURES[SDXL_REFINER]
+_REFINER = UNET_MODELS[SDXL_REFINER]
 _NUMBERED = re.compile(r"(lora|lycoris)_te[12]_|text_encoder(_2)?\.|(text_encoders\.)?clip_")
 _LAYER = re.compile(r"(?:layers|resblocks)[._](\d{1,3})[._](.*)")
 _READS_WIDTH = re.compile(r"(self_attn[._]([qkv]|out)_proj|mlp[._]fc1)\..*(down|lora_A|w[12]_b|diff$)")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..modules.parts import TRANSFORMER
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -110,7 +112,7 @@ def find_other_model(tensors: Mapping[str, Tensor], metadata: Mapping[str, str])
 def _strip(key: str) -> str:
     if "img_attn_qkv" in key and "." in key.partition("img_attn_qkv")[0]:
         return "img_attn_qkv!"  # one word in HunyuanVideo's dotted names, two in Flux'
-    name = key.removeprefix("base_model.model.").removeprefix("transformer.").replace(".", "_")
+    name = key.removeprefix("base_model.model.").removeprefix(f"{TRANSFORMER}.").replace(".", "_")
     while (found := _PREFIX.match(name)) is not None:
         name = name[found.end() :]
     return name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...adapters.modules.architectures import ARCHITECTURES
+from ...adapters.modules.architectures import UNET_MODELS
 from ...adapters.modules.parts import TEXT_ENCODER, TEXT_ENCODER_2, UNET, list_prefixes
 from ...adapters.modules.spellings import to_ldm_name
 from ...adapters.modules.targets import Slot
@@ -153,7 +153,7 @@ def _rebase(slots: Slots, names: Mapping[str, str]) -> Slots:
 def _list_ldm_keys() -> list[str]:
     """Keys of all official UNets in the original layout."""
     found: dict[str, None] = {}
-    for architecture in ARCHITECTURES.values():
+    for architecture in UNET_MODELS.values():
         names = frozenset(architecture.networks[UNET].modules())
         for name in names:
             found |= {f"{to_ldm_name(name, names)}.{suffix}": None for suffix in ("weight", "bias")}

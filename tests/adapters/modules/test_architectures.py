@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.support.official import key_list
 
-from underdrawing.adapters.modules.architectures import ARCHITECTURES, CLIP_L, OPENCLIP_BIGG, OPENCLIP_H
+from underdrawing.adapters.modules.architectures import CLIP_L, OPENCLIP_BIGG, OPENCLIP_H, UNET_MODELS
 from underdrawing.adapters.modules.layers import Module
 from underdrawing.adapters.modules.parts import UNET
 
@@ -19,10 +19,10 @@ def parameters(modules: dict[str, Module]) -> dict[str, list[int]]:
     return found
 
 
-@pytest.mark.parametrize("name", list(ARCHITECTURES))
+@pytest.mark.parametrize("name", list(UNET_MODELS))
 def test_unets_are_the_official_ones_in_order(name: str) -> None:
     official = key_list(f"{name}_unet_diffusers_modules")
-    mine = ARCHITECTURES[name].networks[UNET].modules()
+    mine = UNET_MODELS[name].networks[UNET].modules()
     assert list(mine) == list(official)
     assert {k: [m.kind, list(m.shape)] for k, m in mine.items()} == official
     assert parameters(mine) == key_list(f"{name}_unet_diffusers")
@@ -40,6 +40,6 @@ def test_text_encoders_are_the_official_ones() -> None:
     [("sd15", 128, 192), ("sd21", 128, 192), ("sdxl", 560, 722), ("sdxl_refiner", 352, 462)],
 )
 def test_counts_of_usual_targets(name: str, attention: int, kohya: int) -> None:
-    modules = ARCHITECTURES[name].networks[UNET].modules()
+    modules = UNET_MODELS[name].networks[UNET].modules()
     assert sum(".attn" in k and modules[k].kind == "Linear" for k in modules) == attention
     assert sum(".attentions." in k and modules[k].kind in ("Linear", "Conv2d") for k in modules) == kohya

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from underdrawing.adapters import Patcher, load_adapter
 from underdrawing.adapters.applying.bake import bake
-from underdrawing.adapters.modules.architectures import ARCHITECTURES
+from underdrawing.adapters.modules.architectures import UNET_MODELS
 from underdrawing.adapters.modules.layers import UNet
 from underdrawing.adapters.modules.ldm_layout import count_blocks, derive_names
 from underdrawing.adapters.modules.parts import UNET
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from underdrawing.adapters.adapter import Adapter
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", UNET_MODELS)
 def test_official_models_are_as_in_the_fixed_list(architecture: str) -> None:
-    names = frozenset(ARCHITECTURES[architecture].networks[UNET].modules())
+    names = frozenset(UNET_MODELS[architecture].networks[UNET].modules())
     assert derive_names(to_ldm_name(name, names) for name in names) == {
         to_ldm_name(name, names): name for name in names
     }
@@ -146,9 +146,9 @@ def test_loras_for_deeper_unets_are_read(tmp_path: Path) -> None:
         assert list(load_adapter(tmp_path / "deep.safetensors").modules) == [f"unet.{name}"]
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", UNET_MODELS)
 def test_blocks_of_official_models_are_counted_as_in_the_fixed_list(architecture: str) -> None:
-    names = frozenset(ARCHITECTURES[architecture].networks[UNET].modules())
+    names = frozenset(UNET_MODELS[architecture].networks[UNET].modules())
     fixed = {to_ldm_name(name, names): name for name in names if "_block" in name}
     assert count_blocks(names) == fixed
 

@@ -6,12 +6,12 @@ import ast
 from itertools import chain
 from pathlib import Path
 
-from underdrawing.adapters.modules.architectures import ARCHITECTURES, CLIPS, SUPPORTED
-from underdrawing.adapters.modules.parts import PARTS, TEXT_ENCODER, UNET, find_part, list_prefixes
+from underdrawing.adapters.modules.architectures import ARCHITECTURES, CLIPS, SUPPORTED, UNET_MODELS
+from underdrawing.adapters.modules.parts import PARTS, TEXT_ENCODER, TEXT_ENCODER_2, UNET, find_part, list_prefixes
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDERS = ("adapters", "comfy_nodes", "cli", "benchmarks")
-DECLARATIONS = ("adapters/modules/parts.py", "adapters/modules/architectures.py")
+DECLARATIONS = ("adapters/modules/parts.py", "adapters/modules/architectures.py", "adapters/modules/transformers/")
 OTHER_MEANINGS = {
     "adapters/prompts/tags.py": {UNET},  # A1111's name of a tag's argument, and a field of a tag in JSON
     "adapters/hosting/tags.py": {UNET},
@@ -41,7 +41,7 @@ def test_the_names_stand_in_one_place() -> None:
     for path in chain.from_iterable((ROOT / folder).rglob("*.py") for folder in FOLDERS):
         relative = path.relative_to(ROOT).as_posix()
         words = {word for word in literals(path) if word in names or word.rstrip(".") in PARTS}
-        if relative not in DECLARATIONS and words - OTHER_MEANINGS.get(relative, set()):
+        if not relative.startswith(DECLARATIONS) and words - OTHER_MEANINGS.get(relative, set()):
             found[relative] = words
     assert found == {}
 
@@ -50,8 +50,9 @@ def test_every_network_is_a_declared_part() -> None:
     for architecture in ARCHITECTURES.values():
         assert set(architecture.networks) <= set(PARTS)
         assert set(architecture.encoders) <= set(architecture.networks)
-        assert architecture.context
-    assert set(CLIPS.values()) == set(PARTS) - {UNET}
+        assert architecture.denoiser in architecture.networks
+    assert all(architecture.context for architecture in UNET_MODELS.values())
+    assert set(CLIPS.values()) == {TEXT_ENCODER, TEXT_ENCODER_2}
     assert SUPPORTED == "SD1, SD2 or SDXL"
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from tests.support.official import key_list
 
-from underdrawing.adapters.modules.architectures import ARCHITECTURES, list_modules
+from underdrawing.adapters.modules.architectures import UNET_MODELS, list_modules
 from underdrawing.adapters.modules.spellings import (
     find_names,
     index_spellings,
@@ -17,7 +17,7 @@ def names(architecture: str, part: str = "unet") -> list[str]:
     return [n.removeprefix(f"{part}.") for n in list_modules(architecture) if n.startswith(f"{part}.")]
 
 
-@pytest.mark.parametrize("architecture", list(ARCHITECTURES))
+@pytest.mark.parametrize("architecture", list(UNET_MODELS))
 def test_ldm_names_are_the_official_ones(architecture: str) -> None:
     official = key_list(f"{architecture}_unet_map_diffusers_to_ldm_comfy")
     known = frozenset(names(architecture))
@@ -37,9 +37,9 @@ def test_openclip_names_exist(part: str, file: str) -> None:
         assert spelt is None or spelt in native or f"{spelt}.weight" in native
 
 
-@pytest.mark.parametrize("architecture", list(ARCHITECTURES))
+@pytest.mark.parametrize("architecture", list(UNET_MODELS))
 def test_no_two_modules_share_a_spelling(architecture: str) -> None:
-    for part in ARCHITECTURES[architecture].networks:
+    for part in UNET_MODELS[architecture].networks:
         own = names(architecture, part)
         spelt = [s for n in own for s in list_spellings(part, n, frozenset(own))]
         both = [*spelt, *{s.replace(".", "_") for s in spelt}]
@@ -50,7 +50,7 @@ def test_no_two_modules_share_a_spelling(architecture: str) -> None:
 def test_architectures_agree_on_every_spelling() -> None:
     for part in ("unet", "text_encoder", "text_encoder_2"):
         union = find_names(part)
-        for architecture in ARCHITECTURES:
+        for architecture in UNET_MODELS:
             for spelling, name in index_spellings(part, names(architecture, part)).items():
                 assert union[spelling] == name
 

@@ -1,0 +1,111 @@
+"""The layers of transformers that denoise, from one table for each family: both names, and the shape in few numbers.
+
+A table has a line for each layer::
+
+    transformer_blocks.#.attn.to_q | double_blocks.#.img_attn.qkv | d d
+    transformer_blocks.#.attn.to_k | double_blocks.#.img_attn.qkv | d d
+    norm_out.linear | final_layer.adaLN_modulation.1 | 2d d | swapped
+
+First diffusers' name, # for the number of a block; then the name in the makers' files, ``=`` where it is the same.
+Layers with one name there are one weight, in which their rows follow each other. Other names in use stand behind
+commas. A parameter behind the name is one that is not called weight (``norm.scale``). Then the class (Linear, where
+none stands), the shape as sums of the model's numbers, and options: swapped (the two halves change places), plain (no
+bias), bias (of a norm, which has none else), value (no layer, but a tensor of that name), and in which blocks: last,
+inner (all but the last), first (the first blocks, as many as the number ``first``), later (the others).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, get_args
+
+from .layers import Module, ModuleClass
+from .sizes import Size, compute_size, read_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+_CLASSES: dict[str, ModuleClass] = {name: name for name in get_args(ModuleClass)}
+_BLOCKS = ("last", "inner", "first", "later")
+_SCALE = ".scale"
+
+
+class Layer(NamedTuple):
+    """A line of a table. originals: its names in makers' files. parameter: what its weight is called there."""
+
+    name: str
+    originals: tuple[str, ...]
+    kind: ModuleClass
+    shape: tuple[Size, ...]
+    bias: bool = True
+    swapped: bool = False
+    blocks: str = ""
+    parameter: str = "weight"
+    value: bool = False
+
+
+def read_layers(text: str) -> tuple[Layer, ...]:
+    """Layers of a table. Raises ValueError for a line that is none."""
+    return tuple(_read_line(line) for line in text.splitlines() if line.strip())
+
+
+def _read_line(line: str) -> Layer:
+    name, original, shape, *rest = (column.strip() for column in line.split("|"))
+    options, sizes = {word for column in rest for word in column.split()}, shape.split()
+    kind = _CLASSES[sizes.pop(0)] if sizes and sizes[0] in _CLASSES else "Linear"
+    if unknown := options - {"swapped", "plain", "bias", "value", *_BLOCKS}:
+        raise ValueError(f"{line!r}: there is no option {', '.join(sorted(unknown))}")
+    originals = tuple(name if other.strip() == "=" else other.strip() for other in original.split(","))
+    return Layer(
+        name,
+        tuple(other.removesuffix(_SCALE) for other in originals),
+        kind,
+        tuple(read_size(size) for size in sizes),
+        bias="bias" in options or ("plain" not in options and kind != "RMSNorm"),
+        swapped="swapped" in options,
+        blocks=next((option for option in _BLOCKS if option in options), ""),
+        parameter="scale" if originals[0].endswith(_SCALE) else "weight",
+        value="value" in options,
+    )
+
+
+@dataclass(frozen=True)
+class Transformer:
+    """A transformer of diffusers in numbers.
+
+    layers: its table. numbers: those of the table's shapes, and of blocks by the name before their number. blocks:
+    such a name → short name of the blocks in lists of block weights. model_class: of diffusers.
+    """
+
+    layers: tuple[Layer, ...]
+    numbers: Mapping[str, int]
+    model_class: str
+    blocks: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def modules(self) -> dict[str, Module]:
+        """diffusers' name → module."""
+        return dict(self._walk(layer for layer in self.layers if not layer.value))
+
+    def resize(self, **numbers: int) -> Transformer:
+        """The same with other numbers; those of blocks with underscores for dots."""
+        return Transformer(self.layers, {**self.numbers, **numbers}, self.model_class, self.blocks)
+
+    def _walk(self, layers: Iterable[Layer]) -> Iterator[tuple[str, Module]]:
+        for layer in layers:
+            shape = tuple(compute_size(size, self.numbers) for size in layer.shape)
+            module = Module(layer.kind, shape, layer.bias)
+            start, mark, _ = layer.name.partition(".#.")
+            count = self.numbers[start] if mark else 1
+            for number in range(count):
+                if self._has(layer, number, count):
+                    yield layer.name.replace("#", str(number), 1), module
+
+    def _has(self, layer: Layer, number: int, count: int) -> bool:
+        """Whether block that number has the layer."""
+        first = self.numbers.get("first", 0)
+        return {
+            "last": number == count - 1,
+            "inner": number < count - 1,
+            "first": number < first,
+            "later": number >= first,
+        }.get(layer.blocks, True)
