@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from ....core.tensor_files.safetensors_io import read_safetensors
+from ...training.controls.low_rank import LowRankControl
 from ..networks import build_unet
 from ..training.control_files import load_control_lora
 from ..training.control_maps import ANNOTATORS, FIELDS, draw_maps
 from ..training.controls import RANK, build_control, decode_maps
 from ..training.data import HELD_OUT, Scenes, render_scenes
 from ..training.latents import tokenize
-from ..training.low_rank import LowRankControl
 from ..training.starting import copy_weights
 from ..world.captions import describe_scene
 from . import measures

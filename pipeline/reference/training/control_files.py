@@ -12,7 +12,7 @@ from .starting import copy_weights
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .low_rank import LowRankControl
+    from ...training.controls.low_rank import LowRankControl
 
 MARK = "lora_controlnet"
 """Key by which loaders know such a file."""

@@ -13,12 +13,12 @@ import torch
 from torch import nn
 
 from ....core.tensor_files.safetensors_io import read_safetensors
+from ...training.controls.low_rank import LowRankControl
 from ..networks import CONTROL_WIDTHS
 from .control_files import load_control_lora
 from .diffusion import add_noise, draw_fixed, draw_steps, weigh_error
 from .latents import read_latents
 from .loop import Part
-from .low_rank import LowRankControl
 from .starting import load_start
 from .trained import Words, load_text_encoder, load_unet
 

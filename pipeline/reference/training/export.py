@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from ....core.files import atomic_write, hash_file
 from ....core.tensor_files.safetensors_io import read_safetensors, write_safetensors
+from ...training.controls.low_rank import LowRankControl
 from ..checkpoint import FILES
 from ..networks import build_vae
 from .control_files import build_control_lora
 from .controls import KINDS, RANK, WHOLE, build_control
 from .latents import TOKENIZER
 from .loop import read_average, read_state
-from .low_rank import LowRankControl
 from .starting import copy_weights
 from .trained import load_text_encoder, load_unet
 

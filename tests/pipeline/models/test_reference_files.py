@@ -17,7 +17,7 @@ from underdrawing.pipeline.reference import networks
 from underdrawing.pipeline.reference.checkpoint import write_checkpoint
 from underdrawing.pipeline.reference.training.control_files import build_control_lora
 from underdrawing.pipeline.reference.training.controls import build_control
-from underdrawing.pipeline.reference.training.low_rank import LowRankControl
+from underdrawing.pipeline.training.controls.low_rank import LowRankControl
 
 require_diffusers()
 

@@ -7,7 +7,7 @@ pytest.importorskip("transformers", reason="the extra pipeline is not installed"
 
 from underdrawing.pipeline.reference.networks import build_text_encoder, build_unet, build_vae
 from underdrawing.pipeline.reference.training.controls import KINDS, RANK, WHOLE, build_control
-from underdrawing.pipeline.reference.training.low_rank import LowRankControl
+from underdrawing.pipeline.training.controls.low_rank import LowRankControl
 
 LIMIT = 45_000_000
 """Bytes of everything in half precision."""

@@ -10,7 +10,7 @@ from underdrawing.core.errors import BadParameter, BadWeights
 from underdrawing.core.tensor_files.safetensors_io import write_safetensors
 from underdrawing.pipeline.models.controls.reading import read_control
 from underdrawing.pipeline.reference.training.control_files import build_control_lora
-from underdrawing.pipeline.reference.training.low_rank import LowRankControl
+from underdrawing.pipeline.training.controls.low_rank import LowRankControl
 
 require_diffusers()
 

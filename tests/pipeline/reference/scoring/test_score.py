@@ -12,7 +12,7 @@ from underdrawing.pipeline.reference.scoring.score import Scorer, Settings
 from underdrawing.pipeline.reference.training import controls
 from underdrawing.pipeline.reference.training.export import export_run
 from underdrawing.pipeline.reference.training.latents import tokenize
-from underdrawing.pipeline.reference.training.low_rank import LowRankControl
+from underdrawing.pipeline.training.controls.low_rank import LowRankControl
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,8 +16,8 @@ from underdrawing.pipeline.reference import networks
 from underdrawing.pipeline.reference.checkpoint import write_checkpoint
 from underdrawing.pipeline.reference.training import controls, export
 from underdrawing.pipeline.reference.training.export import export_run
-from underdrawing.pipeline.reference.training.low_rank import LowRankControl
 from underdrawing.pipeline.reference.training.starting import load_start
+from underdrawing.pipeline.training.controls.low_rank import LowRankControl
 
 if TYPE_CHECKING:
     from pathlib import Path

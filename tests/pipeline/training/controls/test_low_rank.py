@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from underdrawing.pipeline.reference.training.low_rank import LowRankControl
+from underdrawing.pipeline.training.controls.low_rank import LowRankControl
 
 
 class Control(nn.Module):

@@ -1,0 +1,1 @@
+"""Training of ControlNets: whole, or as Control-LoRAs."""
