@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ...adapters.modules.ldm_layout import derive_names
+from ...adapters.modules.spellings import to_ldm_name
 from ...adapters.modules.targets import Slot
 from ...adapters.modules.wrappers import strip_wrappers
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _HINTS = {0: "conv_in", 14: "conv_out"}
+_OWN = re.compile(r"controlnet_down_blocks\.(\d+)")
+_READER = re.compile(r"controlnet_cond_embedding\.(conv_in|conv_out|blocks\.(\d+))")
 _CONTROL = re.compile(r"zero_convs\.(\d+)\.0|middle_block_out\.0|input_hint_block\.(\d+)")
 
 
@@ -45,6 +48,19 @@ def name_control_module(module: str) -> str:
         return "controlnet_mid_block"
     index = int(match[2])
     return f"controlnet_cond_embedding.{_HINTS.get(index) or f'blocks.{index // 2 - 1}'}"
+
+
+def name_control_key(key: str, modules: frozenset[str]) -> str:
+    """Key of a ControlNetModel in the layout of the first ControlNets, without prefix. modules: those of the UNet."""
+    module, _, suffix = key.rpartition(".")
+    if match := _OWN.fullmatch(module):
+        return f"zero_convs.{match[1]}.0.{suffix}"
+    if module == "controlnet_mid_block":
+        return f"middle_block_out.0.{suffix}"
+    if match := _READER.fullmatch(module):
+        index = {name: number for number, name in _HINTS.items()}.get(match[1])
+        return f"input_hint_block.{2 * int(match[2]) + 2 if index is None else index}.{suffix}"
+    return f"{to_ldm_name(module, modules)}.{suffix}"
 
 
 def name_averaged_keys(keys: Iterable[str], names: Iterable[str]) -> dict[str, str]:

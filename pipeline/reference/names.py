@@ -5,8 +5,6 @@ Sources: CompVis/stable-diffusion (UNet, VAE, text encoder), lllyasviel/ControlN
 
 from __future__ import annotations
 
-import re
-
 from ...adapters.modules.spellings import to_ldm_name
 from ...checkpoints.layouts.vae import name_original_key
 
@@ -29,16 +27,3 @@ def name_text_key(key: str) -> str:
 def name_vae_key(key: str) -> str:
     """Key of an AutoencoderKL in LDM's layout, without prefix."""
     return name_original_key(key, _LEVELS)
-
-
-def name_control_key(key: str, modules: frozenset[str]) -> str:
-    """Key of a ControlNetModel in the layout of the first ControlNets, without prefix. modules: those of the UNet."""
-    module, _, suffix = key.rpartition(".")
-    if match := re.fullmatch(r"controlnet_down_blocks\.(\d+)", module):
-        return f"zero_convs.{match[1]}.0.{suffix}"
-    if module == "controlnet_mid_block":
-        return f"middle_block_out.0.{suffix}"
-    if match := re.fullmatch(r"controlnet_cond_embedding\.(conv_in|conv_out|blocks\.(\d+))", module):
-        index = {"conv_in": 0, "conv_out": 14}.get(match[1])
-        return f"input_hint_block.{2 * int(match[2]) + 2 if index is None else index}.{suffix}"
-    return name_unet_key(key, modules)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from underdrawing.adapters.modules.spellings import to_openclip_name
-from underdrawing.pipeline.reference.names import name_control_key, name_text_key, name_unet_key, name_vae_key
+from underdrawing.checkpoints.layouts.unet import name_control_key
+from underdrawing.pipeline.reference.names import name_text_key, name_unet_key, name_vae_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

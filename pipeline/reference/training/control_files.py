@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..names import name_control_key
+from ....checkpoints.layouts.unet import name_control_key
 from .starting import copy_weights
 
 if TYPE_CHECKING:

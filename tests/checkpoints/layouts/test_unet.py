@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 from tests.support.official import key_list
 
-from underdrawing.checkpoints.layouts.unet import name_unet_keys
-from underdrawing.pipeline.reference.names import name_control_key
+from underdrawing.checkpoints.layouts.unet import name_control_key, name_unet_keys
 
 UNETS = ("sd15", "sd21", "sdxl", "sdxl_refiner")
 OWN = (

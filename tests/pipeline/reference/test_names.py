@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from underdrawing.pipeline.reference.names import name_control_key, name_text_key, name_unet_key, name_vae_key
+from underdrawing.checkpoints.layouts.unet import name_control_key
+from underdrawing.pipeline.reference.names import name_text_key, name_unet_key, name_vae_key
 
 MODULES = frozenset({"up_blocks.0.upsamplers.0.conv", "up_blocks.1.attentions.0.proj_in"})
 
