@@ -11,19 +11,17 @@ import torch
 from ...core.errors import BadWeights
 from ...core.tensor_files.safetensors_io import Entry, dtype_names, encode_tensor
 from ...core.tensor_files.tensor_reader import find_dtype
-from .accumulate import Workspace, compute_change
+from .changed_rows import ChangedRows, RowPiece
 from .quantised import PLAIN, Storage
 from .quantised_names import HEADER, MARKERS
 from .weight_access import WeightAccess
-from .weight_writer import find_places, write_places
+from .weight_writer import find_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch import Tensor
 
-    from ..deltas.base import Delta
-    from .accumulate import ComputedChange
     from .checkpoint import Checkpoint
     from .plan import Change, Plan
     from .weight_access import Target
@@ -67,12 +65,14 @@ class Rounding:
     names: set[str] = field(default_factory=set[str])
 
     def add(self, key: str, name: str, written: Tensor, exact: Tensor, base: Tensor) -> None:
-        """Note one weight, all float32."""
+        """Note rows of one weight, all float32."""
         self.names.add(name)
-        self.squares[key] = tuple(  # type: ignore[assignment]
+        before = self.squares.get(key, (0.0, 0.0))
+        own = (
             float(torch.linalg.vector_norm(one - two, dtype=torch.float64)) ** 2
             for one, two in ((written, exact), (exact, base))
         )
+        self.squares[key] = (before[0] + next(own), before[1] + next(own))
 
     def notes(self) -> tuple[str, ...]:
         """How large the error is beside the change."""
@@ -116,13 +116,14 @@ class BakedWeights:
 
     def compute(self, key: str) -> Tensor:
         """A changed tensor, in the dtype of the new file. Raises BadWeights for results that are NaN or infinite."""
-        return self._compute(key, self._work[key])
+        return torch.cat([piece.stored for piece in self._iter_rows(key)])
 
     def read_pieces(self, key: str) -> Iterator[bytes | memoryview]:
         """A tensor's bytes; in the order of entries."""
         targets, source = self._work.get(key), self._source
         if targets is not None:
-            yield encode_tensor(self._compute(key, targets))
+            for piece in self._iter_rows(key):
+                yield encode_tensor(piece.stored)
         elif source.entries[key][:2] == self.entries[key][:2] and not self._is_decoded(key):
             yield from source.raw(key)
         else:
@@ -174,35 +175,21 @@ class BakedWeights:
             raise BadWeights(f"has values that {self.entries[key].dtype} does not hold", where=name, fix="use bfloat16")
         return cast
 
-    def _compute(self, key: str, targets: Targets) -> Tensor:
-        source, entry = self._source, self.entries[key]
-        where = f"{source.path.name}, {key}"
-        dtype = find_dtype(entry, where)
-        storage = source.find_storage(key) if key in source.entries else Storage(dtype)
-        base = source.value(key) if key in source.entries else torch.zeros(entry.shape, dtype=dtype)
-        rounded = storage.is_coarse and self._dtype is None
-        total = base.to(torch.float32 if rounded or storage.scale else dtype, copy=True)
-        scale = source.tensor(storage.scale) if storage.scale else None
+    def _iter_rows(self, key: str) -> Iterator[RowPiece]:
+        """Rows of a changed tensor, stored in the dtype of the new file."""
+        entry, where = self.entries[key], f"{self._source.path.name}, {key}"
+        dtype, keep = find_dtype(entry, where), self._dtype is None
+        places = find_places(self._weights, self._work[key])
+        rows = ChangedRows(self._source, key, entry.shape, places, self._order, dtype, keep)
         try:
-            self._add_changes(total, base, targets)
-            if not rounded:
-                return self._cast(key, total)
-            codes, grown = storage.encode(total, scale)
+            for piece in rows:
+                if piece.written is not None:
+                    self.rounding.add(key, entry.dtype, piece.written, piece.total, piece.base.to(torch.float32))
+                yield piece if rows.coarse else piece._replace(stored=self._cast(key, piece.stored))
         except BadWeights as error:
             raise BadWeights(error.what, where=where, fix=error.fix) from error
-        if grown is not None and storage.scale is not None:
-            self.scales[storage.scale] = grown
-        written = storage.decode(codes, grown)
-        if not bool(torch.isfinite(written).all()):
-            raise BadWeights(f"would be NaN or infinite in {entry.dtype}", where=where, fix="use lower strengths")
-        self.rounding.add(key, entry.dtype, written, total, base.to(torch.float32))
-        return codes
-
-    def _add_changes(self, total: Tensor, base: Tensor, targets: Targets) -> None:
-        def compute(target: Target, delta: Delta, own: Tensor) -> ComputedChange:
-            return compute_change(delta, own, target[1])
-
-        write_places(total, base, find_places(self._weights, targets), self._order, compute, Workspace())
+        if rows.grown is not None and rows.storage.scale is not None:
+            self.scales[rows.storage.scale] = rows.grown
 
 
 def _is_weight(key: str) -> bool:

@@ -61,6 +61,10 @@ class Checkpoint(ABC):
     def raw(self, name: str) -> Iterator[bytes | memoryview]:
         """A tensor's bytes in pieces."""
 
+    def rows(self, name: str, first: int, last: int) -> Tensor:
+        """Rows of a tensor, as `tensor` gives them."""
+        return self.tensor(name)[first:last]
+
     def empty(self, name: str) -> Tensor:
         """A tensor of the right dtype and shape without content."""
         entry = self.entries[name]
@@ -95,6 +99,10 @@ class FileCheckpoint(Checkpoint):
     def tensor(self, name: str) -> Tensor:
         """Read it. Raises BadWeights when the file changes meanwhile."""
         return self._reader.tensor(name)
+
+    def rows(self, name: str, first: int, last: int) -> Tensor:
+        """Only these are read."""
+        return self._reader.rows(name, first, last)
 
     def raw(self, name: str) -> Iterator[memoryview]:
         """As the reader gives them."""

@@ -71,7 +71,7 @@ class Storage:
             if self.dtype in FLOAT8:
                 check_reach(value, self.dtype)
             return value.to(self.dtype), None
-        grown = self._grow(value, scale)
+        grown = self.grow(value, scale)
         divisor = self._spread(grown.to(torch.float32) * self.factor, value.shape)
         low, high = self._limits
         codes = torch.where(divisor == 0, torch.zeros_like(value), value / divisor).clamp_(-low, high)
@@ -83,10 +83,10 @@ class Storage:
         most = float(torch.iinfo(torch.int8).max if self.dtype == torch.int8 else torch.finfo(self.dtype).max)
         return most + (self.dtype == torch.int8), most
 
-    def _grow(self, value: Tensor, scale: Tensor) -> Tensor:
+    def grow(self, value: Tensor, scale: Tensor) -> Tensor:
         """The scale, larger where the largest value of its block would not fit."""
         low, high = self._limits
-        grid = scale.reshape(self._grid(value.shape)) if scale.numel() > 1 else scale.reshape(())
+        grid = scale.reshape(self.grid(value.shape)) if scale.numel() > 1 else scale.reshape(())
         reach = torch.where(value < 0, -value / low, value / high)
         largest = _find_block_maxima(reach, self.blocks) if scale.numel() > 1 else reach.max()
         needed = (largest / self.factor).to(torch.float32)
@@ -94,14 +94,15 @@ class Storage:
         grown = (needed * (1 + least)).to(scale.dtype)  # so that rounding the scale down does not cut the value
         return torch.where(needed <= grid.to(torch.float32) * (1 + 4 * least), grid, grown).reshape(scale.shape)
 
-    def _grid(self, shape: Sequence[int]) -> tuple[int, ...]:
+    def grid(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Shape of the scale of a weight."""
         return tuple(-(-size // block) for size, block in zip(shape, self.blocks, strict=True))
 
     def _spread(self, scale: Tensor, shape: Sequence[int]) -> Tensor:
         """A scale as wide as the weight, or of one entry."""
         if scale.numel() == 1:
             return scale.reshape(())
-        grid = scale.reshape(self._grid(shape))
+        grid = scale.reshape(self.grid(shape))
         for axis, (size, block) in enumerate(zip(shape, self.blocks, strict=True)):
             if grid.shape[axis] > 1 and block > 1:
                 grid = grid.repeat_interleave(block, axis).narrow(axis, 0, size)

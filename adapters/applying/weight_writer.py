@@ -133,12 +133,16 @@ def write_places(
         found = [SlotChange(one.slot, c.adapter, c.delta, c.strength) for one in places for c in one.changes]
         write_sequential(into, base, found)
         return
-    rows = into.shape[0]
+    write_sum(into, base, place_changes(base, places, compute), space)
+
+
+def place_changes(base: Tensor, places: Sequence[Place], compute: Compute) -> list[PlacedChange]:
+    """The changes of one tensor, and the rows in which they stand; for targets that are not transposed."""
     placed: list[PlacedChange] = []
     for target, slot, changes in places:
-        own, pieces = slot.view(base), () if slot.is_whole else slot.list_pieces(rows)
+        own, pieces = slot.view(base), () if slot.is_whole else slot.list_pieces(base.shape[0])
         placed += [PlacedChange(compute(target, c.delta, own), c.strength, pieces) for c in changes]
-    write_sum(into, base, placed, space)
+    return placed
 
 
 def is_sequential(changes: Sequence[Change], target: Target, order: Order) -> bool:

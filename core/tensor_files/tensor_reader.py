@@ -60,6 +60,17 @@ class TensorReader(ABC):
     def read(self, name: str, begin: int, into: memoryview) -> None:
         """Fill a buffer with a tensor's bytes from begin on. Raises BadWeights."""
 
+    def rows(self, name: str, first: int, last: int) -> Tensor:
+        """Rows first to last of a tensor of at least one axis, in memory of their own; without reading the others."""
+        entry = self.entries[name]
+        dtype, shape = find_dtype(entry, f"{self.path}, {name}"), (last - first, *entry.shape[1:])
+        row = math.prod(entry.shape[1:]) * dtype.itemsize
+        if not (last - first) * row:
+            return torch.empty(shape, dtype=dtype)
+        buffer = bytearray((last - first) * row)
+        self.read(name, first * row, memoryview(buffer))
+        return torch.frombuffer(buffer, dtype=dtype).reshape(shape)
+
     def raw(self, name: str) -> Iterator[memoryview]:
         """A tensor's bytes in pieces of at most CHUNK; each is valid until the next."""
         entry = self.entries[name]
