@@ -9,6 +9,7 @@ from ..core.aux_inputs import Widget, number
 from ..core.params import Params, about, between
 from .weights.lineart_files import ANIME, LINEART, MANGA, Lines
 from .weights.teed_files import MTEED
+from .weights.transformer_controls import list_controls
 
 if TYPE_CHECKING:
     from ..core.images.types import Values
@@ -91,7 +92,10 @@ class Anyline(Annotator[AnylineParams]):
             Alias("AnyLineArtPreprocessor_aux", "comfyui", {}, "AnyLine Lineart", WIDGETS),
             Alias("AnylineDetector", "controlnet_aux"),
         ),
-        consumers=("TheMistoAI/MistoLine",),
+        consumers=(
+            "TheMistoAI/MistoLine",
+            *list_controls("soft edge"),
+        ),
         weights=(MTEED, *(weight for weights in LINE_WEIGHTS.values() for weight in weights)),
         requires=("cv2", "torch"),
         values="scalar",

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, between
+from .weights.transformer_controls import list_controls
 
 
 class BlurParams(Params, frozen=True):
@@ -25,7 +26,12 @@ class Blur(Annotator[BlurParams]):
         commercial=True,
         source="Mikubill/sd-webui-controlnet",
         aliases=(Alias("blur_gaussian", "a1111"),),
-        consumers=("control_v11f1e_sd15_tile", "kohya_controllllite_xl_blur", "xinsir/controlnet-tile-sdxl-1.0"),
+        consumers=(
+            "control_v11f1e_sd15_tile",
+            "kohya_controllllite_xl_blur",
+            "xinsir/controlnet-tile-sdxl-1.0",
+            *list_controls("blur"),
+        ),
     )
 
     def run(self, request: Request[BlurParams]) -> ControlMap:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, number
 from ..core.params import Params, between
+from .weights.transformer_controls import list_controls
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,6 +51,7 @@ class Canny(Annotator[CannyParams]):
             "diffusers/controlnet-canny-sdxl-1.0",
             "xinsir/controlnet-canny-sdxl-1.0",
             "SDXL union, type 3",
+            *list_controls("canny"),
         ),
         smooth=False,
     )

@@ -8,6 +8,7 @@ from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, switch
 from ..core.params import Params, about
 from .weights.hed_files import MODEL_HELP, WEIGHTS, Model
+from .weights.transformer_controls import list_controls
 
 if TYPE_CHECKING:
     from ..core.weights.record import Weight
@@ -49,7 +50,12 @@ class Hed(Annotator[HedParams]):
             Alias("softedge_hedsafe", "controlnet_aux", {"model": "controlnet", "safe": True}),
             Alias("HEDdetector", "controlnet_aux", {"model": "controlnet"}),
         ),
-        consumers=("control_v11p_sd15_softedge", "control_sd15_hed", "SDXL union, type 2"),
+        consumers=(
+            "control_v11p_sd15_softedge",
+            "control_sd15_hed",
+            "SDXL union, type 2",
+            *list_controls("soft edge"),
+        ),
         weights=tuple(WEIGHTS.values()),
         requires=("cv2", "torch"),
         multiple=64,

@@ -8,6 +8,7 @@ from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, switch
 from ..core.params import Params, about
 from .weights.lineart_files import LINEART
+from .weights.transformer_controls import list_controls
 
 if TYPE_CHECKING:
     from ..core.weights.record import Weight
@@ -50,7 +51,12 @@ class Lineart(Annotator[LineartParams]):
             Alias("lineart_coarse", "controlnet_aux", {"coarse": True}),
             Alias("LineartDetector", "controlnet_aux"),
         ),
-        consumers=("control_v11p_sd15_lineart", "TheMistoAI/MistoLine", "SDXL union, type 3"),
+        consumers=(
+            "control_v11p_sd15_lineart",
+            "TheMistoAI/MistoLine",
+            "SDXL union, type 3",
+            *list_controls("lineart"),
+        ),
         weights=tuple(LINEART.values()),
         requires=("cv2", "torch"),
         multiple=4,

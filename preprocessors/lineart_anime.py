@@ -8,6 +8,7 @@ from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION
 from ..core.params import Params, about
 from .weights.lineart_files import ANIME, Fit
+from .weights.transformer_controls import list_controls
 
 
 class LineartAnimeParams(Params, frozen=True):
@@ -39,7 +40,11 @@ class LineartAnime(Annotator[LineartAnimeParams]):
             Alias("AnimeLineArtPreprocessor", "comfyui", {}, "Anime Lineart", (RESOLUTION,)),
             Alias("LineartAnimeDetector", "controlnet_aux"),
         ),
-        consumers=("control_v11p_sd15s2_lineart_anime", "SDXL union, type 3"),
+        consumers=(
+            "control_v11p_sd15s2_lineart_anime",
+            "SDXL union, type 3",
+            *list_controls("lineart"),
+        ),
         weights=(ANIME,),
         requires=("cv2", "torch"),
         bf16=True,

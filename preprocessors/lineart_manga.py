@@ -6,6 +6,7 @@ from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION
 from ..core.params import Params
 from .weights.lineart_files import MANGA
+from .weights.transformer_controls import list_controls
 
 TITLE = "Manga Lineart (aka lineart_anime_denoise)"
 
@@ -32,7 +33,11 @@ class LineartManga(Annotator[LineartMangaParams]):
             Alias("lineart_anime_denoise", "a1111"),
             Alias("Manga2Anime_LineArt_Preprocessor", "comfyui", {}, TITLE, (RESOLUTION,)),
         ),
-        consumers=("control_v11p_sd15s2_lineart_anime", "SDXL union, type 3"),
+        consumers=(
+            "control_v11p_sd15s2_lineart_anime",
+            "SDXL union, type 3",
+            *list_controls("lineart"),
+        ),
         weights=(MANGA,),
         requires=("cv2", "torch"),
         multiple=64,

@@ -7,6 +7,7 @@ from typing import Annotated
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, number
 from ..core.params import Params, between
+from .weights.transformer_controls import list_controls
 
 WIDGETS = (
     number("guassian_sigma", 6.0, 0, 100, "gaussian_sigma", step=0.01),
@@ -50,6 +51,7 @@ class LineartStandard(Annotator[LineartStandardParams]):
             "control_v11p_sd15s2_lineart_anime",
             "TheMistoAI/MistoLine",
             "SDXL union, type 3",
+            *list_controls("lineart"),
         ),
         values="scalar",
     )

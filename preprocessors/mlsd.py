@@ -17,6 +17,7 @@ from .weights.mlsd_files import (
     Model,
     Upsampling,
 )
+from .weights.transformer_controls import list_controls
 
 if TYPE_CHECKING:
     from ..core.weights.record import Weight
@@ -64,7 +65,12 @@ class Mlsd(Annotator[MlsdParams]):
             Alias("M-LSDPreprocessor", "comfyui", {}, "M-LSD Lines", WIDGETS),
             Alias("MLSDdetector", "controlnet_aux"),
         ),
-        consumers=("control_v11p_sd15_mlsd", "control_sd15_mlsd", "SDXL union, type 3"),
+        consumers=(
+            "control_v11p_sd15_mlsd",
+            "control_sd15_mlsd",
+            "SDXL union, type 3",
+            *list_controls("mlsd"),
+        ),
         weights=(*WEIGHTS.values(), *CONTROLNET.values()),
         requires=("cv2", "torch"),
         multiple=64,

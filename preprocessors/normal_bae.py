@@ -6,6 +6,7 @@ from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION
 from ..core.params import Params
 from .weights.bae_files import SCANNET
+from .weights.transformer_controls import list_controls
 
 
 class NormalBae(Annotator[Params]):
@@ -27,7 +28,11 @@ class NormalBae(Annotator[Params]):
             Alias("BAE-NormalMapPreprocessor", "comfyui", title="BAE Normal Map", widgets=(RESOLUTION,)),
             Alias("NormalBaeDetector", "controlnet_aux"),
         ),
-        consumers=("control_v11p_sd15_normalbae", "SDXL union, type 4"),
+        consumers=(
+            "control_v11p_sd15_normalbae",
+            "SDXL union, type 4",
+            *list_controls("normals"),
+        ),
         weights=(SCANNET,),
         requires=("cv2", "torch"),
         multiple=32,

@@ -8,6 +8,7 @@ from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, switch
 from ..core.params import Params, about
 from .weights.pidinet_files import LICENCE, WEIGHT
+from .weights.transformer_controls import list_controls
 
 WIDGETS = (switch("safe", "enable", "safe"), RESOLUTION)
 
@@ -43,7 +44,11 @@ class Pidinet(Annotator[PidinetParams]):
             Alias("softedge_pidsafe", "controlnet_aux", {"safe": True}),
             Alias("PidiNetDetector", "controlnet_aux"),
         ),
-        consumers=("control_v11p_sd15_softedge", "SDXL union, type 2"),
+        consumers=(
+            "control_v11p_sd15_softedge",
+            "SDXL union, type 2",
+            *list_controls("soft edge"),
+        ),
         weights=(WEIGHT,),
         requires=("cv2", "torch"),
         multiple=64,

@@ -18,6 +18,7 @@ from .weights.rtmpose_files import (
     Estimator,
     choose_estimator,
 )
+from .weights.transformer_controls import list_controls
 from .weights.yolo_files import ALL_DETECTORS, DETECTOR_HELP, Detector, choose_detector, comfyui_choice
 from .weights.yolo_files import BY_COMFYUI as DETECTORS_BY_COMFYUI
 
@@ -95,6 +96,7 @@ class PoseDwpose(Annotator[DwposeParams]):
             "thibaud/controlnet-openpose-sdxl-1.0",
             "xinsir/controlnet-openpose-sdxl-1.0",
             "SDXL union, type 0",
+            *list_controls("pose"),
         ),
         weights=(*ALL_DETECTORS, *WHOLE_BODY.values(), *WHOLE_BODY_TORCH.values()),
         requires=("cv2", "torch"),

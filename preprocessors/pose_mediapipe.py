@@ -8,6 +8,7 @@ from ..core.annotator import Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, about, between
 from ..core.poses.names import LIMB_SCALING_HELP, LimbScaling
 from .weights import mediapipe_files
+from .weights.transformer_controls import list_controls
 
 if TYPE_CHECKING:
     from ..core.weights.record import Weight
@@ -53,6 +54,7 @@ class PoseMediapipe(Annotator[PoseParams]):
             "thibaud/controlnet-openpose-sdxl-1.0",
             "xinsir/controlnet-openpose-sdxl-1.0",
             "SDXL union, type 0",
+            *list_controls("pose"),
         ),
         weights=(*BODY, *HANDS, *FACE),
         requires=("cv2", "torch"),

@@ -9,6 +9,7 @@ from ..core.aux_inputs import RESOLUTION, Widget, switch
 from ..core.params import Params, Value, about
 from ..core.poses.names import LIMB_SCALING_HELP, LimbScaling
 from .weights import openpose_files
+from .weights.transformer_controls import list_controls
 
 if TYPE_CHECKING:
     from ..core.weights.record import Weight
@@ -83,6 +84,7 @@ class PoseOpenpose(Annotator[OpenposeParams]):
             "thibaud/controlnet-openpose-sdxl-1.0",
             "xinsir/controlnet-openpose-sdxl-1.0",
             "SDXL union, type 0",
+            *list_controls("pose"),
         ),
         weights=(openpose_files.BODY, openpose_files.HAND, openpose_files.FACE),
         requires=("cv2", "torch"),

@@ -8,6 +8,7 @@ from ..core.annotator import Annotator, ControlMap, Kind, Request, Spec
 from ..core.params import Params, about, between
 from ..core.poses.names import LIMB_SCALING_HELP, LimbScaling
 from .weights.rtdetr_files import RTDETR
+from .weights.transformer_controls import list_controls
 from .weights.vitpose_files import VITPOSE
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class PoseVitpose(Annotator[VitposeParams]):
             "thibaud/controlnet-openpose-sdxl-1.0",
             "xinsir/controlnet-openpose-sdxl-1.0",
             "SDXL union, type 0",
+            *list_controls("pose"),
         ),
         weights=(RTDETR, VITPOSE),
         requires=("cv2", "torch", "transformers.models.rt_detr", "transformers.models.vitpose"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, number
 from ..core.params import Params, about, between
+from .weights.transformer_controls import list_controls
 
 if TYPE_CHECKING:
     from ..core.images.types import Images, Values
@@ -53,7 +54,11 @@ class Recolor(Annotator[RecolorParams]):
             Alias("ImageLuminanceDetector", "comfyui", {"channel": "luminance"}, "Image Luminance", WIDGETS),
             Alias("ImageIntensityDetector", "comfyui", {"channel": "intensity"}, "Image Intensity", WIDGETS),
         ),
-        consumers=("ioclab_sd15_recolor", "sai_xl_recolor_256lora"),
+        consumers=(
+            "ioclab_sd15_recolor",
+            "sai_xl_recolor_256lora",
+            *list_controls("gray"),
+        ),
         values="scalar",
     )
 

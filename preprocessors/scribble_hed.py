@@ -8,6 +8,7 @@ from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, switch
 from ..core.params import Params, about
 from .weights.hed_files import MODEL_HELP, WEIGHTS, Model
+from .weights.transformer_controls import list_controls
 
 if TYPE_CHECKING:
     from ..core.weights.record import Weight
@@ -48,6 +49,7 @@ class ScribbleHed(Annotator[ScribbleHedParams]):
             "control_sd15_scribble",
             "xinsir/controlnet-scribble-sdxl-1.0",
             "SDXL union, type 2",
+            *list_controls("scribble"),
         ),
         weights=tuple(WEIGHTS.values()),
         requires=("cv2", "torch"),

@@ -8,6 +8,7 @@ from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, switch
 from ..core.params import Params, about
 from .weights.pidinet_files import LICENCE, WEIGHT
+from .weights.transformer_controls import list_controls
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,6 +54,7 @@ class ScribblePidinet(Annotator[ScribblePidinetParams]):
             "control_sd15_scribble",
             "xinsir/controlnet-scribble-sdxl-1.0",
             "SDXL union, type 2",
+            *list_controls("scribble"),
         ),
         weights=(WEIGHT,),
         requires=("cv2", "torch"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, number
 from ..core.params import Params, about, between
+from .weights.transformer_controls import list_controls
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,6 +54,7 @@ class ScribbleXdog(Annotator[XdogParams]):
             "control_sd15_scribble",
             "xinsir/controlnet-scribble-sdxl-1.0",
             "SDXL union, type 2",
+            *list_controls("scribble"),
         ),
         smooth=False,
     )

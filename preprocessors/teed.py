@@ -8,6 +8,7 @@ from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, number
 from ..core.params import Params, about, between
 from .weights.teed_files import MODEL_HELP, WEIGHTS, Model
+from .weights.transformer_controls import list_controls
 
 if TYPE_CHECKING:
     from ..core.weights.record import Weight
@@ -45,7 +46,12 @@ class Teed(Annotator[TeedParams]):
             Alias("TEEDPreprocessor", "comfyui", {}, "TEEDPreprocessor", WIDGETS),
             Alias("TEEDdetector", "controlnet_aux", {"model": "controlnet_aux"}),
         ),
-        consumers=("control_v11p_sd15_softedge", "control_sd15_hed", "SDXL union, type 2"),
+        consumers=(
+            "control_v11p_sd15_softedge",
+            "control_sd15_hed",
+            "SDXL union, type 2",
+            *list_controls("soft edge"),
+        ),
         weights=tuple(WEIGHTS.values()),
         requires=("cv2", "torch"),
         multiple=64,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ..core.annotator import Alias, Annotator, ControlMap, Kind, Request, Spec
 from ..core.aux_inputs import RESOLUTION, number
 from ..core.params import Params, between
+from .weights.transformer_controls import list_controls
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +51,12 @@ class Tile(Annotator[TileParams]):
             Alias("tile_colorfix+sharp", "a1111"),
             Alias("TilePreprocessor", "comfyui", {"pyramid": 3}, "Tile", WIDGETS),
         ),
-        consumers=("control_v11f1e_sd15_tile", "xinsir/controlnet-tile-sdxl-1.0", "SDXL union ProMax, type 6"),
+        consumers=(
+            "control_v11f1e_sd15_tile",
+            "xinsir/controlnet-tile-sdxl-1.0",
+            "SDXL union ProMax, type 6",
+            *list_controls("tile", "low quality"),
+        ),
     )
 
     def run(self, request: Request[TileParams]) -> ControlMap:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ...core.settings import describe_variables
 from ...core.weights.pins import UNPINNED
 from .. import registry
+from ..weights.transformer_controls import CONTROLS
 from .describe import field_row
 from .names import names_page
 from .operations import operations_page
@@ -22,7 +23,25 @@ DO_NOT_EDIT = "Written by `make docs` from the declarations; do not edit."
 
 def annotators_page() -> str:
     """Every annotator: what it does, names, consumers, weights, parameters."""
-    return "\n".join([f"# Annotators\n\n{DO_NOT_EDIT}\n", *(_page(annotator) for annotator in registry)])
+    pages = [_page(annotator) for annotator in registry]
+    return "\n".join([f"# Annotators\n\n{DO_NOT_EDIT}\n", *pages, *_list_transformer_controls(), ""])
+
+
+def _list_transformer_controls() -> list[str]:
+    """A table of the ControlNets of transformer models."""
+    rows = [
+        f"| {control.name} | {control.base} | "
+        f"{', '.join(f'{kind} ({chosen})' if chosen else kind for kind, chosen in control.maps.items())} | "
+        f"{control.wants} | {control.source} |"
+        for control in CONTROLS
+    ]
+    head = [
+        "## ControlNets of transformer models\n",
+        "What each reads, and how it wants the maps, as the sources say; none of them was run here.\n",
+        "| ControlNet | model | maps | convention | source |",
+        "|---|---|---|---|---|",
+    ]
+    return head + rows
 
 
 def weights_page() -> str:

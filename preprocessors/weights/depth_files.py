@@ -6,6 +6,7 @@ from typing import Literal
 
 from ...core.weights.record import Weight
 from .annotators_repo import annotators_file
+from .transformer_controls import list_controls
 
 Variant = Literal["transformers", "original"]
 """The same weights as transformers publishes them (safetensors) or as the authors do (.pth, .pt)."""
@@ -21,7 +22,10 @@ METRES = ("small_indoor", "small_outdoor")
 
 INPUT_SIZE_HELP = "Shorter side of the network's input in pixels; it was trained at 518"
 
-CONSUMERS = ("control_v11f1p_sd15_depth", "control_sd15_depth", "SDXL depth", "SDXL union, type 1")
+CONSUMERS = (
+    *("control_v11f1p_sd15_depth", "control_sd15_depth", "SDXL depth", "SDXL union, type 1"),
+    *list_controls("depth"),
+)
 
 SPACE = "spaces/LiheYoung/Depth-Anything"
 V2 = "depth-anything/Depth-Anything-V2"

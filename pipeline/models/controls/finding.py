@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ....core.errors import BadParameter, UnderdrawingError, UnknownName
 from ....preprocessors import registry
+from ....preprocessors.weights.transformer_controls import is_transformer_control
 from ..finding import list_roots, name_folder, scan_models
 from ..parts import TITLES
 from ..reference_files import find_reference_control, list_reference_kinds
@@ -98,7 +99,9 @@ def _holds(stem: list[str], words: set[str]) -> bool:
 
 
 def _list_consumers(annotator: str) -> tuple[str, ...]:
-    return registry.resolve(annotator).annotator.spec.consumers
+    """Those of models that this pipeline draws with."""
+    consumers = registry.resolve(annotator).annotator.spec.consumers
+    return tuple(consumer for consumer in consumers if not is_transformer_control(consumer))
 
 
 def _list_names(consumer: str) -> list[str]:
