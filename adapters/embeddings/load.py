@@ -161,11 +161,13 @@ def save_embedding(
     layout: Layout = "auto",
     *,
     step: int | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> Path:
     """Write tokens as .safetensors, or as a picture for A1111 (.png: text and pixels; .webp: pixels).
 
     layout: kohya (`emb_params`), diffusers (`{token: …}`) or sdxl (`clip_l`, `clip_g`).
-    auto: sdxl where the second text encoder has vectors, kohya for one token, diffusers for several.
+    auto: sdxl where the second text encoder has vectors, kohya for one token, diffusers for several. metadata: more of
+    a .safetensors file's.
     Raises BadParameter for what a layout cannot hold, and for pickles, which are not written; WriteFailed.
     """
     target = Path(path)
@@ -179,8 +181,8 @@ def save_embedding(
         what = "pickles can run code and are not written" if suffix in PICKLED else f"{suffix!r} is no embedding file"
         raise BadParameter(what, where=str(target), fix=fix)
     chosen = _choose_layout(tokens) if layout == "auto" else layout
-    metadata = {"ss_steps": str(step)} if step is not None else {}
-    return write_safetensors(target, _TABLES[chosen](tokens, str(target)), metadata)
+    steps = {"ss_steps": str(step)} if step is not None else {}
+    return write_safetensors(target, _TABLES[chosen](tokens, str(target)), {**(metadata or {}), **steps})
 
 
 def _choose_layout(tokens: Mapping[str, Mapping[str, Tensor]]) -> str:

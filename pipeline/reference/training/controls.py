@@ -1,18 +1,13 @@
-"""Training of the ControlNets, as Control-LoRAs (differences of low rank from the UNet) so that all of them are small.
-
-The map reader starts anew: with diffusers' initialisation the map fades by a third in each of its eight layers, and
-nothing is learnt for a long time. The convolutions of zeros behind it protect the UNet all the same.
-"""
+"""Training of the ControlNets, as Control-LoRAs (differences of low rank from the UNet), so that all are small."""
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
 
 from ....core.tensor_files.safetensors_io import read_safetensors
+from ...training.controls.building import build_control as build_any_control
 from ...training.controls.low_rank import LowRankControl
 from ..networks import CONTROL_WIDTHS
 from .control_files import load_control_lora
@@ -25,7 +20,7 @@ from .trained import Words, load_text_encoder, load_unet
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from ....core.networks.placement import Placement
 
@@ -34,21 +29,12 @@ WHOLE: tuple[str, ...] = ()
 """Kinds that are ControlNets of their own, which take seven times the room."""
 RANK = 8
 UNPROMPTED = 0.3
-GAIN = 1.8
-"""Of the map reader's layers, so that a map keeps its strength through them."""
 JUDGED = 64
 
 
 def build_control(unet: Any) -> Any:
     """A ControlNetModel that begins as the UNet's first half and adds nothing."""
-    model = import_module("diffusers").ControlNetModel
-    control = model.from_unet(unet, conditioning_embedding_out_channels=CONTROL_WIDTHS)
-    reader = control.controlnet_cond_embedding
-    for layer in (reader.conv_in, *reader.blocks, reader.conv_out):
-        gain = GAIN if layer is not reader.conv_out else 0.5
-        nn.init.normal_(layer.weight, std=gain / layer.weight[0].numel() ** 0.5)
-        nn.init.zeros_(layer.bias)
-    return control
+    return build_any_control(unet, CONTROL_WIDTHS)
 
 
 class ControlPart(Part):

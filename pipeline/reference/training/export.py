@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ....core.files import atomic_write, hash_file
 from ....core.tensor_files.safetensors_io import read_safetensors, write_safetensors
+from ...training.controls.files import build_control_lora
 from ...training.controls.low_rank import LowRankControl
 from ..checkpoint import FILES
 from ..networks import build_vae
-from .control_files import build_control_lora
 from .controls import KINDS, RANK, WHOLE, build_control
 from .latents import TOKENIZER
 from .loop import read_average, read_state

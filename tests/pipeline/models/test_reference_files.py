@@ -15,8 +15,8 @@ from underdrawing.pipeline.models.loading import load_model
 from underdrawing.pipeline.models.vaes import read_vae
 from underdrawing.pipeline.reference import networks
 from underdrawing.pipeline.reference.checkpoint import write_checkpoint
-from underdrawing.pipeline.reference.training.control_files import build_control_lora
 from underdrawing.pipeline.reference.training.controls import build_control
+from underdrawing.pipeline.training.controls.files import build_control_lora
 from underdrawing.pipeline.training.controls.low_rank import LowRankControl
 
 require_diffusers()

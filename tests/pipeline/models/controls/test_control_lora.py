@@ -9,7 +9,7 @@ from tests.support.tiny_diffusion import build_controlnet, make_model, require_d
 from underdrawing.core.errors import BadParameter, BadWeights
 from underdrawing.core.tensor_files.safetensors_io import write_safetensors
 from underdrawing.pipeline.models.controls.reading import read_control
-from underdrawing.pipeline.reference.training.control_files import build_control_lora
+from underdrawing.pipeline.training.controls.files import build_control_lora
 from underdrawing.pipeline.training.controls.low_rank import LowRankControl
 
 require_diffusers()

@@ -66,7 +66,10 @@ def test_gradients_are_those_of_the_merged_weights() -> None:
     low.zero_grad()
     torch.func.functional_call(Control(), low.merge(), (x,)).square().sum().backward()
     for name, value in low.named_parameters():
-        assert torch.allclose(found[name], value.grad, rtol=1e-4, atol=1e-3), name
+        one, other = found[name], value.grad
+        assert one is not None
+        assert other is not None
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-3), name
 
 
 def test_frozen_weights_move_along() -> None:

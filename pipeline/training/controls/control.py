@@ -1,0 +1,108 @@
+"""Training of a ControlNet beside a frozen UNet (L. Zhang and others 2023, arXiv:2302.05543)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ....adapters.modules.parts import UNET
+from ....core.errors import BadParameter
+from ...reference.networks import CONTROL_WIDTHS
+from ..trainable import ParamGroup, TensorRow, Trainable
+from .building import WIDTHS, build_control
+from .files import write_control
+from .low_rank import LowRankControl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from ...models.model import Model
+    from ..trainable import Batch
+    from .maps import MapReader
+    from .params import ControlParams
+
+
+class ControlTraining(Trainable):
+    """A ControlNet, whole or as Control-LoRA. maps: of the pictures."""
+
+    kind = "controlnet"
+    parts = frozenset({UNET})
+
+    def __init__(
+        self,
+        model: Model,
+        params: ControlParams,
+        maps: MapReader,
+        *,
+        rate: float,
+        weight_decay: float = 0.0,
+        seed: int = 0,
+        checkpointing: bool = False,
+        widths: Sequence[int] = (),
+    ) -> None:
+        """checkpointing: compute activations twice. widths: of the map reader. Raises BadParameter."""
+        check_params(params)
+        self.params, self.maps, self.model = params, maps, model
+        self._rate, self._decay = rate, weight_decay
+        for network in (model.unet, model.vae, *model.text_encoders):
+            network.requires_grad_(False)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            own = widths or (CONTROL_WIDTHS if model.reference else WIDTHS)
+            control = build_control(model.unet, own).float().to(model.placement.device).train()
+            control.set_default_attn_processor()
+            if checkpointing:
+                control.enable_gradient_checkpointing()
+            self.network: Any = LowRankControl(control, params.rank) if params.form == "lora" else control
+            self.network.to(model.placement.device)
+
+    def groups(self) -> list[ParamGroup]:
+        """One for the whole network."""
+        tensors = {name.replace("-", "."): value for name, value in self.network.named_parameters()}
+        return [ParamGroup(name="controlnet", tensors=tensors, rate=self._rate, weight_decay=self._decay)]
+
+    def predict(self, model: Model, batch: Batch) -> Any:
+        """The UNet's answer to a batch with the maps of its pictures, [B, C, h, w]."""
+        from ....core.images.geometry import Size
+
+        size = Size(*batch.size)
+        found = [self.maps.read(one, size, flip=flip) for one, flip in zip(batch.samples, batch.flips, strict=True)]
+        return self.answer(model, batch, torch.stack(found).to(batch.noisy.device))
+
+    def answer(self, model: Model, batch: Batch, hints: Tensor) -> Any:
+        """The same for maps float32 [B, 3, H, W]."""
+        added = {"added_cond_kwargs": batch.added} if batch.added else {}
+        down, middle = self.network(batch.noisy, batch.steps, batch.states, hints, return_dict=False, **added)
+        return model.unet(
+            batch.noisy,
+            batch.steps,
+            batch.states,
+            down_block_additional_residuals=down,
+            mid_block_additional_residual=middle,
+            return_dict=False,
+            **added,
+        )[0]
+
+    def predict_plain(self, model: Model, batch: Batch) -> Any:
+        """The UNet's answer without the ControlNet."""
+        return super().predict(model, batch)
+
+    def describe(self) -> list[TensorRow]:
+        """The UNet, which stays."""
+        return [TensorRow(name="unet", shape=(), moved=False, reason="only the ControlNet beside it is trained")]
+
+    def save(self, path: Path, metadata: Mapping[str, str]) -> tuple[Path, ...]:
+        """Write the file or folder."""
+        return write_control(path, self.network, self.model.unet, self.params.save_dtype, metadata)
+
+
+def check_params(params: ControlParams) -> None:
+    """Raise BadParameter for a rank without effect."""
+    default = type(params)().rank
+    if params.form == "full" and params.rank != default:
+        fix = "leave it out, or give --form lora"
+        raise BadParameter("a whole ControlNet has no rank", where="rank", fix=fix)
