@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .transformer import Layer
 
-_DOTTED, _UNDERSCORED = re.compile(r"(?<=\.)\d+(?=\.)"), re.compile(r"(?<=_)\d+(?=_)")
+_DOTTED, _UNDERSCORED = re.compile(r"(?<=\.)\d+(?=\.|$)"), re.compile(r"(?<=_)\d+(?=_|$)")
 _PREFIX = f"{TRANSFORMER}."
 
 
@@ -58,6 +58,7 @@ class _Link(NamedTuple):
     """A maker's weight and the layers of diffusers that are its rows; each with its variants over the blocks."""
 
     original: str
+    parameter: str
     parts: tuple[tuple[Layer, ...], ...]
 
 
@@ -65,11 +66,11 @@ class _Link(NamedTuple):
 def _index(architecture: str) -> tuple[dict[str, _Link], dict[str, tuple[_Link, ...]]]:
     """Links by makers' names, and by diffusers'; # for the number of a block."""
     transformer = ARCHITECTURES[architecture].transformer
-    joined: dict[str, dict[str, list[Layer]]] = {}
+    joined: dict[tuple[str, str], dict[str, list[Layer]]] = {}
     for layer in transformer.layers if transformer is not None else ():
-        for original in layer.originals:
-            joined.setdefault(original, {}).setdefault(layer.name, []).append(layer)
-    links = {name: _Link(name, tuple(map(tuple, parts.values()))) for name, parts in joined.items()}
+        for source in layer.sources:
+            joined.setdefault(source, {}).setdefault(layer.name, []).append(layer)
+    links = {source[0]: _Link(*source, tuple(map(tuple, parts.values()))) for source, parts in joined.items()}
     named: dict[str, tuple[_Link, ...]] = {}
     for link in links.values():
         for part in link.parts:
@@ -109,7 +110,7 @@ def match_name(architecture: str, name: str) -> NameMatch | None:
 def _fill(link: _Link, place: int | None, number: str) -> NameMatch:
     parts = link.parts if place is None else (link.parts[place],)
     names = tuple(_PREFIX + part[0].name.replace("#", number) for part in parts)
-    return NameMatch(link.original.replace("#", number), names, place is None, parts[0][0].parameter)
+    return NameMatch(link.original.replace("#", number), names, place is None, link.parameter)
 
 
 def canonical_modules(architecture: str, original: str, shape: Sequence[int]) -> tuple[Rows, ...]:

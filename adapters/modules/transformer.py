@@ -8,10 +8,10 @@ A table has a line for each layer::
 
 First diffusers' name, # for the number of a block; then the name in the makers' files, ``=`` where it is the same.
 Layers with one name there are one weight, in which their rows follow each other. Other names in use stand behind
-commas. A parameter behind the name is one that is not called weight (``norm.scale``). Then the class (Linear, where
-none stands), the shape as sums of the model's numbers, and options: swapped (the two halves change places), plain (no
-bias), bias (of a norm, which has none else), value (no layer, but a tensor of that name), and in which blocks: last,
-inner (all but the last), first (the first blocks, as many as the number ``first``), later (the others).
+commas, and scale behind a dot is what the weight is called there. Then the class (Linear, where none stands), the shape
+as sums of the model's numbers, and options: swapped (the two halves change places), plain (no bias), value (no layer,
+but a tensor of that name), if=g (only where the number g is not 0), and in which blocks: last, inner (all but the
+last), first (the first blocks, as many as the number ``first``), later (the others).
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 _CLASSES: dict[str, ModuleClass] = {name: name for name in get_args(ModuleClass)}
 _BLOCKS = ("last", "inner", "first", "later")
 _SCALE = ".scale"
+_NEEDS = "if="
 
 
 class Layer(NamedTuple):
-    """A line of a table. originals: its names in makers' files. parameter: what its weight is called there."""
+    """A line of a table. originals: its names in makers' files. needs: number without which a model has it not."""
 
     name: str
     originals: tuple[str, ...]
@@ -40,8 +41,15 @@ class Layer(NamedTuple):
     bias: bool = True
     swapped: bool = False
     blocks: str = ""
-    parameter: str = "weight"
     value: bool = False
+    needs: str = ""
+
+    @property
+    def sources(self) -> tuple[tuple[str, str], ...]:
+        """Its modules in makers' files, and what the weight is called there."""
+        return tuple(
+            (name.removesuffix(_SCALE), "scale" if name.endswith(_SCALE) else "weight") for name in self.originals
+        )
 
 
 def read_layers(text: str) -> tuple[Layer, ...]:
@@ -53,19 +61,19 @@ def _read_line(line: str) -> Layer:
     name, original, shape, *rest = (column.strip() for column in line.split("|"))
     options, sizes = {word for column in rest for word in column.split()}, shape.split()
     kind = _CLASSES[sizes.pop(0)] if sizes and sizes[0] in _CLASSES else "Linear"
-    if unknown := options - {"swapped", "plain", "bias", "value", *_BLOCKS}:
+    needs = next((option.removeprefix(_NEEDS) for option in options if option.startswith(_NEEDS)), "")
+    if unknown := options - {"swapped", "plain", "value", f"{_NEEDS}{needs}", *_BLOCKS}:
         raise ValueError(f"{line!r}: there is no option {', '.join(sorted(unknown))}")
-    originals = tuple(name if other.strip() == "=" else other.strip() for other in original.split(","))
     return Layer(
         name,
-        tuple(other.removesuffix(_SCALE) for other in originals),
+        tuple(name if other.strip() == "=" else other.strip() for other in original.split(",")),
         kind,
         tuple(read_size(size) for size in sizes),
-        bias="bias" in options or ("plain" not in options and kind != "RMSNorm"),
+        bias="plain" not in options and kind != "RMSNorm",
         swapped="swapped" in options,
         blocks=next((option for option in _BLOCKS if option in options), ""),
-        parameter="scale" if originals[0].endswith(_SCALE) else "weight",
         value="value" in options,
+        needs=needs,
     )
 
 
@@ -94,14 +102,16 @@ class Transformer:
         for layer in layers:
             shape = tuple(compute_size(size, self.numbers) for size in layer.shape)
             module = Module(layer.kind, shape, layer.bias)
-            start, mark, _ = layer.name.partition(".#.")
+            start, mark, _ = layer.name.partition(".#")
             count = self.numbers[start] if mark else 1
             for number in range(count):
                 if self._has(layer, number, count):
                     yield layer.name.replace("#", str(number), 1), module
 
     def _has(self, layer: Layer, number: int, count: int) -> bool:
-        """Whether block that number has the layer."""
+        """Whether the block of that number has the layer."""
+        if layer.needs and not self.numbers[layer.needs]:
+            return False
         first = self.numbers.get("first", 0)
         return {
             "last": number == count - 1,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..modules.architectures import TRANSFORMER_MODELS
 from ..modules.parts import TRANSFORMER
 
 if TYPE_CHECKING:
@@ -85,13 +86,10 @@ SIGNS = (
     _Sign(r"^(lora_)?prior_|^down_blocks_\d+_\d+_(attention|channelwise)", "Stable Cascade"),
 )  # fmt: skip
 _HEADERS = (
-    ("flux-2", _FLUX2), ("flux2", _FLUX2), ("flux", _FLUX), ("chroma", _CHROMA), ("stable-diffusion-3", _SD3),
-    ("stable-diffusion-v3", _SD3), ("sd3", _SD3), ("qwen", _QWEN), ("zimage", "Z-Image"), ("z_image", "Z-Image"),
-    ("z-image", "Z-Image"), ("wan", _WAN), ("hunyuan", _HUNYUAN), ("lumina", "Lumina 2"), ("anima", _ANIMA),
-    ("krea", "Krea 2"), ("auraflow", "AuraFlow"), ("pixart", "PixArt"), ("hidream", "HiDream"), ("ltx", "LTX-Video"),
-    ("sana", "Sana"), ("ernie", "Ernie-Image"), ("ideogram", "Ideogram 4"), ("kandinsky", "Kandinsky"),
-    ("stable-cascade", "Stable Cascade"), ("wuerstchen", "Stable Cascade"), ("kolors", "Kolors"),
-)  # fmt: skip
+    *sorted(((start, m.title) for m in TRANSFORMER_MODELS.values() for start in m.trainer_names), reverse=True),
+    *(("hidream", "HiDream"), ("ideogram", "Ideogram 4"), ("kandinsky", "Kandinsky"), ("kolors", "Kolors")),
+    *(("stable-cascade", "Stable Cascade"), ("wuerstchen", "Stable Cascade")),
+)
 
 
 def find_other_model(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str | None:

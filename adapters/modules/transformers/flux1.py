@@ -43,8 +43,8 @@ transformer_blocks.#.norm1_context.linear | double_blocks.#.txt_mod.lin | 6d d
 single_transformer_blocks.#.norm.linear | single_blocks.#.modulation.lin | 3d d
 time_text_embed.timestep_embedder.linear_1 | time_in.in_layer | d 256
 time_text_embed.timestep_embedder.linear_2 | time_in.out_layer | d d
-time_text_embed.guidance_embedder.linear_1 | guidance_in.in_layer | d 256
-time_text_embed.guidance_embedder.linear_2 | guidance_in.out_layer | d d
+time_text_embed.guidance_embedder.linear_1 | guidance_in.in_layer | d g | if=g
+time_text_embed.guidance_embedder.linear_2 | guidance_in.out_layer | d d | if=g
 time_text_embed.text_embedder.linear_1 | vector_in.in_layer | d v
 time_text_embed.text_embedder.linear_2 | vector_in.out_layer | d d
 norm_out.linear | final_layer.adaLN_modulation.1 | 2d d | swapped
@@ -54,7 +54,7 @@ DEV = Transformer(
     read_layers(ATTENTION + BLOCKS + _MODULATION),
     {
         **{"transformer_blocks": 19, "single_transformer_blocks": 38},
-        **{"d": 3072, "m": 12288, "h": 128, "c": 64, "o": 64, "t": 4096, "v": 768},
+        **{"d": 3072, "m": 12288, "h": 128, "c": 64, "o": 64, "t": 4096, "v": 768, "g": 256},
     },
     model_class="FluxTransformer2DModel",
     blocks=NAMES,
@@ -66,4 +66,10 @@ ARCHITECTURE = Architecture(
     networks={TRANSFORMER: DEV, TEXT_ENCODER: CLIP_L, TEXT_ENCODER_2: T5_XXL},
     trainer_names=("flux-1", "flux1", "flux"),
     metadata={"ss_base_model_version": "flux1", "modelspec.architecture": "flux-1-dev"},
+    variants={
+        "dev": DEV,
+        "schnell": DEV.resize(g=0),
+        "Fill": DEV.resize(c=384),
+        "Canny or Depth": DEV.resize(c=128),
+    },
 )

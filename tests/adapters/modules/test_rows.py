@@ -61,18 +61,19 @@ def test_no_two_layers_share_a_spelling(model: str) -> None:
     transformer = TRANSFORMER_MODELS[model].transformer
     assert transformer is not None
     names = list(transformer.modules())
-    for spelling in (lambda name: name, lambda name: name.replace(".", "_")):
-        assert [match_name(model, spelling(name)) for name in names] == [match_name(model, name) for name in names]
-        found = [match for name in names if (match := match_name(model, spelling(name))) is not None]
+    dotted = [match_name(model, name) for name in names]
+    for spelled in (names, [name.replace(".", "_") for name in names]):
+        assert [match_name(model, name) for name in spelled] == dotted
+        found = [match for name in spelled if (match := match_name(model, name)) is not None]
         assert [match.canonical for match in found if not match.own] == [
             (PREFIX + name,) for name, match in zip(names, found, strict=True) if not match.own
         ]
     originals = list(shapes_of(model))
     for original in originals:
-        dotted, plain = match_name(model, original), match_name(model, original.replace(".", "_"))
-        assert dotted is not None
-        assert dotted == plain
-        assert dotted.original == original
+        own, plain = match_name(model, original), match_name(model, original.replace(".", "_"))
+        assert own is not None
+        assert own == plain
+        assert own.original == original
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -126,12 +127,14 @@ def test_rows_are_those_of_diffusers_own_converters(title: str) -> None:
     model, shapes = BY_TITLE[title], GOLDEN[title]["shapes"]
     modules = {key.removesuffix(".weight").removesuffix(".scale"): shape for key, shape in shapes.items()}
     for key, (source, numbers) in GOLDEN[title]["parts"].items():
-        name, _, parameter = key.rpartition(".")
+        layer = re.fullmatch(r"(.+)\.(weight|bias)", key)
+        name, parameter = layer.groups() if layer else (key, "")
         match = match_name(model, name)
         assert match is not None, key
-        assert source == f"{match.original}.{match.parameter if parameter == 'weight' else parameter}"
+        wanted = {"weight": f".{match.parameter}", "bias": ".bias", "": ""}[parameter]
+        assert source == f"{match.original}{wanted}"
         rows = original_rows(model, PREFIX + name, modules)
         assert rows is not None
-        wanted = list(range(rows.start, rows.start + rows.length))
-        half = len(wanted) // 2
-        assert numbers == (wanted[half:] + wanted[:half] if rows.swapped else wanted), key
+        own = list(range(rows.start, rows.start + rows.length))
+        half = len(own) // 2
+        assert numbers == (own[half:] + own[:half] if rows.swapped else own), key

@@ -1,0 +1,51 @@
+"""Anima, built on Cosmos-Predict 2."""
+
+from __future__ import annotations
+
+from ..architecture import Architecture
+from ..parts import TRANSFORMER
+from ..transformer import Transformer, read_layers
+
+_LAYERS = """
+patch_embed.proj | x_embedder.proj.1 | d c | plain
+time_embed.t_embedder.linear_1 | t_embedder.1.linear_1 | d d | plain
+time_embed.t_embedder.linear_2 | t_embedder.1.linear_2 | 3d d | plain
+time_embed.norm | t_embedding_norm | RMSNorm d
+transformer_blocks.#.norm1.linear_1 | blocks.#.adaln_modulation_self_attn.1 | a d | plain
+transformer_blocks.#.norm1.linear_2 | blocks.#.adaln_modulation_self_attn.2 | 3d a | plain
+transformer_blocks.#.norm2.linear_1 | blocks.#.adaln_modulation_cross_attn.1 | a d | plain
+transformer_blocks.#.norm2.linear_2 | blocks.#.adaln_modulation_cross_attn.2 | 3d a | plain
+transformer_blocks.#.norm3.linear_1 | blocks.#.adaln_modulation_mlp.1 | a d | plain
+transformer_blocks.#.norm3.linear_2 | blocks.#.adaln_modulation_mlp.2 | 3d a | plain
+transformer_blocks.#.attn1.norm_q | blocks.#.self_attn.q_norm | RMSNorm h
+transformer_blocks.#.attn1.norm_k | blocks.#.self_attn.k_norm | RMSNorm h
+transformer_blocks.#.attn1.to_q | blocks.#.self_attn.q_proj | d d | plain
+transformer_blocks.#.attn1.to_k | blocks.#.self_attn.k_proj | d d | plain
+transformer_blocks.#.attn1.to_v | blocks.#.self_attn.v_proj | d d | plain
+transformer_blocks.#.attn1.to_out.0 | blocks.#.self_attn.output_proj | d d | plain
+transformer_blocks.#.attn2.norm_q | blocks.#.cross_attn.q_norm | RMSNorm h
+transformer_blocks.#.attn2.norm_k | blocks.#.cross_attn.k_norm | RMSNorm h
+transformer_blocks.#.attn2.to_q | blocks.#.cross_attn.q_proj | d d | plain
+transformer_blocks.#.attn2.to_k | blocks.#.cross_attn.k_proj | d t | plain
+transformer_blocks.#.attn2.to_v | blocks.#.cross_attn.v_proj | d t | plain
+transformer_blocks.#.attn2.to_out.0 | blocks.#.cross_attn.output_proj | d d | plain
+transformer_blocks.#.ff.net.0.proj | blocks.#.mlp.layer1 | m d | plain
+transformer_blocks.#.ff.net.2 | blocks.#.mlp.layer2 | d m | plain
+norm_out.linear_1 | final_layer.adaln_modulation.1 | a d | plain
+norm_out.linear_2 | final_layer.adaln_modulation.2 | 2d a | plain
+proj_out | final_layer.linear | o d | plain
+"""
+ANIMA = Transformer(
+    read_layers(_LAYERS),
+    {"transformer_blocks": 28, "d": 2048, "m": 8192, "h": 128, "c": 68, "o": 64, "t": 1024, "a": 256},
+    model_class="CosmosTransformer3DModel",
+    blocks={"transformer_blocks": "B"},
+)
+ARCHITECTURE = Architecture(
+    "anima",
+    title="Anima",
+    family="Anima",
+    networks={TRANSFORMER: ANIMA},
+    trainer_names=("anima",),
+    metadata={"ss_base_model_version": "anima", "modelspec.architecture": "anima-preview"},
+)
