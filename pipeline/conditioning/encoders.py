@@ -55,6 +55,10 @@ class Encoder:
     @torch.no_grad()
     def encode(self, ids: Tensor, rows: Rows) -> Encoded:
         """Hidden states of windows, ids int64 [B, 77], with rows put over their tokens' vectors."""
+        return self.compute(ids, rows)
+
+    def compute(self, ids: Tensor, rows: Rows) -> Encoded:
+        """The same with gradients, for training."""
         device = self.network.get_input_embeddings().weight.device
         with self._replace_vectors(rows):
             answer = self.network(ids.to(device), output_hidden_states=True)

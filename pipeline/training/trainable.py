@@ -98,8 +98,20 @@ class Trainable(ABC):
         """Words of captions that stand for trained vectors: word → part → [N, D]."""
         return {}
 
-    def after_step(self, step: int) -> None:  # noqa: B027 - most have nothing to do
+    def write_caption(self, caption: str, number: int) -> str:
+        """The caption of a pass as it is trained on. number: of this pass and picture, random and repeatable."""
+        return caption
+
+    def before_pass(self, step: int, index: int) -> None:  # noqa: B027 - most have nothing to do
+        """What precedes each pass. step: steps done so far; index: of the pass within the step, both from 0."""
+
+    def after_step(self, step: int) -> None:  # noqa: B027
         """What follows each step of the optimiser, counted from 1."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of what is trained."""
+        return ()
 
     def describe(self) -> list[TensorRow]:
         """Rows of the receipt besides those of `groups`: what is not trained although it could be, with the reason."""
