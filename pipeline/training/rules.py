@@ -2,52 +2,56 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...core.errors import BadParameter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Collection, Iterable
 
     from .params import TrainParams
 
 
 class Rule(NamedTuple):
-    """option: name of a parameter. needs: whether it has an effect. fix: what it takes."""
+    """option: name of a parameter. fix: what it takes to have an effect.
+
+    any_of: parameters of which one must be set; none_of: those that must not be.
+    """
 
     option: str
-    needs: Callable[[Any], bool]
     fix: str
+    any_of: tuple[str, ...] = ()
+    none_of: tuple[str, ...] = ()
 
 
-_MASKED = "give --masks or --mask-from"
 _PRIOR = "give --prior, or --prior-count and --prior-prompt"
 RULES = (
-    Rule("keep_tags", lambda p: p.shuffle_tags or p.drop_tags > 0, "give --shuffle-tags or --drop-tags"),
-    Rule("mask_weight", lambda p: bool(p.masks or p.mask_from), _MASKED),
-    Rule("mask_from", lambda p: not p.masks, "give --masks or --mask-from, not both"),
-    Rule("prior_prompt", lambda p: bool(p.prior or p.prior_count), _PRIOR),
-    Rule("prior_weight", lambda p: bool(p.prior or p.prior_count), _PRIOR),
-    Rule("prior_count", lambda p: bool(p.prior_prompt), "say with --prior-prompt what the class pictures show"),
-    Rule("prior", lambda p: p.prior_weight > 0, "give --prior-weight above 0"),
-    Rule("epochs", lambda p: not p.steps, "give --steps or --epochs, not both"),
-    Rule("repeats", lambda p: p.epochs > 0, "give --epochs: with steps all pictures count the same"),
-    Rule("keep", lambda p: p.state_every > 0 or p.state_minutes > 0, "give --state-every or --state-minutes"),
-    Rule("preview_prompt", lambda p: p.preview_every > 0, "give --preview-every"),
+    Rule("keep_tags", "give --shuffle-tags or --drop-tags", ("shuffle_tags", "drop_tags")),
+    Rule("mask_weight", "give --masks or --mask-from", ("masks", "mask_from")),
+    Rule("mask_from", "give --masks or --mask-from, not both", none_of=("masks",)),
+    Rule("prior_prompt", _PRIOR, ("prior", "prior_count")),
+    Rule("prior_weight", _PRIOR, ("prior", "prior_count")),
+    Rule("prior_count", "say with --prior-prompt what the class pictures show", ("prior_prompt",)),
+    Rule("prior_count", "give --prior-weight above 0", ("prior_weight",)),
+    Rule("prior", "give --prior-weight above 0", ("prior_weight",)),
+    Rule("epochs", "give --steps or --epochs, not both", none_of=("steps",)),
+    Rule("repeats", "give --epochs: with steps all pictures count the same", ("epochs",)),
+    Rule("keep", "give --state-every or --state-minutes", ("state_every", "state_minutes")),
+    Rule("preview_prompt", "give --preview-every", ("preview_every",)),
 )
 """Of the common parameters."""
 
 
 def check_options(params: TrainParams, given: Collection[str], more: Iterable[Rule] = (), *, where: str) -> None:
-    """Raise BadParameter for the first option that is given, or is not as usual, and has no effect."""
+    """Raise BadParameter for the first option that has no effect. given: names of options that were typed.
+
+    An option that is as usual and was not typed, or is off, is not looked at.
+    """
     usual = type(params)()
     for rule in (*RULES, *more):
-        value = getattr(params, rule.option)
-        if (
-            (rule.option in given or value != getattr(usual, rule.option))
-            and value not in ("", 0)
-            and not rule.needs(params)
-        ):
+        value: object = getattr(params, rule.option)
+        asked = rule.option in given or value != getattr(usual, rule.option)
+        if asked and value and not _has_effect(rule, params):
             what = f"--{rule.option.replace('_', '-')} {value} has no effect here"
             raise BadParameter(what, where=where, fix=rule.fix)
     if params.dtype not in ("auto", "float32", "bfloat16"):
@@ -55,6 +59,11 @@ def check_options(params: TrainParams, given: Collection[str], more: Iterable[Ru
         raise BadParameter(what, where=f"{where}, dtype", fix="choose auto, float32 or bfloat16")
     if not params.rate:
         raise BadParameter("nothing moves at a learning rate of 0", where=f"{where}, rate", fix="give --rate 1e-4")
+
+
+def _has_effect(rule: Rule, params: TrainParams) -> bool:
+    met = not rule.any_of or any(getattr(params, name) for name in rule.any_of)
+    return met and not any(getattr(params, name) for name in rule.none_of)
 
 
 def count_steps(params: TrainParams, passes: int) -> int:

@@ -82,7 +82,7 @@ class Pictures:
             samples=tuple(item.sample for item in rows),
             captions=tuple(captions),
             flips=tuple(flips),
-            size=tuple(rows[0].size),
+            size=(rows[0].size.height, rows[0].size.width),
         )
         return batch, _stack_masks(masks, values)
 
