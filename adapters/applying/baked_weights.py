@@ -38,7 +38,7 @@ class FileWeights(WeightAccess):
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__("", ())
-        self._checkpoint, self.slots = checkpoint, checkpoint.slots
+        self._checkpoint, self.slots, self.architecture = checkpoint, checkpoint.slots, checkpoint.architecture
 
     def get(self, key: str) -> Tensor | None:
         """A tensor without content, or None."""

@@ -9,16 +9,17 @@ import torch
 
 from ...core.errors import BadWeights
 from ...core.tensor_files.tensor_reader import find_dtype, make_reader
-from ..modules.architectures import SUPPORTED
-from ..modules.parts import PARTS, UNET
+from ..modules.architectures import SUPPORTED, UNKNOWN
+from ..modules.parts import PARTS, UNET, find_part
 from ..modules.spellings import find_names
 from ..modules.targets import find_slots
+from ..modules.transformer_slots import find_transformer
 from .quantised import Storage, StorageIndex
 from .quantised_names import find_packed
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from torch import Tensor
@@ -32,7 +33,8 @@ class Checkpoint(ABC):
     """Names, dtypes and shapes first, contents on demand.
 
     entries: name → dtype as safetensors spells it, shape, and span of its bytes in a safetensors file, in the file's
-    order. part: the part whose own state dict this is, None for a whole checkpoint. rest: names that hold no tensor.
+    order. part: the part whose own state dict this is, None for a whole checkpoint. architecture: of a transformer in
+    it. rest: names that hold no tensor.
     """
 
     rest: tuple[str, ...] = ()
@@ -43,9 +45,8 @@ class Checkpoint(ABC):
             key, what = packed
             fix = "use the model before it was quantised"
             raise BadWeights(f"holds {what}, which cannot be computed with", where=f"{path}, {key}", fix=fix)
-        self.part = _find_part(entries)
+        self.part, self.architecture, self.slots = _find_layers(entries)
         self._storages = StorageIndex(entries, metadata, self.tensor)
-        self.slots: dict[tuple[str, Parameter], Slot] = find_slots(entries, self.part)
         if not self.slots:
             raise BadWeights(
                 f"holds no module of {SUPPORTED}",
@@ -109,12 +110,21 @@ class FileCheckpoint(Checkpoint):
         return self._reader.raw(name)
 
 
-def _find_part(names: Iterable[str]) -> str | None:
-    """None where keys carry a checkpoint's prefixes, else the part that knows most of the modules."""
-    keys = list(names)
-    if find_slots(keys):
-        return None
-    modules = [key.rpartition(".")[0] for key in keys]
+def _find_layers(entries: Mapping[str, Entry]) -> tuple[str | None, str, dict[tuple[str, Parameter], Slot]]:
+    """Part whose own state dict this is, the architecture of a transformer in it, and where its layers stand."""
+    slots = find_slots(entries)
+    if any(find_part(module) == UNET for module, _ in slots):
+        return None, UNKNOWN, slots
+    found = find_transformer({key: entry.shape for key, entry in entries.items()})
+    if found is not None:
+        return None, found.architecture, {**slots, **found.slots}
+    part = None if slots else _find_part(entries)
+    return part, UNKNOWN, slots or find_slots(entries, part)
+
+
+def _find_part(names: Iterable[str]) -> str:
+    """The part that knows most of the modules."""
+    modules = [key.rpartition(".")[0] for key in names]
     known = {part: sum(module in find_names(part) for module in modules) for part in PARTS}
     best = max(known, key=lambda part: known[part])
     return best if known[best] else UNET

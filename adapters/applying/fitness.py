@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...core.errors import BadParameter, BadWeights
 from ..deltas.module_tensors import LARGEST
 from ..modules.architectures import ARCHITECTURES, CONTEXT_WIDTHS, UNKNOWN
-from ..modules.parts import UNET
+from ..modules.parts import TRANSFORMER, UNET
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,9 @@ def check_strength(value: Any, where: str) -> float:
 
 
 def guess_model(parts: Mapping[str, WeightAccess]) -> str:
-    """Architecture of a model, by the width of the text encoding that its UNet reads; else UNKNOWN."""
+    """Architecture of a model: its transformer's, or by the width of the text encoding that its UNet reads."""
+    if (own := find_transformer_model(parts)) != UNKNOWN:
+        return own
     weights = parts.get(UNET)
     if weights is None:
         return UNKNOWN
@@ -43,6 +45,11 @@ def guess_model(parts: Mapping[str, WeightAccess]) -> str:
             if tensor is not None and tensor.ndim == 2:
                 return CONTEXT_WIDTHS.get(tensor.shape[1], UNKNOWN)
     return UNKNOWN
+
+
+def find_transformer_model(parts: Mapping[str, WeightAccess]) -> str:
+    """Architecture of a model's transformer; UNKNOWN where it has none that is known."""
+    return parts[TRANSFORMER].architecture if TRANSFORMER in parts else UNKNOWN
 
 
 def check_base_model(adapter: Adapter, model: str, what: str = "this model is") -> None:

@@ -10,7 +10,7 @@ import torch
 
 from ...core.errors import BadWeights
 from ...core.hooks import log
-from ..modules.parts import TEXT_ENCODER, TEXT_ENCODER_2, UNET
+from ..modules.parts import TEXT_ENCODER, TEXT_ENCODER_2, TEXT_ENCODER_3, TRANSFORMER, UNET
 from .buffers import allocate_like
 from .originals import LOCK, ORIGINALS, Allocation, Replacement, is_moved, is_ours, move_like, read_version
 from .plan import Blocks, Change, check_receipt, make_plan, make_receipt
@@ -35,7 +35,8 @@ __all__ = ["Blocks", "Change", "Order", "Patcher", "is_sequential"]
 class Patcher:
     """Applies adapters to model parts and takes them off without a trace.
 
-    Parts are diffusers / transformers modules or plain state dicts with the part's own keys (any known spelling).
+    Parts are diffusers / transformers modules or plain state dicts with the part's own keys (any known spelling), a
+    transformer's also as its maker has it, with q, k and v in one weight.
     Weights in fp8 or int8 with a scale beside them are computed in float32 and stored in that form again.
     order: "base" computes every delta from the untouched weight and sums them; "sequential" feeds each delta the weight
     the one before left, as A1111 and ComfyUI do (the same for LoRA, not for DoRA, OFT, BOFT, GLoRA and IA3).
@@ -55,9 +56,17 @@ class Patcher:
         unet: nn.Module | dict[str, Tensor] | None = None,
         text_encoder: nn.Module | dict[str, Tensor] | None = None,
         text_encoder_2: nn.Module | dict[str, Tensor] | None = None,
+        text_encoder_3: nn.Module | dict[str, Tensor] | None = None,
+        transformer: nn.Module | dict[str, Tensor] | None = None,
         order: Order = "base",
     ) -> None:
-        models = {UNET: unet, TEXT_ENCODER: text_encoder, TEXT_ENCODER_2: text_encoder_2}
+        models = {
+            UNET: unet,
+            TRANSFORMER: transformer,
+            TEXT_ENCODER: text_encoder,
+            TEXT_ENCODER_2: text_encoder_2,
+            TEXT_ENCODER_3: text_encoder_3,
+        }
         self._models = {part: model for part, model in models.items() if model is not None}
         self._parts: dict[str, WeightAccess] = {
             part: access_weights(part, model) for part, model in self._models.items()

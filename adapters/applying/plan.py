@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ...core.errors import BadWeights
-from ..modules.architectures import SD15, SDXL
-from ..modules.parts import UNET, find_part
-from .fitness import check_base_model, check_strength, guess_model
+from ..deltas.rows import take_rows
+from ..modules.architectures import SD15, SDXL, UNKNOWN
+from ..modules.parts import TRANSFORMER, UNET, find_part
+from ..modules.transformer_slots import list_joined_parts
+from .fitness import check_base_model, check_strength, find_transformer_model, guess_model
 from .receipt import LEARNED_TOKEN, Receipt, account_for
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ def make_plan(
             if target is None:
                 plan.refused[number][module] = NO_LDM_PLACE
                 continue
-            strength = unet if part == UNET else encoder
+            strength = unet if part in (UNET, TRANSFORMER) else encoder
             strength *= 1.0 if blocks is None else blocks.weight_of(target, architecture)
             check_strength(strength, f"{adapter.name}, {module}")
             if weights is not None:
@@ -92,6 +94,8 @@ def _find_target(weights: WeightAccess | None, adapter: Adapter, module: str) ->
 
 def _choose_architecture(parts: Mapping[str, WeightAccess], adapter: Adapter) -> str:
     """By the model's own modules; where there is no UNet, by what the file was made for."""
+    if (own := find_transformer_model(parts)) != UNKNOWN:
+        return own
     if UNET in parts:
         return SDXL if (f"{UNET}.add_embedding.linear_1", "weight") in parts[UNET].slots else SD15
     return adapter.base_model
@@ -104,24 +108,59 @@ def _split_request(weighted: Sequence[Any]) -> tuple[Adapter, float, float, Bloc
 
 
 def _plan_module(plan: Plan, weights: WeightAccess, place: tuple[str, str], change: Change, own: str) -> None:
-    """Plan one change. own: the adapter's name of the module."""
+    """Plan one change, of a layer or of several that the adapter has as one. own: the adapter's name of the module."""
     part, module = place
-    weight = weights.slots.get((module, "weight"))
-    base = weights.get(weight.key) if weight else None
-    if weight is None or base is None:
-        return
-    weights.find_storage(weight.key)
-    bias = weights.slots.get((module, "bias")) or weights.bias_slot(module)
-    shape = weight.view(base.detach()).shape
     try:
-        change.delta.check(shape)
-        if (fault := _find_bias_fault(change.delta, shape[0], has_place=bias is not None)) is not None:
-            raise BadWeights(fault)
+        split = split_joined(weights, module, change)
     except BadWeights as error:
         plan.refused[change.adapter][own] = str(error)
         return
-    plan.applied[change.adapter][own] = module
-    if (note := change.delta.explain_part(shape)) is not None:
+    keys = [slot.key for name, _ in split if (slot := weights.slots.get((name, "weight"))) is not None]
+    if len(keys) < len(split) or any(weights.get(key) is None for key in keys):
+        return
+    for key in keys:
+        weights.find_storage(key)
+    try:
+        for name, one in split:
+            _check_module(weights, name, one.delta)
+    except BadWeights as error:
+        plan.refused[change.adapter][own] = str(error)
+        return
+    plan.applied[change.adapter][own] = ", ".join(name for name, _ in split)
+    for name, one in split:
+        _add_change(plan, weights, (part, name), one)
+
+
+def split_joined(weights: WeightAccess, module: str, change: Change) -> list[tuple[str, Change]]:
+    """Layers of a model and their shares of a change: one, but where the adapter joins layers that the model has apart.
+
+    Raises BadWeights where the change cannot be cut, with the reason.
+    """
+    names = () if (module, "weight") in weights.slots else list_joined_parts(weights.architecture, module)
+    if not names or any((name, "weight") not in weights.slots for name in names):
+        return [(module, change)]
+    counts = [weights.find_shape(name)[0] for name in names]
+    found: list[tuple[str, Change]] = []
+    for number, name in enumerate(names):
+        delta = take_rows(change.delta, ((sum(counts[:number]), counts[number]),), sum(counts))
+        found.append((name, change._replace(delta=delta)))
+    return found
+
+
+def _check_module(weights: WeightAccess, module: str, delta: Delta) -> None:
+    """Raise BadWeights where a change does not fit its layer."""
+    shape = weights.find_shape(module)
+    delta.check(shape)
+    bias = weights.slots.get((module, "bias")) or weights.bias_slot(module)
+    if (fault := _find_bias_fault(delta, shape[0], has_place=bias is not None)) is not None:
+        raise BadWeights(fault)
+
+
+def _add_change(plan: Plan, weights: WeightAccess, place: tuple[str, str], change: Change) -> None:
+    part, module = place
+    weight = weights.slots[module, "weight"]
+    bias = weights.slots.get((module, "bias")) or weights.bias_slot(module)
+    if (note := change.delta.explain_part(weights.find_shape(module))) is not None:
         plan.notes[change.adapter].append(f"{module} was {note}")
     if change.strength and change.delta.changes_weight:
         plan.targets[part, weight.key].setdefault((module, "weight"), []).append(change)

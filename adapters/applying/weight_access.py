@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from ..modules.architectures import find_official_unet
+from ..modules.architectures import UNKNOWN, find_official_unet
 from ..modules.ldm_layout import index_ldm_names
-from ..modules.parts import UNET, find_part
+from ..modules.parts import TRANSFORMER, UNET, find_part
 from ..modules.targets import Parameter, Slot, find_slots
+from ..modules.transformer_slots import find_transformer
 from .originals import ORIGINALS
 from .quantised import Storage, StorageIndex, check_live
 
@@ -27,9 +28,20 @@ class WeightAccess(ABC):
     def __init__(self, part: str, keys: Iterable[str]) -> None:
         held = list(keys)
         self._held = frozenset(held)
-        self.slots = find_slots(held, part)
+        self.architecture = UNKNOWN
+        """Of a part that is a transformer."""
+        self.slots = find_slots(held, part) if part != TRANSFORMER else self._find_layers(held)
         self._index = StorageIndex(held, {}, self._read)
         self._storages: dict[tuple[str, object], Storage] = {}
+
+    def _find_layers(self, keys: Iterable[str]) -> dict[Target, Slot]:
+        """Layers of a transformer; those of one that is not known by the names that they have."""
+        held = list(keys)
+        found = find_transformer({key: self._read(key).shape for key in held}, own=True)
+        if found is None:
+            return find_slots(held, TRANSFORMER)
+        self.architecture = found.architecture
+        return found.slots
 
     @cached_property
     def _ldm_modules(self) -> dict[str, str]:
@@ -81,6 +93,14 @@ class WeightAccess(ABC):
         if tensor is None:
             raise KeyError(key)
         return tensor
+
+    def find_shape(self, module: str) -> tuple[int, ...]:
+        """Shape of a module's weight, as the module has it."""
+        slot = self.slots[module, "weight"]
+        shape = tuple(self._read(slot.key).shape)
+        if slot.transposed:
+            return shape[::-1]
+        return (sum(piece.length for piece in slot.list_pieces(shape[0])), *shape[1:])
 
     def bias_slot(self, module: str) -> Slot | None:
         """Where a bias would go that the module does not have yet."""

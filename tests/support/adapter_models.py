@@ -45,10 +45,14 @@ def _layer(module: Module) -> nn.Module:
             return nn.Conv2d(shape[1], shape[0], (shape[2], shape[3]))
         case "GroupNorm":
             return nn.GroupNorm(1, shape[0])
-        case "LayerNorm":
+        case "Conv3d":
+            return nn.Conv3d(shape[1], shape[0], (shape[2], shape[3], shape[4]))
+        case "LayerNorm" | "FP32LayerNorm":
             return nn.LayerNorm(shape[0])
         case "Embedding":
             return nn.Embedding(4, shape[1])
+        case "RMSNorm":
+            return nn.LayerNorm(shape[0], bias=module.bias)
 
 
 def unet(shape: UNet = SD15, seed: int = 0, dtype: torch.dtype = torch.float32) -> nn.Module:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from underdrawing.preprocessors import registry
-from underdrawing.preprocessors.weights.transformer_controls import CONTROLS, is_transformer_control, list_controls
+from underdrawing.preprocessors.weights.transformer_controls import CONTROLS, Map, is_transformer_control, list_controls
 
 
 def test_every_kind_of_map_is_made_by_an_annotator() -> None:
     named = {consumer for annotator in registry for consumer in annotator.spec.consumers}
-    kinds = {kind for control in CONTROLS for kind in control.maps}
+    kinds: set[Map] = {kind for control in CONTROLS for kind in control.maps}
     assert all(set(list_controls(kind)) <= named for kind in kinds)
 
 
