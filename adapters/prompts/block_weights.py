@@ -125,7 +125,7 @@ def parse_blocks(
 def is_blocks(text: str, presets: Mapping[str, str] | None = None) -> bool:
     """Whether text has the form of block weights: a list of a known length, a preset, a block or a range."""
     listed = text.count(",") + 1 in LAYOUTS and not re.search("[@~]", text)
-    return listed or _bare(text) in {**PRESETS, **SDXL_PRESETS} or text in (presets or {}) or bool(_range(text))
+    return listed or _bare(text) in {**PRESETS, **SDXL_PRESETS} or text in (presets or {}) or bool(parse_block_range(text))
 
 
 def parse_rules(text: str, known: tuple[str, ...] = BLOCKS) -> tuple[ElementRule, ...]:
@@ -144,7 +144,7 @@ def _rule(line: str, known: tuple[str, ...]) -> ElementRule:
     not_blocks, not_words = blocks[:1] == ["NOT"], words[:1] == ["NOT"]
     named: set[str] = set()
     for name in blocks[not_blocks:]:
-        named |= _range(name, known) or _unknown_block(name, known)
+        named |= parse_block_range(name, known) or _unknown_block(name, known)
     return ElementRule(
         frozenset(named), not_blocks, tuple(words[not_words:]), not_words, parse_number(parts[2], where="lbwe")
     )
@@ -173,7 +173,7 @@ def list_block_values(
     layouts: number of values → blocks they stand for; the longest one has all blocks. Raises BadParameter.
     """
     every = layouts[max(layouts)]
-    if named := _range(text, every):
+    if named := parse_block_range(text, every):
         return {block: inside if block in named else 0.0 for block in every}
     values = [value.strip() for value in _lookup(text, presets or {}, sdxl=sdxl).split(",")]
     if len(values) not in layouts:
@@ -219,7 +219,7 @@ def _value(text: str, dynamic: float) -> float:
     return parse_number(text, where="lbw")
 
 
-def _range(text: str, blocks: tuple[str, ...] = BLOCKS) -> set[str]:
+def parse_block_range(text: str, blocks: tuple[str, ...] = BLOCKS) -> set[str]:
     """Blocks of `IN02` or `IN04-OUT05` (either order; M00 is MID), empty when it is neither."""
     ends = [("MID" if end == "M00" else end) for end in text.split("-")]
     if len(ends) > 2 or any(end not in blocks for end in ends):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,15 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from ...core.errors import BadParameter, BadWeights
-from ...core.files import atomic_write
 from ...core.tensor_files.safetensors_io import write_safetensors
 from ..deltas.dora import Dora
 from ..deltas.lowrank import LowRank
 from ..deltas.products import Hadamard
 from ..modules.architectures import SDXL_PAIR
 from ..modules.parts import PARTS, TEXT_ENCODER, find_part
-from ..reading.dialects.peft import PREFIX
-from ..reading.metadata import HEADER
 from .carried_metadata import carry_metadata
 from .decompose import truncate_delta
 from .export_names import STYLE_KEYS, find_style
@@ -32,7 +28,7 @@ from .kohya_form import (
     read_last_step,
     store_alpha,
 )
-from .peft_form import make_peft_config, make_peft_tensors
+from .peft_form import write_peft
 from .save import (
     ToolReport,
     check_output,
@@ -127,7 +123,7 @@ def _save(path: Path, adapter: Adapter, modules: Mapping[str, Delta], naming: Na
     carried = carry_metadata(adapter.metadata)
     if naming != "kohya":
         metadata = {**carried, "format": "pt", **make_provenance(step, adapter.metadata)}
-        _save_peft(path, modules, naming, metadata, result)
+        result.files += write_peft(path, modules, metadata, folder=naming == "peft")
         return
     tables = {name: store_alpha(make_kohya_tensors(delta), alpha) for name, delta in modules.items()}
     if without_alpha:
@@ -207,31 +203,6 @@ def _check_kinds(modules: dict[str, Delta], naming: Naming) -> dict[str, Delta]:
                 f"PEFT's form holds one kind per model, and this mixes {', '.join(sorted(kinds))}", where=part
             )
     return modules
-
-
-def _save_peft(
-    path: Path, modules: Mapping[str, Delta], naming: Naming, metadata: Mapping[str, str], result: _Result
-) -> None:
-    parts: dict[str, dict[str, Delta]] = {}
-    for name, delta in modules.items():
-        part, _, rest = name.partition(".")
-        parts.setdefault(part, {})[rest] = delta
-    if naming == "diffusers":
-        tensors = {key: t for part, own in parts.items() for key, t in make_peft_tensors(own, part, f"{part}.").items()}
-        table = {
-            f"{part}.{key}": value for part, own in parts.items() for key, value in make_peft_config(own, part).items()
-        }
-        header = {HEADER: json.dumps(table, sort_keys=True)}
-        result.files.append(write_safetensors(path, tensors, {**metadata, **header}))
-        return
-    for part, own in parts.items():
-        folder = path / part if len(parts) > 1 else path
-        tensors, config = (
-            make_peft_tensors(own, part, PREFIX),
-            json.dumps(make_peft_config(own, part), indent=2, sort_keys=True),
-        )
-        result.files.append(write_safetensors(folder / "adapter_model.safetensors", tensors, metadata))
-        result.files.append(atomic_write(folder / "adapter_config.json", f"{config}\n".encode()))
 
 
 def _save_tokens(folder: Path, stem: str, adapter: Adapter, result: _Result) -> None:

@@ -2,25 +2,57 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ...core.files import atomic_write
+from ...core.tensor_files.safetensors_io import write_safetensors
 from ..deltas.base import to_float32
 from ..deltas.dora import Dora
 from ..deltas.lowrank import LowRank
 from ..deltas.products import Hadamard
 from ..modules.parts import PARTS
+from ..reading.dialects.peft import PREFIX
+from ..reading.metadata import HEADER
 from .export_names import make_dotted_name
 from .kohya_form import find_alpha, make_kohya_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from torch import Tensor
 
     from ..deltas.base import Delta
+
+
+def write_peft(
+    path: Path, modules: Mapping[str, Delta], metadata: Mapping[str, str], *, folder: bool
+) -> tuple[Path, ...]:
+    """Write deltas by canonical name as PEFT's folder, with one inside for each part where there are several, or as
+    diffusers' file. Gives all files; raises WriteFailed."""
+    parts: dict[str, dict[str, Delta]] = {}
+    for name, delta in modules.items():
+        part, _, rest = name.partition(".")
+        parts.setdefault(part, {})[rest] = delta
+    if not folder:
+        tensors = {key: t for part, own in parts.items() for key, t in make_peft_tensors(own, part, f"{part}.").items()}
+        table = {
+            f"{part}.{key}": value for part, own in parts.items() for key, value in make_peft_config(own, part).items()
+        }
+        return (write_safetensors(path, tensors, {**metadata, HEADER: json.dumps(table, sort_keys=True)}),)
+    files: list[Path] = []
+    for part, own in parts.items():
+        place = path / part if len(parts) > 1 else path
+        config = json.dumps(make_peft_config(own, part), indent=2, sort_keys=True)
+        files.append(
+            write_safetensors(place / "adapter_model.safetensors", make_peft_tensors(own, part, PREFIX), metadata)
+        )
+        files.append(atomic_write(place / "adapter_config.json", f"{config}\n".encode()))
+    return tuple(files)
 
 
 def make_peft_tensors(own: Mapping[str, Delta], part: str, prefix: str) -> dict[str, Tensor]:
