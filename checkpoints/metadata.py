@@ -34,12 +34,13 @@ if TYPE_CHECKING:
 
 OWN = "underdrawing_recipe"
 A1111_RECIPE, A1111_MODELS = "sd_merge_recipe", "sd_merge_models"
-_ARCHITECTURES = {
+MODEL_SPECS = {
     "sd1": "stable-diffusion-v1",
     "sd2": "stable-diffusion-v2-512",
     "sdxl": "stable-diffusion-xl-v1-base",
     "sdxl_refiner": "stable-diffusion-xl-v1-refiner",
 }
+"""Family → name in Stability's model specification."""
 _DROPPED = ("modelspec.", A1111_RECIPE, A1111_MODELS, OWN)
 _ROLES = ("primary", "secondary", "tertiary")
 _MAX_JSON, _MAX_DEPTH = 1 << 22, 64
@@ -54,7 +55,7 @@ def make_metadata(
     """
     kept = {key: value for key, value in first.metadata.items() if not key.startswith(_DROPPED)}
     sources = list_sources(recipe.node)
-    architecture = _ARCHITECTURES.get(family[0], "")
+    architecture = MODEL_SPECS.get(family[0], "")
     spec = {"modelspec.sai_model_spec": "1.0.0", "modelspec.implementation": "sgm"} if architecture else {}
     if architecture:
         variant = f"/{family[1]}" if family[1] else ""

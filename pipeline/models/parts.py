@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from ...adapters.modules.architectures import SD15, SD21, SDXL, SDXL_REFINER
 from ...adapters.modules.parts import TEXT_ENCODER, TEXT_ENCODER_2
 from ...checkpoints.layouts.configurations import (
     SD2_LAYERS,
@@ -36,6 +37,8 @@ ENCODERS: dict[Family, tuple[str, ...]] = {
     "sdxl_refiner": (TEXT_ENCODER_2,),
 }
 """Text encoders of a base model."""
+BASE_MODELS: dict[Family, str] = {"sd1": SD15, "sd2": SD21, "sdxl": SDXL, "sdxl_refiner": SDXL_REFINER}
+"""Ids of `ARCHITECTURES`."""
 TITLES: dict[Family, str] = {"sd1": "SD1", "sd2": "SD2", "sdxl": "SDXL", "sdxl_refiner": "the SDXL refiner"}
 _OTHER_INPUTS = {
     5: "a depth-to-image model, which also reads a depth map",

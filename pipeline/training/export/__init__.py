@@ -1,0 +1,1 @@
+"""Results of training in the files that other programs read."""

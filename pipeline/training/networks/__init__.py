@@ -1,0 +1,1 @@
+"""Low-rank networks beside the frozen layers of a base model, as they are trained."""

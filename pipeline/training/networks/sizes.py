@@ -1,0 +1,46 @@
+"""Rank and scale of each layer."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from torch import nn
+
+from ....adapters.deltas.base import compute_scale
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .params import NetworkParams
+    from .targets import Target
+
+
+class Size(NamedTuple):
+    """rank: 0 where a layer is not trained. scale: factor on the change. asked: the rank before it was lowered."""
+
+    rank: int
+    scale: float
+    asked: int
+
+
+def find_size(target: Target, params: NetworkParams, block_ranks: Mapping[str, float]) -> Size:
+    """Rank and scale of a layer. The scale is that of the rank that was asked for, so that a lowered one changes
+    nothing else. A LoKr's rank is not lowered: above a limit its operands are whole."""
+    module = target.module
+    spatial = isinstance(module, nn.Conv2d) and math.prod(module.kernel_size) > 1
+    asked, alpha = params.rank, params.alpha
+    if target.block in block_ranks:
+        asked = round(block_ranks[target.block])
+    if asked and spatial and params.conv_rank:
+        asked = params.conv_rank
+    if not asked:
+        return Size(0, 0.0, 0)
+    if spatial and params.conv_alpha:
+        alpha = params.conv_alpha
+    elif spatial and params.conv_rank and alpha:
+        alpha *= params.conv_rank / params.rank
+    scale = compute_scale(alpha or asked, asked, stabilised=params.rslora)
+    shape = module.weight.shape
+    most = asked if params.algorithm == "lokr" else min(shape[0], math.prod(shape[1:]))
+    return Size(min(asked, most), scale, asked)
