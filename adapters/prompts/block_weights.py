@@ -125,7 +125,9 @@ def parse_blocks(
 def is_blocks(text: str, presets: Mapping[str, str] | None = None) -> bool:
     """Whether text has the form of block weights: a list of a known length, a preset, a block or a range."""
     listed = text.count(",") + 1 in LAYOUTS and not re.search("[@~]", text)
-    return listed or _bare(text) in {**PRESETS, **SDXL_PRESETS} or text in (presets or {}) or bool(parse_block_range(text))
+    return (
+        listed or _bare(text) in {**PRESETS, **SDXL_PRESETS} or text in (presets or {}) or bool(parse_block_range(text))
+    )
 
 
 def parse_rules(text: str, known: tuple[str, ...] = BLOCKS) -> tuple[ElementRule, ...]:

@@ -39,7 +39,8 @@ def make_tree(family: str = "sd1") -> Model:
 
 def train_by_chance(model: Model, *, text: bool = True, **options: Any) -> LowRankNetwork:
     """A network with random values in every tensor."""
-    params = NetworkParams(**{"save_dtype": "float32", "rank": 2} | options)
+    values: dict[str, Any] = {"save_dtype": "float32", "rank": 2, **options}
+    params = NetworkParams(**values)
     network = LowRankNetwork(model, params, rate=1e-3, text_rate=1e-4 if text else 0.0, seed=1)
     generator = torch.Generator().manual_seed(4)
     for group in network.groups():

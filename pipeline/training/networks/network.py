@@ -85,7 +85,7 @@ class LowRankNetwork(Trainable):
                 what = "rank" if not size.rank else "learning rate"
                 choice.others[target.name] = f"the {what} of block {target.block} is 0"
                 continue
-            self._lowered[size.asked, size.rank] += size.asked != size.rank
+            self._lowered[size.request, size.rank] += size.request != size.rank
             self.layers[target.name] = build_layer(target, self.params, size, self.moment)
         for name, module in ((target.name, target.module) for target in targets if target.name in choice.others):
             shape = tuple(module.weight.shape)
@@ -130,7 +130,7 @@ class LowRankNetwork(Trainable):
         return list(self._others.values())
 
     def before_pass(self, step: int, index: int) -> None:
-        """Dropout is drawn for this step and pass until the next call."""
+        """Dropout is drawn for this step and pass."""
         self.moment.step, self.moment.index, self.moment.training = step, index, True
 
     @contextmanager

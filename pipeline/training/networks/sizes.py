@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class Size(NamedTuple):
-    """rank: 0 where a layer is not trained. scale: factor on the change. asked: the rank before it was lowered."""
+    """rank: 0 where a layer is not trained. scale: factor on the change. request: the rank before it was lowered."""
 
     rank: int
     scale: float
-    asked: int
+    request: int
 
 
 def find_size(target: Target, params: NetworkParams, block_ranks: Mapping[str, float]) -> Size:
@@ -29,18 +29,18 @@ def find_size(target: Target, params: NetworkParams, block_ranks: Mapping[str, f
     nothing else. A LoKr's rank is not lowered: above a limit its operands are whole."""
     module = target.module
     spatial = isinstance(module, nn.Conv2d) and math.prod(module.kernel_size) > 1
-    asked, alpha = params.rank, params.alpha
+    request, alpha = params.rank, params.alpha
     if target.block in block_ranks:
-        asked = round(block_ranks[target.block])
-    if asked and spatial and params.conv_rank:
-        asked = params.conv_rank
-    if not asked:
+        request = round(block_ranks[target.block])
+    if request and spatial and params.conv_rank:
+        request = params.conv_rank
+    if not request:
         return Size(0, 0.0, 0)
     if spatial and params.conv_alpha:
         alpha = params.conv_alpha
     elif spatial and params.conv_rank and alpha:
         alpha *= params.conv_rank / params.rank
-    scale = compute_scale(alpha or asked, asked, stabilised=params.rslora)
+    scale = compute_scale(alpha or request, request, stabilised=params.rslora)
     shape = module.weight.shape
-    most = asked if params.algorithm == "lokr" else min(shape[0], math.prod(shape[1:]))
-    return Size(min(asked, most), scale, asked)
+    most = request if params.algorithm == "lokr" else min(shape[0], math.prod(shape[1:]))
+    return Size(min(request, most), scale, request)

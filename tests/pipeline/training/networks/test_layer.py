@@ -90,9 +90,13 @@ def test_answer_gradients_and_a_step_equal_the_written_out_formula(kind: str, ba
     (expected * weights).sum().backward()
     (found * weights).sum().backward()
     assert x.grad is not None
+    assert own_x.grad is not None
     assert torch.allclose(x.grad, own_x.grad, atol=1e-4)
     for name, parameter in layer.named_parameters():
-        assert torch.allclose(parameter.grad, values[name].grad, atol=2e-3, rtol=1e-4), name
+        given, wanted = parameter.grad, values[name].grad
+        assert given is not None
+        assert wanted is not None
+        assert torch.allclose(given, wanted, atol=2e-3, rtol=1e-4), name
     assert layer.base.weight.grad is None
     for parameters in (list(layer.parameters()), list(values.values())):
         torch.optim.AdamW(parameters, lr=0.01, weight_decay=0.1).step()
@@ -122,7 +126,7 @@ def test_nothing_changes_at_first_and_the_delta_is_what_is_computed(kind: str, b
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_dropout_depends_on_step_and_pass_alone(kind: str) -> None:
-    rates = {"rank_dropout": 0.4} | ({"dropout": 0.4} if kind == "lora" else {})
+    rates: dict[str, Any] = {"rank_dropout": 0.4} | ({"dropout": 0.4} if kind == "lora" else {})
     layer, x = make_layer(kind, "linear", **rates), make_input("linear")
     moment = layer._moment
     whole = layer(x)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from tests.support.trained_networks import make_tree, train_by_chance
@@ -11,8 +13,8 @@ from underdrawing.pipeline.training.networks.params import NetworkParams
 ATTENTION = "down_blocks.0.attentions.0.transformer_blocks.0"
 
 
-def build(family: str = "sd1", *, text_rate: float = 0.0, **options: object) -> LowRankNetwork:
-    return LowRankNetwork(make_tree(family), NetworkParams(**options), rate=1e-3, text_rate=text_rate)  # type: ignore[arg-type]
+def build(family: str = "sd1", *, text_rate: float = 0.0, **options: Any) -> LowRankNetwork:
+    return LowRankNetwork(make_tree(family), NetworkParams(**options), rate=1e-3, text_rate=text_rate)
 
 
 def test_kohyas_layers_are_trained_and_the_others_are_listed() -> None:
@@ -57,7 +59,7 @@ def test_a_rank_above_a_layers_size_is_lowered_at_the_same_scale_and_noted() -> 
 
 
 def test_scales() -> None:
-    def scale(**options: object) -> float:
+    def scale(**options: Any) -> float:
         return next(iter(build(targets="attn", **options).layers.values())).settings.scale
 
     assert scale(rank=4) == 1.0
@@ -87,7 +89,7 @@ def test_scales() -> None:
         ({"algorithm": "loha", "dora": True, "form": "peft"}, "cannot hold a DoRA around loha"),
     ],
 )
-def test_what_chooses_nothing_or_has_no_effect_is_an_error(options: dict[str, object], message: str) -> None:
+def test_what_chooses_nothing_or_has_no_effect_is_an_error(options: dict[str, Any], message: str) -> None:
     with pytest.raises(BadParameter, match=message):
         build(**options)
 
