@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ....adapters.deltas.lowrank import LowRank
-from .chance import make_generator
+from ..loop.chance import make_generator
 from .layer import Layer, LayerSettings
 from .products import AddLowRank, AddLowRankConv
 

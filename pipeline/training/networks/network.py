@@ -11,7 +11,7 @@ from ....adapters.modules.parts import UNET, find_part
 from ....adapters.prompts.block_weights import find_block
 from ....core.errors import BadParameter
 from ....core.report_text import comma_list
-from ...models.parts import ENCODERS
+from ..base import list_networks
 from ..export.low_rank import write_network
 from ..trainable import ParamGroup, TensorRow, Trainable
 from .blocks import read_blocks
@@ -133,6 +133,10 @@ class LowRankNetwork(Trainable):
         """Dropout is drawn for this step and pass."""
         self.moment.step, self.moment.index, self.moment.training = step, index, True
 
+    def after_step(self, step: int) -> None:
+        """Between steps the model answers as the file will have it, without dropout."""
+        self.moment.training = False
+
     @contextmanager
     def pause(self) -> Generator[None]:
         """The model without the network."""
@@ -141,15 +145,6 @@ class LowRankNetwork(Trainable):
             yield
         finally:
             self.moment.active = True
-
-    @contextmanager
-    def answer_whole(self) -> Generator[None]:
-        """The model with the network as its file will have it: without dropout."""
-        before, self.moment.training = self.moment.training, False
-        try:
-            yield
-        finally:
-            self.moment.training = before
 
     def save(self, path: Path, metadata: Mapping[str, str]) -> tuple[Path, ...]:
         """Write the file, or PEFT's folder, in the form that was asked for."""
@@ -169,8 +164,7 @@ class LowRankNetwork(Trainable):
 
 def find_networks(model: Model, *, text: bool) -> dict[str, Any]:
     """Networks of a model by part. text: with its text encoders."""
-    encoders = dict(zip(ENCODERS[model.family], model.text_encoders, strict=True)) if text else {}
-    return {UNET: model.unet, **encoders}
+    return {part: network for part, network in list_networks(model).items() if text or part == UNET}
 
 
 def build_layer(target: Target, params: NetworkParams, size: Size, moment: Moment) -> Layer:
