@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..adapters.applying.checkpoint import Checkpoint
-from ..adapters.applying.plan import apply_changes
 from ..adapters.applying.quantised import Storage
 from ..adapters.applying.weight_access import StateDictWeights
+from ..adapters.applying.weight_writer import apply_places, find_places
 from ..adapters.deltas.lowrank import LowRank
-from ..adapters.modules.architectures import CLIPS
-from ..adapters.modules.parts import UNET
+from ..adapters.hosting.comfyui import DENOISER_PREFIX, OWN, describe_patches, list_encoder_prefixes, name_patch
+from ..adapters.modules.architectures import UNKNOWN
+from ..adapters.modules.parts import TRANSFORMER, UNET
 from ..adapters.prompts.lora_requests import plan_requests
 from ..adapters.prompts.requests import make_timeline
 from ..core.errors import BadParameter, BadWeights, MissingExtra
@@ -27,13 +29,11 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ..adapters.applying.plan import Change, Plan
+    from ..adapters.applying.plan import Plan
     from ..adapters.applying.receipt import Receipt
-    from ..adapters.modules.targets import Parameter
+    from ..adapters.applying.weight_writer import Place
     from ..adapters.prompts.lora_requests import LoraRequest
 
-UNET_PREFIX = "diffusion_model."
-CLIP_PREFIXES = {f"{clip}.transformer.": part for clip, part in CLIPS.items()}
 TOKENS = "underdrawing_tokens"
 """Attachment of a CLIP: tokens that came with LoRA files, for the encode node."""
 
@@ -44,7 +44,7 @@ class Weights(StateDictWeights):
     def __init__(self, prefix: str, part: str, tensors: Mapping[str, Tensor]) -> None:
         self.prefix, self.part = prefix, part
         super().__init__(part, {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)})
-        self.slots = {t: slot for t, slot in self.slots.items() if slot.is_whole}
+        self.slots = {t: slot for t, slot in self.slots.items() if not slot.transposed}
 
     def bias_slot(self, module: str) -> None:
         """None: the host patches only what is there."""
@@ -56,10 +56,18 @@ class Weights(StateDictWeights):
 
 def parts_of(model: Any, clip: Any) -> dict[str, Weights]:
     """The parts of a MODEL and a CLIP (either may be None) by our names."""
-    sources = [(model, {UNET_PREFIX: UNET}), (clip.patcher if clip else None, CLIP_PREFIXES)]
-    tensors = [(patcher.model_state_dict(), prefixes) for patcher, prefixes in sources if patcher is not None]
-    weights = [Weights(prefix, part, table) for table, prefixes in tensors for prefix, part in prefixes.items()]
-    return {part.part: part for part in weights if part.slots}
+    found = [] if model is None else [_find_denoiser(model.model_state_dict())]
+    if clip is not None:
+        table = clip.patcher.model_state_dict()
+        prefixes = list_encoder_prefixes(found[0].architecture if found else UNKNOWN)
+        found += [Weights(prefix, part, table) for prefix, part in prefixes.items()]
+    return {weights.part: weights for weights in found if weights.slots}
+
+
+def _find_denoiser(table: Mapping[str, Tensor]) -> Weights:
+    """A transformer where it is one that is known, else a UNet."""
+    found = Weights(DENOISER_PREFIX, TRANSFORMER, table)
+    return found if found.architecture != UNKNOWN else Weights(DENOISER_PREFIX, UNET, table)
 
 
 def apply(
@@ -73,63 +81,83 @@ def apply(
     parts = parts_of(model, clip)
     work, receipt = plan_requests(parts, requests, steps, HOOKS, allow_empty=allow_empty)
     timed = [number for number, request in enumerate(requests) if request.timed]
-    model, clip = _clone_with_patches(model, clip, make_patches(parts, work, set(range(len(requests))) - set(timed)))
-    hooks = [h for n in timed for h in _hooks(make_patches(parts, work, {n}), requests[n], steps)]
+    lasting = make_patches(parts, work, set(range(len(requests))) - set(timed))
+    model, clip = _clone_with_patches(model, clip, lasting)
+    while_sampling = {number: make_patches(parts, work, {number}) for number in timed}
+    hooks = [hook for n, patches in while_sampling.items() for hook in _hooks(patches, requests[n], steps)]
+    made = [patch for pair in (lasting, *while_sampling.values()) for own in pair for patch in own.values()]
+    receipt = replace(receipt, notes=(*receipt.notes, *describe_patches(made)))
     learned = {token: rows for request in requests for token, rows in request.adapter.embeddings.items()}
     if learned and clip is not None:
         clip.patcher.set_attachments(TOKENS, (clip.patcher.get_attachment(TOKENS) or {}) | learned)
     return model, _attach_hooks(clip, hooks) if hooks else clip, receipt
 
 
-def make_patches(parts: Mapping[str, Weights], work: Plan, numbers: set[int]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Host key → patch, of the model and of the text encoders, for the adapters with these numbers."""
-    found: dict[bool, dict[str, Any]] = defaultdict(dict)
+def make_patches(parts: Mapping[str, Weights], work: Plan, numbers: set[int]) -> tuple[dict[Any, Any], dict[Any, Any]]:
+    """Host key → patch, of the model and of the text encoders, for the adapters with these numbers.
+
+    A key is a name, or a name and rows of a weight of several layers, as the host has them: (axis, first, count).
+    """
+    found: dict[bool, dict[Any, Any]] = defaultdict(dict)
     for (part, key), targets in work.targets.items():
-        for (_, parameter), changes in targets.items():
-            own = [change for change in changes if change.adapter in numbers]
-            base = parts[part].get(key)
-            if own and base is not None:
-                found[part == UNET][parts[part].prefix + key] = _patch(own, parameter, base)
+        base, weights = parts[part].get(key), parts[part]
+        places = [
+            place._replace(changes=own)
+            for place in find_places(weights, targets)
+            if (own := [change for change in place.changes if change.adapter in numbers])
+        ]
+        if places and base is not None:
+            found[part in (UNET, TRANSFORMER)] |= _list_patches(weights.prefix + key, places, base)
     return found[True], found[False]
 
 
-def _patch(changes: list[Change], parameter: Parameter, base: Tensor) -> Any:
-    """The host's own kind for one plain LoRA, else a patch of ours that computes when the host patches."""
-    delta, strength = changes[0].delta, changes[0].strength
+def _list_patches(key: str, places: list[Place], base: Tensor) -> dict[Any, Any]:
+    """The host's own kind for plain LoRAs, else one patch of ours that computes when the host patches."""
     try:
         host = import_module("comfy.weight_adapter")
     except ImportError:
-        return _difference(changes, parameter, base)
-    alone = parameter == "weight" and len(changes) == 1
-    if alone and isinstance(delta, LowRank) and delta.mid is None and delta.fits_whole(base.shape):
-        return host.LoRAAdapter(set(), (delta.up, delta.down, strength * delta.scale * delta.rank, None, None, None))
-    return _kind(host.WeightAdapterBase)(set(), (parameter, changes))
+        return {key: _difference(places, base)}
+    plain = [_make_plain(host, place, base) for place in places]
+    if all(one is not None for one in plain):
+        return {name_patch(key, place, base): one for place, one in zip(places, plain, strict=True)}
+    return {key: _kind(host.WeightAdapterBase)(set(), places)}
 
 
-def _difference(changes: list[Change], parameter: Parameter, base: Tensor) -> Any:
+def _make_plain(host: Any, place: Place, base: Tensor) -> Any:
+    """The host's kind of patch for a layer that one LoRA changes; None for anything else."""
+    (target, slot, changes), rows = place, base
+    delta, strength = changes[0].delta, changes[0].strength
+    if target[1] != "weight" or len(changes) > 1 or slot.swapped:
+        return None
+    if not slot.is_whole:
+        rows = slot.view(base)
+    if not isinstance(delta, LowRank) or delta.mid is not None or not delta.fits_whole(rows.shape):
+        return None
+    return host.LoRAAdapter(set(), (delta.up, delta.down, strength * delta.scale * delta.rank, None, None, None))
+
+
+def _difference(places: list[Place], base: Tensor) -> Any:
     """For hosts older than weight adapters: the change itself, if it depends on no weight."""
     import torch
 
-    if any(change.delta.uses_base for change in changes):
-        what = f"a {changes[0].delta.algorithm} depends on the weights it meets, and this ComfyUI is too old for that"
-        raise MissingExtra(what, fix="use ComfyUI 0.3.30 or newer")
-    return ("diff", (apply_changes(torch.zeros(base.shape), parameter, changes),))
+    for delta in (change.delta for place in places for change in place.changes):
+        if delta.uses_base:
+            what = f"a {delta.algorithm} depends on the weights it meets, and this ComfyUI is too old for that"
+            raise MissingExtra(what, fix="use ComfyUI 0.3.30 or newer")
+    return ("diff", (apply_places(torch.zeros(base.shape), places),))
 
 
 @cache
 def _kind(base: type) -> Any:
     """Our kind of the host's weight adapters; the host calls it with the weight as earlier patches left it."""
 
-    def init(self: Any, loaded_keys: set[str], weights: tuple[Parameter, list[Change]]) -> None:
+    def init(self: Any, loaded_keys: set[str], weights: list[Place]) -> None:
         self.loaded_keys, self.weights = loaded_keys, weights
 
     def calculate(self: Any, weight: Tensor, key: str, strength: float, *_: Any, **__: Any) -> Tensor:
-        parameter, changes = self.weights
-        return apply_changes(weight.float(), parameter, changes, strength).to(weight.dtype) if strength else weight
+        return apply_places(weight.float(), self.weights, strength).to(weight.dtype) if strength else weight
 
-    return type(
-        "UnderdrawingAdapter", (base,), {"name": "underdrawing", "__init__": init, "calculate_weight": calculate}
-    )
+    return type("UnderdrawingAdapter", (base,), {"name": OWN, "__init__": init, "calculate_weight": calculate})
 
 
 def _clone_with_patches(model: Any, clip: Any, patches: tuple[dict[str, Any], dict[str, Any]]) -> tuple[Any, Any]:
@@ -137,7 +165,7 @@ def _clone_with_patches(model: Any, clip: Any, patches: tuple[dict[str, Any], di
     for clone, own in zip(clones, patches, strict=True):
         lost = set(own) - set(clone.add_patches(own)) if own else set[str]()
         if lost:
-            raise BadWeights(f"ComfyUI refused {len(lost)} of {len(own)} patches", where=min(lost))
+            raise BadWeights(f"ComfyUI refused {len(lost)} of {len(own)} patches", where=min(map(str, lost)))
     return clones[0], clones[1]
 
 

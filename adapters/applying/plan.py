@@ -17,11 +17,8 @@ from .receipt import LEARNED_TOKEN, Receipt, account_for
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from torch import Tensor
-
     from ..adapter import Adapter
     from ..deltas.base import Delta
-    from ..modules.targets import Parameter
     from .weight_access import Target, WeightAccess
 
     WeightedAdapter = tuple[Adapter, float, float] | tuple[Adapter, float, float, "Blocks | None"]
@@ -207,14 +204,3 @@ def check_receipt(receipt: Receipt, *, allow_empty: bool) -> None:
                 where=entry.name,
                 fix="check that it was made for this base model",
             )
-
-
-def apply_changes(base: Tensor, parameter: Parameter, changes: Sequence[Change], strength: float = 1.0) -> Tensor:
-    """base, float32, with all changes at strength times their own; base is not written."""
-    total = base.clone()
-    for change in changes:
-        if parameter == "weight":
-            change.delta.add_to(total, base, strength * change.strength)
-        elif (bias := change.delta.bias_change(base)) is not None:
-            total.add_(bias.reshape(base.shape), alpha=strength * change.strength)
-    return total

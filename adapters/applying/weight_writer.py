@@ -15,6 +15,7 @@ from .accumulate import (
     compute_change,
     write_sequential,
     write_sum,
+    write_swapped,
 )
 
 if TYPE_CHECKING:
@@ -143,6 +144,21 @@ def place_changes(base: Tensor, places: Sequence[Place], compute: Compute) -> li
         own, pieces = slot.view(base), () if slot.is_whole else slot.list_pieces(base.shape[0])
         placed += [PlacedChange(compute(target, c.delta, own), c.strength, pieces) for c in changes]
     return placed
+
+
+def apply_places(base: Tensor, places: Sequence[Place], strength: float = 1.0) -> Tensor:
+    """base, float32, with all changes at strength times their own, each computed from base, which is not written."""
+    total = base.clone()
+    for (_, parameter), slot, changes in places:
+        own, part = slot.view(base), slot.view(total)
+        for change in changes:
+            if parameter == "weight":
+                change.delta.add_to(part, own, strength * change.strength)
+            elif (bias := change.delta.bias_change(own)) is not None:
+                part.add_(bias.reshape(own.shape), alpha=strength * change.strength)
+        if slot.swapped:
+            write_swapped(slot, total, part)
+    return total
 
 
 def is_sequential(changes: Sequence[Change], target: Target, order: Order) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -27,9 +29,12 @@ class LoRAAdapter(WeightAdapterBase):
 
 
 def calculate_weight(patches: list[Any], weight: Tensor, key: str) -> Tensor:
-    for strength, value, *_ in patches:
+    for strength, value, *rest in patches:
+        offset = rest[1] if rest else None
         if isinstance(value, WeightAdapterBase):
-            weight = value.calculate_weight(weight, key, strength, 1.0, None, None)  # type: ignore[attr-defined]
+            part = weight if offset is None else weight.narrow(*offset)
+            part = value.calculate_weight(part, key, strength, 1.0, None, None)  # type: ignore[attr-defined]
+            weight = part if offset is None else torch.cat([weight[: offset[1]], part, weight[offset[1] + offset[2] :]])
             continue
         if isinstance(value, list):  # another model's patched weight
             difference = calculate_weight(value[1:], value[0][1](value[0][0].float()), key)
@@ -57,10 +62,13 @@ class Patcher:
     def model_state_dict(self) -> dict[str, Tensor]:
         return dict(self.table)
 
-    def add_patches(self, patches: dict[str, Any], strength_patch: float = 1.0) -> list[str]:
-        taken = [key for key in patches if key in self.table]
-        for key in taken:
-            self.patches.setdefault(key, []).append((strength_patch, patches[key], 1.0, None, None))
+    def add_patches(self, patches: dict[Any, Any], strength_patch: float = 1.0) -> list[Any]:
+        taken: list[Any] = []
+        for name, patch in patches.items():
+            key, offset = (name, None) if isinstance(name, str) else name
+            if key in self.table:
+                taken.append(name)
+                self.patches.setdefault(key, []).append((strength_patch, patch, 1.0, offset, None))
         return taken
 
     def get_key_patches(self, prefix: str) -> dict[str, list[Any]]:
