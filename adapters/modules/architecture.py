@@ -21,7 +21,8 @@ class Architecture:
     title: its name in messages. family: what it is counted to in lists of supported models. networks: by part, in the
     order of canonical names. trainer_names: how trainers begin its name in metadata. metadata: what A1111 recognises a
     LoRA's base model by. ldm_named: whether kohya's files name its UNet the LDM way, and block weights are numbered as
-    SDXL's. variants: name → transformer of models that share its names.
+    SDXL's. variants: name → transformer of models that share its names. rank: the lower
+    the likelier, where nothing in a file tells models apart.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Architecture:
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
     ldm_named: bool = False
     variants: Mapping[str, Transformer] = field(default_factory=dict[str, Transformer])
+    rank: int = 9
 
     @property
     def encoders(self) -> dict[str, TextEncoder]:

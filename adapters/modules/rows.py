@@ -11,7 +11,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from .architectures import ARCHITECTURES
+from .architectures import ARCHITECTURES, TRANSFORMER_MODELS
 from .parts import TRANSFORMER
 from .sizes import compute_size, solve_sizes
 
@@ -98,13 +98,35 @@ def match_name(architecture: str, name: str) -> NameMatch | None:
     name: without the prefix of its dialect. None for a name that the architecture has not.
     """
     spellings = _list_spellings(architecture)
-    if name in spellings:
-        return _fill(*spellings[name], "")
+    for spelling, number in _list_templates(name):
+        if spelling in spellings:
+            return _fill(*spellings[spelling], number)
+    return None
+
+
+def match_everywhere(name: str) -> dict[str, NameMatch]:
+    """The same in every architecture that has the name, by id."""
+    for spelling, number in _list_templates(name):
+        if found := _list_owners().get(spelling):
+            return {architecture: _fill(*_list_spellings(architecture)[spelling], number) for architecture in found}
+    return {}
+
+
+def _list_templates(name: str) -> list[tuple[str, str]]:
+    """The name, and the same with # for the number of a block, with that number."""
     number = (_DOTTED if "." in name else _UNDERSCORED).search(name)
-    if number is None:
-        return None
-    found = spellings.get(f"{name[: number.start()]}#{name[number.end() :]}")
-    return _fill(*found, number[0]) if found is not None else None
+    blocked = [(f"{name[: number.start()]}#{name[number.end() :]}", number[0])] if number is not None else []
+    return [(name, ""), *blocked]
+
+
+@cache
+def _list_owners() -> dict[str, tuple[str, ...]]:
+    """Spelling → architectures that have it."""
+    found: dict[str, tuple[str, ...]] = {}
+    for architecture in TRANSFORMER_MODELS:
+        for spelling in _list_spellings(architecture):
+            found[spelling] = (*found.get(spelling, ()), architecture)
+    return found
 
 
 def _fill(link: _Link, place: int | None, number: str) -> NameMatch:
@@ -119,8 +141,7 @@ def canonical_modules(architecture: str, original: str, shape: Sequence[int]) ->
     shape: of that weight, [O, I, ...], or as much of it as is known, [O]. Empty for a name that the architecture has
     not, and where the rows cannot be divided.
     """
-    template, number = _split_number(original)
-    link = _index(architecture)[0].get(template) or _index(architecture)[0].get(original)
+    link, number = _find_link(architecture, original)
     if link is None:
         return ()
     start, found = 0, list[Rows]()
@@ -148,6 +169,25 @@ def original_rows(architecture: str, canonical: str, shapes: Mapping[str, Sequen
             return own._replace(module=original) if own is not None else None
     first = links[0] if links else None
     return Rows(first.original.replace("#", number)) if first is not None and len(first.parts) == 1 else None
+
+
+def can_be(architecture: str, match: NameMatch, shape: Sequence[int]) -> bool:
+    """Whether a weight of that shape, [O, I, ...], can be the layer in a model of any width."""
+    link, number = _find_link(architecture, match.original)
+    names = {name.removeprefix(_PREFIX) for name in match.canonical}
+    parts = [part for part in link.parts if part[0].name.replace("#", number) in names] if link is not None else []
+    if not parts:
+        return False
+    if len(parts) > 1:
+        whole = tuple(term for part in parts for term in part[0].shape[0])
+        return solve_sizes((whole, *parts[0][0].shape[1:2]), shape[:2]) is not None
+    return any(solve_sizes(layer.shape[:2], shape[: len(layer.shape[:2])]) is not None for layer in parts[0])
+
+
+def _find_link(architecture: str, original: str) -> tuple[_Link | None, str]:
+    """The link of a maker's name, and the number of its block."""
+    links, (template, number) = _index(architecture)[0], _split_number(original)
+    return (links[original], "") if original in links else (links.get(template), number)
 
 
 def _split_number(name: str) -> tuple[str, str]:

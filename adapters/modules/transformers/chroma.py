@@ -29,6 +29,7 @@ ARCHITECTURE = Architecture(
     "chroma",
     title="Chroma",
     family="Chroma",
+    rank=3,
     networks={TRANSFORMER: CHROMA, TEXT_ENCODER: T5_XXL},
     trainer_names=("chroma",),
     metadata={"ss_base_model_version": "chroma", "modelspec.architecture": "chroma"},

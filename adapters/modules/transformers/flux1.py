@@ -63,6 +63,7 @@ ARCHITECTURE = Architecture(
     "flux1",
     title="Flux.1",
     family="Flux.1",
+    rank=0,
     networks={TRANSFORMER: DEV, TEXT_ENCODER: CLIP_L, TEXT_ENCODER_2: T5_XXL},
     trainer_names=("flux-1", "flux1", "flux"),
     metadata={"ss_base_model_version": "flux1", "modelspec.architecture": "flux-1-dev"},

@@ -41,6 +41,7 @@ ARCHITECTURE = Architecture(
     "flux2",
     title="Flux.2",
     family="Flux.2",
+    rank=2,
     networks={TRANSFORMER: DEV},
     trainer_names=("flux-2", "flux2", "flux.2"),
     metadata={"ss_base_model_version": "flux2", "modelspec.architecture": "flux-2-dev"},

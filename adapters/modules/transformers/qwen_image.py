@@ -43,6 +43,7 @@ ARCHITECTURE = Architecture(
     "qwen_image",
     title="Qwen-Image",
     family="Qwen-Image",
+    rank=1,
     networks={TRANSFORMER: QWEN_IMAGE},
     trainer_names=("qwen-image", "qwen_image", "qwen"),
     metadata={"ss_base_model_version": "qwen_image", "modelspec.architecture": "Qwen-Image"},

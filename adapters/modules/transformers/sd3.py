@@ -59,6 +59,7 @@ ARCHITECTURE = Architecture(
     "sd3",
     title="SD3",
     family="SD3",
+    rank=2,
     networks={TRANSFORMER: SD35_LARGE, TEXT_ENCODER: CLIP_L, TEXT_ENCODER_2: OPENCLIP_BIGG, TEXT_ENCODER_3: T5_XXL},
     trainer_names=("stable-diffusion-3", "stable-diffusion-v3", "sd3"),
     metadata={"ss_base_model_version": "sd3_m", "modelspec.architecture": "stable-diffusion-3-medium"},

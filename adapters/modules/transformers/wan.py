@@ -53,6 +53,7 @@ ARCHITECTURE = Architecture(
     "wan",
     title="Wan",
     family="Wan",
+    rank=1,
     networks={TRANSFORMER: WAN_14B},
     trainer_names=("wan",),
     metadata={"ss_base_model_version": "wan2.1", "modelspec.architecture": "wan2.1"},

@@ -51,6 +51,7 @@ ARCHITECTURE = Architecture(
     "z_image",
     title="Z-Image",
     family="Z-Image",
+    rank=1,
     networks={TRANSFORMER: Z_IMAGE},
     trainer_names=("zimage", "z_image", "z-image"),
     metadata={"ss_base_model_version": "zimage", "modelspec.architecture": "z-image"},
