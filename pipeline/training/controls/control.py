@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ....adapters.modules.parts import UNET
-from ....core.errors import BadParameter
 from ...reference.networks import CONTROL_WIDTHS
 from ..trainable import ParamGroup, TensorRow, Trainable
 from .building import WIDTHS, build_control
@@ -38,32 +37,27 @@ class ControlTraining(Trainable):
         params: ControlParams,
         maps: MapReader,
         *,
-        rate: float,
-        weight_decay: float = 0.0,
-        seed: int = 0,
-        checkpointing: bool = False,
         widths: Sequence[int] = (),
     ) -> None:
-        """checkpointing: compute activations twice. widths: of the map reader. Raises BadParameter."""
-        check_params(params)
+        """widths: of the map reader; empty for those of the model's ControlNets."""
         self.params, self.maps, self.model = params, maps, model
-        self._rate, self._decay = rate, weight_decay
         for network in (model.unet, model.vae, *model.text_encoders):
             network.requires_grad_(False)
         with torch.random.fork_rng():
-            torch.manual_seed(seed)
+            torch.manual_seed(params.seed)
             own = widths or (CONTROL_WIDTHS if model.reference else WIDTHS)
             control = build_control(model.unet, own).float().to(model.placement.device).train()
             control.set_default_attn_processor()
-            if checkpointing:
+            if params.gradient_checkpointing:
                 control.enable_gradient_checkpointing()
             self.network: Any = LowRankControl(control, params.rank) if params.form == "lora" else control
             self.network.to(model.placement.device)
 
     def groups(self) -> list[ParamGroup]:
         """One for the whole network."""
+        params = self.params
         tensors = {name.replace("-", "."): value for name, value in self.network.named_parameters()}
-        return [ParamGroup(name="controlnet", tensors=tensors, rate=self._rate, weight_decay=self._decay)]
+        return [ParamGroup(name="controlnet", tensors=tensors, rate=params.rate, weight_decay=params.weight_decay)]
 
     def predict(self, model: Model, batch: Batch) -> Any:
         """The UNet's answer to a batch with the maps of its pictures, [B, C, h, w]."""
@@ -98,11 +92,3 @@ class ControlTraining(Trainable):
     def save(self, path: Path, metadata: Mapping[str, str]) -> tuple[Path, ...]:
         """Write the file or folder."""
         return write_control(path, self.network, self.model.unet, self.params.save_dtype, metadata)
-
-
-def check_params(params: ControlParams) -> None:
-    """Raise BadParameter for a rank without effect."""
-    default = type(params)().rank
-    if params.form == "full" and params.rank != default:
-        fix = "leave it out, or give --form lora"
-        raise BadParameter("a whole ControlNet has no rank", where="rank", fix=fix)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from ....core.params import Params, about, between
+from ....core.params import about, between
+from ..params import TrainParams
 
 
-class ControlParams(Params, frozen=True):
-    """What is trained, and where its maps come from."""
+class ControlParams(TrainParams, frozen=True):
+    """Those of all training, what is trained, and where its maps come from."""
 
     form: Annotated[Literal["full", "lora"], about("A whole ControlNet, or a Control-LoRA of low rank")] = "full"
     rank: Annotated[int, between(1, 512, "Rank of a Control-LoRA")] = 32

@@ -9,7 +9,7 @@ from tests.support.tiny_diffusion import HINT_WIDTHS, make_model, require_diffus
 from underdrawing.core.errors import BadParameter
 from underdrawing.core.tensor_files.safetensors_io import read_safetensors
 from underdrawing.pipeline.models.controls.loading import load_control
-from underdrawing.pipeline.training.controls.control import ControlTraining, check_params
+from underdrawing.pipeline.training.controls.control import ControlTraining
 from underdrawing.pipeline.training.controls.params import ControlParams
 from underdrawing.pipeline.training.trainable import Batch
 
@@ -35,7 +35,7 @@ def make_batch(model: Model) -> Batch:
 
 def make_training(model: Model, **params: Any) -> ControlTraining:
     maps: Any = None
-    return ControlTraining(model, ControlParams(**params), maps, rate=1e-3, widths=HINT_WIDTHS)
+    return ControlTraining(model, ControlParams(**params), maps, widths=HINT_WIDTHS)
 
 
 @pytest.mark.parametrize(("family", "form"), [("sd1", "full"), ("sd1", "lora"), ("sdxl", "lora")])
@@ -80,8 +80,3 @@ def test_a_control_lora_is_small_and_marked(tmp_path: Path) -> None:
         training.save(tmp_path / "folder", {})
     with pytest.raises(BadParameter, match=r"\.safetensors"):
         training.save(tmp_path / "a.pt", {})
-
-
-def test_a_whole_one_has_no_rank() -> None:
-    with pytest.raises(BadParameter, match="no rank"):
-        check_params(ControlParams(rank=4))

@@ -1,0 +1,1 @@
+"""Training of words: Textual Inversion, and pivotal tuning, in which a LoRA follows."""
