@@ -36,7 +36,8 @@ def large() -> Model:
 
 
 def make_training(model: Model, **params: Any) -> EmbeddingTraining:
-    return EmbeddingTraining(model, "blob", EmbeddingParams(**{"init": "sphere", **params}))
+    values: dict[str, Any] = {"init": "sphere", **params}
+    return EmbeddingTraining(model, "blob", EmbeddingParams(**values))
 
 
 def compute_loss(model: Model, states: Tensor) -> Tensor:
