@@ -170,7 +170,7 @@ def test_metric_models_give_metres() -> None:
 @pytest.mark.parametrize(("model", "size"), [("small", (518, 518)), ("small", (42, 70)), ("small_indoor", (98, 28))])
 def test_network_equals_transformers(model: str, size: tuple[int, int]) -> None:
     """On its own position table, which it samples in another way (see the module) off 518 x 518."""
-    module: Any = random_weights.fill(light_depth.BUILDERS[depth_anything.Builder(2, model)]({}), seed=3).eval()
+    module: Any = random_weights.fill(light_depth.build(model)({}), seed=3).eval()
     module.depth_head.scratch.output_conv2[2].bias.data += 0 if module.max_depth else 10
     heads = {f"depth_head.scratch.refinenet4.resConfUnit1.conv{i}": (8, 8, 3, 3) for i in (1, 2)}  # in files, and idle
     idle = {f"{name}.{part}": torch.ones(shape[: 4 if part == "weight" else 1])
