@@ -189,9 +189,13 @@ def test_anyline_takes_the_lines_of_the_other_annotators(golden: dict[str, NDArr
     ("annotator", "name"),
     [*((annotator, name) for annotator in ("lineart", "lineart_manga") for name in NAMES), ("lineart_anime", NAMES[0])],
 )
-def test_bfloat16_leaves_the_map_unchanged(annotator: str, name: str) -> None:
+def test_bfloat16_leaves_the_map_unchanged(annotator: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Shown for random weights only; a norm at every convolution keeps errors from growing."""
-    photo = photograph(name, 128)  # bfloat16 is slow without hardware for it, lineart_anime most of all
+    photo = photograph(name, 128)  # bfloat16 is slow without hardware for it
+    if annotator == "lineart_anime":  # every layer of it, with fewer channels: the mean of many hides more of an error
+        narrow = fill(light_lineart.anime({})).state_dict()
+        monkeypatch.setattr(lineart_anime, "build", light_lineart.anime)
+        monkeypatch.setattr(store.Store, "read_tensors", lambda *_: (dict(narrow), {}))
     full, short = (run(annotator, photo, dtype).images[0, ..., 0] for dtype in ("float32", "bfloat16"))
     assert full.std() > 20
     assert ssim(full, short) >= 0.99
