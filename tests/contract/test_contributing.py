@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PAGE = ROOT / "CONTRIBUTING.md"
 EXAMPLE = re.compile(r"^`([\w/]+\.py)`:\n\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SCRIPT = re.compile(r"^```python\n(import .*?)^```$", re.MULTILINE | re.DOTALL)
-LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "bundled", "*.egg-info")
+LEFT_OUT = shutil.ignore_patterns(".*", "build", "dist", "bundled", "*.egg-info")
 
 
 def examples() -> dict[str, str]:
