@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from ....core.batch.inputs import SUFFIXES
-from ....core.batch.mask_pairing import ENDINGS as MASK_ENDINGS
 from ....core.batch.walk import walk_folder
 from ....core.errors import BadImage, BadParameter
 from ....core.regular_files import read_regular_file
 from .captions import ENDINGS, Caption, find_caption, read_caption
+from .mask_files import BESIDE, list_masks, pair_masks
 from .samples import Sample
 from .shards import MOST_BYTES, Member, find_mask, find_picture, read_shard
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 METADATA = "metadata.jsonl"
 REPEATS = re.compile(r"^([0-9]{1,6})_(.*)$", re.DOTALL)
 """kohya's folders: 10_name."""
-BESIDE = "beside"
 FIX = "give a folder of pictures (PNG, JPEG, WebP, ...) with captions beside them (NAME.txt), or .tar shards"
 
 
@@ -79,7 +78,7 @@ class _Finder:
         self.data, self.trigger, self.tick = data, trigger, tick
         self.found = Found()
         self._beside = masks == BESIDE
-        self._masks = None if self._beside or not masks else _list_masks(Path(masks))
+        self._masks = None if self._beside or not masks else list_masks(Path(masks))
 
     def add_folder(self) -> None:
         """Everything below the folder."""
@@ -91,7 +90,7 @@ class _Finder:
         self.found.passed.update(walk.passed)
         metadata = {path: entry for file in walk.files if file.name == METADATA for path, entry in self._list(file)}
         pictures = [path for path in walk.files if path.suffix.lower() in SUFFIXES]
-        masks = _pair_masks(pictures)
+        masks = pair_masks(pictures)
         if masks and not self._beside:
             self.found.notes[f"masks beside pictures are not used; give --masks {BESIDE} to use them"] += len(masks)
         files, owned = set(walk.files), set(masks.values())
@@ -208,32 +207,6 @@ def read_picture_file(path: Path, name: str) -> bytes:
         return read_regular_file(path)
     except (OSError, ValueError) as error:
         raise BadImage(f"cannot be read ({getattr(error, 'strerror', None) or error})", where=name) from error
-
-
-def _pair_masks(pictures: list[Path]) -> dict[Path, Path]:
-    """Picture → its mask beside it: NAME_mask.png and the like."""
-    by_stem: dict[Path, list[Path]] = {}
-    for path in pictures:
-        by_stem.setdefault(path.parent / path.stem, []).append(path)
-    found: dict[Path, Path] = {}
-    for path in pictures:
-        ending = next((end for end in MASK_ENDINGS if path.stem.lower().endswith(end)), "")
-        stem = path.stem[: len(path.stem) - len(ending)]
-        for owner in by_stem.get(path.parent / stem, []) if ending and stem else ():
-            found.setdefault(owner, path)
-    return found
-
-
-def _list_masks(folder: Path) -> dict[str, Path]:
-    """Stem of a picture → mask in a folder. Raises BadParameter."""
-    if not folder.is_dir():
-        raise BadParameter("is no folder", where=str(folder), fix=f'name the folder of the masks, or "{BESIDE}"')
-    found: dict[str, Path] = {}
-    for path in walk_folder(folder, recursive=True).files:
-        if path.suffix.lower() in SUFFIXES:
-            ending = next((end for end in MASK_ENDINGS if path.stem.lower().endswith(end)), "")
-            found.setdefault(path.stem[: len(path.stem) - len(ending)], path)
-    return found
 
 
 def _parse(line: str) -> dict[str, Any] | None:
