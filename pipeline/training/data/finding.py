@@ -17,7 +17,7 @@ from ....core.batch.walk import walk_folder
 from ....core.errors import BadImage, BadParameter
 from ....core.regular_files import read_regular_file
 from .captions import ENDINGS, Caption, find_caption, read_caption
-from .mask_files import BESIDE, list_masks, pair_masks
+from .mask_files import BESIDE, MaskFolder, pair_masks
 from .samples import Sample
 from .shards import MOST_BYTES, Member, find_mask, find_picture, read_shard
 
@@ -78,7 +78,8 @@ class _Finder:
         self.data, self.trigger, self.tick = data, trigger, tick
         self.found = Found()
         self._beside = masks == BESIDE
-        self._masks = None if self._beside or not masks else list_masks(Path(masks))
+        self._folder = None if self._beside or not masks else Path(masks)
+        self._masks: MaskFolder | None = None
 
     def add_folder(self) -> None:
         """Everything below the folder."""
@@ -91,6 +92,8 @@ class _Finder:
         metadata = {path: entry for file in walk.files if file.name == METADATA for path, entry in self._list(file)}
         pictures = [path for path in walk.files if path.suffix.lower() in SUFFIXES]
         masks = pair_masks(pictures)
+        if self._folder is not None:
+            self._masks = MaskFolder(self._folder, (path.relative_to(self.data) for path in pictures))
         if masks and not self._beside:
             self.found.notes[f"masks beside pictures are not used; give --masks {BESIDE} to use them"] += len(masks)
         files, owned = set(walk.files), set(masks.values())
@@ -139,7 +142,7 @@ class _Finder:
         beside = [path.with_suffix(ending) for ending in ENDINGS]
         caption = caption or self._read_first(self._member(one) for one in beside if one in files)
         if self._masks is not None:
-            mask = self._masks.get(path.stem)
+            mask = self._masks.find(path.relative_to(self.data))
         folder, repeats = self._read_folders(path)
         fields = {key: value for key, value in (entry or {}).items() if isinstance(value, str)}
         own = self._member(mask) if mask is not None and (self._beside or self._masks is not None) else None

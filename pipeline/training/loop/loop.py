@@ -190,7 +190,9 @@ class Loop:
     def _draw_if_due(self) -> None:
         every = self.plan.preview_every
         if self._preview is not None and every and self.step % every == 0:
+            before = time.monotonic()
             self.records.attempt(partial(self._preview, self.step))
+            self._clock += time.monotonic() - before
 
     def _stop(self) -> None:
         if self.saved < self.step:
