@@ -73,7 +73,7 @@ def unpack_state(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
     found: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in table["state"].items()}
     for name, value in tensors.items():
         index, _, key = name.partition(".")
-        found.setdefault(int(index), {})[key] = value
+        found.setdefault(int(index), {})[key] = value.clone()
     if len(table["groups"]) != len(state["param_groups"]):
         raise BadWeights("its optimiser has other groups", where="state of the run", fix="begin anew with --restart")
     for own, stored in zip(state["param_groups"], table["groups"], strict=True):
