@@ -31,6 +31,7 @@ TITLES = {
     "pose": ("Poses", "Draw poses from JSON files, and edit them."),
     "prompt": ("Prompts", "Explain how A1111 and ComfyUI read a prompt."),
     "reference": ("Reference model", "The small model that comes with the package: its world, training and scores."),
+    "train": ("Training", "Train LoRAs, embeddings and ControlNets on the pictures of a folder."),
     "weights": ("Tools", "List, fetch, verify, find and import weights files."),
 }
 """Group of operations → its title, and the help of its command; a group of somebody else's has its name for both."""

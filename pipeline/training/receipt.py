@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -56,10 +57,10 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         """A page for people."""
-        still = [row for row in self.tensors if not row.moved]
+        names = {row.name for row in self.tensors if row.moved}
+        still = Counter(row.reason for row in self.tensors if not row.moved)
         data = self.data
         left_out = [f"{name}: {reason}" for name, reason in data["left_out"]]
-        moved = f"{len(self.tensors) - len(still)} of {count(len(self.tensors), 'tensor')}"
         size = (
             f"{self.file_bytes / 1e6:.2f} MB, {_share(self.file_bytes, self.full_bytes)} of {self.full_bytes / 1e6:.1f}"
         )
@@ -69,9 +70,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
             ("sizes", comma_list(f"{size} ({number})" for size, number in data["buckets"].items())),
             ("left out", [*left_out[:8], *([f"and {len(left_out) - 8} more"] if len(left_out) > 8 else [])]),
             ("data", list(data["notes"])),
-            ("moved", moved),
-            ("not moved", [f"{row.name}: {row.reason}" for row in still[:8]]),
-            ("", f"and {len(still) - 8} more" if len(still) > 8 else ""),
+            ("moved", count(len(names), "tensor")),
+            ("not moved", [f"{number}: {reason}" for reason, number in still.most_common(12)]),
             (
                 "numbers",
                 f"{self.trained} trained, {_share(self.trained, self.full)} of {self.full} of full fine-tuning",

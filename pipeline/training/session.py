@@ -118,6 +118,10 @@ class Session:
         before: dict[str, str],
         metadata: dict[str, str],
     ) -> Report:
+        rows = list_tensors(trainable, before)
+        if not any(row.moved for row in rows):
+            what = f"nothing moved in {loop.step} steps: {rows[0].name} and the others: {rows[0].reason}"
+            raise BadParameter(what, where=f"train {self.kind}", fix="give a higher --rate, and --restart")
         try:
             files = trainable.save(self.output, metadata)
         except WriteFailed as error:
@@ -136,7 +140,7 @@ class Session:
             options=values,
             given=tuple(name for name in given if name in values),
             data=sets.describe(),
-            tensors=list_tensors(trainable, before),
+            tensors=rows,
             trained=sum(tensor.numel() for group in trainable.groups() for tensor in group.tensors.values()),
             full=whole,
             file_bytes=measure_files(files),

@@ -107,6 +107,10 @@ def test_cancelled_runs_leave_nothing(name: str, tmp_path: Path) -> None:
         assert tree(tmp_path) == before, f"stopped at step {stop_at} of {len(steps)}"
 
 
+KEEPING = {"train.lora", "train.pti"}
+"""Training keeps its state when it is cancelled, to go on from there: tests/pipeline/training/test_session.py."""
+
+
 def test_every_operation_that_writes_a_file_itself_is_tried_here() -> None:
     written = {o.spec.id for o in operations() if (t := o.target()) is not None and t.kind in ("lora", "checkpoint")}
-    assert written == set(NAMES)
+    assert written - KEEPING == set(NAMES)

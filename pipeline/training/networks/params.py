@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from ....core.params import Params, about, between
+from ....core.params import about, between
+from ..params import TrainParams
 
 Algorithm = Literal["lora", "loha", "lokr"]
 Form = Literal["kohya", "peft", "diffusers"]
 SaveDtype = Literal["float16", "bfloat16", "float32"]
 
 
-class NetworkParams(Params, frozen=True):
-    """What is trained beside which layers, and the form of the file."""
+class NetworkParams(TrainParams, frozen=True):
+    """What is trained beside which layers, and the form of the file; and what all training has."""
 
     algorithm: Annotated[Algorithm, about("lora (with the target conv: LoCon), loha or lokr")] = "lora"
     rank: Annotated[int, between(1, 4096, "Rank (dim); above a layer's size it is lowered to that")] = 4
