@@ -61,6 +61,13 @@ def check_options(params: TrainParams, given: Collection[str], more: Iterable[Ru
         raise BadParameter("nothing moves at a learning rate of 0", where=f"{where}, rate", fix="give --rate 1e-4")
 
 
+def list_given(params: TrainParams, given: Collection[str]) -> tuple[str, ...]:
+    """Names of the options that were typed or are not as usual, in order."""
+    usual = type(params)()
+    names = params.__struct_fields__
+    return tuple(name for name in names if name in given or getattr(params, name) != getattr(usual, name))
+
+
 def _has_effect(rule: Rule, params: TrainParams) -> bool:
     met = not rule.any_of or any(getattr(params, name) for name in rule.any_of)
     return met and not any(getattr(params, name) for name in rule.none_of)

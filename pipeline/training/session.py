@@ -24,7 +24,7 @@ from .loop.passes import Passes
 from .params import SILENT
 from .previews import Previewer
 from .receipt import Receipt, hash_tensors, list_tensors, measure_files
-from .rules import check_options, count_steps
+from .rules import check_options, count_steps, list_given
 from .sets import TrainingSet, load_sets
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Session:
         with lock_folder(self.folder.path):
             model = self._load_model()
             sets = load_sets(self.data, self.folder, self.params, model, self.job, self.note)
-            self.folder.open(self._list_settings(model, sets), restart=self.params.restart)
+            self.folder.begin(self._list_settings(model, sets), restart=self.params.restart)
             full = count_numbers(model)
             trainable = build(model)
             try:
@@ -118,27 +118,20 @@ class Session:
         before: dict[str, str],
         metadata: dict[str, str],
     ) -> Report:
+        """Save the result and its receipt."""
         rows = list_tensors(trainable, before)
         if not any(row.moved for row in rows):
             what = f"nothing moved in {loop.step} steps: {rows[0].name} and the others: {rows[0].reason}"
             raise BadParameter(what, where=f"train {self.kind}", fix="give a higher --rate, and --restart")
-        try:
-            files = trainable.save(self.output, metadata)
-        except WriteFailed as error:
-            fix = f"{error.fix}; the same command goes on from step {loop.saved}"
-            raise WriteFailed(error.what, where=error.where, fix=fix) from error
+        files = self._save(trainable, metadata, loop.saved)
         whole = sum(full[part] for part in trainable.parts)
-        values = msgspec.to_builtins(self.params)
-        given = tuple(
-            sorted({*self.job.given, *(k for k, v in values.items() if v != getattr(type(self.params)(), k))})
-        )
         receipt = Receipt(
             kind=self.kind,
             base=model.name,
             steps=loop.step,
             loss=loop.find_loss(),
-            options=values,
-            given=tuple(name for name in given if name in values),
+            options=msgspec.to_builtins(self.params),
+            given=list_given(self.params, self.job.given),
             data=sets.describe(),
             tensors=rows,
             trained=sum(tensor.numel() for group in trainable.groups() for tensor in group.tensors.values()),
@@ -151,6 +144,13 @@ class Session:
         path = self.output.with_name(f"{self.output.stem}.receipt.json")
         atomic_write(path, json.dumps(receipt.to_json(), indent=1).encode() + b"\n")
         return Report(text=str(receipt), data=receipt.to_json(), files=(*files, path))
+
+    def _save(self, trainable: Trainable, metadata: dict[str, str], step: int) -> tuple[Path, ...]:
+        try:
+            return trainable.save(self.output, metadata)
+        except WriteFailed as error:
+            fix = f"{error.fix}; the same command goes on from step {step}"
+            raise WriteFailed(error.what, where=error.where, fix=fix) from error
 
     def _load_model(self) -> Model:
         params = self.params

@@ -17,6 +17,7 @@ from ....core.errors import BadImage, BadWeights
 from ....core.files import atomic_write
 from ....core.images.geometry import Size, plan_fit
 from ....core.images.reading import decode_file
+from ....core.regular_files import read_regular_file
 from ....core.tensor_files.safetensors_io import read_safetensors, write_safetensors
 from ...denoising.latents import encode
 from ...runs.sources import fit_picture
@@ -176,7 +177,7 @@ class LatentCache:
 
     def _read_index(self) -> dict[str, Any]:
         with suppress(OSError, ValueError):
-            found: Any = json.loads((self.folder / _INDEX).read_bytes())
+            found: Any = json.loads(read_regular_file(self.folder / _INDEX))
             if isinstance(found, dict):
                 return found  # pyright: ignore[reportUnknownVariableType] - our own file, checked where it is used
         return {}

@@ -38,7 +38,7 @@ def read_shard(path: Path, label: str) -> Shard:
     """List what a shard holds. label: name of the shard in messages. Never raises for what is in it."""
     shard = Shard({}, [], "")
     try:
-        with open_regular_file(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+        with open_regular_file(path) as stream, tarfile.TarFile(fileobj=stream) as archive:
             for member in archive:
                 _add(shard, path, label, member)
     except (OSError, tarfile.TarError, ValueError, OverflowError, EOFError) as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ....core.errors import BadParameter, BadWeights, UnderdrawingError
 from ....core.files import atomic_write
+from ....core.regular_files import read_regular_file
 from ....core.tensor_files.safetensors_io import read_header, read_safetensors, write_safetensors
 
 if TYPE_CHECKING:
@@ -32,12 +33,12 @@ class State(NamedTuple):
 
 
 class RunFolder:
-    """path: of the folder, made by `open`."""
+    """path: of the folder, made by `begin`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def open(self, settings: Mapping[str, Any], *, restart: bool = False) -> None:
+    def begin(self, settings: Mapping[str, Any], *, restart: bool = False) -> None:
         """Begin, or go on where a run with the same settings stopped.
 
         Raises BadParameter, naming what differs, for a run with other settings; WriteFailed.
@@ -82,7 +83,7 @@ class RunFolder:
 
     def _read_settings(self) -> dict[str, Any] | None:
         try:
-            found: object = json.loads((self.path / SETTINGS).read_bytes())
+            found: object = json.loads(read_regular_file(self.path / SETTINGS))
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import torch
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...models.model import Model
-    from ..data.latents import Item, LatentCache
+    from ..data.latents import Item, LatentCache, Latents
     from ..data.texts import CaptionEncoder
     from ..trainable import Trainable
     from .objective import Objective
@@ -35,6 +35,14 @@ class PassOptions(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
 
 
+class _Row(NamedTuple):
+    latents: Latents
+    noise: Tensor
+    step: int
+    flip: bool
+    caption: str
+
+
 class Pictures:
     """A set of pictures that batches are drawn from. label: tells its random numbers from those of another set."""
 
@@ -47,44 +55,41 @@ class Pictures:
         self, number: int, model: Model, trainable: Trainable, objective: Objective, encoder: CaptionEncoder
     ) -> tuple[Batch, Tensor | None]:
         """The batch of a pass, and masks [B, 1, h, w] where some sample has one."""
-        options, rows = self.options, [self.items[index] for index in self.order.find(number)]
-        device, seed = model.placement.device, make_number(options.seed, self._label)
-        latents: list[Tensor] = []
-        masks: list[Tensor | None] = []
-        noise: list[Tensor] = []
-        steps: list[int] = []
-        flips: list[bool] = []
-        captions: list[str] = []
-        for place, item in enumerate(rows):
-            generator = make_generator(seed, "sample", number, place)
-            steps.append(int(torch.randint(objective.steps, (1,), generator=generator)))
-            flips.append(options.flip and float(torch.rand(1, generator=generator)) < 0.5)
-            found = self.cache.read(item, flip=flips[-1])
-            latents.append(found.values)
-            masks.append(found.mask)
-            noise.append(draw_noise(tuple(found.values.shape), options.noise_offset, seed, "noise", number, place))
-            labels = (seed, "caption", number, place)
-            caption = trainable.write_caption(item.sample.caption, make_number(*labels, "written"))
-            captions.append(options.changes.apply(caption, make_number(*labels)))
-        values, added = torch.stack(latents).to(device), torch.stack(noise).to(device)
-        at = torch.tensor(steps, device=device)
+        items = [self.items[index] for index in self.order.find(number)]
+        rows = [self._draw_row(item, number, place, objective, trainable) for place, item in enumerate(items)]
+        device = model.placement.device
+        latents = torch.stack([row.latents.values for row in rows]).to(device)
+        noise = torch.stack([row.noise for row in rows]).to(device)
+        steps = torch.tensor([row.step for row in rows], device=device)
+        captions = tuple(row.caption for row in rows)
         states = encoder.encode(captions)
+        added = {} if states.pooled is None else {"text_embeds": states.pooled, "time_ids": make_ids(items).to(device)}
         batch = Batch(
-            latents=values,
-            noise=added,
-            noisy=objective.add_noise(values, added, at),
-            target=objective.find_target(values, added, at),
-            steps=at,
+            latents=latents,
+            noise=noise,
+            noisy=objective.add_noise(latents, noise, steps),
+            target=objective.find_target(latents, noise, steps),
+            steps=steps,
             states=states.hidden,
-            added={}
-            if states.pooled is None
-            else {"text_embeds": states.pooled, "time_ids": make_ids(rows).to(device)},
-            samples=tuple(item.sample for item in rows),
-            captions=tuple(captions),
-            flips=tuple(flips),
-            size=(rows[0].size.height, rows[0].size.width),
+            added=added,
+            samples=tuple(item.sample for item in items),
+            captions=captions,
+            flips=tuple(row.flip for row in rows),
+            size=(items[0].size.height, items[0].size.width),
         )
-        return batch, _stack_masks(masks, values)
+        return batch, _stack_masks([row.latents.mask for row in rows], latents)
+
+    def _draw_row(self, item: Item, number: int, place: int, objective: Objective, trainable: Trainable) -> _Row:
+        """One sample of a pass, whose random numbers depend on nothing else."""
+        options, seed = self.options, make_number(self.options.seed, self._label)
+        generator = make_generator(seed, "sample", number, place)
+        step = int(torch.randint(objective.steps, (1,), generator=generator))
+        flip = options.flip and float(torch.rand(1, generator=generator)) < 0.5
+        latents = self.cache.read(item, flip=flip)
+        noise = draw_noise(tuple(latents.values.shape), options.noise_offset, seed, "noise", number, place)
+        caption = trainable.write_caption(item.sample.caption, make_number(seed, "words", number, place))
+        caption = options.changes.apply(caption, make_number(seed, "caption", number, place))
+        return _Row(latents, noise, step, flip, caption)
 
 
 def make_ids(items: Sequence[Item]) -> Tensor:

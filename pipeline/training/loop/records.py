@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ....core.annotator import build_pip_command
 from ....core.errors import Cancelled, MissingExtra, UnderdrawingError
 from ....core.files import atomic_write
+from ....core.regular_files import open_regular_file, read_text_file
 from .folder import EVENTS, LOG, PLOT
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ class Records:
             self._rewrite()
             self._failed = False
         else:
-            with (self._folder / LOG).open("a", encoding="utf-8") as file:
-                file.write("".join(map(_encode, self._waiting)))
+            with open_regular_file(self._folder / LOG, "ab") as file:
+                file.write("".join(map(_encode, self._waiting)).encode())
         self._waiting = []
 
     def _draw(self) -> None:
@@ -83,7 +84,7 @@ def _read_rows(path: Path, step: int) -> list[dict[str, Any]]:
     """Rows up to a step; a last line that was cut off is dropped."""
     rows: list[dict[str, Any]] = []
     try:
-        lines = path.read_text("utf-8", "replace").splitlines()
+        lines = read_text_file(path, "replace").splitlines()
     except OSError:
         return []
     for line in lines:

@@ -20,7 +20,7 @@ def write(folder: RunFolder, step: int, keep: int = 1) -> None:
 
 def test_states_are_replaced_by_newer_ones(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "a.run")
-    folder.open(SETTINGS)
+    folder.begin(SETTINGS)
     assert folder.read_state([]) is None
     for step in (3, 10, 20):
         write(folder, step, keep=2)
@@ -35,7 +35,7 @@ def test_states_are_replaced_by_newer_ones(tmp_path: Path) -> None:
 
 def test_a_damaged_state_is_passed_over_and_said(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
-    folder.open(SETTINGS)
+    folder.begin(SETTINGS)
     write(folder, 1, keep=2)
     write(folder, 2, keep=2)
     (tmp_path / "state-00000002.safetensors").write_bytes(b"x" * 100)
@@ -48,11 +48,11 @@ def test_a_damaged_state_is_passed_over_and_said(tmp_path: Path) -> None:
 
 def test_other_settings_are_refused_by_their_names(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
-    folder.open(SETTINGS)
-    folder.open(SETTINGS)
+    folder.begin(SETTINGS)
+    folder.begin(SETTINGS)
     changed = {"kind": "lora", "params": {"rank": 8, "rate": 0.1, "min_snr": 5.0}, "data": {"a.png": "3", "c.png": "1"}}
     with pytest.raises(BadParameter) as error:
-        folder.open(changed)
+        folder.begin(changed)
     for words in (
         "--rank was 4 and is 8",
         "--min-snr was not there and is 5.0",
@@ -63,17 +63,17 @@ def test_other_settings_are_refused_by_their_names(tmp_path: Path) -> None:
     ):
         assert words in str(error.value)
     with pytest.raises(BadParameter, match='kind was "lora" and is "embedding"'):
-        folder.open({**SETTINGS, "kind": "embedding"})
+        folder.begin({**SETTINGS, "kind": "embedding"})
 
 
 def test_a_restart_removes_all_but_the_latents(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
-    folder.open(SETTINGS)
+    folder.begin(SETTINGS)
     write(folder, 5)
     for name in ("cache/a.safetensors", "previews/1.png", "log.jsonl", "loss.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
-    folder.open({"kind": "embedding"}, restart=True)
+    folder.begin({"kind": "embedding"}, restart=True)
     left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
     assert left == ["cache/a.safetensors", "settings.json"]
 
@@ -81,5 +81,5 @@ def test_a_restart_removes_all_but_the_latents(tmp_path: Path) -> None:
 def test_damaged_settings_are_named(tmp_path: Path) -> None:
     (tmp_path / "settings.json").write_text("{")
     with pytest.raises(BadWeights, match=r"settings\.json.*--restart"):
-        RunFolder(tmp_path).open(SETTINGS)
-    RunFolder(tmp_path).open(SETTINGS, restart=True)
+        RunFolder(tmp_path).begin(SETTINGS)
+    RunFolder(tmp_path).begin(SETTINGS, restart=True)
