@@ -12,7 +12,6 @@ from ..training.params import DataInputs
 
 if TYPE_CHECKING:
     from ..models.model import Model
-    from ..training.sets import TrainingSet
     from ..training.trainable import Trainable
 
 
@@ -47,9 +46,8 @@ class TrainLora(Operation[LoraInputs, LoraParams]):
     def run(self, inputs: LoraInputs, params: LoraParams, job: Job) -> Report:
         """Train. Raises BadParameter, BadImage, BadWeights, UnknownName, UnsafeFile, MissingExtra, WriteFailed and
         Cancelled."""
+        from ..training.export.description import make_description
         from ..training.export.low_rank import check_path
-        from ..training.export.metadata import build_metadata
-        from ..training.facts import collect_facts
         from ..training.networks.checks import check_params
         from ..training.networks.network import LowRankNetwork
         from ..training.rules import Rule
@@ -69,8 +67,6 @@ class TrainLora(Operation[LoraInputs, LoraParams]):
                 seed=params.seed,
             )
 
-        def describe(model: Model, sets: TrainingSet, steps: int) -> dict[str, str]:
-            return build_metadata(model, collect_facts(inputs.output, model, sets, params, steps))
-
+        describe = make_description(inputs.output.stem, params, "lora", (params.trigger,) if params.trigger else ())
         rules = (Rule("text_rate", "give --text-encoder", ("text_encoder",)),)
         return Session("lora", inputs.data, inputs.output, params, job).train(build, describe, rules)
