@@ -9,6 +9,8 @@ from ...core.errors import WeightsMissing
 NAME = "reference"
 FOLDER = Path(__file__).parents[1] / "reference" / "weights"
 TOKENIZER = Path(__file__).parents[1] / "reference" / "tokenizer"
+ADAPTERS = Path(__file__).parents[1] / "reference" / "adapters"
+"""LoRAs and embeddings that came with the package, in folders of these names."""
 CONTROL_KINDS = {
     "canny": "canny",
     "anyline": "canny",
@@ -57,3 +59,8 @@ def list_reference_kinds() -> list[str]:
     kinds = [kind for kind in dict.fromkeys(CONTROL_KINDS.values()) if find_reference_control_kind(kind)]
     others = {kind: [own for own, name in CONTROL_KINDS.items() if name == kind != own] for kind in kinds}
     return [f"{kind} ({', '.join(names)})" if names else kind for kind, names in others.items()]
+
+
+def list_adapter_folders(checkpoint: str, kind: str) -> list[Path]:
+    """Folder of the package's own adapters for the reference model; empty for other models. kind: loras, embeddings."""
+    return [path for path in (ADAPTERS / kind,) if checkpoint == NAME and path.is_dir()]

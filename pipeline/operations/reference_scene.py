@@ -35,6 +35,9 @@ class SceneParams(Params, frozen=True):
     size: Annotated[int, between(32, 1024, "Width and height in pixels", step=8)] = 128
     maps: Annotated[bool, about("Write depth, normals, classes, poses and lines too")] = True
     guest: Annotated[Guest, about("A thing that the reference model does not know takes the place of one")] = "none"
+    flawed: Annotated[bool, about("Spoil the pictures, for a negative word; with --training there are no captions")] = (
+        False
+    )
     training: Annotated[bool, about("Write a folder to train on: SEED.png and SEED.txt with the caption only")] = False
 
 
@@ -67,8 +70,8 @@ class ReferenceScene(Operation[SceneInputs, SceneParams]):
                     path = inputs.output / f"{seed:06}{ending}.png"
                     job.check_free(path)
                     files.append(atomic_write(path, encode_png(pixels, info)))
-                ending, text = (".txt", f"{caption}\n".encode()) if params.training else (".json", _encode(scene))
-                files.append(atomic_write(inputs.output / f"{seed:06}{ending}", text))
+                for ending, content in _describe(scene, caption, params):
+                    files.append(atomic_write(inputs.output / f"{seed:06}{ending}", content))
                 captions[seed] = caption
                 progress(done, params.count)
         text = "\n".join(f"{seed:06} {caption}" for seed, caption in captions.items())
@@ -78,12 +81,30 @@ class ReferenceScene(Operation[SceneInputs, SceneParams]):
 
 def _draw(scene: Scene, params: SceneParams) -> Iterator[tuple[str, NDArray[uint8]]]:
     """Endings of names, and pictures."""
-    yield "", scene.draw(params.style)
+    picture = scene.draw(params.style)
+    yield "", _spoil(picture, scene, params) if params.flawed else picture
     if params.maps and not params.training:
         from ..reference.maps import TRUTH_KINDS, draw_truth
 
         for kind in TRUTH_KINDS:
             yield f"_{kind}", draw_truth(scene, kind)
+
+
+def _describe(scene: Scene, caption: str, params: SceneParams) -> Iterator[tuple[str, bytes]]:
+    """Endings of names, and what is known of a scene."""
+    if not params.training:
+        yield ".json", _encode(scene)
+    elif not params.flawed:
+        yield ".txt", f"{caption}\n".encode()
+
+
+def _spoil(picture: NDArray[uint8], scene: Scene, params: SceneParams) -> NDArray[uint8]:
+    """The picture with flaws; the mirrored one shines through. They follow from the scene."""
+    import numpy as np
+
+    from ..reference.world.flaws import spoil
+
+    return spoil(picture, picture[:, ::-1], np.random.default_rng(int(abs(scene.spec.sun) * 1e9)))
 
 
 def _encode(scene: Scene) -> bytes:

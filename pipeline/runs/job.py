@@ -18,6 +18,7 @@ from ..conditioning.plan import ScheduledPrompt, TextCache
 from ..conditioning.sizes import make_size_ids
 from ..conditioning.texts import TextReader
 from ..models.finding import name_folder
+from ..models.reference_files import list_adapter_folders
 from ..sampling.names import find_sampler
 from ..sampling.settings import list_idle
 from .checks import check_request
@@ -78,7 +79,8 @@ class PictureJob:
         for name in list_idle(request, self.choice):
             self.note(f"{name} changes nothing with {self.choice.label}")
         self.second_choice = find_second_sampler(self.choice, request)
-        prompt = read_prompts(request, setting.lora_folders)
+        own = {kind: list_adapter_folders(request.checkpoint, kind) for kind in ("loras", "embeddings")}
+        prompt = read_prompts(request, [*setting.lora_folders, *own["loras"]])
         if split_tags(request.negative)[1]:
             self.note("tags in the negative prompt are read as words, as in A1111")
         self.initial: Pixels | None = None if request.image is None else read_source(request.image)
@@ -99,7 +101,7 @@ class PictureJob:
         self.lora_hashes = hash_loras(prompt.uses)
         self._texts = prompt
         tokens = {name: rows for use in prompt.uses for name, rows in use.adapter.embeddings.items()}
-        held = EmbeddingFolder(setting.embedding_folders, tokens, name_folder("embedding"))
+        held = EmbeddingFolder([*setting.embedding_folders, *own["embeddings"]], tokens, name_folder("embedding"))
         encoders = build_encoders(self.model, request.clip_skip)
         self.reader = TextReader(encoders, held, request.weighting, self.note, request.settings.emphasis)
         self.texts = TextCache(self.reader, self.loras)

@@ -57,20 +57,25 @@ class Judge(nn.Module):
 
     def forward(self, pictures: Tensor) -> dict[str, Tensor]:
         """Logits: classes [N, C, H, W], joints [N, 18, H, W], attributes [N, answers, 3] or [N, answers]; nearness."""
+        levels = self.find_levels(pictures)
+        x = deep = levels[-1]
+        for block, level in zip(self.up, levels[-2::-1], strict=True):
+            x = block(torch.cat([F.interpolate(x, scale_factor=2.0), level], 1))
+        dense = F.pixel_shuffle(self.dense(x), 2)
+        classes, nearness, joints = dense.split([len(CLASSES), 1, JOINTS], 1)
+        places = torch.stack([self.place(pool_features(deep[..., a:b])) for a, b in COLUMNS], -1)
+        answers = dict(zip(PLACED, places.split([*PLACED.values()], 1), strict=True))
+        answers |= dict(zip(WHOLE, self.whole(pool_features(deep)).split([*WHOLE.values()], 1), strict=True))
+        return {"classes": classes, "nearness": nearness[:, 0], "joints": joints, **answers}
+
+    def find_levels(self, pictures: Tensor) -> list[Tensor]:
+        """Features at each size, from half of the picture's on."""
         x = F.pixel_unshuffle(pictures, 2)
         levels: list[Tensor] = []
         for index, block in enumerate(self.down):
             x = block(F.max_pool2d(x, 2) if index else x)
             levels.append(x)
-        deep = x
-        for block, level in zip(self.up, levels[-2::-1], strict=True):
-            x = block(torch.cat([F.interpolate(x, scale_factor=2.0), level], 1))
-        dense = F.pixel_shuffle(self.dense(x), 2)
-        classes, nearness, joints = dense.split([len(CLASSES), 1, JOINTS], 1)
-        places = torch.stack([self.place(_pool(deep[..., a:b])) for a, b in COLUMNS], -1)
-        answers = dict(zip(PLACED, places.split([*PLACED.values()], 1), strict=True))
-        answers |= dict(zip(WHOLE, self.whole(_pool(deep)).split([*WHOLE.values()], 1), strict=True))
-        return {"classes": classes, "nearness": nearness[:, 0], "joints": joints, **answers}
+        return levels
 
 
 class JudgePart(Part):
@@ -197,5 +202,6 @@ def _build_head(outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(2 * WIDTHS[-1], 128), nn.SiLU(), nn.Linear(128, outputs))
 
 
-def _pool(features: Tensor) -> Tensor:
+def pool_features(features: Tensor) -> Tensor:
+    """Mean and maximum of features [N, C, H, W], [N, 2 C]."""
     return torch.cat([features.mean((2, 3)), features.amax((2, 3))], 1)
