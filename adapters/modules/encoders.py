@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from .language_models import T5
 from .layers import TextEncoder
 
 CLIP_L = TextEncoder("clip_l", 12, 768)
 OPENCLIP_H = TextEncoder("clip_h", 23, 1024)
 OPENCLIP_BIGG = TextEncoder("clip_g", 32, 1280, projection=True)
-T5_XXL = T5("t5xxl", 24, 4096, 10240)

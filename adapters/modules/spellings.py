@@ -12,9 +12,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from .architectures import ARCHITECTURES
-from .layers import UNet
+from .language_models import T5
+from .layers import TextEncoder, UNet
 from .parts import UNET
-from .transformer import Transformer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -137,12 +137,13 @@ def index_spellings(part: str, names: Iterable[str]) -> dict[str, str]:
 def find_names(part: str) -> dict[str, str]:
     """Spellings of all modules that the known architectures and deeper UNets have in a part → name within it.
 
-    Of transformers there are none here: `rows.match_name` reads their names by rules.
+    Of transformers and language models there are none here: `rows.match_name` and `LanguageModel.find_name` read their
+    names by rules.
     """
     found: dict[str, str] = {}
     for architecture in ARCHITECTURES.values():
         network = architecture.networks.get(part)
-        if network is not None and not isinstance(network, Transformer):
+        if isinstance(network, (UNet, TextEncoder, T5)):
             found |= index_spellings(part, network.modules())
     for name in _list_custom_modules() if part == UNET else ():
         found.setdefault(name, name)

@@ -16,8 +16,8 @@ last), first (the first blocks, as many as the number ``first``), later (the oth
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, get_args
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, get_args
 
 from .layers import Module, ModuleClass
 from .sizes import Size, compute_size, read_size
@@ -25,6 +25,7 @@ from .sizes import Size, compute_size, read_size
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+T = TypeVar("T", bound="LayerTable")
 _CLASSES: dict[str, ModuleClass] = {name: name for name in get_args(ModuleClass)}
 _BLOCKS = ("last", "inner", "first", "later")
 _SCALE = ".scale"
@@ -78,25 +79,19 @@ def _read_line(line: str) -> Layer:
 
 
 @dataclass(frozen=True)
-class Transformer:
-    """A transformer of diffusers in numbers.
-
-    layers: its table. numbers: those of the table's shapes, and of blocks by the name before their number. blocks:
-    such a name → short name of the blocks in lists of block weights. model_class: of diffusers.
-    """
+class LayerTable:
+    """A network in a table and numbers: those of the table's shapes, and of blocks by the name before their number."""
 
     layers: tuple[Layer, ...]
     numbers: Mapping[str, int]
-    model_class: str
-    blocks: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def modules(self) -> dict[str, Module]:
-        """diffusers' name → module."""
+        """Canonical name → module."""
         return dict(self._walk(layer for layer in self.layers if not layer.value))
 
-    def resize(self, **numbers: int) -> Transformer:
-        """The same with other numbers; those of blocks with underscores for dots."""
-        return Transformer(self.layers, {**self.numbers, **numbers}, self.model_class, self.blocks)
+    def resize(self: T, **numbers: int) -> T:
+        """The same with other numbers."""
+        return replace(self, numbers={**self.numbers, **numbers})
 
     def _walk(self, layers: Iterable[Layer]) -> Iterator[tuple[str, Module]]:
         for layer in layers:
@@ -119,3 +114,14 @@ class Transformer:
             "first": number < first,
             "later": number >= first,
         }.get(layer.blocks, True)
+
+
+@dataclass(frozen=True)
+class Transformer(LayerTable):
+    """A transformer that denoises, of diffusers.
+
+    model_class: its class there. blocks: name before a block's number → short name in lists of block weights.
+    """
+
+    model_class: str = ""
+    blocks: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..architecture import Architecture
-from ..parts import TRANSFORMER
+from ..language_models import QWEN3_06B
+from ..parts import TEXT_ENCODER, TRANSFORMER
 from ..transformer import Transformer, read_layers
 
 _LAYERS = """
@@ -45,7 +46,7 @@ ARCHITECTURE = Architecture(
     "anima",
     title="Anima",
     family="Anima",
-    networks={TRANSFORMER: ANIMA},
+    networks={TRANSFORMER: ANIMA, TEXT_ENCODER: QWEN3_06B},
     trainer_names=("anima",),
     metadata={"ss_base_model_version": "anima", "modelspec.architecture": "anima-preview"},
 )

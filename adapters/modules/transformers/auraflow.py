@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..architecture import Architecture
-from ..parts import TRANSFORMER
+from ..language_models import PILE_T5_XL
+from ..parts import TEXT_ENCODER, TRANSFORMER
 from ..transformer import Transformer, read_layers
 
 _LAYERS = """
@@ -53,7 +54,7 @@ ARCHITECTURE = Architecture(
     "auraflow",
     title="AuraFlow",
     family="AuraFlow",
-    networks={TRANSFORMER: AURAFLOW},
+    networks={TRANSFORMER: AURAFLOW, TEXT_ENCODER: PILE_T5_XL},
     trainer_names=("auraflow",),
     metadata={"ss_base_model_version": "auraflow", "modelspec.architecture": "auraflow"},
 )

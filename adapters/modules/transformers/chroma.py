@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..architecture import Architecture
-from ..encoders import T5_XXL
+from ..language_models import T5_XXL
 from ..parts import TEXT_ENCODER, TRANSFORMER
 from ..transformer import Transformer, read_layers
 from .flux1 import ATTENTION, BLOCKS, NAMES

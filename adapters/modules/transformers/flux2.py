@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..architecture import Architecture
-from ..parts import TRANSFORMER
+from ..language_models import MISTRAL3_24B
+from ..parts import TEXT_ENCODER, TRANSFORMER
 from ..transformer import Transformer, read_layers
 from .flux1 import ATTENTION, NAMES
 
@@ -42,7 +43,7 @@ ARCHITECTURE = Architecture(
     title="Flux.2",
     family="Flux.2",
     rank=2,
-    networks={TRANSFORMER: DEV},
+    networks={TRANSFORMER: DEV, TEXT_ENCODER: MISTRAL3_24B},
     trainer_names=("flux-2", "flux2", "flux.2"),
     metadata={"ss_base_model_version": "flux2", "modelspec.architecture": "flux-2-dev"},
     variants={"dev": DEV, "Klein 4B": KLEIN_4B, "Klein 9B": KLEIN_9B},

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from ..architecture import Architecture
-from ..parts import TRANSFORMER
+from ..encoders import CLIP_L
+from ..language_models import LLAMA3_8B
+from ..parts import TEXT_ENCODER, TEXT_ENCODER_2, TRANSFORMER
 from ..transformer import Transformer, read_layers
 from .flux1 import NAMES
 
@@ -78,7 +80,7 @@ ARCHITECTURE = Architecture(
     "hunyuan_video",
     title="HunyuanVideo",
     family="HunyuanVideo",
-    networks={TRANSFORMER: HUNYUAN_VIDEO},
+    networks={TRANSFORMER: HUNYUAN_VIDEO, TEXT_ENCODER: LLAMA3_8B, TEXT_ENCODER_2: CLIP_L},
     trainer_names=("hunyuan-video", "hunyuan_video", "hunyuanvideo"),
     metadata={"ss_base_model_version": "hunyuan_video", "modelspec.architecture": "hunyuan-video"},
 )

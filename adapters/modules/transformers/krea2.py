@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..architecture import Architecture
-from ..parts import TRANSFORMER
+from ..language_models import QWEN3_4B
+from ..parts import TEXT_ENCODER, TRANSFORMER
 from ..transformer import Transformer, read_layers
 
 _STEM = """
@@ -52,7 +53,7 @@ ARCHITECTURE = Architecture(
     "krea2",
     title="Krea 2",
     family="Krea 2",
-    networks={TRANSFORMER: KREA2},
+    networks={TRANSFORMER: KREA2, TEXT_ENCODER: QWEN3_4B},
     trainer_names=("krea-2", "krea2", "krea_2"),
     metadata={"ss_base_model_version": "krea2", "modelspec.architecture": "krea-2"},
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..architecture import Architecture
-from ..parts import TRANSFORMER
+from ..language_models import T5_XXL
+from ..parts import TEXT_ENCODER, TRANSFORMER
 from ..transformer import Transformer, read_layers
 
 _STEM = """
@@ -37,7 +38,7 @@ ARCHITECTURE = Architecture(
     "ltx",
     title="LTX-Video",
     family="LTX-Video",
-    networks={TRANSFORMER: LTX_2B},
+    networks={TRANSFORMER: LTX_2B, TEXT_ENCODER: T5_XXL},
     trainer_names=("ltx-video", "ltxv", "ltx_video"),
     metadata={"ss_base_model_version": "ltxv", "modelspec.architecture": "ltx-video"},
     variants={"2B": LTX_2B, "13B": LTX_2B.resize(transformer_blocks=48, d=4096, m=16384)},

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..architecture import Architecture
-from ..parts import TRANSFORMER
+from ..language_models import GEMMA2_2B
+from ..parts import TEXT_ENCODER, TRANSFORMER
 from ..transformer import Transformer, read_layers
 
 _STEM = """
@@ -52,7 +53,7 @@ ARCHITECTURE = Architecture(
     "lumina2",
     title="Lumina 2",
     family="Lumina 2",
-    networks={TRANSFORMER: LUMINA2},
+    networks={TRANSFORMER: LUMINA2, TEXT_ENCODER: GEMMA2_2B},
     trainer_names=("lumina-2", "lumina2", "lumina"),
     metadata={"ss_base_model_version": "lumina2", "modelspec.architecture": "lumina-2"},
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..architecture import Architecture
-from ..parts import TRANSFORMER
+from ..language_models import QWEN25_VL_7B
+from ..parts import TEXT_ENCODER, TRANSFORMER
 from ..transformer import Transformer, read_layers
 
 _LAYERS = """
@@ -44,7 +45,7 @@ ARCHITECTURE = Architecture(
     title="Qwen-Image",
     family="Qwen-Image",
     rank=1,
-    networks={TRANSFORMER: QWEN_IMAGE},
+    networks={TRANSFORMER: QWEN_IMAGE, TEXT_ENCODER: QWEN25_VL_7B},
     trainer_names=("qwen-image", "qwen_image", "qwen"),
     metadata={"ss_base_model_version": "qwen_image", "modelspec.architecture": "Qwen-Image"},
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..architecture import Architecture
-from ..parts import TRANSFORMER
+from ..language_models import GEMMA2_2B
+from ..parts import TEXT_ENCODER, TRANSFORMER
 from ..transformer import Transformer, read_layers
 
 _LAYERS = """
@@ -39,7 +40,7 @@ ARCHITECTURE = Architecture(
     "sana",
     title="Sana",
     family="Sana",
-    networks={TRANSFORMER: SANA_1_6B},
+    networks={TRANSFORMER: SANA_1_6B, TEXT_ENCODER: GEMMA2_2B},
     trainer_names=("sana",),
     metadata={"ss_base_model_version": "sana", "modelspec.architecture": "sana"},
     variants={"1.6B": SANA_1_6B, "0.6B": SANA_1_6B.resize(transformer_blocks=28, d=1152, m=2880)},

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..architecture import Architecture
-from ..encoders import CLIP_L, OPENCLIP_BIGG, T5_XXL
+from ..encoders import CLIP_L, OPENCLIP_BIGG
+from ..language_models import T5_XXL
 from ..parts import TEXT_ENCODER, TEXT_ENCODER_2, TEXT_ENCODER_3, TRANSFORMER
 from ..transformer import Transformer, read_layers
 

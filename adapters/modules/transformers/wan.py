@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..architecture import Architecture
-from ..parts import TRANSFORMER
+from ..language_models import UMT5_XXL
+from ..parts import TEXT_ENCODER, TRANSFORMER
 from ..transformer import Transformer, read_layers
 
 _LAYERS = """
@@ -54,7 +55,7 @@ ARCHITECTURE = Architecture(
     title="Wan",
     family="Wan",
     rank=1,
-    networks={TRANSFORMER: WAN_14B},
+    networks={TRANSFORMER: WAN_14B, TEXT_ENCODER: UMT5_XXL},
     trainer_names=("wan",),
     metadata={"ss_base_model_version": "wan2.1", "modelspec.architecture": "wan2.1"},
     variants={

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..architecture import Architecture
-from ..parts import TRANSFORMER
+from ..language_models import QWEN3_4B
+from ..parts import TEXT_ENCODER, TRANSFORMER
 from ..transformer import Transformer, read_layers
 
 _STEM = """
@@ -52,7 +53,7 @@ ARCHITECTURE = Architecture(
     title="Z-Image",
     family="Z-Image",
     rank=1,
-    networks={TRANSFORMER: Z_IMAGE},
+    networks={TRANSFORMER: Z_IMAGE, TEXT_ENCODER: QWEN3_4B},
     trainer_names=("zimage", "z_image", "z-image"),
     metadata={"ss_base_model_version": "zimage", "modelspec.architecture": "z-image"},
 )

@@ -35,7 +35,7 @@ def find_transformer(model: str) -> Transformer:
     return found
 
 
-@pytest.mark.parametrize("model", GOLDEN)
+@pytest.mark.parametrize("model", [model for model in GOLDEN if model.partition(" ")[0] in TRANSFORMER_MODELS])
 def test_layers_are_those_of_diffusers(model: str) -> None:
     mine = {name: [m.kind, list(m.shape), m.bias] for name, m in find_transformer(model).modules().items()}
     assert mine == list_official(model)
@@ -45,7 +45,7 @@ def test_every_model_and_variant_has_a_list() -> None:
     wanted = {
         f"{name} {variant}".strip() for name, model in TRANSFORMER_MODELS.items() for variant in model.variants or [""]
     }
-    assert set(GOLDEN) == wanted
+    assert {model for model in GOLDEN if model.partition(" ")[0] in TRANSFORMER_MODELS} == wanted
 
 
 @pytest.mark.parametrize("name", TRANSFORMER_MODELS)

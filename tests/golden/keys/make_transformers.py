@@ -1,7 +1,7 @@
-"""Writes transformers.json.gz: every layer with weights of the transformers that diffusers has, at released sizes.
+"""Writes transformers.json.gz: every layer with weights of transformers and their text encoders, at released sizes.
 
-Run with a Python that has diffusers 0.42.1; the classes are made on the meta device, nothing is downloaded. Per model:
-diffusers' name with # for the number of a block → class, shape, whether it has a bias, numbers of the blocks.
+Run with a Python that has diffusers 0.42.1 and transformers; the classes are made on the meta device, nothing is
+downloaded. Per model: name with # for the number of a block → class, shape, whether it has a bias, numbers of blocks.
 """
 
 from __future__ import annotations
@@ -21,6 +21,20 @@ SD3 = {"in_channels": 16, "pos_embed_max_size": 192, "joint_attention_dim": 4096
 WAN = {"attention_head_dim": 128, "num_attention_heads": 40, "num_layers": 40, "ffn_dim": 13824}
 ANIMA = {"in_channels": 16, "out_channels": 16, "num_attention_heads": 16, "attention_head_dim": 128, "mlp_ratio": 4.0}
 PIXART = {"num_layers": 28, "caption_channels": 4096, "out_channels": 8, "norm_type": "ada_norm_single"}
+T5 = {"num_layers": 24, "d_model": 4096, "d_ff": 10240, "num_heads": 64, "vocab_size": 32128, "d_kv": 64}
+T5 |= {"feed_forward_proj": "gated-gelu"}
+
+
+def decoder(layers: int, width: int, inner: int, heads: int, groups: int) -> dict[str, Any]:
+    """Arguments of a configuration."""
+    names = ("num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads")
+    return {
+        **dict(zip(names, (layers, width, inner, heads, groups), strict=True)),
+        "vocab_size": 151936,
+        "head_dim": 128,
+    }
+
+
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "flux1 dev": ("FluxTransformer2DModel", {"guidance_embeds": True}),
     "flux1 schnell": ("FluxTransformer2DModel", {"guidance_embeds": False}),
@@ -96,19 +110,45 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "ernie": ("ErnieImageTransformer2DModel", {}),
 }
-CLASSES = {"FP32LayerNorm": "LayerNorm", "Krea2RMSNorm": "RMSNorm"}
-"""diffusers' own classes of the same kind."""
+ENCODERS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "t5xxl": ("T5EncoderModel", "T5Config", T5),
+    "umt5xxl": ("UMT5EncoderModel", "UMT5Config", {**T5, "vocab_size": 256384}),
+    "pile_t5xl": ("UMT5EncoderModel", "UMT5Config", {**T5, "d_model": 2048, "d_ff": 5120, "num_heads": 32}),
+    "gemma2_2b": ("Gemma2Model", "Gemma2Config", {"vocab_size": 256000}),
+    "qwen3_06b": ("Qwen3Model", "Qwen3Config", decoder(28, 1024, 3072, 16, 8)),
+    "qwen3_4b": ("Qwen3Model", "Qwen3Config", decoder(36, 2560, 9728, 32, 8)),
+    "qwen3_8b": ("Qwen3Model", "Qwen3Config", decoder(36, 4096, 12288, 32, 8)),
+    "qwen25_7b": ("Qwen2Model", "Qwen2Config", {**decoder(28, 3584, 18944, 28, 4), "vocab_size": 152064}),
+    "llama": ("LlamaModel", "LlamaConfig", {**decoder(32, 4096, 14336, 32, 8), "vocab_size": 128320}),
+    "mistral3_24b": ("MistralModel", "MistralConfig", {**decoder(40, 5120, 32768, 32, 8), "vocab_size": 131072}),
+}
+"""By ComfyUI's name: class and configuration of transformers; Qwen2.5-VL and Mistral 3 as their language models."""
+CLASSES = {"FP32LayerNorm": "LayerNorm", "Krea2RMSNorm": "RMSNorm", "Gemma2TextScaledWordEmbedding": "Embedding"}
+"""Own classes of diffusers and transformers of the same kind."""
 
 
 def list_layers(name: str, arguments: dict[str, Any]) -> dict[str, tuple[str, list[int], bool]]:
     """Layers with weights of their own, by name."""
     with torch.device("meta"):
         model = getattr(import_module("diffusers"), name)(**arguments)
+    return walk(model)
+
+
+def list_encoder_layers(name: str, config: str, arguments: dict[str, Any]) -> dict[str, tuple[str, list[int], bool]]:
+    """The same of a text encoder."""
+    library = import_module("transformers")
+    with torch.device("meta"):
+        return walk(getattr(library, name)(getattr(library, config)(**arguments)))
+
+
+def walk(model: torch.nn.Module) -> dict[str, tuple[str, list[int], bool]]:
+    """Layers with weights of their own, by name; an embedding that two names share under the first."""
     found: dict[str, tuple[str, list[int], bool]] = {}
     for path, module in model.named_modules():
         own = dict(module.named_parameters(recurse=False))
         if "weight" in own:
             kind = type(module).__name__
+            kind = "RMSNorm" if kind.endswith(("RMSNorm", "LayerNorm")) and "bias" not in own else kind
             found[path] = (CLASSES.get(kind, kind), list(own["weight"].shape), "bias" in own)
     return found
 
@@ -118,7 +158,7 @@ def group(layers: dict[str, tuple[str, list[int], bool]]) -> dict[str, list[Any]
     found: dict[str, list[Any]] = {}
     for name, (kind, shape, bias) in layers.items():
         number = re.search(r"(?<=\.)\d+(?=\.)|(?<=norms\.)\d+", name)
-        blocked = number is not None and re.search(r"(blocks|layers|refiner|norms)\.$", name[: number.start()])
+        blocked = number is not None and re.search(r"(blocks?|layers|refiner|norms)\.$", name[: number.start()])
         template = f"{name[: number.start()]}#{name[number.end() :]}" if number and blocked else name
         entry = found.setdefault(f"{template} {kind} {shape} {bias}", [template, kind, shape, bias, []])
         if number and blocked:
@@ -127,7 +167,8 @@ def group(layers: dict[str, tuple[str, list[int], bool]]) -> dict[str, list[Any]
 
 
 if __name__ == "__main__":
-    lists = {model: list(group(list_layers(*made)).values()) for model, made in MODELS.items()}
+    lists = {encoder: list(group(list_encoder_layers(*made)).values()) for encoder, made in ENCODERS.items()}
+    lists |= {model: list(group(list_layers(*made)).values()) for model, made in MODELS.items()}
     text = json.dumps(lists, separators=(",", ":"))
     path = Path(__file__).parent / "transformers.json.gz"
     path.write_bytes(gzip.compress(text.encode(), mtime=0))
