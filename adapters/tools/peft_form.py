@@ -14,7 +14,7 @@ from ..deltas.base import to_float32
 from ..deltas.dora import Dora
 from ..deltas.lowrank import LowRank
 from ..deltas.products import Hadamard
-from ..modules.parts import PARTS
+from ..modules.parts import PARTS, UNET
 from ..reading.dialects.peft import PREFIX
 from ..reading.metadata import HEADER
 from .export_names import make_dotted_name
@@ -60,11 +60,13 @@ def make_peft_tensors(own: Mapping[str, Delta], part: str, prefix: str) -> dict[
     tensors: dict[str, Tensor] = {}
     for name, delta in own.items():
         stem = f"{prefix}{make_dotted_name(f'{part}.{name}').partition('.')[2]}"
-        tensors |= {f"{stem}.{suffix}": tensor.contiguous() for suffix, tensor in _suffixes(delta).items()}
+        tensors |= {f"{stem}.{suffix}": tensor.contiguous() for suffix, tensor in _suffixes(delta, part).items()}
     return tensors
 
 
-def _suffixes(delta: Delta) -> dict[str, Tensor]:
+def _suffixes(delta: Delta, part: str) -> dict[str, Tensor]:
+    """By suffix. DoRA's magnitude of a text encoder ends in .weight, which PEFT reads as well: transformers since 5.0
+    loads no other."""
     if isinstance(delta, Hadamard):
         return {suffix: tensor for suffix, tensor in make_kohya_tensors(delta).items() if suffix != "alpha"}
     inner = delta.inner if isinstance(delta, Dora) else delta
@@ -74,7 +76,8 @@ def _suffixes(delta: Delta) -> dict[str, Tensor]:
         tensors["lora_B.bias"] = _divide_bias(delta.bias, inner.scale)
     if isinstance(delta, Dora):
         shape = (1, -1, *(1,) * (inner.down.ndim - 2)) if inner.down.ndim > 2 else (-1,)
-        tensors["lora_magnitude_vector"] = delta.magnitude.reshape(shape)
+        ending = "" if part == UNET else ".weight"
+        tensors[f"lora_magnitude_vector{ending}"] = delta.magnitude.reshape(shape)
     return tensors
 
 
