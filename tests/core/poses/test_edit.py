@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.pose_strategies import keypoints
 
 from underdrawing.core.errors import BadParameter
 from underdrawing.core.images.geometry import Size, plan_fit
@@ -45,21 +46,17 @@ numbers = st.floats(-500, 900, allow_nan=False)
 point = st.builds(Keypoint, numbers, numbers, st.floats(0.01, 1))
 
 
-def some(count: int) -> st.SearchStrategy[Keypoints]:
-    return st.lists(st.none() | point, min_size=count, max_size=count).map(tuple)
-
-
 def seen(count: int) -> st.SearchStrategy[Keypoints | None]:
-    return st.none() | some(count).filter(any)
+    return st.none() | keypoints(point, count, least=1)
 
 
-people = st.builds(Person, some(BODY), seen(FACE), seen(HAND), seen(HAND))
+people = st.builds(Person, keypoints(point, BODY), seen(FACE), seen(HAND), seen(HAND))
 poses = st.builds(
     Pose,
     st.lists(people, max_size=2).map(tuple),
     st.integers(1, 800),
     st.integers(1, 800),
-    st.lists(some(ANIMAL).filter(any), max_size=1).map(tuple),
+    st.lists(keypoints(point, ANIMAL, least=1), max_size=1).map(tuple),
 )
 
 

@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.pose_strategies import keypoints
 
 from underdrawing.core.errors import BadImage
 from underdrawing.core.images.geometry import Size
@@ -16,8 +17,8 @@ point = st.builds(Keypoint, numbers, numbers, st.floats(0.01, 1))
 
 
 def slots(count: int) -> st.SearchStrategy[tuple[Keypoint | None, ...]]:
-    """Mostly gaps, and at least one point: an empty part cannot be told from relative coordinates, nor need it be."""
-    return st.lists(st.none() | point, min_size=count, max_size=count).map(tuple).filter(any)
+    """At least one point: an empty part cannot be told from relative coordinates, nor need it be."""
+    return keypoints(point, count, least=1)
 
 
 def parts(count: int) -> st.SearchStrategy[tuple[Keypoint | None, ...] | None]:
