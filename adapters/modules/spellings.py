@@ -49,6 +49,8 @@ _OPENCLIP_STEM = {
     "embeddings.position_embedding": "positional_embedding",
     "text_projection": "text_projection",
 }
+_CLIP = ("embeddings.", "encoder.layers.", "final_layer_norm")
+"""How names of a CLIP's modules begin."""
 _FROM_OPENCLIP = {native: name for name, native in _OPENCLIP.items()}
 MOST_BLOCKS = 24
 """Blocks a side that names are looked up for; the official models have 9 and 12."""
@@ -118,8 +120,8 @@ def _clip_spellings(part: str, name: str) -> list[str]:
 
 
 def to_file_name(part: str, name: str) -> str:
-    """A module as files on disk have it: a text encoder's behind `text_model.`, but for the text projection."""
-    return name if part == UNET or name == "text_projection" else f"text_model.{name}"
+    """A module as files on disk have it: a CLIP's behind `text_model.`, but for the text projection."""
+    return f"text_model.{name}" if part != UNET and name.startswith(_CLIP) else name
 
 
 def index_spellings(part: str, names: Iterable[str]) -> dict[str, str]:

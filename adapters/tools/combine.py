@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -12,6 +12,8 @@ import torch
 from ...core.errors import BadParameter, BadWeights
 from ..applying.fitness import check_base_model, check_strength
 from ..deltas.lowrank import LowRank
+from ..modules.architectures import TRANSFORMER_MODELS
+from ..modules.transformer_slots import list_joined_parts
 from ..reading.base_model import guess_from_modules
 from .carried_metadata import merge_metadata
 from .decompose import report_numeric_errors, truncate, truncate_delta, truncate_matrix
@@ -29,6 +31,7 @@ from .save import (
     save_kohya,
 )
 from .svd import RankRule, factor_product
+from .transformer_form import respell, respell_tables
 
 if TYPE_CHECKING:
     import os
@@ -101,6 +104,7 @@ def merge(
         for adapter, *_ in triples[1:]:
             check_base_model(adapter, triples[0][0].base_model, f"{triples[0][0].name} was made for")
     _refuse_nonlinear([adapter for adapter, *_ in triples])
+    triples = _agree(triples)
     sums = sum_modules(triples)
     result = _Output(parse_dtype(dtype) if dtype else _choose_dtype(sums, how))
     for done, total in enumerate(sums.values(), start=1):
@@ -133,6 +137,20 @@ def resize(
     source = {"name": adapter.name, "sha256": hash_source(adapter)}
     step = {"tool": "resize", "adapters": [source], "rule": rule.kind, "most": rule.most, "value": rule.value}
     return _finish(path, result, [(adapter, 1.0, 1.0)], step)
+
+
+def _agree(triples: list[tuple[Adapter, float, float]]) -> list[tuple[Adapter, float, float]]:
+    """The sources with layers of a transformer as all of them have them: joined, where any joins them."""
+    base = triples[0][0].base_model
+    if base not in TRANSFORMER_MODELS:
+        return triples
+    joined = any(list_joined_parts(base, name) for adapter, *_ in triples for name in adapter.modules)
+    if not joined:
+        return triples
+    return [
+        (replace(adapter, modules=dict(respell(base, adapter.modules, maker=True))), unet, encoder)
+        for adapter, unet, encoder in triples
+    ]
 
 
 def _check_strengths(adapter: Adapter, unet: float, encoder: float) -> tuple[float, float]:
@@ -204,11 +222,14 @@ def _finish(
     path: Any, result: _Output, triples: Sequence[tuple[Adapter, float, float]], step: dict[str, Any]
 ) -> ToolReport:
     base = guess_from_modules({name: delta for adapter, *_ in triples for name, delta in adapter.modules.items()})
+    if triples[0][0].base_model in TRANSFORMER_MODELS:
+        base = triples[0][0].base_model
     notes = [f"{count} modules of type {kind} became LoRA" for kind, count in sorted(result.reduced.items())]
     tokens = sorted({token for adapter, *_ in triples for token in adapter.embeddings})
     if tokens:
         notes.append(f"learned tokens are not carried over: {', '.join(tokens)[:200]}")
     carried, differing = merge_metadata([adapter.metadata for adapter, *_ in triples])
-    save_kohya(path, result.modules, base, step, carried, triples[0][0].metadata if len(triples) == 1 else None)
-    ranks = count_ranks(result.modules)
-    return ToolReport(path, len(result.modules), base, ranks, result.errors, {}, (*notes, *differing), (path,))
+    modules = respell_tables(base, result.modules)
+    save_kohya(path, modules, base, step, carried, triples[0][0].metadata if len(triples) == 1 else None)
+    ranks = count_ranks(modules)
+    return ToolReport(path, len(modules), base, ranks, result.errors, {}, (*notes, *differing), (path,))

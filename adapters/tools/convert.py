@@ -40,6 +40,7 @@ from .save import (
     make_provenance,
     save_kohya,
 )
+from .transformer_form import respell
 
 if TYPE_CHECKING:
     import os
@@ -76,9 +77,10 @@ def convert(
 
     Factors are copied as they are, so the effect is the same to the last bit of the scale: kohya readers find it as
     alpha, PEFT readers in adapter_config.json, diffusers in the header entry lora_adapter_metadata, with patterns where
-    modules differ. PEFT's form holds one model, so an adapter of several parts becomes a folder for each. Kinds that a
-    form lacks are refused by name, or with `dense` become LoRA of that rank by SVD. Learned tokens are saved beside,
-    each in an embedding file of its own. Raises BadWeights, BadParameter.
+    modules differ. Of a transformer, kohya's names are its maker's, which join layers that diffusers keeps apart: these
+    are joined or cut, exactly. PEFT's form holds one model, so an adapter of several parts becomes a folder for each.
+    Kinds that a form lacks are refused by name, or with `dense` become LoRA of that rank by SVD. Learned tokens are
+    saved beside, each in an embedding file of its own. Raises BadWeights, BadParameter.
     """
     if naming not in NAMINGS:
         raise BadParameter(f"{naming!r} is no naming", where="to", fix=f"use one of {', '.join(NAMINGS)}")
@@ -137,7 +139,8 @@ def _fit_modules(
     """The deltas; those that the naming cannot hold are approximated or refused."""
     modules: dict[str, Delta] = {}
     faults: dict[str, list[str]] = {}
-    for done, (name, delta) in enumerate(adapter.modules.items(), start=1):
+    held = respell(adapter.base_model, adapter.modules, maker=naming == "kohya")
+    for done, (name, delta) in enumerate(held.items(), start=1):
         fault = _find_fault(delta, naming)
         if fault is None:
             modules[name] = delta
@@ -146,15 +149,11 @@ def _fit_modules(
         else:
             faults.setdefault(fault, []).append(name)
         if progress is not None:
-            progress(done, len(adapter.modules))
+            progress(done, len(held))
     if faults:
         fault, names = next(iter(faults.items()))
-        why = f"{fault} ({sum(map(len, faults.values()))} of {len(adapter.modules)} modules, the first is {names[0]})"
-        fix = (
-            "convert with --dense"
-            if dense is None and is_linear(adapter.modules[names[0]])
-            else "keep the file as it is"
-        )
+        why = f"{fault} ({sum(map(len, faults.values()))} of {len(held)} modules, the first is {names[0]})"
+        fix = "convert with --dense" if dense is None and is_linear(held[names[0]]) else "keep the file as it is"
         raise BadWeights(why, where=str(adapter.path), fix=fix)
     return _check_kinds(modules, naming)
 

@@ -118,3 +118,16 @@ def _decompose_side(
     assert a is not None
     assert b is not None
     return factor_product(*fold_core(name, a, core, b))
+
+
+def clamp_factors(up: Tensor, down: Tensor, quantile: float) -> tuple[Tensor, Tensor]:
+    """Both factors within plus and minus the quantile of all their values (not of their sizes), as kohya cuts them."""
+    values = torch.cat([up.flatten(), down.flatten()])
+    bound = abs(float(values.kthvalue(max(1, round(quantile * values.numel()))).values))
+    return up.clamp(-bound, bound), down.clamp(-bound, bound)
+
+
+def measure_error(matrix: Tensor, up: Tensor, down: Tensor) -> float:
+    """Frobenius norm of what two factors miss of a matrix, relative to the matrix."""
+    whole = float(torch.linalg.vector_norm(matrix, dtype=torch.float64))
+    return float(torch.linalg.vector_norm(matrix - up @ down, dtype=torch.float64)) / whole if whole else 0.0

@@ -5,8 +5,17 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..modules.architectures import ARCHITECTURES, list_modules
-from ..modules.parts import PARTS, TEXT_ENCODER, TEXT_ENCODER_2, UNET, find_part
+from ..modules.architectures import ARCHITECTURES, TRANSFORMER_MODELS, list_modules
+from ..modules.language_models import T5
+from ..modules.parts import (
+    PARTS,
+    TEXT_ENCODER,
+    TEXT_ENCODER_2,
+    TEXT_ENCODER_3,
+    TRANSFORMER,
+    UNET,
+    find_part,
+)
 from ..modules.spellings import to_file_name, to_ldm_name
 
 if TYPE_CHECKING:
@@ -53,13 +62,23 @@ def make_kohya_names(names: Collection[str], base_model: str, style: KohyaStyle 
     """Canonical name → kohya's, in a style; usual is LDM's spelling for SDXL's UNet and diffusers' for others."""
     style, known = style or KohyaStyle(), ARCHITECTURES.get(base_model)
     usual = known is not None and known.ldm_named
-    encoders = {part for part in map(find_part, names) if part != UNET}
+    encoders = {part for part in map(find_part, names) if part not in (UNET, TRANSFORMER)}
     several = TEXT_ENCODER_2 in encoders or usual
     if style.encoder is not None and len(encoders) == 1:
         several = style.encoder == "numbered"
     ldm = usual if style.unet is None else style.unet == "ldm"
     own = _list_unet(base_model) if ldm else frozenset[str]()
+    if base_model in TRANSFORMER_MODELS:
+        return {name: _name_transformer(name, base_model) for name in names}
     return {name: _kohya(name, own, several) for name in names}
+
+
+def _name_transformer(name: str, base_model: str) -> str:
+    """As sd-scripts and musubi-tuner name layers of a transformer, by its maker's names, and of its text encoders."""
+    part, _, rest = name.partition(".")
+    network = ARCHITECTURES[base_model].networks.get(part)
+    prefix = PARTS[TEXT_ENCODER_3 if isinstance(network, T5) else part].export
+    return f"{prefix}{to_file_name(part, rest).replace('.', '_')}"
 
 
 def _kohya(name: str, own: frozenset[str], several: bool) -> str:

@@ -13,9 +13,12 @@ from ...core.errors import BadParameter, BadWeights
 from ...core.regular_files import open_regular_file
 from ..applying.checkpoint import Checkpoint, open_checkpoint
 from ..modules.architectures import ARCHITECTURES, CONTEXT_WIDTHS, SD15, SDXL, UNKNOWN
-from ..modules.parts import TEXT_ENCODER_2, UNET, find_part
+from ..modules.parts import TEXT_ENCODER_2, TRANSFORMER, UNET, find_part
+from ..modules.transformer_slots import list_joined_parts
+from .decompose import clamp_factors, measure_error
 from .save import ToolReport, check_output, count_ranks, make_factor_tensors, parse_dtype, save_kohya
 from .svd import Factors, RankRule, balance, find_leading
+from .transformer_form import respell_tables
 
 if TYPE_CHECKING:
     import os
@@ -93,7 +96,7 @@ def extract_between(
     how = how or Extraction()
     path = check_output(output, [])
     found, dtype = _Extracted(), parse_dtype(how.dtype)
-    names = sorted({module for module, kind in new.slots if kind == "weight"})
+    names = _list_modules(new, old)
     _check_pair(new, old, how)
     with torch.no_grad():
         for done, name in enumerate(names, start=1):
@@ -105,11 +108,18 @@ def extract_between(
     if not found.modules:
         raise BadWeights(f"nothing in it differs from {old.path.name}", where=str(new.path), fix="check the two models")
     step = {"tool": "extract", "tuned": new.path.name, "base": old.path.name, **_describe(how)}
-    save_kohya(path, found.modules, architecture, step)
+    modules = respell_tables(architecture, found.modules)
+    save_kohya(path, modules, architecture, step)
     left = {name: reason for name, reason in found.dropped.items() if reason != _SAME}
-    return ToolReport(
-        path, len(found.modules), architecture, count_ranks(found.modules), found.errors, left, files=(path,)
-    )
+    return ToolReport(path, len(modules), architecture, count_ranks(modules), found.errors, left, files=(path,))
+
+
+def _list_modules(new: Checkpoint, old: Checkpoint) -> list[str]:
+    """Modules to look at: layers that both checkpoints join are one, and are several where one has them apart."""
+    names = {module for module, kind in new.slots if kind == "weight"}
+    joined = {name: parts for name in names if (parts := list_joined_parts(new.architecture, name))}
+    both = {name for name in joined if (name, "weight") in old.slots}
+    return sorted(names - (joined.keys() - both) - {part for name in both for part in joined[name]})
 
 
 def _check_pair(new: Checkpoint, old: Checkpoint, how: Extraction) -> None:
@@ -127,7 +137,9 @@ def _check_pair(new: Checkpoint, old: Checkpoint, how: Extraction) -> None:
 
 
 def _read_architecture(checkpoint: Checkpoint) -> str:
-    """Base model by the width of the text encoding that its UNet reads, else UNKNOWN."""
+    """Base model: of its transformer, or by the width of the text encoding that its UNet reads, else UNKNOWN."""
+    if checkpoint.architecture != UNKNOWN:
+        return checkpoint.architecture
     for (module, kind), slot in checkpoint.slots.items():
         if kind == "weight" and find_part(module) == UNET and module.endswith(".attn2.to_k"):
             return CONTEXT_WIDTHS.get(checkpoint.entries[slot.key].shape[-1], UNKNOWN)
@@ -151,7 +163,7 @@ def _extract_module(
     found: _Extracted, name: str, new: Checkpoint, old: Checkpoint, how: Extraction, dtype: torch.dtype
 ) -> None:
     part = find_part(name)
-    if part != UNET and not how.encoders:
+    if part not in (UNET, TRANSFORMER) and not how.encoders:
         return
     if (name, "weight") not in old.slots:
         found.dropped[name] = "the base has no such module"
@@ -201,29 +213,18 @@ def _add_factors(
     up, down = balance(factors, rank)
     found.errors[name] = factors.error(rank)
     if clamp is not None:
-        up, down = _clamp(up, down, clamp)
-        found.errors[name] = _measure_error(matrix, up, down)
+        up, down = clamp_factors(up, down, clamp)
+        found.errors[name] = measure_error(matrix, up, down)
     try:
         found.modules[name] = make_factor_tensors(up, down, tuple(change.shape[2:]), dtype)
     except BadWeights as error:
         raise BadWeights(error.what, where=name, fix=error.fix) from error
 
 
-def _clamp(up: Tensor, down: Tensor, quantile: float) -> tuple[Tensor, Tensor]:
-    """Both factors within plus and minus the quantile of all their values (not of their sizes), as kohya cuts them."""
-    values = torch.cat([up.flatten(), down.flatten()])
-    bound = abs(float(values.kthvalue(max(1, round(quantile * values.numel()))).values))
-    return up.clamp(-bound, bound), down.clamp(-bound, bound)
-
-
-def _measure_error(matrix: Tensor, up: Tensor, down: Tensor) -> float:
-    """Frobenius norm of what two factors miss of a matrix, relative to the matrix."""
-    whole = float(torch.linalg.vector_norm(matrix, dtype=torch.float64))
-    return float(torch.linalg.vector_norm(matrix - up @ down, dtype=torch.float64)) / whole if whole else 0.0
-
-
 def _drop_unchanged_encoders(found: _Extracted, least: float) -> None:
-    unchanged = {part for part, largest in found.largest.items() if part != UNET and largest <= least}
+    unchanged = {
+        part for part, largest in found.largest.items() if part not in (UNET, TRANSFORMER) and largest <= least
+    }
     for name in [name for name in found.modules if find_part(name) in unchanged]:
         del found.modules[name]
         found.errors.pop(name, None)

@@ -13,15 +13,17 @@ import torch
 
 from ...core.errors import BadWeights
 from ..deltas.base import Delta, to_float32
+from ..deltas.build import build
 from ..deltas.dense import Dense
 from ..deltas.dora import Dora
 from ..deltas.lowrank import LowRank
 from ..deltas.products import Hadamard
 from ..deltas.rows import swap_halves, take_rows
-from ..modules.architectures import list_modules
+from ..modules.architectures import TRANSFORMER_MODELS, list_modules
 from ..modules.parts import TRANSFORMER, find_part
 from ..modules.rows import canonical_modules, match_name
 from ..modules.transformer_slots import list_joined_parts
+from .kohya_form import make_kohya_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +32,26 @@ if TYPE_CHECKING:
 
 _PREFIX = f"{TRANSFORMER}."
 _FIX = "write it in diffusers' names, or keep the file as it is"
+
+
+def respell(architecture: str, modules: Mapping[str, Delta], *, maker: bool) -> Mapping[str, Delta]:
+    """Deltas of a transformer model by the maker's names or by diffusers'; those of other models as they are."""
+    if architecture not in TRANSFORMER_MODELS:
+        return modules
+    return to_maker(architecture, modules) if maker else to_diffusers(architecture, modules)
+
+
+def respell_tables(architecture: str, tables: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
+    """The same of kohya's tensors by suffix, by the maker's names. Raises BadWeights where some cannot be joined."""
+    if architecture not in TRANSFORMER_MODELS:
+        return {name: dict(table) for name, table in tables.items()}
+    deltas: dict[str, Delta] = {}
+    for name, table in tables.items():
+        built = build(table)
+        if built.delta is None:
+            raise BadWeights(next(iter(built.problems.values()), "has no form"), where=name)
+        deltas[name] = built.delta
+    return {name: make_kohya_tensors(delta) for name, delta in to_maker(architecture, deltas).items()}
 
 
 def to_diffusers(architecture: str, modules: Mapping[str, Delta]) -> dict[str, Delta]:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...adapters.modules.parts import UNET
 from ...core.errors import BadWeights
+from ...core.tensor_files.json_objects import read_json
 from ...core.tensor_files.safetensors_io import Entry, encode_tensor
 from ...core.tensor_files.tensor_reader import TensorReader, find_dtype, open_reader
+from ...core.tensor_files.weight_files import find_weight_files
 from .configurations import find_family
 from .original import PREFIXES, VAE, Source, name_sources
-from .reading import open_tensor_file, read_json
-from .weight_files import find_weight_files
+from .reading import open_tensor_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

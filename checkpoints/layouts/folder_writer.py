@@ -12,12 +12,12 @@ from ...adapters.modules.parts import TEXT_ENCODER, UNET
 from ...core.errors import BadWeights, WriteFailed
 from ...core.files import atomic_folder, atomic_write
 from ...core.regular_files import read_regular_file
+from ...core.tensor_files.json_objects import read_json
 from ..writer import ValueWriter, lay_out
 from .folder_configs import make_configs
 from .folder_reader import CONFIG, INDEX, combine_hashes, list_networks
 from .network_values import split_values
 from .prediction import guess_prediction
-from .reading import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping

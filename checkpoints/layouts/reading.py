@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from ...adapters.applying.quantised import StorageIndex
 from ...adapters.applying.quantised_names import find_packed
 from ...core.errors import BadWeights
-from ...core.regular_files import open_regular_file, read_text_file
+from ...core.regular_files import open_regular_file
+from ...core.tensor_files.json_objects import AGAIN
 from ...core.tensor_files.tensor_reader import PickledReader, SafetensorsReader, TensorReader, find_dtype
 from ...core.weights.load import SAFETENSORS, find_format
 
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from torch import Tensor
-
-MOST_JSON = 1 << 22
-"""Bytes of a configuration or a list of shards."""
-AGAIN = "download the file again"
 
 
 class Weights:
@@ -92,16 +88,3 @@ def open_tensor_file(path: Path, stack: ExitStack) -> TensorReader:
         return SafetensorsReader(path, stack.enter_context(open_regular_file(path)))
     except OSError as error:
         raise BadWeights(f"cannot be read ({error.strerror or error})", where=str(path), fix=AGAIN) from error
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object. Raises BadWeights."""
-    try:
-        if path.stat().st_size > MOST_JSON:
-            raise BadWeights(f"is larger than {MOST_JSON} bytes", where=str(path), fix=AGAIN)
-        content = json.loads(read_text_file(path))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadWeights(f"cannot be read as JSON ({error})", where=str(path), fix=AGAIN) from error
-    if not isinstance(content, dict):
-        raise BadWeights("holds no JSON object", where=str(path), fix=AGAIN)
-    return content

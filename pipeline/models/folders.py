@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...adapters.modules.parts import TEXT_ENCODER_2, UNET
 from ...adapters.modules.targets import Slot
 from ...checkpoints.layouts.configurations import find_family
-from ...checkpoints.layouts.reading import open_weights, read_json
+from ...checkpoints.layouts.reading import open_weights
 from ...checkpoints.layouts.text import name_text_keys
 from ...checkpoints.layouts.vae import name_vae_keys
-from ...checkpoints.layouts.weight_files import find_weight_files
 from ...core.errors import BadWeights
+from ...core.tensor_files.json_objects import read_json
+from ...core.tensor_files.weight_files import find_weight_files
 from .assembly import list_names
 from .libraries import TEXT_CONFIG, select_arguments
 from .parts import ENCODERS, TITLES, VAE, Networks, build_text_encoder, build_unet, build_vae, place_vae

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ....checkpoints.layouts.configurations import configure_controlnet, configure_union, find_family
-from ....checkpoints.layouts.reading import open_weights, read_json
+from ....checkpoints.layouts.reading import open_weights
 from ....checkpoints.layouts.unet import name_unet_keys
 from ....core.errors import BadParameter, BadWeights
+from ....core.tensor_files.json_objects import read_json
 from ..assembly import assemble, measure_slots
 from ..folders import CONFIG, open_network, read_config
 from ..kinds import Kind, build_kind_error, find_kind

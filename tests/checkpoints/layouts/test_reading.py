@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from underdrawing.checkpoints.layouts.reading import open_weights, read_json
+from underdrawing.checkpoints.layouts.reading import open_weights
 from underdrawing.core.errors import BadWeights
+from underdrawing.core.tensor_files.json_objects import read_json
 from underdrawing.core.tensor_files.safetensors_io import write_safetensors
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...core.errors import BadWeights
-from .reading import read_json
+from ..errors import BadWeights
+from .json_objects import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

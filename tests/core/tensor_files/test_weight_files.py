@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from underdrawing.checkpoints.layouts.weight_files import find_weight_files
 from underdrawing.core.errors import BadWeights
+from underdrawing.core.tensor_files.weight_files import find_weight_files
 
 if TYPE_CHECKING:
     from pathlib import Path
