@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,13 @@ import torch
 from ...core.errors import BadWeights
 from ...core.files import atomic_stream
 from ...core.regular_files import open_regular_file
-from ...core.tensor_files.safetensors_io import encode_header, encode_tensor
 from ..modules.parts import PARTS
 from ..tools.save import check_output, list_source_files, make_provenance, make_source_entry, parse_dtype
 from .baked_weights import BakedWeights, FileWeights
 from .checkpoint import open_checkpoint
+from .file_writer import measure, write_entries
 from .fitness import check_finite
+from .folder_checkpoint import FolderCheckpoint, open_folder
 from .plan import check_receipt, make_plan, make_receipt
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from ..tools.save import Progress
+    from .checkpoint import Checkpoint
     from .plan import WeightedAdapter
     from .receipt import Receipt
     from .weight_writer import Order
@@ -45,8 +48,10 @@ def bake(
 ) -> Receipt:
     """Write a checkpoint with adapters in it: (adapter, unet strength, text encoder strength[, block weights]).
 
-    checkpoint: SD1, SD2, SDXL or refiner in the LDM layout, or one part in diffusers' names; .safetensors is streamed
-    one tensor at a time, a pickled file is read whole and comes out as .safetensors. Sums are formed in float32 from
+    checkpoint: a model in the LDM layout, a transformer in its maker's or diffusers' names, one part in diffusers'
+    names, or a diffusers folder, of one network or a pipeline; output: a file, or for a folder a new one, whose other
+    files are copied. .safetensors is streamed some rows at a time, a pickled file is read whole and comes out as
+    .safetensors. Sums are formed in float32 from
     the original and cast once to the tensor's own dtype; what no adapter touches keeps its bytes, and the metadata
     stays, with what was done added under `underdrawing`. Weights in fp8 or int8 with a scale are stored in that form
     again; notes of the receipt say what rounding to eight bits took away. dtype (float16, bfloat16, float32): of all
@@ -55,11 +60,12 @@ def bake(
     cannot be computed with and results that are NaN or infinite; BadParameter for strengths that are no finite numbers
     and for an output that is an input. Then nothing is written.
     """
-    path = check_output(output, _list_inputs(checkpoint, adapters))
+    whole = Path(checkpoint).is_dir() and Path(output).suffix.lower() != ".safetensors"
+    path = Path(output) if whole else check_output(output, _list_inputs(checkpoint, adapters))
     for weighted in adapters if not skip_damaged else ():
         check_finite(weighted[0])
     with ExitStack() as stack, torch.no_grad():
-        opened = open_checkpoint(checkpoint, _open_stream(stack, Path(checkpoint)))
+        opened = _open(Path(checkpoint), stack)
         weights = FileWeights(opened)
         plan = make_plan(dict.fromkeys(PARTS, weights), adapters, allow_mismatch=allow_mismatch)
         receipt = make_receipt(adapters, plan)
@@ -69,12 +75,19 @@ def bake(
             **result.metadata,
             **make_provenance(_describe_step(opened.path, adapters, order, dtype), opened.metadata),
         }
-        _write(path, result, metadata, progress)
+        if whole and isinstance(opened, FolderCheckpoint):
+            opened.write(path, result, metadata, progress)
+        else:
+            _write(path, result, metadata, progress)
     return replace(receipt, notes=result.rounding.notes())
 
 
 def _list_inputs(checkpoint: str | os.PathLike[str], adapters: Sequence[WeightedAdapter]) -> list[Path]:
     return [Path(checkpoint), *(file for weighted in adapters for file in list_source_files(weighted[0]))]
+
+
+def _open(path: Path, stack: ExitStack) -> Checkpoint:
+    return open_folder(path, stack) if path.is_dir() else open_checkpoint(path, _open_stream(stack, path))
 
 
 def _open_stream(stack: ExitStack, path: Path) -> BinaryIO:
@@ -98,15 +111,11 @@ def _describe_step(
 
 
 def _write(path: Path, result: BakedWeights, metadata: dict[str, str], progress: Progress | None) -> None:
-    head = encode_header(result.entries, metadata)
-    end = max((entry.end for entry in result.entries.values()), default=0)
-    with atomic_stream(path, size=len(head) + end) as stream:
-        stream.write(head)
-        for done, key in enumerate(result.entries, start=1):
-            for piece in result.read_pieces(key):
-                stream.write(piece)
-            if progress is not None:
-                progress(done, len(result.entries))
-        for key, scale in result.scales.items():  # known only when their weights were computed
-            stream.seek(len(head) + result.entries[key].begin)
-            stream.write(encode_tensor(scale))
+    done = itertools.count(1)
+
+    def step() -> None:
+        if progress is not None:
+            progress(next(done), len(result.entries))
+
+    with atomic_stream(path, size=measure(result, metadata)) as stream:
+        write_entries(stream, result, {key: key for key in result.entries}, metadata, step)

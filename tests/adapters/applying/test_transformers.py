@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from underdrawing.adapters.applying.bake import bake
 from underdrawing.adapters.deltas.dora import Dora
 from underdrawing.adapters.deltas.lowrank import LowRank
 from underdrawing.adapters.modules.architectures import TRANSFORMER_MODELS
+from underdrawing.core.errors import WriteFailed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -120,3 +122,42 @@ def test_bake_writes_what_the_patcher_computes(tmp_path: Path, prefix: str, spel
     right, got = patch(tensors, (adapter, 0.8)), load_file(tmp_path / "out.safetensors")
     assert got.keys() == {f"{prefix}{key}" for key in right}
     assert all(torch.equal(got[f"{prefix}{key}"], value) for key, value in right.items())
+
+
+@pytest.mark.parametrize("pipeline", [True, False])
+def test_a_folder_in_several_files_is_baked_into_one_like_it(tmp_path: Path, pipeline: bool) -> None:
+    modules = shrink("flux1")
+    weights, lora = make_weights(modules), make_lora(modules)
+    source = tmp_path / "model"
+    own = source / "transformer" if pipeline else source
+    own.mkdir(parents=True)
+    keys = sorted(weights)
+    names = {
+        key: f"diffusion_pytorch_model-0000{1 + number % 2}-of-00002.safetensors" for number, key in enumerate(keys)
+    }
+    for name in set(names.values()):
+        save_file({key: weights[key] for key in keys if names[key] == name}, own / name)
+    index = {"metadata": {"total_size": 1}, "weight_map": names}
+    (own / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(index))
+    (own / "config.json").write_text('{"_class_name": "FluxTransformer2DModel"}')
+    if pipeline:
+        (source / "model_index.json").write_text("{}")
+        (source / "vae").mkdir()
+        (source / "vae" / "weights.bin").write_bytes(b"vae")
+    save_file({"a": torch.zeros(1)}, tmp_path / "style.safetensors")
+    adapter = make_adapter("flux1", lora, str(tmp_path / "style"))
+    bake(source, [(adapter, 0.8, 0.0)], tmp_path / "out")
+    right, made = patch(weights, (adapter, 0.8)), tmp_path / "out" / own.relative_to(source)
+    got = {key: tensor for name in set(names.values()) for key, tensor in load_file(made / name).items()}
+    assert {file.relative_to(source) for file in source.rglob("*")} == {
+        file.relative_to(tmp_path / "out") for file in (tmp_path / "out").rglob("*")
+    }
+    assert got.keys() == right.keys()
+    assert all(torch.equal(got[key], right[key]) for key in right)
+    table = json.loads((made / "diffusion_pytorch_model.safetensors.index.json").read_text())
+    assert table["weight_map"] == names
+    assert table["metadata"]["total_size"] == sum(tensor.nbytes for tensor in weights.values())
+    with pytest.raises(WriteFailed, match="there already"):
+        bake(source, [(adapter, 0.8, 0.0)], tmp_path / "out")
+    bake(source, [(adapter, 0.8, 0.0)], tmp_path / "one.safetensors")
+    assert len(load_file(tmp_path / "one.safetensors")) == len(right)
