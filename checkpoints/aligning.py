@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from ..adapters.modules.transformer_names import NAMINGS
+from ..adapters.modules.architectures import ARCHITECTURES
+from ..adapters.modules.rows import canonical_modules, match_name
+from ..adapters.reading.recognition import recognise_model
 from .nodes import PassedValues
 from .values import Shaped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from torch import Tensor
 
-    from ..adapters.modules.transformer_names import Naming, Rule
+    from ..adapters.modules.rows import NameMatch
     from .values import FileValues, Values
 
 _PREFIXES = ("model.diffusion_model.", "diffusion_model.", "transformer.", "unet.", "model.", "")
@@ -28,6 +29,17 @@ class Piece(NamedTuple):
     key: str
     begin: int
     end: int
+
+
+class Link(NamedTuple):
+    """A key of a maker's file, and those of diffusers whose rows follow each other in it.
+
+    swapped: halves change places.
+    """
+
+    key: str
+    parts: tuple[str, ...]
+    swapped: bool
 
 
 class JoinedValues(PassedValues):
@@ -67,35 +79,62 @@ def align_names(first: Values, other: Values) -> tuple[Values, str]:
 
     Only where the two share no weights under one name, or hold q, k and v differently.
     """
-    for naming in NAMINGS:
+    for architecture in _list_architectures(first, other):
         for joint, parts in ((first, other), (other, first)):
-            ends = _find_prefix(joint, naming.joint), _find_prefix(parts, naming.parts)
-            if None not in ends:
-                prefixes: tuple[str, str] = ends  # type: ignore[assignment]
+            ends = _find_prefix(joint, architecture, own=True), _find_prefix(parts, architecture, own=False)
+            if ends[0] is not None and ends[1] is not None:
+                links = list(_list_links(architecture, joint, ends[0], ends[1]))
                 pieces = _join_parts if joint is first else _split_joints
-                joined = _rename_rest(first, other, dict(pieces(naming, joint, parts, prefixes)))
-                return joined, f"{other.label}: names and divisions of {naming.title} as in {first.label}"
+                joined = _rename_rest(first, other, dict(pieces(links, joint, parts)))
+                title = ARCHITECTURES[architecture].title
+                return joined, f"{other.label}: names and divisions of {title} as in {first.label}"
     return _align_prefix(first, other)
 
 
-def _find_prefix(values: Values, key: str) -> str | None:
-    return next((prefix for prefix in _PREFIXES if prefix + key in values.entries), None)
+def _list_architectures(first: Values, other: Values) -> list[str]:
+    """What the two may be, first where it is certain."""
+    found = [recognise_model(values.entries, {}) for values in (first, other)]
+    known = sorted((one for one in found if one is not None), key=lambda one: len(one.could_be))
+    return list(dict.fromkeys(one.architecture for one in known))
 
 
-def _list_rules(naming: Naming, joint: Values, prefix: str) -> Iterator[tuple[str, Rule]]:
-    names = [key.removeprefix(prefix) for key in joint.entries if key.startswith(prefix)]
-    numbers = [int(found[1]) for name in names if (found := re.match(r"\w+_blocks\.(\d+)\.", name))]
-    for name in names:
-        if (rule := naming.find(name, max(numbers, default=0))) is not None:
-            yield prefix + name, rule
+def _find_prefix(values: Values, architecture: str, *, own: bool) -> str | None:
+    """Prefix of the denoiser's keys; None where they are not in the maker's names (own), or not in diffusers'."""
+    for prefix in _PREFIXES:
+        for key in values.entries:
+            name = key.removeprefix(prefix) if key.startswith(prefix) else ""
+            match = match_name(architecture, name.rpartition(".")[0])
+            if match is not None and match.original not in _list_plain(match) and match.own == own:
+                return prefix
+    return None
+
+
+def _list_plain(match: NameMatch) -> list[str]:
+    """Names of the layers without their part."""
+    return [name.partition(".")[2] for name in match.canonical]
+
+
+def _list_links(architecture: str, joint: Values, prefix: str, other: str) -> Iterator[Link]:
+    """Every key of the maker's that the table has."""
+    for key in joint.entries:
+        name = key.removeprefix(prefix) if key.startswith(prefix) else ""
+        module, _, parameter = name.rpartition(".")
+        value = match_name(architecture, name)
+        match = value or match_name(architecture, module)
+        if match is None or match.original != (name if value else module):
+            continue
+        weight = joint.entries.get(f"{prefix}{module}.{match.parameter}", joint.entries[key])
+        rows = canonical_modules(architecture, match.original, weight.shape or (1,))
+        ending = "" if value else ".weight" if parameter == match.parameter else f".{parameter}"
+        names = tuple(f"{other}{part}{ending}" for part in _list_plain(match))
+        yield Link(key, names, any(row.swapped for row in rows))
 
 
 def _join_parts(
-    naming: Naming, joint: Values, parts: Values, prefixes: tuple[str, str]
+    links: Iterable[Link], joint: Values, parts: Values
 ) -> Iterator[tuple[str, tuple[Shaped, tuple[Piece, ...]]]]:
     """Weights of the first, each of pieces of the other's."""
-    for key, rule in _list_rules(naming, joint, prefixes[0]):
-        names = [prefixes[1] + part for part in rule.parts]
+    for key, names, swapped in links:
         if not all(name in parts.entries for name in names):
             continue
         entries = [parts.entries[name] for name in names]
@@ -104,21 +143,24 @@ def _join_parts(
             if not shape or any(entry.shape[1:] != shape[1:] or not entry.shape for entry in entries):
                 continue  # the weight is then missing, and named
             shape = (sum(entry.shape[0] for entry in entries), *shape[1:])
+        elif entries[0].numel == joint.entries[key].numel:
+            shape = joint.entries[key].shape
         pieces = tuple(Piece(name, 0, entry.numel) for name, entry in zip(names, entries, strict=True))
-        yield key, (Shaped(entries[0].dtype, shape), _swap(pieces[0]) if rule.swapped else pieces)
+        yield key, (Shaped(entries[0].dtype, shape), _swap(pieces[0]) if swapped else pieces)
 
 
 def _split_joints(
-    naming: Naming, joint: Values, parts: Values, prefixes: tuple[str, str]
+    links: Iterable[Link], joint: Values, parts: Values
 ) -> Iterator[tuple[str, tuple[Shaped, tuple[Piece, ...]]]]:
     """Weights of the first, each a piece of one of the other's."""
-    for key, rule in _list_rules(naming, joint, prefixes[0]):
-        names, whole, row = [prefixes[1] + part for part in rule.parts], joint.entries[key], 0
+    for key, names, swapped in links:
+        whole, row = joint.entries[key], 0
         if not all(name in parts.entries for name in names):
             continue
         if len(names) == 1:
-            piece = Piece(key, 0, whole.numel)
-            yield names[0], (whole, _swap(piece) if rule.swapped else (piece,))
+            piece, entry = Piece(key, 0, whole.numel), parts.entries[names[0]]
+            shaped = Shaped(whole.dtype, entry.shape) if entry.numel == whole.numel else whole
+            yield names[0], (shaped, _swap(piece) if swapped else (piece,))
             continue
         if sum(sum(parts.entries[name].shape[:1]) for name in names) != sum(whole.shape[:1]) or not whole.shape:
             continue  # the weight is then missing, and named

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ..adapters.modules.architectures import TRANSFORMER_MODELS
 from ..core.errors import BadWeights
 from .applied import find_mergeable, has_known_channels
 from .families import UNKNOWN, find_family, find_first_layer
@@ -71,7 +72,8 @@ def _check_divisions(first: Values, other: Values) -> None:
             what = (
                 f"holds q, k and v of {_list(both)} {'apart' if two is other else 'in one weight'}, {first.label} not"
             )
-            fix = "merge checkpoints in one layout; maps are known for Flux, SD3 and Z-Image"
+            known = ", ".join(model.title for model in TRANSFORMER_MODELS.values())
+            fix = f"merge checkpoints in one layout; maps are known for {known}"
             raise BadWeights(what, where=other.label, fix=fix)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..adapters.modules.architectures import ARCHITECTURES
 from .keys import UNET_PREFIXES, find_part
 from .layouts.reference_shape import UNET, is_reference
 
@@ -50,8 +51,12 @@ def find_family(entries: Mapping[str, Shaped], metadata: Mapping[str, str] | Non
     if entries and all(_is_vae(key) for key in entries):
         return Family("vae")
     from ..adapters.reading.other_models import find_other_model
+    from ..adapters.reading.recognition import recognise_model
 
     names = {key.removeprefix("model."): entry for key, entry in entries.items() if find_part(key) in (None, "unet")}
+    found = recognise_model(names, metadata or {})
+    if found is not None and not found.could_be:
+        return Family(ARCHITECTURES[found.architecture].title, found.variant)
     other = find_other_model(names, metadata or {})  # type: ignore[arg-type]
     return Family(other or UNKNOWN)
 

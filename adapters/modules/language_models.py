@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .parts import TRANSFORMER
 from .transformer import LayerTable, read_layers
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ layers.#.pre_feedforward_layernorm | = | RMSNorm d | if=f
 layers.#.post_feedforward_layernorm | = | RMSNorm d | if=f
 norm | = | RMSNorm d
 """
-_WRAPPERS = ("transformer", "model", "language_model", "text_model")
+_WRAPPERS = (TRANSFORMER, "model", "language_model", "text_model")
 """What stands before the names of a decoder's layers in the classes that hold it."""
 _WRAPPED = re.compile(rf"(?:{'|'.join(_WRAPPERS)})[._](?!encoder[._]layers)")
 _NUMBER = re.compile(r"(?<=[._])\d+(?=[._])")

@@ -14,6 +14,9 @@ import torch
 from safetensors.torch import load_file
 from tests.support.checkpoint_models import UNET, apply_node, save, tiny
 
+from underdrawing.adapters.modules.architectures import TRANSFORMER_MODELS
+from underdrawing.adapters.modules.rows import match_name, original_rows
+from underdrawing.adapters.modules.sizes import compute_size
 from underdrawing.checkpoints.merging import merge
 from underdrawing.core.errors import BadWeights
 
@@ -23,6 +26,52 @@ if TYPE_CHECKING:
 GOLDEN: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "golden" / "checkpoints" / "transformer_names.json").read_text("utf-8")
 )
+
+
+def has_own_names(name: str) -> bool:
+    """Whether the maker's names are others than those of diffusers."""
+    transformer = TRANSFORMER_MODELS[name].transformer
+    return transformer is not None and any(layer.name not in layer.originals for layer in transformer.layers)
+
+
+def draw_model(name: str, seed: int) -> dict[str, Tensor]:
+    """Tiny weights of a model under the names of diffusers, with the tensors that belong to no layer."""
+    transformer = TRANSFORMER_MODELS[name].transformer
+    assert transformer is not None
+    counts = {key: 2 for key in transformer.numbers if len(key) > 1}
+    sizes = {"d": 8, "m": 12, "k": 4, "h": 4, "t": 8, "c": 4, "o": 4, "v": 4, "a": 4, "n": 4, "p": 4, "s": 4, "i": 4}
+    tiny = transformer.resize(**counts, **{key: size for key, size in sizes.items() if key in transformer.numbers})
+    shapes = {f"{key}.weight": module.shape for key, module in tiny.modules().items()}
+    shapes |= {f"{key}.bias": module.shape[:1] for key, module in tiny.modules().items() if module.bias}
+    for layer in tiny.layers:
+        if layer.value:
+            shape = tuple(compute_size(size, tiny.numbers) for size in layer.shape)
+            shapes |= {layer.name.replace("#", str(number)): shape for number in range(1 + ("#" in layer.name))}
+    generator = torch.Generator().manual_seed(seed)
+    return {key: torch.randn(shape, generator=generator).half() for key, shape in shapes.items()}
+
+
+def join_model(name: str, parts: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same as the maker has it."""
+    pieces: dict[str, list[Tensor]] = {}
+    for key, tensor in parts.items():
+        module, _, parameter = key.rpartition(".")
+        layer = parameter in ("weight", "bias")
+        match = match_name(name, module if layer else key)
+        assert match is not None
+        own = match.parameter if parameter == "weight" else parameter
+        pieces.setdefault(f"{match.original}.{own}" if layer else match.original, []).append(
+            swap(name, module, tensor, parts) if layer else tensor
+        )
+    return {key: torch.cat(tensors) if len(tensors) > 1 else tensors[0] for key, tensors in pieces.items()}
+
+
+def swap(name: str, module: str, tensor: Tensor, parts: dict[str, Tensor]) -> Tensor:
+    """Rows as the maker orders them."""
+    match = match_name(name, module)
+    assert match is not None
+    rows = original_rows(name, module, {match.original: parts[f"{module}.weight"].shape})
+    return torch.cat(tensor.chunk(2)[::-1]) if rows is not None and rows.swapped else tensor
 
 
 def draw(model: str, seed: int) -> dict[str, Tensor]:
@@ -64,6 +113,16 @@ def test_fused_and_divided_weights_merge(model: str, tmp_path: Path) -> None:
     assert_equal(load_file(out), wanted)
     merge(apply_node("weighted_sum", plain[0], bare, alpha=1.0), out)
     assert_equal(load_file(out), a)
+
+
+@pytest.mark.parametrize("name", [name for name in TRANSFORMER_MODELS if has_own_names(name)])
+def test_every_model_merges_with_its_makers_file(name: str, tmp_path: Path) -> None:
+    parts, joint = draw_model(name, 0), join_model(name, draw_model(name, 1))
+    a, b = save(tmp_path / "parts.safetensors", parts), save(tmp_path / "joint.safetensors", joint)
+    merge(apply_node("weighted_sum", a, b, alpha=1.0), tmp_path / "o.safetensors")
+    assert_equal(load_file(tmp_path / "o.safetensors"), draw_model(name, 1))
+    merge(apply_node("weighted_sum", b, a, alpha=1.0), tmp_path / "o.safetensors")
+    assert_equal(load_file(tmp_path / "o.safetensors"), join_model(name, parts))
 
 
 def test_a_folder_of_diffusers_merges_with_a_makers_file(tmp_path: Path) -> None:
