@@ -94,7 +94,7 @@ class Session:
         objective = Objective(model.alphas, velocity=model.prediction == "v_prediction", min_snr=params.min_snr)
         passes = Passes(model, trainable, objective, encoder, sets.pictures, sets.prior, params.prior_weight)
         steps = count_steps(params, sets.pictures.order.passes)
-        previewer = Previewer(self.folder.path / PREVIEWS, params, sets.captions)
+        previewer = Previewer(self.folder.path / PREVIEWS, params, sets.captions, model.placement, trainable)
         loop = Loop(trainable, passes.compute_loss, self._plan(steps), self.folder, self.note, previewer.draw)
         if loop.step:
             self.note(f"the run goes on from step {loop.step}" if loop.step < steps else "the run is complete already")

@@ -108,6 +108,13 @@ class Trainable(ABC):
     def after_step(self, step: int) -> None:  # noqa: B027
         """What follows each step of the optimiser, counted from 1."""
 
+    def write_preview_files(self, folder: Path) -> None:  # noqa: B027 - most need none
+        """Write what preview pictures need besides the model; ControlNets and embeddings are looked for in folder."""
+
+    def list_preview_fields(self, folder: Path, prompt: str) -> dict[str, Any]:
+        """Fields of the request of a preview, besides the prompt; folder holds what `write_preview_files` wrote."""
+        return {}
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What a user should know of what is trained."""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ....adapters.modules.parts import UNET
+from ....core.images.geometry import Size
 from ...reference.networks import CONTROL_WIDTHS
+from ...request import Control
 from ..trainable import ParamGroup, TensorRow, Trainable
 from .building import WIDTHS, build_control
 from .files import write_control
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from ..trainable import Batch
     from .maps import MapReader
     from .params import ControlParams
+PREVIEW = "control.safetensors"
+"""Name of the file that previews are drawn with."""
 
 
 class ControlTraining(Trainable):
@@ -61,8 +65,6 @@ class ControlTraining(Trainable):
 
     def predict(self, model: Model, batch: Batch) -> Any:
         """The UNet's answer to a batch with the maps of its pictures, [B, C, h, w]."""
-        from ....core.images.geometry import Size
-
         size = Size(*batch.size)
         found = [self.maps.read(one, size, flip=flip) for one, flip in zip(batch.samples, batch.flips, strict=True)]
         return self.answer(model, batch, torch.stack(found).to(batch.noisy.device))
@@ -84,6 +86,17 @@ class ControlTraining(Trainable):
     def predict_plain(self, model: Model, batch: Batch) -> Any:
         """The UNet's answer without the ControlNet."""
         return super().predict(model, batch)
+
+    def write_preview_files(self, folder: Path) -> None:
+        """The ControlNet as it is now."""
+        write_control(folder / PREVIEW, self.network, self.model.unet, self.params.save_dtype, {})
+
+    def list_preview_fields(self, folder: Path, prompt: str) -> dict[str, Any]:
+        """It reads the map of the picture with this caption, or of the first one."""
+        side = self.model.sample_size
+        hint = self.maps.read(self.maps.find_example(prompt), Size(side, side))
+        pixels = (hint.permute(1, 2, 0) * 255).round().byte().numpy()
+        return {"controls": (Control(model=str(folder / PREVIEW), image=pixels),), "width": side, "height": side}
 
     def describe(self) -> list[TensorRow]:
         """The UNet, which stays."""

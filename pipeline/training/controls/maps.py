@@ -21,6 +21,7 @@ from ....preprocessors import registry
 from ...request import Control
 from ...runs.maps import draw_hint
 from ...runs.spelling import parse_control
+from ..data.finding import find_samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +69,11 @@ class MapReader:
         if self._maps is not None:
             return f"has no map of its name in {self._maps}"
         return f"its map {path.name} is not there" if path is not None else f"metadata.jsonl names no {FIELD} for it"
+
+    def find_example(self, caption: str) -> Sample:
+        """A picture with a caption, or the first one."""
+        samples = find_samples(self._data).samples
+        return next((sample for sample in samples if sample.caption == caption), samples[0])
 
     def read(self, sample: Sample, size: Size, *, flip: bool = False) -> Tensor:
         """The map of a picture, float32 [3, H, W], 0 to 1. Raises BadImage, BadParameter."""

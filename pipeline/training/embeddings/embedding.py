@@ -90,6 +90,10 @@ class EmbeddingTraining(Trainable):
             for part, rows in self.rows.items():
                 pull_norms(rows, self.norms[part], self.params.rate)
 
+    def write_preview_files(self, folder: Path) -> None:
+        """The embedding as it is now, under the word's name."""
+        save_embedding(folder / f"{self.token}.safetensors", self._list_tokens())
+
     @property
     def notes(self) -> tuple[str, ...]:
         """How the start was made of words."""
@@ -103,8 +107,11 @@ class EmbeddingTraining(Trainable):
     def save(self, path: Path, metadata: Mapping[str, str]) -> tuple[Path, ...]:
         """Write the embedding: `emb_params`, or `clip_l` and `clip_g` for a model with two text encoders."""
         step = metadata.get("ss_steps", "")
-        tokens = {self.token: {part: rows.detach().cpu() for part, rows in self.rows.items()}}
+        tokens = self._list_tokens()
         return (save_embedding(path, tokens, step=int(step) if step.isdigit() else None, metadata=metadata),)
+
+    def _list_tokens(self) -> dict[str, dict[str, Tensor]]:
+        return {self.token: {part: rows.detach().cpu() for part, rows in self.rows.items()}}
 
 
 def check_output(path: Path) -> None:

@@ -72,6 +72,10 @@ class PivotalTraining(Trainable):
         if self.learn_word:
             self.word.after_step(step)
 
+    def write_preview_files(self, folder: Path) -> None:
+        """The word."""
+        self.word.write_preview_files(folder)
+
     @property
     def notes(self) -> tuple[str, ...]:
         """Those of the network."""
