@@ -25,7 +25,8 @@ class Adapter:
     modules: "unet.down_blocks..." → delta. embeddings: learned tokens that came along. dialect: naming scheme(s) of the
     file. used: key → canonical module or token. unused: key → reason. rejected: dialect → why it was not that one.
     ldm: modules that the file names by block numbers of the LDM layout → that name: the model says which layer it is.
-    Every key of the file is in used or in unused, never in both.
+    architecture: id of the base model, where it is one with a transformer; else "". variant: which of that model's
+    ("dev"), "" where the file does not tell. Every key of the file is in used or in unused, never in both.
     """
 
     path: Path
@@ -39,6 +40,8 @@ class Adapter:
     notes: tuple[str, ...] = ()
     finite: bool = True
     ldm: dict[str, str] = field(default_factory=dict[str, str])
+    architecture: str = ""
+    variant: str = ""
 
     @property
     def name(self) -> str:
@@ -57,10 +60,10 @@ class Adapter:
 
     @property
     def base_model(self) -> str:
-        """Architecture the file was most likely made for: "sd15", "sd21", "sdxl", "sdxl_refiner" or "unknown"."""
+        """Architecture the file was most likely made for: "sd15", "sd21", "sdxl", "flux1", … or "unknown"."""
         from .reading.base_model import guess_base_model
 
-        return guess_base_model(self)
+        return self.architecture or guess_base_model(self)
 
     def report(self) -> dict[str, Any]:
         """What `lora inspect` shows; JSON-serialisable. Metadata is summed up, never echoed whole."""

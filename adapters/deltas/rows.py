@@ -19,7 +19,7 @@ from .dora import Dora
 from .lowrank import LowRank
 from .products import Hadamard, Kronecker
 from .residual import Residual
-from .rotations import OFT, PeftBOFT, PeftOFT, RotationOFT
+from .rotations import BOFT, OFT, PeftBOFT, PeftOFT, RotationOFT
 from .row_part import RowChoice, RowPart
 from .scaling import IA3, GLoRA, PeftIA3
 
@@ -55,6 +55,21 @@ def take_rows(delta: Delta, ranges: Sequence[tuple[int, int]], total: int) -> De
         return delta
     taken = _take(delta, choice)
     return taken if delta.bias is None else replace(taken, bias=choice.pick(delta.bias.reshape(-1)))
+
+
+def find_rows(delta: Delta) -> int | None:
+    """Rows of the weight that a delta was made for; None where it is the same for any number of rows."""
+    if delta.extent is not None:
+        return delta.extent.rows
+    if isinstance(delta, OFT | BOFT):
+        return delta.blocks.shape[-3] * delta.blocks.shape[-1] if delta.blocks.ndim > 2 else None
+    if isinstance(delta, RotationOFT):
+        return delta.oft_diag.shape[0] * delta.oft_diag.shape[-1] if delta.oft_diag.ndim else None
+    if isinstance(delta, SetWeight):
+        return count_rows(delta.weight)
+    values = {PeftBOFT: "scale_s", IA3: "weight", Norm: "diff", BiasOnly: "bias"}.get(type(delta), "bias")
+    tensor = None if isinstance(delta, IA3) and delta.on_input else getattr(delta, values, delta.bias)
+    return None if tensor is None else tensor.numel()
 
 
 def swap_halves(delta: Delta, total: int) -> Delta:

@@ -14,13 +14,17 @@ from ...core.errors import BadWeights
 from ...core.regular_files import read_text_file
 from ...core.tensor_files.safetensors_io import read_header, read_safetensors
 from ...core.tensor_files.torch_files import PICKLED, WRAPPERS, find_state_dict, read_checkpoint
+from ..modules.architectures import UNKNOWN
 from ..modules.parts import PARTS
 from .lone_encoder import find_lone_encoder
+from .other_models import find_transformer_model
 
 if TYPE_CHECKING:
     import os
 
     from torch import Tensor
+
+    from .recognition import Recognition
 
 CONFIG, MOST_CONFIG = "adapter_config.json", 1 << 20
 IN_FOLDERS = ("adapter_model.safetensors", "pytorch_lora_weights.safetensors", "adapter_model.bin")
@@ -40,6 +44,16 @@ class RawFile:
     rest: tuple[str, ...] = ()
     metadata: dict[str, str] = field(default_factory=dict[str, str])
     config: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @cached_property
+    def recognition(self) -> Recognition | None:
+        """The base model, where it is one with a transformer whose layers are known; else None."""
+        return find_transformer_model(self.tensors, self.metadata)
+
+    @property
+    def architecture(self) -> str:
+        """Id of the base model, where it is one with a transformer; else UNKNOWN."""
+        return self.recognition.architecture if self.recognition is not None else UNKNOWN
 
     @cached_property
     def lone_encoder(self) -> str:

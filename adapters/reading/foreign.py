@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...core.errors import BadWeights
-from ..modules.architectures import SDXL_PAIR, SUPPORTED
+from ..modules.architectures import SDXL_PAIR, SUPPORTED, UNKNOWN
+from ..modules.parts import PARTS
 from .bundled_tokens import ENCODER_KEYS
 from .dialects.base import split_key
 from .other_models import find_other_model
@@ -69,7 +70,8 @@ def _weights_of(*prefixes: str) -> Test:
 
 
 _OTHER_CLASS = re.compile(r"Transformer(2D|3D)?Model|ControlNet|AutoencoderKL|ForCausalLM|T5|Llama|Qwen")
-"""Classes of diffusers and transformers that no part of a supported model is of."""
+"""Classes of diffusers and transformers that no part of a model with a UNet is of."""
+_ENCODER_CLASSES = frozenset(part.model_class for part in PARTS.values())
 CHECKPOINT = ("model.diffusion_model.", "cond_stage_model.", "conditioner.", "first_stage_model.")
 UNET = ("conv_in.", "down_blocks.", "time_embedding.", "input_blocks.")
 
@@ -108,13 +110,15 @@ def refuse_foreign(file: RawFile) -> None:
     for kind in KINDS:
         if kind.matches(keys):
             _refuse(file, kind.what, kind.advice)
-    other = find_other_model(file.tensors, file.metadata)
+    other = find_other_model(file.tensors, file.metadata) if file.architecture == UNKNOWN else None
     if other is not None:
         _refuse(
             file, f"a LoRA for {other}", f"{other.partition(' (')[0]} is not supported yet; use a LoRA for {SUPPORTED}"
         )
     named = (file.config.get("auto_mapping") or {}) if isinstance(file.config.get("auto_mapping"), dict) else {}
-    if _OTHER_CLASS.search(owner := str(named.get("base_model_class", ""))):
+    owner = str(named.get("base_model_class", ""))
+    known = file.architecture != UNKNOWN or owner in _ENCODER_CLASSES
+    if _OTHER_CLASS.search(owner) and not (known and "ControlNet" not in owner):
         _refuse(file, f"a PEFT adapter for {owner[:60]}", f"use one for {SUPPORTED}")
 
 

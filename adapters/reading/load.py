@@ -14,13 +14,16 @@ from ..adapter import Adapter, Embeddings
 from ..deltas.build import build
 from ..deltas.module_tensors import is_finite
 from ..embeddings.vectors import read_vectors
+from ..modules.architectures import ARCHITECTURES
 from ..modules.parts import UNET, find_part
 from ..modules.spellings import find_ldm_names
 from .bundled_tokens import TokenKey, read_token_key
 from .dialects.base import Dialect, ModuleKey, Rejection, find_dialects
 from .files import RawFile, find_part_folders, read_file
 from .foreign import refuse_foreign
+from .joined_layers import find_repetitions, restore_rows
 from .metadata import FileMetadata
+from .other_models import list_families
 
 if TYPE_CHECKING:
     import os
@@ -87,6 +90,8 @@ def _join(path: Path, parts: list[Adapter]) -> Adapter:
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
         finite=all(part.finite for part in parts),
         ldm={module: name for part in parts for module, name in part.ldm.items()},
+        architecture=next((part.architecture for part in parts if part.architecture), ""),
+        variant=next((part.variant for part in parts if part.variant), ""),
     )
 
 
@@ -101,7 +106,7 @@ def _load(path: str | os.PathLike[str]) -> Adapter:
     embeddings = _read_embeddings(file, found, used)
     if not modules and not embeddings:
         raise BadWeights(
-            f"nothing in it is understood: {_explain(found, file)}",
+            f"nothing in it is understood{_name_model(file)}: {_explain(found, file)}",
             where=str(file.path),
             fix="check what kind of file it is",
         )
@@ -114,9 +119,11 @@ def _load(path: str | os.PathLike[str]) -> Adapter:
         used=used,
         unused={**found.unused, **dict.fromkeys(file.rest, "is no tensor")},
         rejected=found.rejected,
-        notes=metadata.notes(),
+        notes=(*metadata.notes(), *(file.recognition.notes if file.recognition is not None else ())),
         finite=all(is_finite(file.tensors[key]) for key in found.unused if key in file.tensors),
         ldm=_find_ldm_names(found, modules),
+        architecture=file.recognition.architecture if file.recognition is not None else "",
+        variant=file.recognition.variant if file.recognition is not None else "",
     )
 
 
@@ -206,7 +213,13 @@ def _build_modules(file: RawFile, found: _KeyGroups, metadata: FileMetadata) -> 
                 used[key] = module
             else:
                 found.unused[key] = built.problems.get(suffix, "its module could not be read")
-    return modules, used
+    originals = {module: place.original for module, place in found.places.items() if place.original}
+    left_out = restore_rows(file.architecture, modules, {m: o for m, o in originals.items() if m in modules})
+    for module, reason in find_repetitions(file.architecture, modules).items():
+        left_out[module] = reason
+        del modules[module]
+    found.unused |= {key: left_out[owner] for key, owner in used.items() if owner in left_out}
+    return modules, {key: owner for key, owner in used.items() if owner in modules}
 
 
 def _find_ldm_names(found: _KeyGroups, modules: dict[str, Delta]) -> dict[str, str]:
@@ -214,6 +227,13 @@ def _find_ldm_names(found: _KeyGroups, modules: dict[str, Delta]) -> dict[str, s
     known = find_ldm_names()
     unet = [(module, place.name) for module, place in found.places.items() if find_part(module) == UNET]
     return {module: known[name] for module, name in unet if module in modules and name in known}
+
+
+def _name_model(file: RawFile) -> str:
+    if file.architecture in ARCHITECTURES:
+        return f" of a file for {ARCHITECTURES[file.architecture].title}"
+    families = list_families(file.tensors)
+    return f", though its blocks are called as those of {' or '.join(families[:4])}" if families else ""
 
 
 def _explain(found: _KeyGroups, file: RawFile) -> str:

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..modules.architectures import TRANSFORMER_MODELS
-from .recognition import UNET_NAMES, recognise_model, strip_prefix
+from .recognition import UNET_NAMES, Recognition, recognise_model, strip_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -50,7 +50,7 @@ _WIDTHS = (
 """Models without a table whose names others have, by the width of attention's input."""
 _ENCODERS = (
     _Sign(r"^(lora_te\d?_)?(model_)?layers_\d+_self_attn_[qkvo]_proj|language_model_", "a language model"),
-    _Sign(r"^t5|t5xxl|SelfAttention", "Flux.1 or SD3 (it holds a T5 text encoder)"),
+    _Sign(r"^t5|t5xxl|SelfAttention|^lora_te3_", "Flux.1 or SD3 (it holds a T5 text encoder)"),
     _Sign(r"text_encoders_(qwen|llama|gemma|mistral)|^(qwen|llama|gemma)", "a language model"),
 )
 """Text encoders of models with transformers, in files without a denoiser."""
@@ -59,6 +59,38 @@ _HEADERS = (
     *(("hidream", "HiDream"), ("ideogram", "Ideogram 4"), ("kandinsky", "Kandinsky"), ("kolors", "Kolors")),
     *(("stable-cascade", "Stable Cascade"), ("wuerstchen", "Stable Cascade"), ("ltx2", "LTX-2"), ("ltx-2", "LTX-2")),
 )
+
+
+def find_transformer_model(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Recognition | None:
+    """The base model of a file for one with a transformer whose layers are known; None for any other file."""
+    if any(UNET_NAMES.search(key) for key in tensors):
+        return None
+    found = recognise_model(tensors, metadata)
+    if _find_unsupported(tensors, metadata, found) is not None:
+        return None
+    if found is None and any(_XLABS.match(strip_prefix(key).replace(".", "_")) for key in tensors):
+        return Recognition(_find_first())
+    return found
+
+
+def _find_first() -> str:
+    """The model that comes first where names are shared."""
+    return min(TRANSFORMER_MODELS, key=lambda name: TRANSFORMER_MODELS[name].rank)
+
+
+def list_families(tensors: Mapping[str, Tensor]) -> list[str]:
+    """Titles of the models whose blocks are called as those of a file, in which no layer is known."""
+    names = [strip_prefix(key).replace(".", "_") for key in tensors]
+    found = (
+        (model.title, {name.partition(".#.")[0] for layer in model.transformer.layers for name in layer.originals})
+        for model in TRANSFORMER_MODELS.values()
+        if model.transformer is not None
+    )
+    return [
+        title
+        for title, blocks in found
+        if any(re.match(rf"{block.replace('.', '_')}_\d", name) for block in blocks if block for name in names)
+    ]
 
 
 def find_other_model(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str | None:
@@ -71,7 +103,7 @@ def find_other_model(tensors: Mapping[str, Tensor], metadata: Mapping[str, str])
         return found.title
     names = [strip_prefix(key).replace(".", "_") for key in tensors]
     if any(map(_XLABS.match, names)):
-        return TRANSFORMER_MODELS[min(TRANSFORMER_MODELS, key=lambda name: TRANSFORMER_MODELS[name].rank)].title
+        return TRANSFORMER_MODELS[_find_first()].title
     return next((sign.model for sign in _ENCODERS if _any(sign.pattern, names)), None)
 
 
@@ -79,11 +111,16 @@ def find_unsupported(tensors: Mapping[str, Tensor], metadata: Mapping[str, str])
     """Name of a model that no table of layers stands for, which the keys or else the header are of; None for others."""
     if any(UNET_NAMES.search(key) for key in tensors):
         return None
+    return _find_unsupported(tensors, metadata, recognise_model(tensors, {}))
+
+
+def _find_unsupported(
+    tensors: Mapping[str, Tensor], metadata: Mapping[str, str], found: Recognition | None
+) -> str | None:
     names = [strip_prefix(key).replace(".", "_") for key in tensors]
     for sign in SIGNS:
         if _any(sign.pattern, names):
             return sign.model
-    found = recognise_model(tensors, {})
     if found is not None and found.fits:
         return None
     widths = _list_widths(tensors)

@@ -21,7 +21,8 @@ from tests.support.adapter_models import BIGG, CLIP, SD15
 
 from underdrawing.adapters import load_adapter
 from underdrawing.adapters.deltas.suffixes import ALIASES
-from underdrawing.adapters.modules.parts import PARTS, TEXT_ENCODER, TEXT_ENCODER_2, UNET, find_part
+from underdrawing.adapters.modules.parts import PARTS, TEXT_ENCODER, TEXT_ENCODER_2, TRANSFORMER, UNET, find_part
+from underdrawing.adapters.modules.transformers import flux1
 from underdrawing.adapters.reading.dialects import base
 from underdrawing.adapters.reading.dialects.base import Dialect, ModuleKey, Rejection, find_dialects
 from underdrawing.adapters.reading.files import RawFile
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
     Kind = Callable[[Module], Tensors]
 
 DIALECTS = find_dialects()
-NETWORKS: dict[str, Network] = {UNET: SD15, TEXT_ENCODER: CLIP, TEXT_ENCODER_2: BIGG}
+FLUX = flux1.DEV.resize(transformer_blocks=10, single_transformer_blocks=10, d=8, m=32, h=4, c=8, o=8, t=8, v=8)
+NETWORKS: dict[str, Network] = {UNET: SD15, TEXT_ENCODER: CLIP, TEXT_ENCODER_2: BIGG, TRANSFORMER: FLUX}
 NAMES = {suffix: name for name, suffixes in ALIASES.items() for suffix in suffixes}
 
 every = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.id)
@@ -50,9 +52,11 @@ class Sample(NamedTuple):
     keys: dict[str, ModuleKey]
     tensors: dict[str, Tensor]
     config: dict[str, object]
+    file: RawFile
 
-    def raw(self) -> RawFile:
-        return RawFile(Path("a.safetensors"), self.tensors, config=self.config)
+    @classmethod
+    def of(cls, keys: dict[str, ModuleKey], tensors: dict[str, Tensor], config: dict[str, object]) -> Sample:
+        return cls(keys, tensors, config, RawFile(Path("a.safetensors"), tensors, config=config))
 
     def save(self, folder: Path, **changed: Tensor) -> Path:
         save_file({**self.tensors, **changed}, folder / "a.safetensors")
@@ -81,7 +85,7 @@ def sample(dialect: Dialect, part: str, kind: Kind = lora) -> Sample:
             if key is not None and all(other is not None for other, _ in own.values()):
                 assert key not in keys, "two tensors have one key"
                 keys[key], tensors[key] = ModuleKey(module, suffix), tensor
-    return Sample(keys, tensors, dialect.config(part))
+    return Sample.of(keys, tensors, dialect.config(part))
 
 
 def samples(dialect: Dialect) -> Iterator[Sample]:
@@ -131,7 +135,7 @@ def test_it_holds_plain_lora(dialect: Dialect) -> None:
 @every
 def test_its_own_keys_come_back(dialect: Dialect) -> None:
     for one in samples(dialect):
-        file = one.raw()
+        file = one.file
         wrong = {key: found for key, due in one.keys.items() if not same(found := dialect.locate(key, file), due)}
         assert wrong == {}
 
@@ -140,7 +144,7 @@ def test_its_own_keys_come_back(dialect: Dialect) -> None:
 def test_no_other_dialect_knows_its_keys(dialect: Dialect) -> None:
     for other in (other for other in DIALECTS if other is not dialect):
         for one in samples(dialect):
-            file = one.raw()
+            file = one.file
             known = [key for key in one.keys if not _is_foreign(other.locate(key, file))]
             assert known == [], f"{other.id} knows them"
 
@@ -158,7 +162,7 @@ def test_any_module_of_any_part(dialect: Dialect, data: st.DataObject) -> None:
     one = sample(dialect, part, kind)
     if one.keys:
         key = data.draw(st.sampled_from(sorted(one.keys)))
-        assert same(dialect.locate(key, one.raw()), one.keys[key])
+        assert same(dialect.locate(key, one.file), one.keys[key])
 
 
 @every
@@ -170,7 +174,7 @@ def test_any_text_is_placed_or_rejected_with_a_reason(dialect: Dialect, data: st
     cut = data.draw(st.integers(0, len(key)))
     text = key[:cut] + data.draw(st.text(max_size=20)) + key[cut + data.draw(st.integers(0, 9)) :]
     for candidate in (text, data.draw(st.text())):
-        found = dialect.locate(candidate, one.raw())
+        found = dialect.locate(candidate, one.file)
         assert found.module if isinstance(found, ModuleKey) else found.reason.strip()
 
 
@@ -220,7 +224,7 @@ def few(one: Sample) -> Sample:
     """The part of a file that is of three modules."""
     chosen = sorted({due.module for due in one.keys.values()})[:3]
     keys = {key: due for key, due in one.keys.items() if due.module in chosen}
-    return Sample(keys, {key: one.tensors[key] for key in keys}, one.config)
+    return Sample.of(keys, {key: one.tensors[key] for key in keys}, one.config)
 
 
 @every

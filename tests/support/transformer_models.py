@@ -25,13 +25,13 @@ PREFIX = f"{TRANSFORMER}."
 _LEAST = 8
 
 
-def shrink(architecture: str, blocks: int = 2) -> dict[str, Module]:
+def shrink(architecture: str, blocks: int = 2, divisor: int = 64) -> dict[str, Module]:
     """Modules of a model with few blocks, and numbers that keep the order and ratios of the released ones'."""
     transformer = ARCHITECTURES[architecture].transformer
     assert transformer is not None
     counted = {layer.name.partition(".#.")[0] for layer in transformer.layers if ".#." in layer.name}
     sizes = {name: number for name, number in transformer.numbers.items() if name not in counted}
-    small = {name: max(_LEAST, number // 64 * 2) for name, number in sizes.items()}
+    small = {name: max(_LEAST, number // divisor * 2) for name, number in sizes.items()}
     if "first" in small:
         small["first"] = 1
     return transformer.resize(**dict.fromkeys(counted, blocks), **small).modules()

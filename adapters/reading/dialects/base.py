@@ -59,12 +59,14 @@ TRAINED = "modules_to_save."
 class ModuleKey(NamedTuple):
     """What a key stands for: canonical module name, and the suffix that `deltas.build` knows.
 
-    name: the module inside its part as the file has it, which PEFT's patterns are matched with.
+    name: the module inside its part as the file has it, which PEFT's patterns are matched with. original: the name of
+    the layer in its maker's files, where the file has the rows as these do.
     """
 
     module: str
     suffix: str
     name: str = ""
+    original: str = ""
 
 
 class Rejection(NamedTuple):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from ...modules.parts import PARTS, UNET
 from ...modules.spellings import to_file_name
 from ...modules.wrappers import strip_wrappers
-from .base import PEFT, Dialect, ModuleKey, Rejection, find_dotted, find_module, join_key
+from ..module_keys import find_key, find_name
+from .base import PEFT, Dialect, ModuleKey, Rejection, join_key
 
 if TYPE_CHECKING:
     from ..files import RawFile
@@ -27,10 +28,10 @@ def locate(key: str, file: RawFile) -> ModuleKey | Rejection:
     part, rest = split_part(strip_wrappers(key))
     if old := _PROCESSOR.fullmatch(rest):
         name = f"{old[1]}.{old[2]}" + (".0" if old[2] == "to_out" else "")
-        return find_module(part or UNET, name, f"lora_{old[3]}.weight" if old[3] else old[4])
+        return find_name(part or UNET, name, f"lora_{old[3]}.weight" if old[3] else old[4], file)
     if part is not None:
-        return find_dotted(part, rest)
-    found = find_dotted(file.lone_encoder if _ENCODER.match(rest) else UNET, rest)
+        return find_key(part, rest, file)
+    found = find_key(file.lone_encoder if _ENCODER.match(rest) else UNET, rest, file)
     if isinstance(found, Rejection):
         return Rejection(f"does not start with {', '.join(PARTS)}, nor with a module of them", foreign=True)
     return found

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from ...modules.parts import PARTS, list_prefixes
 from ...modules.spellings import to_file_name
-from .base import Dialect, ModuleKey, Rejection, find_module, strip_adapter_name
+from ..module_keys import find_name, is_for_transformer
+from .base import Dialect, ModuleKey, Rejection, strip_adapter_name
 
 if TYPE_CHECKING:
     from ..files import RawFile
@@ -21,9 +22,9 @@ def locate(key: str, file: RawFile) -> ModuleKey | Rejection:
     stem, _dot, suffix = key.partition(".")
     for prefix, part in PREFIXES.items():
         if stem.startswith(prefix):
-            owner = file.lone_encoder if prefix in UNNUMBERED else part
+            owner = file.lone_encoder if prefix in UNNUMBERED and not is_for_transformer(file) else part
             name = stem.removeprefix(prefix).removeprefix("_orig_mod_")  # trained compiled
-            return find_module(owner, name, strip_adapter_name(suffix))
+            return find_name(owner, name, strip_adapter_name(suffix), file)
     return Rejection(f"does not start with {', '.join(PREFIXES)}", foreign=True)
 
 

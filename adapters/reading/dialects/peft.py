@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ...modules.parts import PARTS, UNET
 from ...modules.spellings import to_file_name
 from ...modules.wrappers import strip_wrappers
-from .base import PEFT, Dialect, ModuleKey, Rejection, find_dotted, join_key
+from ..module_keys import find_key
+from .base import PEFT, Dialect, ModuleKey, Rejection, join_key
 
 if TYPE_CHECKING:
     from ..files import RawFile
@@ -25,10 +26,10 @@ def locate(key: str, file: RawFile) -> ModuleKey | Rejection:
     rest = strip_wrappers(key)
     part, _, inner = rest.partition(".")
     if part in PARTS:
-        return find_dotted(part, inner)
+        return find_key(part, inner, file)
     mapping = file.config.get("auto_mapping") or {}
     part = _CLASSES.get(mapping.get("base_model_class", "")) if isinstance(mapping, dict) else None
-    return find_dotted(part or (file.lone_encoder if _ENCODER.match(rest) else UNET), rest)
+    return find_key(part or (file.lone_encoder if _ENCODER.match(rest) else UNET), rest, file)
 
 
 def spell(module: str, suffix: str) -> str | None:
