@@ -30,7 +30,7 @@ class Records:
         self._folder, self._note = folder, note
         self.rows = _read_rows(folder / LOG, step)
         self._waiting: list[dict[str, Any]] = []
-        self._failed = False
+        self._failed = self._noted = False
         self._writer: Any = _open_tensorboard(folder / EVENTS) if tensorboard else None
         self.attempt(self._rewrite)
 
@@ -55,9 +55,10 @@ class Records:
         except Cancelled:
             raise
         except (OSError, UnderdrawingError) as error:
-            if not self._failed:
-                self._note(f"the log or a picture of it cannot be written, the run goes on: {error}")
             self._failed = True
+            if not self._noted:
+                self._note(f"a log or preview cannot be written, the run goes on: {error}")
+            self._noted = True
 
     def _rewrite(self) -> None:
         atomic_write(self._folder / LOG, "".join(map(_encode, self.rows)).encode())

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+
+from underdrawing.pipeline.training.loop.interrupt import Interrupt
+
+
+def test_ctrl_c_waits_for_the_check_and_a_second_one_does_not() -> None:
+    with Interrupt() as interrupt:
+        interrupt.check()
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            interrupt.check()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_other_threads_leave_signals_alone() -> None:
+    found: list[object] = []
+
+    def run() -> None:
+        with Interrupt() as interrupt:
+            interrupt.check()
+            found.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert found == [signal.default_int_handler]

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import json
+import random
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.support.forked import start_cases
+from tests.support.tiny_diffusion import require_diffusers
+
+from underdrawing.core.errors import BadParameter, BadWeights
+from underdrawing.core.hooks import HostHooks
+from underdrawing.core.operation import Job, run
+from underdrawing.core.operation_registry import operations
+from underdrawing.core.tensor_files.safetensors_io import read_header
+
+require_diffusers()
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+    from underdrawing.core.operation import Report
+
+VALUES: dict[str, Any] = {
+    "resolution": 64,
+    "steps": 5,
+    "batch": 2,
+    "state_every": 2,
+    "drop_captions": 0.3,
+    "shuffle_tags": True,
+    "flip": True,
+    "noise_offset": 0.1,
+    "min_snr": 5.0,
+    "dropout": 0.1,
+    "warm_up": 1,
+    "targets": "cross-attn",
+    "save_dtype": "float32",
+    "device": "cpu",
+}
+CODE = """
+import json, os, signal, sys
+from contextlib import contextmanager
+from pathlib import Path
+import underdrawing.pipeline.training.session, diffusers, transformers
+from underdrawing.core.hooks import HostHooks
+from underdrawing.core.operation import Job, run
+from underdrawing.core.operation_registry import operations
+from underdrawing.core.progress import Progress
+import torch
+torch.set_num_threads(1)
+
+class Watch(Progress):
+    def show(self, done, total, message):
+        if message.startswith("step") and done == Hooks.step:
+            os.kill(os.getpid(), Hooks.number)
+
+class Hooks(HostHooks):
+    step = number = 0
+    @contextmanager
+    def progress(self, title, total=0, unit=""):
+        yield Watch()
+
+def case(data, output, values, number, step, renames):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    Hooks.step, Hooks.number, left = int(step), int(number), [int(renames)]
+    def watch(event, arguments):
+        if event == "os.rename":
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(watch)
+    inputs = {"data": Path(data), "output": Path(output)}
+    run(operations()["train.lora"], inputs, json.loads(values), Job(Hooks()))
+    print(int(renames) - left[0])
+"""
+
+
+@pytest.fixture(scope="module")
+def values(tiny_folder: Path) -> dict[str, Any]:
+    return {**VALUES, "checkpoint": str(tiny_folder / "tiny.safetensors")}
+
+
+@pytest.fixture(scope="module")
+def child(tmp_path_factory: pytest.TempPathFactory) -> Generator[Callable[..., str]]:
+    with start_cases(CODE, tmp_path_factory.mktemp("child")) as run_case:
+        yield run_case
+
+
+@pytest.fixture(scope="module")
+def whole(
+    tmp_path_factory: pytest.TempPathFactory, training_data: Path, values: dict[str, Any], child: Callable[..., str]
+) -> tuple[bytes, int]:
+    """Bytes of the result of a run that nothing disturbed, and how often it gave a file its name."""
+    output = tmp_path_factory.mktemp("whole") / "a.safetensors"
+    said = child(training_data, output, json.dumps(values), 0, 0, 0)
+    return output.read_bytes(), int(said.split()[-1])
+
+
+def train(data: Path, output: Path, values: dict[str, Any], host: HostHooks | None = None) -> Report:
+    return run(operations()["train.lora"], {"data": data, "output": output}, values, Job(host or HostHooks()))
+
+
+@pytest.mark.parametrize("where", ["step", "rename"])
+def test_a_killed_run_ends_in_the_same_bytes(
+    tmp_path: Path,
+    training_data: Path,
+    values: dict[str, Any],
+    child: Callable[..., str],
+    whole: tuple[bytes, int],
+    where: str,
+) -> None:
+    expected, renames = whole
+    step = random.randint(1, 5) if where == "step" else 0
+    rename = random.randint(1, renames) if where == "rename" else 0
+    output, given = tmp_path / "a.safetensors", json.dumps(values)
+    with pytest.raises(AssertionError, match="status 9"):
+        child(training_data, output, given, int(signal.SIGKILL), step, rename)
+    child(training_data, output, given, 0, 0, 0)
+    assert output.read_bytes() == expected, f"killed at step {step}, rename {rename} of {renames}"
+    steps = [json.loads(line)["step"] for line in (tmp_path / "a.run" / "log.jsonl").read_text().splitlines()]
+    assert steps == [1, 2, 3, 4, 5]
+
+
+def test_ctrl_c_saves_the_step_it_is_at(
+    tmp_path: Path, training_data: Path, values: dict[str, Any], child: Callable[..., str], whole: tuple[bytes, int]
+) -> None:
+    output = tmp_path / "a.safetensors"
+    with pytest.raises(AssertionError, match=r"the state of step 3 is saved(.|\n)*KeyboardInterrupt"):
+        child(training_data, output, json.dumps(values), int(signal.SIGINT), 3, 0)
+    assert [path.name for path in (tmp_path / "a.run").glob("state-*")] == ["state-00000003.safetensors"]
+    child(training_data, output, json.dumps(values), 0, 0, 0)
+    assert output.read_bytes() == whole[0]
+
+
+class Notes(HostHooks):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.fixture(scope="module")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, training_data: Path, values: dict[str, Any]
+) -> tuple[Path, Report, list[str]]:
+    """Output, report and notes of a run in this process."""
+    output, host = tmp_path_factory.mktemp("finished") / "a.safetensors", Notes()
+    return output, train(training_data, output, {**values, "steps": 2, "trigger": "sks"}, host), host.notes
+
+
+def test_the_receipt_says_what_was_done(finished: tuple[Path, Report, list[str]]) -> None:
+    output, report, notes = finished
+    data = json.loads((output.parent / "a.receipt.json").read_text("utf-8"))
+    assert data == report.data
+    assert data["given"] == sorted({*VALUES, "checkpoint", "trigger"}, key=list(data["options"]).index)
+    moved = [row for row in data["tensors"] if row["moved"]]
+    assert len(moved) == len([row for row in data["tensors"] if "." in row["name"] and not row["reason"]])
+    assert all(row["reason"] for row in data["tensors"] if not row["moved"])
+    assert 0 < data["trained"] < data["full"]
+    assert data["file_bytes"] == output.stat().st_size
+    assert (data["steps"], data["data"]["pictures"]) == (2, 4)
+    assert [name for name, _ in data["data"]["left_out"]] == ["broken.png"]
+    assert any("broken.png" in note for note in notes)
+    assert "'sks', the trigger word takes its place" in " ".join(notes)
+    metadata = read_header(output).metadata
+    assert metadata["ss_trigger_words"] == "sks"
+    assert json.loads(metadata["ss_tag_frequency"])["img"]["on a table"] == 3
+    assert report.files == (output, output.parent / "a.receipt.json")
+
+
+def test_a_finished_run_says_so_and_keeps_its_bytes(
+    finished: tuple[Path, Report, list[str]], training_data: Path, values: dict[str, Any]
+) -> None:
+    output, host = finished[0], Notes()
+    before = output.read_bytes()
+    train(training_data, output, {**values, "steps": 2, "trigger": "sks"}, host)
+    assert "the run is complete already" in host.notes
+    assert output.read_bytes() == before
+    with pytest.raises(BadParameter, match=r"--rank was 4 and is 2; --steps was 2 and is 9.*--restart"):
+        train(training_data, output, {**values, "steps": 9, "trigger": "sks", "rank": 2})
+
+
+def test_the_model_is_left_as_it_was(tmp_path: Path, training_data: Path, values: dict[str, Any]) -> None:
+    from underdrawing.core.networks.placement import Placement
+    from underdrawing.pipeline.models.loading import load_model
+
+    model = load_model(values["checkpoint"], placement=Placement())
+    before = {name: value.clone() for name, value in model.unet.state_dict().items()}
+    hooks = sum(len(module._forward_hooks) for module in model.unet.modules())
+    with pytest.raises(BadParameter, match=r"nothing moved|rate"):
+        train(training_data, tmp_path / "a.safetensors", {**values, "rate": 1e-30, "steps": 2})
+    after = model.unet.state_dict()
+    assert after.keys() == before.keys()
+    assert all(value.equal(after[name]) for name, value in before.items())
+    assert sum(len(module._forward_hooks) for module in model.unet.modules()) == hooks
+    assert not any(parameter.requires_grad for parameter in model.unet.parameters())
+
+
+@pytest.mark.parametrize("option", ["gradient_checkpointing", "text_encoder"])
+def test_activations_are_computed_twice_to_the_same_numbers(
+    tmp_path: Path, training_data: Path, values: dict[str, Any], option: str
+) -> None:
+    plain = {**values, "steps": 1, "text_encoder": option == "text_encoder", "state_every": 0}
+    losses = [
+        train(training_data, tmp_path / f"{double}.safetensors", {**plain, "gradient_checkpointing": double}).data[
+            "loss"
+        ]
+        for double in (False, True)
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    moved = [row["name"] for row in json.loads((tmp_path / "True.receipt.json").read_text())["tensors"] if row["moved"]]
+    assert any(name.startswith("text_encoder.") for name in moved) is (option == "text_encoder")
+
+
+@pytest.mark.parametrize("kind", ["lora", "vae", "nothing"])
+def test_a_wrong_base_model_is_named_as_generate_names_it(
+    tmp_path: Path, training_data: Path, tiny_folder: Path, values: dict[str, Any], kind: str
+) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    path = tiny_folder / "style.safetensors" if kind == "lora" else tmp_path / f"{kind}.safetensors"
+    if kind == "vae":
+        save_file({"decoder.conv_in.weight": torch.zeros(1), "encoder.conv_in.weight": torch.zeros(1)}, path)
+    words = {
+        "lora": "is a LoRA, a checkpoint is needed",
+        "vae": "is a VAE, a checkpoint is needed",
+        "nothing": "no file",
+    }
+    with pytest.raises(BadWeights, match=words[kind]):
+        train(training_data, tmp_path / "a.safetensors", {**values, "checkpoint": str(path)})
+    assert not (tmp_path / "a.safetensors").exists()
