@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from ...core.errors import BadParameter
 from ...core.operation import Job, Operation, Report, Spec, target
 from ...core.params import about, between
 from ..training.networks.params import NetworkParams
@@ -46,6 +47,7 @@ class TrainLora(Operation[LoraInputs, LoraParams]):
     def run(self, inputs: LoraInputs, params: LoraParams, job: Job) -> Report:
         """Train. Raises BadParameter, BadImage, BadWeights, UnknownName, UnsafeFile, MissingExtra, WriteFailed and
         Cancelled."""
+        from ...adapters.modules.parts import UNET
         from ..training.export.description import make_description
         from ..training.export.low_rank import check_path
         from ..training.networks.checks import check_params
@@ -58,14 +60,13 @@ class TrainLora(Operation[LoraInputs, LoraParams]):
         text_rate = (params.text_rate or params.rate) if params.text_encoder else 0.0
 
         def build(model: Model) -> Trainable:
-            return LowRankNetwork(
-                model,
-                params,
-                rate=params.rate,
-                text_rate=text_rate,
-                weight_decay=params.weight_decay,
-                seed=params.seed,
-            )
+            rates = {"rate": params.rate, "text_rate": text_rate}
+            network = LowRankNetwork(model, params, **rates, weight_decay=params.weight_decay, seed=params.seed)
+            if params.text_encoder and network.parts == {UNET}:
+                network.remove()
+                what = f"--text-encoder has no effect: none of its layers is among the targets {params.targets}"
+                raise BadParameter(what, where="train lora", fix="add the target attn, or leave --text-encoder out")
+            return network
 
         describe = make_description(inputs.output.stem, params, "lora", (params.trigger,) if params.trigger else ())
         rules = (Rule("text_rate", "give --text-encoder", ("text_encoder",)),)
