@@ -62,7 +62,7 @@ class TrainLora(Operation[LoraInputs, LoraParams]):
         def build(model: Model) -> Trainable:
             rates = {"rate": params.rate, "text_rate": text_rate}
             network = LowRankNetwork(model, params, **rates, weight_decay=params.weight_decay, seed=params.seed)
-            if params.text_encoder and network.parts == {UNET}:
+            if params.text_encoder and network.parts <= {UNET}:
                 network.remove()
                 what = f"--text-encoder has no effect: none of its layers is among the targets {params.targets}"
                 raise BadParameter(what, where="train lora", fix="add the target attn, or leave --text-encoder out")

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from ...adapters.modules.parts import UNET
 from ...core.errors import BadParameter
 from ..conditioning.encoders import explain_clip_skip, find_layer_count
@@ -54,14 +56,8 @@ def hash_model(model: Model) -> str:
         for name, value in sorted(network.state_dict().items()):
             start = value.detach().flatten()[: _SAMPLE // value.element_size()].cpu().contiguous()
             digest.update(f"{part}.{name} {tuple(value.shape)}".encode())
-            digest.update(start.view(_bytes()).numpy().tobytes())
+            digest.update(start.view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:32]
-
-
-def _bytes() -> Any:
-    import torch
-
-    return torch.uint8
 
 
 def list_folders(text: str) -> tuple[Path, ...]:
@@ -89,9 +85,7 @@ def save_activations(model: Model, trainable: Trainable, *, active: bool) -> Gen
 
 
 def _switch(network: Any, *, on: bool) -> None:
-    """diffusers and transformers call it differently."""
-    name = "enable" if on else "disable"
-    method = getattr(network, f"{name}_gradient_checkpointing", None) or getattr(
-        network, f"gradient_checkpointing_{name}"
-    )
-    method()
+    """diffusers, and transformers before and after 5, call it differently."""
+    verb = "enable" if on else "disable"
+    names = (f"activation_checkpointing_{verb}", f"{verb}_gradient_checkpointing", f"gradient_checkpointing_{verb}")
+    next(getattr(network, name) for name in names if hasattr(network, name))()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_json(self) -> dict[str, Any]:
         """Complete."""
-        return msgspec.to_builtins(self)
+        return json.loads(json.dumps(msgspec.to_builtins(self)))
 
     def __str__(self) -> str:
         """A page for people."""

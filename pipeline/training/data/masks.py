@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ....core.errors import BadImage, BadParameter
-from ....core.images.mask_values import find_coverage
+from ....core.images.geometry import Size
+from ....core.images.mask_values import describe_fit, find_coverage
 from ....core.images.pixels import compute_luminance
 from ....core.images.reading import decode_file
 from ....core.images.resize import resize_image
@@ -63,7 +64,10 @@ class MaskReader:
             levels = _read_file(sample, self._note)
         else:
             return None
-        sized: Levels = resize_image(levels.astype(np.float32), pixels.shape[:2])  # type: ignore[arg-type]
+        size = Size(*pixels.shape[:2])
+        if text := describe_fit(Size(*levels.shape), size):
+            self._note(f"{sample.name}: {text}")
+        sized: Levels = resize_image(levels.astype(np.float32), size)
         return self._weight + (1 - self._weight) * np.clip(sized, 0, 1)
 
 

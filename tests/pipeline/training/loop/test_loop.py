@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -63,15 +63,15 @@ class Stopper(Progress):
         self.lines.append(text)
 
 
-def make_loop(path: Path, notes: list[str] | None = None, line: Line | None = None, **plan: object) -> Loop:
+def make_loop(path: Path, notes: list[str] | None = None, line: Line | None = None, **plan: Any) -> Loop:
     line = line or Line()
     folder = RunFolder(path)
     folder.begin({})
     values = {"steps": 12, "accumulate": 2, "state_minutes": 0.0, "schedule": "cosine", "warm_up": 2, **plan}
-    return Loop(line, line.compute_loss, Plan(**values), folder, ([] if notes is None else notes).append)  # type: ignore[arg-type]
+    return Loop(line, line.compute_loss, Plan(**values), folder, ([] if notes is None else notes).append)
 
 
-def train(path: Path, **plan: object) -> torch.Tensor:
+def train(path: Path, **plan: Any) -> torch.Tensor:
     loop = make_loop(path, **plan)
     loop.run(Stopper())
     return loop.trainable.state()["values"].clone()
