@@ -79,6 +79,7 @@ def test_the_examples_pass_their_own_tests_and_every_suite(copy: Path) -> None:
     suites = [f"tests/contract/test_{suite}.py" for suite in ("annotators", "dialects", "operations")]
     chosen = {name.rpartition("/")[2].removesuffix(".py") for name in examples()}
     chosen |= {name.replace("_", ".", 1) for name in chosen} | {"circle", "folder"}
+    chosen |= {f"[{name.partition('/')[0]}]" for name in examples()}
     options = ("-q", "-p", "no:cacheprovider", "-k", " or ".join(sorted(chosen)))
     output = run(copy, "-m", "pytest", *options, *own, *suites, "tests/structure")
     passed = re.search(r"(\d+) passed", output)

@@ -5,25 +5,28 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
-from tests.support.tree import NETWORKS, package_files, python_files, text_of, tree_of
+from tests.support.tree import NETWORKS, each_room, package_files, python_files, text_of, tree_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MODULE, FUNCTION, FOLDER = 250, 40, 25
 IN_BUDGET = [p for p in package_files() if not p.as_posix().startswith(NETWORKS)]
 
 
-@pytest.mark.parametrize("path", IN_BUDGET, ids=str)
-def test_a_module_is_small(path: Path) -> None:
-    lines = text_of(path).count("\n")
-    assert lines <= MODULE, f"{path} has {lines} lines: split it by concern"
+@each_room(IN_BUDGET)
+def test_a_module_is_small(paths: list[Path]) -> None:
+    lines = {str(path): text_of(path).count("\n") for path in paths}
+    assert {path: count for path, count in lines.items() if count > MODULE} == {}, "split them by concern"
 
 
-@pytest.mark.parametrize("path", package_files(), ids=str)
-def test_functions_are_short(path: Path) -> None:
-    functions = [n for n in ast.walk(tree_of(path)) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
-    long = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
+@each_room(package_files())
+def test_functions_are_short(paths: list[Path]) -> None:
+    nodes = ((path, node) for path in paths for node in ast.walk(tree_of(path)))
+    functions = [(path, n) for path, n in nodes if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    long = {f"{path}: {node.name}": (node.end_lineno or 0) - node.lineno + 1 for path, node in functions}
     assert {name: lines for name, lines in long.items() if lines > FUNCTION} == {}
 
 

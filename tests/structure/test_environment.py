@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.tree import ROOT, python_files, tree_of
 
-ROOT = Path(__file__).resolve().parents[2]
+if TYPE_CHECKING:
+    from pathlib import Path
+
 FOLDERS = [
     folder
     for folder in sorted(ROOT.iterdir())
@@ -28,12 +31,8 @@ def reads_environment(tree: ast.AST) -> bool:
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_only_the_settings_read_the_environment(folder: Path) -> None:
-    allowed = ROOT / "core" / "settings.py"
-    readers = [
-        str(path.relative_to(ROOT))
-        for path in sorted(folder.rglob("*.py"))
-        if path != allowed and reads_environment(ast.parse(path.read_text(encoding="utf-8")))
-    ]
+    own = (path for path in python_files() if path.parts[0] == folder.name and path.as_posix() != "core/settings.py")
+    readers = [str(path) for path in own if reads_environment(tree_of(path))]
     assert not readers, f"declare the variable in core/settings.py and read it there: {readers}"
 
 

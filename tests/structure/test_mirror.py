@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.support.tree import ROOT, modules, python_files, text_of
+from tests.support.tree import ROOT, each_room, modules, python_files, text_of
 
 ACROSS = {"structure", "contract", "faults", "hosts", "golden", "support", "weights"}
 """Suites over several rooms; tests/weights runs on trained weights where they are at hand."""
@@ -24,12 +24,17 @@ OTHERS = ("underdrawing.annotators", "underdrawing.operations", "underdrawing.me
 """Groups of entry points."""
 
 
-@pytest.mark.parametrize("path", MIRRORED, ids=str)
-def test_a_test_bears_the_name_of_its_module(path: Path) -> None:
+@each_room(MIRRORED)
+def test_a_test_bears_the_name_of_its_module(paths: list[Path]) -> None:
+    assert [str(path) for path in paths if not has_module(path)] == [], "there is no module of this name"
+
+
+def has_module(path: Path) -> bool:
+    """Whether a test's name is that of a module, of a folder or of a group of commands."""
     name = path.stem.removeprefix("test_")
     room = ROOT / path.parent
     there = (room / f"{name}.py").is_file() or (room / name).is_dir()
-    assert there or (path.parts[0] == "cli" and name in commands()), f"there is no {path.parent / name}.py"
+    return there or (path.parts[0] == "cli" and name in commands())
 
 
 def commands() -> set[str]:
@@ -52,11 +57,12 @@ def _exists(words: list[str]) -> bool:
     return True
 
 
-@pytest.mark.parametrize("path", [p for p in python_files() if "underdrawing." in text_of(p)], ids=str)
-def test_modules_that_are_named_exist(path: Path) -> None:
+@each_room(path for path in python_files() if "underdrawing." in text_of(path))
+def test_modules_that_are_named_exist(paths: list[Path]) -> None:
     """In programs for child processes too, which no linter reads."""
-    named = {name for name in NAMED.findall(text_of(path)) if not name.startswith(OTHERS) and not name.endswith(".py")}
-    assert {name for name in named if not _exists(name.split(".")[1:])} == set()
+    named = {(str(path), name) for path in paths for name in NAMED.findall(text_of(path))}
+    named = {(path, name) for path, name in named if not name.startswith(OTHERS) and not name.endswith(".py")}
+    assert {(path, name) for path, name in named if not _exists(name.split(".")[1:])} == set()
 
 
 def test_names_are_checked() -> None:

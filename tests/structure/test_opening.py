@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+from typing import TYPE_CHECKING
 
-import pytest
-from tests.support.tree import package_files, tree_of
+from tests.support.tree import each_room, package_files, tree_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 OPENERS = {"open", "read_text", "read_bytes", "imread", "fromfile", "loadtxt", "memmap", "safe_open", "load_file"}
 OTHER = {
@@ -32,10 +35,10 @@ def find_openings(tree: ast.Module) -> set[str]:
     return {call for call in calls if call.rpartition(".")[2] in OPENERS and call not in ("read_text", "read_bytes")}
 
 
-@pytest.mark.parametrize("path", [path for path in package_files() if path.name != "regular_files.py"], ids=str)
-def test_files_are_opened_in_one_place(path: object) -> None:
-    found = find_openings(tree_of(path)) - OTHER.get(str(path), set())  # type: ignore[arg-type]
-    assert not found, f"use core/regular_files.py: {found}"
+@each_room(path for path in package_files() if path.name != "regular_files.py")
+def test_files_are_opened_in_one_place(paths: list[Path]) -> None:
+    found = {str(path): find_openings(tree_of(path)) - OTHER.get(str(path), set()) for path in paths}
+    assert {path: calls for path, calls in found.items() if calls} == {}, "use core/regular_files.py"
 
 
 def test_openings_are_recognised() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.tree import ROOT, package_files, tree_of
+from tests.support.tree import ROOT, each_room, package_files, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,9 +94,9 @@ def spoken(text: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("path", [p for p in package_files() if p.as_posix() not in OWN_WORDS], ids=str)
-def test_code_uses_the_words_of_the_field(path: Path) -> None:
-    assert faults(path) == []
+@each_room(p for p in package_files() if p.as_posix() not in OWN_WORDS)
+def test_code_uses_the_words_of_the_field(paths: list[Path]) -> None:
+    assert {str(path): found for path in paths if (found := faults(path))} == {}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import ast
+import os
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTSIDE = {"tests", "benchmarks", "tools", "docs", "examples", "build", "dist", "scripts"}
@@ -23,8 +30,11 @@ NETWORKS = "preprocessors/nets"
 @cache
 def python_files() -> tuple[Path, ...]:
     """Python files of the project, without what is ignored, relative to the root."""
-    paths = (path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
-    return tuple(sorted(p for p in paths if not any(x.startswith(".") or x in ("build", "dist") for x in p.parts)))
+    found: list[Path] = []
+    for folder, below, files in os.walk(ROOT):  # which never enters what is left out, .venv for one
+        below[:] = [name for name in below if not name.startswith(".") and name not in ("build", "dist")]
+        found += [Path(folder, name).relative_to(ROOT) for name in files if name.endswith(".py") and name[0] != "."]
+    return tuple(sorted(found))
 
 
 @cache
@@ -32,6 +42,14 @@ def package_files() -> tuple[Path, ...]:
     """Python files of the package."""
     inside = (path for path in python_files() if path.parts[0] not in OUTSIDE)
     return tuple(path for path in inside if not {path.as_posix(), path.parent.as_posix()} & STARTED)
+
+
+def each_room(paths: Iterable[Path]) -> pytest.MarkDecorator:
+    """Run a test with the files of each folder of the root: a test a file would cost more than what it looks at."""
+    rooms: dict[str, list[Path]] = {}
+    for path in paths:
+        rooms.setdefault(path.parts[0] if len(path.parts) > 1 else "root", []).append(path)
+    return pytest.mark.parametrize("paths", list(rooms.values()), ids=list(rooms))
 
 
 @cache
