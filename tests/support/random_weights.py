@@ -18,10 +18,14 @@ from underdrawing.core.weights.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from underdrawing.core.networks.placement import Placement
     from underdrawing.core.weights.record import Weight
+
+
+PIECE = 2**16
 
 
 def tensor(name: str, shape: tuple[int, ...], seed: int = 0, gain: float = 1.0) -> Tensor:
@@ -32,14 +36,26 @@ def tensor(name: str, shape: tuple[int, ...], seed: int = 0, gain: float = 1.0) 
     random = np.random.RandomState((zlib.crc32(name.encode()) + seed) % 2**32)
     if name.endswith("num_batches_tracked"):
         return torch.zeros(shape, dtype=torch.int64)
+    if len(shape) > 1 and not name.endswith("running_var"):
+        spread = (12 * 2 / max(1, int(np.prod(shape[1:])))) ** 0.5
+        return torch.from_numpy(_spread_numbers(random, int(np.prod(shape)), spread, gain).reshape(shape))
     flat = random.random_sample(shape) - 0.5
     if name.endswith("running_var"):
         return torch.from_numpy(1 + flat).float()
-    if len(shape) < 2:
-        centre = 1.0 if name.endswith(("weight", "gamma")) else 0.0
-        return torch.from_numpy(centre + 0.2 * flat).float()
-    spread = (12 * 2 / max(1, int(np.prod(shape[1:])))) ** 0.5
-    return torch.from_numpy(flat * spread * gain).float()
+    centre = 1.0 if name.endswith(("weight", "gamma")) else 0.0
+    return torch.from_numpy(centre + 0.2 * flat).float()
+
+
+def _spread_numbers(random: np.random.RandomState, count: int, spread: float, gain: float) -> NDArray[np.float32]:
+    """Numbers within half of spread * gain; in pieces, which stay in the cache: several times as fast."""
+    made = np.empty(count, np.float32)
+    for start in range(0, count, PIECE):
+        flat = random.random_sample(min(PIECE, count - start))
+        flat -= 0.5
+        flat *= spread
+        flat *= gain
+        made[start : start + PIECE] = flat
+    return made
 
 
 def tensors(shapes: Mapping[str, tuple[int, ...]], seed: int = 0, gain: float = 1.0) -> dict[str, Tensor]:
