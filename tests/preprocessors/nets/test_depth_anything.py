@@ -330,7 +330,7 @@ def test_zoedepths_padding_and_mirror_are_its_authors(monkeypatch: pytest.Monkey
 def test_openvino_runs_every_size(load: Strict | Pretrained, sizes: tuple[tuple[int, int], ...]) -> None:
     from underdrawing.core.networks.openvino import OpenVinoNetwork
 
-    small = random_weights.lighter(load.build)({}) if isinstance(load, Strict) else random_weights.shrunk(load)
+    small = light_depth.build("small")({}) if isinstance(load, Strict) else random_weights.shrunk(load)
     module = small.eval()
     generator = torch.Generator().manual_seed(2)
     for parameter in module.parameters():
