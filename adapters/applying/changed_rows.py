@@ -135,8 +135,9 @@ class ChangedRows:
 
     @cached_property
     def _step(self) -> int:
-        """Rows of a piece: whole blocks of the scale."""
-        block = self.storage.blocks[0] if self.storage.scale and self.storage.blocks else 1
+        """Rows of a piece: whole blocks of the scale, where it has several entries."""
+        blocks = self.storage.blocks
+        block = blocks[0] if self.storage.scale and blocks and blocks != self.shape else 1
         rows = max(1, PIECE // max(1, count_columns(self.shape)))
         return max(1, rows // block) * block
 

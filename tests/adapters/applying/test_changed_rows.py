@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from underdrawing.adapters import load_adapter
 from underdrawing.adapters.applying import accumulate, changed_rows
 from underdrawing.adapters.applying.bake import bake
+from underdrawing.adapters.applying.checkpoint import FileCheckpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,3 +67,22 @@ def test_pieces_are_the_whole(
         results.append(load_file(tmp_path / "out.safetensors"))
     assert all(torch.equal(value.float(), results[1][key].float()) for key, value in results[0].items())
     assert not torch.equal(results[0][f"{KEY}.weight"].float(), tensors[f"{KEY}.weight"].float())
+
+
+@pytest.mark.parametrize("scale", ["none", "tensor", "rows", "blocks"])
+def test_pieces_stay_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scale: str) -> None:
+    stored = torch.randn(ROWS, COLUMNS, generator=torch.Generator().manual_seed(0)).to(torch.float8_e4m3fn)
+    scales = {} if scale == "none" else {f"{KEY}.scale_weight": torch.full(SCALES[scale], 0.01)}
+    save_file({f"{KEY}.weight": stored, **scales}, tmp_path / "model.safetensors")
+    monkeypatch.setattr(accumulate, "SMALL", 0)
+    monkeypatch.setattr(changed_rows, "PIECE", COLUMNS * 20)
+    most, read = [0], FileCheckpoint.rows
+
+    def count(self: FileCheckpoint, name: str, first: int, last: int) -> Tensor:
+        most[0] = max(most[0], last - first)
+        return read(self, name, first, last)
+
+    monkeypatch.setattr(FileCheckpoint, "rows", count)
+    adapter = load_adapter(lora(tmp_path, "lora"))
+    bake(tmp_path / "model.safetensors", [(adapter, 0.9, 0.9)], tmp_path / "out.safetensors")
+    assert 0 < most[0] <= 20
