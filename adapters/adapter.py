@@ -26,7 +26,8 @@ class Adapter:
     file. used: key → canonical module or token. unused: key → reason. rejected: dialect → why it was not that one.
     ldm: modules that the file names by block numbers of the LDM layout → that name: the model says which layer it is.
     architecture: id of the base model, where it is one with a transformer; else "". variant: which of that model's
-    ("dev"), "" where the file does not tell. Every key of the file is in used or in unused, never in both.
+    ("dev"), "" where the file does not tell. trainer: the program that wrote the file. precisions: dtype → tensors.
+    noise: "high" or "low", for one of two experts. Every key of the file is in used or in unused, never in both.
     """
 
     path: Path
@@ -42,6 +43,9 @@ class Adapter:
     ldm: dict[str, str] = field(default_factory=dict[str, str])
     architecture: str = ""
     variant: str = ""
+    trainer: str = ""
+    precisions: dict[str, int] = field(default_factory=dict[str, int])
+    noise: str = ""
 
     @property
     def name(self) -> str:
@@ -65,12 +69,25 @@ class Adapter:
 
         return self.architecture or guess_base_model(self)
 
+    @property
+    def family(self) -> str:
+        """What the base model is counted to ("SDXL", "Flux.1"), "" for one that is not known."""
+        from .modules.architectures import ARCHITECTURES
+
+        known = ARCHITECTURES.get(self.base_model)
+        return "" if known is None else known.family
+
     def report(self) -> dict[str, Any]:
         """What `lora inspect` shows; JSON-serialisable. Metadata is summed up, never echoed whole."""
         return {
             "file": self.path.name,
             "dialect": self.dialect,
             "base_model": self.base_model,
+            "family": self.family,
+            "variant": self.variant,
+            "trainer": self.trainer,
+            "precision": self.precisions,
+            "noise": self.noise,
             "modules": self.algorithms,
             "ranks": {str(rank): count for rank, count in self.ranks.items()},
             "parts": dict(Counter(map(find_part, self.modules))),

@@ -24,6 +24,7 @@ from .foreign import refuse_foreign
 from .joined_layers import find_repetitions, restore_rows
 from .metadata import FileMetadata
 from .other_models import list_families
+from .trainers import count_precisions, find_noise, find_trainer
 
 if TYPE_CHECKING:
     import os
@@ -92,6 +93,8 @@ def _join(path: Path, parts: list[Adapter]) -> Adapter:
         ldm={module: name for part in parts for module, name in part.ldm.items()},
         architecture=next((part.architecture for part in parts if part.architecture), ""),
         variant=next((part.variant for part in parts if part.variant), ""),
+        trainer=next((part.trainer for part in parts if part.trainer), ""),
+        precisions=dict(sum((Counter(part.precisions) for part in parts), Counter())),
     )
 
 
@@ -124,6 +127,9 @@ def _load(path: str | os.PathLike[str]) -> Adapter:
         ldm=_find_ldm_names(found, modules),
         architecture=file.recognition.architecture if file.recognition is not None else "",
         variant=file.recognition.variant if file.recognition is not None else "",
+        trainer=find_trainer(file),
+        precisions=count_precisions(file.tensors),
+        noise=find_noise(file),
     )
 
 

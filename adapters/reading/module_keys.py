@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..modules.architectures import ARCHITECTURES
 from ..modules.parts import TRANSFORMER, UNET
-from .dialects.base import ModuleKey, Rejection, find_dotted, find_module
+from .dialects.base import ModuleKey, Rejection, find_dotted, find_module, split_key
 from .encoder_parts import choose_encoder
 from .transformer_keys import find_layer, find_transformer_key
 
@@ -46,4 +46,5 @@ def _name_model(found: ModuleKey | Rejection, name: str, file: RawFile) -> Modul
     if isinstance(found, ModuleKey) or not is_for_transformer(file):
         return found
     title = ARCHITECTURES[file.architecture].title
-    return Rejection(f"no text encoder of {title} that is known here has a layer {name[:80]!r}", found.foreign)
+    layer = (split_key(name) or (name, ""))[0]
+    return Rejection(f"no text encoder of {title} that is known here has a layer {layer[:80]!r}", found.foreign)

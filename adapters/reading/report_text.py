@@ -20,11 +20,13 @@ def adapter_lines(report: dict[str, Any]) -> Iterator[str]:
     yield from table_lines(
         [
             ("dialect", printable(report["dialect"])),
-            ("base model", report["base_model"]),
+            ("base model", _model(report)),
+            ("trainer", printable(report["trainer"])),
             ("modules", f"{sum(modules.values())}: {_counts(modules)}" if modules else "none"),
             ("", _counts(parts)),
             ("ranks", _ranks(report["ranks"])),
             ("embeddings", [_embedding(token, shapes) for token, shapes in list(report["embeddings"].items())[:20]]),
+            ("precision", _precision(report["precision"])),
             ("keys", f"{report['keys']}, {len(report['unused'])} unused"),
             ("unused", _reasons(report["unused"])),
             ("finite", "yes" if report["finite"] else "NO: it holds NaN or infinite numbers"),
@@ -35,6 +37,18 @@ def adapter_lines(report: dict[str, Any]) -> Iterator[str]:
             ("note", [printable(note, 200) for note in report["notes"][:MOST_LINES]]),
         ]
     )
+
+
+def _model(report: Mapping[str, Any]) -> str:
+    """Id, family, variant, and for which of two experts."""
+    name = " ".join(filter(None, (report["family"], report["variant"])))
+    noise = f"for the expert of {report['noise']} noise" if report["noise"] else ""
+    more = ", ".join(filter(None, (name, noise)))
+    return f"{report['base_model']} ({more})" if more else report["base_model"]
+
+
+def _precision(counts: Mapping[str, int]) -> str:
+    return _counts(counts) if len(counts) > 1 else next(iter(counts), "")
 
 
 def _counts(counts: Mapping[str, int]) -> str:
