@@ -82,7 +82,7 @@ def to_maker(architecture: str, modules: Mapping[str, Delta]) -> dict[str, Delta
         match = match_name(architecture, name.removeprefix(_PREFIX)) if find_part(name) == TRANSFORMER else None
         if match is None:
             _add(made, name, delta)
-        elif len(match.canonical) > 1:
+        elif match.own:
             _add(made, f"{_PREFIX}{match.original}", delta)
         else:
             groups.setdefault(match.original, {})[name] = delta
