@@ -18,6 +18,7 @@ from ....core.errors import BadImage, BadParameter
 from ....core.regular_files import read_regular_file
 from .captions import ENDINGS, Caption, find_caption, read_caption
 from .mask_files import BESIDE, MaskFolder, pair_masks
+from .own_files import MAPS, RUNS, find_maps, is_in_run
 from .samples import Sample
 from .shards import MOST_BYTES, Member, find_mask, find_picture, read_shard
 
@@ -59,6 +60,7 @@ def find_samples(
     else:
         raise BadParameter("there is no such folder or file", where=str(data), fix="name the folder of the pictures")
     found = finder.found
+    found.passed = +found.passed
     found.samples.sort(key=lambda sample: sample.name)
     if not found.samples:
         raise BadParameter(f"holds no picture to train on{explain_left_out(found)}", where=str(data), fix=FIX)
@@ -89,15 +91,21 @@ class _Finder:
             what = f"cannot be read ({error.strerror or error})"
             raise BadParameter(what, where=str(self.data), fix="check its permissions") from error
         self.found.passed.update(walk.passed)
-        metadata = {path: entry for file in walk.files if file.name == METADATA for path, entry in self._list(file)}
-        pictures = [path for path in walk.files if path.suffix.lower() in SUFFIXES]
+        listed = [path for path in walk.files if not is_in_run(path, self.data)]
+        maps = find_maps(path for path in listed if path.suffix.lower() in SUFFIXES)
+        self.found.passed.update({RUNS: len(walk.files) - len(listed), MAPS: len(maps)})
+        self._add_files([path for path in listed if path not in maps])
+
+    def _add_files(self, listed: list[Path]) -> None:
+        metadata = {path: entry for file in listed if file.name == METADATA for path, entry in self._list(file)}
+        pictures = [path for path in listed if path.suffix.lower() in SUFFIXES]
         masks = pair_masks(pictures)
         if self._folder is not None:
             self._masks = MaskFolder(self._folder, (path.relative_to(self.data) for path in pictures))
         if masks and not self._beside:
             self.found.notes[f"masks beside pictures are not used; give --masks {BESIDE} to use them"] += len(masks)
-        files, owned = set(walk.files), set(masks.values())
-        for path in walk.files:
+        files, owned = set(listed), set(masks.values())
+        for path in listed:
             if path.suffix.lower() in SUFFIXES:
                 if path not in owned:
                     self._add_picture(path, files, metadata.get(path), masks.get(path))

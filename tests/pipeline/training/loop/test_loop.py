@@ -67,7 +67,14 @@ def make_loop(path: Path, notes: list[str] | None = None, line: Line | None = No
     line = line or Line()
     folder = RunFolder(path)
     folder.begin({})
-    values = {"steps": 12, "accumulate": 2, "state_minutes": 0.0, "schedule": "cosine", "warm_up": 2, **plan}
+    values: dict[str, Any] = {
+        "steps": 12,
+        "accumulate": 2,
+        "state_minutes": 0.0,
+        "schedule": "cosine",
+        "warm_up": 2,
+        **plan,
+    }
     return Loop(line, line.compute_loss, Plan(**values), folder, ([] if notes is None else notes).append)
 
 
