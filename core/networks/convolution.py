@@ -89,25 +89,34 @@ def is_traced() -> bool:
 def filter_tiles(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Convolve x [B, C, H, W], H and W even, with weight [O, C, 3, 3] and borders of one zero.
 
-    Float32 on the CPU, [B, O, H, W] with its channels last; fastest where both have them last.
+    Float32 on the CPU, [B, O, H, W] with its channels last; fastest where both have them last. Of transformed tiles and
+    kernels, what takes less memory is held whole where one piece does not hold it, and the other goes by in pieces.
     """
     count, channels, height, width = x.shape
-    outputs = weight.shape[0]
-    padded = functional.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
-    kernels = weight.permute(0, 2, 3, 1).reshape(outputs, 9, channels)
-    answer = x.new_empty(count, height // 2, 2, width // 2, 2, outputs)
-    rows = max(1, TILE_BYTES // (count * width // 2 * 16 * 4 * channels))
-    step = max(16, KERNEL_BYTES // (16 * 4 * channels))
-    whole = torch.matmul(_KERNEL, kernels) if outputs <= step or rows < height // 2 else None
-    for top in range(0, height // 2, rows):
-        tiles = _transform_tiles(padded[:, 2 * top : 2 * (top + rows) + 2])
-        for first in range(0, outputs, step if whole is None else outputs):
-            last = outputs if whole is not None else first + step
-            used = torch.matmul(_KERNEL, kernels[first:last]) if whole is None else whole
-            products = torch.bmm(tiles.flatten(2, 4).flatten(0, 1), used.permute(1, 2, 0))
-            part = answer[:, top : top + rows, :, :, :, first:last]
-            _gather(products.view(*tiles.shape[:5], -1), None if bias is None else bias[first:last], part)
+    outputs, lines = weight.shape[0], height // 2
+    pixels, kernels = x.permute(0, 2, 3, 1), weight.permute(0, 2, 3, 1).reshape(outputs, 9, channels)
+    answer = x.new_empty(count, lines, 2, width // 2, 2, outputs)
+    one = 16 * 4 * channels
+    rows, step = max(1, TILE_BYTES // (count * width // 2 * one)), max(16, KERNEL_BYTES // one)
+    if rows < lines and step < outputs:
+        rows, step = (rows, outputs) if outputs < count * lines * width else (lines, step)
+    used = torch.matmul(_KERNEL, kernels) if step >= outputs else None
+    for top in range(0, lines, rows):
+        tiles = _transform_tiles(_pad(pixels, 2 * top - 1, min(2 * (top + rows), height) + 1))
+        for first in range(0, outputs, step):
+            some = slice(first, first + step)
+            turned = torch.matmul(_KERNEL, kernels[some]) if used is None else used
+            products = torch.bmm(tiles.flatten(2, 4).flatten(0, 1), turned.permute(1, 2, 0))
+            part = answer[:, top : top + rows, :, :, :, some]
+            _gather(products.view(*tiles.shape[:5], -1), None if bias is None else bias[some], part)
     return answer.view(count, height, width, outputs).permute(0, 3, 1, 2)
+
+
+def _pad(pixels: Tensor, top: int, bottom: int) -> Tensor:
+    """Rows of [B, H, W, C] from top to bottom with zeros beside them, and above and below where there are none."""
+    height = pixels.shape[1]
+    inside = pixels[:, max(top, 0) : min(bottom, height)]
+    return functional.pad(inside, (0, 0, 1, 1, max(-top, 0), max(bottom - height, 0)))
 
 
 def _transform_tiles(padded: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from underdrawing.pipeline.denoising.rows import compute_once, share_rows
+from underdrawing.pipeline.denoising.rows import FEWEST_TOKENS, compute_apart, compute_once, share_rows
 
 
 class Layer(nn.Module):
@@ -74,3 +74,36 @@ def test_after_an_error_everything_is_as_it_was() -> None:
 def test_networks_of_other_forms_are_left_alone(network: Any) -> None:
     with share_rows(network):
         pass
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows"), [((2, FEWEST_TOKENS, 3), [1, 1]), ((2, FEWEST_TOKENS - 1, 3), [2]), ((1, FEWEST_TOKENS, 3), [1])]
+)
+def test_rows_of_many_tokens_are_computed_one_by_one(shape: tuple[int, int, int], rows: list[int]) -> None:
+    layer, hidden = Layer(), torch.arange(float(torch.Size(shape).numel())).reshape(shape)
+    assert torch.equal(compute_apart(layer.forward, hidden), hidden * 2)
+    assert layer.rows == rows
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_another_runtime_reads_layers_as_they_are() -> None:
+    layer, hidden = Layer(), torch.ones(2, FEWEST_TOKENS, 3)
+
+    class Reader(nn.Module):
+        def forward(self, given: torch.Tensor) -> torch.Tensor:
+            return compute_apart(layer.forward, given)
+
+    traced = torch.jit.trace(Reader(), hidden, check_trace=False)
+    assert set(layer.rows) == {2}
+    assert traced(torch.ones(3, 4, 3)).shape == (3, 4, 3)
+
+
+def test_feed_forward_layers_take_one_row_at_a_time_meanwhile() -> None:
+    network = nn.ModuleDict({"block": nn.ModuleDict({"ff": Layer(), "attn1": Layer()})})
+    block, hidden = network["block"], torch.ones(2, FEWEST_TOKENS, 3)
+    assert isinstance(block, nn.ModuleDict)
+    with share_rows(network), share_rows(network):
+        block["ff"](hidden), block["attn1"](hidden)
+    block["ff"](hidden)
+    assert block["ff"].rows == [1, 1, 2]
+    assert block["attn1"].rows == [2]
