@@ -20,7 +20,8 @@ class PersonMask(Annotator[MaskParams]):
     """White where people are, black elsewhere: a mask for inpainting.
 
     The network sees the picture at 256 x 256 and was trained on people near the camera: small people in wide views are
-    missed, outlines are soft. `values` holds the probability of a person, whatever the threshold.
+    missed, outlines are soft, and of a thing alone near the camera, as a cup, it is sometimes sure that it is a person,
+    which no threshold changes. `values` holds the probability of a person, whatever the threshold.
     """
 
     spec = Spec(

@@ -30,22 +30,26 @@ class PoseParams(Params, frozen=True):
     min_confidence: Annotated[float, between(0.1, 1, "Minimum detection confidence", step=0.05)] = 0.6
     search_levels: Annotated[int, between(1, 4, "1 searches the whole picture, higher also ever smaller tiles")] = 3
     sticks: Annotated[LimbScaling, about(f"Limb width scaling. {LIMB_SCALING_HELP}")] = "plain"
+    min_visibility: Annotated[
+        float, between(0, 1, "Minimum probability that a joint is in the picture and in sight", step=0.05)
+    ] = 0.5
 
 
 class PoseMediapipe(Annotator[PoseParams]):
     """People as coloured sticks with hands and faces, in the colours and order of OpenPose.
 
     All networks come with the package and may be used commercially. Several people are found; small ones need
-    `search_levels` of 2 or more, which takes longer. A hand or face that belongs to no body is drawn by itself. The
-    picture is searched at its own size and drawn at the map's. Where nobody is found the map is black, and a note says
-    so.
+    `search_levels` of 2 or more, which takes longer. A hand or face that belongs to no body is drawn by itself. Of
+    people whom the picture's border cuts off, the network sometimes invents legs; `min_visibility` of 0.8 leaves most
+    of them out. The picture is searched at its own size and drawn at the map's. Where nobody is found the map is black,
+    and a note says so.
     """
 
     spec = Spec(
         id="pose_mediapipe",
         title="Pose (MediaPipe)",
         kind=Kind.POSE,
-        version=2,
+        version=3,
         licence="Apache-2.0",
         commercial=True,
         source="https://github.com/google-ai-edge/mediapipe (BlazePose, MediaPipe Hands, Face Mesh)",
@@ -74,7 +78,9 @@ class PoseMediapipe(Annotator[PoseParams]):
         from .people.pose_maps import draw_poses, empty_map_notes
 
         p = request.params
-        options = SearchOptions(p.body, p.hands, p.face, p.max_people, p.min_confidence, p.search_levels)
+        options = SearchOptions(
+            p.body, p.hands, p.face, p.max_people, p.min_confidence, p.search_levels, p.min_visibility
+        )
         finder = PeopleFinder(self.placement, options)
         poses = tuple(scale_pose(finder(image), request.size) for image in request.images)
         images = draw_poses(poses, body=p.body, hands=p.hands, face=p.face, sticks=p.sticks)

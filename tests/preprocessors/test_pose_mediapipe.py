@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from underdrawing.core.poses.model import Keypoints, Person
 
 NOSE, NECK, RIGHT_SHOULDER, LEFT_SHOULDER, RIGHT_EYE, LEFT_EYE = 0, 1, 2, 5, 14, 15
+RIGHT_WRIST, KNEES = 4, (9, 12)
 WOMAN = {
     NOSE: (224, 126),
     RIGHT_SHOULDER: (115, 215),
@@ -228,6 +229,30 @@ def test_unseen_and_outside_points_are_gaps() -> None:
     assert slots[12] is None
     assert slots[4] is None, "the right wrist lies left of the picture"
     assert slots[0] is not None
+
+
+def test_joints_that_the_network_puts_outside_are_gaps() -> None:
+    """It answers where a wrist below the border would be, that it could be seen there, and that it is not there."""
+    (person,) = people(run(photo("astronaut")[:256], hands=False, face=False))
+    assert person.body[RIGHT_WRIST] is None
+    assert person.body[RIGHT_SHOULDER] is not None
+
+
+def test_doubtful_joints_are_left_out_when_asked() -> None:
+    (person,) = people(woman())
+    (sure,) = people(run(photo("astronaut"), hands=False, face=False, min_visibility=0.8))
+    assert None not in [person.body[knee] for knee in KNEES], "she sits in the network's eyes"
+    assert not any(sure.body[knee] for knee in KNEES)
+    kept = [slot for slot in range(18) if sure.body[slot]]
+    assert {NOSE, NECK, RIGHT_SHOULDER, LEFT_SHOULDER} < set(kept)
+    assert [sure.body[slot] for slot in kept] == [person.body[slot] for slot in kept]
+
+
+def test_every_joint_of_the_picture_is_drawn_when_asked() -> None:
+    body = standing(200)
+    body.visible[:] = 0.01
+    assert not any(body_slots(body, (400, 400)))
+    assert all(body_slots(body, (400, 400), 0))
 
 
 def test_finds_of_one_person_are_merged_and_two_people_kept() -> None:

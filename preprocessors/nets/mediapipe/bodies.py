@@ -49,7 +49,8 @@ nearer than this share of the body's extent. All four were set by looking at pho
 class Body(NamedTuple):
     """One body. score: 0 .. 1, the detector's times the network's own. points: [33, 2], picture pixels.
 
-    visible: [33], 0 .. 1. region: where the network would look next time.
+    visible: [33], 0 .. 1, that a point is in the picture and in sight: the smaller of the network's two answers.
+    region: where the network would look next time.
     """
 
     score: float
@@ -114,7 +115,7 @@ class BodyFinder:
     def _read(self, landmarks: Array, heat: Array, presence: Array, region: Region) -> Body:
         table = landmarks.reshape(-1, 5)
         points = to_picture(refine_keypoints(table[:, :2] / self.net.size[0], heat), region)
-        visible = sigmoid(table[:POINTS, 3])
+        visible = sigmoid(table[:POINTS, 3:5].min(1))
         follow = body_region(points[POINTS], points[POINTS + 1])
         return Body(float(presence[0]), points[:POINTS], visible, follow)
 

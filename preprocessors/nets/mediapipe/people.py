@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Image = NDArray[np.uint8]
 
 VISIBLE = 0.5
-"""Body points that are less likely to be seen than this become gaps."""
+"""Body points that are less likely to be seen than this become gaps, unless another number is asked for."""
 MIN_PART_CONFIDENCE = 0.5
 """Confidence asked of hands and faces."""
 NEAR_FACE = 0.5
@@ -43,6 +43,7 @@ class SearchOptions(NamedTuple):
     max_people: int = 10
     confidence: float = 0.6
     levels: int = 3
+    visibility: float = VISIBLE
 
 
 class PeopleFinder:
@@ -60,12 +61,19 @@ class PeopleFinder:
         bodies = self.bodies(image, confidence=self.options.confidence, levels=self.options.levels)
         hands = self.hands(image, bodies, confidence=MIN_PART_CONFIDENCE) if self.hands else []
         faces = self.faces(image, bodies, confidence=MIN_PART_CONFIDENCE) if self.faces else []
-        people = assemble_people(bodies, hands, faces, (height, width), body=self.options.body)
+        asked = self.options
+        people = assemble_people(bodies, hands, faces, (height, width), body=asked.body, visibility=asked.visibility)
         return Pose(tuple(people[: self.options.max_people]), width, height)
 
 
 def assemble_people(
-    bodies: Sequence[Body], hands: Sequence[Hand], faces: Sequence[Face], size: tuple[int, int], *, body: bool
+    bodies: Sequence[Body],
+    hands: Sequence[Hand],
+    faces: Sequence[Face],
+    size: tuple[int, int],
+    *,
+    body: bool,
+    visibility: float = VISIBLE,
 ) -> list[Person]:
     """People from their parts; a face or hand that belongs to no body is a person of its own."""
     owned, loose = assign_hands(hands, bodies)
@@ -73,7 +81,7 @@ def assemble_people(
     nobody = (None,) * BODY
     people = [
         Person(
-            body_slots(each, size) if body else nobody,
+            body_slots(each, size, visibility) if body else nobody,
             face_slots(faced[i], size) if i in faced else None,
             hand_slots(owned[i].get(LEFT), size),
             hand_slots(owned[i].get(RIGHT), size),
@@ -107,12 +115,12 @@ def _face_distance(body: Body, face: Face) -> float:
     return float(np.linalg.norm(body.points[0] - face.points[NOSE_TIP])) / max(face.size, 1e-6)
 
 
-def body_slots(body: Body, size: tuple[int, int]) -> Keypoints:
+def body_slots(body: Body, size: tuple[int, int], visibility: float = VISIBLE) -> Keypoints:
     """OpenPose's 18 points of a body; the neck is the middle of both shoulders where both are seen."""
-    points = [None if i is None else _point(body.points[i], float(body.visible[i]), size) for i in BODY_SLOTS]
-    if all(body.visible[i] >= VISIBLE for i in SHOULDERS):
-        sure = float(min(body.visible[i] for i in SHOULDERS))
-        points[1] = _point(body.points[list(SHOULDERS)].mean(0), sure, size)
+    sure = body.visible.tolist()
+    points = [None if i is None else _point(body.points[i], sure[i], size, visibility) for i in BODY_SLOTS]
+    least = min(sure[i] for i in SHOULDERS)
+    points[1] = _point(body.points[list(SHOULDERS)].mean(0), least, size, visibility)
     return tuple(points)
 
 
@@ -126,8 +134,8 @@ def hand_slots(hand: Hand | None, size: tuple[int, int]) -> Keypoints | None:
     return None if hand is None else tuple(_point(point, hand.score, size) for point in hand.points)
 
 
-def _point(place: Array, confidence: float, size: tuple[int, int]) -> Keypoint | None:
-    """None when it is not seen or lies outside the picture."""
+def _point(place: Array, confidence: float, size: tuple[int, int], least: float = VISIBLE) -> Keypoint | None:
+    """None when it is less sure than asked for, or lies outside the picture."""
     x, y = float(place[0]), float(place[1])
     inside = 0 <= x < size[1] and 0 <= y < size[0]
-    return Keypoint(x, y, min(confidence, 1.0)) if inside and confidence >= VISIBLE else None
+    return Keypoint(x, y, min(confidence, 1.0)) if inside and confidence >= least else None
