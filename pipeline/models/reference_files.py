@@ -26,6 +26,8 @@ CONTROL_KINDS = {
     "inpaint": "inpaint",
 }
 """Start of an annotator's id → kind of the reference model's ControlNet."""
+DRAWN_BY = {"canny": "canny", "softedge": "hed", "scribble": "scribble_hed"}
+"""Kind → the annotator that drew its maps in training; maps of the other kinds were drawn from what is known."""
 
 
 def find_reference() -> Path:
@@ -49,6 +51,15 @@ def find_reference_control_kind(kind: str) -> Path | None:
     """The reference model's ControlNet of a kind ("depth"); None where there is none."""
     candidates = (FOLDER / f"controlnet_{kind}", FOLDER / f"control_lora_{kind}.safetensors")
     return next((path for path in candidates if kind and path.exists()), None)
+
+
+def explain_maps(annotator: str, network: str) -> str:
+    """What to expect of maps of an annotator that a ControlNet of the reference model has not seen; or empty."""
+    kind = network.removeprefix("control_lora_").removeprefix("controlnet_")
+    drawer = DRAWN_BY.get(kind, annotator)
+    if not annotator or drawer == annotator:
+        return ""
+    return f"was trained on maps of {drawer}; those of {annotator} look otherwise, and it may obey them less"
 
 
 def list_reference_kinds() -> list[str]:

@@ -13,6 +13,7 @@ from ..denoising.units import ControlUnit
 from ..infotext.facts import ControlFacts
 from ..models.controls.finding import find_union_mode
 from ..models.controls.loading import load_control
+from ..models.reference_files import explain_maps
 from .maps import KIND, draw_hint
 from .sources import read_source
 
@@ -64,7 +65,8 @@ class Controls:
         for control in self._controls:
             annotator = registry.resolve(control.annotator).annotator.spec.id if control.annotator else ""
             network = load_control(control.model, model=model, folders=folders, annotator=annotator)
-            for text in network.notes:
+            maps = explain_maps(annotator, network.name) if model.reference else ""
+            for text in filter(None, (*network.notes, maps)):
                 note(f"{network.name}: {text}")
             self._networks.append(network)
 

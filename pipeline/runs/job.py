@@ -27,7 +27,7 @@ from .facts import hash_loras
 from .loading import find_engine, load_base
 from .painting import Painting, expand_region, find_region
 from .second_pass import find_second_sampler, read_prompts
-from .sizes import choose_size
+from .sizes import choose_size, explain_size
 from .sources import read_mask, read_source
 
 if TYPE_CHECKING:
@@ -175,7 +175,8 @@ class PictureJob:
             self._region = find_region(self.mask, request.mask_blur, request.mask_padding)
             initial, shapes = None, [Size(self._region.height, self._region.width)]
         size, note = choose_size(request, model, initial, shapes)
-        for text in filter(None, (note, explain_clip_skip(model, request.clip_skip))):
+        more = (explain_size(model, size, request.hires), explain_clip_skip(model, request.clip_skip))
+        for text in filter(None, (note, *more)):
             self.note(text)
         if model.family == "sd1" and request.clip_skip > (layers := find_layer_count(model)):
             what = f"the text encoder has {layers} layers"

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..models.model import Model
-    from ..request import Request
+    from ..request import Hires, Request
 
 SMALLEST = 64
+LARGEST_SHARE = 1.5
+"""Of the side that the reference model was trained on: above, its pictures fall apart."""
 
 
 class ChosenSize(NamedTuple):
@@ -43,6 +45,18 @@ def choose_size(request: Request, model: Model, initial: Size | None, shapes: Se
         return ChosenSize(size, "")
     what = f"{wanted.width} x {wanted.height} is no multiple of {model.factor}"
     return ChosenSize(size, f"{what}: the picture has {size.width} x {size.height} pixels")
+
+
+def explain_size(model: Model, size: Size, hires: Hires | None) -> str:
+    """What to expect of the reference model at sizes far from its own, after the second pass; empty where they suit."""
+    scale = 1.0
+    if hires is not None:
+        given = [own / side for own, side in ((hires.height, size.height), (hires.width, size.width)) if own]
+        scale = max(given, default=hires.scale)
+    side = model.sample_size
+    if not model.reference or max(size) * scale <= side * LARGEST_SHARE:
+        return ""
+    return f"the reference model knows pictures of {side} x {side} only: in larger ones things are cut up and repeated"
 
 
 def find_shape(picture: Size, side: int, factor: int) -> Size:

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from ....core.tensor_files.safetensors_io import read_safetensors
+from ...models.reference_files import DRAWN_BY
 from ...training.controls.low_rank import LowRankControl
 from ..networks import build_unet
 from ..training.control_files import load_control_lora
-from ..training.control_maps import ANNOTATORS, FIELDS, draw_maps
+from ..training.control_maps import FIELDS, draw_maps
 from ..training.controls import RANK, build_control, decode_maps
 from ..training.data import HELD_OUT, Scenes, render_scenes
 from ..training.latents import tokenize
@@ -146,7 +147,7 @@ class Scorer:
         Straight edges are known from the scenes; Canny's edges of the pictures are held against them.
         """
         wanted = np.stack(maps)
-        if kind in (*ANNOTATORS, "lines"):
+        if kind in (*DRAWN_BY, "lines"):
             found = np.stack(draw_maps("canny" if kind == "lines" else kind, pictures, device=self.settings.device))
             return measures.measure_edges(found[..., 0] > 127, wanted[..., 0] > 127)
         if kind == "inpaint":

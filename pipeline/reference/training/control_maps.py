@@ -9,6 +9,7 @@ import torch
 
 from ....core.tensor_files.safetensors_io import write_safetensors
 from ....preprocessors import load_annotator
+from ...models.reference_files import DRAWN_BY
 from ..maps import draw_classes, draw_depth, draw_joints, draw_lines
 from ..world.scene import SIZE
 from .data import read_scenes
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     Map = NDArray[np.uint8]
 
-ANNOTATORS = {"canny": "canny", "softedge": "hed", "scribble": "scribble_hed"}
-"""Kinds whose maps are made from the picture."""
 FIELDS = {"depth": "depth", "seg": "classes", "pose": "joints", "lines": "edges"}
 """Kinds whose maps are known, and the field that they come from."""
 SIDES = ((2, 5), (3, 6), (4, 7), (8, 11), (9, 12), (10, 13), (14, 15), (16, 17))
@@ -58,8 +57,8 @@ def write_maps(folder: Path, kind: str, *, device: str = "auto") -> Iterator[tup
 
 def draw_maps(kind: str, rows: NDArray[Any], *, seed: int = 0, device: str = "auto") -> list[Map]:
     """Maps of pictures or of what is known, by kind. seed: of the masks for inpainting."""
-    if kind in ANNOTATORS:
-        return list(load_annotator(ANNOTATORS[kind], device=device)(rows, resolution=0).images)
+    if kind in DRAWN_BY:
+        return list(load_annotator(DRAWN_BY[kind], device=device)(rows, resolution=0).images)
     if kind == "inpaint":
         rng = np.random.default_rng(abs(seed) * 2 + (seed < 0))
         return [erase_part(picture, rng) for picture in rows]

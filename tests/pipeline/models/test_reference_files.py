@@ -82,3 +82,18 @@ def test_controls_are_loaded_once_for_a_model(folder: Path, monkeypatch: pytest.
     first = load_control("depth", model=model)
     assert load_control("depth", model=model) is first
     assert first.short_hash
+
+
+@pytest.mark.parametrize(
+    ("annotator", "network", "noted"),
+    [
+        ("canny", "control_lora_canny", False),
+        ("anyline", "control_lora_canny", True),
+        ("teed", "controlnet_softedge", True),
+        ("hed", "control_lora_softedge", False),
+        ("depth_dav2", "control_lora_depth", False),
+        ("", "control_lora_scribble", False),
+    ],
+)
+def test_maps_that_a_control_was_not_trained_on_are_noted(annotator: str, network: str, noted: bool) -> None:
+    assert bool(reference_files.explain_maps(annotator, network)) == noted

@@ -7,8 +7,8 @@ import pytest
 
 from underdrawing.core.errors import BadParameter
 from underdrawing.core.images.geometry import Size
-from underdrawing.pipeline.request import Request
-from underdrawing.pipeline.runs.sizes import choose_size
+from underdrawing.pipeline.request import Hires, Request
+from underdrawing.pipeline.runs.sizes import choose_size, explain_size
 
 MODEL: Any = SimpleNamespace(sample_size=512, factor=8)
 
@@ -34,3 +34,21 @@ def test_sizes_that_no_picture_has_are_refused() -> None:
     for width, height in ((32, 512), (200_000, 200_000)):
         with pytest.raises(BadParameter):
             choose_size(Request(prompt="", width=width, height=height), MODEL, None, [])
+
+
+@pytest.mark.parametrize(
+    ("side", "hires", "noted"),
+    [
+        (128, None, False),
+        (192, None, False),
+        (256, None, True),
+        (128, Hires(scale=1.25), False),
+        (128, Hires(scale=2.0), True),
+        (128, Hires(width=128, height=256), True),
+        (128, Hires(width=160), False),
+    ],
+)
+def test_sizes_that_the_reference_model_does_not_know_are_noted(side: int, hires: Hires | None, noted: bool) -> None:
+    for reference in (True, False):
+        model: Any = SimpleNamespace(sample_size=128, reference=reference)
+        assert bool(explain_size(model, Size(side, 128), hires)) == (noted and reference)
