@@ -36,10 +36,11 @@ class ReferenceScore(Operation[ScoreInputs, ScoreParams]):
 
     For each control: without it, with it, and the ceiling, which is what the measure says of the scenes themselves (of
     inpainting: of what the VAE makes of them). First with an empty prompt, so that all comes from the control; then
-    with the scenes' captions, which say themselves where things stand. Edges by F1 of the annotator's maps, depth by
-    root mean square error, classes by intersection over union, poses by PCK@0.1, inpainting by the error outside the
-    mask in levels; prompts by attribute. Of two controls used together, what each keeps of its measure alone. A small
-    judge network reads the pictures.
+    with the scenes' captions, which say themselves where things stand. Edges by F1 of the annotator's maps, strokes
+    of scribbles and classes by intersection over union, depth by root mean square error, poses by PCK@0.1, inpainting
+    by the error outside the mask in levels; prompts by attribute. Gain: how many times better than without the control;
+    of ceiling: ratio to it; skill: share of the way from without to the ceiling. Of two controls used together, what
+    each keeps of its measure alone. A small judge network reads the pictures.
     """
 
     spec = Spec(id="reference.score", title="Score the reference model", hosts=("cli",))
@@ -110,10 +111,15 @@ def format_scores(data: dict[str, Any]) -> str:
 
 
 def _format_controls(rows: dict[str, Any], title: str) -> list[str]:
-    lines = [title, f"{'control':<10}{'measure':<9}{'off':>8}{'on':>8}{'ceiling':>9}{'gain':>7}{'of ceiling':>12}"]
+    lines = [
+        title,
+        f"{'control':<10}{'measure':<9}{'off':>8}{'on':>8}{'ceiling':>9}{'gain':>7}{'of ceiling':>12}{'skill':>7}",
+    ]
     for kind, row in rows["kinds"].items():
         values = f"{row['off']:>8.3f}{row['on']:>8.3f}{row['ceiling']:>9.3f}"
-        lines.append(f"{kind:<10}{row['measure']:<9}{values}{row['gain']:>7.2f}{row['of_ceiling']:>12.2f}")
+        lines.append(
+            f"{kind:<10}{row['measure']:<9}{values}{row['gain']:>7.2f}{row['of_ceiling']:>12.2f}{row['skill']:>7.2f}"
+        )
     for pair, both in rows["together"].items():
         shares = ", ".join(f"{kind} {row['on']:.3f} ({row['of_alone']:.2f} of alone)" for kind, row in both.items())
         lines.append(f"together {pair}: {shares}")

@@ -42,6 +42,16 @@ def measure_edges(found: Flags, wanted: Flags, *, tolerance: int = 1) -> float:
     return float(np.mean(scores))
 
 
+def measure_strokes(found: Flags, wanted: Flags) -> float:
+    """Intersection over union of strokes [N, H, W] to the pixel; 1 where both are empty.
+
+    Strokes of scribbles cover a third of a picture, so that most pixels have one near by chance: they are compared as
+    regions are, without a tolerance.
+    """
+    pairs = [(int((one & other).sum()), int((one | other).sum())) for one, other in zip(found, wanted, strict=True)]
+    return float(np.mean([shared / either if either else 1.0 for shared, either in pairs]))
+
+
 def measure_depth(found: Values, wanted: Values) -> dict[str, float]:
     """Nearness [N, H, W], 0 to 1: root mean square error, and error relative to what is wanted, without the sky."""
     error = found.astype(np.float64) - wanted
@@ -89,10 +99,23 @@ def measure_attributes(
 
 
 def compare(measure: str, off: float, on: float, ceiling: float) -> dict[str, float | str]:
-    """How much a control helps, and how near it comes to the ceiling: 1 is as good. Errors are better when small."""
+    """How much a control helps, and how near it comes to the ceiling: 1 is as good. Errors are better when small.
+
+    gain: how many times better than off. of_ceiling: ratio to the ceiling. skill: share of the way from off to the
+    ceiling that it goes, the skill score of forecasts, which says the same of errors and of hits.
+    """
     error = measure in ERRORS
     gain, share = (off / max(on, 1e-9), ceiling / max(on, 1e-9)) if error else (on / max(off, 1e-9), on / ceiling)
-    return {"measure": measure, "off": off, "on": on, "ceiling": ceiling, "gain": gain, "of_ceiling": share}
+    skill = (on - off) / (ceiling - off) if ceiling != off else float(on == ceiling)
+    return {
+        "measure": measure,
+        "off": off,
+        "on": on,
+        "ceiling": ceiling,
+        "gain": gain,
+        "of_ceiling": share,
+        "skill": skill,
+    }
 
 
 def compare_together(alone: Mapping[str, Any], value: float) -> dict[str, float]:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Pictures = NDArray[np.uint8]
     Rows = dict[str, Any]
 
-MEASURES = {"depth": "rmse", "seg": "miou", "pose": "pck", "inpaint": "levels"}
+MEASURES = {"depth": "rmse", "seg": "miou", "pose": "pck", "inpaint": "levels", "scribble": "iou"}
 """What the other kinds than edges are measured by."""
 SEED = 1000
 
@@ -149,7 +149,8 @@ class Scorer:
         wanted = np.stack(maps)
         if kind in (*DRAWN_BY, "lines"):
             found = np.stack(draw_maps("canny" if kind == "lines" else kind, pictures, device=self.settings.device))
-            return measures.measure_edges(found[..., 0] > 127, wanted[..., 0] > 127)
+            compare = measures.measure_strokes if kind == "scribble" else measures.measure_edges
+            return compare(found[..., 0] > 127, wanted[..., 0] > 127)
         if kind == "inpaint":
             return measures.measure_outside(pictures, self.scenes.pictures, wanted[..., 3] > 127)
         read = read_pictures(self._judge, pictures)

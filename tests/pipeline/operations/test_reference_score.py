@@ -48,14 +48,14 @@ def test_a_folder_that_does_not_exist_is_told(tmp_path: Path) -> None:
 
 
 def test_the_table() -> None:
-    row = {"measure": "f1", "off": 0.25, "on": 0.75, "ceiling": 1.0, "gain": 3.0, "of_ceiling": 0.75}
+    row = {"measure": "f1", "off": 0.25, "on": 0.75, "ceiling": 1.0, "gain": 3.0, "of_ceiling": 0.75, "skill": 0.67}
     both = {"canny + pose": {"canny": {"on": 0.7, "of_alone": 0.93}}}
     rows = {"kinds": {"canny": row}, "together": both}
     captions = {"kinds": {"canny": row | {"off": 0.5, "gain": 1.5}}, "together": {}}
     data = rows | {"with_captions": captions, "prompt": {"kind": 0.9}, "prompt_ceiling": {"kind": 1.0}}
     lines = format_scores(data).splitlines()
     assert lines[3] == "together canny + pose: canny 0.700 (0.93 of alone)"
-    assert lines[2].split() == ["canny", "f1", "0.250", "0.750", "1.000", "3.00", "0.75"]
+    assert lines[2].split() == ["canny", "f1", "0.250", "0.750", "1.000", "3.00", "0.75", "0.67"]
     assert [line for line in lines if line.startswith("with")] == ["with an empty prompt", "with captions"]
-    assert lines[7].split() == ["canny", "f1", "0.500", "0.750", "1.000", "1.50", "0.75"]
+    assert lines[7].split() == ["canny", "f1", "0.500", "0.750", "1.000", "1.50", "0.75", "0.67"]
     assert lines[-1] == "prompt: kind      0.90 (judge on the scenes themselves 1.00)"

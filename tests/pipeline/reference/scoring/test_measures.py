@@ -61,6 +61,15 @@ def test_joints_are_found_within_a_tenth_of_the_person() -> None:
     assert measures.measure_joints(found, wanted) == 1
 
 
+def test_strokes_are_compared_to_the_pixel() -> None:
+    one, other, none = np.zeros((1, 4, 8), np.bool_), np.zeros((1, 4, 8), np.bool_), np.zeros((1, 4, 8), np.bool_)
+    one[0, :, :4], other[0, :, 1:5] = True, True
+    assert measures.measure_strokes(one, other) == pytest.approx(12 / 20)
+    assert measures.measure_strokes(one, one) == measures.measure_strokes(none, none) == 1
+    assert measures.measure_strokes(one, none) == 0
+    assert measures.measure_edges(one, other) == 1, "within a pixel wide strokes are the same"
+
+
 def test_only_what_was_kept_is_compared() -> None:
     picture = np.full((1, 2, 2, 3), 100, np.uint8)
     other = picture.copy()
@@ -86,3 +95,9 @@ def test_gains_of_scores_and_of_errors() -> None:
     assert measures.compare("f1", 0.25, 0.75, 1.0)["of_ceiling"] == pytest.approx(0.75)
     error = measures.compare("rmse", 0.15, 0.05, 0.04)
     assert (error["gain"], error["of_ceiling"]) == (pytest.approx(3), pytest.approx(0.8))
+
+
+def test_skill_is_the_share_of_what_could_be_gained() -> None:
+    assert measures.compare("f1", 0.25, 0.75, 1.0)["skill"] == pytest.approx(2 / 3)
+    assert measures.compare("rmse", 0.15, 0.05, 0.04)["skill"] == pytest.approx(10 / 11)
+    assert measures.compare("rmse", 0.04, 0.05, 0.04)["skill"] == 0
