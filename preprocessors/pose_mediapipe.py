@@ -30,9 +30,7 @@ class PoseParams(Params, frozen=True):
     min_confidence: Annotated[float, between(0.1, 1, "Minimum detection confidence", step=0.05)] = 0.6
     search_levels: Annotated[int, between(1, 4, "1 searches the whole picture, higher also ever smaller tiles")] = 3
     sticks: Annotated[LimbScaling, about(f"Limb width scaling. {LIMB_SCALING_HELP}")] = "plain"
-    min_visibility: Annotated[
-        float, between(0, 1, "Minimum probability that a joint is in the picture and in sight", step=0.05)
-    ] = 0.5
+    min_keypoint_confidence: Annotated[float, between(0, 1, "Minimum keypoint confidence", step=0.05)] = 0.5
 
 
 class PoseMediapipe(Annotator[PoseParams]):
@@ -40,9 +38,9 @@ class PoseMediapipe(Annotator[PoseParams]):
 
     All networks come with the package and may be used commercially. Several people are found; small ones need
     `search_levels` of 2 or more, which takes longer. A hand or face that belongs to no body is drawn by itself. Of
-    people whom the picture's border cuts off, the network sometimes invents legs; `min_visibility` of 0.8 leaves most
-    of them out. The picture is searched at its own size and drawn at the map's. Where nobody is found the map is black,
-    and a note says so.
+    people whom the picture's border cuts off, the network sometimes invents legs; a `min_keypoint_confidence` of 0.8
+    leaves most of them out. The picture is searched at its own size and drawn at the map's. Where nobody is found the
+    map is black, and a note says so.
     """
 
     spec = Spec(
@@ -79,7 +77,7 @@ class PoseMediapipe(Annotator[PoseParams]):
 
         p = request.params
         options = SearchOptions(
-            p.body, p.hands, p.face, p.max_people, p.min_confidence, p.search_levels, p.min_visibility
+            p.body, p.hands, p.face, p.max_people, p.min_confidence, p.search_levels, p.min_keypoint_confidence
         )
         finder = PeopleFinder(self.placement, options)
         poses = tuple(scale_pose(finder(image), request.size) for image in request.images)

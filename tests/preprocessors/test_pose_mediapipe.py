@@ -240,7 +240,7 @@ def test_joints_that_the_network_puts_outside_are_gaps() -> None:
 
 def test_doubtful_joints_are_left_out_when_asked() -> None:
     (person,) = people(woman())
-    (sure,) = people(run(photo("astronaut"), hands=False, face=False, min_visibility=0.8))
+    (sure,) = people(run(photo("astronaut"), hands=False, face=False, min_keypoint_confidence=0.8))
     assert None not in [person.body[knee] for knee in KNEES], "she sits in the network's eyes"
     assert not any(sure.body[knee] for knee in KNEES)
     kept = [slot for slot in range(18) if sure.body[slot]]
