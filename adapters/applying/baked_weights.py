@@ -68,10 +68,7 @@ class Rounding:
         """Note rows of one weight, all float32."""
         self.names.add(name)
         before = self.squares.get(key, (0.0, 0.0))
-        own = (
-            float(torch.linalg.vector_norm(one - two, dtype=torch.float64)) ** 2
-            for one, two in ((written, exact), (exact, base))
-        )
+        own = (float(torch.linalg.vector_norm(one - two)) ** 2 for one, two in ((written, exact), (exact, base)))
         self.squares[key] = (before[0] + next(own), before[1] + next(own))
 
     def notes(self) -> tuple[str, ...]:

@@ -74,7 +74,10 @@ class Storage:
         grown = self.grow(value, scale)
         divisor = self._spread(grown.to(torch.float32) * self.factor, value.shape)
         low, high = self._limits
-        codes = torch.where(divisor == 0, torch.zeros_like(value), value / divisor).clamp_(-low, high)
+        if divisor.numel() == 1:
+            codes = (value / divisor if bool(divisor) else torch.zeros_like(value)).clamp_(-low, high)
+        else:
+            codes = torch.where(divisor == 0, torch.zeros_like(value), value / divisor).clamp_(-low, high)
         return (codes.round_() if self.dtype == torch.int8 else codes).to(self.dtype), grown
 
     @property
@@ -87,8 +90,11 @@ class Storage:
         """The scale, larger where the largest value of its block would not fit."""
         low, high = self._limits
         grid = scale.reshape(self.grid(value.shape)) if scale.numel() > 1 else scale.reshape(())
-        reach = torch.where(value < 0, -value / low, value / high)
-        largest = _find_block_maxima(reach, self.blocks) if scale.numel() > 1 else reach.max()
+        if scale.numel() > 1:
+            largest = _find_block_maxima(torch.where(value < 0, -value / low, value / high), self.blocks)
+        else:
+            least_value, most_value = torch.aminmax(value)
+            largest = torch.maximum(-least_value / low, most_value / high)
         needed = (largest / self.factor).to(torch.float32)
         least = torch.finfo(scale.dtype).eps
         grown = (needed * (1 + least)).to(scale.dtype)  # so that rounding the scale down does not cut the value
