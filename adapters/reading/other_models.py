@@ -100,7 +100,7 @@ def find_other_model(tensors: Mapping[str, Tensor], metadata: Mapping[str, str])
     if (unsupported := find_unsupported(tensors, metadata)) is not None:
         return unsupported
     if (found := recognise_model(tensors, metadata)) is not None:
-        return found.title
+        return found.name
     names = [strip_prefix(key).replace(".", "_") for key in tensors]
     if any(map(_XLABS.match, names)):
         return TRANSFORMER_MODELS[_find_first()].title

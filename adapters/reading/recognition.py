@@ -58,10 +58,14 @@ class Recognition:
     fits: int = 0
 
     @property
+    def name(self) -> str:
+        """Name of the model and the variant, for messages."""
+        return " ".join(filter(None, (ARCHITECTURES[self.architecture].title, self.variant)))
+
+    @property
     def title(self) -> str:
-        """Name of the model for messages, with those that it could be, too."""
-        own = ARCHITECTURES[self.architecture].title
-        return " or ".join((" ".join(filter(None, (own, self.variant))), *self.could_be))
+        """The same with the models that it could be, too."""
+        return " or ".join((self.name, *self.could_be))
 
 
 @dataclass

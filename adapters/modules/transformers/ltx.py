@@ -38,6 +38,7 @@ ARCHITECTURE = Architecture(
     "ltx",
     title="LTX-Video",
     family="LTX-Video",
+    rank=5,
     networks={TRANSFORMER: LTX_2B, TEXT_ENCODER: T5_XXL},
     trainer_names=("ltx-video", "ltxv", "ltx_video"),
     metadata={"ss_base_model_version": "ltxv", "modelspec.architecture": "ltx-video"},

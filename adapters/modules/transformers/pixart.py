@@ -43,6 +43,7 @@ ARCHITECTURE = Architecture(
     "pixart",
     title="PixArt",
     family="PixArt",
+    rank=5,
     networks={TRANSFORMER: ALPHA, TEXT_ENCODER: T5_XXL},
     trainer_names=("pixart",),
     metadata={"ss_base_model_version": "pixart", "modelspec.architecture": "pixart-sigma"},
