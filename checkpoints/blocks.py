@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ..adapters.prompts.block_lists import list_block_values, parse_rules
 from ..adapters.prompts.block_presets import BLOCKS, LAYOUTS
-from ..adapters.prompts.block_weights import list_block_values, parse_rules
 from ..core.errors import BadParameter
 from ..core.regular_files import read_text_file
 from .block_presets import PRESETS, explain_blocks
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from ..adapters.prompts.block_weights import ElementRule
+    from ..adapters.prompts.block_lists import ElementRule
     from .families import Family
     from .random_weights import Limits, Spread
 

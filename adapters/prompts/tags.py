@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...core.errors import BadParameter
-from .block_weights import is_blocks, parse_blocks
+from .block_lists import is_blocks
+from .block_weights import parse_blocks
 from .curves import Curve, format_strength, parse_strength, strength_at
 from .numbers import Moment, format_number, is_active, parse_number
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ....adapters.prompts.block_lists import list_block_values, parse_block_range
 from ....adapters.prompts.block_presets import BLOCKS
-from ....adapters.prompts.block_weights import list_block_values, parse_block_range
 from ....adapters.prompts.numbers import parse_number
 from ....core.errors import BadParameter
 from ....core.params import items

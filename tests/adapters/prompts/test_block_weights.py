@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.official import key_list
 
+from underdrawing.adapters.prompts.block_lists import parse_rules
 from underdrawing.adapters.prompts.block_presets import BLOCKS, LAYOUTS, PRESETS
-from underdrawing.adapters.prompts.block_weights import find_block, parse_blocks, parse_rules
+from underdrawing.adapters.prompts.block_weights import find_block, parse_blocks
 from underdrawing.adapters.prompts.numbers import Moment, is_active
 from underdrawing.core.errors import BadParameter
 
