@@ -15,6 +15,8 @@ from ..core.similar_names import find_similar
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Sequence
 
+COUNTS = "12, 17, 20, 21, 26 or 27 values (61 for Flux, 110 for SDXL)"
+"""Of block weights of models with a UNet, for messages."""
 _SIDE = 12
 _STEPS = 2 * _SIDE
 
@@ -107,9 +109,11 @@ PRESETS = {
 
 
 @contextmanager
-def explain_blocks(text: str, presets: Collection[str], title: str, where: str) -> Generator[None]:
+def explain_blocks(
+    text: str, presets: Collection[str], title: str, where: str, counts: str = COUNTS
+) -> Generator[None]:
     """Errors in block weights or rules under the name of their field in a merge. presets: names that may be written
-    instead; title: of the family. Raises BadParameter.
+    instead; title: of the family; counts: of values that it takes. Raises BadParameter.
     """
     try:
         yield
@@ -123,8 +127,6 @@ def explain_blocks(text: str, presets: Collection[str], title: str, where: str) 
             what = f"{text[:80]!r} is no preset, block or range of blocks of {title}"
         near = find_similar(text, presets)
         choice = f"write {option} {' or '.join(near)}, " if count == 1 and near else f"write in {option} "
-        fix = (
-            f"{choice}{'or ' if near and count == 1 else ''}12, 17, 20, 21, 26 or 27 values (61 for Flux, 110 for SDXL)"
-        )
+        fix = f"{choice}{'or ' if near and count == 1 else ''}{counts}"
         names = f", or one of the presets {', '.join(presets)}" if presets else ""
         raise BadParameter(what, where=where, fix=fix + names) from error

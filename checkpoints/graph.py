@@ -133,14 +133,19 @@ class Graph:
         as_a1111 = node.arithmetic == "a1111"
         if as_a1111:
             check_a1111(method, node)
-        lists = (self._presets.get(text, text) for text in (node.blocks, node.beta_blocks))
-        with_vae = node.vae == "merge" or as_a1111 or any(map(has_own_vae, lists)) or has_vae_rule(node.elements)
+        with_vae = node.vae == "merge" or as_a1111 or has_vae_rule(node.elements) or self._weighs_vae(node, inputs[0])
         merged, notes = choose_keys(inputs, with_vae=with_vae)
         if as_a1111:
             merged = choose_a1111_keys(inputs)
         self.notes += notes
         chosen = self._make_params(method, node, params, inputs[0])
         return (A1111Values if as_a1111 else AppliedValues)(method, inputs, merged, chosen)
+
+    def _weighs_vae(self, node: Apply, first: Values) -> bool:
+        """Whether the block weights say something of the VAE."""
+        lists = [self._presets.get(text, text) for text in (node.blocks, node.beta_blocks) if text]
+        family = find_family(first.entries, first.metadata) if lists else None
+        return family is not None and any(has_own_vae(text, family) for text in lists)
 
     def _make_params(self, method: MethodType, node: Apply, params: Params, first: Values) -> Any:
         """The method's parameters for a key, one object for each pair of weights."""

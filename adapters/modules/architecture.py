@@ -22,7 +22,8 @@ class Architecture:
     order of canonical names. trainer_names: how trainers begin its name in metadata. metadata: what A1111 recognises a
     LoRA's base model by. ldm_named: whether kohya's files name its UNet the LDM way, and block weights are numbered as
     SDXL's. variants: name → transformer of models that share its names. rank: the lower
-    the likelier, where nothing in a file tells models apart.
+    the likelier, where nothing in a file tells models apart. encoder_blocks: what text encoders are called in lists of
+    block weights; of two names the second is T5.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Architecture:
     ldm_named: bool = False
     variants: Mapping[str, Transformer] = field(default_factory=dict[str, Transformer])
     rank: int = 9
+    encoder_blocks: tuple[str, ...] = ("BASE",)
 
     @property
     def encoders(self) -> dict[str, TextEncoder]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...core.errors import BadParameter
+from ..modules.architectures import TRANSFORMER_MODELS
+from ..modules.block_names import list_block_layouts, spell_block
 from .block_presets import BLOCKS, LAYOUTS, PRESETS, SDXL_PRESETS
 from .numbers import format_number, parse_number
 
@@ -34,10 +36,18 @@ class ElementRule:
 
 def is_blocks(text: str, presets: Mapping[str, str] | None = None) -> bool:
     """Whether text has the form of block weights: a list of a known length, a preset, a block or a range."""
-    listed = text.count(",") + 1 in LAYOUTS and not re.search("[@~]", text)
+    counts = {*LAYOUTS, *(count for model in TRANSFORMER_MODELS for count in list_block_layouts(model))}
+    listed = text.count(",") + 1 in counts and not re.search("[@~]", text)
+    named = _bare(text) in {**PRESETS, **SDXL_PRESETS} or text in (presets or {})
     return (
-        listed or _bare(text) in {**PRESETS, **SDXL_PRESETS} or text in (presets or {}) or bool(parse_block_range(text))
+        listed or named or bool(parse_block_range(text)) or any(_is_range(text, model) for model in TRANSFORMER_MODELS)
     )
+
+
+def _is_range(text: str, model: str) -> bool:
+    """Whether text is a block or a range of blocks of a model with a transformer."""
+    layouts = list_block_layouts(model)
+    return bool(parse_block_range("-".join(map(spell_block, text.split("-"))), layouts[max(layouts)]))
 
 
 def parse_rules(text: str, known: tuple[str, ...] = BLOCKS) -> tuple[ElementRule, ...]:
@@ -112,8 +122,6 @@ def _lookup(text: str, presets: Mapping[str, str], *, sdxl: bool) -> str:
 
 
 def _why_not(text: str, count: int) -> str:
-    if count == 61:
-        return "61 values are for Flux, which is not supported"
     return f"{text!r} is no preset" if count == 1 else f"{count} block weights were given"
 
 

@@ -8,14 +8,15 @@ LoCon) and 12 (SDXL LoRA) name the blocks of `LAYOUTS`, and a block that a list 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ...core.errors import BadParameter
-from ..modules.architectures import ARCHITECTURES, SD15
-from ..modules.parts import UNET, find_part
+from ..modules.architectures import ARCHITECTURES, SD15, TRANSFORMER_MODELS
+from ..modules.parts import TRANSFORMER, UNET, find_part
 from .block_lists import ElementRule, format_list, list_all_values, parse_rules
-from .block_presets import BLOCKS, ELEMENT_PRESETS
+from .block_presets import BLOCKS, ELEMENT_PRESETS, PRESETS
+from .model_block_weights import ALIKE, fits_a_model, read_model_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +55,8 @@ class BlockWeights:
     """What `lbw=` and `lbwe=` say; equal when they say the same, printable back with str().
 
     text, element_text: as they go into a tag ("" where absent). sd, sdxl: weights of `BLOCKS` for either architecture.
+    own, own_rules: the list and the rules without names of presets, as models with transformers read them. misfit: why
+    they do not fit the blocks of a UNet, "" where they do.
     """
 
     text: str
@@ -61,11 +64,19 @@ class BlockWeights:
     sd: tuple[float, ...] = field(default=(1.0,) * 26, repr=False)
     sdxl: tuple[float, ...] = field(default=(1.0,) * 26, repr=False)
     rules: tuple[ElementRule, ...] = field(default=(), repr=False)
+    own: str = field(default="", repr=False)
+    own_rules: str = field(default="", repr=False)
+    misfit: str = field(default="", repr=False)
 
     def weight_of(self, module: str, architecture: str = SD15) -> float:
         """Factor on the strength of one module, by its canonical name; the last rule that takes it wins over the
-        list.
+        list. Raises BadParameter where they do not fit the blocks of the architecture.
         """
+        if architecture in TRANSFORMER_MODELS:
+            return read_model_weights(architecture, self.own, self.own_rules).weight_of(module, architecture)
+        if self.misfit or find_part(module) == TRANSFORMER:
+            what = self.misfit or "the model is not known, nor what its blocks are called"
+            raise BadParameter(what, where="lbw", fix="use them on the model that has these blocks")
         block = find_block(module)
         values = self.sdxl if architecture in _NUMBERED_AS_SDXL else self.sd
         taken = [rule.weight for rule in self.rules if rule.takes(module, block)]
@@ -86,21 +97,37 @@ def parse_blocks(
 ) -> BlockWeights:
     """Read block weights: a list of 12, 17, 20 or 26 values, a preset, a block (`IN02`) or a range (`IN04-OUT05`).
 
+    Models with transformers have blocks of their own (`modules.block_names`), 61 of Flux.1: `D07`, `DOUBLE00-DOUBLE18`.
     A block or a range weighs 1 and everything else 0, BASE too. `X`, `X+0.1` and `X-0.1` stand for dynamic (the `x=`
     of a tag). elements: the name of an element preset. presets come before the built-in ones.
-    Raises BadParameter: unknown preset, wrong count, 61 values (Flux), or R and U, which are random in the original.
+    Raises BadParameter: unknown preset, a count that no model has, or R and U, which are random in the original.
     """
-    pairs = (
-        [list_all_values(text, dynamic, presets or {}, sdxl=sdxl) for sdxl in (False, True)]
-        if text
-        else [(1.0,) * 26] * 2
-    )
     known = {**ELEMENT_PRESETS, **(element_presets or {})}
     if elements and elements not in known:
         raise BadParameter(
             f"there is no element preset {elements!r}", where="lbwe", fix=f"use one of {', '.join(sorted(known))}"
         )
-    rules = parse_rules(known[elements]) if elements else ()
-    return BlockWeights(
-        text=format_list(text, dynamic, presets or {}), element_text=elements, sd=pairs[0], sdxl=pairs[1], rules=rules
+    written = BlockWeights(
+        text=format_list(text, dynamic, presets or {}),
+        element_text=elements,
+        own=_resolve(text, dynamic, presets or {}),
+        own_rules=known[elements] if elements else "",
     )
+    try:
+        rules = parse_rules(known[elements]) if elements else ()
+        if not text:
+            return replace(written, rules=rules)
+        sd, sdxl = (list_all_values(text, dynamic, presets or {}, sdxl=sdxl) for sdxl in (False, True))
+        return replace(written, sd=sd, sdxl=sdxl, rules=rules)
+    except BadParameter as error:
+        if not fits_a_model(written.own, written.own_rules):
+            raise
+        return replace(written, misfit=f"they fit no blocks of SD1, SD2 or SDXL: {error.what}")
+
+
+def _resolve(text: str, dynamic: float, presets: Mapping[str, str]) -> str:
+    """A list, block or range without the name of a preset; of one that is the same everywhere its value."""
+    named = presets.get(text, PRESETS.get(text))
+    listed = format_list(text if named is None else named, dynamic, presets)
+    values = set(listed.split(","))
+    return f"{ALIKE}{values.pop()}" if named is not None and len(values) == 1 and "," in listed else listed

@@ -8,13 +8,12 @@ from tests.support.official import key_list
 
 from underdrawing.checkpoints.block_presets import PRESETS
 from underdrawing.checkpoints.blocks import (
-    EXTENDED,
     expand_weights,
     find_block,
-    find_extended_block,
     make_weigher,
     read_presets,
 )
+from underdrawing.checkpoints.extended_blocks import EXTENDED, find_extended_block
 from underdrawing.checkpoints.families import Family
 from underdrawing.checkpoints.layouts.unet import name_unet_keys
 from underdrawing.checkpoints.random_weights import draw_rules, read_limits
@@ -195,3 +194,39 @@ def test_preset_files() -> None:
     for wrong in ("no numbers", "A\t1,x", "A\tX+1,1", "A\tE0.5,1", "A\tED,1"):
         with pytest.raises(BadParameter):
             read_presets(wrong)
+
+
+SD3, ZIMAGE, CHROMA = Family("SD3", "3 medium"), Family("Z-Image"), Family("Chroma")
+
+
+@pytest.mark.parametrize(
+    ("key", "family", "block"),
+    [
+        ("model.diffusion_model.layers.7.attention.qkv.weight", ZIMAGE, "L07"),
+        ("transformer.layers.7.attention.to_q.weight", ZIMAGE, "L07"),
+        ("context_refiner.1.feed_forward.w1.weight", ZIMAGE, "C01"),
+        ("cap_embedder.1.bias", ZIMAGE, "IN"),
+        ("final_layer.linear.weight", ZIMAGE, "OUT"),
+        ("text_encoders.qwen3_4b.transformer.model.norm.weight", ZIMAGE, "BASE"),
+        ("model.diffusion_model.joint_blocks.23.x_block.attn.qkv.weight", SD3, "B23"),
+        ("pos_embed.proj.weight", SD3, "IN"),
+        ("double_blocks.3.img_attn.norm.query_norm.scale", CHROMA, "D03"),
+        ("distilled_guidance_layer.norms.0.scale", CHROMA, "IN"),
+        ("text_encoders.t5xxl.transformer.shared.weight", CHROMA, "T5"),
+        ("vae.decoder.conv_in.weight", ZIMAGE, "VAE"),
+    ],
+)
+def test_blocks_of_models_with_transformers(key: str, family: Family, block: str) -> None:
+    assert find_block(key, family) == block
+
+
+def test_weights_of_models_with_transformers() -> None:
+    weigh = make_weigher(1.0, ",".join(str(n / 100) for n in range(37)), "N01:attention:0.75", ZIMAGE)
+    assert weigh("layers.0.attention.qkv.weight") == 0.06
+    assert weigh("noise_refiner.1.attention.out.weight") == 0.75
+    assert weigh("noise_refiner.1.ffn_norm1.weight") == 0.03
+    assert make_weigher(0.5, "B00-B11", "", SD3)("joint_blocks.3.x_block.mlp.fc1.weight") == 0.5
+    assert make_weigher(1.0, "DOUBLE03", "SINGLE7::0.25", FLUX)("double_blocks.3.img_mod.lin.weight") == 1
+    assert make_weigher(1.0, "DOUBLE03", "SINGLE7::0.25", FLUX)("single_blocks.7.linear1.weight") == 0.25
+    with pytest.raises(BadParameter, match="37 or 38 values"):
+        make_weigher(1.0, ",".join(["1"] * 26), "", ZIMAGE)

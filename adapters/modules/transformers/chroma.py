@@ -30,6 +30,7 @@ ARCHITECTURE = Architecture(
     title="Chroma",
     family="Chroma",
     rank=3,
+    encoder_blocks=("CLIP", "T5"),
     networks={TRANSFORMER: CHROMA, TEXT_ENCODER: T5_XXL},
     trainer_names=("chroma",),
     metadata={"ss_base_model_version": "chroma", "modelspec.architecture": "chroma"},

@@ -65,6 +65,7 @@ ARCHITECTURE = Architecture(
     title="Flux.1",
     family="Flux.1",
     rank=0,
+    encoder_blocks=("CLIP", "T5"),
     networks={TRANSFORMER: DEV, TEXT_ENCODER: CLIP_L, TEXT_ENCODER_2: T5_XXL},
     trainer_names=("flux-1", "flux1", "flux"),
     metadata={"ss_base_model_version": "flux1", "modelspec.architecture": "flux-1-dev"},

@@ -47,7 +47,7 @@ KREA2 = Transformer(
         **{"d": 6144, "k": 1536, "m": 16384, "h": 128, "c": 64, "t": 2560, "n": 6912},
     },
     model_class="Krea2Transformer2DModel",
-    blocks={"transformer_blocks": "B", "text_fusion.layerwise_blocks": "T", "text_fusion.refiner_blocks": "R"},
+    blocks={"text_fusion.layerwise_blocks": "T", "text_fusion.refiner_blocks": "R", "transformer_blocks": "B"},
 )
 ARCHITECTURE = Architecture(
     "krea2",

@@ -34,7 +34,7 @@ _MODULATION = """
 {0}.#.norm1.linear | {0}.#.adaLN_modulation.1 | 4d a
 {0}.#.norm1.norm | {0}.#.attention_norm1 | RMSNorm d
 """
-_BLOCKS = {"layers": "L", "noise_refiner": "N", "context_refiner": "C"}
+_BLOCKS = {"noise_refiner": "N", "context_refiner": "C", "layers": "L"}
 LUMINA2 = Transformer(
     read_layers(
         _STEM

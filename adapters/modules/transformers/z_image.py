@@ -34,7 +34,7 @@ _BLOCK = """
 {0}.#.ffn_norm2 | = | RMSNorm d
 """
 _MODULATION = "{0}.#.adaLN_modulation.0 | = | 4d a\n"
-_BLOCKS = {"layers": "L", "noise_refiner": "N", "context_refiner": "C"}
+_BLOCKS = {"noise_refiner": "N", "context_refiner": "C", "layers": "L"}
 Z_IMAGE = Transformer(
     read_layers(
         _STEM

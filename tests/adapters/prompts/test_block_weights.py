@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.official import key_list
 
-from underdrawing.adapters.prompts.block_lists import parse_rules
+from underdrawing.adapters.prompts.block_lists import is_blocks, parse_rules
 from underdrawing.adapters.prompts.block_presets import BLOCKS, LAYOUTS, PRESETS
 from underdrawing.adapters.prompts.block_weights import find_block, parse_blocks
 from underdrawing.adapters.prompts.numbers import Moment, is_active
@@ -138,7 +138,7 @@ def test_dynamic_values() -> None:
     ("text", "says"),
     [
         ("1,1,1", "3 block weights"),
-        (",".join(["1"] * 61), "Flux"),
+        (",".join(["1"] * 99), "99 block weights"),
         (",".join(["R"] * 17), "random"),
         (",".join(["U"] * 12), "random"),
         (",".join(["one"] * 12), "not a number"),
@@ -185,3 +185,72 @@ def test_a_moment_counts_as_a_schedule_does(value: int, fraction: bool, steps: i
         shown = next(text for end, text in texts if step <= end)
         assert is_active(step, steps, moment, None) == (shown == "b")
         assert is_active(step, steps, None, moment) == (shown == "a")
+
+
+FLUX = ["CLIP", "T5", "IN", *(f"D{n:02}" for n in range(19)), *(f"S{n:02}" for n in range(38)), "OUT"]
+FLUX_MODULES = {
+    "text_encoder.encoder.layers.0.mlp.fc1": "CLIP",
+    "text_encoder_2.encoder.block.0.layer.0.SelfAttention.q": "T5",
+    "transformer.x_embedder": "IN",
+    "transformer.transformer_blocks.7.attn.to_q": "D07",
+    "transformer.double_blocks.18.img_attn.qkv": "D18",
+    "transformer.single_transformer_blocks.0.proj_mlp": "S00",
+    "transformer.single_blocks.37.linear1": "S37",
+    "transformer.norm_out.linear": "OUT",
+}
+
+
+@given(st.lists(st.integers(0, 8), min_size=61, max_size=61))
+def test_a_list_of_61_values_is_of_flux(values: list[int]) -> None:
+    weights = parse_blocks(",".join(str(value / 4) for value in values))
+    for module, block in FLUX_MODULES.items():
+        assert weights.weight_of(module, "flux1") == values[FLUX.index(block)] / 4
+        assert parse_blocks(str(weights.text)).weight_of(module, "flux1") == weights.weight_of(module, "flux1")
+    with pytest.raises(BadParameter, match=r"SD1, SD2 or SDXL.*61"):
+        weights.weight_of("unet.conv_in", "sd15")
+    with pytest.raises(BadParameter, match=r"61 block weights.*Z-Image"):
+        weights.weight_of("transformer.layers.0.attention.to_q", "z_image")
+
+
+@pytest.mark.parametrize("text", ["D07", "DOUBLE07", "DOUBLE7", "D7", "D07-D07"])
+def test_a_block_of_a_transformer(text: str) -> None:
+    weights = parse_blocks(text)
+    for module, block in FLUX_MODULES.items():
+        assert weights.weight_of(module, "flux1") == (block == "D07")
+    with pytest.raises(BadParameter, match=r"no block or range of blocks.*Z-Image"):
+        weights.weight_of("transformer.layers.0.attention.to_q", "z_image")
+
+
+def test_ranges_and_presets_on_transformers() -> None:
+    weights = parse_blocks("DOUBLE05-SINGLE10")
+    assert [weights.weight_of(module, "flux1") for module in FLUX_MODULES] == [0, 0, 0, 1, 1, 1, 0, 0]
+    for preset, value in (("ALL", 1.0), ("NONE", 0.0), ("ALL0.5", 0.5)):
+        named = parse_blocks(preset)
+        assert {named.weight_of(module, "flux1") for module in FLUX_MODULES} == {value}
+        assert named.weight_of("transformer.layers.3.attention.to_q", "z_image") == value
+    assert parse_blocks("N00-C01").weight_of("transformer.context_refiner.1.attention.qkv", "z_image") == 1
+    assert parse_blocks("BASE").weight_of("text_encoder.layers.0.mlp.up_proj", "z_image") == 1
+    assert parse_blocks("BASE").weight_of("text_encoder.encoder.layers.0.mlp.fc1", "sd15") == 1
+    own = parse_blocks("MINE", presets={"MINE": ",".join(["0.25"] * 60 + ["1"])})
+    assert own.weight_of("transformer.proj_out", "flux1") == 1
+    with pytest.raises(BadParameter, match=r"26 block weights.*Flux"):
+        parse_blocks(",".join(["1"] * 26)).weight_of("transformer.proj_out", "flux1")
+    with pytest.raises(BadParameter, match="not known"):
+        parse_blocks("ALL").weight_of("transformer.proj_out", "unknown")
+
+
+def test_rules_on_transformers() -> None:
+    mine = {"MINE": "D00-DOUBLE05:attn:0.5,S00::0.25"}
+    weights = parse_blocks("", "MINE", element_presets=mine)
+    assert weights.weight_of("transformer.transformer_blocks.3.attn.to_q", "flux1") == 0.5
+    assert weights.weight_of("transformer.transformer_blocks.3.ff.net.2", "flux1") == 1
+    assert weights.weight_of("transformer.single_transformer_blocks.0.proj_out", "flux1") == 0.25
+    with pytest.raises(BadParameter, match="SD1, SD2 or SDXL"):
+        weights.weight_of("unet.conv_in")
+    with pytest.raises(BadParameter):
+        parse_blocks("", "MINE", element_presets={"MINE": "Q00:attn:1"})
+
+
+def test_positions_in_a_tag_know_the_blocks_of_transformers() -> None:
+    assert all(is_blocks(text) for text in ("D07", "DOUBLE00-DOUBLE18", "S00-OUT", "L00-L29", ",".join("0" * 61)))
+    assert not any(is_blocks(text) for text in ("0.8", "D99", "QQ", "1,2,3"))
