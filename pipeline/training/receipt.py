@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ...core.report_text import comma_list, count, table_lines
+from ...core.report_text import comma_list, count, printable, table_lines
 from .trainable import TensorRow
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
             ("file", f"{size} MB (float16)"),
             ("options", ", ".join(f"{name} {self.options[name]}" for name in self.given) or "as usual"),
         )
-        return "\n".join(table_lines(table))
+        return "\n".join(printable(line, 400) for line in table_lines(table))
 
 
 def _share(part: int, whole: int) -> str:
