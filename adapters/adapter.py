@@ -63,6 +63,13 @@ class Adapter:
         return dict(sorted(Counter(delta.rank for delta in self.modules.values() if delta.rank is not None).items()))
 
     @property
+    def blocks(self) -> dict[str, int]:
+        """Block, as block weights name it, → number of modules, in their order; "" for what belongs to no block."""
+        from .prompts.block_weights import count_blocks
+
+        return count_blocks(self.modules, self.base_model)
+
+    @property
     def base_model(self) -> str:
         """Architecture the file was most likely made for: "sd15", "sd21", "sdxl", "flux1", … or "unknown"."""
         from .reading.base_model import guess_base_model
@@ -90,6 +97,7 @@ class Adapter:
             "noise": self.noise,
             "modules": self.algorithms,
             "ranks": {str(rank): count for rank, count in self.ranks.items()},
+            "blocks": self.blocks,
             "parts": dict(Counter(map(find_part, self.modules))),
             "embeddings": {t: {e: list(v.shape) for e, v in vectors.items()} for t, vectors in self.embeddings.items()},
             "unused": self.unused,

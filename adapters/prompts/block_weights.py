@@ -8,18 +8,20 @@ LoCon) and 12 (SDXL LoRA) name the blocks of `LAYOUTS`, and a block that a list 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ...core.errors import BadParameter
 from ..modules.architectures import ARCHITECTURES, SD15, TRANSFORMER_MODELS
+from ..modules.block_names import find_transformer_block, list_block_layouts
 from ..modules.parts import TRANSFORMER, UNET, find_part
 from .block_lists import ElementRule, format_list, list_all_values, parse_rules
 from .block_presets import BLOCKS, ELEMENT_PRESETS, PRESETS
 from .model_block_weights import ALIKE, fits_a_model, read_model_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _NUMBERED_AS_SDXL = frozenset(name for name, architecture in ARCHITECTURES.items() if architecture.ldm_named)
 _UNET = re.compile(
@@ -48,6 +50,25 @@ def _block_in(found: re.Match[str]) -> str:
     if found["side"] == "down":
         return f"IN{3 * (block + 1) if found['kind'] == 'downsamplers' else 1 + 3 * block + item:02}"
     return f"OUT{3 * block + (2 if found['kind'] == 'upsamplers' else item):02}"
+
+
+def count_blocks(modules: Iterable[str], architecture: str) -> dict[str, int]:
+    """Block → number of modules, in the order of lists of block weights; "" for what belongs to no block.
+
+    modules: canonical names, of a model with a UNet or a transformer.
+    """
+    if architecture in TRANSFORMER_MODELS:
+        counts = Counter(find_transformer_block(architecture, module) for module in modules)
+        layouts = list_block_layouts(architecture)
+        order = layouts[max(layouts)]
+    else:
+        counts, order = Counter(map(find_block, modules)), BLOCKS
+    return {name: counts[name] for name in sorted(counts, key=lambda name: _place(name, order))}
+
+
+def _place(name: str, order: tuple[str, ...]) -> tuple[int, str]:
+    """Blocks that a larger model has stand at the end."""
+    return (order.index(name), name) if name in order else (len(order), name)
 
 
 @dataclass(frozen=True)

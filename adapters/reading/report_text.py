@@ -24,6 +24,7 @@ def adapter_lines(report: dict[str, Any]) -> Iterator[str]:
             ("trainer", printable(report["trainer"])),
             ("modules", f"{sum(modules.values())}: {_counts(modules)}" if modules else "none"),
             ("", _counts(parts)),
+            ("blocks", _blocks(report["blocks"])),
             ("ranks", _ranks(report["ranks"])),
             ("embeddings", [_embedding(token, shapes) for token, shapes in list(report["embeddings"].items())[:20]]),
             ("precision", _precision(report["precision"])),
@@ -53,6 +54,21 @@ def _precision(counts: Mapping[str, int]) -> str:
 
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {printable(name)}" for name, count in counts.items())
+
+
+def _blocks(counts: Mapping[str, int]) -> str:
+    """Neighbours of one kind with the same number of modules together: "D00-D18 10 each, S00 4"."""
+    runs: list[list[str]] = []
+    for name, count in counts.items():
+        before = runs[-1][-1] if runs else ""
+        if before and name[-2:].isdecimal() and before[:-2] == name[:-2] and counts[before] == count:
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    return ", ".join(
+        f"{run[0]}-{run[-1]} {counts[run[0]]} each" if len(run) > 1 else f"{run[0] or 'no block'} {counts[run[0]]}"
+        for run in runs
+    )
 
 
 def _ranks(ranks: Mapping[str, int]) -> str:
