@@ -61,7 +61,8 @@ def _blocks(counts: Mapping[str, int]) -> str:
     runs: list[list[str]] = []
     for name, count in counts.items():
         before = runs[-1][-1] if runs else ""
-        if before and name[-2:].isdecimal() and before[:-2] == name[:-2] and counts[before] == count:
+        follows = name[-2:].isdecimal() and before == f"{name[:-2]}{int(name[-2:]) - 1:02}"
+        if follows and counts[before] == count:
             runs[-1].append(name)
         else:
             runs.append([name])
