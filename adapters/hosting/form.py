@@ -3,7 +3,7 @@ no such kind, or with plain tensors alone."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,10 +13,11 @@ from ..deltas.base import to_float32
 from ..deltas.dense import Dense, Norm
 from ..deltas.lowrank import LowRank
 from ..deltas.products import Hadamard, Kronecker
-from ..modules.architectures import SDXL_PAIR
+from ..modules.architectures import SDXL_PAIR, TRANSFORMER_MODELS
 from ..modules.parts import TEXT_ENCODER
 from ..tools.export_names import make_kohya_names
 from ..tools.kohya_form import make_exact_scalar, make_kohya_tensors
+from ..tools.transformer_form import to_maker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,6 +44,16 @@ class HostForm:
     modules: dict[str, str]
     own: dict[str, int] = field(default_factory=dict[str, int])
     refused: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def name_for_hosts(adapter: Adapter) -> Adapter:
+    """The adapter with a transformer's layers as hosts have them: in its maker's names, joined where these are one.
+
+    Raises BadWeights where some cannot be joined.
+    """
+    if adapter.base_model not in TRANSFORMER_MODELS:
+        return adapter
+    return replace(adapter, modules=to_maker(adapter.base_model, adapter.modules))
 
 
 def is_plain(delta: Delta) -> bool:

@@ -11,7 +11,7 @@ from ..deltas.dora import Dora
 from ..deltas.lowrank import LowRank
 from ..deltas.rotations import BOFT, OFT, RotationOFT
 from ..reading.load import load_adapter
-from .form import DELTA, find_core, is_plain, make_host_form
+from .form import DELTA, find_core, is_plain, make_host_form, name_for_hosts
 from .receipt import HostReceipt
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def choose_network(
     many modules; a file that nobody understands gives an empty network. tag: its block weights are put on the modules.
     """
     try:
-        adapter = load_adapter(path)
+        adapter = name_for_hosts(load_adapter(path))
         form = make_host_form(adapter, base_model, is_native)
     except UnderdrawingError as error:
         net = _try(by_itself, path)

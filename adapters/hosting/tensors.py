@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...core.errors import UnderdrawingError
 from ..reading.files import read_file
 from ..reading.load import load_adapter
-from .form import bake_host_form, is_plain
+from .form import bake_host_form, is_plain, name_for_hosts
 from .receipt import HostReceipt
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def choose_tensors(
     """
     blocks = tag is not None and tag.call.block_weights is not None
     try:
-        adapter = load_adapter(path)
+        adapter = name_for_hosts(load_adapter(path))
     except UnderdrawingError as error:
         held = _read_unknown(path, by_itself)
         known = bool(held) and len(list_unmatched(held)) < len(held)

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 from tests.contract.test_deltas import KINDS
+from tests.support.transformer_models import PREFIX, join_lora, make_adapter, make_lora, shrink
 
 from underdrawing.adapters.adapter import Adapter
 from underdrawing.adapters.deltas.base import Delta
 from underdrawing.adapters.deltas.build import build
 from underdrawing.adapters.deltas.dense import Norm
-from underdrawing.adapters.hosting.form import DELTA, bake_host_form, is_plain, make_host_form
+from underdrawing.adapters.hosting.form import DELTA, bake_host_form, is_plain, make_host_form, name_for_hosts
 
 MODULE = "unet.down_blocks.0.resnets.0.conv1"
 NAME = "lora_unet_down_blocks_0_resnets_0_conv1"
@@ -80,3 +81,16 @@ def test_learned_tokens_go_along() -> None:
     both = Adapter(Path("x"), {}, {"tok": {"text_encoder": rows, "text_encoder_2": rows}}, "test", {}, {}, {})
     assert set(make_host_form(one, "sd15").tensors) == {"bundle_emb.tok.string_to_param.*"}
     assert set(make_host_form(both, "sdxl").tensors) == {"bundle_emb.tok.clip_l", "bundle_emb.tok.clip_g"}
+
+
+def test_a_transformer_is_named_as_hosts_have_it() -> None:
+    modules = shrink("flux1")
+    lora = make_lora(modules)
+    adapter = name_for_hosts(make_adapter("flux1", lora))
+    form = make_host_form(adapter, "flux1")
+    assert len(form.modules) == len(join_lora("flux1", lora, modules))
+    assert "lora_unet_double_blocks_0_img_attn_qkv" in form.modules
+    assert "lora_unet_final_layer_adaLN_modulation_1" in form.modules
+    swapped, own = (lora[f"{PREFIX}norm_out.linear"], adapter.modules[f"{PREFIX}final_layer.adaLN_modulation.1"])
+    zeros = torch.zeros(modules["norm_out.linear"].shape)
+    assert torch.equal(own.change(zeros), swapped.change(zeros).roll(len(zeros) // 2, 0))
