@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from ..modules.architectures import ARCHITECTURES
 from ..modules.parts import TRANSFORMER, UNET
-from .dialects.base import ModuleKey, Rejection, find_dotted, find_module, split_key
-from .encoder_parts import choose_encoder
+from .dialects.base import ModuleKey, Rejection, find_dotted, find_module
+from .encoder_parts import find_encoder_key, find_encoder_layer
 from .transformer_keys import find_layer, find_transformer_key
 
 if TYPE_CHECKING:
@@ -25,26 +25,15 @@ def is_for_transformer(file: RawFile) -> bool:
 
 def find_key(part: str, key: str, file: RawFile) -> ModuleKey | Rejection:
     """A dotted key inside a part, suffix included."""
-    if part not in DENOISERS:
-        return _name_model(find_dotted(choose_encoder(part, key, file), key), key, file)
-    if is_for_transformer(file):
-        return find_transformer_key(key, file)
-    return _NO_TRANSFORMER if part == TRANSFORMER else find_dotted(part, key)
+    if not is_for_transformer(file):
+        return _NO_TRANSFORMER if part == TRANSFORMER else find_dotted(part, key)
+    return find_transformer_key(key, file) if part in DENOISERS else find_encoder_key(part, key, file.architecture)
 
 
 def find_name(part: str, name: str, suffix: str, file: RawFile) -> ModuleKey | Rejection:
     """A module inside a part by its name in any spelling."""
-    if part not in DENOISERS:
-        return _name_model(find_module(choose_encoder(part, name, file), name, suffix), name, file)
-    if is_for_transformer(file):
+    if not is_for_transformer(file):
+        return _NO_TRANSFORMER if part == TRANSFORMER else find_module(part, name, suffix)
+    if part in DENOISERS:
         return find_layer(name, suffix, file)
-    return _NO_TRANSFORMER if part == TRANSFORMER else find_module(part, name, suffix)
-
-
-def _name_model(found: ModuleKey | Rejection, name: str, file: RawFile) -> ModuleKey | Rejection:
-    """Why a text encoder's layer is not known, in the words of the file's own model."""
-    if isinstance(found, ModuleKey) or not is_for_transformer(file):
-        return found
-    title = ARCHITECTURES[file.architecture].title
-    layer = (split_key(name) or (name, ""))[0]
-    return Rejection(f"no text encoder of {title} that is known here has a layer {layer[:80]!r}", found.foreign)
+    return find_encoder_layer(part, name, suffix, file.architecture)

@@ -214,14 +214,19 @@ class Sample:
     expected: dict[str, Expected]
 
 
-def make_sample(architecture: str, writer: Writer, turn: int = 0) -> Sample:
-    """A file of all linear layers of a small model. turn: which algorithm comes first."""
-    torch.manual_seed(turn)
+def make_sample(
+    architecture: str, writer: Writer, modules: Mapping[str, Module] | None = None, *, results: bool = True
+) -> Sample:
+    """A file of all linear layers of a model, else of a small one. results: whether what they become is computed."""
+    torch.manual_seed(0)
     sample = Sample({}, {})
-    for number, (stem, module, shape, swapped) in enumerate(_list_layers(architecture, writer)):
-        made = writer.algorithms[(number + turn) % len(writer.algorithms)](*shape)
+    layers = _list_layers(architecture, writer, modules or shrink(architecture, divisor=256))
+    for number, (stem, module, shape, swapped) in enumerate(layers):
+        made = writer.algorithms[number % len(writer.algorithms)](*shape)
         for name, tensor in made.tensors.items():
             sample.tensors[f"{writer.prefix}{stem}.{writer.suffixes.get(name, name)}"] = tensor
+        if not results:
+            continue
         base = torch.randn(shape)
         result = made.apply(base.double())
         halves = shape[0] // 2 if swapped else 0
@@ -229,9 +234,11 @@ def make_sample(architecture: str, writer: Writer, turn: int = 0) -> Sample:
     return sample
 
 
-def _list_layers(architecture: str, writer: Writer) -> Iterator[tuple[str, str, tuple[int, int], bool]]:
+def _list_layers(
+    architecture: str, writer: Writer, every: Mapping[str, Module]
+) -> Iterator[tuple[str, str, tuple[int, int], bool]]:
     """Name in the file, name that it is read under, shape, and whether its halves are the other way round."""
-    modules = {name: module for name, module in shrink(architecture, divisor=256).items() if module.kind == "Linear"}
+    modules = {name: module for name, module in every.items() if module.kind == "Linear"}
     for name, module in modules.items():
         rows, columns = module.shape
         if writer.names == "canonical":
