@@ -13,13 +13,20 @@ from ..adapters.applying.checkpoint import Checkpoint
 from ..adapters.applying.quantised import Storage
 from ..adapters.applying.weight_access import StateDictWeights
 from ..adapters.applying.weight_writer import apply_places, find_places
-from ..adapters.deltas.lowrank import LowRank
-from ..adapters.hosting.comfyui import DENOISER_PREFIX, OWN, describe_patches, list_encoder_prefixes, name_patch
+from ..adapters.hosting.comfyui import (
+    DENOISER_PREFIX,
+    OWN,
+    describe_patches,
+    list_encoder_prefixes,
+    make_difference,
+    make_factors,
+    name_patch,
+)
 from ..adapters.modules.architectures import UNKNOWN
 from ..adapters.modules.parts import TRANSFORMER, UNET
 from ..adapters.prompts.lora_requests import plan_requests
 from ..adapters.prompts.requests import make_timeline
-from ..core.errors import BadParameter, BadWeights, MissingExtra
+from ..core.errors import BadParameter, BadWeights
 from ..core.tensor_files.safetensors_io import Entry
 from ..core.tensor_files.tensor_reader import find_dtype
 from .host import HOOKS
@@ -116,35 +123,12 @@ def _list_patches(key: str, places: list[Place], base: Tensor) -> dict[Any, Any]
     try:
         host = import_module("comfy.weight_adapter")
     except ImportError:
-        return {key: _difference(places, base)}
-    plain = [_make_plain(host, place, base) for place in places]
-    if all(one is not None for one in plain):
-        return {name_patch(key, place, base): one for place, one in zip(places, plain, strict=True)}
+        return {key: make_difference(places, base)}
+    factors = [make_factors(place, base) for place in places]
+    if all(one is not None for one in factors):
+        names = [name_patch(key, place, base) for place in places]
+        return {name: host.LoRAAdapter(set(), one) for name, one in zip(names, factors, strict=True)}
     return {key: _kind(host.WeightAdapterBase)(set(), places)}
-
-
-def _make_plain(host: Any, place: Place, base: Tensor) -> Any:
-    """The host's kind of patch for a layer that one LoRA changes; None for anything else."""
-    (target, slot, changes), rows = place, base
-    delta, strength = changes[0].delta, changes[0].strength
-    if target[1] != "weight" or len(changes) > 1 or slot.swapped:
-        return None
-    if not slot.is_whole:
-        rows = slot.view(base)
-    if not isinstance(delta, LowRank) or delta.mid is not None or not delta.fits_whole(rows.shape):
-        return None
-    return host.LoRAAdapter(set(), (delta.up, delta.down, strength * delta.scale * delta.rank, None, None, None))
-
-
-def _difference(places: list[Place], base: Tensor) -> Any:
-    """For hosts older than weight adapters: the change itself, if it depends on no weight."""
-    import torch
-
-    for delta in (change.delta for place in places for change in place.changes):
-        if delta.uses_base:
-            what = f"a {delta.algorithm} depends on the weights it meets, and this ComfyUI is too old for that"
-            raise MissingExtra(what, fix="use ComfyUI 0.3.30 or newer")
-    return ("diff", (apply_places(torch.zeros(base.shape), places),))
 
 
 @cache

@@ -68,17 +68,11 @@ def bake(
         opened = _open(Path(checkpoint), stack)
         weights = FileWeights(opened)
         plan = make_plan(dict.fromkeys(PARTS, weights), adapters, allow_mismatch=allow_mismatch)
-        receipt = make_receipt(adapters, plan)
-        check_receipt(receipt, allow_empty=allow_empty)
+        check_receipt(receipt := make_receipt(adapters, plan), allow_empty=allow_empty)
         result = BakedWeights(opened, weights, plan, order, parse_dtype(dtype) if dtype else None)
-        metadata = {
-            **result.metadata,
-            **make_provenance(_describe_step(opened.path, adapters, order, dtype), opened.metadata),
-        }
-        if whole and isinstance(opened, FolderCheckpoint):
-            opened.write(path, result, metadata, progress)
-        else:
-            _write(path, result, metadata, progress)
+        step = make_provenance(_describe_step(opened.path, adapters, order, dtype), opened.metadata)
+        write = opened.write if whole and isinstance(opened, FolderCheckpoint) else _write
+        write(path, result, {**result.metadata, **step}, progress)
     return replace(receipt, notes=result.rounding.notes())
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...core.errors import BadWeights
-from ...core.files import atomic_folder
+from ...core.files import atomic_folder, atomic_stream
 from ...core.regular_files import open_regular_file
 from ...core.tensor_files.safetensors_io import Entry
 from ...core.tensor_files.tensor_reader import SafetensorsReader
@@ -87,7 +87,7 @@ class FolderCheckpoint(Checkpoint):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 names = {key: key.removeprefix(shard.prefix) for key in keys}
                 own = {"format": "pt", **(metadata if not done else {})}
-                with target.open("wb") as stream:
+                with atomic_stream(target) as stream:
                     write_entries(stream, result, names, own)
                 maps.setdefault(target.parent, {}).update(dict.fromkeys(names.values(), target.name))
                 done += len(keys)

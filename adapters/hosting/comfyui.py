@@ -1,15 +1,20 @@
-"""What ComfyUI calls the networks of a loaded model, and how its patches are told from ours."""
+"""What ComfyUI calls the networks of a loaded model, and what its patches hold."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from ...core.errors import MissingExtra
+from ..applying.weight_writer import apply_places
+from ..deltas.lowrank import LowRank
 from ..modules.architectures import ARCHITECTURES, CLIPS, UNKNOWN
 from ..modules.language_models import T5
 from ..modules.layers import TextEncoder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from torch import Tensor
 
@@ -35,6 +40,26 @@ def name_patch(key: str, place: Place, base: Tensor) -> Any:
         return key
     ((first, _, count),) = place.slot.list_pieces(base.shape[0])
     return key, (0, first, count)
+
+
+def make_factors(place: Place, base: Tensor) -> tuple[Any, ...] | None:
+    """What the host's own kind of patch holds for a layer that one plain LoRA changes; None for anything else."""
+    (_, parameter), slot, changes = place
+    delta, strength = changes[0].delta, changes[0].strength
+    if parameter != "weight" or len(changes) > 1 or slot.swapped or not isinstance(delta, LowRank):
+        return None
+    if delta.mid is not None or not delta.fits_whole(slot.view(base).shape):
+        return None
+    return delta.up, delta.down, strength * delta.scale * delta.rank, None, None, None
+
+
+def make_difference(places: Sequence[Place], base: Tensor) -> tuple[str, tuple[Tensor]]:
+    """For hosts older than weight adapters: the change itself, if it depends on no weight. Raises MissingExtra."""
+    for delta in (change.delta for place in places for change in place.changes):
+        if delta.uses_base:
+            what = f"a {delta.algorithm} depends on the weights it meets, and this ComfyUI is too old for that"
+            raise MissingExtra(what, fix="use ComfyUI 0.3.30 or newer")
+    return ("diff", (apply_places(torch.zeros(base.shape), places),))
 
 
 def describe_patches(patches: Iterable[Any]) -> tuple[str, ...]:

@@ -56,11 +56,11 @@ def respell_tables(architecture: str, tables: Mapping[str, Mapping[str, Tensor]]
 
 def to_diffusers(architecture: str, modules: Mapping[str, Delta]) -> dict[str, Delta]:
     """The same deltas by canonical names. Raises BadWeights where one of joined layers cannot be cut, by name."""
-    made: dict[str, Delta] = {}
+    result: dict[str, Delta] = {}
     for name, delta in modules.items():
         parts = list_joined_parts(architecture, name)
         if not parts:
-            _add(made, name, delta)
+            _add(result, name, delta)
             continue
         try:
             total, columns = _find_size(delta)
@@ -68,36 +68,36 @@ def to_diffusers(architecture: str, modules: Mapping[str, Delta]) -> dict[str, D
             if not rows:
                 raise BadWeights(f"{total} rows cannot be divided among {', '.join(parts)}", fix=_FIX)
             for module, start, length, _ in rows:
-                _add(made, module, take_rows(delta, ((start, length),), total))
+                _add(result, module, take_rows(delta, ((start, length),), total))
         except BadWeights as error:
             raise BadWeights(error.what, where=name, fix=error.fix) from error
-    return made
+    return result
 
 
 def to_maker(architecture: str, modules: Mapping[str, Delta]) -> dict[str, Delta]:
     """The same deltas by "transformer." and the maker's names. Raises BadWeights where some cannot be."""
-    made: dict[str, Delta] = {}
+    result: dict[str, Delta] = {}
     groups: dict[str, dict[str, Delta]] = {}
     for name, delta in modules.items():
         match = match_name(architecture, name.removeprefix(_PREFIX)) if find_part(name) == TRANSFORMER else None
         if match is None:
-            _add(made, name, delta)
+            _add(result, name, delta)
         elif match.own:
-            _add(made, f"{_PREFIX}{match.original}", delta)
+            _add(result, f"{_PREFIX}{match.original}", delta)
         else:
             groups.setdefault(match.original, {})[name] = delta
     for original, parts in groups.items():
         try:
-            _add(made, f"{_PREFIX}{original}", _join(architecture, original, parts))
+            _add(result, f"{_PREFIX}{original}", _join(architecture, original, parts))
         except BadWeights as error:
             raise BadWeights(error.what, where=f"{_PREFIX}{original}", fix=error.fix) from error
-    return made
+    return result
 
 
-def _add(made: dict[str, Delta], name: str, delta: Delta) -> None:
-    if name in made:
+def _add(result: dict[str, Delta], name: str, delta: Delta) -> None:
+    if name in result:
         raise BadWeights("is changed alone and together with others in one file", where=name, fix=_FIX)
-    made[name] = delta
+    result[name] = delta
 
 
 def _find_size(delta: Delta) -> tuple[int, int]:
@@ -228,11 +228,11 @@ def _stack(ups: Sequence[Tensor | None], lengths: Sequence[int], like: Tensor) -
     """Blocks along the diagonal; rows of zeros where there is none."""
     width = sum(up.shape[1] for up in ups if up is not None)
     dtype = next(up.dtype for up in ups if up is not None)
-    made = torch.zeros((sum(lengths), width, *like.shape[2:]), dtype=dtype)
+    result = torch.zeros((sum(lengths), width, *like.shape[2:]), dtype=dtype)
     row = column = 0
     for up, length in zip(ups, lengths, strict=True):
         if up is not None:
-            made[row : row + length, column : column + up.shape[1]] = up
+            result[row : row + length, column : column + up.shape[1]] = up
             column += up.shape[1]
         row += length
-    return made
+    return result
