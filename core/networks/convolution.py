@@ -3,16 +3,19 @@
 F(2 x 2, 3 x 3) computes four neighbours of an output with 16 multiplications in place of 36 (S. Winograd, 1980; A.
 Lavin, S. Gray, Fast Algorithms for Convolutional Neural Networks, 2015). Tiles and kernels are transformed piece by
 piece, so that they stay in the cache and no copy of the weights is kept: weights that a LoRA replaces count at the next
-call. Results equal torch's but for rounding, whose size is the same.
+call. Results equal torch's but for rounding, whose size is the same. The gradient of an input is such a convolution of
+the answer's gradient, with kernels turned around; so frozen layers are faster both ways, and keep no input for it.
 """
 
 from __future__ import annotations
 
 import platform
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 if TYPE_CHECKING:
@@ -35,9 +38,11 @@ class QuickConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Filter [B, C, H, W]; the output has its channels last where tiles were used."""
-        if _suits(self, input):
-            return filter_tiles(input, self.weight, self.bias)
-        return super().forward(input)
+        if not _suits(self, input) or _learns(self.weight, self.bias):
+            return super().forward(input)
+        if _learns(input):
+            return _FilterTiles.apply(input, self.weight, self.bias)  # type: ignore[return-value]
+        return filter_tiles(input, self.weight, self.bias)
 
 
 class PointConv2d(nn.Conv2d):
@@ -45,7 +50,7 @@ class PointConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Filter [B, C, H, W]."""
-        if input.ndim != 4 or is_traced():
+        if input.ndim != 4 or is_traced() or _learns(input, self.weight, self.bias):
             return super().forward(input)
         return functional.linear(input.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
 
@@ -77,13 +82,53 @@ def _suits(module: nn.Conv2d, x: Tensor) -> bool:
         return False
     if x.device.type != "cpu" or x.dtype != torch.float32 or weight.dtype != torch.float32:
         return False
-    learns = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
-    return not learns and not is_traced()
+    return not is_traced()
+
+
+def _learns(*tensors: Tensor | None) -> bool:
+    """Whether one of these gets a gradient."""
+    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
 def is_traced() -> bool:
     """Whether another runtime reads the layers, which has ways of its own."""
     return torch.compiler.is_compiling() or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+
+
+class _FilterTiles(Function):
+    """filter_tiles of a frozen layer, with the gradient of its input."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # type: ignore[override]
+        """The answer; of the input nothing is kept."""
+        ctx.save_for_backward(weight)
+        return filter_tiles(x, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
+        """The gradient of the input."""
+        return filter_tiles(gradient, turn_kernels(ctx.saved_tensors[0]), None), None, None
+
+
+def turn_kernels(weight: Tensor) -> Tensor:
+    """Kernels [I, O, 3, 3] of the convolution that gives the gradient of an input, from [O, I, 3, 3]."""
+    return weight.flip(2, 3).transpose(0, 1)
+
+
+def convolve(module: nn.Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """What a layer of a module that was quickened answers with a weight of the same form, without gradients."""
+    if isinstance(module, QuickConv2d) and weight.shape == module.weight.shape and _suits(module, x):
+        return filter_tiles(x, weight, bias)
+    return functional.conv2d(x, weight, bias, module.stride, module.padding, module.dilation, module.groups)
+
+
+def find_input_gradient(module: nn.Conv2d, gradient: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """The gradient of the input x of a layer from that of its answer."""
+    if isinstance(module, QuickConv2d) and weight.shape == module.weight.shape and _suits(module, gradient):
+        return filter_tiles(gradient, turn_kernels(weight), None)
+    settings = (module.stride, module.padding, module.dilation, False, [0, 0], module.groups)
+    return torch.ops.aten.convolution_backward(gradient, x, weight, None, *settings, [True, False, False])[0]
 
 
 def filter_tiles(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -87,7 +87,7 @@ class Loop:
         with torch.random.fork_rng(), Interrupt() as interrupt:
             try:
                 while self.step < self.plan.steps:
-                    self._advance()
+                    self.advance()
                     self._report(progress)
                     self._save_if_due()
                     self._draw_if_due()
@@ -134,7 +134,7 @@ class Loop:
         unpack_state(self.optimiser, packed, state.metadata["optimiser"])
         self.step = state.step
 
-    def _advance(self) -> None:
+    def advance(self) -> None:
         """One step of the optimiser."""
         plan = self.plan
         torch.manual_seed(make_number(plan.seed, "step", self.step))

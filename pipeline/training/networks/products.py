@@ -10,6 +10,8 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from ....core.networks.convolution import convolve, find_input_gradient
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -21,6 +23,8 @@ Frozen = nn.Linear | nn.Conv2d
 def multiply(base: Frozen, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """What a layer answers with another weight."""
     if isinstance(base, nn.Conv2d):
+        if not torch.is_grad_enabled():
+            return convolve(base, x, weight, bias)
         return functional.conv2d(x, weight, bias, base.stride, base.padding, base.dilation, base.groups)
     return functional.linear(x, weight, bias)
 
@@ -28,9 +32,12 @@ def multiply(base: Frozen, x: Tensor, weight: Tensor, bias: Tensor | None) -> Te
 def find_gradients(base: Frozen, gradient: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool]) -> Any:
     """Gradients of input and weight, None for what is not wanted."""
     if isinstance(base, nn.Conv2d):
+        of_x = find_input_gradient(base, gradient, x, weight) if wanted[0] else None
+        if not wanted[1]:
+            return of_x, None
         settings = (base.stride, base.padding, base.dilation, False, [0, 0], base.groups)
         backward = torch.ops.aten.convolution_backward
-        return backward(gradient, x, weight, None, *settings, [*wanted, False])[:2]
+        return of_x, backward(gradient, x, weight, None, *settings, [False, True, False])[1]
     rows = gradient.reshape(-1, gradient.shape[-1])
     of_x = (gradient @ weight) if wanted[0] else None
     return of_x, (rows.t() @ x.reshape(-1, x.shape[-1])) if wanted[1] else None

@@ -133,10 +133,34 @@ def test_calls_that_do_not_suit_are_torchs(
     if change == "half":
         x, layer = x.bfloat16(), layer.bfloat16()
     if change == "gradient":
-        x = x.requires_grad_()
+        x, layer = x.requires_grad_(), layer.requires_grad_()  # frozen layers are filtered by tiles
     if change == "unbatched":
         x = x[0]
     answer = layer(x)
     assert calls == []
     assert answer.shape == x.shape
     assert answer.requires_grad == (change == "gradient")
+
+
+def test_gradients_of_inputs_equal_torchs_and_learning_layers_are_left_to_torch() -> None:
+    torch.manual_seed(1)
+    module = torch.nn.Sequential(torch.nn.Conv2d(130, 144, 3, padding=1)).requires_grad_(False)
+    plain = torch.nn.Sequential(torch.nn.Conv2d(130, 144, 3, padding=1)).requires_grad_(False)
+    plain.load_state_dict(module.state_dict())
+    quicken_convolutions(module)
+    x = torch.randn(1, 130, 8, 12)
+    found, expected = x.clone().requires_grad_(), x.clone().requires_grad_()
+    weights = torch.randn(1, 144, 8, 12)
+    answer = module(found)
+    (answer * weights).sum().backward()
+    (plain(expected) * weights).sum().backward()
+    assert found.grad is not None
+    assert expected.grad is not None
+    assert (found.grad - expected.grad).abs().max() < 1e-5 * expected.grad.abs().max()
+    if isinstance(module[0], QuickConv2d):
+        assert "FilterTiles" in type(answer.grad_fn).__name__
+    for part in ("weight", "bias"):
+        module.requires_grad_(False)
+        getattr(module[0], part).requires_grad_()
+        module(x).sum().backward()
+        assert getattr(module[0], part).grad.abs().max() > 0
