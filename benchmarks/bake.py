@@ -26,12 +26,13 @@ from underdrawing.adapters.modules.architectures import ARCHITECTURES
 from underdrawing.adapters.modules.parts import TRANSFORMER
 from underdrawing.adapters.modules.rows import match_name
 from underdrawing.adapters.modules.transformer import Transformer
+from underdrawing.adapters.modules.transformers.flux1 import ARCHITECTURE as FLUX1
 from underdrawing.core.tensor_files.safetensors_io import Entry, encode_header, encode_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-MODEL, MIB = "flux1", 2**20
+MODEL, MIB = FLUX1.id, 2**20
 Shapes = dict[str, tuple[int, ...]]
 
 

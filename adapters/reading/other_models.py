@@ -37,6 +37,7 @@ SIGNS = (
     _Sign(r"Wqkv|kv_proj|skip_linear", "HunyuanDiT"),
     _Sign(r"audio_attn|audio_to_video|video_to_audio|av_ca_", "LTX-2"),
     _Sign(r"lyric_|speaker_embedder|(^|_)layers_\d+_cross_attn_[qkvo]_proj", "ACE-Step"),
+    _Sign(r"double_blocks_\d+_(img|txt)_attn_[qkv](_(?!norm)|$)", "HunyuanVideo 1.5 or HunyuanImage 2.1"),
     _Sign(r"ref_image_refiner", "OmniGen 2"),
     _Sign(r"layers_\d+_(attention_o(_|$)|adaln_modulation)", "Ideogram 4"),
     _Sign(r"^(lora_)?prior_|^down_blocks_\d+_\d+_(attention|channelwise)", "Stable Cascade"),
@@ -47,7 +48,10 @@ _WIDTHS = (
     _Sign(r"^transformer_blocks_\d+_attn[12]_", "LTX-2", (4096,)),
     _Sign(r"^blocks_\d+_attn[12]_", "HunyuanDiT", (1408,)),
 )
-"""Models without a table whose names others have, by the width of attention's input."""
+"""Models without a table whose names others have, by the width of attention's input.
+
+Where a model with a table has that width, too, the header decides.
+"""
 _ENCODERS = (
     _Sign(r"^(lora_te\d?_)?(model_)?layers_\d+_self_attn_[qkvo]_proj|language_model_", "a language model"),
     _Sign(r"^t5|t5xxl|SelfAttention|^lora_te3_", "Flux.1 or SD3 (it holds a T5 text encoder)"),
@@ -121,13 +125,11 @@ def _find_unsupported(
     for sign in SIGNS:
         if _any(sign.pattern, names):
             return sign.model
-    if found is not None and found.fits:
-        return None
-    widths = _list_widths(tensors)
+    told, fits, widths = _read_header(metadata), found is not None and found.fits > 0, _list_widths(tensors)
     for sign in _WIDTHS:
-        if widths & set(sign.widths) and _any(sign.pattern, names):
+        if (not fits or told == sign.model) and widths & set(sign.widths) and _any(sign.pattern, names):
             return sign.model
-    return _read_header(metadata) if found is None else None
+    return told if found is None else None
 
 
 def _any(pattern: str, names: Iterable[str]) -> bool:

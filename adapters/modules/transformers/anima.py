@@ -36,9 +36,42 @@ norm_out.linear_1 | final_layer.adaln_modulation.1 | a d | plain
 norm_out.linear_2 | final_layer.adaln_modulation.2 | 2d a | plain
 proj_out | final_layer.linear | o d | plain
 """
+_ADAPTER = """
+llm_adapter.embed | = | Embedding w t | plain if=l
+llm_adapter.blocks.#.mlp.0 | = | 4t t | if=l
+llm_adapter.blocks.#.mlp.2 | = | t 4t | if=l
+llm_adapter.blocks.#.norm_self_attn | = | RMSNorm t | if=l
+llm_adapter.blocks.#.norm_cross_attn | = | RMSNorm t | if=l
+llm_adapter.blocks.#.norm_mlp | = | RMSNorm t | if=l
+llm_adapter.out_proj | = | t t | if=l
+llm_adapter.norm | = | RMSNorm t | if=l
+"""
+_ADAPTER_ATTENTION = """
+llm_adapter.blocks.#.{0}.q_proj | = | t t | plain if=l
+llm_adapter.blocks.#.{0}.k_proj | = | t t | plain if=l
+llm_adapter.blocks.#.{0}.v_proj | = | t t | plain if=l
+llm_adapter.blocks.#.{0}.o_proj | = | t t | plain if=l
+llm_adapter.blocks.#.{0}.q_norm | = | RMSNorm n | if=l
+llm_adapter.blocks.#.{0}.k_norm | = | RMSNorm n | if=l
+"""
+_TEXT = _ADAPTER + _ADAPTER_ATTENTION.format("self_attn") + _ADAPTER_ATTENTION.format("cross_attn")
+"""What ComfyUI's files hold of the network between text encoder and transformer, which diffusers keeps apart."""
 ANIMA = Transformer(
-    read_layers(_LAYERS),
-    {"transformer_blocks": 28, "d": 2048, "m": 8192, "h": 128, "c": 68, "o": 64, "t": 1024, "a": 256},
+    read_layers(_LAYERS + _TEXT),
+    {
+        "llm_adapter.blocks": 6,
+        "l": 0,
+        "n": 64,
+        "w": 32128,
+        "transformer_blocks": 28,
+        "d": 2048,
+        "m": 8192,
+        "h": 128,
+        "c": 68,
+        "o": 64,
+        "t": 1024,
+        "a": 256,
+    },
     model_class="CosmosTransformer3DModel",
     blocks={"transformer_blocks": "B"},
 )

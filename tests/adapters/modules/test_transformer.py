@@ -78,3 +78,14 @@ def test_listing_needs_no_torch() -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_network_before_anima_has_names_though_diffusers_keeps_it_apart() -> None:
+    for name in ("llm_adapter.blocks.5.cross_attn.q_proj", "llm_adapter_blocks_0_mlp_2", "llm_adapter.out_proj"):
+        match = match_name("anima", name)
+        assert match is not None
+        assert match.module.removeprefix("transformer.").replace(".", "_") == name.replace(".", "_")
+    anima = TRANSFORMER_MODELS["anima"].transformer
+    assert anima is not None
+    whole = anima.resize(l=1).modules()
+    assert sum(name.startswith("llm_adapter.") for name in whole) == 3 + 6 * (5 + 2 * 6)

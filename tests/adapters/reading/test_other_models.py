@@ -13,7 +13,7 @@ from tests.support.adapter_models import SD15
 
 from underdrawing.adapters import load_adapter
 from underdrawing.adapters.modules.spellings import to_ldm_name
-from underdrawing.adapters.reading.other_models import find_other_model
+from underdrawing.adapters.reading.other_models import find_other_model, find_unsupported
 from underdrawing.core.errors import BadWeights
 
 MODULES = [
@@ -56,7 +56,7 @@ UNDERSCORED = ["lora_unet_", "lora_transformer_", "lycoris_", "lora_unet__orig_m
 
 def factors(stem: str, width: int, suffix: str) -> dict[str, torch.Tensor]:
     other = suffix.replace("lora_A", "lora_B").replace("down", "up")
-    return {f"{stem}.{suffix}": torch.empty(4, width), f"{stem}.{other}": torch.empty(width, 4)}
+    return {f"{stem}.{suffix}": torch.zeros(4, width), f"{stem}.{other}": torch.zeros(width, 4)}
 
 
 @pytest.mark.parametrize(("module", "width", "model"), MODULES)
@@ -114,6 +114,30 @@ def test_the_header_and_the_config_name_the_model(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text('{"auto_mapping": {"base_model_class": "ControlNetModel"}}')
     with pytest.raises(BadWeights, match="ControlNetModel"):
         load_adapter(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("module", "width", "model"),
+    [
+        ("double_blocks.3.img_attn_q", 2048, "HunyuanVideo 1.5"),
+        ("layers.3.attention.o", 4608, "Ideogram 4"),
+        ("layers.3.cross_attn.q_proj", 2048, "ACE-Step"),
+        ("transformer_blocks.0.audio_attn1.to_q", 2048, "LTX-2"),
+        ("transformer_blocks.0.attn1.to_q", 1920, "CogVideoX"),
+        ("blocks.0.attn1.to_q", 1408, "HunyuanDiT"),
+    ],
+)
+def test_models_without_a_table_are_named(module: str, width: int, model: str) -> None:
+    for stem in [f"diffusion_model.{module}", f"lora_unet_{module.replace('.', '_')}"]:
+        assert model in (find_unsupported(factors(stem, width, "lora_down.weight"), {}) or "")
+    known = factors("diffusion_model.double_blocks.3.img_attn_q_norm", 128, "lora_down.weight")
+    assert find_unsupported(known, {"ss_base_model_version": "hidream"}) is None
+
+
+def test_the_header_tells_ltx_2_from_ltx_video() -> None:
+    tensors = factors("diffusion_model.transformer_blocks.0.attn1.to_q", 4096, "lora_down.weight")
+    assert find_unsupported(tensors, {}) is None
+    assert find_unsupported(tensors, {"ss_base_model_version": "ltx2"}) == "LTX-2"
 
 
 OWN = {n: m for n, m in SD15.modules().items() if m.kind in ("Linear", "Conv2d") and "_blocks." in n}
