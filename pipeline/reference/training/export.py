@@ -22,6 +22,7 @@ from .trained import load_text_encoder, load_unet
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from torch import Tensor
 
 SCHEDULER = {
     "_class_name": "PNDMScheduler",
@@ -46,6 +47,10 @@ INDEX = {
     "requires_safety_checker": False,
 }
 LICENCE = "Apache-2.0"
+STRENGTHS = {"depth": 1.3}
+"""What the outputs of Control-LoRAs are multiplied by, where short training leaves them too weak: of 1, 1.15 and 1.3
+the one with the smallest error on the first 48 judged scenes."""
+OUTPUTS = ("zero_convs.", "middle_block_out.")
 
 
 def export_run(run: Path, target: Path, start: Path | None = None) -> list[Path]:
@@ -87,7 +92,13 @@ def _write_control(run: Path, kind: str, target: Path, unet: Any) -> None:
     low = LowRankControl(control, RANK)
     copy_weights(low, average, where=f"control_{kind}")
     names = frozenset(name for name, _ in unet.named_modules())
-    write_safetensors(target / f"control_lora_{kind}.safetensors", build_control_lora(low, names))
+    tensors = strengthen(build_control_lora(low, names), STRENGTHS.get(kind, 1.0))
+    write_safetensors(target / f"control_lora_{kind}.safetensors", tensors)
+
+
+def strengthen(tensors: dict[str, Tensor], factor: float) -> dict[str, Tensor]:
+    """A Control-LoRA whose outputs are multiplied by a factor; as if it were used with that weight."""
+    return {name: value * factor if name.startswith(OUTPUTS) else value for name, value in tensors.items()}
 
 
 def _write_manifest(run: Path, target: Path) -> None:

@@ -116,3 +116,12 @@ def test_training_starts_from_the_packages_weights() -> None:
     for path in FOLDER.glob("control_lora_*.safetensors"):
         controls._load_control(module, path.stem.removeprefix("control_lora_"), FOLDER, unet)
         assert all(value.isfinite().all() for value in module.parameters())
+
+
+def test_only_the_outputs_of_a_control_are_strengthened() -> None:
+    inner = ("input_hint_block.0.weight", "input_blocks.1.0.in_layers.2.up", "label_emb.0.0.bias")
+    outer = ("zero_convs.0.0.weight", "zero_convs.11.0.bias", "middle_block_out.0.weight")
+    made = export.strengthen({name: torch.full((2,), 2.0) for name in (*inner, *outer)}, 1.5)
+    assert {name: float(value[0]) for name, value in made.items()} == dict.fromkeys(inner, 2.0) | dict.fromkeys(
+        outer, 3.0
+    )
