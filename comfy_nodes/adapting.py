@@ -13,15 +13,7 @@ from ..adapters.applying.checkpoint import Checkpoint
 from ..adapters.applying.quantised import Storage
 from ..adapters.applying.weight_access import StateDictWeights
 from ..adapters.applying.weight_writer import apply_places, find_places
-from ..adapters.hosting.comfyui import (
-    DENOISER_PREFIX,
-    OWN,
-    describe_patches,
-    list_encoder_prefixes,
-    make_difference,
-    make_factors,
-    name_patch,
-)
+from ..adapters.hosting import comfyui
 from ..adapters.modules.architectures import UNKNOWN
 from ..adapters.modules.parts import TRANSFORMER, UNET
 from ..adapters.prompts.lora_requests import plan_requests
@@ -66,15 +58,15 @@ def parts_of(model: Any, clip: Any) -> dict[str, Weights]:
     found = [] if model is None else [_find_denoiser(model.model_state_dict())]
     if clip is not None:
         table = clip.patcher.model_state_dict()
-        prefixes = list_encoder_prefixes(found[0].architecture if found else UNKNOWN)
+        prefixes = comfyui.list_encoder_prefixes(found[0].architecture if found else UNKNOWN)
         found += [Weights(prefix, part, table) for prefix, part in prefixes.items()]
     return {weights.part: weights for weights in found if weights.slots}
 
 
 def _find_denoiser(table: Mapping[str, Tensor]) -> Weights:
     """A transformer where it is one that is known, else a UNet."""
-    found = Weights(DENOISER_PREFIX, TRANSFORMER, table)
-    return found if found.architecture != UNKNOWN else Weights(DENOISER_PREFIX, UNET, table)
+    found = Weights(comfyui.DENOISER_PREFIX, TRANSFORMER, table)
+    return found if found.architecture != UNKNOWN else Weights(comfyui.DENOISER_PREFIX, UNET, table)
 
 
 def apply(
@@ -93,7 +85,7 @@ def apply(
     while_sampling = {number: make_patches(parts, work, {number}) for number in timed}
     hooks = [hook for n, patches in while_sampling.items() for hook in _hooks(patches, requests[n], steps)]
     made = [patch for pair in (lasting, *while_sampling.values()) for own in pair for patch in own.values()]
-    receipt = replace(receipt, notes=(*receipt.notes, *describe_patches(made)))
+    receipt = replace(receipt, notes=(*receipt.notes, *comfyui.describe_patches(made)))
     learned = {token: rows for request in requests for token, rows in request.adapter.embeddings.items()}
     if learned and clip is not None:
         clip.patcher.set_attachments(TOKENS, (clip.patcher.get_attachment(TOKENS) or {}) | learned)
@@ -123,10 +115,10 @@ def _list_patches(key: str, places: list[Place], base: Tensor) -> dict[Any, Any]
     try:
         host = import_module("comfy.weight_adapter")
     except ImportError:
-        return {key: make_difference(places, base)}
-    factors = [make_factors(place, base) for place in places]
+        return {key: comfyui.make_difference(places, base)}
+    factors = [comfyui.make_factors(place, base) for place in places]
     if all(one is not None for one in factors):
-        names = [name_patch(key, place, base) for place in places]
+        names = [comfyui.name_patch(key, place, base) for place in places]
         return {name: host.LoRAAdapter(set(), one) for name, one in zip(names, factors, strict=True)}
     return {key: _kind(host.WeightAdapterBase)(set(), places)}
 
@@ -141,7 +133,7 @@ def _kind(base: type) -> Any:
     def calculate(self: Any, weight: Tensor, key: str, strength: float, *_: Any, **__: Any) -> Tensor:
         return apply_places(weight.float(), self.weights, strength).to(weight.dtype) if strength else weight
 
-    return type("UnderdrawingAdapter", (base,), {"name": OWN, "__init__": init, "calculate_weight": calculate})
+    return type("UnderdrawingAdapter", (base,), {"name": comfyui.OWN, "__init__": init, "calculate_weight": calculate})
 
 
 def _clone_with_patches(model: Any, clip: Any, patches: tuple[dict[str, Any], dict[str, Any]]) -> tuple[Any, Any]:
