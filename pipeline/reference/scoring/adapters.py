@@ -8,8 +8,11 @@ import msgspec
 import numpy as np
 import torch
 
+from ....core.hooks import HostHooks
 from ....core.tensor_files.safetensors_io import read_safetensors
-from ...generate import generate
+from ...generate import generate_pictures
+from ...request import Request
+from ...runs.setting import Setting
 from ..training.data import HELD_OUT
 from ..training.starting import copy_weights
 from ..world.captions import describe_scene
@@ -40,7 +43,7 @@ SEED = 2000
 
 class AdapterSettings(msgspec.Struct, frozen=True, kw_only=True):
     """folder: loras/ and embeddings/. style, guest, negative: names of files in them; empty for none. guest: also the
-    kind of the thing. scenes: how many are judged; fitted: how many readers are fitted on. The rest as `generate`."""
+    kind of the thing. scenes: how many are judged; fitted: how many readers are fitted on. The rest as a request."""
 
     weights: Path
     folder: Path
@@ -53,6 +56,13 @@ class AdapterSettings(msgspec.Struct, frozen=True, kw_only=True):
     cfg: float = 3.0
     negative_cfg: float = 3.0
     device: str = "cpu"
+
+
+class QuietHost(HostHooks):
+    """Says nothing of single pictures."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
 
 
 class AdapterScorer:
@@ -92,19 +102,22 @@ class AdapterScorer:
         """A picture for each scene, with the same noise each time. tags: of LoRAs. words: whether embeddings are on."""
         settings = self.settings
         pictures: list[Pictures] = []
+        setting = Setting(
+            host=QuietHost(),
+            loras=(settings.folder / "loras",),
+            embeddings=(settings.folder / "embeddings",) if words or negative else (),
+            device=settings.device,
+        )
         for number, spec in enumerate(specs):
-            result = generate(
-                f"{describe_scene(spec)}{tags}",
-                negative,
+            request = Request(
+                prompt=f"{describe_scene(spec)}{tags}",
+                negative=negative,
                 seed=SEED + number,
                 steps=settings.steps,
                 cfg=cfg or settings.cfg,
                 checkpoint=str(settings.weights),
-                lora_folders=[settings.folder / "loras"],
-                embedding_folders=[settings.folder / "embeddings"] if words or negative else [],
-                device=settings.device,
-            )[0]
-            pictures.append(result.pixels)
+            )
+            pictures.append(next(generate_pictures(request, setting)).pixels)
             self._done += 1
             self._progress(self._done, self.count(), "pictures")
         return np.stack(pictures)

@@ -40,12 +40,17 @@ _ALONE = "string_to_param.*"
 
 
 class PivotalTraining(Trainable):
-    """A low-rank network, and a word that is read in captions; its vectors are trained on if learn_word is set."""
+    """A low-rank network, and a word that is read in captions; its vectors are trained on if learn_word is set.
+
+    bundle: whether the LoRA's file holds the word, too.
+    """
 
     kind = "pti"
 
-    def __init__(self, network: LowRankNetwork, word: EmbeddingTraining, *, learn_word: bool = False) -> None:
-        self.network, self.word, self.learn_word = network, word, learn_word
+    def __init__(
+        self, network: LowRankNetwork, word: EmbeddingTraining, *, learn_word: bool = False, bundle: bool = True
+    ) -> None:
+        self.network, self.word, self.learn_word, self.bundle = network, word, learn_word, bundle
         self.parts = network.parts
         for rows in word.rows.values():
             rows.requires_grad_(learn_word)
@@ -95,7 +100,7 @@ class PivotalTraining(Trainable):
     def save(self, path: Path, metadata: Mapping[str, str]) -> tuple[Path, ...]:
         """Write the LoRA with the word in it, and the word alone as an embedding file beside it."""
         files = self.network.save(path, metadata)
-        if self.network.params.form == "kohya":
+        if self.bundle:
             bundle_word(path, self.word.token, {part: rows.detach().cpu() for part, rows in self.word.rows.items()})
         return (*files, *self.word.save(name_embedding(path, self.word.token), metadata))
 
@@ -106,7 +111,7 @@ class PivotalTraining(Trainable):
 
 def check_word(word: str, params: PivotalParams, output: Path) -> None:
     """Raise BadParameter for a word with a dot, which ends a word in LoRA files."""
-    if params.form == "kohya" and "." in word:
+    if params.bundle and params.form == "kohya" and "." in word:
         what = f"{word!r} has a dot, with which words in LoRA files end"
         raise BadParameter(what, where=str(output), fix="give a --token without dots")
 

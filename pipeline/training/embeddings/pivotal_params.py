@@ -27,6 +27,7 @@ class PivotalParams(NetworkParams, frozen=True):
     norm_decay: Annotated[bool, about("Pull the vectors to the usual length of vectors after each step")] = True
     word_steps: Annotated[int, between(1, 10_000_000, "Steps of the first stage", step=100)] = STEPS
     word_rate: Annotated[float, between(1e-9, 100, "Learning rate of the first stage", step=1e-4)] = 5e-4
+    bundle: Annotated[bool, about("Put the word into the LoRA's file too; diffusers refuses such files")] = True
     continue_inversion: Annotated[bool, about("Train the word on in the second stage")] = False
 
 

@@ -64,6 +64,16 @@ def test_the_word_travels_in_the_file_and_beside_it(tmp_path: Path, model: Model
     training.remove()
 
 
+def test_files_for_diffusers_have_the_word_beside_them_only(tmp_path: Path, model: Model) -> None:
+    network = LowRankNetwork(model, PARAMS, rate=1e-4)
+    word = EmbeddingTraining(model, "blob", make_word_params(PARAMS))
+    training = PivotalTraining(network, word, bundle=False)
+    files = training.save(tmp_path / "style.safetensors", {})
+    assert not any(key.startswith("bundle_emb") for key in read_safetensors(files[0]))
+    assert list(load_embedding(files[1])) == ["blob"]
+    training.remove()
+
+
 def test_two_text_encoders_have_their_keys(tmp_path: Path) -> None:
     large = make_model("sdxl")
     training = make_training(large)
