@@ -116,14 +116,9 @@ def make_weigher(
         what = f"{len(EXTENDED)} values name the modules of SDXL, and this is {family.title}"
         raise BadParameter(what, where="blocks", fix="give 26 values, or rules in elements")
     layouts = {len(EXTENDED): EXTENDED} if extended else find_layouts(family)
-    values: dict[str, float] = {}
-    if blocks:
-        sdxl = family.id.startswith("sdxl")
-        counts = _write_counts(layouts) if family.id in _TRANSFORMERS else COUNTS
-        with explain_blocks(blocks, known, family.title, where, counts):
-            values = list_block_values(blocks, dynamic=base, presets=known, sdxl=sdxl, layouts=layouts, inside=base)
-        if not has_own_vae(blocks, family):
-            values.pop(VAE)
+    counts = _write_counts(layouts) if family.id in _TRANSFORMERS else COUNTS
+    with explain_blocks(blocks, known, family.title, where, counts):
+        values = _list_values(base, blocks, family, known, layouts) if blocks else {}
     with explain_blocks(elements, (), family.title, "elements"):
         rules = list(_read_rules(elements, layouts[max(layouts)]))
 
@@ -135,6 +130,15 @@ def make_weigher(
         return taken[-1] if taken else values.get(block, base if not values else values.get("BASE", 0.0))
 
     return weigh
+
+
+def _list_values(
+    base: float, blocks: str, family: Family, presets: Mapping[str, str], layouts: Mapping[int, tuple[str, ...]]
+) -> dict[str, float]:
+    """Block → weight, without the VAE where it goes with BASE."""
+    sdxl = family.id.startswith("sdxl")
+    values = list_block_values(blocks, dynamic=base, presets=presets, sdxl=sdxl, layouts=layouts, inside=base)
+    return values if has_own_vae(blocks, family) else {name: value for name, value in values.items() if name != VAE}
 
 
 def _write_counts(layouts: Mapping[int, tuple[str, ...]]) -> str:
