@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..modules.rows import NameMatch
     from .files import RawFile
 
-_INSIDE = re.compile(r"(?:transformer|net|dit|model|_orig_mod|module)[._](?!blocks)")
+_INSIDE = re.compile(r"transformer(?:\.|_(?!blocks))|(?:net|dit|model|_orig_mod|module)[._]")
 """What stands in front of a model's own names behind a dialect's prefix."""
 _PART = re.compile(r"(.+)[._](\d)")
 _TRAILING = (".lora", ".processor")
