@@ -45,10 +45,10 @@ _PROJECTIONS = 3
 
 
 def locate(key: str, file: RawFile) -> ModuleKey | Rejection:
-    """By the block and the name of its processor's layer."""
+    """By the block and the name of the layer."""
     found = _KEY.fullmatch(key)
     if found is None:
-        return Rejection("names no attention processor of Flux.1", foreign=True)
+        return Rejection("names no attention layer of Flux.1 as XLabs does", foreign=True)
     suffix = f"lora_{found[3]}.weight" if found[3] else found[4]
     return find_layer(f"{found[1]}.{_LAYERS.get(found[2], found[2])}", suffix, file)
 
