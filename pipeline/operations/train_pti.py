@@ -62,9 +62,9 @@ class TrainPti(Operation[PivotalInputs, PivotalParams]):
                 weight_decay=params.weight_decay,
                 seed=params.seed,
             )
-            return PivotalTraining(
-                network, load_word(model, word, params, learnt), learn_word=params.continue_inversion
-            )
+            vectors = load_word(model, word, params, learnt)
+            bundle = params.bundle and params.form == "kohya"
+            return PivotalTraining(network, vectors, learn_word=params.continue_inversion, bundle=bundle)
 
         describe = make_description(inputs.output.stem, params, "lora", (word,))
         return session.train(build, describe)

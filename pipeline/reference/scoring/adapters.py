@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 import torch
+from msgspec.structs import replace
 
 from ....core.hooks import HostHooks
 from ....core.tensor_files.safetensors_io import read_safetensors
@@ -179,7 +180,7 @@ class AdapterScorer:
         styles: tuple[Style, ...] = ("render", settings.style)
         pictures = [
             sampler.rebuild(np.stack([Scene(spec).draw(style) for spec in specs]), 8)
-            for specs in (plain, guests)
+            for specs in (plain, guests, [make_decoy(spec, settings.guest) for spec in guests])
             for style in styles
         ]
         features = [read_features(self._judge, one) for one in pictures]
@@ -187,7 +188,7 @@ class AdapterScorer:
         styled = np.zeros(whole.shape[:2], np.bool_)
         styled[1::2] = True
         there = np.zeros(places.shape[:3], np.bool_)
-        there[2:] = find_places(guests, settings.guest)
+        there[2:4] = find_places(guests, settings.guest)
         cut = 3 * settings.fitted // 4
         self.ceiling = {}
         for part, last in ((slice(None, cut), False), (slice(None), True)):
@@ -205,6 +206,14 @@ def find_places(specs: list[SceneSpec], kind: Kind) -> NDArray[np.bool_]:
     for row, spec in enumerate(specs):
         there[row, [thing.place for thing in spec.things if thing.kind == kind]] = True
     return there
+
+
+def make_decoy(spec: SceneSpec, guest: Kind) -> SceneSpec:
+    """The scene with a person, ball or box in white where the guest stands, which a reader must not take for it."""
+    kinds: tuple[Kind, ...] = ("person", "person", "ball", "box")
+    chosen = kinds[int(abs(spec.sun) * 1000) % len(kinds)]
+    things = (replace(thing, kind=chosen, colour="white") if thing.kind == guest else thing for thing in spec.things)
+    return replace(spec, things=tuple(things))
 
 
 def _tag(name: str, strength: float) -> str:
