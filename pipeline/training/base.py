@@ -85,7 +85,14 @@ def save_activations(model: Model, trainable: Trainable, *, active: bool) -> Gen
 
 
 def _switch(network: Any, *, on: bool) -> None:
-    """diffusers, and transformers before and after 5, call it differently."""
+    """diffusers, and transformers before and after 5, call it differently.
+
+    transformers before 5 chooses the kind without gradients where only parameters, and not the inputs, have them.
+    """
     verb = "enable" if on else "disable"
-    names = (f"activation_checkpointing_{verb}", f"{verb}_gradient_checkpointing", f"gradient_checkpointing_{verb}")
-    next(getattr(network, name) for name in names if hasattr(network, name))()
+    if hasattr(network, f"{verb}_gradient_checkpointing"):
+        getattr(network, f"{verb}_gradient_checkpointing")()
+        return
+    names = (f"activation_checkpointing_{verb}", f"gradient_checkpointing_{verb}")
+    switch = next(getattr(network, name) for name in names if hasattr(network, name))
+    switch({"use_reentrant": False}) if on else switch()

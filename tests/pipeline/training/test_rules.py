@@ -65,3 +65,15 @@ def test_captions_need_tags_to_shuffle_or_drop() -> None:
         check_captions(TrainParams(shuffle_tags=True), ["a", "b"])
     with pytest.raises(BadParameter, match="of which 2 stay"):
         check_captions(TrainParams(drop_tags=0.5, keep_tags=2), ["a, b"])
+
+
+def test_every_parameter_is_read_somewhere() -> None:
+    """Those of the loop by the names of its plan."""
+    from tests.support.tree import ROOT
+
+    from underdrawing.pipeline.training.loop.loop import Plan
+
+    sources = [path.read_text("utf-8") for path in (ROOT / "pipeline" / "training").rglob("*.py")]
+    text = "\n".join(sources)
+    names = {field.name for field in describe_fields(TrainParams)}
+    assert {name for name in names if f"params.{name}" not in text and name not in Plan.__struct_fields__} == set()
