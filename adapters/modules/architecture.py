@@ -22,7 +22,8 @@ class Architecture:
     order of canonical names. trainer_names: how trainers begin its name in metadata. metadata: what A1111 recognises a
     LoRA's base model by. ldm_named: whether kohya's files name its UNet the LDM way, and block weights are numbered as
     SDXL's. variants: name → transformer of models that share its names. rank: the lower
-    the likelier, where nothing in a file tells models apart. encoder_blocks: what text encoders are called in lists of
+    the likelier, where nothing in a file tells models apart. header_words: word in a header → variant of these
+    shapes, which nothing else tells. encoder_blocks: what text encoders are called in lists of
     block weights; of two names the second is T5.
     """
 
@@ -35,6 +36,7 @@ class Architecture:
     ldm_named: bool = False
     variants: Mapping[str, Transformer] = field(default_factory=dict[str, Transformer])
     rank: int = 9
+    header_words: Mapping[str, str] = field(default_factory=dict[str, str])
     encoder_blocks: tuple[str, ...] = ("BASE",)
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -101,7 +101,8 @@ def recognise_model(tensors: Mapping[str, _Shaped], metadata: Mapping[str, str])
     if not counts:
         return Recognition(hint) if hint in TRANSFORMER_MODELS else None
     most = max(counts.values())
-    return _choose([name for name, count in counts.items() if count == most], layers, hint)
+    found = _choose([name for name, count in counts.items() if count == most], layers, hint)
+    return replace(found, variant=_read_variant(found, metadata)) if found.architecture == hint else found
 
 
 def read_hint(metadata: Mapping[str, str]) -> str:
@@ -111,6 +112,16 @@ def read_hint(metadata: Mapping[str, str]) -> str:
             if text.startswith(start):
                 return name
     return ""
+
+
+def _read_variant(found: Recognition, metadata: Mapping[str, str]) -> str:
+    """Variant by the header, where shapes leave it open or are those of the first variant, which others share."""
+    model = TRANSFORMER_MODELS[found.architecture]
+    text = " ".join(str(metadata.get(key, "")) for key in _HEADER).lower()
+    named = next((name for word, name in model.header_words.items() if word in text), "")
+    first = next(iter(model.variants), "")
+    fits = found.variant in ("", *(() if named in model.variants else (first,)))
+    return named if named and fits else found.variant
 
 
 def _choose(names: list[str], layers: list[_Layer], hint: str) -> Recognition:

@@ -31,6 +31,7 @@ ARCHITECTURE = Architecture(
     family="Chroma",
     rank=3,
     encoder_blocks=("CLIP", "T5"),
+    header_words={"radiance": "Radiance"},
     networks={TRANSFORMER: CHROMA, TEXT_ENCODER: T5_XXL},
     trainer_names=("chroma",),
     metadata={"ss_base_model_version": "chroma", "modelspec.architecture": "chroma"},

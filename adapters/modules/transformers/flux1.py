@@ -66,6 +66,7 @@ ARCHITECTURE = Architecture(
     family="Flux.1",
     rank=0,
     encoder_blocks=("CLIP", "T5"),
+    header_words={"kontext": "Kontext", "schnell": "schnell", "krea": "Krea", "fill": "Fill"},
     networks={TRANSFORMER: DEV, TEXT_ENCODER: CLIP_L, TEXT_ENCODER_2: T5_XXL},
     trainer_names=("flux-1", "flux1", "flux"),
     metadata={"ss_base_model_version": "flux1", "modelspec.architecture": "flux-1-dev"},

@@ -45,6 +45,7 @@ ARCHITECTURE = Architecture(
     title="Qwen-Image",
     family="Qwen-Image",
     rank=1,
+    header_words={"edit": "Edit"},
     networks={TRANSFORMER: QWEN_IMAGE, TEXT_ENCODER: QWEN25_VL_7B},
     trainer_names=("qwen-image", "qwen_image", "qwen"),
     metadata={"ss_base_model_version": "qwen_image", "modelspec.architecture": "Qwen-Image"},

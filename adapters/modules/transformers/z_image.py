@@ -53,6 +53,7 @@ ARCHITECTURE = Architecture(
     title="Z-Image",
     family="Z-Image",
     rank=1,
+    header_words={"turbo": "Turbo"},
     networks={TRANSFORMER: Z_IMAGE, TEXT_ENCODER: QWEN3_4B},
     trainer_names=("zimage", "z_image", "z-image"),
     metadata={"ss_base_model_version": "zimage", "modelspec.architecture": "z-image"},

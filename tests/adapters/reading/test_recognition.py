@@ -179,3 +179,22 @@ def test_what_names_no_layer() -> None:
     alone = recognise_model({"lora_te1_x.alpha": Shaped()}, {"modelspec.architecture": "Flux-1-dev/lora"})
     assert alone is not None
     assert alone.architecture == "flux1"
+
+
+@pytest.mark.parametrize(
+    ("stated", "channels", "variant"),
+    [
+        ("flux-1-dev-kontext/lora", 64, "Kontext"),
+        ("flux-1-kontext", 0, "Kontext"),
+        ("flux-1-schnell", 0, "schnell"),
+        ("flux-1-fill", 64, "dev"),  # by the header, but its first layer is no wider
+        ("flux-1-dev", 384, "Fill"),
+        ("flux-1-dev", 0, ""),
+    ],
+)
+def test_the_header_names_variants_that_share_their_shapes(stated: str, channels: int, variant: str) -> None:
+    layers: list[tuple[str, tuple[int, ...]]] = [("transformer_blocks.0.norm1.linear", (18432, 3072))]
+    if channels:
+        layers += [("x_embedder", (3072, channels)), ("time_text_embed.guidance_embedder.linear_1", (3072, 256))]
+    found = recognise(make_lora(layers, "transformer."), **{"modelspec.architecture": stated})
+    assert (found.architecture, found.variant) == ("flux1", variant)
