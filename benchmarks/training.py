@@ -32,6 +32,7 @@ from lora import forget_peak, resident
 from torch import Tensor, nn
 from torch.nn import functional
 
+from underdrawing.adapters.modules.parts import UNET
 from underdrawing.core.networks.placement import Placement
 from underdrawing.pipeline.models.loading import load_model
 from underdrawing.pipeline.models.model import Model
@@ -74,7 +75,7 @@ class Case:
             return build("UNet2DConditionModel", CONFIGS["sd1"])
         import underdrawing.pipeline.reference as reference
 
-        folder = Path(reference.__file__).parent / "weights" / "unet"
+        folder = Path(reference.__file__).parent / "weights" / UNET
         return import_module("diffusers").UNet2DConditionModel.from_pretrained(folder).float()
 
     def build_model(self, unet: Any) -> Model:
@@ -104,7 +105,7 @@ class FullTuning(Trainable):
 
     def groups(self) -> list[ParamGroup]:
         """One."""
-        return [ParamGroup(name="unet", tensors=dict(self._unet.named_parameters()), rate=RATE, weight_decay=DECAY)]
+        return [ParamGroup(name=UNET, tensors=dict(self._unet.named_parameters()), rate=RATE, weight_decay=DECAY)]
 
     def save(self, path: Path, metadata: Any) -> tuple[Path, ...]:
         """Nothing."""
