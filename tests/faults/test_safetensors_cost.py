@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -18,6 +18,9 @@ from tests.support import header_bombs
 from underdrawing.core.errors import BadWeights
 from underdrawing.core.tensor_files import safetensors_io
 from underdrawing.core.tensor_files.safetensors_io import read_header, read_safetensors, write_safetensors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[2]
 BOMBS, FLAWED = header_bombs.bombs(), header_bombs.flawed(10_000)
@@ -58,10 +61,22 @@ def refused_calls(path: Path) -> int:
     raise AssertionError("it was read")
 
 
+@pytest.fixture(scope="module")
+def bombs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the bombs that were made."""
+    return tmp_path_factory.mktemp("bombs")
+
+
+def made(path: Path, make: Callable[[], bytes]) -> Path:
+    """The same file, made once."""
+    if not path.exists():
+        path.write_bytes(make())
+    return path
+
+
 @pytest.mark.parametrize("word", BOMBS)
-def test_a_bomb_is_refused_by_a_few_calls(tmp_path: Path, word: str) -> None:
-    (tmp_path / "x").write_bytes(BOMBS[word]())
-    assert refused_calls(tmp_path / "x") < 1000, (
+def test_a_bomb_is_refused_by_a_few_calls(bombs: Path, word: str) -> None:
+    assert refused_calls(made(bombs / word, BOMBS[word])) < 1000, (
         "opening the file and the message take some 300, whatever the header holds"
     )
 
@@ -84,12 +99,12 @@ def test_the_tensor_with_the_flaw_is_named(tmp_path: Path, word: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the memory limit is set by means of Linux")
-def test_every_header_is_refused_within_64_megabytes(tmp_path: Path) -> None:
+def test_every_header_is_refused_within_64_megabytes(bombs: Path) -> None:
     full = header_bombs.flawed()
     files = BOMBS | {word: full[word] for word in ("cut", "dtypes", "twice_in_lines", "fields_twice")}
     for word, make in files.items():
-        (tmp_path / word).write_bytes(make())
-    command = [sys.executable, "-c", textwrap.dedent(CHILD), str(tmp_path)]
+        made(bombs / word, make)
+    command = [sys.executable, "-c", textwrap.dedent(CHILD), str(bombs)]
     surroundings = os.environ | {"PYTHONPATH": str(ROOT / ".dev")}
     done = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=True)
     found = dict(line.split(" ", 1) for line in done.stdout.splitlines())

@@ -44,11 +44,20 @@ def field(value: str) -> str:
     return '{"a":{"dtype":"F32","shape":[' + value + '],"data_offsets":[0,4]}}'
 
 
+def spaced(header: str) -> str:
+    """The same in lines."""
+    return header.replace(":", " : ").replace(",", ",\n")
+
+
+def numbered(count: int, value: str, mark: str = "") -> str:
+    """Entries whose names are numbers and a mark."""
+    return '"' + f'{mark}"{value},"'.join(map(str, range(count))) + f'{mark}"{value}'
+
+
 def flawed(tensors: int = TENSORS) -> Files:
     """Large headers that are in order but for one entry; the work grows with their tensors."""
     end, at, key = 4 * tensors, 4 * FLAWED, name(FLAWED) + ":"
     part, last, header = key + entry(at, at + 4), entry(end, end + 4), partial(large, tensors=tensors)
-    lines = str.maketrans({":": " : ", ",": ",\n"})
 
     def other(begin: int, end: int, *kind: str) -> str:
         return header().replace(part, key + entry(begin, end, *kind))
@@ -65,7 +74,7 @@ def flawed(tensors: int = TENSORS) -> Files:
             "{" + ",".join(f"{name(n)}:{entry(0, 0, '[0]', f'F{n}')}" for n in range(tensors)) + "}"
         ),
         "twice": lambda: whole(header(key + last, first=1), end + 4),
-        "twice_in_lines": lambda: whole(header(key + last).translate(lines), end + 4),
+        "twice_in_lines": lambda: whole(spaced(header(key + last)), end + 4),
         "first_is_empty": lambda: whole(header().replace(part, key + "{}," + part), end),
         "same_span": lambda: whole("{" + ",".join(f"{name(n)}:{entry(0, 4)}" for n in range(tensors)) + "}", 4),
         "nothing_at_last": lambda: whole(header('"zz":{}', first=1), end),
@@ -83,11 +92,11 @@ def bombs() -> Files:
     return {
         "deep_lists": lambda: whole('{"a":' + "[" * million + "]" * million + "}"),
         "deep_tables": lambda: whole('{"a":' * 300_000 + "1" + "}" * 300_000),
-        "metadata": lambda: whole('{"__metadata__":{' + ",".join(f'"{n}":"x"' for n in range(million)) + "}}"),
+        "metadata": lambda: whole('{"__metadata__":{' + numbered(million, ':"x"') + "}}"),
         "metadata_of_escapes": lambda: whole(
-            '{"__metadata__":{' + ",".join(f'"{n}\\\\":"\\\\"' for n in range(million)) + "}}"
+            '{"__metadata__":{' + numbered(million, ':"\\\\"', "\\\\") + "}}"
         ),
-        "metadata_of_numbers": lambda: whole('{"__metadata__":{' + ",".join(f'"{n}":1' for n in range(million)) + "}}"),
+        "metadata_of_numbers": lambda: whole('{"__metadata__":{' + numbered(million, ":1") + "}}"),
         "metadata_of_tables": lambda: whole('{"__metadata__":{"a":[' + ",".join(["{}"] * 390_000) + "]}}"),
         "shape": lambda: whole(field(",".join(["1"] * 8_000_000))),
         "shape_of_four_megabytes": lambda: whole(field(",".join(["1"] * 2_000_000))),
@@ -96,8 +105,8 @@ def bombs() -> Files:
         "huge_number_of_four_megabytes": lambda: whole(field("9" * 4_000_000)),
         "floats": lambda: whole(field(",".join(["1.2345678e-300"] * million))),
         "float": lambda: whole(field("0." + "9" * 4_000_000)),
-        "numbers": lambda: whole("{" + ",".join(f'"{n}":1' for n in range(1_400_000)) + "}"),
-        "tables": lambda: whole("{" + ",".join(f'"{n}":{{}}' for n in range(390_000)) + "}"),
+        "numbers": lambda: whole("{" + numbered(1_400_000, ":1") + "}"),
+        "tables": lambda: whole("{" + numbered(390_000, ":{}") + "}"),
         "name": lambda: whole('{"' + "a" * 16_000_000 + '":1}'),
         "name_of_four_megabytes": lambda: whole('{"' + "a" * 4_000_000 + '":1}'),
         "escapes": lambda: whole('{"' + "\\u0041" * 690_000 + '":1}'),

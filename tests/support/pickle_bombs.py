@@ -160,7 +160,7 @@ def rebuilt() -> dict[str, bytes]:
 
 def keys() -> dict[str, bytes]:
     """Dictionaries whose keys collide, or are dear."""
-    made = [word(a) + number(b) + b"\x86" for a, b in colliding_pairs(20_000)]
+    made = [word(a) + number(b) + b"\x86" for a, b in colliding_pairs(5000)]
     pairs = b"".join(made)
     return {
         "colliding": b"}(" + b"".join(pair + b"N" for pair in made) + b"u.",
@@ -174,25 +174,26 @@ def keys() -> dict[str, bytes]:
     }
 
 
-def steps() -> dict[str, bytes]:
+def steps() -> dict[str, Callable[[], bytes]]:
     """Pickles of very many cheap instructions."""
     return {
-        "nothing": b"N0" * 8_000_000 + b"N.",
-        "marks": b"(" * 8_000_000 + b".",
-        "empty_sets": b"](" + b"\x8f" * 4_000_000 + b"e.",
-        "empty_dicts": b"](" + b"}" * 4_000_000 + b"e.",
-        "empty_odicts": ODICT + put(0) + b"](" + (get(0) + b")R") * 1_000_000 + b"e.",
-        "pairs": b"](" + b"K\x01K\x02\x86" * 1_000_000 + b"e.",
-        "numbers": b"](" + (b"\x8a\xff" + b"\x7f" * 255) * 60_000 + b"e.",
-        "floats": b"](" + (b"G" + struct.pack(">d", 1.5)) * 2_000_000 + b"e.",
-        "surrogates": b"X" + struct.pack("<I", 3 * 5_000_000) + b"\xed\xa0\x80" * 5_000_000 + b".",
-        "wide_texts": b"](" + (b"X" + struct.pack("<I", 10**6) + b"a" * (10**6 - 4) + "😀".encode()) * 25 + b"e.",
-        "short_texts": b"](" + b"\x8c\x02ab" * 4_000_000 + b"e.",
-        "deep": b")" + b"\x85" * 4_000_000 + b".",
-        "deep_lists": b"]" * 4_000_000 + b"a" * 3_999_999 + b".",
-        "tensors": _many_tensors(),
-        "repeated_tensors": _many_tensors(size=2**20),
-        "digits": b"X" + struct.pack("<I", 10**6) + b"1" * 10**6 + b"K\x01\x86" + put(0)
+        "nothing": lambda: b"N0" * 8_000_000 + b"N.",
+        "marks": lambda: b"(" * 8_000_000 + b".",
+        "empty_sets": lambda: b"](" + b"\x8f" * 4_000_000 + b"e.",
+        "empty_dicts": lambda: b"](" + b"}" * 4_000_000 + b"e.",
+        "empty_odicts": lambda: ODICT + put(0) + b"](" + (get(0) + b")R") * 1_000_000 + b"e.",
+        "pairs": lambda: b"](" + b"K\x01K\x02\x86" * 1_000_000 + b"e.",
+        "numbers": lambda: b"](" + (b"\x8a\xff" + b"\x7f" * 255) * 60_000 + b"e.",
+        "floats": lambda: b"](" + (b"G" + struct.pack(">d", 1.5)) * 2_000_000 + b"e.",
+        "surrogates": lambda: b"X" + struct.pack("<I", 3 * 5_000_000) + b"\xed\xa0\x80" * 5_000_000 + b".",
+        "wide_texts": lambda: b"](" + (b"X" + struct.pack("<I", 10**6) + b"a" * (10**6 - 4) + b"\xf0\x9f\x98\x80") * 8
+        + b"e.",
+        "short_texts": lambda: b"](" + b"\x8c\x02ab" * 4_000_000 + b"e.",
+        "deep": lambda: b")" + b"\x85" * 4_000_000 + b".",
+        "deep_lists": lambda: b"]" * 4_000_000 + b"a" * 3_999_999 + b".",
+        "tensors": _many_tensors,
+        "repeated_tensors": partial(_many_tensors, size=2**20),
+        "digits": lambda: b"X" + struct.pack("<I", 10**6) + b"1" * 10**6 + b"K\x01\x86" + put(0)
         + name("builtins", "complex") + put(1) + (get(1) + get(0) + b"R0") * 100_000 + b"N.",
     }  # fmt: skip
 
@@ -262,7 +263,7 @@ def _chain_of_equal_keys() -> bytes:
 
 def corpus() -> dict[str, bytes]:
     """Every bomb by name."""
-    codes = copies() | rebuilt() | keys() | steps()
+    codes = copies() | rebuilt() | keys() | {word: make() for word, make in steps().items()}
     return {word: zipped(code, {"0": bytes(16)}) for word, code in codes.items()} | {
         word: make() for word, make in archives().items()
     }
