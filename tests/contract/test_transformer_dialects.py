@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 from safetensors.torch import save_file
-from tests.support.transformer_files import WRITERS, make_sample
+from tests.support.transformer_files import WRITERS, list_layers, make_sample
 
 from underdrawing.adapters import load_adapter
 from underdrawing.adapters.modules.architectures import TRANSFORMER_MODELS
+from underdrawing.adapters.reading import load
+from underdrawing.adapters.reading.files import RawFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.support.transformer_files import Writer
 
@@ -50,3 +53,28 @@ def test_all_layers_are_read_and_equal_the_formula(architecture: str, writer: Wr
         base, result = sample.expected[module]
         error = (delta.apply(base.double().float()) - result).abs().max()
         assert error <= LIMIT * max(1.0, float(result.abs().max())), (module, delta.algorithm, float(error))
+
+
+@pytest.mark.parametrize("number", range(len(TRANSFORMER_MODELS)))
+def test_all_layers_of_the_released_sizes_are_known(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shapes only; sd-scripts' and diffusers' spelling in turn, without a header."""
+    architecture = sorted(TRANSFORMER_MODELS)[number]
+    model = TRANSFORMER_MODELS[architecture]
+    network = next(iter(model.variants.values())) if model.variants else model.transformer
+    assert network is not None
+    writer = WRITERS[0] if number % 2 else next(one for one in WRITERS if one.id == "diffusers")
+    shapes = {stem: (module, shape) for stem, module, shape, _ in list_layers(architecture, writer, network.modules())}
+    tensors: dict[str, torch.Tensor] = {}
+    for stem, (_, (rows, columns)) in shapes.items():
+        tensors[f"{writer.prefix}{stem}.{writer.suffixes['up']}"] = torch.empty(rows, 4, device="meta")
+        tensors[f"{writer.prefix}{stem}.{writer.suffixes['down']}"] = torch.empty(4, columns, device="meta")
+    file = RawFile(Path("a.safetensors"), tensors)
+
+    def give(_: object) -> RawFile:
+        return file
+
+    monkeypatch.setattr(load, "read_file", give)
+    adapter = load.load_adapter("a.safetensors")
+    assert adapter.architecture == architecture
+    assert adapter.unused == {}
+    assert adapter.modules.keys() == {module for module, _ in shapes.values()}

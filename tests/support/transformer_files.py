@@ -220,7 +220,7 @@ def make_sample(
     """A file of all linear layers of a model, else of a small one. results: whether what they become is computed."""
     torch.manual_seed(0)
     sample = Sample({}, {})
-    layers = _list_layers(architecture, writer, modules or shrink(architecture, divisor=256))
+    layers = list_layers(architecture, writer, modules or shrink(architecture, divisor=256))
     for number, (stem, module, shape, swapped) in enumerate(layers):
         made = writer.algorithms[number % len(writer.algorithms)](*shape)
         for name, tensor in made.tensors.items():
@@ -234,7 +234,7 @@ def make_sample(
     return sample
 
 
-def _list_layers(
+def list_layers(
     architecture: str, writer: Writer, every: Mapping[str, Module]
 ) -> Iterator[tuple[str, str, tuple[int, int], bool]]:
     """Name in the file, name that it is read under, shape, and whether its halves are the other way round."""
