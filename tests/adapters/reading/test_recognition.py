@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -131,7 +132,8 @@ def test_the_header_decides_only_between_models_that_the_layers_fit() -> None:
 
 @pytest.mark.parametrize(("model", "variant"), [("flux1", "dev"), ("z_image", ""), ("sd3", "3 medium")])
 def test_a_lying_header_is_overruled(model: str, variant: str) -> None:
-    shapes = [(name, module.shape) for name, module in list_layers(model, variant).items()]
+    layers = list_layers(model, variant).items()
+    shapes = [(name, module.shape) for name, module in layers if not re.search(r"(blocks|layers)\.[1-9]", name)]
     for other in TRANSFORMER_MODELS.values():
         if other.id != model:
             found = recognise(make_lora(shapes, "transformer."), **{"modelspec.architecture": other.trainer_names[0]})
