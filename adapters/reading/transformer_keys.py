@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _INSIDE = re.compile(r"transformer(?:\.|_(?!blocks))|(?:net|dit|model|_orig_mod|module)[._]")
 """What stands in front of a model's own names behind a dialect's prefix."""
+_FUSED = {"to_qkv": "to_q", "to_added_qkv": "add_q_proj"}
+"""Ends of names of layers that diffusers itself joined, and of the first layer of each."""
 _PART = re.compile(r"(.+)[._](\d)")
 _TRAILING = (".lora", ".processor")
 _OMI_INPUT = "img_in"
@@ -94,6 +96,10 @@ def _match_spelling(name: str, architecture: str) -> NameMatch | None:
         found = match_name(architecture, name[: -len(ending)]) if name.endswith(ending) else None
         if found is not None and (found.parameter == ending[1:] or found.original == _OMI_INPUT):
             return found
+    for fused, part in _FUSED.items():
+        found = match_name(architecture, name.removesuffix(fused) + part) if name.endswith(fused) else None
+        if found is not None and (joined := match_name(architecture, found.original)) is not None:
+            return joined if len(joined.canonical) > 1 else None
     numbered = _PART.fullmatch(name)
     if numbered is None:
         return None
