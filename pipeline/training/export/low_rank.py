@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from ....adapters.deltas.base import Delta
+    from ..networks.layer import Layer
     from ..networks.network import LowRankNetwork
     from ..networks.params import NetworkParams
 
@@ -34,7 +36,7 @@ def write_network(path: Path, network: LowRankNetwork, metadata: Mapping[str, st
     check_path(path, params)
     dtype = parse_dtype(params.save_dtype)
     deltas = {name: layer.make_delta(dtype) for name, layer in network.layers.items()}
-    tables = {name: make_kohya_tensors(delta) for name, delta in deltas.items()}
+    tables = {name: _make_table(delta, network.layers[name]) for name, delta in deltas.items()}
     check_values(tables, params.save_dtype)
     step = {"tool": "train", "algorithm": params.algorithm, "dora": params.dora}
     told = {**metadata, **describe_network(network), **make_provenance(step)}
@@ -43,6 +45,14 @@ def write_network(path: Path, network: LowRankNetwork, metadata: Mapping[str, st
     names = make_kohya_names(tables, BASE_MODELS[network.model.family])
     tensors = {f"{names[m]}.{suffix}": value for m, table in tables.items() for suffix, value in table.items()}
     return (write_safetensors(path, tensors, told),)
+
+
+def _make_table(delta: Delta, layer: Layer) -> dict[str, Tensor]:
+    """kohya's tensors of a layer. A magnitude has as many axes as the weight: LyCORIS reads no other."""
+    table = make_kohya_tensors(delta)
+    if "dora_scale" in table:
+        table["dora_scale"] = table["dora_scale"].reshape(-1, *(1,) * (layer.base.weight.ndim - 1))
+    return table
 
 
 def check_path(path: Path, params: NetworkParams) -> None:

@@ -125,3 +125,14 @@ def test_the_path_must_suit_the_form(tmp_path: Path) -> None:
     network = train_by_chance(make_tree(), targets="attn", text=False, form="peft")
     with pytest.raises(BadParameter, match="PEFT's form is a folder"):
         write_network(tmp_path / "a.safetensors", network, {})
+
+
+def test_magnitudes_have_the_axes_of_their_weights(tmp_path: Path) -> None:
+    """LyCORIS reads no others; the factors of a LoKr do not show whether a layer is a convolution."""
+    network = train_by_chance(
+        make_tree(), text=False, algorithm="lokr", dora=True, targets="attn proj", include="mid_block"
+    )
+    tensors = read_header(network.save(tmp_path / "a.safetensors", {})[0]).tensors
+    axes = {key.partition(".")[0]: len(entry.shape) for key, entry in tensors.items() if key.endswith("dora_scale")}
+    assert axes["lora_unet_mid_block_attentions_0_proj_in"] == 4
+    assert axes["lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"] == 2
