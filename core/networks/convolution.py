@@ -3,8 +3,8 @@
 F(2 x 2, 3 x 3) computes four neighbours of an output with 16 multiplications in place of 36 (S. Winograd, 1980; A.
 Lavin, S. Gray, Fast Algorithms for Convolutional Neural Networks, 2015). Tiles and kernels are transformed piece by
 piece, so that they stay in the cache and no copy of the weights is kept: weights that a LoRA replaces count at the next
-call. Results equal torch's but for rounding, whose size is the same. The gradient of an input is such a convolution of
-the answer's gradient, with kernels turned around; so frozen layers are faster both ways, and keep no input for it.
+call. Results equal torch's but for rounding, whose size is the same. Frozen layers of a network that is trained
+take this way forwards and torch's own backwards, and keep no input for it.
 """
 
 from __future__ import annotations
@@ -102,18 +102,22 @@ class _FilterTiles(Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # type: ignore[override]
         """The answer; of the input nothing is kept."""
         ctx.save_for_backward(weight)
+        ctx.shape = x.shape
         return filter_tiles(x, weight, bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
         """The gradient of the input."""
-        return filter_tiles(gradient, turn_kernels(ctx.saved_tensors[0]), None), None, None
+        (weight,) = ctx.saved_tensors
+        return _find_gradient(gradient, ctx.shape, weight, ((1, 1), (1, 1), (1, 1), False, [0, 0], 1)), None, None
 
 
-def turn_kernels(weight: Tensor) -> Tensor:
-    """Kernels [I, O, 3, 3] of the convolution that gives the gradient of an input, from [O, I, 3, 3]."""
-    return weight.flip(2, 3).transpose(0, 1)
+def _find_gradient(gradient: Tensor, shape: torch.Size, weight: Tensor, settings: tuple[Any, ...]) -> Tensor:
+    """The gradient of an input of that shape; torch wants an input for its shape alone."""
+    like = torch.empty(shape, dtype=gradient.dtype, device=gradient.device, memory_format=torch.channels_last)
+    backward = torch.ops.aten.convolution_backward
+    return backward(gradient, like, weight, None, *settings, [True, False, False])[0]
 
 
 def convolve(module: nn.Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -123,12 +127,10 @@ def convolve(module: nn.Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) 
     return functional.conv2d(x, weight, bias, module.stride, module.padding, module.dilation, module.groups)
 
 
-def find_input_gradient(module: nn.Conv2d, gradient: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-    """The gradient of the input x of a layer from that of its answer."""
-    if isinstance(module, QuickConv2d) and weight.shape == module.weight.shape and _suits(module, gradient):
-        return filter_tiles(gradient, turn_kernels(weight), None)
+def find_input_gradient(module: nn.Conv2d, gradient: Tensor, shape: torch.Size, weight: Tensor) -> Tensor:
+    """The gradient of the input of a layer, of that shape, from that of its answer."""
     settings = (module.stride, module.padding, module.dilation, False, [0, 0], module.groups)
-    return torch.ops.aten.convolution_backward(gradient, x, weight, None, *settings, [True, False, False])[0]
+    return _find_gradient(gradient, shape, weight, settings)
 
 
 def filter_tiles(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -32,7 +32,7 @@ def multiply(base: Frozen, x: Tensor, weight: Tensor, bias: Tensor | None) -> Te
 def find_gradients(base: Frozen, gradient: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool]) -> Any:
     """Gradients of input and weight, None for what is not wanted."""
     if isinstance(base, nn.Conv2d):
-        of_x = find_input_gradient(base, gradient, x, weight) if wanted[0] else None
+        of_x = find_input_gradient(base, gradient, x.shape, weight) if wanted[0] else None
         if not wanted[1]:
             return of_x, None
         settings = (base.stride, base.padding, base.dilation, False, [0, 0], base.groups)
