@@ -35,7 +35,8 @@ class RawFile:
     """What a file holds, before anybody knows what it means.
 
     tensors: by key. sequence: the tensors of a file that is a bare list. rest: keys whose value is no tensor. metadata:
-    of the safetensors header, as text. config: PEFT's adapter_config.json beside the file, or empty.
+    of the safetensors header, as text. config: PEFT's adapter_config.json beside the file, or empty. beside: the base
+    model of the folder that this one lies beside, where it is known.
     """
 
     path: Path
@@ -44,11 +45,12 @@ class RawFile:
     rest: tuple[str, ...] = ()
     metadata: dict[str, str] = field(default_factory=dict[str, str])
     config: dict[str, Any] = field(default_factory=dict[str, Any])
+    beside: Recognition | None = None
 
     @cached_property
     def recognition(self) -> Recognition | None:
         """The base model, where it is one with a transformer whose layers are known; else None."""
-        return find_transformer_model(self.tensors, self.metadata)
+        return self.beside or find_transformer_model(self.tensors, self.metadata)
 
     @property
     def architecture(self) -> str:

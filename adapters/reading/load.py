@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,7 @@ from ..adapter import Adapter, Embeddings
 from ..deltas.build import build
 from ..deltas.module_tensors import is_finite
 from ..embeddings.vectors import read_vectors
-from ..modules.architectures import ARCHITECTURES
-from ..modules.parts import UNET, find_part
+from ..modules.parts import TRANSFORMER, UNET, find_part
 from ..modules.spellings import find_ldm_names
 from .bundled_tokens import TokenKey, read_token_key
 from .dialects.base import Dialect, ModuleKey, Rejection, find_dialects
@@ -23,7 +22,7 @@ from .files import RawFile, find_part_folders, read_file
 from .foreign import refuse_foreign
 from .joined_layers import find_repetitions, restore_rows
 from .metadata import FileMetadata
-from .other_models import list_families
+from .other_models import describe_model
 from .trainers import count_precisions, find_noise, find_trainer
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..deltas.base import Delta
+    from .recognition import Recognition
 
 
 @dataclass
@@ -58,7 +58,10 @@ def load_adapter(path: str | os.PathLike[str]) -> Adapter:
     UnsafeFile for a pickle that holds more than tensors.
     """
     folders = find_part_folders(Path(path))
-    return _join(Path(path), [_load(folder) for folder in folders]) if folders else _load(path)
+    if not folders:
+        return _load(path)
+    model = next((read_file(folder).recognition for folder in folders if folder.name == TRANSFORMER), None)
+    return _join(Path(path), [_load(folder, model) for folder in folders])
 
 
 def _join(path: Path, parts: list[Adapter]) -> Adapter:
@@ -98,8 +101,8 @@ def _join(path: Path, parts: list[Adapter]) -> Adapter:
     )
 
 
-def _load(path: str | os.PathLike[str]) -> Adapter:
-    file = read_file(path)
+def _load(path: str | os.PathLike[str], beside: Recognition | None = None) -> Adapter:
+    file = replace(read_file(path), beside=beside)
     for dialect in find_dialects():
         file = dialect.prepare(file)
     refuse_foreign(file)
@@ -109,7 +112,7 @@ def _load(path: str | os.PathLike[str]) -> Adapter:
     embeddings = _read_embeddings(file, found, used)
     if not modules and not embeddings:
         raise BadWeights(
-            f"nothing in it is understood{_name_model(file)}: {_explain(found, file)}",
+            f"nothing in it is understood{describe_model(file.tensors, file.recognition)}: {_explain(found, file)}",
             where=str(file.path),
             fix="check what kind of file it is",
         )
@@ -233,13 +236,6 @@ def _find_ldm_names(found: _KeyGroups, modules: dict[str, Delta]) -> dict[str, s
     known = find_ldm_names()
     unet = [(module, place.name) for module, place in found.places.items() if find_part(module) == UNET]
     return {module: known[name] for module, name in unet if module in modules and name in known}
-
-
-def _name_model(file: RawFile) -> str:
-    if file.architecture in ARCHITECTURES:
-        return f" of a file for {ARCHITECTURES[file.architecture].title}"
-    families = list_families(file.tensors)
-    return f", though its blocks are called as those of {' or '.join(families[:4])}" if families else ""
 
 
 def _explain(found: _KeyGroups, file: RawFile) -> str:

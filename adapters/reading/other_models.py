@@ -82,6 +82,14 @@ def _find_first() -> str:
     return min(TRANSFORMER_MODELS, key=lambda name: TRANSFORMER_MODELS[name].rank)
 
 
+def describe_model(tensors: Mapping[str, Tensor], found: Recognition | None) -> str:
+    """What a file is for, or whose blocks its names are like, to stand behind "nothing is understood"."""
+    if found is not None:
+        return f" of a file for {TRANSFORMER_MODELS[found.architecture].title}"
+    families = list_families(tensors)
+    return f", though its blocks are called as those of {' or '.join(families[:4])}" if families else ""
+
+
 def list_families(tensors: Mapping[str, Tensor]) -> list[str]:
     """Titles of the models whose blocks are called as those of a file, in which no layer is known."""
     names = [strip_prefix(key).replace(".", "_") for key in tensors]

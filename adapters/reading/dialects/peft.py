@@ -28,6 +28,8 @@ def locate(key: str, file: RawFile) -> ModuleKey | Rejection:
     if part in PARTS:
         return find_key(part, inner, file)
     mapping = file.config.get("auto_mapping") or {}
+    if (own := file.path.parent.name) in PARTS:  # a folder of one part of a model
+        return find_key(own, rest, file)
     part = _CLASSES.get(mapping.get("base_model_class", "")) if isinstance(mapping, dict) else None
     return find_key(part or (file.lone_encoder if _ENCODER.match(rest) else UNET), rest, file)
 

@@ -64,6 +64,22 @@ def test_the_encoder_is_found_beside_a_denoiser(architecture: str, stem: str, mo
     assert adapter.used[f"{name}.lora_up.weight"] == module
 
 
+def test_folders_of_the_parts_of_a_model(tmp_path: Path) -> None:
+    stems = {"transformer": "single_transformer_blocks.0.proj_mlp", "text_encoder_2": T5, "text_encoder": CLIP}
+    for folder, stem in stems.items():
+        (tmp_path / folder).mkdir()
+        name = f"base_model.model.{stem}"
+        tensors = {f"{name}.lora_A.weight": torch.ones(2, 8), f"{name}.lora_B.weight": torch.ones(8, 2)}
+        save_file(tensors, tmp_path / folder / "adapter_model.safetensors")
+    adapter = load_adapter(tmp_path)
+    assert adapter.unused == {}
+    assert adapter.modules.keys() == {
+        "transformer.single_transformer_blocks.0.proj_mlp",
+        f"text_encoder_2.{T5}",
+        "text_encoder.encoder.layers.0.mlp.fc1",
+    }
+
+
 def test_a_layer_that_no_encoder_of_the_model_has_is_named(tmp_path: Path) -> None:
     name = f"text_encoders.qwen25_7b.transformer.model.{DECODER}"
     tensors = {f"{name}.lora_A.weight": torch.ones(2, 8), f"{name}.lora_B.weight": torch.ones(8, 2)}
