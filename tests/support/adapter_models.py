@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import torch
 from torch import nn
@@ -10,6 +12,8 @@ from torch import nn
 from underdrawing.adapters.modules.layers import Module, TextEncoder, UNet
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from torch import Tensor
 
 SD15 = UNet((8, 16, 32, 32), (1, 1, 1, 0), 16, linear=False)
@@ -22,18 +26,28 @@ BIGG = TextEncoder("clip_g", 32, 20, projection=True)
 def model(parts: dict[str, Module], seed: int = 0, dtype: torch.dtype = torch.float32) -> nn.Module:
     """A module tree with these layers, random weights."""
     root, generator = nn.Module(), torch.Generator().manual_seed(seed)
-    for name, part in parts.items():
+    with skip_start_values():
+        layers = {name: _layer(part) for name, part in parts.items()}
+    for name, layer in layers.items():
         owner = root
         *path, last = name.split(".")
         for step in path:
             if step not in owner._modules:
                 owner.add_module(step, nn.Module())
             owner = owner.get_submodule(step)
-        layer = _layer(part)
         for parameter in layer.parameters():
             parameter.data = torch.randn(parameter.shape, generator=generator).to(dtype)
         owner.add_module(last, layer)
     return root.requires_grad_(False)
+
+
+@contextmanager
+def skip_start_values() -> Generator[None, None, None]:
+    """Layers are made with memory as it is: every value is given to them afterwards."""
+    with ExitStack() as stack:
+        for kind in (nn.Linear, nn.Conv2d, nn.Conv3d, nn.Embedding):
+            stack.enter_context(patch.object(kind, "reset_parameters", lambda self: None))
+        yield
 
 
 def _layer(module: Module) -> nn.Module:
