@@ -1,6 +1,6 @@
 """Memory of baking a LoRA into a checkpoint as large as the disk allows: it must not grow with the size.
 
-    python benchmarks/bake.py [--gigabytes 1 3.9] [--forms bfloat16 fp8 folder]
+    python benchmarks/bake.py [--gigabytes 1.4 3.9] [--forms bfloat16 fp8 folder]
 
 Flux.1's layers at their real widths in its maker's names, random, as many blocks as fit; a LoRA of rank 16 of every
 layer. Anonymous memory (RssAnon: what the page cache is no part of) is read every few milliseconds. Needs twice the
@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -148,14 +150,20 @@ def measure(folder: Path, size: float, form: str) -> str:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--gigabytes", type=float, nargs="+", default=[1.0, 3.9])
+    parser.add_argument("--gigabytes", type=float, nargs="+", default=[1.4, 3.9])
     parser.add_argument("--forms", nargs="+", default=["bfloat16", "fp8", "folder"])
+    parser.add_argument("--row", action="store_true", help="print the rows alone, measured in this process")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    print(f"\n# Baking\n\ntorch {torch.__version__}, 1 thread\n")
-    print("| form | checkpoint | tensors | anonymous memory added | CPU |\n|---|---|---|---|---|")
+    if not arguments.row:
+        print(f"\n# Baking\n\ntorch {torch.__version__}, 1 thread\n")
+        print("| form | checkpoint | tensors | anonymous memory added | CPU |\n|---|---|---|---|---|", flush=True)
     for form in arguments.forms:
         for size in arguments.gigabytes:
+            if not arguments.row:  # in a process of its own: memory that was freed is used again
+                command = [sys.executable, __file__, "--gigabytes", str(size), "--forms", form, "--row"]
+                subprocess.run(command, check=True)
+                continue
             with tempfile.TemporaryDirectory() as name:
                 print(measure(Path(name), size * 1e9, form), flush=True)
 
