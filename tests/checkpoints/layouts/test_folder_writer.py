@@ -33,11 +33,14 @@ def test_diffusers_reads_what_was_made_of_a_file_and_of_a_folder(family: str, tm
     pipeline: Any = import_module("diffusers").DiffusionPipeline
     options: dict[str, Any] = {"prediction": "v_prediction"} if family == "sd2" else {}
     folder = write_folder(tmp_path / "folder", family, **options)
-    wanted = pipeline.from_pretrained(folder, local_files_only=True)
+    bare = dict.fromkeys(["tokenizer", "tokenizer_2"] if family == "sdxl" else ["tokenizer"])
+    wanted = pipeline.from_pretrained(folder, local_files_only=True, **bare)
     merge(load_node(write_checkpoint(tmp_path / "file.safetensors", family)), tmp_path / "made")
     made = pipeline.from_pretrained(tmp_path / "made", local_files_only=True)
     assert type(made) is type(wanted)
     check_networks(made, wanted)
     merge(load_node(folder), tmp_path / "made.safetensors")
-    single = type(wanted).from_single_file(tmp_path / "made.safetensors", config=str(folder), local_files_only=True)
+    tokenizers = {name: getattr(made, name) for name in bare}
+    options = {"config": str(folder), "local_files_only": True, **tokenizers}
+    single = type(wanted).from_single_file(tmp_path / "made.safetensors", **options)
     check_networks(single, wanted)
