@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import torch
 from torch import nn
@@ -46,7 +46,7 @@ def skip_start_values() -> Generator[None, None, None]:
     """Layers are made with memory as it is: every value is given to them afterwards."""
     with ExitStack() as stack:
         for kind in (nn.Linear, nn.Conv2d, nn.Conv3d, nn.Embedding):
-            stack.enter_context(patch.object(kind, "reset_parameters", lambda self: None))
+            stack.enter_context(patch.object(kind, "reset_parameters", Mock()))
         yield
 
 
