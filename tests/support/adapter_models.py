@@ -61,7 +61,7 @@ def _layer(module: Module) -> nn.Module:
             return nn.GroupNorm(1, shape[0])
         case "Conv3d":
             return nn.Conv3d(shape[1], shape[0], (shape[2], shape[3], shape[4]))
-        case "LayerNorm" | "FP32LayerNorm":
+        case "LayerNorm":
             return nn.LayerNorm(shape[0])
         case "Embedding":
             return nn.Embedding(4, shape[1])
