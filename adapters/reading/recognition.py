@@ -29,7 +29,10 @@ PREFIX = re.compile(
     r"module\.|_orig_mod[._]|dit\.|pipe\.dit\.|model\.(?!layers)|conditional_transformer\."
 )
 """What files write before a denoiser's names, more than once where a model was wrapped."""
-UNET_NAMES = re.compile(r"(down|up|input|output)_blocks[._]\d|mid_block[._]|middle_block[._]")
+UNET_NAMES = re.compile(
+    r"(down|up|input|output)_blocks[._]\d|mid_block[._]|middle_block[._]|(^|[._])(conv_in|conv_norm_out|add_embedding)[._]"
+)
+"""What only UNets have."""
 _NUMBER = re.compile(r"\d+")
 _HEADER = ("modelspec.architecture", "ss_base_model_version")
 _STARTS = sorted(

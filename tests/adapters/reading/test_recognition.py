@@ -173,6 +173,15 @@ def test_shapes_of_every_algorithm_tell_the_size(make: Callable[[str, int, int],
     assert recognise(tensors).title == f"Flux.2 {variant}"
 
 
+def test_layers_that_a_unet_shares_names_with_leave_it_a_unet() -> None:
+    tensors = {
+        f"lora_unet_{name}.lora_{side}.weight": Shaped()
+        for name in ("conv_in", "time_embedding_linear_1")
+        for side in ("up", "down")
+    }
+    assert recognise_model(tensors, {}) is None
+
+
 def test_what_names_no_layer() -> None:
     assert recognise_model({}, {}) is None
     assert recognise_model({"lora_te1_text_model_encoder_layers_0_mlp_fc1.alpha": Shaped()}, {}) is None
