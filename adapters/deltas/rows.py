@@ -57,6 +57,10 @@ def take_rows(delta: Delta, ranges: Sequence[tuple[int, int]], total: int) -> De
     return taken if delta.bias is None else replace(taken, bias=choice.pick(delta.bias.reshape(-1)))
 
 
+_VALUES: dict[type[Delta], str] = {PeftBOFT: "scale_s", IA3: "weight", Norm: "diff"}
+"""Attribute that has a value for each row; of all others the bias."""
+
+
 def find_rows(delta: Delta) -> int | None:
     """Rows of the weight that a delta was made for; None where it is the same for any number of rows."""
     if delta.extent is not None:
@@ -67,7 +71,7 @@ def find_rows(delta: Delta) -> int | None:
         return delta.oft_diag.shape[0] * delta.oft_diag.shape[-1] if delta.oft_diag.ndim else None
     if isinstance(delta, SetWeight):
         return count_rows(delta.weight)
-    values = {PeftBOFT: "scale_s", IA3: "weight", Norm: "diff", BiasOnly: "bias"}.get(type(delta), "bias")
+    values = _VALUES.get(type(delta), "bias")
     tensor = None if isinstance(delta, IA3) and delta.on_input else getattr(delta, values, delta.bias)
     return None if tensor is None else tensor.numel()
 
