@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(
 )
 WHOLE = [
     *("flux1.kohya", "flux1.comfy", "flux1.diffusers", "chroma.kohya", "chroma.comfy", "sd3.kohya", "sd3.comfy"),
+    *("sd3.diffusers", "lumina2.kohya", "lumina2.comfy"),
     *("qwen_image.kohya", "qwen_image.comfy", "qwen_image.diffusers", "wan.kohya", "wan.comfy"),
 ]
 """Files that the host reads whole."""
