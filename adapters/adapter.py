@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from .modules.parts import find_part
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
     from .deltas.base import Delta
@@ -27,7 +29,9 @@ class Adapter:
     ldm: modules that the file names by block numbers of the LDM layout → that name: the model says which layer it is.
     architecture: id of the base model, where it is one with a transformer; else "". variant: which of that model's
     ("dev"), "" where the file does not tell. trainer: the program that wrote the file. precisions: dtype → tensors.
-    noise: "high" or "low", for one of two experts. Every key of the file is in used or in unused, never in both.
+    noise: "high" or "low", for one of two experts. could_be: ids of other base models that have the names of its
+    layers; reader: reads the same file as one for such a model. Every key of the file is in used or in unused, never in
+    both.
     """
 
     path: Path
@@ -46,6 +50,14 @@ class Adapter:
     trainer: str = ""
     precisions: dict[str, int] = field(default_factory=dict[str, int])
     noise: str = ""
+    could_be: tuple[str, ...] = ()
+    reader: Callable[[str], Adapter] | None = None
+
+    def read_as(self, architecture: str) -> Adapter:
+        """The same file read as one for another base model that it could be for; itself for any other."""
+        if self.reader is None or architecture not in self.could_be:
+            return self
+        return self.reader(architecture)
 
     @property
     def name(self) -> str:

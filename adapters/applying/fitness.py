@@ -9,11 +9,13 @@ from ...core.errors import BadParameter, BadWeights
 from ..deltas.module_tensors import LARGEST
 from ..modules.architectures import ARCHITECTURES, CONTEXT_WIDTHS, UNKNOWN
 from ..modules.parts import TRANSFORMER, UNET
+from ..modules.transformer_slots import list_joined_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..adapter import Adapter
+    from ..deltas.base import Delta
     from .weight_access import WeightAccess
 
 _READER = "attn2.to_k"
@@ -50,6 +52,28 @@ def guess_model(parts: Mapping[str, WeightAccess]) -> str:
 def find_transformer_model(parts: Mapping[str, WeightAccess]) -> str:
     """Architecture of a model's transformer; UNKNOWN where it has none that is known."""
     return parts[TRANSFORMER].architecture if TRANSFORMER in parts else UNKNOWN
+
+
+def fit_base_model(adapter: Adapter, parts: Mapping[str, WeightAccess]) -> Adapter:
+    """The adapter, read again as one for this model where its file could be for that, too, and fits a layer of it."""
+    model = guess_model(parts)
+    if model == adapter.base_model or model not in adapter.could_be:
+        return adapter
+    own, weights = adapter.read_as(model), parts[TRANSFORMER]
+    return own if any(_fits(delta, module, weights) for module, delta in own.modules.items()) else adapter
+
+
+def _fits(delta: Delta, module: str, weights: WeightAccess) -> bool:
+    """Whether a layer, or those that it joins, has the shape that a delta shows."""
+    names = (module,) if (module, "weight") in weights.slots else list_joined_parts(weights.architecture, module)
+    if not names or any((name, "weight") not in weights.slots for name in names):
+        return False
+    shapes = [weights.find_shape(name) for name in names]
+    try:
+        delta.check((sum(shape[0] for shape in shapes), *shapes[0][1:]))
+    except BadWeights:
+        return False
+    return True
 
 
 def check_base_model(adapter: Adapter, model: str, what: str = "this model is") -> None:

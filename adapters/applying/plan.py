@@ -11,7 +11,7 @@ from ..deltas.rows import take_rows
 from ..modules.architectures import SD15, SDXL, UNKNOWN
 from ..modules.parts import TRANSFORMER, UNET, find_part
 from ..modules.transformer_slots import list_joined_parts
-from .fitness import check_base_model, check_strength, find_transformer_model, guess_model
+from .fitness import check_base_model, check_strength, find_transformer_model, fit_base_model, guess_model
 from .receipt import LEARNED_TOKEN, Receipt, account_for
 
 if TYPE_CHECKING:
@@ -47,12 +47,13 @@ class Change(NamedTuple):
 @dataclass
 class Plan:
     """Plan of one call: (part, tensor key) → changes by target. By adapter: modules in effect → what they change, those
-    refused, and notes."""
+    refused, notes, and what was applied in its place where its file was read again as one for this model."""
 
     targets: dict[tuple[str, str], dict[Target, list[Change]]] = field(default_factory=lambda: defaultdict(dict))
     applied: dict[int, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     refused: dict[int, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     notes: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+    read_again: dict[int, Adapter] = field(default_factory=dict[int, "Adapter"])
 
 
 def make_plan(
@@ -61,11 +62,15 @@ def make_plan(
     """Match every module of every adapter with the tensors of the parts; forms no product and writes nothing.
 
     Raises BadParameter for a strength that is no finite number, BadWeights for weights that are stored in a form that
-    cannot be computed with, and for an adapter made for another base model than this, unless allow_mismatch.
+    cannot be computed with, and for an adapter made for another base model than this, unless allow_mismatch. One whose
+    names and shapes fit several base models is read as one for this.
     """
     plan = Plan()
     for number, weighted in enumerate(adapters):
-        adapter, unet, encoder, blocks = _split_request(weighted)
+        given, unet, encoder, blocks = _split_request(weighted)
+        adapter = fit_base_model(given, parts)
+        if adapter is not given:
+            plan.read_again[number] = adapter
         if not allow_mismatch:
             check_base_model(adapter, guess_model(parts))
         architecture = _choose_architecture(parts, adapter) if blocks else SD15
@@ -183,7 +188,7 @@ def make_receipt(adapters: Sequence[WeightedAdapter], plan: Plan) -> Receipt:
     """Account of every key of every adapter."""
     entries = [
         account_for(
-            weighted[0],
+            plan.read_again.get(number, weighted[0]),
             plan.applied[number],
             {**dict.fromkeys(weighted[0].embeddings, LEARNED_TOKEN), **plan.refused[number]},
             weighted[1:3],

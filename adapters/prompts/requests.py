@@ -66,7 +66,11 @@ def truncate_ranks(adapter: Adapter, ranks: int | None) -> Adapter:
         name: replace(d, up=d.up[:, :ranks], down=d.down[:ranks]) if isinstance(d, LowRank) and d.mid is None else d
         for name, d in adapter.modules.items()
     }
-    return replace(adapter, modules=modules)
+
+    def read_as(architecture: str) -> Adapter:
+        return truncate_ranks(adapter.read_as(architecture), ranks)
+
+    return replace(adapter, modules=modules, reader=read_as)
 
 
 def is_timed(call: AdapterCall) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from ..adapter import Adapter, Embeddings
 from ..deltas.build import build
 from ..deltas.module_tensors import is_finite
 from ..embeddings.vectors import read_vectors
+from ..modules.architectures import ARCHITECTURES
 from ..modules.parts import TRANSFORMER, UNET, find_part
 from ..modules.spellings import find_ldm_names
 from .bundled_tokens import TokenKey, read_token_key
@@ -21,8 +23,10 @@ from .dialects.base import Dialect, ModuleKey, Rejection, find_dialects
 from .files import RawFile, find_part_folders, read_file
 from .foreign import refuse_foreign
 from .joined_layers import find_repetitions, restore_rows
+from .joined_parts import join_parts
 from .metadata import FileMetadata
 from .other_models import describe_model
+from .recognition import Recognition
 from .trainers import count_precisions, find_noise, find_trainer
 
 if TYPE_CHECKING:
@@ -31,7 +35,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..deltas.base import Delta
-    from .recognition import Recognition
 
 
 @dataclass
@@ -58,51 +61,28 @@ def load_adapter(path: str | os.PathLike[str]) -> Adapter:
     UnsafeFile for a pickle that holds more than tensors.
     """
     folders = find_part_folders(Path(path))
-    if not folders:
-        return _load(path)
-    model = next((read_file(folder).recognition for folder in folders if folder.name == TRANSFORMER), None)
-    return _join(Path(path), [_load(folder, model) for folder in folders])
+    files = {folder: read_file(folder) for folder in folders} or {Path(path): read_file(path)}
+    named = (file.recognition for folder, file in files.items() if not folders or folder.name == TRANSFORMER)
+    return _read(Path(path), list(files.values()), next(named, None), in_parts=bool(folders))
 
 
-def _join(path: Path, parts: list[Adapter]) -> Adapter:
-    """One adapter of the folders of a model's parts."""
-
-    def under(part: Adapter, table: dict[str, str]) -> dict[str, str]:
-        return {f"{part.path.parent.name}/{key}": value for key, value in table.items()}
-
-    modules: dict[str, Delta] = {}
-    used: dict[str, str] = {}
-    unused: dict[str, str] = {}
-    for part in parts:
-        twice = part.modules.keys() & modules.keys()
-        modules |= {name: delta for name, delta in part.modules.items() if name not in twice}
-        for key, owner in under(part, part.used).items():
-            if owner in twice:
-                unused[key] = f"another folder has {owner} too"
-            else:
-                used[key] = owner
-        unused |= under(part, part.unused)
-    return Adapter(
-        path=path,
-        modules=modules,
-        embeddings={token: vectors for part in parts for token, vectors in part.embeddings.items()},
-        dialect="+".join(dict.fromkeys(part.dialect for part in parts)),
-        metadata={key: value for part in parts for key, value in part.metadata.items()},
-        used=used,
-        unused=unused,
-        rejected={key: value for part in parts for key, value in part.rejected.items()},
-        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
-        finite=all(part.finite for part in parts),
-        ldm={module: name for part in parts for module, name in part.ldm.items()},
-        architecture=next((part.architecture for part in parts if part.architecture), ""),
-        variant=next((part.variant for part in parts if part.variant), ""),
-        trainer=next((part.trainer for part in parts if part.trainer), ""),
-        precisions=dict(sum((Counter(part.precisions) for part in parts), Counter())),
-    )
+def _read(path: Path, files: list[RawFile], model: Recognition | None, *, in_parts: bool) -> Adapter:
+    """One adapter of files, all of that base model."""
+    parts = [_load(replace(file, beside=model)) for file in files]
+    whole = join_parts(path, parts) if in_parts else parts[0]
+    if model is None or not model.candidates:
+        return whole
+    return replace(whole, could_be=model.candidates, reader=partial(_read_as, path, files, model, in_parts))
 
 
-def _load(path: str | os.PathLike[str], beside: Recognition | None = None) -> Adapter:
-    file = replace(read_file(path), beside=beside)
+def _read_as(path: Path, files: list[RawFile], model: Recognition, in_parts: bool, architecture: str) -> Adapter:
+    """The files as those of another base model, which their names and shapes fit, too."""
+    title = ARCHITECTURES[architecture].title
+    note = f"names and shapes fit {model.title}; read as a file for {title}, as the model is"
+    return _read(path, files, Recognition(architecture, notes=(note,)), in_parts=in_parts)
+
+
+def _load(file: RawFile) -> Adapter:
     for dialect in find_dialects():
         file = dialect.prepare(file)
     refuse_foreign(file)

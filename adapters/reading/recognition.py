@@ -51,7 +51,8 @@ class Recognition:
     """A base model by its id. variant: which of those that share its names, "" where the file does not tell.
 
     could_be: titles of other models that names and shapes fit as well. notes: for whoever loads the file.
-    fits: how many layers have the shapes of a released model.
+    fits: how many layers have the shapes of a released model. candidates: ids of all other models that have the names,
+    in some width that the shapes can be of.
     """
 
     architecture: str
@@ -59,6 +60,7 @@ class Recognition:
     could_be: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     fits: int = 0
+    candidates: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -144,7 +146,9 @@ def _choose(names: list[str], layers: list[_Layer], hint: str) -> Recognition:
     if others:
         notes.append(f"names and shapes fit {title}; it could be for {' or '.join(others)}, too")
     variant = variants[0] if len(variants) == 1 and best.exact else ""
-    return Recognition(own, variant, others, tuple(notes), best.fits)
+    sound = max(score.sound for score in scores.values())
+    could = dict.fromkeys(name for (name, _), score in scores.items() if score.sound == sound and name != own)
+    return Recognition(own, variant, others, tuple(notes), best.fits, () if own == hint else tuple(could))
 
 
 def _list_variants(name: str) -> Iterable[str]:

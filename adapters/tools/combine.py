@@ -100,6 +100,7 @@ def merge(
         raise BadParameter("a merge by SVD needs to know the rank", where="rank", fix="give a rank or a rule")
     path = check_output(output, [file for source in sources for file in list_source_files(source[0])])
     triples = [(source[0], *_check_strengths(source[0], source[1], source[-1])) for source in sources]
+    triples = _read_alike(triples)
     if not allow_mismatch:
         for adapter, *_ in triples[1:]:
             check_base_model(adapter, triples[0][0].base_model, f"{triples[0][0].name} was made for")
@@ -137,6 +138,14 @@ def resize(
     source = {"name": adapter.name, "sha256": hash_source(adapter)}
     step = {"tool": "resize", "adapters": [source], "rule": rule.kind, "most": rule.most, "value": rule.value}
     return _finish(path, result, [(adapter, 1.0, 1.0)], step)
+
+
+def _read_alike(triples: list[tuple[Adapter, float, float]]) -> list[tuple[Adapter, float, float]]:
+    """The sources, read as files for one base model where all could be for that."""
+    for base in dict.fromkeys(adapter.base_model for adapter, *_ in triples):
+        if all(base in (adapter.base_model, *adapter.could_be) for adapter, *_ in triples):
+            return [(adapter.read_as(base), unet, encoder) for adapter, unet, encoder in triples]
+    return triples
 
 
 def _agree(triples: list[tuple[Adapter, float, float]]) -> list[tuple[Adapter, float, float]]:

@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from tests.support.adapter_models import model as tiny_model
+from tests.support.transformer_models import make_weights, shrink
 
 from underdrawing.adapters import Patcher, load_adapter
 from underdrawing.adapters.applying.bake import bake
 from underdrawing.adapters.applying.fitness import check_strength
 from underdrawing.adapters.modules.layers import Module
 from underdrawing.adapters.prompts.block_weights import parse_blocks
+from underdrawing.adapters.prompts.requests import truncate_ranks
 from underdrawing.adapters.tools.combine import merge
 from underdrawing.core.errors import BadParameter, BadWeights
 
@@ -138,3 +140,59 @@ def test_a_strength_is_a_finite_float32_or_refused(value: float) -> None:
         assert check_strength(value, "here") == value
     except BadParameter:
         assert not math.isfinite(float(torch.tensor(value, dtype=torch.float32)))
+
+
+ALIKE = ("chroma", "flux2", "qwen_image", "pixart", "sana", "flux1")
+ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+
+
+def attention_lora(folder: Path, architecture: str, metadata: dict[str, str] | None = None) -> tuple[Adapter, Any]:
+    """A LoRA of the first block's attention alone, and the model that it is for."""
+    modules = shrink(architecture)
+    names = [name for name in modules if name.startswith("transformer_blocks.0.attn") and name.endswith(ATTENTION)]
+    tensors: dict[str, torch.Tensor] = {}
+    for name in names:
+        rows, columns = modules[name].shape
+        tensors[f"transformer.{name}.lora_A.weight"] = torch.randn(2, columns)
+        tensors[f"transformer.{name}.lora_B.weight"] = torch.randn(rows, 2)
+    save_file(tensors, folder / f"{architecture}.safetensors", metadata)
+    return load_adapter(folder / f"{architecture}.safetensors"), make_weights(modules)
+
+
+@pytest.mark.parametrize("architecture", ALIKE)
+def test_a_file_that_fits_several_models_is_read_as_one_for_the_model_given(tmp_path: Path, architecture: str) -> None:
+    adapter, weights = attention_lora(tmp_path, architecture)
+    before = dict(weights)
+    with Patcher(transformer=weights) as patcher:
+        receipt = patcher.set([(truncate_ranks(adapter, 1), 1.0, 1.0)])
+        changed = {key for key in before if weights[key] is not before[key]}
+    assert not receipt.skipped
+    assert changed == {f"{module.removeprefix('transformer.')}.weight" for module in adapter.modules}
+    assert receipt.adapters[0].base_model == architecture
+    assert any("could be" in note or "read as" in note for note in receipt.adapters[0].notes)
+    save_file(weights, tmp_path / "model.safetensors")
+    assert not bake(tmp_path / "model.safetensors", [(adapter, 1.0, 1.0)], tmp_path / "out.safetensors").skipped
+
+
+def test_a_file_whose_names_and_shapes_the_model_lacks_is_refused(tmp_path: Path) -> None:
+    adapter, _ = attention_lora(tmp_path, "sana")
+    for other in ("flux1", "wan"):
+        with pytest.raises(BadWeights, match="was made for"):
+            Patcher(transformer=make_weights(shrink(other))).set([(adapter, 1.0, 1.0)])
+    narrow = make_weights(shrink("pixart", divisor=256))
+    with pytest.raises(BadWeights, match=r"was made for|nothing of it fits"):
+        Patcher(transformer=narrow).set([(adapter, 1.0, 1.0)])
+
+
+def test_what_the_header_says_is_not_read_again(tmp_path: Path) -> None:
+    adapter, _ = attention_lora(tmp_path, "chroma", {"modelspec.architecture": "flux-1-dev/lora"})
+    assert not adapter.could_be
+    with pytest.raises(BadWeights, match="was made for"):
+        Patcher(transformer=make_weights(shrink("chroma"))).set([(adapter, 1.0, 1.0)])
+
+
+def test_files_that_could_be_for_one_model_are_merged_as_such(tmp_path: Path) -> None:
+    plain, _ = attention_lora(tmp_path, "chroma")
+    stated, _ = attention_lora(tmp_path / "", "chroma", {"modelspec.architecture": "chroma/lora"})
+    report = merge([(plain, 1.0), (stated, 1.0)], tmp_path / "both.safetensors")
+    assert report.base_model == "chroma"
