@@ -60,15 +60,24 @@ class Library:
         *,
         aliases: Mapping[Path, str] | None = None,
         extensions: Sequence[str] = EXTENSIONS,
+        spare: Sequence[Path] = (),
     ) -> Library:
         """List the folders and their sub-folders; opens no file.
 
-        aliases: file -> the `ss_output_name` in its metadata. Links to files and folders are followed, wherever they
+        spare: folders whose files count where the others hold none of that name. aliases: file -> the `ss_output_name`
+        in its metadata. Links to files and folders are followed, wherever they
         lead, as users lay out their drives; a folder that was visited is not visited again. A folder that does not
         exist is empty.
         """
         names = {path.resolve(): alias for path, alias in (aliases or {}).items()}
         found = {path: relative for folder in folders for path, relative in _files(folder.absolute(), extensions)}
+        stems = {_folded(path.stem) for path in found}
+        found |= {
+            path: relative
+            for folder in spare
+            for path, relative in _files(folder.absolute(), extensions)
+            if _folded(path.stem) not in stems
+        }
         return cls(
             tuple(Entry(path, relative, names.get(path, "")) for path, relative in sorted(found.items())),
             tuple(extensions),
@@ -103,11 +112,15 @@ class Library:
         if len(hits) > 1:
             hits = [hit for hit in hits if _normal(hit.path.name) == target.rpartition("/")[2]] or hits
         if len(hits) > 1:
-            shown = ", ".join(repr(f"{hit.relative}{hit.path.suffix}") for hit in hits)
+            names = [f"{hit.relative}{hit.path.suffix}" for hit in hits]
+            twins = len(set(names)) < len(names)
+            shown = ", ".join(repr(str(hit.path) if twins else own) for hit, own in zip(hits, names, strict=True))
             raise BadParameter(
                 f"{name!r} may mean {len(hits)} files: {shown}",
                 where="name",
-                fix="write the sub-folder or the extension too",
+                fix="rename one of them, or name one folder only"
+                if twins
+                else "write the sub-folder or the extension too",
             )
         return hits[0].path
 

@@ -57,10 +57,15 @@ class EmbeddingFolder:
     no folders."""
 
     def __init__(
-        self, folders: Sequence[Path], learned: Tokens, hint: str = "name the folder of your embeddings"
+        self,
+        folders: Sequence[Path],
+        learned: Tokens,
+        hint: str = "name the folder of your embeddings",
+        spare: Sequence[Path] = (),
     ) -> None:
+        """spare: folders whose files count where the others hold none of that name."""
         self._folders, self._learned, self._hint = folders, learned, hint
-        self._held = Library.scan(folders, extensions=EXTENSIONS)
+        self._held = Library.scan(folders, extensions=EXTENSIONS, spare=spare)
 
     def resolve(self, fragments: list[Fragment], model: str | Mapping[str, int], *, bare: bool) -> PromptEmbeddings:
         """Vectors of the names in the fragments. bare: whether a file's name alone means its embedding, as in A1111.

@@ -20,17 +20,18 @@ GRID, CURVE_GRID = 100, 20
 """Steps assumed when their number is not known: for a start and a stop, and for a curve."""
 
 
-def find_adapter(name: str, folders: Sequence[Path], tag: str = "") -> Path:
+def find_adapter(name: str, folders: Sequence[Path], tag: str = "", spare: Sequence[Path] = ()) -> Path:
     """File that a tag means: by its name in the folders, else by the alias its trainer noted in it, as in A1111.
 
-    tag: as it was written, for messages. Headers are read only when no file has the name. Raises as Library.find.
+    tag: as it was written, for messages. spare: folders that count where the others have no file of that name.
+    Headers are read only when no file has the name. Raises as Library.find.
     """
-    library = Library.scan(folders)
+    library = Library.scan(folders, spare=spare)
     try:
         return library.find(name)
     except UnknownName:
         found = ((entry.path, _alias(entry.path)) for entry in library.entries)
-        by_alias = Library.scan(folders, aliases={path: alias for path, alias in found if alias})
+        by_alias = Library.scan(folders, aliases={path: alias for path, alias in found if alias}, spare=spare)
     try:
         return by_alias.find(name)
     except UnknownName as error:

@@ -53,8 +53,11 @@ class PromptLoras:
     notes: tuple[str, ...]
 
 
-def read_loras(prompt: str, folders: Sequence[Path]) -> PromptLoras:
-    """Read the LoRAs that a positive prompt names. Raises UnknownName, BadParameter, BadWeights, UnsafeFile."""
+def read_loras(prompt: str, folders: Sequence[Path], spare: Sequence[Path] = ()) -> PromptLoras:
+    """Read the LoRAs that a positive prompt names. Raises UnknownName, BadParameter, BadWeights, UnsafeFile.
+
+    spare: folders that count where the others have no file of a name; what is taken from them is noted.
+    """
     text, tags = split_tags(prompt)
     uses: list[LoraUse] = []
     notes: list[str] = []
@@ -66,10 +69,13 @@ def read_loras(prompt: str, folders: Sequence[Path]) -> PromptLoras:
             continue
         call = read_call(tag)
         notes += [f"{tag.text}: {word} is not read" for word in call.ignored]
-        if not folders:
+        if not folders and not spare:
             what = f"no LoRA is called {call.name!r} (looked for in no folder)"
             raise UnknownName(what, where=tag.text, fix=name_folder("LoRA"))
-        uses.append(LoraUse(truncate_ranks(load_adapter(find_adapter(call.name, folders, tag.text)), call.dyn), call))
+        path = find_adapter(call.name, folders, tag.text, spare)
+        if any(path.is_relative_to(folder.absolute()) for folder in spare):
+            notes.append(f"{tag.text}: the LoRA of that name that comes with the package")
+        uses.append(LoraUse(truncate_ranks(load_adapter(path), call.dyn), call))
     names = Counter(use.call.name for use in uses)
     notes += [
         f"LoRA {name} is named {count} times: the strengths add; A1111 gives the last one to each"

@@ -80,7 +80,7 @@ class PictureJob:
             self.note(f"{name} changes nothing with {self.choice.label}")
         self.second_choice = find_second_sampler(self.choice, request)
         own = {kind: list_adapter_folders(request.checkpoint, kind) for kind in ("loras", "embeddings")}
-        prompt = read_prompts(request, [*setting.lora_folders, *own["loras"]])
+        prompt = read_prompts(request, setting.lora_folders, own["loras"])
         if split_tags(request.negative)[1]:
             self.note("tags in the negative prompt are read as words, as in A1111")
         self.initial: Pixels | None = None if request.image is None else read_source(request.image)
@@ -101,7 +101,7 @@ class PictureJob:
         self.lora_hashes = hash_loras(prompt.uses)
         self._texts = prompt
         tokens = {name: rows for use in prompt.uses for name, rows in use.adapter.embeddings.items()}
-        held = EmbeddingFolder([*setting.embedding_folders, *own["embeddings"]], tokens, name_folder("embedding"))
+        held = EmbeddingFolder(setting.embedding_folders, tokens, name_folder("embedding"), own["embeddings"])
         encoders = build_encoders(self.model, request.clip_skip)
         self.reader = TextReader(encoders, held, request.weighting, self.note, request.settings.emphasis)
         self.texts = TextCache(self.reader, self.loras)

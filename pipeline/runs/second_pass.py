@@ -28,9 +28,9 @@ class PromptTexts(NamedTuple):
         return self.second if second else self.first
 
 
-def read_prompts(request: Request, folders: Sequence[Path]) -> PromptTexts:
+def read_prompts(request: Request, folders: Sequence[Path], spare: Sequence[Path] = ()) -> PromptTexts:
     """Read prompts and the LoRAs they name. Raises as read_loras."""
-    prompt = read_loras(request.prompt, folders)
+    prompt = read_loras(request.prompt, folders, spare)
     first = (prompt.text, request.negative)
     hires = request.hires
     if hires is None:
@@ -38,7 +38,7 @@ def read_prompts(request: Request, folders: Sequence[Path]) -> PromptTexts:
     negative = hires.negative or request.negative
     if not hires.prompt:
         return PromptTexts(first, (prompt.text, negative), prompt.uses, prompt.notes)
-    second = read_loras(hires.prompt, folders)
+    second = read_loras(hires.prompt, folders, spare)
     uses = (*_bind(prompt.uses, hires=False), *_bind(second.uses, hires=True))
     return PromptTexts(first, (second.text, negative), uses, (*prompt.notes, *second.notes))
 

@@ -126,6 +126,25 @@ def test_the_same_name_in_two_folders_is_ambiguous(loras: Path, tmp_path: Path) 
         resolve("plain", [loras, tmp_path / "more"])
 
 
+def test_files_of_one_name_are_told_by_their_paths(loras: Path, tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "plain.safetensors").touch()
+    with pytest.raises(BadParameter) as caught:
+        resolve("plain", [loras, tmp_path / "more"])
+    assert repr(str(tmp_path / "more" / "plain.safetensors")) in caught.value.what
+    assert "extension" not in caught.value.fix
+
+
+def test_spare_folders_count_where_the_others_have_no_such_file(loras: Path, tmp_path: Path) -> None:
+    spare = tmp_path / "spare"
+    spare.mkdir()
+    for name in ("PLAIN.safetensors", "more.safetensors"):
+        (spare / name).touch()
+    library = Library.scan([loras], spare=[spare])
+    assert library.find("plain").parent == loras.absolute()
+    assert library.find("more").parent == spare
+
+
 def test_a_folder_inside_another_is_no_second_file(loras: Path) -> None:
     assert resolve("only", [loras, loras / "style"]).name == "only.pt"
 
