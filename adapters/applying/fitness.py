@@ -88,8 +88,11 @@ def check_base_model(adapter: Adapter, model: str, what: str = "this model is") 
     )
 
 
-def check_finite(adapter: Adapter) -> None:
-    """Raise BadWeights when modules of an adapter were refused for NaN or infinite values."""
+def check_finite(adapter: Adapter, way_out: str = ", or allow damaged modules to be skipped") -> None:
+    """Raise BadWeights when modules of an adapter were refused for NaN or infinite values.
+
+    way_out: what else than a sound file the caller has to offer.
+    """
     marks = ("holds NaN", " is nan", " is inf", " is -inf")
     damaged = sorted(key for key, reason in adapter.unused.items() if any(mark in reason for mark in marks))
     if adapter.finite and not damaged:
@@ -98,5 +101,5 @@ def check_finite(adapter: Adapter) -> None:
     raise BadWeights(
         f"holds NaN or infinite values in modules that would be left out ({count} keys, the first is {first})",
         where=adapter.name,
-        fix="fetch or export the file again, or allow damaged modules to be skipped",
+        fix=f"fetch or export the file again{way_out}",
     )

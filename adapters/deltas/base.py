@@ -75,6 +75,13 @@ class Delta(ABC):
         """Raise BadWeights when this does not fit a weight of that shape; forms no product."""
         self._native(shape)
 
+    def find_flaw(self) -> str | None:
+        """Why its tensors contradict each other, whatever weight they meet; None where they do not."""
+        extent = self.extent
+        if extent is None:
+            return None
+        return self._fault((extent.rows, extent.cols // max(math.prod(extent.kernel), 1), *extent.kernel))
+
     def explain_part(self, shape: Sequence[int]) -> str | None:
         """What of a weight of that shape stays as it is, where this fits only its latent channels; else None."""
         native = self._native(shape)

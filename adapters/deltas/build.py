@@ -50,6 +50,8 @@ def build(tensors: Mapping[str, Tensor], hints: Hints = _NO_HINTS, *, check_fini
         hints.check()
         delta = _assemble(parts, hints)
         _check_leftovers(parts, tensors, delta)
+        if (flaw := delta.find_flaw()) is not None:
+            raise bad_module(flaw)
     except BadWeights as error:
         return BuildResult(None, (), {suffix: refused.get(suffix, error.what) for suffix in tensors})
     problems = {s: explain_harmless(delta) for s in tensors if s not in parts.used}

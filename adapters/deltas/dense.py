@@ -121,6 +121,10 @@ class Sum(Delta):
         """Of the first term."""
         return self.terms[0].extent
 
+    def find_flaw(self) -> str | None:
+        """That of the first term that has one."""
+        return next((flaw for term in self.terms if (flaw := term.find_flaw())), None)
+
     def _fault(self, shape: Sequence[int]) -> str | None:
         return next((fault for term in self.terms if (fault := term._fault(shape))), None)
 

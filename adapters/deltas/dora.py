@@ -43,6 +43,15 @@ class Dora(Delta):
         """Of the inner change."""
         return self.inner.extent
 
+    def find_flaw(self) -> str | None:
+        """The inner change's, or a magnitude that fits no weight of its size."""
+        extent, found = self.extent, self.magnitude.numel()
+        if (flaw := self.inner.find_flaw()) is not None or extent is None:
+            return flaw
+        fits = found == extent.rows if self.axis == "out" else found and not extent.cols % found
+        size, side = (extent.rows, "outputs") if self.axis == "out" else (extent.cols, "inputs")
+        return None if fits else f"a DoRA magnitude has {found} values beside factors for {size} {side}"
+
     def _fault(self, shape: Sequence[int]) -> str | None:
         fault = self.inner._fault(shape)
         if fault or len(shape) < 2:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from .suffixes import ALIASES
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -29,6 +31,8 @@ def find_leftover_fault(suffix: str, tensor: Tensor, delta: Delta) -> str | None
         return None
     if suffix in _FACTORS and _is_one(tensor):
         return None
+    if suffix in (*ALIASES["up"], *ALIASES["down"]):
+        return f"{suffix} is there beside factors under other names: perhaps two adapters in one file; save one alone"
     return f"{suffix[:60]} is not known beside a module of type {delta.algorithm}, so its result would be wrong"
 
 

@@ -88,7 +88,9 @@ def _take(delta: Delta, choice: RowChoice) -> Delta:
     """Kinds without a rule of their own: their rows depend on each other."""
     if choice.complete:
         return RowPart(inner=replace(delta, bias=None), choice=choice)
-    raise BadWeights(f"rows of a {delta.algorithm} depend on rows that lie in other layers of this model", fix=_FIX)
+    raise BadWeights(
+        f"rows of a layer of type {delta.algorithm} depend on rows that lie in other layers of this model", fix=_FIX
+    )
 
 
 @_take.register

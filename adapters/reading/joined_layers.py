@@ -12,7 +12,8 @@ from ..deltas.dense import SetWeight
 from ..deltas.lowrank import LowRank
 from ..deltas.rows import find_rows, swap_halves
 from ..modules.parts import TRANSFORMER, find_part
-from ..modules.rows import canonical_modules
+from ..modules.rows import can_be, canonical_modules, match_name
+from ..modules.transformer_slots import list_joined_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,6 +44,20 @@ def restore_rows(architecture: str, modules: dict[str, Delta], originals: Mappin
         except BadWeights as error:
             misfits[module] = error.what
             del modules[module]
+    return misfits
+
+
+def find_misfits(architecture: str, modules: Mapping[str, Delta]) -> dict[str, str]:
+    """Joined layers whose rows cannot be those of the layers in them, in a model of any width → why."""
+    misfits: dict[str, str] = {}
+    for module, delta in modules.items():
+        extent, parts = delta.extent, list_joined_parts(architecture, module)
+        match = (
+            match_name(architecture, module.removeprefix(f"{TRANSFORMER}.")) if parts and extent is not None else None
+        )
+        if match is not None and extent is not None and not can_be(architecture, match, (extent.rows, extent.cols)):
+            names = ", ".join(part.rpartition(".")[2] for part in parts)
+            misfits[module] = f"its factors for {[extent.rows, extent.cols]} cannot be divided into rows of {names}"
     return misfits
 
 

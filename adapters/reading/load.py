@@ -22,7 +22,7 @@ from .bundled_tokens import TokenKey, read_token_key
 from .dialects.base import Dialect, ModuleKey, Rejection, find_dialects
 from .files import RawFile, find_part_folders, read_file
 from .foreign import refuse_foreign
-from .joined_layers import find_repetitions, restore_rows
+from .joined_layers import find_misfits, find_repetitions, restore_rows
 from .joined_parts import join_parts
 from .metadata import FileMetadata
 from .other_models import describe_model
@@ -105,7 +105,7 @@ def _load(file: RawFile) -> Adapter:
         used=used,
         unused={**found.unused, **dict.fromkeys(file.rest, "is no tensor")},
         rejected=found.rejected,
-        notes=(*metadata.notes(), *(file.recognition.notes if file.recognition is not None else ())),
+        notes=(*metadata.notes(modules), *(file.recognition.notes if file.recognition is not None else ())),
         finite=all(is_finite(file.tensors[key]) for key in found.unused if key in file.tensors),
         ldm=_find_ldm_names(found, modules),
         architecture=file.recognition.architecture if file.recognition is not None else "",
@@ -204,9 +204,10 @@ def _build_modules(file: RawFile, found: _KeyGroups, metadata: FileMetadata) -> 
                 found.unused[key] = built.problems.get(suffix, "its module could not be read")
     originals = {module: place.original for module, place in found.places.items() if place.original}
     left_out = restore_rows(file.architecture, modules, {m: o for m, o in originals.items() if m in modules})
-    for module, reason in find_repetitions(file.architecture, modules).items():
-        left_out[module] = reason
-        del modules[module]
+    for find in (find_misfits, find_repetitions):
+        for module, reason in find(file.architecture, modules).items():
+            left_out[module] = reason
+            del modules[module]
     found.unused |= {key: left_out[owner] for key, owner in used.items() if owner in left_out}
     return modules, {key: owner for key, owner in used.items() if owner in modules}
 

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import BadWeights
+from ..deltas.dora import Dora
+from ..deltas.lowrank import LowRank
 from ..deltas.module_tensors import Hints
+from ..deltas.products import Hadamard
+from ..deltas.residual import Residual
 from ..modules.parts import PARTS, find_part
 from .dialects.base import PEFT
 from .peft_patterns import find_exclusion, find_value, is_feedforward
 from .peft_start import find_start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from ..deltas.base import Delta
     from .dialects.base import ModuleKey
     from .files import RawFile
 
@@ -25,6 +30,8 @@ MAX_HEADER = 1 << 20
 """Longest header entry that is parsed, in characters."""
 _DEFAULT = 8
 """PEFT's rank and alpha where a config does not say them."""
+_LARGE_SCALE = 1000.0
+"""More than trainers' alpha / rank ever comes to."""
 _OWN_CONFIG = "adapter_model"
 """Name of files that an adapter_config.json beside them is always for."""
 
@@ -38,21 +45,23 @@ class FileMetadata:
         self._config = file.config if own else {}
         self._header, self._fault = _read_header(file)
         self._parted = any(find_part(key) in PARTS for key in self._header if "." in key)
-        self._counts: Counter[str] = Counter()
+        self._found: dict[str, list[str]] = defaultdict(list)
 
     def hints(self, place: ModuleKey, suffixes: Iterable[str]) -> Hints:
         """What the metadata says of a module with these suffixes. Raises BadWeights for a file it makes unusable."""
         config, held = self._find_config(find_part(place.module)), set(suffixes)
         if not config:
             factors = any(s.startswith(("lora_A", "lora_down", "lora.down")) for s in held)
-            self._counts["alpha"] += "alpha" not in held and factors
+            if factors and "alpha" not in held:
+                self._found["alpha"].append(place.module)
             return Hints()
         try:
             hints = _make_hints(config, place.name, own_alpha="alpha" in held)
         except BadWeights as error:
             raise BadWeights(error.what, where=str(self._path), fix=error.fix) from error
-        self._counts[hints.start or ""] += 1
-        self._counts["both"] += "alpha" in held and hints.alpha is not None
+        self._found[hints.start or ""].append(place.module)
+        if "alpha" in held and hints.alpha is not None:
+            self._found["both"].append(place.module)
         return hints
 
     def find_refusal(self, place: ModuleKey, suffixes: Iterable[str]) -> str | None:
@@ -65,12 +74,12 @@ class FileMetadata:
             return None
         reason = find_exclusion(config, place.name)
         if reason is not None and config is not self._config:  # diffusers goes by the tensors
-            self._counts["header"] += 1
+            self._found["header"].append(place.module)
             return None
         return reason
 
-    def notes(self) -> tuple[str, ...]:
-        """What a user should know about scales."""
+    def notes(self, modules: Mapping[str, Delta]) -> tuple[str, ...]:
+        """What a user should know about scales. modules: those that are used, which alone are counted."""
         where = "a trainer may have kept alpha elsewhere"
         texts = {
             "alpha": f"modules hold no alpha: their scale is 1 ({where})",
@@ -79,13 +88,24 @@ class FileMetadata:
             "pissa": "modules started from the base weight (PiSSA): right only on the model they were trained on",
             "olora": "modules started from the base weight (OLoRA): right only on the model they were trained on",
         }
-        counted = tuple(f"{self._counts[key]} {text}" for key, text in texts.items() if self._counts[key])
-        return (*counted, self._fault) if self._fault else counted
+        counts = {key: sum(module in modules for module in self._found[key]) for key in texts}
+        counted = tuple(f"{counts[key]} {text}" for key, text in texts.items() if counts[key])
+        return (*counted, *filter(None, (_describe_scales(modules), self._fault)))
 
     def _find_config(self, part: str) -> dict[str, Any]:
         """The header's entries for a part, or those without a part where none has one; else adapter_config.json."""
         own = {k.removeprefix(f"{part}."): v for k, v in self._header.items() if k.startswith(f"{part}.")}
         return own or ({} if self._parted else self._header) or self._config
+
+
+def _describe_scales(modules: Mapping[str, Delta]) -> str:
+    """A note where scales are far from all that trainers use; "" where none is."""
+    inner = (delta.inner if isinstance(delta, (Dora, Residual)) else delta for delta in modules.values())
+    large = [abs(one.scale) for one in inner if isinstance(one, (LowRank, Hadamard)) and abs(one.scale) > _LARGE_SCALE]
+    if not large:
+        return ""
+    what = f"{len(large)} modules have a scale (alpha / rank) of up to {max(large):.3g}"
+    return f"{what}, which no trainer uses: their change will be far too strong unless the factors are that small"
 
 
 def _make_hints(config: dict[str, Any], name: str, *, own_alpha: bool) -> Hints:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from ...core.errors import BadParameter, BadWeights
-from ..applying.fitness import check_base_model, check_strength
+from ..applying.fitness import check_base_model, check_finite, check_strength
 from ..deltas.lowrank import LowRank
 from ..modules.architectures import TRANSFORMER_MODELS
 from ..modules.transformer_slots import list_joined_parts
@@ -25,6 +25,7 @@ from .save import (
     hash_source,
     is_linear,
     list_source_files,
+    list_unused,
     make_factor_tensors,
     make_source_entry,
     parse_dtype,
@@ -104,7 +105,7 @@ def merge(
     if not allow_mismatch:
         for adapter, *_ in triples[1:]:
             check_base_model(adapter, triples[0][0].base_model, f"{triples[0][0].name} was made for")
-    _refuse_nonlinear([adapter for adapter, *_ in triples])
+    _check_sources([adapter for adapter, *_ in triples])
     triples = _agree(triples)
     sums = sum_modules(triples)
     result = _Output(parse_dtype(dtype) if dtype else _choose_dtype(sums, how))
@@ -129,7 +130,7 @@ def resize(
     As merge by SVD with one source at strength 1; for LoRA and LoCon by QR of the factors and an SVD of the small core.
     """
     path = check_output(output, list_source_files(adapter))
-    _refuse_nonlinear([adapter])
+    _check_sources([adapter])
     result, sums = _Output(parse_dtype(dtype)), sum_modules([(adapter, 1.0, 1.0)])
     for done, total in enumerate(sums.values(), start=1):
         _add_module(result, total, "svd", rule)
@@ -167,8 +168,9 @@ def _check_strengths(adapter: Adapter, unet: float, encoder: float) -> tuple[flo
     return check_strength(unet, where), check_strength(encoder, where)
 
 
-def _refuse_nonlinear(adapters: Sequence[Adapter]) -> None:
+def _check_sources(adapters: Sequence[Adapter]) -> None:
     for adapter in adapters:
+        check_finite(adapter, way_out="")
         bad = Counter(delta.algorithm for delta in adapter.modules.values() if not is_linear(delta))
         if bad:
             kinds = ", ".join(f"{count} {kind}" for kind, count in bad.items())
@@ -241,4 +243,5 @@ def _finish(
     modules = respell_tables(base, result.modules)
     save_kohya(path, modules, base, step, carried, triples[0][0].metadata if len(triples) == 1 else None)
     ranks = count_ranks(modules)
-    return ToolReport(path, len(modules), base, ranks, result.errors, {}, (*notes, *differing), (path,))
+    left = list_unused([adapter for adapter, *_ in triples])
+    return ToolReport(path, len(modules), base, ranks, result.errors, left, (*notes, *differing), (path,))

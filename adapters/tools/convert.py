@@ -12,6 +12,7 @@ import torch
 
 from ...core.errors import BadParameter, BadWeights
 from ...core.tensor_files.safetensors_io import write_safetensors
+from ..applying.fitness import check_finite
 from ..deltas.dora import Dora
 from ..deltas.lowrank import LowRank
 from ..deltas.products import Hadamard
@@ -36,6 +37,7 @@ from .save import (
     hash_source,
     is_linear,
     list_source_files,
+    list_unused,
     make_factor_tensors,
     make_provenance,
     save_kohya,
@@ -80,21 +82,22 @@ def convert(
     modules differ. Of a transformer, kohya's names are its maker's, which join layers that diffusers keeps apart: these
     are joined or cut, exactly. PEFT's form holds one model, so an adapter of several parts becomes a folder for each.
     Kinds that a form lacks are refused by name, or with `dense` become LoRA of that rank by SVD. Learned tokens are
-    saved beside, each in an embedding file of its own. Raises BadWeights, BadParameter.
+    saved beside, each in an embedding file of its own. Keys that are left out are in the report, with the reason.
+    Raises BadWeights, also for NaN or infinite values; BadParameter.
     """
     if naming not in NAMINGS:
         raise BadParameter(f"{naming!r} is no naming", where="to", fix=f"use one of {', '.join(NAMINGS)}")
     path = _check_output(adapter, Path(output), naming)
+    check_finite(adapter, way_out="")
     result, base = _Result(), adapter.base_model
     modules = _fit_modules(adapter, naming, dense, result, progress)
     if modules:
         _save(path, adapter, modules, naming, result)
     folder, stem = (path, adapter.name) if naming == "peft" else (path.parent, path.stem)
     _save_tokens(folder, stem, adapter, result)
-    if adapter.unused:
-        result.notes.append(f"{len(adapter.unused)} keys that were not understood are left out")
     ranks = dict(sorted(Counter(d.rank for d in modules.values() if d.rank is not None).items()))
-    return ToolReport(path, len(modules), base, ranks, result.errors, {}, tuple(result.notes), tuple(result.files))
+    left = list_unused([adapter])
+    return ToolReport(path, len(modules), base, ranks, result.errors, left, tuple(result.notes), tuple(result.files))
 
 
 def _check_output(adapter: Adapter, path: Path, naming: Naming) -> Path:
@@ -153,7 +156,7 @@ def _fit_modules(
     if faults:
         fault, names = next(iter(faults.items()))
         why = f"{fault} ({sum(map(len, faults.values()))} of {len(held)} modules, the first is {names[0]})"
-        fix = "convert with --dense" if dense is None and is_linear(held[names[0]]) else "keep the file as it is"
+        fix = "convert with --dense-rank" if dense is None and is_linear(held[names[0]]) else "keep the file as it is"
         raise BadWeights(why, where=str(adapter.path), fix=fix)
     return _check_kinds(modules, naming)
 
@@ -174,7 +177,7 @@ def _find_fault(delta: Delta, naming: Naming) -> str | None:
         return None if delta.bias is None else f"{form} has no biases beside a loha"
     if not isinstance(inner, LowRank) or inner.mid is not None:
         kind = "lora with a core (Tucker)" if isinstance(inner, LowRank) else inner.algorithm
-        return f"{form} has no {kind}"
+        return f"{form} has no layers of type {kind}"
     if delta.bias is not None and (not inner.scale or isinstance(delta, Dora)):
         return f"{form} has no bias beside this"
     return None
@@ -184,7 +187,9 @@ def _approximate(name: str, delta: Delta, rule: RankRule, result: _Result) -> Lo
     shape = find_weight_shape(name, delta)
     if len(shape) < 2:
         raise BadWeights(
-            f"a {delta.algorithm} of one axis cannot become a LoRA", where=name, fix="keep the file as it is"
+            f"a layer of type {delta.algorithm} with one axis cannot become a LoRA",
+            where=name,
+            fix="keep the file as it is",
         )
     up, down, result.errors[name] = truncate_delta(name, delta, rule)
     table = make_factor_tensors(up, down, shape[2:], torch.float32)
@@ -199,7 +204,9 @@ def _check_kinds(modules: dict[str, Delta], naming: Naming) -> dict[str, Delta]:
         kinds = {delta.algorithm for name, delta in modules.items() if name.startswith(f"{part}.")}
         if len(kinds) > 1:
             raise BadWeights(
-                f"PEFT's form holds one kind per model, and this mixes {', '.join(sorted(kinds))}", where=part
+                f"PEFT's form holds one kind per model, and this mixes {', '.join(sorted(kinds))}",
+                where=part,
+                fix="write it in kohya's names",
             )
     return modules
 

@@ -23,7 +23,7 @@ from .export_names import find_kernel, make_kohya_names
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from torch import Tensor
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 MAX_ELEMENTS = 1 << 26
 """Numbers in the largest product that is formed, 256 MiB in float32; SDXL's largest weight has 29 million."""
+_SHOWN = 3
+"""Names in a line of what was left out."""
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
@@ -43,7 +45,8 @@ class ToolReport:
     """What extract, merge, resize and convert did.
 
     modules: written. ranks: rank → modules. errors: module → Frobenius error relative to its change, where
-    something was left out. dropped: module → why it is not in the file. files: all that were written.
+    something was left out. dropped: module, or key of a source → why it is not in the file. files: all that was
+    written.
     """
 
     path: Path
@@ -76,8 +79,25 @@ class ToolReport:
         if self.errors:
             worst = max(self.errors, key=lambda name: self.errors[name])
             lines.append(f"  largest error {self.errors[worst]:.2%} of the change, in {worst}")
-        lines += [f"  left out {count}: {reason}" for reason, count in Counter(self.dropped.values()).most_common()]
+        lines += [f"  left out {_name_some(self.dropped, r)}: {r}" for r in Counter(self.dropped.values())]
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+
+
+def _name_some(dropped: Mapping[str, str], reason: str) -> str:
+    """How many were dropped for a reason, and the names of the first of them."""
+    names = [name for name, own in dropped.items() if own == reason]
+    shown = ", ".join(name[:120] for name in names[:_SHOWN])
+    return f"{len(names)} ({shown}{', ...' if len(names) > _SHOWN else ''})"
+
+
+def list_unused(adapters: Sequence[Adapter]) -> dict[str, str]:
+    """Key → why it is not used, of all sources; where these are several, behind the name of its file."""
+    several = len(adapters) > 1
+    return {
+        f"{adapter.name}: {key}" if several else key: reason
+        for adapter in adapters
+        for key, reason in adapter.unused.items()
+    }
 
 
 def parse_dtype(name: str) -> torch.dtype:
@@ -116,7 +136,7 @@ def find_weight_shape(name: str, delta: Delta) -> tuple[int, ...]:
     """Shape of the weight a delta is for: rows, inputs and the kernel that factors or architecture show."""
     extent = delta.extent
     if extent is None:
-        raise BadWeights(f"a {delta.algorithm} does not show the shape it was made for", where=name)
+        raise BadWeights(f"a layer of type {delta.algorithm} does not show the shape it was made for", where=name)
     kernel = extent.kernel or find_kernel(name)
     area = math.prod(kernel)
     if extent.cols % area:
@@ -133,7 +153,7 @@ def compute_dense_change(name: str, delta: Delta) -> Tensor:
     """The change at strength 1 of a delta that does not depend on the weight, float32 in the weight's shape."""
     if not is_linear(delta):
         raise BadWeights(
-            f"a {delta.algorithm} depends on the weight it meets and has no change of its own",
+            f"a layer of type {delta.algorithm} depends on the weight it meets and has no change of its own",
             where=name,
             fix="bake it into a checkpoint and extract from that",
         )

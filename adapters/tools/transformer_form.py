@@ -103,7 +103,9 @@ def _add(result: dict[str, Delta], name: str, delta: Delta) -> None:
 def _find_size(delta: Delta) -> tuple[int, int]:
     extent = delta.extent
     if extent is None:
-        raise BadWeights(f"a {delta.algorithm} does not show which rows it is for", fix="keep the file as it is")
+        raise BadWeights(
+            f"a layer of type {delta.algorithm} does not show which rows it is for", fix="keep the file as it is"
+        )
     return extent.rows, extent.cols
 
 
