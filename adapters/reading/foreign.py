@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...core.errors import BadWeights
-from ..modules.architectures import SDXL_PAIR, SUPPORTED, UNKNOWN
+from ..modules.architectures import SDXL_PAIR, SUPPORTED, TRANSFORMER_MODELS, UNKNOWN
 from ..modules.parts import PARTS
 from .bundled_tokens import ENCODER_KEYS
 from .dialects.base import split_key
-from .other_models import find_other_model
+from .other_models import find_other_model, list_encoder_owners
 
 if TYPE_CHECKING:
     from .files import RawFile
@@ -103,6 +103,10 @@ KINDS = (
     Kind(_numbers, "a hypernetwork", "hypernetworks are not supported"),
 )
 
+_NAME_MODEL = (
+    'name the model in the header ("modelspec.architecture": "flux-1-dev", "sd3", ...), or keep the denoiser in it'
+)
+
 
 def refuse_foreign(file: RawFile) -> None:
     """Raise BadWeights when the file is something else than an adapter for a supported base model."""
@@ -111,10 +115,12 @@ def refuse_foreign(file: RawFile) -> None:
         if kind.matches(keys):
             _refuse(file, kind.what, kind.advice)
     other = find_other_model(file.tensors, file.metadata) if file.architecture == UNKNOWN else None
+    if other is not None and (owners := list_encoder_owners(other)):
+        what = f"is a LoRA for {other} alone, and several models have such a one ({', '.join(owners)})"
+        raise BadWeights(what, where=str(file.path), fix=_NAME_MODEL)
     if other is not None:
-        _refuse(
-            file, f"a LoRA for {other}", f"{other.partition(' (')[0]} is not supported yet; use a LoRA for {SUPPORTED}"
-        )
+        fix = f"use a LoRA for {SUPPORTED}, or for {', '.join(model.title for model in TRANSFORMER_MODELS.values())}"
+        raise BadWeights(f"is a LoRA for {other}, which is not offered here", where=str(file.path), fix=fix)
     named = (file.config.get("auto_mapping") or {}) if isinstance(file.config.get("auto_mapping"), dict) else {}
     owner = str(named.get("base_model_class", ""))
     known = file.architecture != UNKNOWN or owner in _ENCODER_CLASSES

@@ -47,4 +47,5 @@ def join_parts(path: Path, parts: list[Adapter]) -> Adapter:
         variant=next((part.variant for part in parts if part.variant), ""),
         trainer=next((part.trainer for part in parts if part.trainer), ""),
         precisions=dict(sum((Counter(part.precisions) for part in parts), Counter())),
+        noise=next((part.noise for part in parts if part.noise), ""),
     )

@@ -11,7 +11,8 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..modules.architectures import TRANSFORMER_MODELS
-from .recognition import UNET_NAMES, Recognition, recognise_model, strip_prefix
+from ..modules.language_models import T5, LanguageModel
+from .recognition import UNET_NAMES, Recognition, read_hint, recognise_model, strip_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,11 +25,13 @@ _WIDTH = re.compile(
 
 
 class _Sign(NamedTuple):
-    """A pattern that some key's name matches, and the model; widths: of attention's input, where names are shared."""
+    """A pattern that some key's name matches, and the model. widths: of attention's input, where names are shared;
+    lacks: a pattern that no name matches."""
 
     pattern: str
     model: str
     widths: tuple[int, ...] = ()
+    lacks: str = ""
 
 
 SIGNS = (
@@ -40,6 +43,10 @@ SIGNS = (
     _Sign(r"double_blocks_\d+_(img|txt)_attn_[qkv](_(?!norm)|$)", "HunyuanVideo 1.5 or HunyuanImage 2.1"),
     _Sign(r"ref_image_refiner", "OmniGen 2"),
     _Sign(r"layers_\d+_(attention_o(_|$)|adaln_modulation)", "Ideogram 4"),
+    _Sign(r"^(nerf_|img_in_patch)", "Chroma Radiance"),
+    _Sign(r"^vace_(blocks|patch_embedding)", "Wan VACE"),
+    _Sign(r"^(face_adapter|face_encoder|motion_encoder|pose_patch_embedding)", "Wan Animate"),
+    _Sign(r"^(time_condition_embed|patch_embed_text_proj)", "CogView4"),
     _Sign(r"^(lora_)?prior_|^down_blocks_\d+_\d+_(attention|channelwise)", "Stable Cascade"),
 )
 """Models without a table, by names that no other has."""
@@ -52,9 +59,15 @@ _WIDTHS = (
 
 Where a model with a table has that width, too, the header decides.
 """
+_SHARED = (
+    _Sign(r"^transformer_blocks_\d+_attn1_", "CogView4", (4096,), r"_attn2_|transformer_blocks_(2[89]|[3-9]\d)_"),
+    _Sign(r"^transformer_blocks_\d+_attn1_", "CogView3 Plus", (2560,), "_attn2_"),
+)
+"""Models without a table whose layers fit a model with one, unless the header names that: CogView4's 28 blocks are as
+wide as the 48 of LTX-Video 13B and have one attention in place of two."""
 _ENCODERS = (
     _Sign(r"^(lora_te\d?_)?(model_)?layers_\d+_self_attn_[qkvo]_proj|language_model_", "a language model"),
-    _Sign(r"^t5|t5xxl|SelfAttention|^lora_te3_", "Flux.1 or SD3 (it holds a T5 text encoder)"),
+    _Sign(r"^t5|t5xxl|SelfAttention|^lora_te3_", "a T5 text encoder"),
     _Sign(r"text_encoders_(qwen|llama|gemma|mistral)|^(qwen|llama|gemma)", "a language model"),
 )
 """Text encoders of models with transformers, in files without a denoiser."""
@@ -119,6 +132,17 @@ def find_other_model(tensors: Mapping[str, Tensor], metadata: Mapping[str, str])
     return next((sign.model for sign in _ENCODERS if _any(sign.pattern, names)), None)
 
 
+def list_encoder_owners(what: str) -> list[str]:
+    """Titles of the models with a text encoder that stands for the model in `find_other_model`; empty for a model."""
+    kinds = {sign.model for sign in _ENCODERS}
+    return [
+        model.title
+        for model in TRANSFORMER_MODELS.values()
+        for network in model.networks.values()
+        if what in kinds and isinstance(network, LanguageModel) and isinstance(network, T5) == ("T5" in what)
+    ]
+
+
 def find_unsupported(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str | None:
     """Name of a model that no table of layers stands for, which the keys or else the header are of; None for others."""
     if any(UNET_NAMES.search(key) for key in tensors):
@@ -134,6 +158,9 @@ def _find_unsupported(
         if _any(sign.pattern, names):
             return sign.model
     told, fits, widths = _read_header(metadata), found is not None and found.fits > 0, _list_widths(tensors)
+    for sign in _SHARED if not read_hint(metadata) else ():
+        if widths & set(sign.widths) and _any(sign.pattern, names) and not _any(sign.lacks, names):
+            return sign.model
     for sign in _WIDTHS:
         if (not fits or told == sign.model) and widths & set(sign.widths) and _any(sign.pattern, names):
             return sign.model

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..modules.rows import NameMatch
 
 PREFIX = re.compile(
-    r"lora_unet_|lora_transformer_|lycoris_(unet_|transformer_(?!blocks))?|oft_unet_|base_model\.model\.|"
+    r"lora_unet_(_(?!orig))?|lora_transformer_|lycoris_(unet_|transformer_(?!blocks))?|oft_unet_|base_model\.model\.|"
     r"(model\.)?diffusion_model\.|model_diffusion_model_|diffusion_model_|transformer\.|transformer_(?!blocks)|unet[._]|net\.|"
     r"module\.|_orig_mod[._]|dit\.|pipe\.dit\.|model\.(?!layers)|conditional_transformer\."
 )

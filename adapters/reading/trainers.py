@@ -9,8 +9,12 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from ..modules.parts import PARTS
+from .files import IN_FOLDERS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from torch import Tensor
 
@@ -70,7 +74,15 @@ def count_precisions(tensors: Mapping[str, Tensor]) -> dict[str, int]:
 
 def find_noise(file: RawFile) -> str:
     """Which of a model's two experts the file says that it is for (Wan 2.2): "high" or "low" noise, else ""."""
-    for text in (file.path.stem, *(str(file.metadata.get(entry, ""))[:300] for entry in _NAMES)):
+    for text in (_find_name(file.path), *(str(file.metadata.get(entry, ""))[:300] for entry in _NAMES)):
         if (found := _NOISE.search(text)) is not None:
             return (found[1] or found[2]).lower()
     return ""
+
+
+def _find_name(path: Path) -> str:
+    """What people called the file: the folder's name where the file's own is always the same."""
+    if path.name not in IN_FOLDERS:
+        return path.stem
+    folder = path.absolute().parent
+    return folder.parent.name if folder.name in PARTS else folder.name

@@ -89,7 +89,9 @@ def convert(name: str, tensors: Tensors) -> Tensors:
     """diffusers' conversion; names with their part."""
     module = importlib.import_module("diffusers.loaders.lora_conversion_utils")
     function: Callable[[Tensors], Tensors] = getattr(module, name)
-    found = function(dict(tensors))
+    found = {
+        key.replace("text_conditioner.", "llm_adapter."): tensor for key, tensor in function(dict(tensors)).items()
+    }
     return {key if key.startswith("transformer.") else f"transformer.{key}": tensor for key, tensor in found.items()}
 
 

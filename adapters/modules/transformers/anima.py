@@ -37,25 +37,26 @@ norm_out.linear_2 | final_layer.adaln_modulation.2 | 2d a | plain
 proj_out | final_layer.linear | o d | plain
 """
 _ADAPTER = """
-llm_adapter.embed | = | Embedding w t | plain if=l
-llm_adapter.blocks.#.mlp.0 | = | 4t t | if=l
-llm_adapter.blocks.#.mlp.2 | = | t 4t | if=l
-llm_adapter.blocks.#.norm_self_attn | = | RMSNorm t | if=l
-llm_adapter.blocks.#.norm_cross_attn | = | RMSNorm t | if=l
-llm_adapter.blocks.#.norm_mlp | = | RMSNorm t | if=l
-llm_adapter.out_proj | = | t t | if=l
-llm_adapter.norm | = | RMSNorm t | if=l
+llm_adapter.embed | =, text_conditioner.embed | Embedding w t | plain if=l
+llm_adapter.blocks.#.mlp.0 | =, text_conditioner.blocks.#.mlp.0 | 4t t | if=l
+llm_adapter.blocks.#.mlp.2 | =, text_conditioner.blocks.#.mlp.2 | t 4t | if=l
+llm_adapter.blocks.#.norm_self_attn | =, text_conditioner.blocks.#.norm_self_attn | RMSNorm t | if=l
+llm_adapter.blocks.#.norm_cross_attn | =, text_conditioner.blocks.#.norm_cross_attn | RMSNorm t | if=l
+llm_adapter.blocks.#.norm_mlp | =, text_conditioner.blocks.#.norm_mlp | RMSNorm t | if=l
+llm_adapter.out_proj | =, text_conditioner.out_proj | t t | if=l
+llm_adapter.norm | =, text_conditioner.norm | RMSNorm t | if=l
 """
 _ADAPTER_ATTENTION = """
-llm_adapter.blocks.#.{0}.q_proj | = | t t | plain if=l
-llm_adapter.blocks.#.{0}.k_proj | = | t t | plain if=l
-llm_adapter.blocks.#.{0}.v_proj | = | t t | plain if=l
-llm_adapter.blocks.#.{0}.o_proj | = | t t | plain if=l
-llm_adapter.blocks.#.{0}.q_norm | = | RMSNorm n | if=l
-llm_adapter.blocks.#.{0}.k_norm | = | RMSNorm n | if=l
+llm_adapter.blocks.#.{0}.q_proj | =, text_conditioner.blocks.#.{0}.q_proj | t t | plain if=l
+llm_adapter.blocks.#.{0}.k_proj | =, text_conditioner.blocks.#.{0}.k_proj | t t | plain if=l
+llm_adapter.blocks.#.{0}.v_proj | =, text_conditioner.blocks.#.{0}.v_proj | t t | plain if=l
+llm_adapter.blocks.#.{0}.o_proj | =, text_conditioner.blocks.#.{0}.o_proj | t t | plain if=l
+llm_adapter.blocks.#.{0}.q_norm | =, text_conditioner.blocks.#.{0}.q_norm | RMSNorm n | if=l
+llm_adapter.blocks.#.{0}.k_norm | =, text_conditioner.blocks.#.{0}.k_norm | RMSNorm n | if=l
 """
 _TEXT = _ADAPTER + _ADAPTER_ATTENTION.format("self_attn") + _ADAPTER_ATTENTION.format("cross_attn")
-"""What ComfyUI's files hold of the network between text encoder and transformer, which diffusers keeps apart."""
+"""What ComfyUI's files hold of the network between text encoder and transformer, which diffusers keeps apart, as
+``text_conditioner``."""
 ANIMA = Transformer(
     read_layers(_LAYERS + _TEXT),
     {

@@ -23,7 +23,7 @@ def locate(key: str, file: RawFile) -> ModuleKey | Rejection:
     for prefix, part in PREFIXES.items():
         if stem.startswith(prefix):
             owner = file.lone_encoder if prefix in UNNUMBERED and not is_for_transformer(file) else part
-            name = stem.removeprefix(prefix).removeprefix("_orig_mod_")  # trained compiled
+            name = stem.removeprefix(prefix).removeprefix("_orig_mod_").removeprefix("_")  # trained compiled; Wan Fun's
             return find_name(owner, name, strip_adapter_name(suffix), file)
     return Rejection(f"does not start with {', '.join(PREFIXES)}", foreign=True)
 

@@ -321,12 +321,15 @@ def test_broken_tokens_are_named(tmp_path: Path) -> None:
     tensors = lora(CLIP.modules(), "lora_te_text_model_")
     tensors["bundle_emb.bad.string_to_param.*"] = torch.full((2, 768), float("nan"))
     tensors["bundle_emb.odd.string_to_param.*"] = torch.ones(2, 3, 768)
+    tensors |= {f"bundle_emb.other.{word}": torch.ones(2, 4096) for word in ("t5", "llama", "gemma2_2b")}
     tensors["bundle_emb.good.string_to_param.*"] = torch.ones(2, 768, dtype=torch.float16)
     adapter = load_adapter(saved(tmp_path, tensors))
     assert list(adapter.embeddings) == ["good"]
     assert adapter.embeddings["good"]["text_encoder"].dtype == torch.float32
     assert "NaN" in adapter.unused["bundle_emb.bad.string_to_param.*"]
     assert "shape" in adapter.unused["bundle_emb.odd.string_to_param.*"]
+    for word, model in [("t5", "Flux.1"), ("llama", "HunyuanVideo"), ("gemma2_2b", "Lumina 2")]:
+        assert model in adapter.unused[f"bundle_emb.other.{word}"]
     assert not adapter.finite
 
 

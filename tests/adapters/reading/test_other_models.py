@@ -51,7 +51,7 @@ MODULES = [
     ("double_blocks.0.img_mlp.fc1", 3072, "HunyuanVideo"),
 ]
 PREFIXES = ["transformer.", "diffusion_model.", "base_model.model.", "", "transformer.base_model.model.", "net."]
-UNDERSCORED = ["lora_unet_", "lora_transformer_", "lycoris_", "lora_unet__orig_mod_"]
+UNDERSCORED = ["lora_unet_", "lora_unet__", "lora_transformer_", "lycoris_", "lora_unet__orig_mod_"]
 
 
 def factors(stem: str, width: int, suffix: str) -> dict[str, torch.Tensor]:
@@ -94,6 +94,16 @@ def test_other_files_are_named(tmp_path: Path, key: str, word: str) -> None:
         load_adapter(tmp_path / "a.safetensors")
 
 
+def test_a_text_encoder_alone_asks_for_the_model(tmp_path: Path) -> None:
+    tensors = factors("lora_te3_encoder_block_0_layer_0_SelfAttention_q", 4096, "lora_down.weight")
+    save_file(tensors, tmp_path / "a.safetensors")
+    with pytest.raises(BadWeights, match=r"T5 text encoder alone.*modelspec\.architecture"):
+        load_adapter(tmp_path / "a.safetensors")
+    save_file(tensors, tmp_path / "a.safetensors", {"modelspec.architecture": "flux-1-dev/lora"})
+    adapter = load_adapter(tmp_path / "a.safetensors")
+    assert (adapter.unused, next(iter(adapter.modules)).partition(".")[0]) == ({}, "text_encoder_2")
+
+
 def test_a_text_encoder_of_ours_beside_another_denoiser_is_not_applied_alone(tmp_path: Path) -> None:
     tensors = factors("lora_te1_text_model_encoder_layers_0_mlp_fc1", 768, "lora_down.weight")
     tensors |= factors("lora_unet_double_stream_blocks_0_block_attn1_to_q", 2560, "lora_down.weight")
@@ -125,6 +135,11 @@ def test_the_header_and_the_config_name_the_model(tmp_path: Path) -> None:
         ("transformer_blocks.0.audio_attn1.to_q", 2048, "LTX-2"),
         ("transformer_blocks.0.attn1.to_q", 1920, "CogVideoX"),
         ("blocks.0.attn1.to_q", 1408, "HunyuanDiT"),
+        ("nerf_blocks.0.param_generator", 3072, "Chroma Radiance"),
+        ("vace_blocks.0.self_attn.q", 5120, "Wan VACE"),
+        ("face_adapter.fuser_blocks.0.linear1_q", 5120, "Wan Animate"),
+        ("time_condition_embed.timestep_embedder.linear_1", 4096, "CogView4"),
+        ("transformer_blocks.27.attn1.to_q", 4096, "CogView4"),
     ],
 )
 def test_models_without_a_table_are_named(module: str, width: int, model: str) -> None:
@@ -135,7 +150,7 @@ def test_models_without_a_table_are_named(module: str, width: int, model: str) -
 
 
 def test_the_header_tells_ltx_2_from_ltx_video() -> None:
-    tensors = factors("diffusion_model.transformer_blocks.0.attn1.to_q", 4096, "lora_down.weight")
+    tensors = factors("diffusion_model.transformer_blocks.0.attn2.to_q", 4096, "lora_down.weight")
     assert find_unsupported(tensors, {}) is None
     assert find_unsupported(tensors, {"ss_base_model_version": "ltx2"}) == "LTX-2"
 

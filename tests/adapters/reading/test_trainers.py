@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
+from underdrawing.adapters import load_adapter
 from underdrawing.adapters.reading.files import RawFile
 from underdrawing.adapters.reading.trainers import count_precisions, find_noise, find_trainer
 
@@ -54,6 +56,16 @@ def test_the_trainer_is_named(file: RawFile, trainer: str) -> None:
 def test_the_expert_is_named_by_the_file(name: str, noise: str) -> None:
     assert find_noise(make(name=name)) == noise
     assert find_noise(make(ss_output_name=name)) == noise
+
+
+@pytest.mark.parametrize("folder", ["wan_high_noise", "wan_high_noise/transformer"])
+def test_a_folder_of_peft_names_the_expert(folder: str, tmp_path: Path) -> None:
+    tensors = {"base_model.model.blocks.0.attn1.to_q.lora_A.weight": torch.ones(2, 8)}
+    tensors["base_model.model.blocks.0.attn1.to_q.lora_B.weight"] = torch.ones(8, 2)
+    (tmp_path / folder).mkdir(parents=True)
+    save_file(tensors, tmp_path / folder / "adapter_model.safetensors")
+    (tmp_path / folder / "adapter_config.json").write_text('{"r": 2, "lora_alpha": 2}')
+    assert load_adapter(tmp_path / "wan_high_noise").noise == "high"
 
 
 def test_precisions_are_counted_without_single_values() -> None:
