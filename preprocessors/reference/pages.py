@@ -32,14 +32,15 @@ def _list_transformer_controls() -> list[str]:
     rows = [
         f"| {control.name} | {control.base} | "
         f"{', '.join(f'{kind} ({chosen})' if chosen else kind for kind, chosen in control.maps.items())} | "
-        f"{control.wants} | {control.source} |"
+        f"{control.wants} | {control.source} | {control.confirmed} |"
         for control in CONTROLS
     ]
     head = [
         "## ControlNets of transformer models\n",
-        "What each reads, and how it wants the maps, as the sources say; none of them was run here.\n",
-        "| ControlNet | model | maps | convention | source |",
-        "|---|---|---|---|---|",
+        "What each reads, and how it wants the maps. The last column says what was read in the source named; the rest is",
+        "what is commonly said of these models, not confirmed. None of them was run here.\n",
+        "| ControlNet | model | maps | convention | source | confirmed there |",
+        "|---|---|---|---|---|---|",
     ]
     return head + rows
 

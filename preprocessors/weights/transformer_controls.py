@@ -1,7 +1,7 @@
 """ControlNets of models that denoise with a transformer: which maps each reads, and how it wants them.
 
-Every annotator whose maps fit names them among its consumers. Facts: the models' own cards, and the nodes that come
-with them where a card says nothing. All of them read maps as the annotators make them, but for what `wants` says.
+Every annotator whose maps fit names them among its consumers. `source` says where a fact should
+stand, `confirmed` what of it was read there. All of them read maps as the annotators make them, but for what `wants` says.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class TransformerControl(NamedTuple):
     """A ControlNet, control LoRA or control model.
 
     name: repository on the hub. base: the model it is for. maps: kind of map → what is chosen for it, or "". wants:
-    what its maps must be. source: where that was read.
+    what its maps must be. source: where that should stand. confirmed: what was read there; the rest is from memory.
     """
 
     name: str
@@ -39,6 +39,7 @@ class TransformerControl(NamedTuple):
     maps: Mapping[Map, str]
     wants: str
     source: str = "its card"
+    confirmed: str = "nothing"
 
 
 _UNION_MODES: dict[Map, str] = {
@@ -57,13 +58,18 @@ CONTROLS = (
         "InstantX/FLUX.1-dev-Controlnet-Union", "Flux.1", _UNION_MODES, f"{_NEAR}; the mode is a number"
     ),
     TransformerControl(
-        "Shakker-Labs/FLUX.1-dev-ControlNet-Union-Pro", "Flux.1", _UNION_MODES, f"{_NEAR}; the mode is a number"
+        "Shakker-Labs/FLUX.1-dev-ControlNet-Union-Pro",
+        "Flux.1",
+        _UNION_MODES,
+        f"{_NEAR}; the mode is a number",
+        confirmed="maps and modes",
     ),
     TransformerControl(
         "Shakker-Labs/FLUX.1-dev-ControlNet-Union-Pro-2.0",
         "Flux.1",
         {"canny": "", "soft edge": "", "depth": "", "pose": "", "gray": ""},
         f"soft edges: those of Anyline; {_NEAR}; {_POSE}; no mode is given",
+        confirmed="maps, and that no mode is given (a copy of its card)",
     ),
     TransformerControl("XLabs-AI/flux-controlnet-canny-v3", "Flux.1", {"canny": ""}, "thresholds 100 and 200"),
     TransformerControl("XLabs-AI/flux-controlnet-depth-v3", "Flux.1", {"depth": ""}, _NEAR),
