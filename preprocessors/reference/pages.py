@@ -37,8 +37,8 @@ def _list_transformer_controls() -> list[str]:
     ]
     head = [
         "## ControlNets of transformer models\n",
-        "What each reads, and how it wants the maps. The last column says what was read in the source named; the rest is",
-        "what is commonly said of these models, not confirmed. None of them was run here.\n",
+        "What each reads, and how it wants the maps. The last column says what was read in the source named; the",
+        "rest is what is commonly said of these models, not confirmed. None of them was run here.\n",
         "| ControlNet | model | maps | convention | source | confirmed there |",
         "|---|---|---|---|---|---|",
     ]

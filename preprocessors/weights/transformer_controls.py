@@ -1,7 +1,7 @@
 """ControlNets of models that denoise with a transformer: which maps each reads, and how it wants them.
 
-Every annotator whose maps fit names them among its consumers. `source` says where a fact should
-stand, `confirmed` what of it was read there. All of them read maps as the annotators make them, but for what `wants` says.
+Every annotator whose maps fit names them among its consumers. `source` says where a fact should stand, `confirmed` what
+of it was read there. All of them read maps as the annotators make them, but for what `wants` says.
 """
 
 from __future__ import annotations
