@@ -46,6 +46,18 @@ def test_tiles_give_what_torch_gives(
         assert is_near(found.double(), expected)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("tiles", "kernels"), [(1 << 30, 1 << 30), (1, 1 << 30), (1 << 30, 1), (1, 1)])
+def test_gradients_by_tiles_are_those_of_the_input(
+    layout: torch.memory_format, tiles: int, kernels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convolution, "TILE_BYTES", tiles)
+    monkeypatch.setattr(convolution, "KERNEL_BYTES", kernels)
+    gradient, weight = draw(2, 12, 6, 8, layout=layout), draw(12, 40, 3, 3, layout=layout)
+    expected = functional.conv_transpose2d(gradient.double(), weight.double(), padding=1)
+    assert is_near(filter_tiles(gradient, weight, None, back=True).double(), expected)
+
+
 def test_the_error_is_not_larger_than_torchs() -> None:
     x, weight = draw(1, 640, 8, 8), draw(128, 640, 3, 3)
     exact = functional.conv2d(x.double(), weight.double(), padding=1)
@@ -60,6 +72,7 @@ def test_the_error_is_not_larger_than_torchs() -> None:
 def network(monkeypatch: pytest.MonkeyPatch) -> nn.Sequential:
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(convolution, "FEWEST_CHANNELS", 8)
+    monkeypatch.setattr(convolution, "FEWEST_TILES", 8)
     layers = nn.Sequential(
         nn.Conv2d(8, 8, 3, padding=1),
         nn.Conv2d(8, 8, 3, padding=1, stride=2),
@@ -142,25 +155,45 @@ def test_calls_that_do_not_suit_are_torchs(
     assert answer.requires_grad == (change == "gradient")
 
 
-def test_gradients_of_inputs_equal_torchs_and_learning_layers_are_left_to_torch() -> None:
-    torch.manual_seed(1)
-    module = torch.nn.Sequential(torch.nn.Conv2d(130, 144, 3, padding=1)).requires_grad_(False)
-    plain = torch.nn.Sequential(torch.nn.Conv2d(130, 144, 3, padding=1)).requires_grad_(False)
-    plain.load_state_dict(module.state_dict())
-    quicken_convolutions(module)
-    x = torch.randn(1, 130, 8, 12)
+@pytest.mark.parametrize(
+    ("large", "fewest", "side", "way"),
+    [
+        (1 << 40, 8, 8, "filter_tiles filter_tiles"),
+        (1 << 40, 1 << 40, 8, ""),
+        (1, 16, 6, "filter_pixels find_pixel_gradient"),
+        (1, 4, 8, "filter_tiles filter_tiles"),
+        (1, 16, 7, "filter_pixels find_pixel_gradient"),
+    ],
+)
+def test_gradients_equal_torchs_whatever_the_way(
+    large: int, fewest: int, side: int, way: str, network: nn.Sequential, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernels that count as large, tiles from which they are used, and the ways forwards and back."""
+    calls: list[str] = []
+    for name in ("filter_tiles", "filter_pixels", "find_pixel_gradient"):
+        call = getattr(convolution, name)
+        monkeypatch.setattr(
+            convolution, name, lambda *a, call=call, **k: (calls.append(call.__name__), call(*a, **k))[1]
+        )
+    for name, value in (("LARGE_KERNELS", large), ("FEWEST_TILES", fewest), ("FEWEST_TILES_BACK", fewest)):
+        monkeypatch.setattr(convolution, name, value)
+    layer, x, weights = take(network, 0), draw(1, 8, side, side), draw(1, 8, side, side)
     found, expected = x.clone().requires_grad_(), x.clone().requires_grad_()
-    weights = torch.randn(1, 144, 8, 12)
-    answer = module(found)
+    answer = layer(found)
     (answer * weights).sum().backward()
-    (plain(expected) * weights).sum().backward()
+    plain = functional.conv2d(expected, layer.weight, layer.bias, padding=1)
+    (plain * weights).sum().backward()
     assert found.grad is not None
     assert expected.grad is not None
-    assert (found.grad - expected.grad).abs().max() < 1e-5 * expected.grad.abs().max()
-    if isinstance(module[0], QuickConv2d):
-        assert "FilterTiles" in type(answer.grad_fn).__name__
-    for part in ("weight", "bias"):
-        module.requires_grad_(False)
-        getattr(module[0], part).requires_grad_()
-        module(x).sum().backward()
-        assert getattr(module[0], part).grad.abs().max() > 0
+    assert is_near(answer, plain)
+    assert is_near(found.grad, expected.grad)
+    assert calls == way.split()
+    assert "FilterFrozen" in type(answer.grad_fn).__name__
+
+
+@pytest.mark.parametrize("part", ["weight", "bias"])
+def test_layers_that_learn_are_left_to_torch(part: str, network: nn.Sequential) -> None:
+    layer = take(network, 0)
+    getattr(layer, part).requires_grad_()
+    layer(draw(1, 8, 8, 8)).sum().backward()
+    assert getattr(layer, part).grad.abs().max() > 0
