@@ -34,7 +34,6 @@ from torch.nn import functional
 
 from underdrawing.adapters.modules.parts import UNET
 from underdrawing.core.networks.placement import Placement
-from underdrawing.pipeline.models.loading import load_model
 from underdrawing.pipeline.models.model import Model
 from underdrawing.pipeline.training.loop.folder import RunFolder
 from underdrawing.pipeline.training.loop.loop import Loop, Plan
@@ -79,12 +78,10 @@ class Case:
         return import_module("diffusers").UNet2DConditionModel.from_pretrained(folder).float()
 
     def build_model(self, unet: Any) -> Model:
-        """As our loader makes it of these weights."""
+        """As our loader makes it of these weights; one of its own, since what is trained stays in it."""
         placement = Placement()
-        if self.family == "reference":
-            return load_model("reference", placement=placement)
         return Model(
-            name="random",
+            name=self.family,
             family="sd1",
             prediction="epsilon",
             unet=take_over(unet, placement),
@@ -119,7 +116,6 @@ def start_ours(case: Case, unet: Any, *, full: bool = False) -> Callable[[], obj
         trainable: Trainable = FullTuning(model)
     else:
         params = NetworkParams(rank=case.rank, targets="attn cross-attn")
-        # the reference model has no text encoder to freeze here; both sides train the UNet
         trainable = LowRankNetwork(model, params, rate=RATE, weight_decay=DECAY, seed=SEED)
     objective = Objective(model.alphas)
 
@@ -167,7 +163,7 @@ def start_theirs(case: Case, unet: Any, *, full: bool = False, encode: Callable[
         nn.utils.clip_grad_norm_(trained, 1.0)
         optimiser.step()
         optimiser.zero_grad()
-        return float(loss)
+        return float(loss.detach())
 
     return step
 
