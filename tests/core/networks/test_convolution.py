@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import platform
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -9,6 +10,9 @@ from torch.nn import functional
 
 from underdrawing.core.networks import convolution
 from underdrawing.core.networks.convolution import PointConv2d, QuickConv2d, filter_tiles, quicken_convolutions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LAYOUTS = (torch.contiguous_format, torch.channels_last)
 
@@ -19,7 +23,7 @@ def draw(*shape: int, layout: torch.memory_format = torch.contiguous_format) -> 
 
 
 def is_near(found: torch.Tensor, expected: torch.Tensor) -> bool:
-    return float((found - expected).abs().max()) <= 1e-6 * float(expected.abs().max())
+    return float((found - expected).detach().abs().max()) <= 1e-6 * float(expected.abs().max())
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -171,10 +175,13 @@ def test_gradients_equal_torchs_whatever_the_way(
     """Kernels that count as large, tiles from which they are used, and the ways forwards and back."""
     calls: list[str] = []
     for name in ("filter_tiles", "filter_pixels", "find_pixel_gradient"):
-        call = getattr(convolution, name)
-        monkeypatch.setattr(
-            convolution, name, lambda *a, call=call, **k: (calls.append(call.__name__), call(*a, **k))[1]
-        )
+        call: Callable[..., torch.Tensor] = getattr(convolution, name)
+
+        def record(*tensors: Any, call: Callable[..., torch.Tensor] = call, **options: Any) -> torch.Tensor:
+            calls.append(call.__name__)
+            return call(*tensors, **options)
+
+        monkeypatch.setattr(convolution, name, record)
     for name, value in (("LARGE_KERNELS", large), ("FEWEST_TILES", fewest), ("FEWEST_TILES_BACK", fewest)):
         monkeypatch.setattr(convolution, name, value)
     layer, x, weights = take(network, 0), draw(1, 8, side, side), draw(1, 8, side, side)
