@@ -125,9 +125,9 @@ def run() -> None:
         error.show(file=shown)
         click.echo(escape_controls(shown.getvalue(), keep="\n"), err=True, nl=False)
         code = error.exit_code
-    except click.Abort:  # Ctrl-C, or the end of input at a question
+    except click.Abort as error:  # Ctrl-C, the end of input at a question, or a signal whose number is told
         click.echo("interrupted", err=True)
-        code = 130
+        code = 128 + next((n for n in getattr(error.__cause__, "args", ()) if isinstance(n, int)), 2)
     except UnderdrawingError as error:
         click.echo(f"underdrawing: {error}", err=True)
         code = 2 if isinstance(error, (BadParameter, UnknownName)) else 1

@@ -36,7 +36,14 @@ class TrainPti(Operation[PivotalInputs, PivotalParams]):
 
     def run(self, inputs: PivotalInputs, params: PivotalParams, job: Job) -> Report:
         """Train both stages. Raises BadParameter, BadWeights, UnknownName, MissingExtra, WriteFailed, Cancelled."""
-        from ..training.embeddings.pivotal import PivotalTraining, check_word, learn_word, load_word, share_cache
+        from ..training.embeddings.pivotal import (
+            PivotalTraining,
+            check_word,
+            learn_word,
+            load_word,
+            name_embedding,
+            share_cache,
+        )
         from ..training.export.description import make_description
         from ..training.export.low_rank import check_path
         from ..training.networks.checks import check_params
@@ -48,8 +55,7 @@ class TrainPti(Operation[PivotalInputs, PivotalParams]):
         word = params.token or inputs.output.stem
         check_word(word, params, inputs.output)
         session = Session("pti", inputs.data, inputs.output, params, job)
-        if not session.folder.path.exists():
-            job.check_free(inputs.output)
+        session.check_output(name_embedding(inputs.output, word))
         first, learnt = learn_word(inputs.data, session.folder.path, word, params, job)
         share_cache(first, session.folder.path)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ...core.batch.folder_lock import lock_folder
 from ...core.errors import BadParameter, WriteFailed
-from ...core.files import atomic_write
+from ...core.files import atomic_write, find_existing_folder, report_write_errors
 from ...core.networks.placement import resolve_placement
 from ...core.operation import Report
 from ..models.loading import load_model
@@ -60,9 +61,9 @@ class Session:
         left; what loading the model raises; BadWeights for a loss that is not finite; WriteFailed; Cancelled.
         """
         check_options(self.params, self.job.given, rules, where=f"train {self.kind}")
-        if not self.folder.path.exists():
-            self.job.check_free(self.output)
-        self.folder.path.mkdir(parents=True, exist_ok=True)
+        self.check_output()
+        with report_write_errors(self.folder.path):
+            self.folder.path.mkdir(parents=True, exist_ok=True)
         with lock_folder(self.folder.path):
             model = self._load_model()
             sets = load_sets(self.data, self.folder, self.params, model, self.job, self.note)
@@ -73,6 +74,18 @@ class Session:
                 return self._train(model, trainable, sets, full, describe)
             finally:
                 trainable.remove()
+
+    def check_output(self, *others: Path) -> None:
+        """Raise WriteFailed where the result, or other files of it, could not be written after all the steps."""
+        if not self.folder.path.exists():
+            self.job.check_free(self.output)
+        for path in (self.output, *others):
+            is_file = path.suffix.lower() == ".safetensors"
+            if path.exists() and path.is_file() != is_file:
+                what = f"is a {'folder' if is_file else 'file'}, and the result a {'file' if is_file else 'folder'}"
+                raise WriteFailed(what, where=str(path), fix="choose another name")
+            if not os.access(folder := find_existing_folder(path.parent), os.W_OK | os.X_OK):
+                raise WriteFailed("cannot be written to", where=str(folder), fix="choose another folder")
 
     def note(self, text: str) -> None:
         """Report something to the host, once."""
@@ -91,6 +104,8 @@ class Session:
             raise BadParameter(what, where=f"train {self.kind}", fix="choose other targets, or a higher rate")
         before = hash_tensors(trainable)
         encoder = CaptionEncoder(model, trainable, clip_skip=params.clip_skip, windows=params.windows)
+        if cut := encoder.count_cut(trainable.write_caption(caption, 0) for caption in sets.captions):
+            self.note(f"{cut} captions are longer than {params.windows} x 75 tokens: the rest is cut off")
         objective = Objective(model.alphas, velocity=model.prediction == "v_prediction", min_snr=params.min_snr)
         passes = Passes(model, trainable, objective, encoder, sets.pictures, sets.prior, params.prior_weight)
         steps = count_steps(params, sets.pictures.order.passes)
@@ -104,8 +119,6 @@ class Session:
             self.job.progress(f"train {self.kind}", steps, "steps") as progress,
         ):
             loop.run(progress)
-        if encoder.cut:
-            self.note(f"{len(encoder.cut)} captions are longer than {params.windows} x 75 tokens: the rest is cut off")
         return self._finish(model, trainable, sets, loop, full, before, describe(model, sets, steps))
 
     def _finish(

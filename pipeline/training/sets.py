@@ -88,11 +88,17 @@ def load_sets(
     data: Path, folder: RunFolder, params: TrainParams, model: Model, job: Job, note: Callable[[str], None]
 ) -> TrainingSet:
     """Find and encode the pictures. Raises BadParameter where none is left or captions lack what options need."""
+    if params.prior and Path(params.prior).resolve() == data.resolve():
+        fix = "name another folder, with pictures of the class as it is to stay"
+        raise BadParameter("is the folder of the training set itself", where=f"prior {params.prior}", fix=fix)
     loader = _Loader(folder, params, model, job, note)
     sets = loader.load(data, masks=params.masks, trigger=params.trigger)
     check_captions(params, sets.captions)
     if params.prior or params.prior_count:
         sets.prior = loader.load_prior()
+        own = {item.sample.digest for item in sets.pictures.items}
+        if same := sum(item.sample.digest in own for item in sets.prior.items):
+            note(f"{same} class pictures are pictures of the training set, too")
     return sets
 
 
@@ -124,6 +130,8 @@ class _Loader:
                 found.samples, flip=params.flip, tick=lambda: progress(next(done), len(found.samples))
             )
         left_out = [*found.left_out, *broken]
+        for name, _ in broken:
+            found.forget(name)
         notes = [f"{count} {text}" for text, count in (found.notes + found.passed).items()]
         for text in [*notes, *(f"left out: {name}: {reason}" for name, reason in left_out[:20])]:
             self._note(text)

@@ -11,6 +11,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 ENDINGS = (".txt", ".caption", ".json")
 """Of files beside a picture that hold its caption; the first that is there counts."""
@@ -43,15 +44,25 @@ def read_caption(name: str, content: bytes) -> Caption | None:
 
 
 def find_caption(entry: object) -> Caption | None:
-    """The caption in an object of JSON; tags in a list are joined by commas."""
-    table = cast("Mapping[str, Any]", entry) if isinstance(entry, dict) else {}
-    for key in (*KEYS, "tags"):
-        value = table.get(key)
-        if isinstance(value, str):
-            return Caption(" ".join(value.split()))
-        if isinstance(value, list) and all(isinstance(tag, str) for tag in cast("list[Any]", value)):
-            return Caption(", ".join(cast("list[str]", value)))
+    """The caption in a value of JSON; tags in a list are joined by commas, numbers are text, null is no caption."""
+    if not isinstance(entry, dict):
+        return _read_value(entry) if _is_text(entry) else None
+    table = cast("Mapping[str, Any]", entry)
+    found = (_read_value(table.get(key)) for key in (*KEYS, "tags"))
+    return next((caption for caption in found if caption is not None), None)
+
+
+def _read_value(value: object) -> Caption | None:
+    """Text, a number, or a list of these; None for anything else."""
+    if _is_text(value):
+        return Caption(" ".join(str(value).split()))
+    if isinstance(value, list) and all(map(_is_text, tags := cast("list[object]", value))):
+        return Caption(", ".join(map(str, tags)))
     return None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, (str, int, float)) and not isinstance(value, bool)
 
 
 def _decode(content: bytes) -> tuple[str, str]:
@@ -62,6 +73,20 @@ def _decode(content: bytes) -> tuple[str, str]:
         return content.decode("utf-8-sig"), ""
     except UnicodeDecodeError:
         return content.decode("cp1252", "replace"), "is not UTF-8 and is read as Windows-1252"
+
+
+def list_beside(stem: Path) -> list[Path]:
+    """Files that may hold the caption of a picture, which is called stem without its ending."""
+    return [stem.with_name(stem.name + ending) for ending in ENDINGS]
+
+
+def parse_entry(line: str) -> dict[str, Any] | None:
+    """The object in a line of JSON; None for anything else."""
+    try:
+        entry: object = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return cast("dict[str, Any]", entry) if isinstance(entry, dict) else None
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):

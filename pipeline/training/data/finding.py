@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections import Counter
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,11 +16,11 @@ from ....core.batch.inputs import SUFFIXES
 from ....core.batch.walk import walk_folder
 from ....core.errors import BadImage, BadParameter
 from ....core.regular_files import read_regular_file
-from .captions import ENDINGS, Caption, find_caption, read_caption
+from .captions import ENDINGS, Caption, find_caption, list_beside, parse_entry, read_caption
 from .mask_files import BESIDE, MaskFolder, pair_masks
 from .own_files import MAPS, RUNS, find_maps, is_in_run
 from .samples import Sample
-from .shards import MOST_BYTES, Member, find_mask, find_picture, read_shard
+from .shards import MOST_BYTES, Member, find_mask, find_others, find_picture, read_shard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,13 +34,18 @@ FIX = "give a folder of pictures (PNG, JPEG, WebP, ...) with captions beside the
 class Found(msgspec.Struct, kw_only=True):
     """Samples in order of name. left_out: name and reason. passed: reason → files that are no pictures.
 
-    notes: what a user should know → how many pictures it is about.
+    notes: what a user should know → how many pictures it is about. of_captions: name of a sample → its share of them.
     """
 
     samples: list[Sample] = []
     left_out: list[tuple[str, str]] = []
     passed: Counter[str] = msgspec.field(default_factory=Counter[str])
     notes: Counter[str] = msgspec.field(default_factory=Counter[str])
+    of_captions: dict[str, list[str]] = {}
+
+    def forget(self, name: str) -> None:
+        """Take back what was noted of the caption of a sample that cannot be used."""
+        self.notes = +(self.notes - Counter(self.of_captions.pop(name, [])))
 
 
 def find_samples(
@@ -97,7 +102,7 @@ class _Finder:
         self._add_files([path for path in listed if path not in maps])
 
     def _add_files(self, listed: list[Path]) -> None:
-        metadata = {path: entry for file in listed if file.name == METADATA for path, entry in self._list(file)}
+        metadata = self._read_metadata([file for file in listed if file.name == METADATA])
         pictures = [path for path in listed if path.suffix.lower() in SUFFIXES]
         masks = pair_masks(pictures)
         if self._folder is not None:
@@ -105,6 +110,7 @@ class _Finder:
         if masks and not self._beside:
             self.found.notes[f"masks beside pictures are not used; give --masks {BESIDE} to use them"] += len(masks)
         files, owned = set(listed), set(masks.values())
+        self._note_shared([path for path in pictures if path not in owned and path not in metadata], files)
         for path in listed:
             if path.suffix.lower() in SUFFIXES:
                 if path not in owned:
@@ -115,6 +121,11 @@ class _Finder:
                 self.found.passed[f"of another format ({path.suffix.lower() or 'no ending'})"] += 1
         for path in sorted(metadata.keys() - files):
             self.found.left_out.append((self._name(path), f"is in {METADATA} and not in the folder"))
+
+    def _note_shared(self, pictures: list[Path], files: set[Path]) -> None:
+        stems = Counter(path.with_suffix("") for path in pictures)
+        if again := sum(count for stem, count in stems.items() if count > 1 and files & set(list_beside(stem))):
+            self.found.notes["pictures share a caption file, as their names differ in the ending only"] += again
 
     def add_shard(self, path: Path, label: str) -> None:
         """The pictures of a shard."""
@@ -127,6 +138,16 @@ class _Finder:
             else:
                 caption = self._read_first(entry[ending] for ending in ENDINGS if ending in entry)
                 self._add(picture, caption, mask=find_mask(entry) if self._beside else None)
+                reason = f"has the name of {picture.name}, which is used"
+                self.found.left_out += [(other.name, reason) for other in find_others(entry)]
+
+    def _read_metadata(self, files: list[Path]) -> dict[Path, dict[str, Any]]:
+        found: dict[Path, dict[str, Any]] = {}
+        for path, entry in chain.from_iterable(map(self._list, files)):
+            if path in found:
+                self.found.notes[f"lines of {METADATA} name a picture again: the last one counts"] += 1
+            found[path] = entry
+        return found
 
     def _list(self, file: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
         """Entries of a metadata.jsonl by the path of their picture."""
@@ -138,7 +159,7 @@ class _Finder:
             return
         for number, line in enumerate(lines, 1):
             if line.strip():
-                entry = _parse(line)
+                entry = parse_entry(line)
                 path = None if entry is None else _locate(file.parent, entry.get("file_name"))
                 if entry is None or path is None:
                     self.found.left_out.append((f"{name}, line {number}", "is no JSON with a file_name in the folder"))
@@ -147,7 +168,7 @@ class _Finder:
 
     def _add_picture(self, path: Path, files: set[Path], entry: dict[str, Any] | None, mask: Path | None) -> None:
         caption = find_caption(entry)
-        beside = [path.with_suffix(ending) for ending in ENDINGS]
+        beside = list_beside(path.with_suffix(""))
         caption = caption or self._read_first(self._member(one) for one in beside if one in files)
         if self._masks is not None:
             mask = self._masks.find(path.relative_to(self.data))
@@ -162,22 +183,19 @@ class _Finder:
         except BadImage as error:
             self.found.left_out.append((picture.name, error.what))
             return
-        text = self._choose(caption, values.get("folder", ""))
+        text, notes = self._choose(caption, values.get("folder", ""))
+        self.found.notes.update(notes)
+        self.found.of_captions[picture.name] = notes
         self.found.samples.append(Sample(name=picture.name, digest=digest, read=picture.read, caption=text, **values))
         self.tick(len(self.found.samples))
 
-    def _choose(self, caption: Caption | None, folder: str) -> str:
-        """The caption, or what takes its place, which is noted."""
-        notes = self.found.notes
+    def _choose(self, caption: Caption | None, folder: str) -> tuple[str, list[str]]:
+        """The caption, or what takes its place, and notes on it."""
         if caption is not None:
-            if caption.note:
-                notes[f"captions: the file {caption.note}"] += 1
-            if not caption.text:
-                notes["captions are empty"] += 1
-            return caption.text
+            notes = [f"captions: the file {caption.note}"] if caption.note else []
+            return caption.text, notes if caption.text else [*notes, "captions are empty"]
         text, source = (self.trigger, "the trigger word") if self.trigger else (folder, "the name of the folder")
-        notes[f"pictures have no caption: {f'{text!r}, {source}' if text else 'an empty one'} takes its place"] += 1
-        return text
+        return text, [f"pictures have no caption: {f'{text!r}, {source}' if text else 'an empty one'} takes its place"]
 
     def _read_first(self, members: Iterable[Member]) -> Caption | None:
         """The caption in the first file that holds one."""
@@ -218,14 +236,6 @@ def read_picture_file(path: Path, name: str) -> bytes:
         return read_regular_file(path)
     except (OSError, ValueError) as error:
         raise BadImage(f"cannot be read ({getattr(error, 'strerror', None) or error})", where=name) from error
-
-
-def _parse(line: str) -> dict[str, Any] | None:
-    try:
-        entry: object = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return cast("dict[str, Any]", entry) if isinstance(entry, dict) else None
 
 
 def _locate(folder: Path, name: object) -> Path | None:

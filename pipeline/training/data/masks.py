@@ -9,7 +9,7 @@ import numpy as np
 
 from ....core.errors import BadImage, BadParameter
 from ....core.images.geometry import Size
-from ....core.images.mask_values import describe_fit, find_coverage
+from ....core.images.mask_values import COVERS_NOTHING, describe_fit, find_coverage
 from ....core.images.pixels import compute_luminance
 from ....core.images.reading import decode_file
 from ....core.images.resize import resize_image
@@ -79,5 +79,6 @@ def _read_file(sample: Sample, note: Callable[[str], None]) -> Levels:
         raise BadImage(f"its mask {sample.mask.name} cannot be used: {error.what}", where=sample.name) from error
     found = find_coverage(compute_luminance(picture.pixels) if picture.alpha is None else picture.alpha)
     for text in found.notes:
+        text = text.replace(COVERS_NOTHING, "the mask covers nothing")
         note(f"{sample.name}: {text}".replace("is to be repainted", "teaches").replace("to be repainted", "white"))
     return found.covered.astype(np.float32)

@@ -52,14 +52,19 @@ def _add(shard: Shard, path: Path, label: str, member: tarfile.TarInfo) -> None:
     name = f"{label}/{member.name}"
     inner = PurePosixPath(member.name)
     stem, dot, ending = inner.name.partition(".")
-    if not member.isreg() or member.issparse():
+    if inner.is_absolute() or ".." in inner.parts:
+        shard.left_out.append((name, "has a name that leads out of the shard"))
+    elif not member.isreg() or member.issparse():
         shard.left_out.append((name, "is a link or special file in a shard"))
     elif member.size > MOST_BYTES:
         shard.left_out.append((name, f"is {member.size} bytes long"))
     elif dot and stem:
         key = str(inner.parent / stem)
         read = partial(_read, path, member.offset_data, member.size, name)
-        shard.entries.setdefault(key, {})[f".{ending.lower()}"] = Member(name, read)
+        entry, form = shard.entries.setdefault(key, {}), f".{ending.lower()}"
+        if form in entry:
+            shard.left_out.append((entry[form].name, "is in the shard more than once: the last one is used"))
+        entry[form] = Member(name, read)
 
 
 def _read(path: Path, offset: int, size: int, name: str) -> bytes:
@@ -77,6 +82,11 @@ def _read(path: Path, offset: int, size: int, name: str) -> bytes:
 def find_picture(entry: dict[str, Member]) -> Member | None:
     """The picture among the files of one name."""
     return next((member for ending, member in entry.items() if ending in SUFFIXES), None)
+
+
+def find_others(entry: dict[str, Member]) -> list[Member]:
+    """Pictures of that name besides the one that is used."""
+    return [member for ending, member in entry.items() if ending in SUFFIXES][1:]
 
 
 def find_mask(entry: dict[str, Member]) -> Member | None:

@@ -13,7 +13,7 @@ from ....adapters.prompts.encoding import read_rows, split_for_encoders
 from ...conditioning.encoders import build_encoders
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from torch import Tensor
 
@@ -57,6 +57,12 @@ class CaptionEncoder:
         found = [self._read(caption, table, count) for caption, table in zip(captions, tables, strict=True)]
         pooled = [one.pooled for one in found if one.pooled is not None]
         return States(torch.cat([one.hidden for one in found]), torch.cat(pooled) if pooled else None)
+
+    def count_cut(self, captions: Iterable[str]) -> int:
+        """How many captions are longer than what is read of them."""
+        for caption in captions:
+            self._split(caption)
+        return len(self.cut)
 
     def _split(self, caption: str) -> dict[str, list[Chunk]]:
         vectors = self._trainable.vectors()

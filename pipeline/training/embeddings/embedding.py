@@ -13,6 +13,8 @@ from torch import nn
 
 from ....adapters.embeddings.load import save_embedding
 from ....adapters.modules.parts import UNET
+from ....adapters.prompts.chunks import split_a1111
+from ....adapters.prompts.emphasis import Fragment
 from ....core.errors import BadParameter
 from ...conditioning.encoders import build_encoders
 from ..loop.chance import make_generator
@@ -34,6 +36,10 @@ CLIP_L_WIDTH, CLIP_L_NORM = 768, 0.4
 """The length that cloneofsimo's training pulls CLIP-L's vectors to."""
 PULL = 100.0
 """Factor on the learning rate: the share of the way that vectors are pulled in a step, at most all of it."""
+LONGEST = 200
+"""Bytes of a word, which is the name of a file, too."""
+PROBES = ("{}", "a photo of {}", "{} and b", "{}, b", "a {}.")
+"""Prompts in which a word must be found."""
 FORBIDDEN = frozenset("()[]{}<>:|,\\/\"'\n\t")
 """Characters that mean something in prompts or in names of files; < and > are allowed around the whole word."""
 
@@ -57,7 +63,7 @@ class EmbeddingTraining(Trainable):
         encoders = build_encoders(model)
         check_token(token, encoders)
         self.token, self.params = token, params
-        self._notes: list[str] = []
+        self._notes = [text] if (text := describe_known(token, encoders[0])) else []
         self.rows: dict[str, nn.Parameter] = {}
         self.norms: dict[str, float] = {}
         for encoder in encoders:
@@ -96,7 +102,7 @@ class EmbeddingTraining(Trainable):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """How the start was made of words."""
+        """Whether the model has the word already, and how the start was made of words."""
         return tuple(dict.fromkeys(self._notes))
 
     def describe(self) -> list[TensorRow]:
@@ -127,8 +133,32 @@ def check_token(token: str, encoders: list[Encoder]) -> None:
     if not inner.strip() or inner != inner.strip() or FORBIDDEN & set(inner):
         fix = "use letters, digits, spaces, dots, - and _, such as my-cat; all of it may stand in < >"
         raise BadParameter(f"{token!r} is no word that prompts can hold", where="token", fix=fix)
-    if any(not encoder.tokenize(token) for encoder in encoders):
-        raise BadParameter(f"{token!r} has no tokens", where="token", fix="choose another word")
+    if not token.isprintable() or len(token.encode("utf-8", "replace")) > LONGEST:
+        what = f"{token[:40]!r} has signs that are not seen, or more than {LONGEST} bytes: no name of a file"
+        raise BadParameter(what, where="token", fix="choose a short word of letters and digits")
+    lost = [
+        text for text in (probe.format(inner) for probe in PROBES) if any(not holds(text, inner, e) for e in encoders)
+    ]
+    if lost:
+        what = f"{token!r} is not found again in {lost[0]!r}: signs beside one another become one token"
+        raise BadParameter(what, where="token", fix="let it begin and end with a letter or digit, such as my-cat")
+
+
+def holds(text: str, word: str, encoder: Encoder) -> bool:
+    """Whether a text encoder finds a word in a text by its tokens."""
+    chunks = split_a1111([Fragment(text, 1.0)], encoder.tokenize, encoder.special, embeddings={word: 1})
+    return any(chunk.substitutions for chunk in chunks)
+
+
+def describe_known(token: str, encoder: Encoder) -> str:
+    """Note on a word whose parts are words of the model; empty for another."""
+    parts = token.strip("<>").split()
+    ids = [list(encoder.tokenize(part)) for part in parts]
+    if any(len(one) != 1 for one in ids):
+        return ""
+    listed = ", ".join(f"{part} {one[0]}" for part, one in zip(parts, ids, strict=True))
+    what = "is a word" if len(parts) == 1 else "is made of words"
+    return f"{token!r} {what} that the model has already (token {listed}): its old meaning gives way wherever it stands"
 
 
 def find_usual_norm(table: Tensor) -> float:

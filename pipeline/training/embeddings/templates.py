@@ -33,12 +33,14 @@ TEMPLATES: dict[Template, tuple[str, ...]] = {"object": OBJECT, "style": STYLE, 
 def write_caption(word: str, caption: str, template: Template, number: int) -> str:
     """A caption that holds the word. number: chooses among the sentences.
 
-    An empty caption is a sentence of the template; one without the word gets it in front.
+    An empty caption is a sentence of the template; one without the word gets it in front. A word in < > has
+    spaces around it, as signs beside one another would become one token.
     """
     if not caption.strip():
         sentences = TEMPLATES[template]
         return sentences[number % len(sentences)].format(word)
-    return caption if holds_word(caption, word) else f"{word}, {caption}"
+    found = caption if holds_word(caption, word) else f"{word}, {caption}"
+    return found if not word.endswith(">") else " ".join(found.replace(word, f" {word} ").split())
 
 
 def holds_word(caption: str, word: str) -> bool:

@@ -1,4 +1,4 @@
-"""Ctrl-C during a run: it is answered between two steps, where nothing is half done; a second one at once."""
+"""Ctrl-C and SIGTERM during a run: answered between two steps, where nothing is half done; a second one at once."""
 
 from __future__ import annotations
 
@@ -11,29 +11,37 @@ if TYPE_CHECKING:
 
 
 class Interrupt:
-    """Block in which SIGINT waits until `check`. Off the main thread, which alone gets signals, it does nothing."""
+    """Block in which SIGINT and SIGTERM wait until `check`.
+
+    They become KeyboardInterrupt, with the signal's number where that is not SIGINT. Off the main thread, which alone
+    gets signals, it does nothing.
+    """
 
     def __init__(self) -> None:
-        self._pending = False
-        self._before: Any = None
+        self._pending = 0
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._take)
+            self._before = {number: signal.signal(number, self._take) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        for number, before in self._before.items():
+            signal.signal(number, before)
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt when Ctrl-C was pressed."""
+        """Raise KeyboardInterrupt when a signal came."""
         if self._pending:
-            raise KeyboardInterrupt
+            raise _make_error(self._pending)
 
-    def _take(self, _: int, __: FrameType | None) -> None:
+    def _take(self, number: int, _: FrameType | None) -> None:
         if self._pending:
-            raise KeyboardInterrupt
-        self._pending = True
+            raise _make_error(number)
+        self._pending = number
+
+
+def _make_error(number: int) -> KeyboardInterrupt:
+    return KeyboardInterrupt() if number == signal.SIGINT else KeyboardInterrupt(number)

@@ -146,7 +146,10 @@ class Loop:
             self.trainable.before_pass(self.step, number - self.step * plan.accumulate)
             loss = self._compute_loss(number) / plan.accumulate
             self._check(total := total + float(loss.detach()), "loss")
-            loss.backward()
+            if loss.requires_grad:
+                loss.backward()
+            else:
+                self._note("some captions are cut off before the word that is trained: they teach nothing")
         norm = float(torch.nn.utils.clip_grad_norm_(self._tensors, plan.max_grad_norm or math.inf))
         self._check(norm, "gradient")
         self.optimiser.step()

@@ -38,7 +38,14 @@ def test_what_is_no_caption_is_named(name: str, content: bytes) -> None:
         read_caption(name, content)
 
 
-@pytest.mark.parametrize("entry", [None, [], 3, {}, {"text": 3}, {"tags": [1]}])
+@pytest.mark.parametrize(
+    ("entry", "text"), [(5, "5"), ("a cat", "a cat"), ({"text": 3}, "3"), ({"tags": [1, "b"]}, "1, b")]
+)
+def test_numbers_and_bare_texts_are_captions(entry: object, text: str) -> None:
+    assert find_caption(entry) == Caption(text)
+
+
+@pytest.mark.parametrize("entry", [None, [], True, {}, {"text": None}, {"tags": [None]}])
 def test_entries_without_a_caption(entry: object) -> None:
     assert find_caption(entry) is None
     assert read_caption("a.json", json.dumps(entry).encode()) is None

@@ -138,3 +138,16 @@ def test_no_picture_at_all_is_an_error(tmp_path: Path, kind: str) -> None:
     assert "Next: " in str(error.value)
     if kind == "texts":
         assert "1 of another format (.exr)" in str(error.value)
+
+
+def test_shared_captions_and_lines_that_come_again_are_said(tmp_path: Path) -> None:
+    for name in ("a.png", "a.jpg", "b.png"):
+        picture(tmp_path / name)
+    (tmp_path / "a.txt").write_text("a thing")
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "b.png", "text": "b"}\n' * 2)
+    found = find_samples(tmp_path)
+    assert sorted(found.notes.values()) == [1, 2]
+    (tmp_path / "a.txt").unlink()
+    found = find_samples(tmp_path)
+    found.forget("a.png")
+    assert [count for text, count in found.notes.items() if "no caption" in text] == [1]

@@ -65,3 +65,17 @@ def _is_cut_off(read: object) -> bool:
     with pytest.raises(BadImage, match="ends within this file"):
         read()  # type: ignore[operator]
     return True
+
+
+def test_names_that_lead_out_and_names_that_come_again_are_said(tmp_path: Path) -> None:
+    names = ("/abs/a.png", "../../b.png", "c.png", "c.jpg")
+    path = write_shard(tmp_path / "a.tar", dict.fromkeys(names, b"x"))
+    with tarfile.open(path, "a") as archive:
+        archive.addfile(tarfile.TarInfo("c.png"))
+    shard = read_shard(path, "a.tar")
+    assert list(shard.entries) == ["c"]
+    assert [reason.split(":")[0] for _, reason in shard.left_out] == [
+        "has a name that leads out of the shard",
+        "has a name that leads out of the shard",
+        "is in the shard more than once",
+    ]

@@ -124,7 +124,27 @@ def test_lengths_are_pulled_as_cloneofsimo_does(model: Model) -> None:
     assert abs(float(training.rows["text_encoder"].detach().norm()) - usual) < 1e-4 * usual
 
 
-@pytest.mark.parametrize("token", ["", " ", "a:b", "(cat)", "[cat]", "a,b", "a/b", "<lora:x:1>", "a|b", " cat", "<>"])
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        " ",
+        "a:b",
+        "(cat)",
+        "[cat]",
+        "a,b",
+        "a/b",
+        "<lora:x:1>",
+        "a|b",
+        " cat",
+        "<>",
+        "!!!",
+        "cat!",
+        "*",
+        "\u202ecat",
+        "a" * 300,
+    ],
+)
 def test_words_that_prompts_cannot_hold(model: Model, token: str) -> None:
     with pytest.raises(BadParameter):
         check_token(token, build_encoders(model))
@@ -133,6 +153,10 @@ def test_words_that_prompts_cannot_hold(model: Model, token: str) -> None:
 @pytest.mark.parametrize("token", ["cat", "<cat>", "my-cat_2", "my cat", "neg.v2", "猫"])
 def test_words_that_prompts_hold(model: Model, token: str) -> None:
     check_token(token, build_encoders(model))
+
+
+def test_a_word_that_the_model_has_is_told(model: Model) -> None:
+    assert any("is a word that the model has already" in text for text in make_training(model).notes)
 
 
 def test_only_safetensors_is_written(tmp_path: Path) -> None:

@@ -20,6 +20,15 @@ def test_ctrl_c_waits_for_the_check_and_a_second_one_does_not() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_the_signal_that_ends_a_process_waits_and_is_told() -> None:
+    with Interrupt() as interrupt:
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            interrupt.check()
+    assert caught.value.args == (signal.SIGTERM,)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
 def test_other_threads_leave_signals_alone() -> None:
     found: list[object] = []
 
