@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
+import threading
 from importlib.util import find_spec
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # before torch and others are imported, which read it once
@@ -13,6 +15,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before torch and others are imported,
 # a hundred children import the package: compiling it each time costs more than what they are started for
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# jobs in the background of a shell are started with Ctrl-C ignored
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if find_spec("hypothesis") is not None:
     from hypothesis import HealthCheck, settings
