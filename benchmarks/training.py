@@ -20,6 +20,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -187,16 +188,14 @@ def list_sides(case: Case, options: argparse.Namespace) -> dict[str, Any]:
     """Name → what starts it, of a UNet."""
     diffusers, peft = (version(name) for name in ("diffusers", "peft"))
     found: dict[str, Any] = {
-        f"diffusers {diffusers}, peft {peft}": lambda unet: start_theirs(case, unet),
-        "ours": lambda unet: start_ours(case, unet),
+        f"diffusers {diffusers}, peft {peft}": partial(start_theirs, case),
+        "ours": partial(start_ours, case),
     }
     if case.family == "sd1":
-        found["diffusers, as it comes"] = lambda unet: start_theirs(
-            case, unet, encode=build_encoding(case, options.size)
-        )
+        found["diffusers, as it comes"] = partial(start_theirs, case, encode=build_encoding(case, options.size))
     if options.full or case.family == "reference":
-        found["diffusers, full fine-tuning"] = lambda unet: start_theirs(case, unet, full=True)
-        found["ours, full fine-tuning"] = lambda unet: start_ours(case, unet, full=True)
+        found["diffusers, full fine-tuning"] = partial(start_theirs, case, full=True)
+        found["ours, full fine-tuning"] = partial(start_ours, case, full=True)
     return found
 
 
