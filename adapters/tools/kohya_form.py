@@ -116,9 +116,9 @@ def _(delta: Kronecker) -> dict[str, Tensor]:
     tensors = _list_present(delta, ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b", "t2"), "lokr_")
     if delta.rank is not None:
         return {**tensors, "alpha": make_exact_scalar(find_alpha(delta.factor, delta.rank))}
-    if delta.factor != 1:  # both full: LyCORIS computes without a factor, so it goes into the small operand
+    if delta.factor != 1:  # both full: LyCORIS takes no alpha, so it goes into the small operand
         tensors["lokr_w1"] = to_float32(tensors["lokr_w1"]) * delta.factor
-    return {**tensors, "alpha": make_exact_scalar(1.0)}  # nothing is multiplied by it, and LyCORIS loads none without
+    return tensors
 
 
 @_convert.register(Dora)

@@ -6,7 +6,7 @@ import contextlib
 import json
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 import torch
@@ -19,11 +19,8 @@ from tests.support.official import sample
 
 from underdrawing.adapters import load_adapter
 from underdrawing.adapters.applying.bake import bake
-from underdrawing.adapters.deltas.build import build
-from underdrawing.adapters.deltas.products import Kronecker
 from underdrawing.adapters.tools.combine import merge, resize
 from underdrawing.adapters.tools.convert import convert
-from underdrawing.adapters.tools.kohya_form import make_kohya_tensors
 from underdrawing.adapters.tools.svd import RankRule
 from underdrawing.core.errors import BadParameter, BadWeights
 
@@ -362,13 +359,3 @@ def test_kohya_spelling_survives_other_forms(
     again = load_file(tmp_path / "again.safetensors")
     assert again.keys() == tensors.keys()
     assert all(torch.equal(again[key], tensor) and again[key].dtype == tensor.dtype for key, tensor in tensors.items())
-
-
-@pytest.mark.parametrize("factor", [{}, {"scale": 3.0, "always_scaled": True}])
-def test_a_lokr_with_whole_operands_has_an_alpha_that_means_nothing(factor: dict[str, Any]) -> None:
-    delta = Kronecker(w1=torch.randn(2, 2), w2=torch.randn(3, 4), **factor)
-    tensors = make_kohya_tensors(delta)
-    assert float(tensors["alpha"]) == 1
-    base, read = torch.randn(6, 8), build(tensors).delta
-    assert read is not None
-    assert torch.equal(read.apply(base), delta.apply(base))

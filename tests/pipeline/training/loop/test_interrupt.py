@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import signal
 import threading
 
@@ -12,17 +11,17 @@ from underdrawing.pipeline.training.loop.interrupt import Interrupt
 def test_ctrl_c_waits_for_the_check_and_a_second_one_does_not() -> None:
     with Interrupt() as interrupt:
         interrupt.check()
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             interrupt.check()
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_the_signal_that_ends_a_process_waits_and_is_told() -> None:
     with Interrupt() as interrupt:
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt) as caught:
             interrupt.check()
     assert caught.value.args == (signal.SIGTERM,)
