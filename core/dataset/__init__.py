@@ -1,0 +1,1 @@
+"""Data sets: annotators over shards of rows, resumable, on one machine or on Ray."""
