@@ -6,6 +6,7 @@ in a copy of a dict of tensors, and go when the patched tensor goes.
 
 from __future__ import annotations
 
+import math
 import threading
 import weakref
 from dataclasses import dataclass
@@ -29,12 +30,18 @@ class Allocation(NamedTuple):
 
 @dataclass
 class Replacement:
-    """A replaced tensor: the original object, our memory, its version when we last wrote it (None while we write)."""
+    """A replaced tensor: the original object, our memory, its version when we last wrote it (None while we write).
+
+    largest: what no absolute value of the original exceeds, infinity where that is not known; original_version: the
+    original's version then.
+    """
 
     original: Tensor | None
     buffer: Tensor
     allocation: Allocation
     version: int | None = None
+    largest: float = math.inf
+    original_version: int | None = None
 
 
 class Originals:

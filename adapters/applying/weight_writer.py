@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
@@ -13,10 +14,12 @@ from .accumulate import (
     SlotChange,
     Workspace,
     compute_change,
+    join_products,
     write_sequential,
     write_sum,
     write_swapped,
 )
+from .originals import read_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -64,7 +67,10 @@ class WeightWriter:
 
     def write(self, address: Address, targets: Targets, one: Replacement) -> None:
         """A weight that is stored as it is."""
-        self._write_targets(address, targets, one.original, one.original, one.buffer)
+        version = read_version(one.original)
+        known = one.largest if one.original_version == version else math.inf
+        largest = self._write_targets(address, targets, one.original, one.original, one.buffer, known)
+        one.largest, one.original_version = math.inf if largest is None else largest, version
 
     def write_codes(self, address: Address, targets: Targets, one: Replacement, scale: Replacement) -> None:
         """A weight of codes and a scale: computed as a whole, and stored in that form again."""
@@ -79,15 +85,21 @@ class WeightWriter:
         scale.buffer.copy_(grown)
 
     def _write_targets(
-        self, address: Address, targets: Targets, original: Tensor | None, base: Tensor | None, buffer: Tensor
-    ) -> None:
+        self,
+        address: Address,
+        targets: Targets,
+        original: Tensor | None,
+        base: Tensor | None,
+        buffer: Tensor,
+        largest: float | None = None,
+    ) -> float | None:
         places = find_places(self._parts[address[0]], targets)
         into, own = buffer, torch.zeros_like(buffer, dtype=torch.float32) if base is None else base.detach()
 
         def compute(target: Target, delta: Delta, part: Tensor) -> ComputedChange:
             return self._get_change((*address, *target), delta, part, original)
 
-        write_places(into, own, places, self._order, compute, self._workspace)
+        return write_places(into, own, places, self._order, compute, self._workspace, largest)
 
     def _get_change(
         self, place: tuple[Any, ...], delta: Delta, base: Tensor, original: Tensor | None
@@ -121,11 +133,18 @@ def find_places(weights: WeightAccess, targets: Targets) -> list[Place]:
 
 
 def write_places(
-    into: Tensor, base: Tensor, places: Sequence[Place], order: Order, compute: Compute, space: Workspace
-) -> None:
+    into: Tensor,
+    base: Tensor,
+    places: Sequence[Place],
+    order: Order,
+    compute: Compute,
+    space: Workspace,
+    largest: float | None = None,
+) -> float | None:
     """into = base with all changes, whose rows may overlap; the two have one shape.
 
-    compute: the change of a target by a delta, of the part of base that is the target's.
+    compute: the change of a target by a delta, of the part of base that is the target's. largest, and what is returned:
+    see write_sum.
     """
     if places[0].slot.transposed:
         into, base = (places[0].slot.view(tensor) for tensor in (into, base))
@@ -133,8 +152,8 @@ def write_places(
     if any(is_sequential(place.changes, place.target, order) for place in places):
         found = [SlotChange(one.slot, c.adapter, c.delta, c.strength) for one in places for c in one.changes]
         write_sequential(into, base, found)
-        return
-    write_sum(into, base, place_changes(base, places, compute), space)
+        return None
+    return write_sum(into, base, place_changes(base, places, compute), space, largest=largest)
 
 
 def place_changes(base: Tensor, places: Sequence[Place], compute: Compute) -> list[PlacedChange]:
@@ -143,7 +162,7 @@ def place_changes(base: Tensor, places: Sequence[Place], compute: Compute) -> li
     for target, slot, changes in places:
         own, pieces = slot.view(base), () if slot.is_whole else slot.list_pieces(base.shape[0])
         placed += [PlacedChange(compute(target, c.delta, own), c.strength, pieces) for c in changes]
-    return placed
+    return join_products(placed)
 
 
 def apply_places(base: Tensor, places: Sequence[Place], strength: float = 1.0) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import random
 import weakref
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from underdrawing.adapters import Patcher, load_adapter
 from underdrawing.adapters.applying import accumulate, buffers
 from underdrawing.adapters.deltas.dense import Dense
 from underdrawing.adapters.deltas.lowrank import LowRank
+from underdrawing.adapters.modules.targets import Piece
+from underdrawing.core.errors import BadWeights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +35,7 @@ NAME = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
 def everything_counts_as_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accumulate, "SMALL", 0)
     monkeypatch.setattr(accumulate, "PIECE", 100)
+    monkeypatch.setattr(accumulate, "BOUNDED", 0)
     monkeypatch.setattr(buffers, "WORTHWHILE", 0)
 
 
@@ -85,6 +89,66 @@ def test_pieces_make_the_whole(dtype: torch.dtype, layout: str) -> None:
     expected = base.double() + 0.7 * product.change(base.float()).double() - 2 * whole.diff.double()
     assert torch.equal(base, before)
     assert (into.double() - expected).abs().max() <= torch.finfo(dtype).eps * expected.abs().max() + 1e-6
+
+
+def place(up: torch.Tensor, down: torch.Tensor, strength: float, *pieces: Piece) -> accumulate.PlacedChange:
+    return accumulate.PlacedChange(accumulate.ComputedChange(up, down), strength, pieces)
+
+
+def test_products_in_the_same_rows_are_one_product() -> None:
+    half, other = (Piece(0, 0, 4),), (Piece(4, 0, 4),)
+    given = [
+        place(torch.randn(8, 2), torch.randn(2, 5), 0.5),
+        place(torch.randn(4, 3), torch.randn(3, 5), -2.0, *half),
+        place(torch.randn(8, 1), torch.randn(1, 5), 3.0),
+        accumulate.PlacedChange(accumulate.ComputedChange(torch.randn(8, 5)), 0.25),
+        place(torch.randn(4, 2), torch.randn(2, 5), 1.0, *half),
+        place(torch.randn(4, 2), torch.randn(2, 5), 1.0, *other),
+    ]
+    joined = accumulate.join_products(given)
+    assert len(joined) == 4
+    apart, together = torch.zeros(8, 5), torch.zeros(8, 5)
+    for changes, total in ((given, apart), (joined, together)):
+        for one in changes:
+            one.add_to(total, 0)
+    torch.testing.assert_close(together, apart)
+
+
+def test_weights_whose_values_are_bounded_are_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    base, looked = torch.randn(40, 30).half(), list[int]()
+    check = accumulate._check_range
+
+    def look(total: torch.Tensor, written: torch.Tensor, base: torch.Tensor) -> float:
+        looked.append(1)
+        return check(total, written, base)
+
+    monkeypatch.setattr(accumulate, "_check_range", look)
+    change, into = place(torch.randn(40, 2), torch.randn(2, 30), 0.5), torch.empty_like(base)
+    largest = accumulate.write_sum(into, base, [change], accumulate.Workspace(), largest=math.inf)
+    assert looked
+    assert largest is not None
+    assert float(base.abs().max()) <= largest < 1000
+    looked.clear()
+    assert accumulate.write_sum(into, base, [change], accumulate.Workspace(), largest=largest) == largest
+    assert not looked
+    assert torch.equal(into, (base + 0.5 * change.change.up @ change.change.down).half())  # type: ignore[operator]
+    with pytest.raises(BadWeights, match="infinite in float16"):
+        accumulate.write_sum(into, base, [change._replace(strength=1e6)], accumulate.Workspace(), largest=largest)
+
+
+def test_a_bound_ends_when_the_original_is_written(adapters: list[Adapter]) -> None:
+    model = tiny_model(FEW_MODULES, dtype=torch.float16)
+    weight = model.get_parameter("mid_block.attentions.0.proj_in.weight")
+    patcher = Patcher(unet=model)
+    patcher.set([(adapters[0], 1.0, 0.0)])
+    patcher.set([(adapters[1], 1.0, 0.0)])
+    with pytest.raises(BadWeights, match="infinite in float16"):
+        patcher.set([(adapters[1], 1e9, 0.0)])
+    patcher.set([(adapters[0], 1.0, 0.0)])
+    with torch.no_grad():
+        weight[0, 0] = math.inf
+    with pytest.raises(BadWeights, match="in the model itself"):
+        patcher.set([(adapters[1], 1.0, 0.0)])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
