@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from ..errors import BadImage
 from ..files import atomic_write
-from ..report_text import escape_controls
+from .fonts import load_font, to_printable
 from .geometry import Size
 from .reading import read_pictures
 from .resize import resize_image
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from .fonts import Font
 
 CELL, LABEL, GAP, MARGIN = 256, 26, 10, 16
 TEXT, STEP = 15, 18
@@ -55,7 +57,7 @@ def draw_sheet(pictures: Sequence[tuple[str, NDArray[np.uint8]]], *, group: int 
 
     group: how many stay in one line.
     """
-    font = _load_font()
+    font = load_font(TEXT)
     cells = (Cell(_wrap(label, font), _shrink(pixels)) for label, pixels in pictures)
     return np.array(_draw([_split_lines(cells, group)]))
 
@@ -63,8 +65,8 @@ def draw_sheet(pictures: Sequence[tuple[str, NDArray[np.uint8]]], *, group: int 
 def draw_label(picture: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
     """Picture [H, W, 3] with a line of green text in its upper left corner."""
     drawn = Image.fromarray(np.ascontiguousarray(picture))
-    font = _load_font(max(TEXT, min(40, picture.shape[0] // 8)))
-    ImageDraw.Draw(drawn).text((0, 0), _to_printable(text, font), fill=(0, 255, 0), font=font)
+    font = load_font(max(TEXT, min(40, picture.shape[0] // 8)))
+    ImageDraw.Draw(drawn).text((0, 0), to_printable(text, font), fill=(0, 255, 0), font=font)
     return np.array(drawn)
 
 
@@ -131,7 +133,7 @@ def _find_label_height(line: Sequence[Cell]) -> int:
 
 def _draw_cell(sheet: Image.Image, left: int, top: int, cell: Cell, label: int) -> None:
     draw = ImageDraw.Draw(sheet)
-    font = _load_font()
+    font = load_font(TEXT)
     for number, text in enumerate(cell.label):
         draw.text((left, top + 3 + number * STEP), _shorten(draw, text, font), fill=INK, font=font)
     under = top + label
@@ -139,40 +141,26 @@ def _draw_cell(sheet: Image.Image, left: int, top: int, cell: Cell, label: int) 
     draw.rectangle((left - 1, under - 1, left + cell.picture.width, under + cell.picture.height), outline=SOFT)
 
 
-def _load_font(height: int = TEXT) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    try:
-        return ImageFont.load_default(height)
-    except TypeError:  # Pillow before 10.1 has one small bitmap font
-        return ImageFont.load_default()
-
-
-def _wrap(label: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> tuple[str, ...]:
+def _wrap(label: str, font: Font) -> tuple[str, ...]:
     """Lines of whole words that fit into a cell."""
     lines: list[str] = []
     for word in label.split(" "):
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and font.getlength(_to_printable(longer, font)) <= CELL:
+        if lines and font.getlength(to_printable(longer, font)) <= CELL:
             lines[-1] = longer
         else:
             lines.append(word)
     return tuple(lines)
 
 
-def _shorten(draw: ImageDraw.ImageDraw, label: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
+def _shorten(draw: ImageDraw.ImageDraw, label: str, font: Font) -> str:
     """Cut the middle out of a label that is wider than its cell; letters the font lacks become question marks."""
-    label = _to_printable(label, font)
+    label = to_printable(label, font)
     shown, keep = label, len(label)
     while draw.textlength(shown, font=font) > CELL and keep > 2:
         keep -= 1
         shown = f"{label[: keep - keep // 2]}...{label[len(label) - keep // 2 :]}"
     return shown
-
-
-def _to_printable(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
-    text = escape_controls(text)
-    if not isinstance(font, ImageFont.FreeTypeFont):
-        text = text.encode("latin-1", "replace").decode("latin-1")
-    return text.encode("utf-8", "replace").decode()
 
 
 def _encode(sheet: Image.Image) -> bytes:

@@ -90,7 +90,7 @@ def test_labels_of_any_kind_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     def bitmap(*_: object) -> object:
         return old
 
-    monkeypatch.setattr(contact_sheet, "_load_font", bitmap)
+    monkeypatch.setattr(contact_sheet, "load_font", bitmap)
     assert contact_sheet.write_contact_sheet(rows, ["lone \udce9"], tmp_path / "old.png") == ""
 
 
@@ -108,7 +108,7 @@ def test_long_labels_of_a_sheet_get_as_many_lines_as_they_need() -> None:
     heights = [contact_sheet.draw_sheet([(label, picture)]).shape[0] for label in ("tree", words)]
     extra, rest = divmod(heights[1] - heights[0], contact_sheet.STEP)
     assert (extra >= 1, rest) == (True, 0)
-    lines = contact_sheet._wrap(words, contact_sheet._load_font())
+    lines = contact_sheet._wrap(words, contact_sheet.load_font(contact_sheet.TEXT))
     assert " ".join(lines) == words
     assert len(lines) == extra + 1
-    assert contact_sheet._wrap("x" * 500, contact_sheet._load_font()) == ("x" * 500,)
+    assert contact_sheet._wrap("x" * 500, contact_sheet.load_font(contact_sheet.TEXT)) == ("x" * 500,)
