@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import BadParameter
 from ..images.geometry import Size, plan_fit
-from .model import ANIMAL, BODY, FACE, Keypoint, Keypoints, Person, Pose, list_parts, map_keypoints
+from .model import ANIMAL, BODY, FACE, Keypoint, Keypoints, Person, Pose, list_parts, map_keypoints, replace_parts
 from .names import LIMBS, PARENTS, SLOTS, Part
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def select_parts(pose: Pose, *, body: bool = True, hands: bool = True, face: boo
 
     def select(person: Person) -> Person:
         left, right = (person.left_hand, person.right_hand) if hands else (None, None)
-        return Person(person.body if body else (None,) * BODY, person.face if face else None, left, right)
+        return replace_parts(person, (person.body if body else None, person.face if face else None, left, right))
 
     return _replace_people(pose, map(select, pose.people), pose.animals if animals else ())
 
@@ -83,7 +83,7 @@ def mirror(pose: Pose) -> Pose:
 
     def mirror_person(person: Person) -> Person:
         face = None if person.face is None else _reorder(person.face, MIRRORED_FACE)
-        return Person(_reorder(person.body, MIRRORED_BODY), face, person.right_hand, person.left_hand)
+        return replace_parts(person, (_reorder(person.body, MIRRORED_BODY), face, person.right_hand, person.left_hand))
 
     animals = tuple(_reorder(animal, MIRRORED_ANIMAL) for animal in there.animals)
     return _replace_people(there, map(mirror_person, there.people), animals)
@@ -126,12 +126,13 @@ def _stretch(person: Person, factors: Mapping[str, float]) -> Person:
     ways = _find_shifts(person.body, bones)
     body = tuple(None if p is None else _shift_keypoint(p, ways[slot]) for slot, p in enumerate(person.body))
     hands = factors.get("hands", 1.0)
-    return Person(
+    parts = (
         body,
         _scale_part(person.face, person.body[0], ways[0], factors.get("face", 1.0)),
         _scale_part(person.left_hand, None, ways[7], hands * factors.get("left_hand", 1.0)),
         _scale_part(person.right_hand, None, ways[4], hands * factors.get("right_hand", 1.0)),
     )
+    return replace_parts(person, parts)
 
 
 def _find_shifts(body: Keypoints, bones: Mapping[int, float]) -> dict[int, Shift]:
@@ -200,8 +201,7 @@ def _change_person(person: Person, part: Part, change: Change) -> Person:
     for name, slots in zip(names, list_parts(person), strict=True):
         there = slots if name != part else change(slots or (None,) * SLOTS[name])
         new.append(there if name == "body" or there is None or slots is there or any(there) else None)
-    body, face, left, right = new
-    return Person(body or (None,) * BODY, face, left, right)
+    return replace_parts(person, new)
 
 
 def _replace_people(pose: Pose, people: Iterable[Person], animals: Iterable[Keypoints] | None = None) -> Pose:

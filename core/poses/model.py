@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from ..images.geometry import Size
 
@@ -38,12 +38,16 @@ Keypoints = tuple[Keypoint | None, ...]
 
 
 class Person(msgspec.Struct, frozen=True):
-    """One person. body has 18 keypoints, face 70 and each hand 21; None where the part was not found at all."""
+    """One person. body has 18 keypoints, face 70 and each hand 21; None where the part was not found at all.
+
+    person_id: who it is over the frames of a clip, from 0; None where nobody was followed.
+    """
 
     body: Keypoints = (None,) * BODY
     face: Keypoints | None = None
     left_hand: Keypoints | None = None
     right_hand: Keypoints | None = None
+    person_id: int | None = None
 
 
 class Pose(msgspec.Struct, frozen=True):
@@ -60,13 +64,25 @@ def list_parts(person: Person) -> tuple[Keypoints, Keypoints | None, Keypoints |
     return person.body, person.face, person.left_hand, person.right_hand
 
 
+def replace_parts(person: Person, parts: Iterable[Keypoints | None]) -> Person:
+    """The same person with other keypoints, in the order of `list_parts`."""
+    body, face, left, right = parts
+    return Person(body or (None,) * BODY, face, left, right, person.person_id)
+
+
+def parse_person_id(given: Any) -> int | None:
+    """Who a person is over frames: OpenPose writes a list of one number, -1 for nobody; anything else is no id."""
+    number = given[0] if isinstance(given, list) and len(given) == 1 else given
+    return number if isinstance(number, int) and not isinstance(number, bool) and 0 <= number < 2**53 else None
+
+
 def map_keypoints(pose: Pose, move: Callable[[Keypoint], Keypoint], size: Size) -> Pose:
     """Apply a function to every keypoint, on a canvas of this size."""
 
     def part(slots: Keypoints | None) -> Keypoints | None:
         return None if slots is None else tuple(None if point is None else move(point) for point in slots)
 
-    people = tuple(Person(*map(part, list_parts(person))) for person in pose.people)  # type: ignore[arg-type]
+    people = tuple(replace_parts(person, map(part, list_parts(person))) for person in pose.people)
     animals = tuple(tuple(None if p is None else move(p) for p in animal) for animal in pose.animals)
     return Pose(people, size.width, size.height, animals)
 
@@ -82,7 +98,8 @@ def to_openpose(pose: Pose, *, confidences: bool = False) -> dict[str, Any]:
 
     confidences: write the real ones. By default a keypoint has 1.0, because A1111 and ComfyUI drop all below that.
     Where there are animals they stand beside the people, 17 x 3 numbers each. A part that lies whole in the first
-    pixels is written relative to the canvas, because every reader takes such numbers for relative.
+    pixels is written relative to the canvas, because every reader takes such numbers for relative. Who somebody is over
+    the frames of a clip stands in `person_id`, a list of one number as in OpenPose's own files.
     """
 
     parts = [part for person in pose.people for part in list_parts(person)]
@@ -92,12 +109,19 @@ def to_openpose(pose: Pose, *, confidences: bool = False) -> dict[str, Any]:
         canvas = (pose.width, pose.height) if next(flags) else (1, 1)
         return None if slots is None else _flatten(slots, canvas, confidences)
 
-    people = [dict(zip(PART_KEYS, map(flat, list_parts(person)), strict=True)) for person in pose.people]
+    people = [
+        {**_build_id(person), **dict(zip(PART_KEYS, map(flat, list_parts(person)), strict=True))}
+        for person in pose.people
+    ]
     animals = {"version": ANIMALS, "animals": [flat(animal) for animal in pose.animals]} if pose.animals else {}
     return {"people": people, **animals, "canvas_height": pose.height, "canvas_width": pose.width}
 
 
 PART_KEYS = ("pose_keypoints_2d", "face_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d")
+
+
+def _build_id(person: Person) -> dict[str, list[int]]:
+    return {} if person.person_id is None else {"person_id": [person.person_id]}
 
 
 def _flatten(slots: Keypoints, canvas: tuple[int, int], confidences: bool) -> list[float]:

@@ -8,7 +8,7 @@ from ..errors import BadImage
 from . import keypoint_lists as lists
 from .documents import find_documents
 from .layouts import LAYOUTS, UNREADABLE, choose_layout, to_body
-from .model import ANIMAL, BODY, FACE, HAND, Person, Pose, list_parts, list_points
+from .model import ANIMAL, BODY, FACE, HAND, Person, Pose, list_parts, list_points, parse_person_id, replace_parts
 from .scales import describe_small, find_scales, guess_canvas, to_pixels
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _place(
     def place(part: Keypoints | None) -> Keypoints | None:
         return to_pixels(part, next(order), canvas)
 
-    placed = tuple(Person(*map(place, list_parts(person))) for person in people)  # type: ignore[arg-type]
+    placed = tuple(replace_parts(person, map(place, list_parts(person))) for person in people)
     return Pose(placed, *canvas, tuple(part for animal in animals if (part := place(animal)) is not None))
 
 
@@ -162,7 +162,8 @@ def _parse_person(person: Any, notes: list[str]) -> Person:
     _key, given = _take(fields, _FACE_KEYS)
     face = _parse_face(given, notes) or body.face
     hands = [_parse_hand(fields, keys) for keys in (_LEFT_KEYS, _RIGHT_KEYS)]
-    return Person(body.body, face, hands[0] or body.left_hand, hands[1] or body.right_hand)
+    parts = (body.body, face, hands[0] or body.left_hand, hands[1] or body.right_hand)
+    return Person(*parts, parse_person_id(fields.get("person_id")))
 
 
 def _take(fields: dict[str, Any], keys: Sequence[str]) -> tuple[str, Any]:

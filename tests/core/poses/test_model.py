@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -9,8 +11,23 @@ from tests.support.pose_strategies import keypoints
 
 from underdrawing.core.errors import BadImage
 from underdrawing.core.images.geometry import Size
-from underdrawing.core.poses.model import BODY, FACE, HAND, Keypoint, Person, Pose, scale_pose, to_openpose
+from underdrawing.core.poses.edit import drop_keypoints, mirror, scale_limbs, select_parts
+from underdrawing.core.poses.model import (
+    BODY,
+    FACE,
+    HAND,
+    Keypoint,
+    Person,
+    Pose,
+    parse_person_id,
+    scale_pose,
+    to_openpose,
+)
+from underdrawing.core.poses.names import parse_selectors
 from underdrawing.core.poses.reading import from_openpose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 numbers = st.floats(1.5, 4000)
 point = st.builds(Keypoint, numbers, numbers, st.floats(0.01, 1))
@@ -25,7 +42,7 @@ def parts(count: int) -> st.SearchStrategy[tuple[Keypoint | None, ...] | None]:
     return st.none() | slots(count)
 
 
-people = st.builds(Person, slots(BODY), parts(FACE), parts(HAND), parts(HAND))
+people = st.builds(Person, slots(BODY), parts(FACE), parts(HAND), parts(HAND), st.none() | st.integers(0, 99))
 poses = st.builds(Pose, st.lists(people, max_size=2).map(tuple), st.integers(1, 4000), st.integers(1, 4000))
 
 
@@ -114,3 +131,24 @@ def test_each_part_has_its_own_convention() -> None:
 def test_other_json_is_refused_with_the_expected_form(data: object) -> None:
     with pytest.raises(BadImage, match=r"expected \{people"):
         from_openpose(data)
+
+
+def test_who_somebody_is_stays_through_json_and_edits() -> None:
+    body = (Keypoint(100.5, 100), *(None,) * (BODY - 1))
+    pose = Pose((Person(body, person_id=7), Person(body)), 640, 480)
+    document = to_openpose(pose)
+    assert [one.get("person_id") for one in document["people"]] == [[7], None]
+    edits: tuple[Callable[[Pose], Pose], ...] = (
+        mirror,
+        select_parts,
+        partial(scale_limbs, factors={"legs": 1.2}),
+        partial(scale_pose, size=Size(240, 320)),
+        partial(drop_keypoints, places=parse_selectors("neck")),
+    )
+    assert [one.person_id for one in from_openpose(document).people] == [7, None]
+    assert all([one.person_id for one in edit(pose).people] == [7, None] for edit in edits)
+
+
+@pytest.mark.parametrize("given", [[-1], [], [1, 2], ["1"], True, None, [None], {}, 1.5, [2.0]])
+def test_what_is_no_id_is_nobody(given: object) -> None:
+    assert parse_person_id(given) is None
