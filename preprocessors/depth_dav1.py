@@ -10,6 +10,7 @@ from ..core.params import Params, about, between
 from .weights.depth_files import CONSUMERS, DEPTH_ANYTHING_1, INPUT_SIZE_HELP, VARIANT_HELP, DepthAnything1, Variant
 
 if TYPE_CHECKING:
+    from ..core.images.types import Images, Plane, Values
     from ..core.weights.record import Weight
 
 FILES = ("depth_anything_vitl14.pth", "depth_anything_vitb14.pth", "depth_anything_vits14.pth")
@@ -76,3 +77,15 @@ class DepthDav1(Annotator[DepthDav1Params]):
         values = depth_anything.estimate(request.images, request.size, weight, build, params.input_size, self.placement)
         shown = depth.render_disparity(values)
         return ControlMap(shown.images, shown.values, notes=shown.notes)
+
+    def find_span(self, plane: Plane, params: DepthDav1Params) -> tuple[float, float]:
+        """Range of a plane, as `core.video.redrawing.SpanRendering`."""
+        from .maps import depth
+
+        return depth.find_span(plane)
+
+    def render_span(self, values: Values, params: DepthDav1Params, span: tuple[float, float]) -> Images:
+        """Maps of values in a range, as `core.video.redrawing.SpanRendering`."""
+        from .maps import depth
+
+        return depth.render_disparity(values, span).images

@@ -18,6 +18,7 @@ from .weights.depth_files import (
 )
 
 if TYPE_CHECKING:
+    from ..core.images.types import Images, Plane, Values
     from ..core.weights.record import Weight
 
 GIANT, LARGE, BASE, SMALL = (f"depth_anything_v2_vit{size}.pth" for size in "glbs")
@@ -115,3 +116,15 @@ class DepthDav2(Annotator[DepthDav2Params]):
         values = depth_anything.estimate(request.images, request.size, weight, build, params.input_size, self.placement)
         shown = (depth.render_distance if params.model in METRES else depth.render_disparity)(values)
         return ControlMap(shown.images, shown.values, notes=shown.notes)
+
+    def find_span(self, plane: Plane, params: DepthDav2Params) -> tuple[float, float]:
+        """Range of a plane, as `core.video.redrawing.SpanRendering`."""
+        from .maps import depth
+
+        return depth.find_span(plane)
+
+    def render_span(self, values: Values, params: DepthDav2Params, span: tuple[float, float]) -> Images:
+        """Maps of values in a range, as `core.video.redrawing.SpanRendering`."""
+        from .maps import depth
+
+        return (depth.render_distance if params.model in METRES else depth.render_disparity)(values, span).images

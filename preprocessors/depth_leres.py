@@ -11,6 +11,7 @@ from .weights.depth_files import CONSUMERS
 from .weights.leres_files import RES101
 
 if TYPE_CHECKING:
+    from ..core.images.types import Images, Plane, Values
     from ..core.weights.record import Weight
 
 WIDGETS = (
@@ -87,3 +88,19 @@ class DepthLeres(Annotator[LeresParams]):
         maps = np.stack([leres.render_nearness(one, params.remove_near, params.remove_background) for one in values])
         flat = [index for index, one in enumerate(values) if depth.is_flat(one)]
         return ControlMap(edges.to_rgb(maps), values, notes=depth.flat_notes(flat))
+
+    def find_span(self, plane: Plane, params: LeresParams) -> tuple[float, float]:
+        """Range of a plane, as `core.video.redrawing.SpanRendering`."""
+        from .maps import depth
+
+        return depth.find_span(plane)
+
+    def render_span(self, values: Values, params: LeresParams, span: tuple[float, float]) -> Images:
+        """Maps of values in a range, as `core.video.redrawing.SpanRendering`."""
+        import numpy as np
+
+        from .maps import edges
+        from .nets import leres
+
+        near, background = params.remove_near, params.remove_background
+        return edges.to_rgb(np.stack([leres.render_nearness(one, near, background, span) for one in values]))

@@ -11,6 +11,7 @@ from ..core.params import Params, about
 from .weights.depth_files import CONSUMERS, MIDAS, VARIANT_HELP, Variant
 
 if TYPE_CHECKING:
+    from ..core.images.types import Images, Plane, Values
     from ..core.weights.record import Weight
 
 WIDGETS = (number("a", 2 * pi, 0.0, 5 * pi, step=0.01), number("bg_threshold", 0.1, 0, 1, step=0.01), RESOLUTION)
@@ -65,3 +66,15 @@ class DepthMidas(Annotator[DepthMidasParams]):
             dpt_hybrid.estimate_disparity(request.images, request.params.variant, self.placement)
         )
         return ControlMap(shown.images, shown.values, notes=shown.notes)
+
+    def find_span(self, plane: Plane, params: DepthMidasParams) -> tuple[float, float]:
+        """Range of a plane, as `core.video.redrawing.SpanRendering`."""
+        from .maps import depth
+
+        return depth.find_span(plane)
+
+    def render_span(self, values: Values, params: DepthMidasParams, span: tuple[float, float]) -> Images:
+        """Maps of values in a range, as `core.video.redrawing.SpanRendering`."""
+        from .maps import depth
+
+        return depth.render_disparity(values, span).images

@@ -10,6 +10,7 @@ from ..core.params import Params, about
 from .weights.depth_files import CONSUMERS, VARIANT_HELP, ZOE, ZOE_ORIGINAL, Variant, Zoe
 
 if TYPE_CHECKING:
+    from ..core.images.types import Images, Plane, Values
     from ..core.weights.record import Weight
 
 ENVIRONMENT = Widget(
@@ -85,3 +86,17 @@ class DepthZoe(Annotator[DepthZoeParams]):
         values = zoedepth.estimate_metres(request.images, params.model, self.weights_for(params)[0], self.placement)
         shown = depth.render_distance_by_percentile(values, gamma_corrected=params.gamma_corrected)
         return ControlMap(shown.images, shown.values, notes=shown.notes)
+
+    def find_span(self, plane: Plane, params: DepthZoeParams) -> tuple[float, float]:
+        """Range of a plane, as `core.video.redrawing.SpanRendering`."""
+        from .maps import depth
+
+        return depth.find_percentile_span(plane)
+
+    def render_span(self, values: Values, params: DepthZoeParams, span: tuple[float, float]) -> Images:
+        """Maps of values in a range, as `core.video.redrawing.SpanRendering`."""
+        from .maps import depth
+
+        return depth.render_distance_by_percentile(
+            values, gamma_corrected=params.gamma_corrected, span=span
+        ).images

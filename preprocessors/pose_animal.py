@@ -12,6 +12,9 @@ from .weights.rtmpose_files import AP10K, AP10K_BY_COMFYUI, AP10K_CROP, AP10K_TO
 from .weights.yolo_files import ALL_DETECTORS, BY_COMFYUI, DETECTOR_HELP, Detector, choose_detector, comfyui_choice
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..core.images.types import Images
     from ..core.poses.model import Pose
     from ..core.weights.record import Weight
     from .people.yolo import Image
@@ -88,13 +91,19 @@ class PoseAnimal(Annotator[AnimalParams]):
     def run(self, request: Request[AnimalParams]) -> ControlMap:
         """Maps and one Pose per picture, both at the map's size."""
         from ..core.poses.model import scale_pose
-        from .people.pose_maps import device_fallback_notes, draw_poses, empty_map_notes
+        from .people.pose_maps import device_fallback_notes, empty_map_notes
 
         p = request.params
         poses = tuple(scale_pose(self._find_animals(image, p), request.size) for image in request.images)
         notes = empty_map_notes("no animal was found", [pose.animals for pose in poses])
         notes += device_fallback_notes(self.weights_for(p), self.placement)
-        return ControlMap(draw_poses(poses), poses=poses, notes=notes)
+        return ControlMap(self.draw_poses(poses, p), poses=poses, notes=notes)
+
+    def draw_poses(self, poses: Sequence[Pose], params: AnimalParams) -> Images:
+        """Maps of poses, as `core.video.redrawing.PoseDrawing`."""
+        from .people.pose_maps import draw_poses
+
+        return draw_poses(poses)
 
     def _find_animals(self, image: Image, p: AnimalParams) -> Pose:
         from ..core.poses.model import Keypoint, Pose

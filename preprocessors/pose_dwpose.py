@@ -23,6 +23,9 @@ from .weights.yolo_files import ALL_DETECTORS, DETECTOR_HELP, Detector, choose_d
 from .weights.yolo_files import BY_COMFYUI as DETECTORS_BY_COMFYUI
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..core.images.types import Images
     from ..core.poses.model import Pose
     from ..core.weights.record import Weight
     from .people.yolo import Image
@@ -118,14 +121,20 @@ class PoseDwpose(Annotator[DwposeParams]):
     def run(self, request: Request[DwposeParams]) -> ControlMap:
         """Maps and one Pose per picture, both at the map's size."""
         from ..core.poses.model import scale_pose
-        from .people.pose_maps import device_fallback_notes, draw_poses, empty_map_notes
+        from .people.pose_maps import device_fallback_notes, empty_map_notes
 
         p = request.params
         poses = tuple(scale_pose(self._find_people(image, p), request.size) for image in request.images)
-        images = draw_poses(poses, body=p.body, hands=p.hands, face=p.face, sticks=p.sticks)
         notes = empty_map_notes("nobody was found", [pose.people for pose in poses])
         notes += device_fallback_notes(self.weights_for(p), self.placement)
-        return ControlMap(images, poses=poses, notes=notes)
+        return ControlMap(self.draw_poses(poses, p), poses=poses, notes=notes)
+
+    def draw_poses(self, poses: Sequence[Pose], params: DwposeParams) -> Images:
+        """Maps of poses, as `core.video.redrawing.PoseDrawing`."""
+        from .people.pose_maps import draw_poses
+
+        p = params
+        return draw_poses(poses, body=p.body, hands=p.hands, face=p.face, sticks=p.sticks)
 
     def _find_people(self, image: Image, p: DwposeParams) -> Pose:
         from ..core.poses.model import Pose

@@ -11,6 +11,10 @@ from .weights import mediapipe_files
 from .weights.transformer_controls import list_controls
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..core.images.types import Images
+    from ..core.poses.model import Pose
     from ..core.weights.record import Weight
 
 BODY = (mediapipe_files.POSE_DETECTION, mediapipe_files.POSE_LANDMARK_FULL)
@@ -73,7 +77,7 @@ class PoseMediapipe(Annotator[PoseParams]):
         """Maps and one Pose per picture, both at the map's size."""
         from ..core.poses.model import scale_pose
         from .nets.mediapipe.people import PeopleFinder, SearchOptions
-        from .people.pose_maps import draw_poses, empty_map_notes
+        from .people.pose_maps import empty_map_notes
 
         p = request.params
         options = SearchOptions(
@@ -81,6 +85,12 @@ class PoseMediapipe(Annotator[PoseParams]):
         )
         finder = PeopleFinder(self.placement, options)
         poses = tuple(scale_pose(finder(image), request.size) for image in request.images)
-        images = draw_poses(poses, body=p.body, hands=p.hands, face=p.face, sticks=p.sticks)
         notes = empty_map_notes("nobody was found", [pose.people for pose in poses])
-        return ControlMap(images, poses=poses, notes=notes)
+        return ControlMap(self.draw_poses(poses, p), poses=poses, notes=notes)
+
+    def draw_poses(self, poses: Sequence[Pose], params: PoseParams) -> Images:
+        """Maps of poses, as `core.video.redrawing.PoseDrawing`."""
+        from .people.pose_maps import draw_poses
+
+        p = params
+        return draw_poses(poses, body=p.body, hands=p.hands, face=p.face, sticks=p.sticks)

@@ -12,6 +12,10 @@ from .weights import openpose_files
 from .weights.transformer_controls import list_controls
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..core.images.types import Images
+    from ..core.poses.model import Pose
     from ..core.weights.record import Weight
 
 WIDGETS = (
@@ -102,11 +106,17 @@ class PoseOpenpose(Annotator[OpenposeParams]):
     def run(self, request: Request[OpenposeParams]) -> ControlMap:
         """Maps and one Pose per picture, both at the map's size."""
         from .nets.openpose.people import SearchOptions, find_people
-        from .people.pose_maps import draw_poses, empty_map_notes
+        from .people.pose_maps import empty_map_notes
 
         p = request.params
         options = SearchOptions(hands=p.hands, face=p.face, full_resolution=p.crops == "picture")
         poses = find_people(request.images, request.size, options, self.placement)
-        images = draw_poses(poses, body=p.body, hands=p.hands, face=p.face, sticks=p.sticks)
         notes = empty_map_notes("nobody was found", [pose.people for pose in poses])
-        return ControlMap(images, poses=poses, notes=notes)
+        return ControlMap(self.draw_poses(poses, p), poses=poses, notes=notes)
+
+    def draw_poses(self, poses: Sequence[Pose], params: OpenposeParams) -> Images:
+        """Maps of poses, as `core.video.redrawing.PoseDrawing`."""
+        from .people.pose_maps import draw_poses
+
+        p = params
+        return draw_poses(poses, body=p.body, hands=p.hands, face=p.face, sticks=p.sticks)

@@ -12,6 +12,9 @@ from .weights.transformer_controls import list_controls
 from .weights.vitpose_files import VITPOSE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..core.images.types import Images
     from ..core.poses.model import Pose
     from .people.vitpose import Image
 
@@ -58,12 +61,18 @@ class PoseVitpose(Annotator[VitposeParams]):
     def run(self, request: Request[VitposeParams]) -> ControlMap:
         """Maps and one Pose per picture, both at the map's size."""
         from ..core.poses.model import scale_pose
-        from .people.pose_maps import draw_poses, empty_map_notes
+        from .people.pose_maps import empty_map_notes
 
         p = request.params
         poses = tuple(scale_pose(self._find_people(image, p), request.size) for image in request.images)
         notes = empty_map_notes("nobody was found", [pose.people for pose in poses])
-        return ControlMap(draw_poses(poses, sticks=p.sticks), poses=poses, notes=notes)
+        return ControlMap(self.draw_poses(poses, p), poses=poses, notes=notes)
+
+    def draw_poses(self, poses: Sequence[Pose], params: VitposeParams) -> Images:
+        """Maps of poses, as `core.video.redrawing.PoseDrawing`."""
+        from .people.pose_maps import draw_poses
+
+        return draw_poses(poses, sticks=params.sticks)
 
     def _find_people(self, image: Image, p: VitposeParams) -> Pose:
         from ..core.poses.model import Pose

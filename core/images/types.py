@@ -14,3 +14,7 @@ if TYPE_CHECKING:
     """bool [B, H, W], true where the picture is to be repainted."""
     Values = NDArray[np.float32]
     """float32 [B, H, W] or [B, H, W, C]."""
+    Pixels = NDArray[np.uint8]
+    """uint8 [H, W, 3] RGB: one picture."""
+    Plane = NDArray[np.float32]
+    """float32 [H, W]: one number for each pixel."""

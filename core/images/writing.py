@@ -35,7 +35,7 @@ def write_map(
     if values and control_map.values is not None:
         labels = control_map.segments is not None
         parts.update(_encode_value_files(control_map.values[index], control_map.info, labels=labels))
-    if json and (document := _build_document(control_map, index)) is not None:
+    if json and (document := build_document(control_map, index)) is not None:
         parts[".json"] = _encode_json(document).encode() + b"\n"
     parts[".png"] = encode_png(control_map.images[index], control_map.info)
     paths = [folder / f"{stem}{suffix}" for suffix in parts]
@@ -121,7 +121,7 @@ def _encode_value_files(values: NDArray[np.float32], info: dict[str, Any], *, la
     return parts
 
 
-def _build_document(control_map: ControlMap, index: int) -> dict[str, Any] | None:
+def build_document(control_map: ControlMap, index: int) -> dict[str, Any] | None:
     """What is found in a picture, apart from the picture: people or classes."""
     if control_map.poses is not None:
         from ..poses.model import to_openpose

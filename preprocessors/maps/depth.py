@@ -6,6 +6,7 @@ nothing, because a picture has the same depth everywhere, the map is black and a
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from ...core.images.types import Images, Values
 
+Span = tuple[float, float]
+"""Values between which a map runs from black to white, or from white to black."""
 FLAT = 1e-6
 """Depth that spans less than this part of its largest value is rounding error."""
 
@@ -33,23 +36,42 @@ class DepthMaps(NamedTuple):
     notes: tuple[str, ...]
 
 
-def render_disparity(values: Values) -> DepthMaps:
-    """Show [B, H, W], larger is nearer: smallest black, largest white, cut off to 8 bit."""
-    return _render(values, [_scale_to_unit(plane) for plane in _replace_nonfinite(values)])
+def render_disparity(values: Values, span: Span | None = None) -> DepthMaps:
+    """Show [B, H, W], larger is nearer: smallest black, largest white, cut off to 8 bit.
+
+    span: what is black and white in place of each picture's own smallest and largest value.
+    """
+    return _render(values, [_scale_to_unit(plane, span) for plane in _replace_nonfinite(values)])
 
 
-def render_distance(values: Values) -> DepthMaps:
-    """Show [B, H, W] metres: nearest white, furthest black."""
-    return _render(values, [_invert(_scale_to_unit(plane)) for plane in _replace_nonfinite(values)])
+def render_distance(values: Values, span: Span | None = None) -> DepthMaps:
+    """Show [B, H, W] metres: nearest white, furthest black; span: as in `render_disparity`."""
+    return _render(values, [_invert(_scale_to_unit(plane, span)) for plane in _replace_nonfinite(values)])
 
 
-def render_distance_by_percentile(values: Values, *, gamma_corrected: bool = False) -> DepthMaps:
+def render_distance_by_percentile(
+    values: Values, *, gamma_corrected: bool = False, span: Span | None = None
+) -> DepthMaps:
     """Show metres as ZoeDepth's authors do: white up to the 2nd percentile, black from the 85th on.
 
-    gamma_corrected: raise the brightness to the power of 2.2, as controlnet_aux's option of that name.
+    gamma_corrected: raise the brightness to the power of 2.2, as controlnet_aux's option of that name. span: white and
+    black in place of the percentiles.
     """
-    planes = [_invert(_scale_by_percentiles(plane)) for plane in _replace_nonfinite(values)]
+    scale = _scale_by_percentiles if span is None else partial(_scale_to_unit, span=span)
+    planes = [_invert(scale(plane)) for plane in _replace_nonfinite(values)]
     return _render(values, [plane if plane is None or not gamma_corrected else plane**2.2 for plane in planes])
+
+
+def find_span(plane: NDArray[np.float32]) -> Span:
+    """Smallest and largest value of a plane [H, W]; numbers that are not finite count as 0."""
+    finite = _replace_nonfinite(plane)
+    return float(finite.min()), float(finite.max())
+
+
+def find_percentile_span(plane: NDArray[np.float32]) -> Span:
+    """The percentiles between which `render_distance_by_percentile` shows a plane [H, W]."""
+    near, far = np.percentile(_replace_nonfinite(plane), PERCENTILES)
+    return float(near), float(far)
 
 
 def compute_normals(disparity: Values, strength: float, background_threshold: float) -> Values:
@@ -92,7 +114,10 @@ def _replace_nonfinite(values: Values) -> Values:
     return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _scale_to_unit(plane: NDArray[np.float32]) -> NDArray[np.float32] | None:
+def _scale_to_unit(plane: NDArray[np.float32], span: Span | None = None) -> NDArray[np.float32] | None:
+    if span is not None:
+        low, high = np.float32(span[0]), np.float32(span[1])
+        return None if high <= low else ((plane - low) / (high - low)).clip(0, 1)
     if is_flat(plane):
         return None
     raised = plane - plane.min()

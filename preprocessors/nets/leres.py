@@ -186,15 +186,22 @@ def estimate_distance(images: Images, placement: Placement, *, reference_compat:
     return np.ascontiguousarray(values[:, : size.height, : size.width])
 
 
-def render_nearness(distance: NDArray[np.float32], remove_near: float, remove_background: float) -> NDArray[np.uint8]:
+def render_nearness(
+    distance: NDArray[np.float32],
+    remove_near: float,
+    remove_background: float,
+    span: tuple[float, float] | None = None,
+) -> NDArray[np.uint8]:
     """Grey map [H, W] of one picture's distances, 255 the nearest; black where all are equal.
 
+    span: the nearest and the farthest distance in place of the picture's own.
     remove_near, remove_background: percent of the range that becomes white or black. By way of 16 bits, as in the packs
     whose maps this has to equal.
     """
-    if is_flat(distance):
+    if is_flat(distance) if span is None else span[1] <= span[0]:
         return np.zeros(distance.shape, np.uint8)
-    low, high = distance.min(), distance.max()
+    low, high = (distance.min(), distance.max()) if span is None else map(np.float32, span)
+    distance = distance if span is None else distance.clip(low, high)
     wide = (np.float32(65535) * (distance - low) / (high - low)).astype(np.uint16)
     levels = ((wide.astype(np.uint32) + 128) // 257).astype(np.uint8)
     levels = np.where(levels > remove_near / 100 * 255, levels, np.uint8(0)) if remove_near else levels
