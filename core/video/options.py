@@ -1,0 +1,53 @@
+"""What clips are read, filtered and written with, for every host: one declaration."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from ..params import Params, about, between
+
+Output = Literal["same", "frames", "lossless", "h264"]
+"""same: as the input. frames: PNGs in a folder. lossless: FFV1 in .mkv. h264: .mp4 with losses, for every player."""
+Damage = Literal["repeat", "skip", "stop"]
+DepthAlignment = Literal["static", "off"]
+DepthRange = Literal["frame", "running", "clip"]
+
+OUTPUT = (
+    "What maps of clips become: same (frames of frames, lossless of videos), frames (PNG), lossless (FFV1 in .mkv), h264 "
+    "(.mp4)."
+)
+DAMAGE = "Frames that cannot be read: repeat the last map, skip (leave the number out), or stop (refuse the clip)."
+SPEED = "How readily smoothing gives way to motion; 0: never."
+
+
+class TemporalOptions(Params, frozen=True):
+    """What is done over the frames of a clip; every host shares it."""
+
+    fill_gaps: Annotated[
+        int, between(0, 120, "Poses: longest gap, in frames, in which lost people and keypoints are filled in.")
+    ] = 0
+    smoothing: Annotated[
+        float, between(0, 10, "Poses: smoothing of jitter by the One-Euro filter; 0: off.", step=0.1)
+    ] = 0.0
+    smoothing_speed: Annotated[float, between(0, 100, f"Poses: {SPEED[0].lower()}{SPEED[1:]}", step=0.5)] = 8.0
+    depth_alignment: Annotated[
+        DepthAlignment, about("Depth: match scale and shift to earlier frames on what stands still (static), or not.")
+    ] = "static"
+    depth_range: Annotated[
+        DepthRange,
+        about("Depth: black and white of each frame alone (frame), of those so far (running), of the clip (clip)."),
+    ] = "clip"
+    temporal_median: Annotated[
+        int, between(0, 5, "Edges and lines: median over so many frames before and after, moved along; 0: off.")
+    ] = 0
+    frame_rate: Annotated[
+        float, between(0.01, 1000, "Frames in a second where the input does not say it.", step=1)
+    ] = 24.0
+
+
+class VideoOptions(TemporalOptions, frozen=True):
+    """What is done with clips that are read from files."""
+
+    video: Annotated[bool, about("Inputs are clips: video files (extra video), or folders of frames.")] = False
+    video_output: Annotated[Output, about(OUTPUT)] = "same"
+    damaged: Annotated[Damage, about(DAMAGE)] = "repeat"
