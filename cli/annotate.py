@@ -11,7 +11,7 @@ import click
 from ..core.batch.annotate_options import GROUPS, AnnotateOptions
 from ..core.params import make_params
 from ..preprocessors import registry
-from ..preprocessors.batches.annotate_files import EVERY
+from ..preprocessors.batches.loading import EVERY
 from .options import FIELD, FieldOption, NamedAnnotator, options, pick_values, spell_out_flags
 from .progress import CommandLine
 from .shared import SharedOption, shared_options

@@ -90,5 +90,5 @@ def _columns(unit: str) -> list[Any]:
     name = TextColumn("{task.description}")
     if unit == "bytes":
         return [name, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()]
-    rate = [Rate()] if unit == "pictures" else []
+    rate = [Rate()] if unit in ("pictures", "frames") else []
     return [name, BarColumn(), MofNCompleteColumn(), *rate, TimeRemainingColumn()]

@@ -16,7 +16,8 @@ from .options import NamedPath, field_type
 if TYPE_CHECKING:
     from ..core.params import Field
 
-METAVARS = {"resolution": "N", "size": "WxH", "mask": "PATH", "mask_from": "NAME", "device": "DEVICE", "batch": "N"}
+METAVARS = {"size": "WxH", "mask": "PATH", "mask_from": "NAME", "device": "DEVICE"}
+"""Of texts; numbers have N."""
 
 
 class SharedOption(click.Option):
@@ -53,7 +54,7 @@ def _option(group: str, field: Field) -> SharedOption:
     if field.kind == "bool":
         return SharedOption(group, [spelling, field.name], is_flag=True, help=field.help)
     kind: Any = NamedPath(exists=True) if field.name == "mask" else field_type(field)
-    metavar = "|".join(field.choices) or METAVARS[field.name]
+    metavar = "|".join(field.choices) or METAVARS.get(field.name, "N")
     shown = field.default != ""
     return SharedOption(
         group,

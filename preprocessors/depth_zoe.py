@@ -97,6 +97,4 @@ class DepthZoe(Annotator[DepthZoeParams]):
         """Maps of values in a range, as `core.video.redrawing.SpanRendering`."""
         from .maps import depth
 
-        return depth.render_distance_by_percentile(
-            values, gamma_corrected=params.gamma_corrected, span=span
-        ).images
+        return depth.render_distance_by_percentile(values, gamma_corrected=params.gamma_corrected, span=span).images

@@ -6,13 +6,16 @@ from typing import Annotated
 
 from ..images.geometry import FitMode
 from ..networks.placement import Backend, DType
-from ..params import Params, about, between
+from ..params import about, between
+from ..video.options import VideoOptions
 from .layouts import Layout
 
+TEMPORAL = ("fill_gaps", "smoothing", "smoothing_speed", "depth_alignment", "depth_range", "temporal_median")
 GROUPS = {
     "Output": ("values", "json", "sheet", "layout"),
     "Size of the maps": ("resolution", "match_input", "size", "mode"),
     "Masks, for annotators that take one": ("mask", "mask_from"),
+    "Clips": ("video", "video_output", "damaged", "frame_rate", *TEMPORAL),
     "How it runs": ("recursive", "all_frames", "device", "dtype", "backend", "batch"),
 }
 """Title of a group → its fields, in the order of help pages."""
@@ -26,7 +29,7 @@ LAYOUT = (
 )
 
 
-class AnnotateOptions(Params, frozen=True):
+class AnnotateOptions(VideoOptions, frozen=True):
     """Options that every annotator shares."""
 
     values: Annotated[bool, about("Also write raw values: .npy, and .values.png with 16 bit.")] = False

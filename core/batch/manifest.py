@@ -93,6 +93,10 @@ class Manifest:
             return False
         return all((self.folder / name).is_file() for name in old["files"])
 
+    def list_files(self, output: str) -> list[str]:
+        """Files below the folder that an earlier run recorded for an output."""
+        return list(self._old.get(output, {}).get("files", ()))
+
     def reuse(self, entry: Entry, place: Position) -> None:
         """Take an entry of an earlier run over, under the name that its input has now."""
         old = self._old[_build_key(entry)]

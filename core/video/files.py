@@ -1,9 +1,9 @@
 """Video files as clips, read with PyAV.
 
-Frames come in order of presentation, upright (the file's display rotation is applied), as RGB by the matrix and range that
-the file states (BT.601 where it states none). Damaged frames keep their place: FFmpeg is asked to explode on errors, so
-that nothing that its decoders patched up passes for a frame. What follows a damaged frame up to the next key frame may
-still show traces of it, which no decoder reports.
+Frames come in order of presentation, upright (the file's display rotation is applied), as RGB by the matrix and range
+that the file states (BT.601 where it states none). Damaged frames keep their place: FFmpeg is asked to explode on
+errors, so that nothing that its decoders patched up passes for a frame. What follows a damaged frame up to the next key
+frame may still show traces of it, which no decoder reports.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import BadImage
@@ -42,15 +43,9 @@ class FolderClip(Clip):
         return ClipInfo(self.rate, len(self.slots), 1 / self.rate, notes=self.notes)
 
     def read_frames(self, resolution: int | None = None) -> Iterator[ClipFrame]:
-        """Frames; one that cannot be read, or has another size than the first, has a problem in place of pixels."""
-        shape: tuple[int, ...] | None = None
+        """Frames; one that cannot be read has a problem in place of pixels."""
         for index, slot in enumerate(self.slots):
             pixels, problem = _read(slot, resolution)
-            if pixels is not None:
-                shape = shape or pixels.shape
-                if pixels.shape != shape:
-                    problem = f"is {pixels.shape[1]}x{pixels.shape[0]}, the first frame is {shape[1]}x{shape[0]}"
-                    pixels = None
             yield ClipFrame(slot.number, index / self.rate, slot.name, pixels, problem)
 
 
@@ -74,12 +69,12 @@ def order_frames(files: Sequence[Path]) -> tuple[tuple[Slot, ...], tuple[str, ..
     if any(number is None for number in numbers.values()) or _count_series(files) > 1:
         return _order_by_name(files, "not all names end with a number")
     ordered = sorted((number, path) for path, number in numbers.items() if number is not None)
-    for (number, first), (other, second) in zip(ordered, ordered[1:], strict=False):
+    for (number, first), (other, second) in pairwise(ordered):
         if number == other:
             what = f"{first.name} and {second.name} are both frame {number}"
             raise BadImage(what, where=str(first.parent), fix="leave one of them out")
-    step = math.gcd(*(b - a for (a, _), (b, _) in zip(ordered, ordered[1:], strict=False))) or 1
-    places = {number: path for number, path in ordered}
+    step = math.gcd(*(b - a for (a, _), (b, _) in pairwise(ordered))) or 1
+    places = dict(ordered)
     if (ordered[-1][0] - ordered[0][0]) // step + 1 > 2 * len(ordered):
         return _order_by_name(files, "more numbers are missing than there are frames")
     whole = range(ordered[0][0], ordered[-1][0] + 1, step)

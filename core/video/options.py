@@ -13,8 +13,8 @@ DepthAlignment = Literal["static", "off"]
 DepthRange = Literal["frame", "running", "clip"]
 
 OUTPUT = (
-    "What maps of clips become: same (frames of frames, lossless of videos), frames (PNG), lossless (FFV1 in .mkv), h264 "
-    "(.mp4)."
+    "What maps of clips become: same (frames of frames, lossless of videos), frames (PNG), lossless (FFV1 in .mkv), "
+    "h264 (.mp4)."
 )
 DAMAGE = "Frames that cannot be read: repeat the last map, skip (leave the number out), or stop (refuse the clip)."
 SPEED = "How readily smoothing gives way to motion; 0: never."
@@ -40,9 +40,9 @@ class TemporalOptions(Params, frozen=True):
     temporal_median: Annotated[
         int, between(0, 5, "Edges and lines: median over so many frames before and after, moved along; 0: off.")
     ] = 0
-    frame_rate: Annotated[
-        float, between(0.01, 1000, "Frames in a second where the input does not say it.", step=1)
-    ] = 24.0
+    frame_rate: Annotated[float, between(0.01, 1000, "Frames in a second where the input does not say it.", step=1)] = (
+        24.0
+    )
 
 
 class VideoOptions(TemporalOptions, frozen=True):

@@ -30,12 +30,14 @@ _FORMATS = {"lossless": "matroska", "h264": "mp4"}
 class FrameSink:
     """Writes maps as pictures of a folder, under the names of their frames or under their numbers.
 
-    timed: also write the times of the frames, as text of the form "timestamp format v2" (mkvmerge, x264, ffms2).
+    timed: also write the times of the frames, as text of the form "timestamp format v2" (mkvmerge, x264, ffms2). files:
+    what was written, below the folder's parent.
     """
 
     def __init__(self, folder: Path, *, values: bool = False, json: bool = False, timed: bool = False) -> None:
         self.folder, self.values, self.json, self.timed = folder, values, json, timed
-        self.files: list[Path] = []
+        self.files: list[str] = []
+        self.notes: tuple[str, ...] = ()
 
     @contextmanager
     def open(self) -> Generator[FrameSink]:
@@ -47,22 +49,27 @@ class FrameSink:
         with atomic_stream(path) as self._times:
             self._times.write(b"# timestamp format v2\n")
             yield self
-        self.files.append(path)
+        self.files.append(f"{self.folder.name}/{path.name}")
 
     def write(self, frame: ClipFrame, control_map: ControlMap) -> None:
         """Write the map of a frame. Raises WriteFailed."""
         stem = frame.name or f"{frame.number:06d}"
-        self.files += write_map(control_map, 0, self.folder, stem, values=self.values, json=self.json)
+        written = write_map(control_map, 0, self.folder, stem, values=self.values, json=self.json)
+        self.files += [f"{self.folder.name}/{path.name}" for path in written]
         if self.timed:
             self._times.write(f"{float(frame.time * 1000):.3f}\n".encode())
 
 
 class VideoSink:
-    """Writes maps into a video file, and what was found in them as one list of JSON beside it."""
+    """Writes maps into a video file, and what was found in them as one list of JSON beside it.
+
+    files: what was written, below the file's folder. notes: what the user should know.
+    """
 
     def __init__(self, path: Path, info: ClipInfo, output: Output, *, json: bool = False) -> None:
-        self.path, self.info, self.output, self.json = path, info, output, json
-        self.files: list[Path] = []
+        self.path, self.info, self.json = path, info, json
+        self.output: Output = output
+        self.files: list[str] = []
         self.notes: tuple[str, ...] = ()
         self._video: VideoWriter | None = None
         self._list: _JsonList | None = None
@@ -75,7 +82,7 @@ class VideoSink:
             yield self
         if self._video is not None:
             self.notes = self._video.notes
-        self.files = [self.path, *([self._list.path] if self._list else [])]
+        self.files = [self.path.name, *([self._list.path.name] if self._list else [])]
 
     def write(self, frame: ClipFrame, control_map: ControlMap) -> None:
         """Write the map of a frame. Raises WriteFailed."""
@@ -166,6 +173,6 @@ def write_video(stream: BinaryIO, info: ClipInfo, output: Output, first: Control
         yield writer
         writer.finish()
     except BaseException:
-        with suppress(Exception):  # noqa: BLE001 - the file is dropped, and the fault at hand is what counts
+        with suppress(Exception):  # the file is dropped, and the fault at hand is what counts
             container.close()
         raise

@@ -6,33 +6,30 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from ...core.annotator import Kind
 from ...core.batch.layouts import count_captions, write_metadata
-from ...core.errors import BadParameter, UnknownName
+from ...core.errors import BadParameter
 from ...core.images.geometry import parse_size
-from ...core.params import current_values
 from ...core.report_text import escape_controls
-from .. import load_annotator, registry
+from ...core.video.options import VideoOptions
+from .annotate_clips import annotate_clips
 from .checks import check_layout, check_makes_mask
+from .loading import expand_names, load_named
 from .summary import summary_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from ...core.annotator import Annotator
     from ...core.batch.annotate_options import AnnotateOptions
     from ...core.batch.inputs import Inputs
     from ...core.batch.manifest import Manifest
     from ...core.batch.run import BatchOptions, BatchSummary
     from ...core.hooks import HostHooks
     from ...core.params import Value
-
-EVERY = "all"
-"""Stands for every annotator that can run here."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,9 @@ def annotate_files(request: FilesRequest, host: HostHooks) -> BatchSummary:
 
     request, options = _complete(request), request.options
     _check_together(options, request.given)
-    names = _expand_names(request, host)
+    if options.video:
+        return annotate_clips(request, host)
+    names = expand_names(request, host)
     manifest = Manifest(request.folder)
     check_layout(options.layout, names, manifest.list_entries(), request.folder)
     inputs = expand_inputs(
@@ -144,6 +143,9 @@ def _check_together(options: AnnotateOptions, given: frozenset[str]) -> None:
 
 def _idle_options(request: FilesRequest, batch: BatchOptions) -> Iterator[str]:
     """Options that are given but change nothing."""
+    for name in VideoOptions.__struct_fields__:
+        if name in request.given and name != "video":
+            yield f"--{name.replace('_', '-')} has no effect without --video"
     options, specs = request.options, [annotator.spec for annotator in batch.annotators.values()]
     if "mode" in request.given and not options.size:
         yield "--mode says how --size is met, and has no effect without it"
@@ -161,10 +163,14 @@ def _batch_options(names: Sequence[str], request: FilesRequest, host: HostHooks)
 
     options = request.options
     mask = (
-        _load(options.mask_from, request, host) if options.mask_from else Path(options.mask) if options.mask else None
+        load_named(options.mask_from, request, host)
+        if options.mask_from
+        else Path(options.mask)
+        if options.mask
+        else None
     )
     return BatchOptions(
-        annotators={name: _load(name, request, host) for name in names},
+        annotators={name: load_named(name, request, host) for name in names},
         resolution=0 if options.match_input else options.resolution,
         target=parse_size(options.size),
         mode=options.mode,
@@ -175,38 +181,3 @@ def _batch_options(names: Sequence[str], request: FilesRequest, host: HostHooks)
         batch=options.batch,
         layout=options.layout,
     )
-
-
-def _load(name: str, request: FilesRequest, host: HostHooks) -> Annotator[Any]:
-    options, params = request.options, registry.resolve(name).annotator.params_type
-    values, notes = current_values(params, request.values(name), where=name)
-    for note in notes:
-        host.note(f"note: {note}")
-    return load_annotator(name, device=options.device, dtype=options.dtype, backend=options.backend, **values)
-
-
-def _expand_names(request: FilesRequest, host: HostHooks) -> list[str]:
-    names: dict[str, None] = {}
-    for name in request.names:
-        names.update(dict.fromkeys(_available(request.options, host) if name == EVERY else [name]))
-    for name in names:
-        registry.resolve(name)
-    return list(names)
-
-
-def _available(options: AnnotateOptions, host: HostHooks) -> list[str]:
-    """Ids of what can run here; what is left out is reported, one line each and their number."""
-    from ...core.diagnostics.availability import explain_unavailable
-
-    names: list[str] = []
-    has_mask = bool(options.mask or options.mask_from)
-    for annotator in registry:
-        if reason := explain_unavailable(annotator, has_mask=has_mask):
-            host.note(f"{annotator.spec.id} left out: {reason}")
-        else:
-            names.append(annotator.spec.id)
-    if left_out := len(registry) - len(names):
-        host.note(f"{left_out} of {len(registry)} annotators left out")
-    if not names:
-        raise UnknownName("no annotator can run here", fix="run `underdrawing doctor`")
-    return names

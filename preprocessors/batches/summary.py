@@ -18,15 +18,20 @@ MAX_NOTES = 20
 """Most notes that are listed at the end; the manifest has them all."""
 
 
-def summary_lines(
-    request: FilesRequest, batch: BatchOptions, inputs: Inputs, summary: BatchSummary, damaged: int
-) -> Iterator[str]:
-    """Lines on a run, the count of its maps last. damaged: lines of the manifest that were skipped."""
+def summary_notes(summary: BatchSummary) -> Iterator[str]:
+    """Lines on what was refused and noted."""
     yield from (f"refused {path}: {text}" for path, text in summary.refused)
     notes = list(dict.fromkeys(summary.notes))
     yield from (f"note {path}: {text}" for path, text in notes[:MAX_NOTES])
     if len(notes) > MAX_NOTES:
         yield f"{len(notes) - MAX_NOTES} more notes are in the manifest"
+
+
+def summary_lines(
+    request: FilesRequest, batch: BatchOptions, inputs: Inputs, summary: BatchSummary, damaged: int
+) -> Iterator[str]:
+    """Lines on a run, the count of its maps last. damaged: lines of the manifest that were skipped."""
+    yield from summary_notes(summary)
     if inputs.left_out:
         were = "was" if inputs.left_out == 1 else "were"
         yield f"note: {count(inputs.left_out, 'map')} of earlier runs among the inputs {were} left out"
