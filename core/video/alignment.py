@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_STEPS = 8
+_STEPS, _PAIRS = 8, 150
 _TUKEY = 4.685
 """Residuals beyond so many standard deviations have no weight (Beaton and Tukey 1974)."""
 _MAD = 1.4826
@@ -43,9 +43,7 @@ def fit_affine(x: NDArray[Any], y: NDArray[Any]) -> Affine | None:
     x, y = x[whole], y[whole]
     if len(x) < 16:
         return None
-    scale = _divide(_find_spread(y), _find_spread(x))
-    shift = float(np.median(y) - scale * np.median(x))
-    correlation = 1.0
+    scale, shift = _find_start(x, y)
     for _ in range(_STEPS):
         weights = _weigh(y - scale * x - shift, np.ptp(y))
         total = weights.sum()
@@ -57,9 +55,23 @@ def fit_affine(x: NDArray[Any], y: NDArray[Any]) -> Affine | None:
     return Affine(scale, shift) if SCALES[0] <= scale <= SCALES[1] else None
 
 
-def _find_spread(values: NDArray[np.float64]) -> float:
-    low, high = np.percentile(values, (25, 75))
-    return float(high - low)
+def _find_start(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:
+    """Scale and shift with the least median residual, of those through pairs of points (Rousseeuw 1984).
+
+    Up to half of the points may be wrong. The pairs are the same for the same values.
+    """
+    rng = np.random.default_rng(0)
+    first, second = rng.integers(0, len(x), (2, 4 * _PAIRS))
+    wide = np.argsort(-np.abs(x[second] - x[first]), kind="stable")[:_PAIRS]
+    first, second = first[wide], second[wide]
+    apart = x[second] - x[first]
+    slopes = np.where(apart != 0, (y[second] - y[first]) / np.where(apart != 0, apart, 1), 1.0)
+    slopes = np.append(np.clip(slopes, *SCALES), 1.0)
+    sample = rng.integers(0, len(x), min(len(x), 400))
+    rest = y[sample] - slopes[:, None] * x[sample]
+    shifts = np.median(rest, axis=1)
+    best = int(np.argmin(np.median(np.abs(rest - shifts[:, None]), axis=1)))
+    return float(slopes[best]), float(shifts[best])
 
 
 def _divide(above: float, below: float) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import WriteFailed
 from ..files import FULL, describe_full_disk
 from .alignment import Affine, fit_affine
-from .motion import find_explained, find_flow, find_static, shrink_frame, warp_back
+from .motion import find_static, match_frames, shrink_frame, warp_back
 from .types import ClipFrame, FrameMap
 
 if TYPE_CHECKING:
@@ -83,8 +83,7 @@ class DepthAligner:
         return self._follow(grey, small, self._previous), 0.0
 
     def _follow(self, grey: Grey, small: Plane, previous: _Key) -> Affine | None:
-        flow = find_flow(grey, previous.grey)
-        known = find_explained(grey, previous.grey, flow)
+        flow, known = match_frames(grey, previous.grey)
         if known.mean() < LEAST_FOLLOWED:
             return None
         return fit_affine(small[known], warp_back(previous.depth, flow)[known])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import cv2
 import numpy as np
 
-from .motion import find_explained, find_flow, shrink_frame, warp_back
+from .motion import match_frames, shrink_frame, warp_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,7 +53,7 @@ def filter_median(maps: Iterator[FrameMap], reach: int, *, binary: bool) -> Iter
 
 def _filter(window: Sequence[_Neighbour], middle: int, *, binary: bool) -> FrameMap:
     own = window[middle]
-    moves = [_find_move(own, other) for other in window if other is not own]
+    moves = [match_frames(own.grey, other.grey) for other in window if other is not own]
     others = [other for other in window if other is not own]
     result = own.item.control_map
     images = [
@@ -70,11 +70,6 @@ def _filter(window: Sequence[_Neighbour], middle: int, *, binary: bool) -> Frame
         values = (combined[..., 0] > 127).astype(np.float32) if binary else _find_median(values[0], planes)
         values = np.ascontiguousarray(values)[None]
     return replace(own.item, control_map=replace(result, images=combined[None], values=values))
-
-
-def _find_move(own: _Neighbour, other: _Neighbour) -> tuple[Flow, NDArray[np.bool_]]:
-    flow = find_flow(own.grey, other.grey)
-    return flow, find_explained(own.grey, other.grey, flow)
 
 
 def _move(

@@ -25,6 +25,8 @@ WORKING_SIDE = 256
 """Length of the shorter side at which frames are compared; smaller frames keep their size."""
 STATIC_LEVELS, MOVED_LEVELS = 5, 14
 """Most that a pixel's brightness may change, of 255, to count as standing still, or as found again after moving."""
+RETURN_PIXELS = 1.0
+"""Most that flow there and back may be off, beside a twentieth of its length."""
 
 
 def shrink_frame(pixels: Pixels) -> Grey:
@@ -68,11 +70,24 @@ def warp_back(plane: NDArray[Any], flow: Flow, *, nearest: bool = False) -> NDAr
     return cv2.remap(plane, columns + flow[..., 0], rows + flow[..., 1], how, borderMode=cv2.BORDER_REPLICATE)
 
 
-def find_explained(target: Grey, source: Grey, flow: Flow) -> NDArray[np.bool_]:
-    """Where source, moved by the flow, shows what target shows, from within its borders."""
+def match_frames(target: Grey, source: Grey) -> tuple[Flow, NDArray[np.bool_]]:
+    """Flow from target to source, and where it can be trusted.
+
+    There source, moved by the flow, shows what target shows, from within its borders, and the flow back leads to where
+    it came from.
+    """
+    flow = find_flow(target, source)
     height, width = target.shape
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     x, y = columns + flow[..., 0], rows + flow[..., 1]
     inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
-    moved = warp_back(source, flow).astype(np.int16)
-    return inside & (np.abs(moved - target.astype(np.int16)) <= MOVED_LEVELS)
+    if not flow.any():
+        return flow, inside & _is_equal(target, source)
+    way = flow + warp_back(find_flow(source, target), flow)
+    length = np.linalg.norm(flow, axis=-1)
+    returns = np.linalg.norm(way, axis=-1) <= RETURN_PIXELS + 0.05 * length
+    return flow, inside & returns & _is_equal(target, warp_back(source, flow))
+
+
+def _is_equal(first: Grey, second: Grey) -> NDArray[np.bool_]:
+    return np.abs(first.astype(np.int16) - second.astype(np.int16)) <= MOVED_LEVELS
