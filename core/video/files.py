@@ -37,10 +37,9 @@ DAMAGED = "cannot be decoded"
 
 
 class _Stamp(NamedTuple):
-    """A frame in order of presentation: ticks, and the order in which it came. frame: None for a lost one."""
+    """A frame in order of presentation, and when. frame: None for a lost one."""
 
     ticks: int
-    order: int
     frame: Any = None
 
 
@@ -67,15 +66,15 @@ class VideoClip(Clip):
         """Frames; a damaged one has a problem in place of pixels. Raises BadImage, MissingExtra."""
         rate = self.read_info().rate
         with self._open() as (av, container, stream):
-            base, promised, number = Fraction(stream.time_base or 1 / rate), stream.frames, 0
-            for stamp in _order_stamps(_decode(av, container, stream, base, rate, str(self.path))):
+            base, number, time = Fraction(stream.time_base or 1 / rate), 0, Fraction(0)
+            for stamp in _Decoder(av, stream, max(1, round(1 / (rate * base))), str(self.path)).run(container):
                 pixels = None if stamp.frame is None else self._convert(av, stamp.frame, resolution)
-                yield ClipFrame(number, stamp.ticks * base, "", pixels, DAMAGED if pixels is None else "")
+                time = stamp.ticks * base
+                yield ClipFrame(number, time, "", pixels, DAMAGED if pixels is None else "")
                 number += 1
+            self.late_notes = tuple(_compare(container, stream, number, time + 1 / rate))
         if not number:
             raise BadImage("the video holds no frame", where=str(self.path), fix="play it to see whether it is whole")
-        if promised > number:
-            self.late_notes = (f"the file promises {promised} frames and holds {number}",)
 
     def _convert(self, av: Any, frame: Any, resolution: int | None) -> Pixels | None:
         size, where = Size(frame.height, frame.width), str(self.path)
@@ -137,59 +136,68 @@ def _describe(container: Any, stream: Any) -> Iterator[str]:
         yield f"pixels are not square ({stream.sample_aspect_ratio}): maps have the pixels of the file"
 
 
-def _decode(av: Any, container: Any, stream: Any, base: Fraction, rate: Fraction, where: str) -> Iterator[_Stamp]:
-    """Frames as they come out of the decoder, and a stamp without one for each packet that cannot be decoded.
+def _compare(container: Any, stream: Any, number: int, end: Fraction) -> Iterator[str]:
+    """Note on a file that holds less than its header says."""
+    alone = len(container.streams) == 1
+    if stream.frames > number:
+        yield f"the file promises {stream.frames} frames and holds {number}"
+    elif alone and container.duration and end < Fraction(container.duration, 10**6) * Fraction(9, 10):
+        yield f"the file promises {container.duration / 10**6:g} seconds and ends after {float(end):g}"
 
-    A demuxer that fails later than at its first packet ends the clip, as at the end of a cut file.
+
+class _Decoder:
+    """Frames of a stream in order of presentation, lost ones in their places.
+
+    A packet's time stamp is that of its frame. After a fault, packets of which no frame came are lost frames (before
+    one they may be frames that are never shown). A demuxer that fails later than at its first packet ends the clip.
     """
-    order, last = 0, -1
-    step = max(1, round(1 / (rate * base)))
-    packets = container.demux(stream)
-    while True:
+
+    def __init__(self, av: Any, stream: Any, step: int, where: str) -> None:
+        self.av, self.stream, self.step, self.where = av, stream, step, where
+        self.last = -step
+        self.is_faulty = self.is_matched = False
+        self._expected: list[int] = []
+        self._faults: set[int] = set()
+
+    def run(self, container: Any) -> Iterator[_Stamp]:
+        """Stamps of the whole stream. Raises BadImage."""
+        packets = container.demux(self.stream)
+        while (packet := self._read(packets)) is not None:
+            if packet.pts is not None and packet.size and not packet.is_discard:
+                heapq.heappush(self._expected, packet.pts)
+            try:
+                frames = packet.decode()
+            except self.av.error.FFmpegError:
+                frames, self.is_faulty = [], True
+                self._faults.update(() if packet.pts is None else (packet.pts,))
+                if packet.pts is None and packet.size and not packet.is_discard:
+                    yield self._count(_Stamp(self.last + self.step))
+            for frame in frames:
+                self.is_faulty = self.is_faulty or frame.is_corrupt
+                ticks = self.last + self.step if frame.pts is None else frame.pts
+                yield from self._list_lost(ticks)
+                damaged = frame.is_corrupt or ticks in self._faults  # decoders may hand on what they failed at
+                yield self._count(_Stamp(ticks, None if damaged else frame))
+        yield from self._list_lost(None)
+
+    def _read(self, packets: Iterator[Any]) -> Any:
         try:
-            with report_faults(av, "the video cannot be read", where):
-                packet = next(packets, None)
+            with report_faults(self.av, "the video cannot be read", self.where):
+                return next(packets, None)
         except BadImage:
-            if order == 0:
+            if self.last < 0 and not self._expected:
                 raise
-            return
-        if packet is None:
-            return
-        try:
-            found = [_Stamp(_find_ticks(one, last + step), 0, _check(one)) for one in packet.decode()]
-        except av.error.FFmpegError:
-            found = [] if packet.is_discard else [_Stamp(last + step if packet.pts is None else packet.pts, 0)]
-        for stamp in found:
-            last = max(last, stamp.ticks)
-            yield _Stamp(stamp.ticks, order, stamp.frame)
-            order += 1
+            return None
 
+    def _list_lost(self, before: int | None) -> Iterator[_Stamp]:
+        """Frames that should have come before one at these ticks, which itself is expected no more."""
+        while self._expected and (before is None or self._expected[0] <= before):
+            ticks = heapq.heappop(self._expected)
+            if ticks == before:
+                self.is_matched = True
+            elif self.is_faulty and (self.is_matched or before is None):
+                yield self._count(_Stamp(ticks))
 
-def _find_ticks(frame: Any, guess: int) -> int:
-    return guess if frame.pts is None else frame.pts
-
-
-def _check(frame: Any) -> Any:
-    return None if frame.is_corrupt else frame
-
-
-def _order_stamps(stamps: Iterator[_Stamp]) -> Iterator[_Stamp]:
-    """Lost frames between those that the decoder gave in order; of two stamps of one time the one with a frame counts.
-
-    Frames are in order already; a lost one is known before frames that are shown earlier come out.
-    """
-    lost: list[tuple[int, int]] = []
-    given: set[int] = set()
-    for stamp in stamps:
-        if stamp.frame is None and stamp.ticks not in given:
-            heapq.heappush(lost, stamp[:2])
-            given.add(stamp.ticks)
-        if stamp.frame is None:
-            continue
-        while lost and lost[0][0] <= stamp.ticks:
-            earlier = heapq.heappop(lost)
-            if earlier[0] < stamp.ticks:
-                yield _Stamp(*earlier)
-        yield stamp
-    while lost:
-        yield _Stamp(*heapq.heappop(lost))
+    def _count(self, stamp: _Stamp) -> _Stamp:
+        self.last = max(self.last, stamp.ticks)
+        return stamp

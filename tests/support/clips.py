@@ -1,4 +1,4 @@
-"""Clips in memory and on disk, and annotators that behave as networks over time: scale, shift and noise of their own."""
+"""Clips in memory, and annotators that behave as networks over time: scale, shift and noise of each frame's own."""
 
 from __future__ import annotations
 

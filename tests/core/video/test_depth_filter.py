@@ -73,14 +73,14 @@ def test_one_range_for_the_clip_cuts_nothing_off(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["running", "clip"])
-def test_a_clip_without_depth_is_black(how: str) -> None:
+def test_a_clip_without_depth_is_black(how: Any) -> None:
     frames = [np.full((40, 50, 3), 7, np.uint8)] * 3
     annotator = create(UnsteadyDepth)
     maps = [annotator(frame[None], resolution=0) for frame in frames]
     flat = [type(one)(one.images, np.zeros((1, 40, 50), np.float32)) for one in maps]
     items = filter_depth(
         map_items(frames, flat), annotator, annotator.defaults, TemporalOptions(depth_range=how), print
-    )  # type: ignore[arg-type]
+    )
     assert not any(item.control_map.images.any() for item in items)
 
 

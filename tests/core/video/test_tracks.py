@@ -14,7 +14,7 @@ def follow(frames: list[list[tuple[float, float]]], rate: float = 25, memory: fl
 
 
 def test_numbers_stay_whatever_the_order() -> None:
-    frames = [[(50.0 + i, 50), (200 - i, 60)][:: 1 if i % 2 else -1] for i in range(10)]
+    frames = [[(50.0 + i, 50.0), (200.0 - i, 60.0)][:: 1 if i % 2 else -1] for i in range(10)]
     numbers = follow(frames)
     assert all(sorted(zip(f, n, strict=True)) for f, n in zip(frames, numbers, strict=True))
     who = [dict(zip(n, f, strict=True)) for f, n in zip(frames, numbers, strict=True)]
