@@ -37,7 +37,7 @@ class ClipInput:
     problem: str = ""
     fix: str = ""
 
-    def open(self, rate: float) -> Clip:
+    def make_clip(self, rate: float) -> Clip:
         """The clip; rate: frames in a second where it does not say it. Raises BadImage."""
         if self.problem:
             raise BadImage(self.problem, where=str(self.path), fix=self.fix)

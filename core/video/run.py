@@ -61,7 +61,7 @@ class ClipBatch:
         return self.summary
 
     def _annotate_clip(self, number: int, source: ClipInput, place: str) -> None:
-        clip = source.open(self.options.video.frame_rate)
+        clip = source.make_clip(self.options.video.frame_rate)
         info, digest = clip.read_info(), _hash_clip(clip)
         if source.note:
             self.summary.notes.append((source.path.as_posix(), source.note))
@@ -119,7 +119,7 @@ class ClipBatch:
                     yield frame
                     progress(done, max(info.count, done))
 
-            with sink.open():
+            with sink.begin():
                 maps = run.run(
                     read(),
                     self.options.video.damaged,

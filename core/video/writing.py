@@ -40,7 +40,7 @@ class FrameSink:
         self.notes: tuple[str, ...] = ()
 
     @contextmanager
-    def open(self) -> Generator[FrameSink]:
+    def begin(self) -> Generator[FrameSink]:
         """The sink while it is written to. Raises WriteFailed."""
         if not self.timed:
             yield self
@@ -75,7 +75,7 @@ class VideoSink:
         self._list: _JsonList | None = None
 
     @contextmanager
-    def open(self) -> Generator[VideoSink]:
+    def begin(self) -> Generator[VideoSink]:
         """The sink while it is written to; files get their names at its end. Raises WriteFailed, MissingExtra."""
         with ExitStack() as self._stack:
             self._stream = self._stack.enter_context(atomic_stream(self.path))

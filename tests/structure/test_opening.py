@@ -22,6 +22,8 @@ OTHER = {
     "core/tensor_files/torch_archive.py": {"self._zip.open"},  # a member
     "core/tensor_files/safetensors_io.py": {"load_file"},  # after `read_header`, which has opened it
     "core/hosts/requirements.py": {"(root / 'requirements.txt').read_text"},  # ours, and it imports nothing of ours
+    "core/video/files.py": {"av.open"},  # of a stream
+    "core/video/writing.py": {"av.open"},  # of a stream
     "core/weights/download.py": {"os.open"},  # makes the claim
     "pipeline/reference/training/data.py": {"part.open"},  # writes rendered scenes
     "adapters/prompts/emphasis.py": {"self.open"},  # a bracket

@@ -90,8 +90,9 @@ def assemble_people(
     ]
     people += [Person(nobody, face=face_slots(face, size)) for face in others]
     for hand in loose:
-        side = "right_hand" if hand.right >= 0.5 else "left_hand"
-        people.append(Person(nobody, **{side: hand_slots(hand, size)}))
+        slots = hand_slots(hand, size)
+        is_right = hand.right >= 0.5
+        people.append(Person(nobody, right_hand=slots) if is_right else Person(nobody, left_hand=slots))
     return people
 
 

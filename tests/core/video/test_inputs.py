@@ -55,7 +55,7 @@ def test_what_matches_nothing_is_refused_when_it_is_opened(
     (tmp_path / "empty").mkdir()
     (clip,) = expand_clips([text], recursive=False, is_map=lambda _: False)
     with pytest.raises(BadImage, match="Next:"):
-        clip.open(24)
+        clip.make_clip(24)
 
 
 def test_an_empty_name_is_refused() -> None:

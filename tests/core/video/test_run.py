@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,8 +21,7 @@ from underdrawing.core.video.pipeline import MapSettings
 from underdrawing.core.video.run import ClipBatch, ClipOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
+    from collections.abc import Generator
     from pathlib import Path
 
     from underdrawing.core.batch.run import BatchSummary
@@ -119,26 +119,28 @@ def test_a_folder_can_become_a_video_of_the_chosen_rate(shots: Path, tmp_path: P
     assert VideoClip(tmp_path / "out" / "shots.test.mp4").read_info().rate == 12.5
 
 
-class StopAt(HostHooks):
+class Stop(Progress):
     """Cancels after so many frames."""
+
+    def __init__(self, frames: int) -> None:
+        super().__init__()
+        self.frames = frames
+
+    def show(self, done: int, total: int, message: str) -> None:
+        if done >= self.frames:
+            raise Cancelled("stopped")
+
+
+class StopAt(HostHooks):
+    """A host whose user stops a run after so many frames."""
 
     def __init__(self, frames: int) -> None:
         self.frames = frames
 
-    def progress(self, title: str, total: int = 0, unit: str = "") -> AbstractContextManager[Progress]:
-        from contextlib import contextmanager
-
-        class Stop(Progress):
-            def show(_, done: int, total: int, message: str) -> None:  # noqa: N805
-                assert (total, unit) == (5, "frames")
-                if done >= self.frames:
-                    raise Cancelled("stopped")
-
-        @contextmanager
-        def give() -> Iterator[Progress]:
-            yield Stop()
-
-        return give()
+    @contextmanager
+    def progress(self, title: str, total: int = 0, unit: str = "") -> Generator[Progress]:
+        assert (total, unit) == (5, "frames")
+        yield Stop(self.frames)
 
 
 @pytest.mark.parametrize("annotator", [PlainOutlines, UnsteadyDepth])

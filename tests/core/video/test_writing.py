@@ -25,7 +25,7 @@ INFO = ClipInfo(Fraction(30000, 1001), 8, Fraction(1, 30000))
 
 def write(path: Path, output: Any, maps: list[np.ndarray], **more: Any) -> VideoSink:
     sink = VideoSink(path, INFO, output, **more)
-    with sink.open():
+    with sink.begin():
         for number, (image, time) in enumerate(zip(maps, TIMES, strict=True)):
             pose = Pose((person_at(20 + number, 20),), 64, 48)
             sink.write(ClipFrame(number, time), ControlMap(image[None], poses=(pose,)))
@@ -75,7 +75,7 @@ def test_nothing_is_left_of_a_video_that_was_stopped(tmp_path: Path) -> None:
     pose = Pose((person_at(20, 20),), 64, 48)
 
     def write_and_stop() -> None:
-        with sink.open():
+        with sink.begin():
             sink.write(ClipFrame(0, Fraction(0)), ControlMap(bars(1)[0][None], poses=(pose,)))
             raise KeyboardInterrupt
 
@@ -86,7 +86,7 @@ def test_nothing_is_left_of_a_video_that_was_stopped(tmp_path: Path) -> None:
 
 def test_frames_bear_their_names_or_numbers(tmp_path: Path) -> None:
     sink = FrameSink(tmp_path / "clip.canny", timed=True)
-    with sink.open():
+    with sink.begin():
         for number, name in ((0, ""), (7, "shot_7")):
             sink.write(ClipFrame(number, Fraction(number, 8), name), ControlMap(bars(1)[0][None]))
     assert sink.files == ["clip.canny/000000.png", "clip.canny/shot_7.png", "clip.canny/timestamps.txt"]
