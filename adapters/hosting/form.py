@@ -136,10 +136,11 @@ def _bake(delta: Delta, weight: Tensor, bias: Tensor | None) -> dict[str, Tensor
 
 
 def _scale(table: dict[str, Tensor], factor: float) -> dict[str, Tensor]:
-    """Tensors of a module with its change multiplied: by its alpha where it has one, else by its first factor."""
+    """Tensors of a module with its change multiplied: by its alpha where that counts, else by its first factor."""
     if factor == 1:
         return table
-    first = "alpha" if "alpha" in table else next(iter(table))
+    counts = "alpha" in table and not table.keys() >= {"lokr_w1", "lokr_w2"}  # a LoKr of whole operands ignores it
+    first = "alpha" if counts else next(iter(table))
     scaled = {name: to_float32(table[name]) * factor for name in (first, "diff_b", "b_norm") if name in table}
     if first == "alpha":
         scaled["alpha"] = make_exact_scalar(table["alpha"].item() * factor)

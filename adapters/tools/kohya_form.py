@@ -79,7 +79,8 @@ def lacks_alpha(adapter: Adapter) -> bool:
 def drop_alpha(tensors: dict[str, Tensor], delta: Delta) -> dict[str, Tensor]:
     """The same without alpha, where its absence means the same."""
     inner = delta.inner if isinstance(delta, Dora) else delta
-    if not isinstance(inner, LowRank | Hadamard) or inner.scale != 1:
+    whole = isinstance(inner, Kronecker) and inner.rank is None
+    if not whole and (not isinstance(inner, LowRank | Hadamard) or inner.scale != 1):
         return tensors
     return {suffix: tensor for suffix, tensor in tensors.items() if suffix != "alpha"}
 
@@ -116,9 +117,9 @@ def _(delta: Kronecker) -> dict[str, Tensor]:
     tensors = _list_present(delta, ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b", "t2"), "lokr_")
     if delta.rank is not None:
         return {**tensors, "alpha": make_exact_scalar(find_alpha(delta.factor, delta.rank))}
-    if delta.factor != 1:  # both full: LyCORIS takes no alpha, so it goes into the small operand
+    if delta.factor != 1:  # both full: every reader takes 1 whatever alpha says, so it goes into the small operand
         tensors["lokr_w1"] = to_float32(tensors["lokr_w1"]) * delta.factor
-    return tensors
+    return {**tensors, "alpha": make_exact_scalar(1.0)}  # LyCORIS loads no LoKr without one
 
 
 @_convert.register(Dora)

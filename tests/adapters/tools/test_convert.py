@@ -145,6 +145,20 @@ def test_every_kind_keeps_its_own_tensors_under_kohya_names(tmp_path: Path, kind
     same(adapter, turned(adapter, tmp_path, "kohya"), 1e-7)
 
 
+@pytest.mark.parametrize("alpha", [None, 3.0, 9999999999.0])
+def test_whole_operands_of_a_lokr_get_an_alpha_that_changes_nothing(tmp_path: Path, alpha: float | None) -> None:
+    """LyCORIS loads no module without one; nobody multiplies by it."""
+    kind = {name: tensor for name, tensor in kinds()["lokr full"].items() if name != "alpha"}
+    pair = {"lora_up.weight": torch.randn(8, 2), "lora_down.weight": torch.randn(2, 8), "alpha": torch.tensor(1.5)}
+    tensors = {f"{STEM}.{suffix}": tensor for suffix, tensor in kind.items()}
+    tensors |= {f"{STEM}.alpha": torch.tensor(alpha)} if alpha is not None else {}
+    tensors |= {f"{STEM.replace('to_q', 'to_k')}.{suffix}": tensor for suffix, tensor in pair.items()}
+    adapter = made(tmp_path, tensors)
+    same(adapter, turned(adapter, tmp_path, "kohya"), 1e-7)
+    with safe_open(tmp_path / "out.safetensors", "pt") as file:  # type: ignore[no-untyped-call]
+        assert file.get_tensor(f"{STEM}.alpha").item() == 1
+
+
 @pytest.mark.parametrize("kind", ["lora and diff", "lokr", "full", "dora in", "oft", "ia3", "glora", "set"])
 def test_what_peft_lacks_is_refused_by_name_or_made_dense(tmp_path: Path, kind: str) -> None:
     tensors = {k: v for k, v in kinds()[kind].items() if k != "diff_b"}
