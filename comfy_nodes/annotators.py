@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..core.annotator import Kind
 from ..core.params import clamp_values
 from ..core.registry import describe_difference, describe_other_files, read_alias_inputs
+from ..core.video.uses import is_filtered
 from ..preprocessors import registry
 from . import earlier_names, host, inputs
 from .inputs import OLDER, PREFIX
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..core.annotator import Alias, ControlMap, Spec
     from ..core.params import Value
     from ..core.registry import AnnotatorType
+    from ..core.video.options import TemporalOptions
 
 
 class AnnotatorNode:
@@ -34,7 +36,8 @@ class AnnotatorNode:
         fields = {field.name: inputs.of_field(field, field.default) for field in cls.annotator.fields()}
         size = {"resolution": inputs.RESOLUTION, "match_input": inputs.MATCH_INPUT}
         more = earlier_names.hidden_inputs(cls.annotator)
-        return {"required": required_inputs(cls.annotator), "optional": size | fields, **more}
+        optional = size | fields | video_input(cls.annotator)
+        return {"required": required_inputs(cls.annotator), "optional": optional, **more}
 
     def annotate(
         self,
@@ -42,11 +45,13 @@ class AnnotatorNode:
         mask: Tensor | None = None,
         resolution: int = 512,
         match_input: bool = False,
+        video: TemporalOptions | None = None,
         **values: Value,
     ) -> Any:
         """Make the maps; an input that a workflow leaves out has the default of its widget."""
         read, notes = self.read(values)
-        return run_annotator(self.annotator, image, read, 0 if match_input else resolution, mask, "; ".join(notes))
+        size = 0 if match_input else resolution
+        return run_annotator(self.annotator, image, read, size, mask, "; ".join(notes), video)
 
     @classmethod
     def read(cls, given: dict[str, Any]) -> tuple[dict[str, Value], list[str]]:
@@ -56,7 +61,7 @@ class AnnotatorNode:
     @classmethod
     def list_runs(cls, stored: dict[str, Any]) -> Iterator[tuple[AnnotatorType, dict[str, Value]]]:
         """What inputs as a workflow stores them run: annotators and their parameters. Raises BadParameter."""
-        other = {"image", "mask", "resolution", "match_input"}
+        other = {"image", "mask", "resolution", "match_input", "video"}
         yield cls.annotator, cls.read({name: value for name, value in stored.items() if name not in other})[0]
 
 
@@ -75,17 +80,25 @@ class DropInNode(AnnotatorNode):
         new = [field for field in fields if field.name not in set_by_widgets]
         more = {field.name: inputs.of_field(field, presets.get(field.name, field.default)) for field in new}
         hidden = earlier_names.hidden_inputs(cls.annotator)
-        return {"required": required_inputs(cls.annotator), "optional": named | more, **hidden}
+        optional = named | more | video_input(cls.annotator)
+        return {"required": required_inputs(cls.annotator), "optional": optional, **hidden}
 
     def annotate(
-        self, image: Tensor, mask: Tensor | None = None, resolution: int = 0, match_input: bool = False, **values: Value
+        self,
+        image: Tensor,
+        mask: Tensor | None = None,
+        resolution: int = 0,
+        match_input: bool = False,
+        video: TemporalOptions | None = None,
+        **values: Value,
     ) -> Any:
         """Translate the inputs and make the maps; match_input is not an input of these nodes."""
         named = {widget.name: values.get(widget.name, widget.default) for widget in self.alias.widgets}
         read, notes = self.read(values)
         files = describe_other_files(self.annotator, read, named.values())
         note = "; ".join(note for note in (describe_difference(self.annotator, self.alias), files, *notes) if note)
-        return run_annotator(self.annotator, image, read, resolution or int(named.get("resolution", 0)), mask, note)
+        size = resolution or int(named.get("resolution", 0))
+        return run_annotator(self.annotator, image, read, size, mask, note, video)
 
     @classmethod
     def read(cls, given: dict[str, Any]) -> tuple[dict[str, Value], list[str]]:
@@ -98,6 +111,11 @@ class DropInNode(AnnotatorNode):
 def required_inputs(annotator: AnnotatorType) -> dict[str, inputs.Input]:
     """Inputs without which there is no map."""
     return {"image": inputs.IMAGE} | ({"mask": inputs.MASK} if annotator.spec.takes_mask else {})
+
+
+def video_input(annotator: AnnotatorType) -> dict[str, inputs.Input]:
+    """The input that makes a batch a clip, where there is a filter over time for the annotator's maps."""
+    return {"video": inputs.VIDEO} if is_filtered(annotator.spec) else {}
 
 
 def outputs(spec: Spec) -> tuple[tuple[str, str, str], ...]:
@@ -121,15 +139,23 @@ def outputs(spec: Spec) -> tuple[tuple[str, str, str], ...]:
 
 
 def run_annotator(
-    annotator: AnnotatorType, image: Tensor, values: dict[str, Value], resolution: int, mask: Any, note: str = ""
+    annotator: AnnotatorType,
+    image: Tensor,
+    values: dict[str, Value],
+    resolution: int,
+    mask: Any,
+    note: str = "",
+    video: TemporalOptions | None = None,
 ) -> Any:
-    """All outputs for an IMAGE and, where one is taken, a MASK; note goes with the maps."""
+    """All outputs for an IMAGE and, where one is taken, a MASK; note goes with the maps. video: the batch is a clip."""
     from ..core.batch.chunks import annotate_batch
     from . import pictures
 
     masks: Any = None if mask is None else pictures.mask_arrays(mask)
     images = pictures.arrays(image)
-    maps = annotate_batch(annotator, images, values, host.HOOKS, resolution=resolution, masks=masks, note=note)
+    maps = annotate_batch(
+        annotator, images, values, host.HOOKS, resolution=resolution, masks=masks, note=note, over_time=video
+    )
     return outputs_of(annotator.spec, maps)
 
 

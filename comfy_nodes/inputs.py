@@ -32,6 +32,7 @@ MATCH_INPUT: Input = (
     "BOOLEAN",
     {"default": False, "tooltip": "Maps exactly as large as their pictures; the resolution does not count"},
 )
+VIDEO: Input = ("UNDERDRAWING_VIDEO", {"tooltip": "The batch is a clip: what is done over its frames"})
 IMAGE: Input = ("IMAGE", {"tooltip": "One picture or a batch"})
 MASK: Input = ("MASK", {"tooltip": "White where the picture is to be repainted; one for all pictures, or one for each"})
 WIDTH: Input = ("INT", {"default": 512, "min": 8, "max": 16384, "step": 8, "tooltip": "Width of the generation"})

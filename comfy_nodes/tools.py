@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ..core.images.geometry import FitMode
     from ..core.registry import AnnotatorType
+    from ..core.video.options import TemporalOptions
 
     Inputs = dict[str, dict[str, inputs.Input]]
 
@@ -35,7 +36,8 @@ class AnyAnnotator:
         """Picture, name, size, mask."""
         names = [annotator.spec.id for annotator in registry]
         name = (names, {"tooltip": "Each has a node of its own with its parameters"})
-        optional = {"resolution": inputs.RESOLUTION, "match_input": inputs.MATCH_INPUT, "mask": inputs.MASK}
+        size = {"resolution": inputs.RESOLUTION, "match_input": inputs.MATCH_INPUT}
+        optional = {**size, "mask": inputs.MASK, "video": inputs.VIDEO}
         return {"required": {"image": inputs.IMAGE, "annotator": name}, "optional": optional}
 
     @classmethod
@@ -57,12 +59,13 @@ class AnyAnnotator:
         resolution: int = 512,
         match_input: bool = False,
         mask: Tensor | None = None,
+        video: TemporalOptions | None = None,
     ) -> Any:
         """Make the maps; a mask is left out where none is taken."""
         found = registry.resolve(annotator)
         used = mask if found.annotator.spec.takes_mask else None
         size = 0 if match_input else resolution
-        result = run_annotator(found.annotator, image, dict(found.presets), size, used, found.note)
+        result = run_annotator(found.annotator, image, dict(found.presets), size, used, found.note, video)
         return (first(result),)
 
 

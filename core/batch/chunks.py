@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..images.types import Images, Masks
     from ..params import Value
     from ..registry import AnnotatorType
+    from ..video.options import TemporalOptions
 
 
 def annotate_batch(
@@ -31,15 +32,22 @@ def annotate_batch(
     resolution: int,
     masks: Masks | Sequence[Any] | None = None,
     note: str = "",
+    over_time: TemporalOptions | None = None,
 ) -> ControlMap:
     """Maps of pictures uint8 [B, H, W, 3]; the host can interrupt after every picture (every stack, on GPUs).
 
     masks: bool or float32 [B or 1, H, W, 1], one for all or one for each. note: goes with the maps, and to the host.
+    over_time: the pictures are the frames of a clip, and their maps are filtered so; None: they have nothing in common.
     Raises what `core.annotator.Annotator` raises; missing weights say what the host's user can do.
     """
     try:
         ready = _load(annotator, values, host)
-        return _join(list(_parts(ready, images, masks, resolution, host)), note, host)
+        parts = _parts(ready, images, masks, resolution, host)
+        if over_time is not None:
+            from ..video.frame_batch import filter_batch
+
+            parts = filter_batch(parts, images, ready, over_time, host.note)
+        return _join(list(parts), note, host)
     except WeightsMissing as error:
         raise host.explain_missing(error) from error
 

@@ -9,26 +9,15 @@ from .depth_filter import filter_depth
 from .median import filter_median
 from .pose_filter import filter_poses
 from .redrawing import PoseDrawing, SpanRendering
+from .uses import OUTLINES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ..annotator import Annotator, Spec
+    from ..annotator import Annotator
     from .options import TemporalOptions
     from .types import FrameMap
-
-OUTLINES = frozenset((Kind.EDGES, Kind.SOFT_EDGES, Kind.LINES, Kind.SCRIBBLE))
-"""Kinds of maps that a median over time is for."""
-USES = {
-    "fill_gaps": (Kind.POSE,),
-    "smoothing": (Kind.POSE,),
-    "smoothing_speed": (Kind.POSE,),
-    "depth_alignment": (Kind.DEPTH,),
-    "depth_range": (Kind.DEPTH,),
-    "temporal_median": tuple(OUTLINES),
-}
-"""Option → kinds of maps that it changes."""
 
 
 def filter_maps(
@@ -58,14 +47,3 @@ def filter_maps(
 
 def _is_by_frame(options: TemporalOptions) -> bool:
     return options.depth_alignment == "off" and options.depth_range == "frame"
-
-
-def list_idle(specs: Iterable[Spec], given: Iterable[str]) -> list[str]:
-    """Options that were given and change no map of these annotators, in the order of their declaration."""
-    kinds, names = {spec.kind for spec in specs}, set(given)
-    return [name for name, uses in USES.items() if name in names and not kinds & set(uses)]
-
-
-def describe_settings(spec: Spec, options: TemporalOptions) -> dict[str, Any]:
-    """The options that change maps of an annotator, for records of how a map was made."""
-    return {name: getattr(options, name) for name, uses in USES.items() if spec.kind in uses}

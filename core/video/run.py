@@ -13,9 +13,9 @@ from ..batch.outputs import to_safe_name
 from ..batch.run import BatchSummary
 from ..errors import BadImage
 from ..weights.store import get_store
-from .filters import describe_settings
 from .inputs import plan_clip_names
 from .pipeline import ClipRun, MapSettings
+from .uses import describe_settings
 from .writing import SUFFIXES, FrameSink, VideoSink
 
 if TYPE_CHECKING:
