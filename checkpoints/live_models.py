@@ -21,6 +21,30 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+SCALE = "scale_weight"
+"""Ending of the key of the scale of 8 bit codes."""
+
+
+def is_scale(key: str) -> bool:
+    """Whether an entry belongs to codes, which are decoded."""
+    return key.endswith((f".{SCALE}", ".scale_input")) or key.rpartition(".")[2] == "scaled_fp8"
+
+
+def match_by_memory(held: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> dict[str, str]:
+    """Key in saved → key of the same tensor in held, by where it lies in memory; of several the one of that ending."""
+    places: dict[tuple[object, ...], list[str]] = {}
+    for key, tensor in held.items():
+        places.setdefault(_locate(tensor), []).append(key)
+    found: dict[str, str] = {}
+    for key, tensor in saved.items():
+        if names := places.get(_locate(tensor), []) if tensor.numel() else []:
+            found[key] = next((name for name in names if key.endswith(name.partition(".")[2])), names[0])
+    return found
+
+
+def _locate(tensor: Tensor) -> tuple[object, ...]:
+    return tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride()
+
 
 class LiveModel(ABC):
     """A model in a host's memory. Each host gives one.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..core.annotator import Kind
+from ..core.aux_inputs import check_graph_inputs
 from ..core.params import clamp_values
 from ..core.registry import describe_difference, describe_other_files, read_alias_inputs
-from ..core.video.uses import is_filtered
 from ..preprocessors import registry
 from . import earlier_names, host, inputs
 from .inputs import OLDER, PREFIX
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ..core.annotator import Alias, ControlMap, Spec
     from ..core.params import Value
     from ..core.registry import AnnotatorType
-    from ..core.video.options import TemporalOptions
 
 
 class AnnotatorNode:
@@ -36,7 +35,7 @@ class AnnotatorNode:
         fields = {field.name: inputs.of_field(field, field.default) for field in cls.annotator.fields()}
         size = {"resolution": inputs.RESOLUTION, "match_input": inputs.MATCH_INPUT}
         more = earlier_names.hidden_inputs(cls.annotator)
-        optional = size | fields | video_input(cls.annotator)
+        optional = size | fields | inputs.of_kind(cls.annotator.spec)
         return {"required": required_inputs(cls.annotator), "optional": optional, **more}
 
     def annotate(
@@ -45,13 +44,11 @@ class AnnotatorNode:
         mask: Tensor | None = None,
         resolution: int = 512,
         match_input: bool = False,
-        video: TemporalOptions | None = None,
         **values: Value,
     ) -> Any:
         """Make the maps; an input that a workflow leaves out has the default of its widget."""
         read, notes = self.read(values)
-        size = 0 if match_input else resolution
-        return run_annotator(self.annotator, image, read, size, mask, "; ".join(notes), video)
+        return run_annotator(self.annotator, image, read, 0 if match_input else resolution, mask, "; ".join(notes))
 
     @classmethod
     def read(cls, given: dict[str, Any]) -> tuple[dict[str, Value], list[str]]:
@@ -80,25 +77,18 @@ class DropInNode(AnnotatorNode):
         new = [field for field in fields if field.name not in set_by_widgets]
         more = {field.name: inputs.of_field(field, presets.get(field.name, field.default)) for field in new}
         hidden = earlier_names.hidden_inputs(cls.annotator)
-        optional = named | more | video_input(cls.annotator)
+        optional = named | more | inputs.of_kind(cls.annotator.spec)
         return {"required": required_inputs(cls.annotator), "optional": optional, **hidden}
 
     def annotate(
-        self,
-        image: Tensor,
-        mask: Tensor | None = None,
-        resolution: int = 0,
-        match_input: bool = False,
-        video: TemporalOptions | None = None,
-        **values: Value,
+        self, image: Tensor, mask: Tensor | None = None, resolution: int = 0, match_input: bool = False, **values: Value
     ) -> Any:
         """Translate the inputs and make the maps; match_input is not an input of these nodes."""
         named = {widget.name: values.get(widget.name, widget.default) for widget in self.alias.widgets}
         read, notes = self.read(values)
         files = describe_other_files(self.annotator, read, named.values())
         note = "; ".join(note for note in (describe_difference(self.annotator, self.alias), files, *notes) if note)
-        size = resolution or int(named.get("resolution", 0))
-        return run_annotator(self.annotator, image, read, size, mask, note, video)
+        return run_annotator(self.annotator, image, read, resolution or int(named.get("resolution", 0)), mask, note)
 
     @classmethod
     def read(cls, given: dict[str, Any]) -> tuple[dict[str, Value], list[str]]:
@@ -111,11 +101,6 @@ class DropInNode(AnnotatorNode):
 def required_inputs(annotator: AnnotatorType) -> dict[str, inputs.Input]:
     """Inputs without which there is no map."""
     return {"image": inputs.IMAGE} | ({"mask": inputs.MASK} if annotator.spec.takes_mask else {})
-
-
-def video_input(annotator: AnnotatorType) -> dict[str, inputs.Input]:
-    """The input that makes a batch a clip, where there is a filter over time for the annotator's maps."""
-    return {"video": inputs.VIDEO} if is_filtered(annotator.spec) else {}
 
 
 def outputs(spec: Spec) -> tuple[tuple[str, str, str], ...]:
@@ -139,22 +124,17 @@ def outputs(spec: Spec) -> tuple[tuple[str, str, str], ...]:
 
 
 def run_annotator(
-    annotator: AnnotatorType,
-    image: Tensor,
-    values: dict[str, Value],
-    resolution: int,
-    mask: Any,
-    note: str = "",
-    video: TemporalOptions | None = None,
+    annotator: AnnotatorType, image: Tensor, values: dict[str, Any], resolution: int, mask: Any, note: str = ""
 ) -> Any:
-    """All outputs for an IMAGE and, where one is taken, a MASK; note goes with the maps. video: the batch is a clip."""
+    """All outputs for an IMAGE and, where one is taken, a MASK; note goes with the maps. values: also the video's."""
     from ..core.batch.chunks import annotate_batch
     from . import pictures
 
     masks: Any = None if mask is None else pictures.mask_arrays(mask)
     images = pictures.arrays(image)
+    video, size = values.pop("video", None), resolution
     maps = annotate_batch(
-        annotator, images, values, host.HOOKS, resolution=resolution, masks=masks, note=note, over_time=video
+        annotator, images, values, host.HOOKS, resolution=size, masks=masks, note=note, over_time=video
     )
     return outputs_of(annotator.spec, maps)
 
@@ -204,7 +184,7 @@ def drop_ins() -> dict[str, type[DropInNode]]:
 
 
 def _check_inputs(cls: type[AnnotatorNode], **values: Any) -> bool | str:
-    return earlier_names.check_inputs(cls.INPUT_TYPES(), cls.annotator, values)
+    return check_graph_inputs(cls.INPUT_TYPES(), cls.annotator.params_type.old_choices, values)
 
 
 def _node(base: Any, name: str, annotator: AnnotatorType, title: str, **more: Any) -> Any:

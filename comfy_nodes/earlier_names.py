@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 from ..core.params import current_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ..core.registry import AnnotatorType
 
 PROMPT, NODE_ID = "prompt", "unique_id"
@@ -38,22 +36,3 @@ def read_inputs(annotator: AnnotatorType, values: dict[str, Any], node: str) -> 
     result, notes = current_values(annotator.params_type, given, where=node)
     names = annotator.params_type.old_names
     return result, notes + [f"{node}: {name} is now called {names[name]}; connect its link anew" for name in linked]
-
-
-def check_inputs(
-    types: Mapping[str, Mapping[str, Any]], annotator: AnnotatorType, values: dict[str, Any]
-) -> bool | str:
-    """Check inputs as ComfyUI does, but accept earlier choices. types: what INPUT_TYPES returns."""
-    declared: dict[str, Any] = {**types.get("required", {}), **types.get("optional", {})}
-    for name, value in values.items():
-        kind, *options = declared.get(name, ("*",))
-        limits: dict[str, Any] = options[0] if options else {}
-        if (
-            isinstance(kind, list)
-            and value not in kind
-            and value not in annotator.params_type.old_choices.get(name, {})
-        ):
-            return f"{name}: {value!r} is not in {kind}"
-        if kind in ("INT", "FLOAT") and not limits.get("min", value) <= value <= limits.get("max", value):
-            return f"{name}: {value} is not between {limits.get('min')} and {limits.get('max')}"
-    return True

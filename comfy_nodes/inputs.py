@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..core.video.options import is_filtered
+
 if TYPE_CHECKING:
+    from ..core.annotator import Spec
     from ..core.aux_inputs import Widget
     from ..core.params import Field, Value
 
@@ -71,6 +74,11 @@ def choice(options: list[str], tooltip: str) -> Input:
 def of_field(field: Field, default: Value) -> Input:
     """Input of a parameter, with the default it has on this node."""
     return _make_input(field, default, field.help, _slider(field))
+
+
+def of_kind(spec: Spec) -> dict[str, Input]:
+    """The input that makes a batch a clip, where there is a filter over time for the annotator's maps."""
+    return {"video": VIDEO} if is_filtered(spec) else {}
 
 
 def of_widget(widget: Widget, helps: dict[str, str]) -> Input:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from ..checkpoints.live_models import LiveModel
+from ..checkpoints.live_models import SCALE, LiveModel, is_scale, match_by_memory
 from ..checkpoints.values import Shaped
 from ..core.errors import BadParameter, BadWeights
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-_SCALE = "scale_weight"
 _FLOAT8 = (torch.float8_e4m3fn, torch.float8_e5m2)
 
 
@@ -44,7 +43,7 @@ class HostModel(LiveModel):
         sources = _find_weights(model) | _find_markers(model)
         sources |= self._find_encoders(model, clip) if clip is not None else {}
         sources |= _find_vae(model, vae) if vae is not None else {}
-        self._sources = {key: source for key, source in sources.items() if not _is_scale(key)}
+        self._sources = {key: source for key, source in sources.items() if not is_scale(key)}
         self.entries = {key: self._describe(key, source) for key, source in self._sources.items()}
         timed = any(getattr(owner, "hook_patches", None) for owner in (model, clip and clip.patcher))
         self.notes = (f"{label}: LoRAs with a start, a stop or a curve are no part of a file",) if timed else ()
@@ -73,7 +72,7 @@ class HostModel(LiveModel):
 
     def _is_scaled(self, patcher: Any, key: str, weight: Tensor) -> bool:
         """Whether a weight is 8 bit codes with a scale beside them."""
-        name = f"{key.removesuffix('weight')}{_SCALE}"
+        name = f"{key.removesuffix('weight')}{SCALE}"
         self._hold(patcher, key)
         return weight.dtype in _FLOAT8 and name in self._patchers[id(patcher)]
 
@@ -106,15 +105,8 @@ def _find_weights(model: Any) -> dict[str, Stored | Tensor]:
     with getattr(model, "use_ejected", nullcontext)():
         held = model.model_state_dict()
         saved: Mapping[str, Tensor] = model.model.state_dict_for_saving()
-    places: dict[Any, list[str]] = {}
-    for key, tensor in held.items():
-        places.setdefault(_locate(tensor), []).append(key)
-    found: dict[str, Stored | Tensor] = {}
-    for key, tensor in saved.items():
-        names = places.get(_locate(tensor), []) if tensor.numel() else []
-        own = next((n for n in names if key.endswith(n.partition(".")[2])), names[0] if names else None)
-        found[key] = tensor if own is None else Stored(model, own)
-    return found
+    names = match_by_memory(held, saved)
+    return {key: Stored(model, names[key]) if key in names else tensor for key, tensor in saved.items()}
 
 
 def _find_vae(model: Any, vae: Any) -> dict[str, Stored | Tensor]:
@@ -136,15 +128,6 @@ def _find_markers(model: Any) -> dict[str, Stored | Tensor]:
     if "V_PREDICTION" in kinds and getattr(sampling, "zsnr", False):
         found["ztsnr"] = torch.empty(0)
     return found
-
-
-def _locate(tensor: Tensor) -> tuple[Any, ...]:
-    return tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride()
-
-
-def _is_scale(key: str) -> bool:
-    """Whether an entry belongs to codes, which are decoded."""
-    return key.endswith((f".{_SCALE}", ".scale_input")) or key.rpartition(".")[2] == "scaled_fp8"
 
 
 def _round(value: Tensor, dtype: torch.dtype, key: str) -> Tensor:

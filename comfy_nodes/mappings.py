@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FAMILIES = (
-    *("annotators", "operations", "tools", "clips", "workflow_weights", "poses"),
+    *("annotators", "operations", "tools", "workflow_weights", "poses"),
     *("aux_compat", "aux_poses", "lora", "embeddings"),
 )
 """Modules that have `nodes()`, and some `drop_ins()`: both class name → class with a TITLE."""

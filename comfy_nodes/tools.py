@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..core.errors import UnderdrawingError
 from ..core.images.geometry import Size, find_pixel_perfect
+from ..core.params import describe_fields, make_params
+from ..core.video.options import TemporalOptions
 from ..preprocessors import registry
 from . import host, inputs
 from .annotators import run_annotator
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
     from ..core.images.geometry import FitMode
     from ..core.registry import AnnotatorType
-    from ..core.video.options import TemporalOptions
 
     Inputs = dict[str, dict[str, inputs.Input]]
 
@@ -36,8 +37,8 @@ class AnyAnnotator:
         """Picture, name, size, mask."""
         names = [annotator.spec.id for annotator in registry]
         name = (names, {"tooltip": "Each has a node of its own with its parameters"})
-        size = {"resolution": inputs.RESOLUTION, "match_input": inputs.MATCH_INPUT}
-        optional = {**size, "mask": inputs.MASK, "video": inputs.VIDEO}
+        optional = {"resolution": inputs.RESOLUTION, "match_input": inputs.MATCH_INPUT}
+        optional |= {"mask": inputs.MASK, "video": inputs.VIDEO}
         return {"required": {"image": inputs.IMAGE, "annotator": name}, "optional": optional}
 
     @classmethod
@@ -59,13 +60,13 @@ class AnyAnnotator:
         resolution: int = 512,
         match_input: bool = False,
         mask: Tensor | None = None,
-        video: TemporalOptions | None = None,
+        **values: Any,
     ) -> Any:
         """Make the maps; a mask is left out where none is taken."""
         found = registry.resolve(annotator)
         used = mask if found.annotator.spec.takes_mask else None
         size = 0 if match_input else resolution
-        result = run_annotator(found.annotator, image, dict(found.presets), size, used, found.note, video)
+        result = run_annotator(found.annotator, image, {**found.presets, **values}, size, used, found.note)
         return (first(result),)
 
 
@@ -136,6 +137,25 @@ class SaveValues(WritingNode):
         return {"ui": {"images": self.write(filename_prefix, unique_id, ".png", pictures)}}
 
 
+class VideoOptions:
+    """Options over the frames of a clip, for the input video of annotators' nodes.
+
+    With it a batch counts as the frames of one clip: poses keep who is who, depth has one scale and range, and edges
+    and lines can get a median over time. Options of other kinds of maps change nothing.
+    """
+
+    TITLE = f"Video options ({PREFIX})"
+    CATEGORY = f"{PREFIX}/Video"
+    RETURN_TYPES, RETURN_NAMES, FUNCTION = (inputs.VIDEO[0],), ("video",), "choose"
+    INPUT_TYPES = inputs.fixed(
+        {field.name: inputs.of_field(field, field.default) for field in describe_fields(TemporalOptions)}
+    )
+
+    def choose(self, **values: Any) -> tuple[TemporalOptions]:
+        """Check the options. Raises BadParameter."""
+        return (make_params(TemporalOptions, values, where="video"),)
+
+
 def check_name(name: str) -> bool | str:
     """Answer of VALIDATE_INPUTS for the name of an annotator on any host."""
     try:
@@ -153,4 +173,5 @@ def first(result: Any) -> Any:
 def nodes() -> dict[str, type]:
     """Class name → node."""
     every = {"Any": AnyAnnotator, "Sheet": Sheet, "PixelPerfect": PixelPerfect, "Fit": Fit, "SaveValues": SaveValues}
+    every |= {"VideoOptions": VideoOptions}
     return {PREFIX + name: node for name, node in every.items()}

@@ -10,9 +10,14 @@ mistakes included.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import msgspec
 
 from .params import FieldKind, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Widget(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,3 +75,21 @@ def switch(name: str, default: str, field: str = "") -> Widget:
 
 RESOLUTION = number("resolution", 512, 64, 16384, step=64)
 """Every node that has it takes the length of the map's shorter side; one that has not keeps the picture's size."""
+
+
+def check_graph_inputs(
+    types: Mapping[str, Mapping[str, Any]], old_choices: Mapping[str, Mapping[str, str]], values: Mapping[str, Any]
+) -> bool | str:
+    """Check inputs of a node as ComfyUI does, but accept earlier choices; a text says what is wrong.
+
+    types: what INPUT_TYPES returns. old_choices: of the parameters, see `core.params.Params`.
+    """
+    declared: dict[str, Any] = {**types.get("required", {}), **types.get("optional", {})}
+    for name, value in values.items():
+        kind, *options = declared.get(name, ("*",))
+        limits: dict[str, Any] = options[0] if options else {}
+        if isinstance(kind, list) and value not in kind and value not in old_choices.get(name, {}):
+            return f"{name}: {value!r} is not in {kind}"
+        if kind in ("INT", "FLOAT") and not limits.get("min", value) <= value <= limits.get("max", value):
+            return f"{name}: {value} is not between {limits.get('min')} and {limits.get('max')}"
+    return True

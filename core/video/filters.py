@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from ..annotator import Kind
 from .depth_filter import filter_depth
 from .median import filter_median
+from .options import OUTLINES
 from .pose_filter import filter_poses
 from .redrawing import PoseDrawing, SpanRendering
-from .uses import OUTLINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,8 +14,8 @@ from ..batch.run import BatchSummary
 from ..errors import BadImage
 from ..weights.store import get_store
 from .inputs import plan_clip_names
+from .options import describe_settings
 from .pipeline import ClipRun, MapSettings
-from .uses import describe_settings
 from .writing import SUFFIXES, FrameSink, VideoSink
 
 if TYPE_CHECKING:

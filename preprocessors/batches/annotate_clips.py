@@ -79,7 +79,7 @@ def _collect_options(names: list[str], request: FilesRequest, host: HostHooks) -
 
 def _list_idle_options(request: FilesRequest, batch: ClipOptions, clips: list[ClipInput]) -> Iterator[str]:
     from ...core.annotator import Kind
-    from ...core.video.uses import list_idle
+    from ...core.video.options import list_idle
 
     specs = [annotator.spec for annotator in batch.annotators.values()]
     for name in list_idle(specs, request.given):

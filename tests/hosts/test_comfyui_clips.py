@@ -12,7 +12,7 @@ from tests.support.clips import UnsteadyDepth, pan
 from tests.support.pictures import photo
 
 from underdrawing.comfy_nodes import annotators, host
-from underdrawing.comfy_nodes.clips import VideoOptions
+from underdrawing.comfy_nodes.tools import VideoOptions
 from underdrawing.core.batch.annotate_options import AnnotateOptions
 from underdrawing.core.batch.chunks import annotate_batch
 from underdrawing.core.errors import BadParameter

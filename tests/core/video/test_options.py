@@ -4,8 +4,7 @@ import pytest
 from tests.support.clips import DrawnPoses, PlainOutlines, UnsteadyDepth
 
 from underdrawing.core.params import describe_fields
-from underdrawing.core.video.options import TemporalOptions
-from underdrawing.core.video.uses import USES, describe_settings, list_idle
+from underdrawing.core.video.options import USES, TemporalOptions, describe_settings, list_idle
 
 SPECS = {"pose": DrawnPoses.spec, "depth": UnsteadyDepth.spec, "lines": PlainOutlines.spec}
 
