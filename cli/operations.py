@@ -11,6 +11,7 @@ import click
 
 from ..core.operation_registry import group_help, operations
 from ..core.params import format_bounds
+from ..core.setting_values import PARAMETER, join_parameters
 from .operation_runs import JSON, OUTPUT, STRENGTHS, run_operation
 from .options import NamedPath, field_type, metavar
 
@@ -43,12 +44,11 @@ def command(operation: OperationType) -> click.Command:
     target = operation.target()
     if target is not None:
         file, name = NamedPath(path_type=Path), "DIR" if not target.suffix else "OUT"
+        option, needed = ["-o", "--output", "--out", OUTPUT], not target.optional
         params.append(
             click.Argument([OUTPUT], type=file, metavar=name)
             if target.last
-            else click.Option(
-                ["-o", "--output", OUTPUT], required=not target.optional, type=file, metavar=name, help=target.help
-            )
+            else click.Option(option, required=needed, type=file, metavar=name, help=target.help)
         )
     params += [option for field in operation.fields() for option in _field_options(operation, field)]
     params.append(click.Option(["--json", JSON], is_flag=True, help="Print JSON."))
@@ -66,6 +66,11 @@ class OperationCommand(click.Command):
 
     rows: tuple[tuple[str, str], ...] = ()
     details: Mapping[str, tuple[tuple[str, str], ...]] = {}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read ``--NAME.PARAMETER VALUE`` where the operation takes parameters of others."""
+        is_wanted = any(param.name == PARAMETER for param in self.params)
+        return super().parse_args(ctx, join_parameters(args) if is_wanted else args)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the operation's own tables."""

@@ -25,6 +25,7 @@ TITLES = {
         "Checkpoints",
         "Merge, sweep, inspect, compare, prune and convert checkpoints, and bake VAEs into them.",
     ),
+    "dataset": ("Data sets", "Annotate, verify and describe data sets of any size."),
     "generate": ("Pictures", "Generate pictures from a prompt, with controls, LoRAs and embeddings."),
     "lora": ("LoRA tools", "Inspect, bake, extract, merge, resize and convert LoRA-family files."),
     "embedding": ("Embeddings", "Inspect and convert Textual Inversion embeddings."),

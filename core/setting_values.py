@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -16,6 +17,9 @@ CONSENT = ("ask", "always", "never")
 ON, OFF = ("1", "on", "yes", "true"), ("0", "off", "no", "false")
 YES, NO = {*ON, "enable"}, {*OFF, "disable"}
 """Words after a switch."""
+PARAMETER = "parameter"
+"""Field of operations that takes parameters of others, NAME.PARAMETER=VALUE."""
+_DOTTED = re.compile(r"--(no-)?([^=\s]+\.[\w-]+)(=.*)?", re.DOTALL)
 
 
 class InvalidValue(ValueError):
@@ -122,6 +126,27 @@ def spell_out_switches(args: Sequence[str], switches: Set[str]) -> list[str]:
         else:
             spelt.append(args[at])
     return [*spelt, *args[end:]]
+
+
+def join_parameters(args: Sequence[str]) -> list[str]:
+    """Arguments with ``--NAME.PARAMETER VALUE`` as ``--parameter NAME.PARAMETER=VALUE``; without a value it is on.
+
+    >>> join_parameters(["x", "--canny.low_threshold", "50", "--hed.safe", "--seed", "1"])
+    ['x', '--parameter', 'canny.low_threshold=50', '--parameter', 'hed.safe=true', '--seed', '1']
+    """
+    joined: list[str] = []
+    waiting = list(reversed(args))
+    while waiting:
+        word = waiting.pop()
+        match = _DOTTED.fullmatch(word)
+        if match is None:
+            joined += [word, *reversed(waiting)] if word == "--" else [word]
+            waiting = [] if word == "--" else waiting
+            continue
+        has_value = bool(waiting) and not waiting[-1].startswith("--") and not (match[1] or match[3])
+        value = match[3][1:] if match[3] else "false" if match[1] else waiting.pop() if has_value else "true"
+        joined += [f"--{PARAMETER}", f"{match[2]}={value}"]
+    return joined
 
 
 def _read_word(word: str) -> str:

@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import WriteFailed
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -29,6 +31,20 @@ def lock_folder(folder: Path) -> Generator[None]:
     finally:
         if handle is not None:
             os.close(handle)  # which gives the lock back
+
+
+@contextmanager
+def hold_folder(folder: Path) -> Generator[None]:
+    """Hold a folder's lock for a whole run. Raises WriteFailed at once where another process holds it."""
+    handle = _open_handle(folder)
+    try:
+        if handle is not None and not _try_to_acquire(handle):
+            fix = "wait until it has ended, or stop it"
+            raise WriteFailed("another run is writing here", where=str(folder), fix=fix)
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 if sys.platform == "win32":
@@ -54,6 +70,15 @@ if sys.platform == "win32":
             else:
                 return
 
+    def _try_to_acquire(handle: int) -> bool:
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except PermissionError:
+            return False
+        except OSError as error:
+            return error.errno not in (13, 36)  # held; anything else: there are no locks
+        return True
+
 else:
     import fcntl
 
@@ -65,3 +90,12 @@ else:
 
     def _acquire(handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX)
+
+    def _try_to_acquire(handle: int) -> bool:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True  # there are no locks
+        return True

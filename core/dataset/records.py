@@ -14,8 +14,9 @@ class RowRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One row, as a line of JSON.
 
     key: the row's name in its data set. index: its place in its shard, from 0. width, height: of the picture, 0 where
-    it could not be read. params, facts: annotator → what it ran with, what its map shows. refused: why the row has no
-    maps, empty where it has; kind: what such reasons are counted by.
+    it could not be read. params, facts: annotator → what it ran with, what its map shows. notes: what a user should
+    know of the maps. text: caption, for layouts that hold it. refused: why the row has no maps, empty where it has;
+    kind: what such reasons are counted by.
     """
 
     key: str
@@ -24,6 +25,8 @@ class RowRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     height: int = 0
     params: dict[str, dict[str, Any]] = {}
     facts: dict[str, MapFacts] = {}
+    notes: tuple[str, ...] = ()
+    text: str = ""
     refused: str = ""
     kind: str = ""
 

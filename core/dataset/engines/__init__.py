@@ -1,0 +1,27 @@
+"""What runs shards: one file for each engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from ..job import ShardReport
+    from ..rows import Shard
+
+__all__ = ["Events"]
+
+
+class Events(Protocol):
+    """What an engine tells while it runs."""
+
+    def report(self, report: ShardReport) -> None:
+        """A shard is committed."""
+        ...
+
+    def failed(self, shard: Shard, reason: str) -> None:
+        """A shard is given up; the others go on."""
+        ...
+
+    def stopped(self) -> None:
+        """The user wants to stop: only the shards at hand are finished."""
+        ...

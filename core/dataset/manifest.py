@@ -1,0 +1,135 @@
+"""The record of a data set, in its folder ``_underdrawing``: settings, and what has been committed of each shard."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..batch.folder_lock import hold_folder
+from ..errors import BadParameter, WriteFailed
+from ..files import atomic_write, report_write_errors
+from ..regular_files import read_regular_file
+from .job import ShardReport
+from .records import RowRecord, decode_record
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from .job import Job
+
+FOLDER = "_underdrawing"
+SETTINGS, SHARDS, ROWS, PARTS = "job.json", "shards", "rows", "parts"
+"""Settings of the run; one report and one file of records for each shard; what is not committed yet."""
+
+
+class Manifest:
+    """The record of one destination. A shard counts as done when its report is there, which is written last."""
+
+    def __init__(self, destination: Path) -> None:
+        self.destination, self.folder = destination, destination / FOLDER
+
+    @contextmanager
+    def hold(self, job: Job) -> Generator[None]:
+        """Keep other runs out, and record the settings. Raises WriteFailed, BadParameter for other settings."""
+        with report_write_errors(self.folder):
+            for place in (SHARDS, ROWS, PARTS):
+                (self.folder / place).mkdir(parents=True, exist_ok=True)
+        with hold_folder(self.folder):
+            self._check_settings(job)
+            yield
+
+    def _check_settings(self, job: Job) -> None:
+        path = self.folder / SETTINGS
+        if not path.exists():
+            record = {"settings": job.settings(), "hash": job.hash_settings()}
+            atomic_write(path, json.dumps(record, indent=1, sort_keys=True).encode() + b"\n")
+            return
+        there = self.read_settings()
+        if there["hash"] != job.hash_settings():
+            names = ", ".join(_list_differences(there["settings"], job.settings())) or "the version of underdrawing"
+            what = f"this data set was begun with other settings: {names}"
+            raise BadParameter(what, where=str(self.destination), fix="give the same, or write into another folder")
+
+    def read_settings(self) -> dict[str, Any]:
+        """Settings and their hash. Raises BadParameter where nothing was written, WriteFailed for a damaged record."""
+        path = self.folder / SETTINGS
+        if not path.is_file():
+            what = "this is no data set that `underdrawing dataset annotate` wrote"
+            raise BadParameter(what, where=str(self.destination), fix="name the folder that was given as --out")
+        found = _read_json(path)
+        if not isinstance(found, dict) or not isinstance(found.get("settings"), dict) or "hash" not in found:
+            raise WriteFailed("the record of settings is damaged", where=str(path), fix="annotate into another folder")
+        return found
+
+    def find_report(self, name: str) -> ShardReport | None:
+        """Report of a shard that is done; None for one that is not. Raises WriteFailed for a damaged one."""
+        path = self.folder / SHARDS / f"{name}.json"
+        return _read_report(path) if path.is_file() else None
+
+    def list_reports(self) -> dict[str, ShardReport]:
+        """Reports of all shards that are done, by name."""
+        paths = sorted((self.folder / SHARDS).glob("*.json"))
+        return {path.name[: -len(".json")]: _read_report(path) for path in paths}
+
+    def commit(self, report: ShardReport) -> None:
+        """Record that a shard is done. Raises WriteFailed."""
+        document = msgspec.to_builtins(msgspec.structs.replace(report, seconds=0.0))
+        atomic_write(self.folder / SHARDS / f"{report.name}.json", json.dumps(document, indent=1).encode() + b"\n")
+
+    def find_rows(self, name: str) -> Path:
+        """File with the records of a shard's rows."""
+        return self.folder / ROWS / f"{name}.jsonl"
+
+    def iter_records(self, name: str) -> Iterator[RowRecord]:
+        """Records of a shard's rows. Raises BadImage for a damaged one, OSError where there are none."""
+        path = self.find_rows(name)
+        for number, line in enumerate(read_regular_file(path).splitlines(), 1):
+            yield decode_record(line, where=f"{path.name}:{number}")
+
+
+def _read_report(path: Path) -> ShardReport:
+    try:
+        return msgspec.json.decode(read_regular_file(path), type=ShardReport)
+    except (msgspec.DecodeError, OSError) as error:
+        fix = "remove it and run the same command again, which makes the shard again"
+        raise WriteFailed(f"the report of a shard is damaged ({error})", where=str(path), fix=fix) from error
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(read_regular_file(path))
+    except (ValueError, OSError, RecursionError):
+        return None
+
+
+def _list_differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
+    """Names of the settings that differ, with both values where these are short."""
+    for name in sorted(old.keys() | new.keys()):
+        before, after = old.get(name), new.get(name)
+        if before != after:
+            if name == "annotators" and isinstance(before, list) and isinstance(after, list):
+                yield from _list_annotators(before, after)
+            elif isinstance(before, dict) and isinstance(after, dict):
+                yield from _list_differences(before, after)
+            else:
+                yield f"{name} {_shorten(before)} is now {_shorten(after)}"
+
+
+def _list_annotators(old: list[Any], new: list[Any]) -> Iterator[str]:
+    before, after = ({one["name"]: one for one in annotators} for annotators in (old, new))
+    if list(before) != list(after):
+        yield f"annotators {','.join(before)} are now {','.join(after)}"
+        return
+    for name, one in before.items():
+        for part in ("id", "version", "params", "random", "weights"):
+            if one.get(part) != after[name].get(part):
+                yield f"{name}'s {part} {_shorten(one.get(part))} is now {_shorten(after[name].get(part))}"
+
+
+def _shorten(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True)
+    return text if len(text) <= 80 else f"{text[:77]}..."

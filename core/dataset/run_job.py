@@ -1,0 +1,144 @@
+"""A whole job: what is left to do, run by an engine, with everything told on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..batch.layouts import MAPS, METADATA, build_output, find_image
+from ..batch.outputs import to_safe_name
+from ..errors import BadParameter
+from ..files import atomic_stream
+from ..regular_files import read_regular_file
+from .run_shard import is_done
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ..progress import Progress
+    from .job import Job, ShardReport
+    from .manifest import Manifest
+    from .rows import Shard
+
+MEMORY = 1 << 30
+"""Bytes that a worker may need besides its networks' weights; workers are as many as fit."""
+
+
+class JobEvents:
+    """Keeps count of what an engine tells, and shows it. log_json: each event is a line of JSON."""
+
+    def __init__(
+        self, progress: Progress, shards: Sequence[Shard], note: Callable[[str], None], *, log_json: bool
+    ) -> None:
+        self.progress, self.note, self.log_json = progress, note, log_json
+        self.total, self.done = len(shards), 0
+        self.reports: dict[str, ShardReport] = {}
+        self.failures: dict[str, str] = {}
+        self.refused: Counter[str] = Counter()
+        self.is_stopped = False
+
+    def report(self, report: ShardReport) -> None:
+        """Count a shard."""
+        self.done += 1
+        self.reports[report.name] = report
+        self.refused.update(kind for _, kind, _ in report.refused)
+        if self.log_json:
+            seconds = round(report.seconds, 3)
+            self._log(event="shard", shard=report.name, rows=report.rows, written=report.written, seconds=seconds)
+        self.progress.show(self.done, self.total, f"{self.refused.total()} refused")
+
+    def failed(self, shard: Shard, reason: str) -> None:
+        """Keep a shard's reason."""
+        self.done += 1
+        self.failures[shard.name] = reason
+        if self.log_json:
+            self._log(event="failed", shard=shard.name, reason=reason)
+        else:
+            self.note(f"shard {shard.name} is given up: {reason}")
+        self.progress.show(self.done, self.total, f"{self.refused.total()} refused")
+
+    def stopped(self) -> None:
+        """Say that the shards at hand are finished."""
+        self.is_stopped = True
+        if self.log_json:
+            self._log(event="stopping")
+        else:
+            self.note("stopping: the shards at hand are finished; Ctrl-C again ends at once")
+
+    def _log(self, **event: Any) -> None:
+        self.note(json.dumps({**event, "done": self.done, "of": self.total}))
+
+
+def list_missing(manifest: Manifest, shards: Sequence[Shard]) -> list[Shard]:
+    """Shards that are not committed. Raises BadParameter for a folder that has changed, WriteFailed."""
+    reports = manifest.list_reports()
+    if shards and shards[0].kind == "folder" and (gone := sorted(reports.keys() - {shard.name for shard in shards})):
+        what = f"pictures of the folder were removed since this data set was begun (shards {', '.join(gone[:5])})"
+        raise BadParameter(what, where=shards[0].path, fix="put them back, or write into another folder")
+    return [
+        shard for shard in shards if (report := reports.get(shard.name)) is None or not is_done(manifest, shard, report)
+    ]
+
+
+def check_apart(source: str, destination: Path) -> None:
+    """Raise BadParameter where one of source and destination lies in the other."""
+    start, end = Path(os.path.realpath(source)), Path(os.path.realpath(destination))
+    if start == end or start in end.parents:
+        what = "the maps would lie among the pictures, and be taken for pictures the next time"
+        raise BadParameter(what, where=str(destination), fix="write into a folder outside the source")
+
+
+def count_workers(wanted: int) -> int:
+    """Number of workers: that which is wanted, else as many as CPUs and free memory allow."""
+    if wanted:
+        return wanted
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    free = _find_free_memory()
+    return max(1, min(cpus, free // MEMORY if free else cpus))
+
+
+def _find_free_memory() -> int:
+    """Free bytes of memory; 0 where that cannot be known."""
+    try:
+        text = read_regular_file("/proc/meminfo").decode()
+    except OSError:
+        return 0
+    line = next((line for line in text.splitlines() if line.startswith("MemAvailable:")), "")
+    return int(line.split()[1]) * 1024 if line else 0
+
+
+def write_captions(job: Job, manifest: Manifest) -> list[Path]:
+    """Write metadata.jsonl of each annotator, for pictures with maps and captions in a folder. Raises WriteFailed.
+
+    A line names picture and map, as Hugging Face's image folders do.
+    """
+    if job.format != "folder" or job.layout != "diffusers":
+        return []
+    several = len(job.annotators) > 1
+    written: list[Path] = []
+    for one in job.annotators:
+        name = to_safe_name(one.name)
+        path = manifest.destination / (name if several else "") / METADATA
+        with atomic_stream(path) as stream:
+            for line in _iter_captions(manifest, name, several=several):
+                stream.write(line)
+        written.append(path)
+    return written
+
+
+def _iter_captions(manifest: Manifest, name: str, *, several: bool) -> Iterator[bytes]:
+    start = f"{name}/" if several else ""
+    for shard in manifest.list_reports():
+        for record in manifest.iter_records(shard):
+            if record.refused:
+                continue
+            output = build_output("diffusers", record.key, name, several=several)
+            row = {
+                "file_name": find_image(output)[len(start) :],
+                f"{MAPS}_file_name": output[len(start) :],
+                "text": record.text,
+            }
+            yield f"{json.dumps(row, ensure_ascii=False)}\n".encode("utf-8", "backslashreplace")

@@ -1,0 +1,159 @@
+"""One shard from its rows to its committed files: all that an engine calls."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..errors import BadImage, BadParameter
+from ..file_names import check_relative_name
+from ..files import hash_file, replace_file, report_write_errors
+from ..regular_files import open_regular_file
+from .annotate_row import annotate_row
+from .job import ShardReport
+from .manifest import FOLDER, PARTS, ROWS, Manifest
+from .records import RowRecord, encode_record
+from .rows import RowResult
+from .sinks import open_sink
+from .sources import iter_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import BinaryIO
+
+    from ..annotator import Annotator
+    from .job import Job
+    from .rows import Row, Shard
+    from .sinks import Sink
+
+DAMAGE, NAME = "damage", "key"
+"""Kinds of reasons: the rest of a shard cannot be read; a row's key is unusable or not its own."""
+
+
+def run_shard(job: Job, shard: Shard, annotators: Mapping[str, Annotator[Any]]) -> ShardReport:
+    """Annotate the rows of a shard and commit what came of them; one that is done already is left as it is.
+
+    Files get their names when all are complete, the report last: a shard without a report is done again.
+
+    Raises WriteFailed (disk full), BadImage for a row where the job stops on errors, and what `annotate_row` raises.
+    """
+    manifest = Manifest(Path(job.destination))
+    old = manifest.find_report(shard.name)
+    if old is not None and is_done(manifest, shard, old):
+        return old
+    began, part = time.monotonic(), manifest.folder / PARTS / shard.name
+    with report_write_errors(part):
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        report = _write_rows(job, shard, annotators, part)
+        report = _commit(manifest, part, report)
+        for name in set(old.files if old else ()) - set(report.files):
+            (manifest.destination / name).unlink(missing_ok=True)
+        manifest.commit(report)
+        shutil.rmtree(part, ignore_errors=True)
+    return msgspec.structs.replace(report, seconds=time.monotonic() - began)
+
+
+def is_done(manifest: Manifest, shard: Shard, report: ShardReport) -> bool:
+    """Whether a shard was committed as it is now, and its files are still there.
+
+    Raises BadParameter where the pictures of a folder are others than before: they would be in other shards.
+    """
+    if report.source != shard.digest:
+        if shard.kind == "folder":
+            what = "pictures of the folder were added, removed or renamed since this data set was begun"
+            raise BadParameter(what, where=shard.path, fix="put them back, or write into another folder")
+        return False
+    return all((manifest.destination / name).is_file() for name in report.files)
+
+
+def _write_rows(job: Job, shard: Shard, annotators: Mapping[str, Annotator[Any]], part: Path) -> ShardReport:
+    rows = written = 0
+    refused: list[tuple[str, str, str]] = []
+    sink = open_sink(job, shard.name, _make(part / "files"))
+    try:
+        with open_regular_file(_make(part / ROWS) / f"{shard.name}.jsonl", "wb") as records:
+            for result in _iter_results(job, shard, annotators):
+                rows += 1
+                written += not result.record.refused
+                _write(job, result, sink, records, refused)
+        sink.close()
+    except BaseException:
+        sink.abandon()
+        raise
+    return ShardReport(name=shard.name, source=shard.digest, rows=rows, written=written, refused=tuple(refused))
+
+
+def _write(job: Job, result: RowResult, sink: Sink, records: BinaryIO, refused: list[tuple[str, str, str]]) -> None:
+    record = result.record
+    records.write(encode_record(record))
+    if record.refused:
+        refused.append((record.key, record.kind, record.refused))
+    if result.maps or (job.on_error == "keep" and record.refused and record.kind not in FILTERS):
+        sink.write(result)
+
+
+FILTERS = frozenset(("size", "aspect", "people", "keypoints", "edges", "depth"))
+"""Kinds of reasons for which a row is filtered, and never written."""
+
+
+def _iter_results(job: Job, shard: Shard, annotators: Mapping[str, Annotator[Any]]) -> Iterator[RowResult]:
+    """Results of all rows; a shard that is damaged ends with a row that says so."""
+    keys, index = set[str](), 0
+    try:
+        for row in iter_rows(shard, image=job.image, key=job.key):
+            index = row.index + 1
+            result = _check_key(row, keys) or annotate_row(job, row, annotators)
+            yield _stop(job, result)
+    except BadImage as error:
+        if job.on_error == "stop":
+            raise
+        record = RowRecord(key=f"{shard.name}[{index}:]", index=index, refused=str(error), kind=DAMAGE)
+        yield RowResult(record=record)
+
+
+def _stop(job: Job, result: RowResult) -> RowResult:
+    record = result.record
+    if record.refused and job.on_error == "stop" and record.kind not in FILTERS:
+        fix = "leave it out, or give --on-error skip or keep"
+        raise BadImage(record.refused, where=record.key, fix=fix)
+    return result
+
+
+def _check_key(row: Row, keys: set[str]) -> RowResult | None:
+    """The result of a row whose key names no file, or is that of an earlier row of the shard."""
+    try:
+        check_relative_name(row.key)
+        reason = "an earlier row of the shard has the same key" if row.key in keys else ""
+    except BadParameter as error:
+        reason = str(error)
+    keys.add(row.key)
+    return RowResult(record=RowRecord(key=row.key, index=row.index, refused=reason, kind=NAME)) if reason else None
+
+
+def _commit(manifest: Manifest, part: Path, report: ShardReport) -> ShardReport:
+    """Give the files of a shard their names; returns the report with their hashes."""
+    moves = {path: path.relative_to(part / "files") for path in (part / "files").rglob("*") if path.is_file()}
+    moves |= {path: Path(FOLDER) / path.relative_to(part) for path in (part / ROWS).iterdir()}
+    files: dict[str, str] = {}
+    for path, name in sorted(moves.items()):
+        files[name.as_posix()] = hash_file(path)
+        (manifest.destination / name).parent.mkdir(parents=True, exist_ok=True)
+        _move(path, manifest.destination / name)
+    return msgspec.structs.replace(report, files=dict(sorted(files.items())))
+
+
+def _move(path: Path, target: Path) -> None:
+    try:
+        path.replace(target)
+    except PermissionError:  # Windows: another program holds it open
+        replace_file(path, target)
+
+
+def _make(folder: Path) -> Path:
+    folder.mkdir()
+    return folder

@@ -1,0 +1,132 @@
+"""From what a user names to shards: folders in slices of sorted names, tars, parquet files, lance fragments."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..batch.globs import MAGIC, expand_glob, find_base
+from ..batch.inputs import SUFFIXES
+from ..batch.walk import walk_folder
+from ..errors import BadParameter
+from .rows import Shard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .rows import Kind
+
+ENDINGS: dict[str, Kind] = {
+    ".tar": "webdataset",
+    ".tar.gz": "webdataset",
+    ".tgz": "webdataset",
+    ".parquet": "parquet",
+    ".lance": "lance",
+}
+"""Ending of an input → how its rows are stored."""
+SIZE = 1000
+"""Pictures of a folder in one shard."""
+
+
+def list_shards(source: str, *, size: int = SIZE) -> list[Shard]:
+    """Shards of a folder, a glob, or a tar, parquet or lance file, in a stable order.
+
+    A folder that holds tars, parquet files or lance data sets stands for these; else its pictures, also in folders
+    below, are cut into shards of this size by their sorted names. Raises BadParameter.
+    """
+    path = Path(source)
+    if MAGIC.search(source) and not path.exists():
+        return _list_glob(source, size)
+    if _find_kind(path) is not None and path.exists():
+        return _name_files([path])
+    if not path.is_dir():
+        what = "is no folder, tar, parquet or lance" if path.exists() else "does not exist"
+        raise BadParameter(f"this data set {what}", where=source, fix="name a folder, a glob, or such a file")
+    stored = sorted(entry for entry in path.iterdir() if _find_kind(entry) is not None)
+    return _name_files(stored) if stored else _cut_folder(path, _find_pictures(path), size, source)
+
+
+def _list_glob(pattern: str, size: int) -> list[Shard]:
+    base = find_base(pattern)
+    found = expand_glob(pattern).files
+    lances = [path for path in base.glob("*.lance") if path.match(pattern)] if pattern.endswith(".lance") else []
+    stored = [path for path in [*found, *lances] if _find_kind(path) is not None]
+    if stored:
+        return _name_files(sorted(stored))
+    pictures = [path.relative_to(base).as_posix() for path in found if path.suffix.lower() in SUFFIXES]
+    return _cut_folder(base, pictures, size, pattern)
+
+
+def _find_kind(path: Path) -> Kind | None:
+    return next((kind for ending, kind in ENDINGS.items() if path.name.lower().endswith(ending)), None)
+
+
+def _find_pictures(folder: Path) -> list[str]:
+    files = walk_folder(folder, recursive=True).files
+    return [file.relative_to(folder).as_posix() for file in files if file.suffix.lower() in SUFFIXES]
+
+
+def _cut_folder(folder: Path, names: Sequence[str], size: int, source: str) -> list[Shard]:
+    if not names:
+        raise BadParameter("no pictures and no shards are there", where=source, fix="check the name")
+    names, slices = sorted(names), range(0, len(names), size)
+    keys = _choose_keys(names)
+    return [
+        Shard(
+            name=f"{number:05}",
+            path=str(folder),
+            kind="folder",
+            start=start,
+            stop=min(start + size, len(names)),
+            names=tuple(names[start : start + size]),
+            keys=tuple(keys[start : start + size]),
+            digest=_hash("\0".join(names[start : start + size])),
+        )
+        for number, start in enumerate(slices)
+    ]
+
+
+def _choose_keys(names: Sequence[str]) -> list[str]:
+    """Names without endings; with them where several files would share one key."""
+    stems = [os.path.splitext(name)[0] for name in names]  # noqa: PTH122 - of a text, with its folders
+    times = Counter(stem.lower() for stem in stems)
+    return [stem if times[stem.lower()] == 1 else name for stem, name in zip(stems, names, strict=True)]
+
+
+def _name_files(paths: Sequence[Path]) -> list[Shard]:
+    """One shard for each file, named as the file is; the folder is part of the name where names repeat."""
+    if not paths:
+        return []
+    names = [_strip_ending(path.name) for path in paths]
+    if len(set(map(str.lower, names))) < len(names):
+        base = Path(os.path.commonpath([path.parent for path in paths]))
+        names = [_strip_ending(path.relative_to(base).as_posix().replace("/", "__")) for path in paths]
+    if len(set(map(str.lower, names))) < len(names):
+        twice = next(name for name, times in Counter(map(str.lower, names)).items() if times > 1)
+        raise BadParameter(f"several inputs would give the shard {twice}", fix="annotate them into two folders")
+    return [_describe_file(path, name) for path, name in zip(paths, names, strict=True)]
+
+
+def _describe_file(path: Path, name: str) -> Shard:
+    kind = _find_kind(path)
+    if kind is None:
+        raise BadParameter("is no tar, parquet or lance", where=str(path))
+    size = path.stat().st_size if path.is_file() else 0
+    return Shard(name=name, path=str(path), kind=kind, digest=_hash(f"{kind} {size}"))
+
+
+def _strip_ending(name: str) -> str:
+    ending = next(ending for ending in sorted(ENDINGS, key=len, reverse=True) if name.lower().endswith(ending))
+    return name[: -len(ending)]
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def digest_shards(shards: Iterable[Shard]) -> dict[str, str]:
+    """Name → what each shard was when it was listed."""
+    return {shard.name: shard.digest for shard in shards}
