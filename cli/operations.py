@@ -11,7 +11,7 @@ import click
 
 from ..core.operation_registry import group_help, operations
 from ..core.params import format_bounds
-from ..core.setting_values import PARAMETER, join_parameters
+from ..core.setting_values import join_parameters
 from .operation_runs import JSON, OUTPUT, STRENGTHS, run_operation
 from .options import NamedPath, field_type, metavar
 
@@ -52,11 +52,10 @@ def command(operation: OperationType) -> click.Command:
         )
     params += [option for field in operation.fields() for option in _field_options(operation, field)]
     params.append(click.Option(["--json", JSON], is_flag=True, help="Print JSON."))
-    summary = operation.summary()
     made = OperationCommand(
         operation.spec.command.split()[-1], params=params, callback=callback, help=operation.__doc__
     )
-    made.short_help, made.rows = summary.partition(":")[0].rstrip("."), _input_rows(operation)
+    made.short_help, made.rows = operation.summary().partition(":")[0].rstrip("."), _input_rows(operation)
     made.details = operation.details()
     return made
 
@@ -69,8 +68,7 @@ class OperationCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read ``--NAME.PARAMETER VALUE`` where the operation takes parameters of others."""
-        is_wanted = any(param.name == PARAMETER for param in self.params)
-        return super().parse_args(ctx, join_parameters(args) if is_wanted else args)
+        return super().parse_args(ctx, join_parameters(args, {param.name for param in self.params}))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the operation's own tables."""
@@ -96,8 +94,7 @@ class ParameterOption(click.Option):
 
 
 def _input_rows(operation: OperationType) -> tuple[tuple[str, str], ...]:
-    rows = [(slot.name.upper(), slot.help) for slot in operation.slots()]
-    target = operation.target()
+    rows, target = [(slot.name.upper(), slot.help) for slot in operation.slots()], operation.target()
     return tuple([*rows, ("OUT", target.help)] if target is not None and target.last else rows)
 
 
@@ -132,10 +129,9 @@ def _field_options(operation: OperationType, field: Field) -> Iterator[click.Opt
 def _option(field: Field, name: str, text: str | None) -> click.Option:
     word = name.rstrip("_").replace("_", "-")
     spelling = f"--{word}/--no-{word}" if field.kind == "bool" else f"--{word}"
-    kind = None if field.kind == "bool" else field_type(field)
+    kind, shown = (None, None) if field.kind == "bool" else (field_type(field), metavar(field))
     many = {"multiple": True} if field.many else {}
     check = _finite if field.kind == "float" else None
-    shown = metavar(field) if field.kind != "bool" else None
     return ParameterOption(
         [spelling, name], type=kind, default=None, metavar=shown, help=text, hidden=text is None, callback=check, **many
     )

@@ -128,12 +128,17 @@ def spell_out_switches(args: Sequence[str], switches: Set[str]) -> list[str]:
     return [*spelt, *args[end:]]
 
 
-def join_parameters(args: Sequence[str]) -> list[str]:
-    """Arguments with ``--NAME.PARAMETER VALUE`` as ``--parameter NAME.PARAMETER=VALUE``; without a value it is on.
+def join_parameters(args: Sequence[str], options: Set[str | None]) -> list[str]:
+    """Arguments with ``--NAME.PARAMETER VALUE`` as ``--parameter NAME.PARAMETER=VALUE``, where that is an option.
 
-    >>> join_parameters(["x", "--canny.low_threshold", "50", "--hed.safe", "--seed", "1"])
+    A parameter without a value is switched on, one behind --no- off.
+
+    >>> args = ["x", "--canny.low_threshold", "50", "--hed.safe", "--seed", "1"]
+    >>> join_parameters(args, {"parameter"})
     ['x', '--parameter', 'canny.low_threshold=50', '--parameter', 'hed.safe=true', '--seed', '1']
     """
+    if PARAMETER not in options:
+        return list(args)
     joined: list[str] = []
     waiting = list(reversed(args))
     while waiting:
