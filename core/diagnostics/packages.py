@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 PACKAGE = Path(__file__).parents[2]
 OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 """Distributions that all put the same folder ``cv2`` into an environment and overwrite each other's files."""
-OPTIONAL = {"openvino": "networks run faster on CPUs", "rich": "progress bars on a terminal"}
+OPTIONAL = {
+    "openvino": "networks run faster on CPUs",
+    "rich": "progress bars on a terminal",
+    "av": "video files are read and written",
+}
 """Package → what it is for."""
 LEAVE = "leave a host's packages as they are; `underdrawing annotators` lists what cannot run with them"
 LEAVE_OPENCV = "leave a host's packages as they are while `import cv2` works"

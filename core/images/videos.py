@@ -1,4 +1,4 @@
-"""Videos: recognised, not read; ffmpeg makes pictures of them."""
+"""Videos: recognised where pictures are read; `core.video` reads them."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ def is_video(head: bytes, name: str = "") -> bool:
 
 
 def suggest_frames(name: str) -> str:
-    """Commands that make pictures of a video and annotate them."""
+    """Commands that annotate a video, or make pictures of it first."""
     path = PurePath(name)
     folder = path.with_name(f"{path.stem}_frames") if path.name else PurePath("frames")
     command = f'ffmpeg -i "{path}" "{folder / "%06d.png"}"'
-    return f'make the folder "{folder}", run {command}, and give that folder as the input'
+    direct = f'run `underdrawing annotate NAME "{path}" -o DIR --video`'
+    return f'{direct}, or make the folder "{folder}", run {command}, and give that folder as the input'

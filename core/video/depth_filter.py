@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import WriteFailed
 from ..files import FULL, describe_full_disk
 from .alignment import Affine, fit_affine
+from .median import filter_median
 from .motion import find_static, match_frames, shrink_frame, warp_back
 from .types import ClipFrame, FrameMap
 
@@ -104,23 +105,30 @@ def filter_depth(
     """
     aligner = DepthAligner(note) if options.depth_alignment == "static" else None
     aligned = (_align(item, aligner) for item in maps)
+    if options.temporal_median:
+        aligned = filter_median(aligned, options.temporal_median, binary=False)
     if options.depth_range == "clip":
         yield from _render_clip(aligned, annotator, params, folder)
         return
     running = RunningSpan()
-    for item, plane in aligned:
+    for item in aligned:
+        plane = _take_plane(item)
         span = annotator.find_span(plane, params)
         if options.depth_range == "running":
             span = running(span, item.time)
         yield _render(item, plane, annotator, params, span)
 
 
-def _align(item: FrameMap, aligner: DepthAligner | None) -> tuple[FrameMap, Plane]:
+def _take_plane(item: FrameMap) -> Plane:
     values = item.control_map.values
     if values is None:
         raise TypeError("a map of depth has values")
-    plane = np.nan_to_num(values[0], nan=0.0, posinf=0.0, neginf=0.0)
-    return item, plane if aligner is None else aligner(item, plane)
+    return values[0]
+
+
+def _align(item: FrameMap, aligner: DepthAligner | None) -> FrameMap:
+    plane = np.nan_to_num(_take_plane(item), nan=0.0, posinf=0.0, neginf=0.0)
+    return item.replace_map(values=(plane if aligner is None else aligner(item, plane))[None])
 
 
 def _render(item: FrameMap, plane: Plane, annotator: SpanRendering, params: Any, span: tuple[float, float]) -> FrameMap:
@@ -157,12 +165,13 @@ class _Record(msgspec.Struct, frozen=True):
 
 
 def _render_clip(
-    aligned: Iterator[tuple[FrameMap, Plane]], annotator: SpanRendering, params: Any, folder: Path | None
+    aligned: Iterator[FrameMap], annotator: SpanRendering, params: Any, folder: Path | None
 ) -> Iterator[FrameMap]:
     low, high = float("inf"), float("-inf")
     last: FrameMap | None = None
     with tempfile.TemporaryFile(dir=folder, prefix=".ud-depth-") as file:
-        for last, plane in aligned:
+        for last in aligned:
+            plane = _take_plane(last)
             span = annotator.find_span(plane, params)
             low, high = min(low, span[0]), max(high, span[1])
             frame, notes = last.frame, last.control_map.notes

@@ -46,4 +46,4 @@ def filter_maps(
 
 
 def _is_by_frame(options: TemporalOptions) -> bool:
-    return options.depth_alignment == "off" and options.depth_range == "frame"
+    return options.depth_alignment == "off" and options.depth_range == "frame" and not options.temporal_median

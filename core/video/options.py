@@ -35,7 +35,7 @@ class TemporalOptions(Params, frozen=True):
     smoothing: Annotated[
         float, between(0, 10, "Poses: smoothing of jitter by the One-Euro filter; 0: off.", step=0.1)
     ] = 0.0
-    smoothing_speed: Annotated[float, between(0, 100, f"Poses: {SPEED[0].lower()}{SPEED[1:]}", step=0.5)] = 8.0
+    smoothing_speed: Annotated[float, between(0, 100, f"Poses: {SPEED[0].lower()}{SPEED[1:]}", step=0.5)] = 16.0
     depth_alignment: Annotated[
         DepthAlignment, about("Depth: match scale and shift to earlier frames on what stands still (static), or not.")
     ] = "static"
@@ -44,7 +44,7 @@ class TemporalOptions(Params, frozen=True):
         about("Depth: black and white of each frame alone (frame), of those so far (running), of the clip (clip)."),
     ] = "clip"
     temporal_median: Annotated[
-        int, between(0, 5, "Edges and lines: median over so many frames before and after, moved along; 0: off.")
+        int, between(0, 5, "Edges, lines, depth: median over so many frames before and after, moved along; 0: off.")
     ] = 0
     frame_rate: Annotated[float, between(0.01, 1000, "Frames in a second where the input does not say it.", step=1)] = (
         24.0
@@ -60,14 +60,14 @@ class VideoOptions(TemporalOptions, frozen=True):
 
 
 OUTLINES = frozenset((Kind.EDGES, Kind.SOFT_EDGES, Kind.LINES, Kind.SCRIBBLE))
-"""Kinds of maps that a median over time is for."""
+"""Kinds of maps of outlines, for which there is a median over time."""
 USES = {
     "fill_gaps": (Kind.POSE,),
     "smoothing": (Kind.POSE,),
     "smoothing_speed": (Kind.POSE,),
     "depth_alignment": (Kind.DEPTH,),
     "depth_range": (Kind.DEPTH,),
-    "temporal_median": tuple(OUTLINES),
+    "temporal_median": (*OUTLINES, Kind.DEPTH),
 }
 """Option → kinds of maps that it changes."""
 

@@ -54,12 +54,16 @@ def test_a_map_of_depth_is_that_of_its_own_range(annotator: Any, monkeypatch: py
     network = import_module(f"{package}.nets.{module}")
     values = np.random.default_rng(0).gamma(2, 3, (2, 20, 30)).astype(np.float32)
     values[1] = values[1] * 7 - 3
-    monkeypatch.setattr(network, function, lambda *_, **__: values)
+
+    def estimate(*_: Any, **__: Any) -> Any:
+        return values
+
+    monkeypatch.setattr(network, function, estimate)
     for given in CHOICES.get(annotator.spec.id, [{}]):
         params = annotator.params(**given)
         made = annotator(Placement(), params)
-        assert isinstance(made, SpanRendering)
         result = made.run(Request(np.zeros((2, 20, 30, 3), np.uint8), params, Size(20, 30)))
+        assert isinstance(made, SpanRendering)
         for index, plane in enumerate(values):
             again = made.render_span(values[index : index + 1], params, made.find_span(plane, params))
             assert np.array_equal(again[0], result.images[index])

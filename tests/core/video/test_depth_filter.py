@@ -47,6 +47,11 @@ def test_scale_and_shift_of_frames_are_matched_on_what_stands_still() -> None:
     assert max(scales) < 1.05 * min(scales)
 
 
+def test_a_median_takes_noise_away() -> None:
+    plain, smooth = (flicker(run(still(), [], temporal_median=reach)) for reach in (0, 1))
+    assert smooth < 0.8 * plain
+
+
 def test_a_moving_camera_is_followed() -> None:
     frames = pan(BIG, [(2.5 * i, i) for i in range(8)], 96, 128)
     notes: list[str] = []

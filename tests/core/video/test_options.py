@@ -17,7 +17,7 @@ def test_every_option_is_for_a_kind() -> None:
     ("kind", "own"),
     [
         ("pose", {"fill_gaps", "smoothing", "smoothing_speed"}),
-        ("depth", {"depth_alignment", "depth_range"}),
+        ("depth", {"depth_alignment", "depth_range", "temporal_median"}),
         ("lines", {"temporal_median"}),
     ],
 )
