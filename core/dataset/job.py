@@ -70,11 +70,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 class ShardReport(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one shard. source: the shard's digest. files: path below the destination → SHA-256.
 
+    place: folder for files that are named by keys, as keys of two tars or tables may be equal; with a slash at its end.
     refused: (key, kind, reason) of the rows without maps. seconds: that it took; not recorded.
     """
 
     name: str
     source: str = ""
+    place: str = ""
     rows: int = 0
     written: int = 0
     refused: tuple[tuple[str, str, str], ...] = ()

@@ -13,17 +13,17 @@ from ..batch.folder_lock import hold_folder
 from ..errors import BadParameter, WriteFailed
 from ..files import atomic_write, report_write_errors
 from ..regular_files import read_regular_file
-from .job import ShardReport
+from .job import Job, ShardReport
 from .records import RowRecord, decode_record
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
-    from .job import Job
+    from .rows import Shard
 
 FOLDER = "_underdrawing"
-SETTINGS, SHARDS, ROWS, PARTS = "job.json", "shards", "rows", "parts"
-"""Settings of the run; one report and one file of records for each shard; what is not committed yet."""
+SETTINGS, SOURCE, SHARDS, ROWS, PARTS = "job.json", "source.json", "shards", "rows", "parts"
+"""Settings of the run; its shards; one report and one file of records for each; what is not committed yet."""
 
 
 class Manifest:
@@ -33,14 +33,30 @@ class Manifest:
         self.destination, self.folder = destination, destination / FOLDER
 
     @contextmanager
-    def hold(self, job: Job) -> Generator[None]:
-        """Keep other runs out, and record the settings. Raises WriteFailed, BadParameter for other settings."""
+    def hold(self, job: Job, shards: Sequence[Shard] = ()) -> Generator[None]:
+        """Keep other runs out, and record settings and shards. Raises WriteFailed, BadParameter for other settings."""
         with report_write_errors(self.folder):
             for place in (SHARDS, ROWS, PARTS):
                 (self.folder / place).mkdir(parents=True, exist_ok=True)
         with hold_folder(self.folder):
             self._check_settings(job)
+            digests = {**self.list_shards(), **{shard.name: shard.digest for shard in shards}}
+            atomic_write(self.folder / SOURCE, json.dumps(digests, indent=1, sort_keys=True).encode() + b"\n")
             yield
+
+    def list_shards(self) -> dict[str, str]:
+        """Name → digest of all shards that runs were to do."""
+        found = _read_json(self.folder / SOURCE)
+        return found if isinstance(found, dict) else {}
+
+    def read_job(self) -> Job:
+        """The job that the settings are of, without its source. Raises what `read_settings` raises."""
+        settings = {**self.read_settings()["settings"], "source": "", "destination": str(self.destination)}
+        try:
+            return msgspec.convert(settings, Job)
+        except msgspec.ValidationError as error:
+            what = f"the record of settings is damaged or of another version ({error})"
+            raise WriteFailed(what, where=str(self.folder / SETTINGS), fix="use the version that wrote it") from error
 
     def _check_settings(self, job: Job) -> None:
         path = self.folder / SETTINGS

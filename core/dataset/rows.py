@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -44,6 +44,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     path: str | None = None
     fields: dict[str, Any] = {}
     problem: str = ""
+
+
+class Stored(NamedTuple):
+    """What is stored of a row. maps: annotator → PNG file, of those that are there. picture: if the layout has it."""
+
+    key: str
+    maps: dict[str, bytes]
+    picture: bytes | None = None
 
 
 class RowResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,12 +8,13 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..batch.layouts import MAPS, METADATA, build_output, find_image
+from ..batch.layouts import MAPS, METADATA, find_image
 from ..batch.outputs import to_safe_name
 from ..errors import BadParameter
 from ..files import atomic_stream
 from ..regular_files import read_regular_file
 from .run_shard import is_done
+from .sinks.folder import list_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -48,7 +49,7 @@ class JobEvents:
         if self.log_json:
             seconds = round(report.seconds, 3)
             self._log(event="shard", shard=report.name, rows=report.rows, written=report.written, seconds=seconds)
-        self.progress.show(self.done, self.total, f"{self.refused.total()} refused")
+        self.progress(self.done, self.total, f"{self.refused.total()} refused")
 
     def failed(self, shard: Shard, reason: str) -> None:
         """Keep a shard's reason."""
@@ -58,7 +59,7 @@ class JobEvents:
             self._log(event="failed", shard=shard.name, reason=reason)
         else:
             self.note(f"shard {shard.name} is given up: {reason}")
-        self.progress.show(self.done, self.total, f"{self.refused.total()} refused")
+        self.progress(self.done, self.total, f"{self.refused.total()} refused")
 
     def stopped(self) -> None:
         """Say that the shards at hand are finished."""
@@ -115,30 +116,28 @@ def write_captions(job: Job, manifest: Manifest) -> list[Path]:
 
     A line names picture and map, as Hugging Face's image folders do.
     """
-    if job.format != "folder" or job.layout != "diffusers":
-        return []
-    several = len(job.annotators) > 1
-    written: list[Path] = []
-    for one in job.annotators:
-        name = to_safe_name(one.name)
-        path = manifest.destination / (name if several else "") / METADATA
+    written = find_captions(job, manifest.destination)
+    for name, path in written.items():
         with atomic_stream(path) as stream:
-            for line in _iter_captions(manifest, name, several=several):
+            for line in iter_captions(job, manifest, name):
                 stream.write(line)
-        written.append(path)
-    return written
+    return list(written.values())
 
 
-def _iter_captions(manifest: Manifest, name: str, *, several: bool) -> Iterator[bytes]:
-    start = f"{name}/" if several else ""
-    for shard in manifest.list_reports():
+def find_captions(job: Job, destination: Path) -> dict[str, Path]:
+    """Annotator → the file with its pictures' captions; empty for other formats and layouts."""
+    if job.format != "folder" or job.layout != "diffusers":
+        return {}
+    several = len(job.annotators) > 1
+    return {one.name: destination / (to_safe_name(one.name) if several else "") / METADATA for one in job.annotators}
+
+
+def iter_captions(job: Job, manifest: Manifest, annotator: str) -> Iterator[bytes]:
+    """Lines of such a file."""
+    start = f"{to_safe_name(annotator)}/" if len(job.annotators) > 1 else ""
+    for shard, report in manifest.list_reports().items():
         for record in manifest.iter_records(shard):
-            if record.refused:
-                continue
-            output = build_output("diffusers", record.key, name, several=several)
-            row = {
-                "file_name": find_image(output)[len(start) :],
-                f"{MAPS}_file_name": output[len(start) :],
-                "text": record.text,
-            }
-            yield f"{json.dumps(row, ensure_ascii=False)}\n".encode("utf-8", "backslashreplace")
+            if not record.refused:
+                output = list_outputs(job, report.place + record.key)[annotator][len(start) :]
+                row = {"file_name": find_image(output), f"{MAPS}_file_name": output, "text": record.text}
+                yield f"{json.dumps(row, ensure_ascii=False)}\n".encode("utf-8", "backslashreplace")

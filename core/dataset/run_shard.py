@@ -18,7 +18,7 @@ from .job import ShardReport
 from .manifest import FOLDER, PARTS, ROWS, Manifest
 from .records import RowRecord, encode_record
 from .rows import RowResult
-from .sinks import open_sink
+from .sinks import name_stored, open_sink
 from .sources import iter_rows
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ def is_done(manifest: Manifest, shard: Shard, report: ShardReport) -> bool:
 def _write_rows(job: Job, shard: Shard, annotators: Mapping[str, Annotator[Any]], part: Path) -> ShardReport:
     rows = written = 0
     refused: list[tuple[str, str, str]] = []
-    sink = open_sink(job, shard.name, _make(part / "files"))
+    place = "" if shard.kind == "folder" else f"{shard.name}/"
+    sink = open_sink(job, shard.name, _make(part / "files"), place)
     try:
         with open_regular_file(_make(part / ROWS) / f"{shard.name}.jsonl", "wb") as records:
             for result in _iter_results(job, shard, annotators):
@@ -85,7 +86,9 @@ def _write_rows(job: Job, shard: Shard, annotators: Mapping[str, Annotator[Any]]
     except BaseException:
         sink.abandon()
         raise
-    return ShardReport(name=shard.name, source=shard.digest, rows=rows, written=written, refused=tuple(refused))
+    return ShardReport(
+        name=shard.name, source=shard.digest, place=place, rows=rows, written=written, refused=tuple(refused)
+    )
 
 
 def _write(job: Job, result: RowResult, sink: Sink, records: BinaryIO, refused: list[tuple[str, str, str]]) -> None:
@@ -107,7 +110,7 @@ def _iter_results(job: Job, shard: Shard, annotators: Mapping[str, Annotator[Any
     try:
         for row in iter_rows(shard, image=job.image, key=job.key):
             index = row.index + 1
-            result = _check_key(row, keys) or annotate_row(job, row, annotators)
+            result = _check_key(job, row, keys) or annotate_row(job, row, annotators)
             yield _stop(job, result)
     except BadImage as error:
         if job.on_error == "stop":
@@ -124,14 +127,14 @@ def _stop(job: Job, result: RowResult) -> RowResult:
     return result
 
 
-def _check_key(row: Row, keys: set[str]) -> RowResult | None:
+def _check_key(job: Job, row: Row, keys: set[str]) -> RowResult | None:
     """The result of a row whose key names no file, or is that of an earlier row of the shard."""
     try:
         check_relative_name(row.key)
-        reason = "an earlier row of the shard has the same key" if row.key in keys else ""
+        reason = "an earlier row of the shard has the same key" if name_stored(job, row.key) in keys else ""
     except BadParameter as error:
         reason = str(error)
-    keys.add(row.key)
+    keys.add(name_stored(job, row.key))
     return RowResult(record=RowRecord(key=row.key, index=row.index, refused=reason, kind=NAME)) if reason else None
 
 

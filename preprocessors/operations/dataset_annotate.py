@@ -89,7 +89,7 @@ class DatasetAnnotate(Operation[AnnotateInputs, AnnotateParams]):
         manifest = Manifest(inputs.output)
         if params.dry_run:
             return _describe_plan(task, shards, list_missing(manifest, shards), params)
-        with manifest.hold(task):
+        with manifest.hold(task, shards):
             events = _run(task, shards, list_missing(manifest, shards), params, job)
             files = write_captions(task, manifest)
         return _report(manifest, shards, events, tuple(files))

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
 
 class Sink(ABC):
-    """Writes the rows of one shard into a folder of its own. What stands there has its final relative path."""
+    """Writes the rows of one shard into a folder of its own. What stands there has its final relative path.
 
-    def __init__(self, job: Job, shard: str, part: Path) -> None:
-        self.job, self.shard, self.part = job, shard, part
+    place: folder for files that are named by keys.
+    """
+
+    def __init__(self, job: Job, shard: str, part: Path, place: str = "") -> None:
+        self.job, self.shard, self.part, self.place = job, shard, part, place
 
     @abstractmethod
     def write(self, result: RowResult) -> None:

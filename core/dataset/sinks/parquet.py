@@ -6,15 +6,18 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ...batch.outputs import to_safe_name
+from ...errors import BadImage
 from ...regular_files import open_regular_file
 from ..packages import load_package
 from ..records import encode_record
+from ..rows import Stored
 from . import base
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from ..job import Job
+    from ..job import Job, ShardReport
     from ..rows import RowResult
 
 PARQUET = "parquet files"
@@ -27,8 +30,8 @@ RECORD = "record"
 class Sink(base.Sink):
     """Columns ``key``, one an annotator, ``record``; diffusers: ``image``, ``conditioning_image``, ``text``."""
 
-    def __init__(self, job: Job, shard: str, part: Path) -> None:
-        super().__init__(job, shard, part)
+    def __init__(self, job: Job, shard: str, part: Path, place: str = "") -> None:
+        super().__init__(job, shard, part, place)
         self._pa, pq = (load_package(name, PARQUET) for name in ("pyarrow", "pyarrow.parquet"))
         self._schema, self._rows = build_schema(job), list[dict[str, Any]]()
         self._stream = open_regular_file(part / f"{shard}.parquet", "wb")
@@ -88,3 +91,19 @@ def build_record(job: Job, result: RowResult) -> dict[str, Any]:
     if job.layout == "diffusers":
         row |= {"image": picture(result.picture), "text": result.record.text}
     return row | {column: picture(result.maps.get(name)) for name, column in list_columns(job).items()}
+
+
+def iter_stored(job: Job, report: ShardReport, destination: Path, keys: Iterable[str]) -> Iterator[Stored]:
+    """What is stored of these rows. Raises BadImage where the file is damaged, with the last row that is whole."""
+    pa, pq = (load_package(name, PARQUET) for name in ("pyarrow", "pyarrow.parquet"))
+    path, last = destination / f"{report.name}.parquet", ""
+    try:
+        with open_regular_file(path) as stream, pq.ParquetFile(stream) as table:
+            for batch in table.iter_batches(16):
+                for row in batch.to_pylist():
+                    found = {name: row.get(column) for name, column in list_columns(job).items()}
+                    maps = {name: value["bytes"] for name, value in found.items() if value}
+                    yield Stored(last := row["key"], maps, (row.get("image") or {}).get("bytes"))
+    except (pa.ArrowException, OSError, KeyError) as error:
+        behind = f" behind row {last}" if last else ""
+        raise BadImage(f"the file is damaged{behind} ({' '.join(str(error).split())})", where=str(path)) from error
