@@ -30,7 +30,7 @@ class DatasetVerify(Operation[VerifyInputs, VerifyParams]):
 
     Every shard of the source is there and no other; every file has the hash that it was written with; every row has its
     maps, which can be decoded and have the size that its picture asks for. Faults are named by shard and row, with the
-    step that mends them, and the exit status is 1.
+    step that fixes them, and the exit status is 1.
     """
 
     spec = Spec(id="dataset.verify", title="Verify a data set", hosts=("cli",))

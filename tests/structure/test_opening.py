@@ -23,6 +23,7 @@ OTHER = {
     "core/tensor_files/safetensors_io.py": {"load_file"},  # after `read_header`, which has opened it
     "core/dataset/sinks/webdataset.py": {"tarfile.open"},  # of a stream
     "core/dataset/sources/webdataset.py": {"tarfile.open"},  # of a stream
+    "core/dataset/verify.py": {"Image.open"},  # of bytes
     "core/hosts/requirements.py": {"(root / 'requirements.txt').read_text"},  # ours, and it imports nothing of ours
     "core/video/files.py": {"av.open"},  # of a stream
     "core/video/writing.py": {"av.open"},  # of a stream
