@@ -97,6 +97,7 @@ class Session:
         self, model: Model, trainable: Trainable, sets: TrainingSet, full: dict[str, int], describe: Describe
     ) -> Report:
         params = self.params
+        trainable.check_captions(sets.captions)
         for text in trainable.notes:
             self.note(text)
         if not any(group.tensors and group.rate for group in trainable.groups()):

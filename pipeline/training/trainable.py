@@ -10,7 +10,7 @@ import msgspec
 from ...adapters.modules.parts import UNET
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -97,6 +97,9 @@ class Trainable(ABC):
     def vectors(self) -> Mapping[str, Mapping[str, Tensor]]:
         """Words of captions that stand for trained vectors: word → part → [N, D]."""
         return {}
+
+    def check_captions(self, captions: Collection[str]) -> None:  # noqa: B027 - most take any
+        """Raise BadParameter for captions that it cannot be trained on."""
 
     def write_caption(self, caption: str, number: int) -> str:
         """The caption of a pass as it is trained on. number: of this pass and picture, random and repeatable."""

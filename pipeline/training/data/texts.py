@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 
@@ -13,13 +13,12 @@ from ....adapters.prompts.encoding import read_rows, split_for_encoders
 from ...conditioning.encoders import build_encoders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from torch import Tensor
 
     from ....adapters.prompts.chunks import Chunk
     from ...models.model import Model
-    from ..trainable import Trainable
 
 MEMORY = 256 << 20
 """Bytes of encoded captions that are held."""
@@ -32,13 +31,26 @@ class States(NamedTuple):
     pooled: Tensor | None
 
 
+class Words(Protocol):
+    """What captions are encoded for, as `Trainable`: networks that are trained, and words that stand for vectors."""
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """Networks that must be computed with gradients, by their ids."""
+        ...
+
+    def vectors(self) -> Mapping[str, Mapping[str, Tensor]]:
+        """Word → part → [N, D]."""
+        ...
+
+
 class CaptionEncoder:
     """Encodes the captions of batches. windows: most windows of a caption. frozen: whether nothing of it is trained.
 
     cut: captions that were longer.
     """
 
-    def __init__(self, model: Model, trainable: Trainable, *, clip_skip: int, windows: int) -> None:
+    def __init__(self, model: Model, trainable: Words, *, clip_skip: int, windows: int) -> None:
         self._encoders = build_encoders(model, clip_skip)
         self._trainable, self._windows = trainable, windows
         parts = trainable.parts

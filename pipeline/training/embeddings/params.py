@@ -19,3 +19,6 @@ class EmbeddingParams(TrainParams, frozen=True):
     init: Annotated[str, about("Start: words, <zero>, <rand> or <rand-0.017>, which is the deviation")] = "<rand>"
     template: Annotated[Template, about("Sentences for pictures without caption; word: the word alone")] = "object"
     norm_decay: Annotated[bool, about("Pull the vectors to the usual length of vectors after each step")] = False
+    negative: Annotated[
+        float, between(0, 100, "Train it for the negative prompt at this CFG, on captions without it; 0: off", step=0.5)
+    ] = 0.0

@@ -44,7 +44,11 @@ class _Row(NamedTuple):
 
 
 class Pictures:
-    """A set of pictures that batches are drawn from. label: tells its random numbers from those of another set."""
+    """A set of pictures that batches are drawn from.
+
+    label: tells its random numbers from those of another set; empty for the pictures that are trained on. Captions of
+    others, those of the class, stay as they are: a new word in them would take the class for its meaning.
+    """
 
     def __init__(self, items: Sequence[Item], cache: LatentCache, options: PassOptions, label: str = "") -> None:
         self.items, self.cache, self.options, self._label = items, cache, options, label
@@ -87,7 +91,9 @@ class Pictures:
         flip = options.flip and float(torch.rand(1, generator=generator)) < 0.5
         latents = self.cache.read(item, flip=flip)
         noise = draw_noise(tuple(latents.values.shape), options.noise_offset, seed, "noise", number, place)
-        caption = trainable.write_caption(item.sample.caption, make_number(seed, "words", number, place))
+        caption = item.sample.caption
+        if not self._label:
+            caption = trainable.write_caption(caption, make_number(seed, "words", number, place))
         caption = options.changes.apply(caption, make_number(seed, "caption", number, place))
         return _Row(latents, noise, step, flip, caption)
 

@@ -13,6 +13,8 @@ from underdrawing.pipeline.training.data.captions import Changes
 from underdrawing.pipeline.training.data.latents import Item, Latents
 from underdrawing.pipeline.training.data.samples import Sample
 from underdrawing.pipeline.training.data.texts import CaptionEncoder
+from underdrawing.pipeline.training.embeddings.embedding import EmbeddingTraining
+from underdrawing.pipeline.training.embeddings.params import EmbeddingParams
 from underdrawing.pipeline.training.loop.objective import Objective
 from underdrawing.pipeline.training.loop.passes import Passes, PassOptions, Pictures, make_ids
 from underdrawing.pipeline.training.networks.network import LowRankNetwork
@@ -139,3 +141,13 @@ def test_the_loss_is_the_objective_s_of_the_unet_s_answer_and_class_pictures_add
 
 def test_sdxl_s_numbers_are_original_size_crop_and_size() -> None:
     assert make_ids(make_items(Size(64, 128))).tolist() == [[100, 200, 3, 4, 64, 128]]
+
+
+def test_captions_of_the_class_do_not_get_the_new_word() -> None:
+    model = make_model("sd1")
+    word = EmbeddingTraining(model, "blob", EmbeddingParams(init="sphere"))
+    encoder = CaptionEncoder(model, word, clip_skip=1, windows=1)
+    for label, start in (("", "blob, a thing"), ("class", "a thing")):
+        pictures = make_pictures(Cache(), label=label, batch=2)
+        batch, _ = pictures.draw(0, model, word, Objective(model.alphas), encoder)
+        assert all(caption.startswith(start) for caption in batch.captions)
