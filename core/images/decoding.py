@@ -25,13 +25,14 @@ class Picture:
 
     pixels: uint8 [H, W, 3] sRGB, upright, transparency laid over white. alpha: uint8 [H, W], None when nothing is
     transparent. notes: what the user should know (first frame only, profile ignored, ...). orientation: EXIF value, 1
-    to 8, by which the stored picture was turned.
+    to 8, by which the stored picture was turned. milliseconds: for which an animation shows it, or 0.
     """
 
     pixels: NDArray[np.uint8]
     alpha: NDArray[np.uint8] | None = None
     notes: tuple[str, ...] = ()
     orientation: int = 1
+    milliseconds: float = 0
 
 
 def decode(

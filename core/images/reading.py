@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
     from .formats.jpeg_scans import JpegScans
 
-__all__ = ["Picture", "decode_file", "iter_frames", "read_deep_levels", "read_pictures"]
+SEVERAL = "the file holds several frames, the first is used (--all-frames for all)"
+"""Note on a file of which one frame is read."""
+__all__ = ["SEVERAL", "Picture", "decode_file", "iter_frames", "read_deep_levels", "read_pictures"]
 
 
 def read_pictures(path: str | Path, all_frames: bool = False, resolution: int | None = None) -> list[Picture]:
@@ -111,14 +113,20 @@ def _iter_pictures(
                 turns = find_turns(image, about)
         with report_decoder_faults(where):
             picture = decode(image, turns, about, deep=deep, where=where)
-        deep = None
+        deep, milliseconds = None, _find_duration(image)
         more = _find_next(image, index + 1, notes, where, every=every)
         if index == 0 and more and not every:
-            notes.append("the file holds several frames, the first is used (--all-frames for all)")
-        yield replace(picture, notes=tuple(dict.fromkeys((*notes, *picture.notes))))
+            notes.append(SEVERAL)
+        all_notes = tuple(dict.fromkeys((*notes, *picture.notes)))
+        yield replace(picture, notes=all_notes, milliseconds=milliseconds)
         if not (every and more):
             return
         index += 1
+
+
+def _find_duration(image: Image) -> float:
+    value: Any = image.info.get("duration", 0)
+    return float(value) if isinstance(value, (int, float)) and 0 <= value < 10**9 else 0.0
 
 
 def _find_next(image: Image, index: int, notes: list[str], where: str, *, every: bool) -> bool:

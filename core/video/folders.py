@@ -45,17 +45,19 @@ class FolderClip(Clip):
     def read_frames(self, resolution: int | None = None) -> Iterator[ClipFrame]:
         """Frames; one that cannot be read has a problem in place of pixels."""
         for index, slot in enumerate(self.slots):
-            pixels, problem = _read(slot, resolution)
-            yield ClipFrame(slot.number, index / self.rate, slot.name, pixels, problem)
+            pixels, problem, notes = _read(slot, resolution)
+            yield ClipFrame(slot.number, index / self.rate, slot.name, pixels, problem, notes)
 
 
-def _read(slot: Slot, resolution: int | None) -> tuple[Pixels | None, str]:
+def _read(slot: Slot, resolution: int | None) -> tuple[Pixels | None, str, tuple[str, ...]]:
+    """Pixels, or why there are none, and notes on how they were read."""
     if slot.path is None:
-        return None, "is missing"
+        return None, "is missing", ()
     try:
-        return read_pictures(slot.path, resolution=resolution)[0].pixels, ""
+        picture = read_pictures(slot.path, resolution=resolution)[0]
     except BadImage as error:
-        return None, error.what
+        return None, error.what, ()
+    return picture.pixels, "", picture.notes
 
 
 def order_frames(files: Sequence[Path]) -> tuple[tuple[Slot, ...], tuple[str, ...]]:

@@ -15,6 +15,7 @@ from ..errors import BadImage, BadParameter
 from ..images.marks import has_mark
 from ..images.opening import URL
 from ..images.videos import VIDEO_SUFFIXES
+from .animations import AnimationClip, is_animation
 from .files import VideoClip
 from .folders import FolderClip
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ClipInput:
-    """A clip to be read. frames: of a folder, none for a video. problem: why it is refused without a look.
+    """A clip to be read. frames: of a folder, none for one file. problem: why it is refused without a look.
 
     note: what the user should know of how it was found.
     """
@@ -41,7 +42,15 @@ class ClipInput:
         """The clip; rate: frames in a second where it does not say it. Raises BadImage."""
         if self.problem:
             raise BadImage(self.problem, where=str(self.path), fix=self.fix)
-        return FolderClip(self.path, self.frames, rate) if self.frames else VideoClip(self.path, rate)
+        if self.frames:
+            return FolderClip(self.path, self.frames, rate)
+        is_picture = self.path.suffix.lower() in SUFFIXES
+        return AnimationClip(self.path, rate) if is_picture else VideoClip(self.path, rate)
+
+    @property
+    def is_video(self) -> bool:
+        """Whether it is a video file, and neither a folder of frames nor an animation."""
+        return not self.frames and self.path.suffix.lower() not in SUFFIXES
 
     @property
     def plain_name(self) -> str:
@@ -75,8 +84,8 @@ class _Finder:
         self.clips.append(ClipInput(path, problem=problem, fix=fix))
 
     def _add_outright(self, path: Path) -> None:
-        """A picture is a frame of its folder: a shell may have expanded a glob."""
-        if path.suffix.lower() in SUFFIXES and path.exists():
+        """A picture is a frame of its folder, as a shell may have expanded a glob; an animation is a clip."""
+        if path.suffix.lower() in SUFFIXES and path.exists() and not is_animation(path):
             self.outright[path.parent].append(path)
         elif not path.exists():
             self._refuse(path, "there is no such file", "check the name")

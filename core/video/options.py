@@ -19,7 +19,7 @@ DepthAlignment = Literal["static", "off"]
 DepthRange = Literal["frame", "running", "clip"]
 
 OUTPUT = (
-    "What maps of clips become: same (frames of frames, lossless of videos), frames (PNG), lossless (FFV1 in .mkv), "
+    "What maps of clips become: same (lossless of videos, frames of others), frames (PNG), lossless (FFV1 in .mkv), "
     "h264 (.mp4)."
 )
 DAMAGE = "Frames that cannot be read: repeat the last map, skip (leave the number out), or stop (refuse the clip)."
@@ -54,7 +54,7 @@ class TemporalOptions(Params, frozen=True):
 class VideoOptions(TemporalOptions, frozen=True):
     """What is done with clips that are read from files."""
 
-    video: Annotated[bool, about("Inputs are clips: video files (extra video), or folders of frames.")] = False
+    video: Annotated[bool, about("Inputs are clips: video files (extra video), folders of frames, animations.")] = False
     video_output: Annotated[Output, about(OUTPUT)] = "same"
     damaged: Annotated[Damage, about(DAMAGE)] = "repeat"
 

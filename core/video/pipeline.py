@@ -110,6 +110,8 @@ class ClipRun:
         shape: tuple[int, ...] | None = None
         for frame in frames:
             problem = frame.problem
+            for text in frame.notes:
+                self.notes.add(text, frame.number)
             if frame.pixels is not None:
                 shape = shape or frame.pixels.shape
                 if frame.pixels.shape == shape:

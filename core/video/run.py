@@ -66,7 +66,7 @@ class ClipBatch:
         if source.note:
             self.summary.notes.append((source.path.as_posix(), source.note))
         for order, name in enumerate(self.options.annotators):
-            output = choose_output(self.options.video.video_output, is_folder=bool(source.frames))
+            output = choose_output(self.options.video.video_output, is_video=source.is_video)
             entry = self._build_entry(source, digest, name, place, output)
             if self.manifest.is_done(entry):
                 self.manifest.reuse(entry, (number, 0, order))
@@ -164,9 +164,9 @@ class ClipBatch:
         self.summary.refused.append((path, reason))
 
 
-def choose_output(output: Output, *, is_folder: bool) -> Output:
-    """What is written of a clip: "same" is frames of a folder, and a video without losses of a video."""
-    return output if output != "same" else "frames" if is_folder else "lossless"
+def choose_output(output: Output, *, is_video: bool) -> Output:
+    """What is written of a clip: "same" is a video without losses of a video, and frames of anything else."""
+    return output if output != "same" else "lossless" if is_video else "frames"
 
 
 def _hash_clip(clip: Clip) -> str:

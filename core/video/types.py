@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class ClipFrame:
     """One frame. number: from 0 in order of presentation, or that of its name in a folder. time: in seconds.
 
-    name: stem of its file, empty in a video. pixels: None where it cannot be read, for the reason in problem.
+    name: stem of its file, empty in a video. pixels: None where it cannot be read, for the reason in problem. notes:
+    what the user should know of how it was read.
     """
 
     number: int
@@ -26,6 +27,7 @@ class ClipFrame:
     name: str = ""
     pixels: Pixels | None = None
     problem: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ def _list_idle_options(request: FilesRequest, batch: ClipOptions, clips: list[Cl
         yield "--smoothing-speed has no effect without --smoothing"
     if request.options.json and not any(spec.kind is Kind.POSE or spec.values == "labels" for spec in specs):
         yield "--json has no effect, none of these annotators finds poses or classes"
-    if request.options.values and any(not clip.frames for clip in clips) and request.options.video_output == "same":
+    if request.options.values and any(clip.is_video for clip in clips) and request.options.video_output == "same":
         raise BadParameter(
             "--values are written beside frames, and maps of videos are videos", fix="give --video-output frames"
         )
