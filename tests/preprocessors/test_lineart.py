@@ -187,11 +187,11 @@ def test_anyline_takes_the_lines_of_the_other_annotators(golden: dict[str, NDArr
 
 @pytest.mark.parametrize(
     ("annotator", "name"),
-    [*((annotator, name) for annotator in ("lineart", "lineart_manga") for name in NAMES), ("lineart_anime", NAMES[0])],
+    [("lineart", NAMES[0]), ("lineart", NAMES[1]), ("lineart_manga", NAMES[1]), ("lineart_anime", NAMES[0])],
 )
 def test_bfloat16_leaves_the_map_unchanged(annotator: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Shown for random weights only; a norm at every convolution keeps errors from growing."""
-    photo = photograph(name, 128)  # bfloat16 is slow without hardware for it
+    photo = photograph(name, 96)  # bfloat16 is slow without hardware for it
     if annotator == "lineart_anime":  # every layer of it, with fewer channels: the mean of many hides more of an error
         narrow = fill(light_lineart.anime({})).state_dict()
 

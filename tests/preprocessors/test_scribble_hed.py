@@ -49,9 +49,9 @@ def test_padding_is_cut_off_before_thinning() -> None:
     assert np.array_equal(result.images[0, ..., 0], edges.draw_scribble(edges.to_bytes(result.values)[0]))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_bfloat16_leaves_the_map_unchanged(name: str) -> None:
-    photo = photograph(name, 192)  # bfloat16 is slow on CPUs without it
+def test_bfloat16_leaves_the_map_unchanged() -> None:
+    """One photograph: the network is that of hed, which is shown on two."""
+    photo = photograph(NAMES[0], 128)  # bfloat16 is slow on CPUs without it
     full, short = (annotator(dtype)(photo, resolution=0).images[0, ..., 0] for dtype in ("float32", "bfloat16"))
     assert ssim(full, short) >= 0.99
 
