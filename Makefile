@@ -12,7 +12,7 @@ BIN := .venv/bin
 PY := $(BIN)/python
 LINK := .dev/underdrawing
 WORKERS ?= 2
-BENCHMARKS := annotators poses rtmpose loading lora memory merge checkpoint_loading
+BENCHMARKS := annotators poses rtmpose loading lora memory merge checkpoint_loading video
 
 .PHONY: demo test weights format lint bench parity docs pictures clean
 

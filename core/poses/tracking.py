@@ -37,24 +37,19 @@ AWAY = float((2**31 - 1) // 2)
 def track_parts(poses: Sequence[Pose], sizes: Mapping[str, str], people: str = "") -> Tracking:
     """Follow parts: part → person → frame → (left, top, right, bottom, canvas width, canvas height).
 
-    People are counted from 0, from left to right in each frame. sizes: part → "width, height" or "". people: which are
-    followed, as in "0, 2"; empty: all. A part with a missing joint is AWAY. Raises BadImage, BadParameter.
+    People are counted from 0, from left to right in each frame; where all have a `person_id`, by that. sizes: part →
+    "width, height" or "". people: which are followed, as in "0, 2"; empty: all. A part with a missing joint is AWAY.
+    Raises BadImage, BadParameter.
     """
     if not poses:
         raise BadImage("there is no pose to follow", fix="connect poses")
     wanted = _parse_numbers("id_include", people)
-    frames = [sorted(pose.people, key=_find_left) for pose in poses]
-    ids = [i for i in range(max(map(len, frames))) if not wanted or i in wanted]
+    frames = _number_people(poses)
+    ids = [i for i in sorted({i for frame in frames for i in frame}) if not wanted or i in wanted]
     canvas = (poses[0].width, poses[0].height)
     followed = {part: size for part in PARTS if (size := _parse_size(part, sizes.get(part, "")))}
     return {
-        part: {
-            i: {
-                f: (*_find_box(frame[i] if i < len(frame) else None, part, size), *canvas)
-                for f, frame in enumerate(frames)
-            }
-            for i in ids
-        }
+        part: {i: {f: (*_find_box(frame.get(i), part, size), *canvas) for f, frame in enumerate(frames)} for i in ids}
         for part, size in followed.items()
     }
 
@@ -66,6 +61,13 @@ def draft_prompt(tracking: Tracking) -> str:
         for part, people in tracking.items()
         for person in people
     )
+
+
+def _number_people(poses: Sequence[Pose]) -> list[dict[int, Person]]:
+    """People of each frame by number."""
+    if all(person.person_id is not None for pose in poses for person in pose.people):
+        return [{p.person_id: p for p in pose.people if p.person_id is not None} for pose in poses]
+    return [dict(enumerate(sorted(pose.people, key=_find_left))) for pose in poses]
 
 
 def _find_left(person: Person) -> float:

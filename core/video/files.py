@@ -97,7 +97,10 @@ class VideoClip(Clip):
             what = f"the file cannot be opened ({error.strerror or error})"
             raise BadImage(what, where=where, fix="check the name") from error
         with file:
-            if not is_video(file.read(32), self.path.name):
+            head = file.read(32)
+            if not head:
+                raise BadImage("the file is empty (0 bytes)", where=where, fix="save or copy it again")
+            if not is_video(head, self.path.name):
                 raise BadImage("this is not a video", where=where, fix="name a video file or a folder of frames")
             file.seek(0)
             with report_faults(av, "the video cannot be opened", where):

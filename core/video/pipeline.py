@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from ..images.geometry import FitMode
     from .options import Damage, TemporalOptions
 
+_SINGLE = re.compile(r" in picture 1\b|^picture 1: |: picture 1 of the batch$")
+"""What notes say of the picture that they are about, where there is one only."""
 MOST_NOTES = 50
 """Most different notes of frames that are counted."""
 
@@ -152,7 +155,7 @@ class ClipRun:
         except MemoryError as error:
             raise BadImage("there is not enough memory for it", fix="choose a smaller --resolution") from error
         for text in result.notes:
-            self.notes.add(text, group[0].number)
+            self.notes.add(_SINGLE.sub("", text) if len(group) == 1 else text, group[0].number)
         for index, frame in enumerate(group):
             yield FrameMap(frame, take_one(result, index))
 

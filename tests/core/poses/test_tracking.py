@@ -48,3 +48,11 @@ def test_mistakes_are_named() -> None:
         track_parts(FRAMES, SIZES, "all")
     with pytest.raises(BadImage, match="no pose"):
         track_parts([], SIZES)
+
+
+def test_people_with_numbers_are_followed_by_them() -> None:
+    right, left = (Person(person(x).body, person_id=number) for x, number in ((200, 0), (50, 4)))
+    found = track_parts([Pose((right, left), 400, 300), Pose((left,), 400, 300)], {"Neck": "10, 10"})
+    assert list(found["Neck"]) == [0, 4]
+    assert [box[0] for box in found["Neck"][0].values()] == [195.5, AWAY]
+    assert [box[0] for box in found["Neck"][4].values()] == [45.5, 45.5]
