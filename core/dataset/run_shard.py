@@ -122,8 +122,7 @@ def _iter_results(job: Job, shard: Shard, annotators: Mapping[str, Annotator[Any
 def _stop(job: Job, result: RowResult) -> RowResult:
     record = result.record
     if record.refused and job.on_error == "stop" and record.kind not in FILTERS:
-        fix = "leave it out, or give --on-error skip or keep"
-        raise BadImage(record.refused, where=record.key, fix=fix)
+        raise BadImage(f"{record.refused}; --on-error skip or keep goes on without it", where=record.key)
     return result
 
 

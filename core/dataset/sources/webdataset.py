@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import tarfile
+import zlib
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +16,14 @@ from ...regular_files import open_regular_file
 from ..rows import KEY, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
     from ..rows import Shard
 
 AGAIN = "download it again, or leave it out"
 _BLOCK = 512
+_DAMAGE = (tarfile.TarError, EOFError, OSError, ValueError, zlib.error, lzma.LZMAError)
 
 
 def iter_rows(shard: Shard, *, image: str, key: str) -> Iterator[Row]:
@@ -34,33 +38,43 @@ def iter_rows(shard: Shard, *, image: str, key: str) -> Iterator[Row]:
 def iter_samples(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Key and files of each sample. Raises BadImage where the tar is damaged, after the samples in front of it."""
     current, fields = "", dict[str, bytes]()
-    for name, content in iter_members(path):
+    for name, read in _iter_members(path):
         folder, _, base = name.rpartition("/")
         stem, _, ending = base.partition(".")
         sample = f"{folder}/{stem}" if folder else stem
         if sample != current and fields:
             yield current, fields
             fields = {}
-        current, fields[ending.lower()] = sample, content
+        current, fields[ending.lower()] = sample, read()
     if fields:
         yield current, fields
 
 
-def iter_members(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and content of every file of a tar. Raises BadImage where it is damaged or cut off."""
+def _iter_members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Name of every file of a tar, and what reads it. Raises BadImage where the tar is damaged or cut off.
+
+    A file is read after the sample before it was given out, so that damage in it costs no other sample.
+    """
     last = ""
     try:
         with closing(open_regular_file(path)) as stream, tarfile.open(fileobj=stream) as tar:
             for member in tar:
                 if member.isfile() and not member.name.rpartition("/")[2].startswith("."):
-                    content = tar.extractfile(member)
-                    yield member.name, b"" if content is None else content.read()
+                    yield member.name, partial(_read, tar, member, path)
                     last = member.name
                 vars(tar)["members"].clear()  # which would grow with every file
             _check_end(tar, path, last)
-    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+    except _DAMAGE as error:
         behind = f" behind {last}" if last else ""
         raise BadImage(f"the tar is damaged{behind} ({error})", where=str(path), fix=AGAIN) from error
+
+
+def _read(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bytes:
+    try:
+        content = tar.extractfile(member)
+        return b"" if content is None else content.read()
+    except _DAMAGE as error:
+        raise BadImage(f"the tar is damaged at {member.name} ({error})", where=str(path), fix=AGAIN) from error
 
 
 def _check_end(tar: tarfile.TarFile, path: Path, last: str) -> None:

@@ -1,0 +1,163 @@
+"""Shards from rows to committed files."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.support.datasets import FORMATS, encode, need, plan_job, read_tree, run_here, write_folder, write_tar
+
+from underdrawing.core.dataset import run_shard as module
+from underdrawing.core.dataset.filters import FilterParams
+from underdrawing.core.dataset.manifest import Manifest
+from underdrawing.core.errors import BadImage, BadParameter, WriteFailed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = ["p0", "p1", "p2", "p3", "sub/p4.v2"]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_row_is_there_once_and_a_second_run_changes_nothing(pictures: Path, tmp_path: Path, kind: Any) -> None:
+    need(*(["pyarrow"] if kind == "parquet" else []))
+    job = plan_job(pictures, tmp_path / "out", format=kind)
+    reports = run_here(job)
+    assert [report.rows for report in reports.values()] == [3, 3, 1]
+    assert sum(report.written for report in reports.values()) == len(GOOD)
+    refused = [one for report in reports.values() for one in report.refused]
+    assert [(key, why) for key, why, _ in refused] == [("q_cut", "picture"), ("r_flat", "edges")]
+    before = read_tree(tmp_path / "out")
+    assert {r.name: r.files for r in run_here(job).values()} == {r.name: r.files for r in reports.values()}
+    assert read_tree(tmp_path / "out") == before
+    again = plan_job(pictures, tmp_path / "again", format=kind)
+    run_here(again)
+    assert read_tree(tmp_path / "again") == before, "equal rows give equal bytes wherever they are written"
+
+
+def test_rows_have_their_parameters_facts_and_reasons_recorded(pictures: Path, tmp_path: Path) -> None:
+    run_here(plan_job(pictures, tmp_path / "out"))
+    records = [r for n in ("00000", "00001", "00002") for r in Manifest(tmp_path / "out").iter_records(n)]
+    by_key = {record.key: record for record in records}
+    assert list(by_key) == ["p0", "p1", "p2", "p3", "q_cut", "r_flat", "sub/p4.v2"]
+    low = {by_key[key].params["canny"]["low_threshold"] for key in GOOD}
+    assert len(low) > 1
+    assert all(30 <= value <= 120 for value in low)
+    assert by_key["sub/p4.v2"].width == 32
+    assert by_key["p0"].facts["canny"].edges
+    assert "cut off" in by_key["q_cut"].refused
+
+
+@pytest.mark.parametrize("damage", ["report", "file", "half"])
+def test_a_shard_that_is_not_whole_is_done_again(pictures: Path, tmp_path: Path, damage: str) -> None:
+    job = plan_job(pictures, tmp_path / "out", format="webdataset")
+    run_here(job)
+    before = read_tree(tmp_path / "out")
+    folder = tmp_path / "out" / "_underdrawing"
+    if damage == "file":
+        (tmp_path / "out" / "00001.tar").unlink()
+    else:
+        (folder / "shards" / "00001.json").unlink()
+    if damage == "half":  # killed at work, and between the two renames
+        (folder / "parts" / "00001" / "files").mkdir(parents=True)
+        (folder / "parts" / "00001" / "files" / "00001.tar").write_bytes(b"half")
+        (folder / "rows" / "00001.jsonl").unlink()
+    run_here(job)
+    assert read_tree(tmp_path / "out") == before
+
+
+def test_on_error_keep_writes_rows_without_maps_but_not_filtered_ones(pictures: Path, tmp_path: Path) -> None:
+    from underdrawing.core.dataset.sources.webdataset import iter_samples
+
+    run_here(plan_job(pictures, tmp_path / "out", format="webdataset", on_error="keep"))
+    samples = dict(iter_samples(tmp_path / "out" / "00001.tar"))
+    assert samples["q_cut"].keys() == {"record.json"}
+    assert json.loads(samples["q_cut"]["record.json"])["kind"] == "picture"
+    assert "r_flat" not in samples
+
+
+def test_on_error_stop_ends_with_the_row_and_keeps_what_was_committed(pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadImage, match=r"q_cut.*--on-error"):
+        run_here(plan_job(pictures, tmp_path / "out", on_error="stop"))
+    assert list(Manifest(tmp_path / "out").list_reports()) == ["00000"]
+    assert not any("p3" in name and "parts" not in name for name in read_tree(tmp_path / "out"))
+
+
+def test_a_filter_does_not_stop_a_run(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(encode(1))
+    job = plan_job(tmp_path / "in", tmp_path / "out", on_error="stop", filters=FilterParams(min_size=17))
+    assert run_here(job)["00000"].refused[0][1] == "size"
+
+
+def test_a_full_disk_ends_the_run_and_leaves_nothing_half(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    job = plan_job(pictures, tmp_path / "out", format="webdataset")
+    with monkeypatch.context() as full:
+        full.setattr(module, "encode_record", fail)
+        with pytest.raises(WriteFailed, match="disk is full"):
+            run_here(job)
+    assert not list((tmp_path / "out").glob("*.tar"))
+    run_here(job)
+    assert len(list((tmp_path / "out").glob("*.tar"))) == 3
+
+
+def test_pictures_that_come_or_go_are_named_and_not_mixed(tmp_path: Path) -> None:
+    source = write_folder(tmp_path / "in")
+    job = plan_job(source, tmp_path / "out")
+    run_here(job)
+    (source / "p0b.png").write_bytes(encode(9))
+    with pytest.raises(BadParameter, match="added, removed or renamed"):
+        run_here(job)
+
+
+def test_a_tar_that_is_replaced_is_done_again(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write_tar(tmp_path / "in" / "a.tar", {"x.png": encode(1)})
+    job = plan_job(tmp_path / "in", tmp_path / "out")
+    run_here(job)
+    assert (tmp_path / "out" / "a" / "x.canny.png").is_file()
+    write_tar(tmp_path / "in" / "a.tar", {f"{n}.png": encode(n, size=(240, 160)) for n in range(9)})
+    assert run_here(job)["a"].written == 9
+    assert not (tmp_path / "out" / "a" / "x.canny.png").exists()
+
+
+def test_keys_of_two_tars_do_not_write_over_each_other(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in "ab":
+        write_tar(tmp_path / "in" / f"{name}.tar", {"000.png": encode(ord(name))})
+    run_here(plan_job(tmp_path / "in", tmp_path / "out"))
+    maps = [name for name in read_tree(tmp_path / "out") if name.endswith(".canny.png")]
+    assert maps == ["a/000.canny.png", "b/000.canny.png"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "webdataset"])
+def test_keys_that_are_taken_or_no_names_are_refused(tmp_path: Path, kind: Any) -> None:
+    members = {"a.png": encode(1), "b.png": encode(2), "../c.png": encode(3), "a.v2/d.png": encode(4)}
+    path = write_tar(tmp_path / "in.tar", {**members, "A.png": encode(5), "a.jpg": encode(6)})
+    report = run_here(plan_job(path, tmp_path / "out", format=kind))["in"]
+    assert [(key, why) for key, why, _ in report.refused] == [("../c", "key"), ("a", "key")]
+    assert report.written == 4
+
+
+def test_keys_that_a_tar_would_take_for_one_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.v2", "a_v2"):
+        (tmp_path / "in" / f"{name}.png").write_bytes(encode(1))
+    report = run_here(plan_job(tmp_path / "in", tmp_path / "out", format="webdataset"))["00000"]
+    assert [(key, why) for key, why, _ in report.refused] == [("a_v2", "key")]
+
+
+def test_a_tar_cut_off_gives_the_rows_before_and_the_reason(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "in.tar", {f"{n}.png": encode(n) for n in range(5)})
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.index(b"3.png") + 600])
+    report = run_here(plan_job(path, tmp_path / "out"))["in"]
+    assert report.written == 3
+    assert [why for _, why, _ in report.refused] == ["damage"]
+    assert "damaged at 3.png" in report.refused[0][2]
