@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..batch.folder_lock import lock_folder
 from ..errors import BadImage, BadParameter
 from ..file_names import check_relative_name
 from ..files import hash_file, replace_file, report_write_errors
@@ -42,20 +43,30 @@ def run_shard(job: Job, shard: Shard, annotators: Mapping[str, Annotator[Any]]) 
     Raises WriteFailed (disk full), BadImage for a row where the job stops on errors, and what `annotate_row` raises.
     """
     manifest = Manifest(Path(job.destination))
-    old = manifest.find_report(shard.name)
-    if old is not None and is_done(manifest, shard, old):
-        return old
-    began, part = time.monotonic(), manifest.folder / PARTS / shard.name
+    part = manifest.folder / PARTS / shard.name
     with report_write_errors(part):
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        report = _write_rows(job, shard, annotators, part)
-        report = _commit(manifest, part, report)
+        part.mkdir(parents=True, exist_ok=True)
+        with lock_folder(part):  # a process whose run was killed may still be at this shard
+            return _run_alone(job, shard, annotators, manifest, part)
+
+
+def _run_alone(
+    job: Job, shard: Shard, annotators: Mapping[str, Annotator[Any]], manifest: Manifest, part: Path
+) -> ShardReport:
+    began, old = time.monotonic(), manifest.find_report(shard.name)
+    try:
+        if old is not None and is_done(manifest, shard, old):
+            return old
+        for path in part.iterdir() if part.is_dir() else ():
+            shutil.rmtree(path)
+        part.mkdir(parents=True, exist_ok=True)
+        report = _commit(manifest, part, _write_rows(job, shard, annotators, part))
         for name in set(old.files if old else ()) - set(report.files):
             (manifest.destination / name).unlink(missing_ok=True)
         manifest.commit(report)
+        return msgspec.structs.replace(report, seconds=time.monotonic() - began)
+    finally:
         shutil.rmtree(part, ignore_errors=True)
-    return msgspec.structs.replace(report, seconds=time.monotonic() - began)
 
 
 def is_done(manifest: Manifest, shard: Shard, report: ShardReport) -> bool:
