@@ -1,16 +1,18 @@
 """Memory of baking a LoRA into a checkpoint as large as the disk allows: it must not grow with the size.
 
-    python benchmarks/bake.py [--gigabytes 1.4 3.9] [--forms bfloat16 fp8 folder]
+    python benchmarks/bake.py [--gigabytes 1.4 3.9] [--forms bfloat16 fp8 folder holes]
 
 Flux.1's layers at their real widths in its maker's names, random, as many blocks as fit; a LoRA of rank 16 of every
-layer. Anonymous memory (RssAnon: what the page cache is no part of) is read every few milliseconds. Needs twice the
-size on the disk. Prints Markdown; benchmarks/RESULTS.md holds this output.
+layer. holes: bfloat16 zeros that take no room on the disk, for sizes that it does not hold twice. Anonymous memory
+(RssAnon: what the page cache is no part of) is read every few milliseconds. Needs twice the size on the disk. Prints
+Markdown; benchmarks/RESULTS.md holds this output.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import subprocess
 import sys
 import tempfile
@@ -61,7 +63,7 @@ def choose_blocks(size: float) -> Shapes:
 
 
 def write_model(path: Path, shapes: Mapping[str, tuple[int, ...]], form: str) -> None:
-    """Noise of these shapes, bfloat16, or fp8 with a scale where ComfyUI's scaled files have one."""
+    """Noise of these shapes, bfloat16, or fp8 with a scale where ComfyUI's scaled files have one; or holes."""
     coded = {key for key, shape in shapes.items() if form == "fp8" and len(shape) == 2}
     noise = torch.randn(1 << 23).mul_(0.02).to(torch.bfloat16)
     codes = (torch.randn(1 << 23) * 60).to(torch.float8_e4m3fn)
@@ -76,6 +78,9 @@ def write_model(path: Path, shapes: Mapping[str, tuple[int, ...]], form: str) ->
         end += 4
     with path.open("wb") as stream:
         stream.write(encode_header(entries, {}))
+        if form == "holes":
+            stream.truncate(stream.tell() + end)
+            return
         for key, entry in entries.items():
             if key.endswith("scale_weight"):
                 stream.write(encode_tensor(torch.tensor(0.0005)))
@@ -135,8 +140,11 @@ def measure(folder: Path, size: float, form: str) -> str:
     """One row of the table."""
     shapes = choose_blocks(size * (2 if form == "fp8" else 1))
     model, lora = folder / "model.safetensors", folder / "lora.safetensors"
-    write_model(model, shapes, form)
-    write_lora(lora, shapes, 16)
+    context = multiprocessing.get_context("spawn")
+    for target, given in ((write_model, (model, shapes, form)), (write_lora, (lora, shapes, 16))):
+        process = context.Process(target=target, args=given)  # what writing them frees is not used again here
+        process.start()
+        process.join()
     held = model.stat().st_size
     output = folder / "out.safetensors"
     if form == "folder":

@@ -65,17 +65,17 @@ def compute_change(delta: Delta, base: Tensor, parameter: Parameter) -> Computed
 
 
 class Workspace:
-    """A buffer that is reused from one weight to the next."""
+    """Buffers that are reused from one weight to the next: memory that is taken and given back comes apart."""
 
     def __init__(self) -> None:
-        self._buffer: Tensor | None = None
+        self._buffers: dict[str, Tensor] = {}
 
-    def take(self, shape: Sequence[int], device: torch.device) -> Tensor:
-        """An uninitialised float32 tensor of that shape, contiguous; valid until the next call."""
-        count = math.prod(shape)
-        if self._buffer is None or self._buffer.numel() < count or self._buffer.device != device:
-            self._buffer = torch.empty(max(count, PIECE), device=device)
-        return self._buffer[:count].view(*shape)
+    def take(self, shape: Sequence[int], device: torch.device, name: str = "") -> Tensor:
+        """An uninitialised float32 tensor of that shape, contiguous; valid until the next call with this name."""
+        count, buffer = math.prod(shape), self._buffers.get(name)
+        if buffer is None or buffer.numel() < count or buffer.device != device:
+            buffer = self._buffers[name] = torch.empty(max(count, PIECE), device=device)
+        return buffer[:count].view(*shape)
 
 
 class PlacedChange(NamedTuple):

@@ -11,7 +11,8 @@ import torch
 from ...core.errors import BadWeights
 from ...core.tensor_files.safetensors_io import Entry, dtype_names, encode_tensor
 from ...core.tensor_files.tensor_reader import find_dtype
-from .changed_rows import ChangedRows, RowPiece
+from .accumulate import Workspace
+from .changed_rows import PIECE, ChangedRows, RowPiece
 from .quantised import PLAIN, Storage
 from .quantised_names import HEADER, MARKERS
 from .weight_access import WeightAccess
@@ -63,13 +64,17 @@ class Rounding:
 
     squares: dict[str, tuple[float, float]] = field(default_factory=dict[str, "tuple[float, float]"])
     names: set[str] = field(default_factory=set[str])
+    space: Workspace = field(default_factory=Workspace)
 
     def add(self, key: str, name: str, written: Tensor, exact: Tensor, base: Tensor) -> None:
         """Note rows of one weight, all float32."""
         self.names.add(name)
-        before = self.squares.get(key, (0.0, 0.0))
-        own = (float(torch.linalg.vector_norm(one - two)) ** 2 for one, two in ((written, exact), (exact, base)))
-        self.squares[key] = (before[0] + next(own), before[1] + next(own))
+        error, change = self.squares.get(key, (0.0, 0.0))
+        for part in zip(*(tensor.reshape(-1).split(PIECE) for tensor in (written, exact, base)), strict=True):
+            space = self.space.take(part[0].shape, exact.device, "difference")
+            error += float(torch.linalg.vector_norm(torch.sub(part[0], part[1], out=space))) ** 2
+            change += float(torch.linalg.vector_norm(torch.sub(part[1], part[2], out=space))) ** 2
+        self.squares[key] = error, change
 
     def notes(self) -> tuple[str, ...]:
         """How large the error is beside the change."""
@@ -177,7 +182,7 @@ class BakedWeights:
         entry, where = self.entries[key], f"{self._source.path.name}, {key}"
         dtype, keep = find_dtype(entry, where), self._dtype is None
         places = find_places(self._weights, self._work[key])
-        rows = ChangedRows(self._source, key, entry.shape, places, self._order, dtype, keep)
+        rows = ChangedRows(self._source, key, entry.shape, places, self._order, dtype, keep, self.rounding.space)
         try:
             for piece in rows:
                 if piece.written is not None:

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from .weight_access import Target
     from .weight_writer import Order, Place
 
-PIECE = 1 << 22
-"""Elements of a piece, 16 MiB in float32."""
+PIECE = 1 << 20
+"""Elements of a piece, 4 MiB in float32: with pieces of 16 MiB the heap came apart, and memory grew with the file."""
 
 
 class RowPiece(NamedTuple):
     """Rows of a weight before and after the changes, as they are stored, and, where that is in eight bits, as they are
-    read again."""
+    read again. All but what is stored is valid until the next piece."""
 
     base: Tensor
     total: Tensor
@@ -46,7 +46,8 @@ class ChangedRows:
     """A weight of a checkpoint that adapters change, or a bias that they bring.
 
     dtype: of the result. keep: the result is stored in the form that the file has, in eight bits perhaps.
-    grown: the scale of a weight that is stored with one, once all rows were computed.
+    space: may be shared by weights that are computed one after the other. grown: the scale of a weight that is stored
+    with one, once all rows were computed.
     """
 
     source: Checkpoint
@@ -56,8 +57,8 @@ class ChangedRows:
     order: Order
     dtype: torch.dtype
     keep: bool
+    space: Workspace = field(default_factory=Workspace)
     grown: Tensor | None = None
-    _space: Workspace = field(default_factory=Workspace)
 
     @cached_property
     def storage(self) -> Storage:
@@ -88,9 +89,10 @@ class ChangedRows:
         self.grown = (torch.cat(parts) if whole is None else whole).reshape(scale.shape)
 
     def _encode(self, base: Tensor, total: Tensor, scale: Tensor | None) -> tuple[RowPiece, Tensor | None]:
-        codes, grown = self.storage.encode(total, scale)
-        written = self.storage.decode(codes, grown)
-        if not bool(torch.isfinite(written).all()):
+        written = self._scratch.take(total.shape, total.device, "written")
+        codes, grown = self.storage.encode(total, scale, written)
+        self.storage.decode(codes, grown, written)
+        if codes.numel() and not bool(torch.isfinite(torch.stack(torch.aminmax(written))).all()):
             name = dtype_names()[codes.dtype]
             raise BadWeights(f"would be NaN or infinite in {name}", fix="use lower strengths")
         return RowPiece(base, total, codes, written), grown
@@ -108,14 +110,17 @@ class ChangedRows:
         if not self._streams:
             base = self._read(0, self.shape[0], scale)
             total = base.to(wide, copy=True)
-            write_places(total, base, self.places, self.order, _compute, self._space)
+            write_places(total, base, self.places, self.order, _compute, self.space)
             yield 0, base, total
             return
         for first in range(0, self.shape[0], self._step):
             last = min(first + self._step, self.shape[0])
             base = self._read(first, last, scale)
-            total = torch.empty(base.shape, dtype=wide)
-            write_sum(total, base, self._placed, self._space, first)
+            if self.coarse:
+                total = self._scratch.take(base.shape, base.device, "total")
+            else:
+                total = torch.empty(base.shape, dtype=wide)
+            write_sum(total, base, self._placed, self.space, first)
             yield first, base, total
 
     @cached_property
@@ -147,7 +152,13 @@ class ChangedRows:
         stored = self.source.rows(self.key, first, last)
         if scale is None:
             return stored
-        return self.storage.decode(stored, self._cut_scale(scale, first, last - first))
+        into = self._scratch.take(stored.shape, stored.device, "base")
+        return self.storage.decode(stored, self._cut_scale(scale, first, last - first), into)
+
+    @cached_property
+    def _scratch(self) -> Workspace:
+        """The space for pieces; for whole weights one that goes with them."""
+        return self.space if self._streams else Workspace()
 
     def _cut_scale(self, scale: Tensor, first: int, count: int) -> Tensor:
         """The entries of a scale that are for some rows."""

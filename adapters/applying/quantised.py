@@ -60,13 +60,16 @@ class Storage:
         """Whether eight bits hold a value, so that rounding is worth a word."""
         return self.dtype in FLOAT8 or self.dtype == torch.int8
 
-    def decode(self, stored: Tensor, scale: Tensor | None) -> Tensor:
-        """The weight itself, float32."""
-        value = stored.detach().to(torch.float32)
-        return value if scale is None else value * self._spread(scale.to(torch.float32) * self.factor, stored.shape)
+    def decode(self, stored: Tensor, scale: Tensor | None, into: Tensor | None = None) -> Tensor:
+        """The weight itself, float32. into: a tensor to write it to, of its shape."""
+        value = stored.detach().to(torch.float32, copy=True) if into is None else into.copy_(stored.detach())
+        return value if scale is None else value.mul_(self._spread(scale.to(torch.float32) * self.factor, stored.shape))
 
-    def encode(self, value: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Codes and scale for a float32 weight; the scale stays as it is where its codes reach, and grows elsewhere."""
+    def encode(self, value: Tensor, scale: Tensor | None, space: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Codes and scale for a float32 weight; the scale stays as it is where its codes reach, and grows elsewhere.
+
+        space: a float32 tensor of value's shape that is overwritten.
+        """
         if scale is None:
             if self.dtype in FLOAT8:
                 check_reach(value, self.dtype)
@@ -74,10 +77,7 @@ class Storage:
         grown = self.grow(value, scale)
         divisor = self._spread(grown.to(torch.float32) * self.factor, value.shape)
         low, high = self._limits
-        if divisor.numel() == 1:
-            codes = (value / divisor if bool(divisor) else torch.zeros_like(value)).clamp_(-low, high)
-        else:
-            codes = torch.where(divisor == 0, torch.zeros_like(value), value / divisor).clamp_(-low, high)
+        codes = torch.div(value, divisor, out=space).masked_fill_(divisor == 0, 0).clamp_(-low, high)
         return (codes.round_() if self.dtype == torch.int8 else codes).to(self.dtype), grown
 
     @property
