@@ -26,7 +26,7 @@ class AnimationClip(Clip):
         count, seconds = 0, Fraction(0)
         for picture in iter_frames(self.path):
             count, seconds = count + 1, seconds + self._find_seconds(picture.milliseconds)
-        return ClipInfo(count / seconds, count)
+        return ClipInfo((count / seconds).limit_denominator(1000), count)
 
     def read_frames(self, resolution: int | None = None) -> Iterator[ClipFrame]:
         """Frames; where one is damaged the file ends, since nothing behind it can be read. Raises BadImage."""

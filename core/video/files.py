@@ -106,7 +106,10 @@ class VideoClip(Clip):
             with report_faults(av, "the video cannot be opened", where):
                 container = av.open(file, "r")  # the stream, not the name: no playlist leads anywhere
             with container:
-                yield av, container, _choose_stream(container, where)
+                stream = _choose_stream(container, where)
+                context = stream.codec_context
+                check_size(Size(context.height or 1, context.width or 1), where=where)  # before anything is decoded
+                yield av, container, stream
 
 
 def _choose_stream(container: Any, where: str) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import cv2
 import numpy as np
 
-from .motion import match_frames, shrink_frame, warp_back
+from .motion import find_flow, match_frames, shrink_frame, warp_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,8 +21,30 @@ if TYPE_CHECKING:
 
 
 class _Neighbour(NamedTuple):
+    number: int
     item: FrameMap
     grey: Grey
+
+
+class _Flows:
+    """Flows between frames of a window, each computed once; those of frames that left it are dropped."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], Flow] = {}
+
+    def match(self, own: _Neighbour, other: _Neighbour) -> tuple[Flow, NDArray[np.bool_]]:
+        """As `match_frames`."""
+        return match_frames(own.grey, other.grey, (self._find(own, other), self._find(other, own)))
+
+    def forget(self, before: int) -> None:
+        """Drop the flows of frames before a number."""
+        self._known = {pair: flow for pair, flow in self._known.items() if min(pair) >= before}
+
+    def _find(self, target: _Neighbour, source: _Neighbour) -> Flow:
+        pair = target.number, source.number
+        if pair not in self._known:
+            self._known[pair] = find_flow(target.grey, source.grey)
+        return self._known[pair]
 
 
 def filter_median(maps: Iterator[FrameMap], reach: int, *, binary: bool) -> Iterator[FrameMap]:
@@ -34,26 +56,29 @@ def filter_median(maps: Iterator[FrameMap], reach: int, *, binary: bool) -> Iter
     frames.
     """
     window: deque[_Neighbour] = deque()
-    middle = 0
-    for item in maps:
-        window.append(_Neighbour(item, shrink_frame(item.pixels)))
-        if len(window) - middle > reach:
-            yield _filter(window, middle, binary=binary)
-            middle += 1
-            if middle > reach:
-                window.popleft()
-                middle -= 1
+    flows, middle = _Flows(), 0
+    for number, item in enumerate(maps):
+        window.append(_Neighbour(number, item, shrink_frame(item.pixels)))
+        if number >= reach:
+            yield _filter(window, middle, flows, binary=binary)
+            middle = _advance(window, middle, reach, flows)
     while middle < len(window):
-        yield _filter(window, middle, binary=binary)
-        middle += 1
-        if middle > reach:
-            window.popleft()
-            middle -= 1
+        yield _filter(window, middle, flows, binary=binary)
+        middle = _advance(window, middle, reach, flows)
 
 
-def _filter(window: Sequence[_Neighbour], middle: int, *, binary: bool) -> FrameMap:
+def _advance(window: deque[_Neighbour], middle: int, reach: int, flows: _Flows) -> int:
+    """Place of the next frame in the window, from which the first one goes when it is out of reach."""
+    if middle < reach:
+        return middle + 1
+    window.popleft()
+    flows.forget(window[0].number if window else 0)
+    return middle
+
+
+def _filter(window: Sequence[_Neighbour], middle: int, flows: _Flows, *, binary: bool) -> FrameMap:
     own = window[middle]
-    moves = [match_frames(own.grey, other.grey) for other in window if other is not own]
+    moves = [flows.match(own, other) for other in window if other is not own]
     others = [other for other in window if other is not own]
     result = own.item.control_map
     images = [

@@ -70,20 +70,20 @@ def warp_back(plane: NDArray[Any], flow: Flow, *, nearest: bool = False) -> NDAr
     return cv2.remap(plane, columns + flow[..., 0], rows + flow[..., 1], how, borderMode=cv2.BORDER_REPLICATE)
 
 
-def match_frames(target: Grey, source: Grey) -> tuple[Flow, NDArray[np.bool_]]:
+def match_frames(target: Grey, source: Grey, flows: tuple[Flow, Flow] | None = None) -> tuple[Flow, NDArray[np.bool_]]:
     """Flow from target to source, and where it can be trusted.
 
     There source, moved by the flow, shows what target shows, from within its borders, and the flow back leads to where
-    it came from.
+    it came from. flows: there and back, where they are known.
     """
-    flow = find_flow(target, source)
+    flow, back = flows or (find_flow(target, source), find_flow(source, target))
     height, width = target.shape
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     x, y = columns + flow[..., 0], rows + flow[..., 1]
     inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
     if not flow.any():
         return flow, inside & _is_equal(target, source)
-    way = flow + warp_back(find_flow(source, target), flow)
+    way = flow + warp_back(back, flow)
     length = np.linalg.norm(flow, axis=-1)
     returns = np.linalg.norm(way, axis=-1) <= RETURN_PIXELS + 0.05 * length
     return flow, inside & returns & _is_equal(target, warp_back(source, flow))

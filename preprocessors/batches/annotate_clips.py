@@ -88,6 +88,8 @@ def _list_idle_options(request: FilesRequest, batch: ClipOptions, clips: list[Cl
         yield "--mode says how --size is met, and has no effect without it"
     if "all_frames" in request.given:
         yield "--all-frames has no effect: clips have all their frames"
+    if "frame_rate" in request.given and clips and all(clip.is_video for clip in clips):
+        yield "--frame-rate has no effect on videos, which state their own"
     if "smoothing_speed" in request.given and not request.options.smoothing:
         yield "--smoothing-speed has no effect without --smoothing"
     if request.options.json and not any(spec.kind is Kind.POSE or spec.values == "labels" for spec in specs):
