@@ -1,0 +1,107 @@
+"""Data sets from the command line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.command_line import quiet, run  # noqa: F401 - fixtures
+from tests.support.datasets import encode, read_tree, write_folder
+
+from underdrawing.core.dataset.manifest import Manifest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.command_line import Run
+
+COMMON = ("--annotators", "canny,invert", "--shard-size", "3", "--workers", "1")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("source") / "pictures")
+
+
+def test_a_folder_is_annotated_verified_described_and_not_done_again(run: Run, source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ("dataset", "annotate", source, *COMMON, "--out", out, "--min-edges", "0.001")
+    words = (*words, "--canny.low_threshold", "uniform(30,120)", "--layout", "diffusers", "--log-json")
+    done = run(*words)
+    assert done.code == 0, done.err
+    assert "3 of 3 shards, 7 rows, 5 with maps" in done.out
+    assert "refused for edges: 1" in done.out
+    assert "q_cut: the PNG is cut off" in done.out
+    events = [json.loads(line) for line in done.err.splitlines() if line.startswith("{")]
+    assert [event["shard"] for event in events] == ["00000", "00001", "00002"]
+    rows = [json.loads(line) for line in (out / "canny" / "metadata.jsonl").read_text("utf-8").splitlines()]
+    assert rows[0] == {
+        "file_name": "image/p0.png",
+        "conditioning_image_file_name": "conditioning_image/p0.png",
+        "text": "a red square",
+    }
+    assert rows[-1]["text"] == "größe"
+    before = read_tree(out)
+    assert run(*words).code == 0
+    assert read_tree(out) == before
+    assert run("dataset", "verify", out).code == 0
+    stats = json.loads(run("dataset", "stats", out, "--json").out)
+    assert stats["written"] == 5
+    assert stats["maps"]["canny"]["params"]["low_threshold"]["count"] == 5
+    other = run(*words, "--canny.high_threshold", "150")
+    assert other.code != 0
+    assert "begun with other settings: canny's params" in other.err
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(run: Run, source: Path, tmp_path: Path) -> None:
+    words = ("dataset", "annotate", source, *COMMON, "--out", tmp_path / "out", "--dry-run")
+    done = run(*words, "--canny.low_threshold", "choice(10,20)")
+    assert done.code == 0
+    for part in ("3 of 3 shards", "7 pictures", "low_threshold choice(10,20)", "nothing was written"):
+        assert part in done.out
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (("--canny.low_threshold", "uniform(30,300)"), "300 is out of bounds"),
+        (("--canny.low_threshold", "much"), "'much' is not a whole number"),
+        (("--canny.low_threshold", "300"), "low_threshold"),
+        (("--canny.threshold", "3"), "unknown parameter threshold"),
+        (("--hed.safe",), "hed is no annotator of this run"),
+        (("--parameter", "low_threshold"), "write NAME.PARAMETER=VALUE"),
+        (("--min-people", "1"), "no annotator of the run shows poses"),
+        (("--aspect", "x"), "not a range of aspects"),
+        (("--format", "webdataset", "--layout", "plain"), "--layout plain is for --format folder"),
+        (("--annotators", ""), "no annotator is named"),
+        (("--annotators", "inpaint"), "needs a mask for every picture"),
+        (("--annotators", "cany"), "cany"),
+    ],
+)
+def test_what_cannot_be_done_is_named_before_anything_is_written(
+    run: Run, source: Path, tmp_path: Path, words: tuple[str, ...], part: str
+) -> None:
+    done = run("dataset", "annotate", source, *COMMON, "--out", tmp_path / "out", *words)
+    assert done.code != 0
+    assert part in done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_maps_never_lie_among_the_pictures(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(encode(1))
+    for out in (tmp_path / "in", tmp_path / "in" / "maps"):
+        done = run("dataset", "annotate", tmp_path / "in", *COMMON, "--out", out)
+        assert done.code != 0
+        assert "outside the source" in done.err
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["a.png"]
+
+
+def test_a_source_that_is_none_is_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("absent", "empty", "absent*/*.png"):
+        done = run("dataset", "annotate", tmp_path / name, *COMMON, "--out", tmp_path / "out")
+        assert done.code != 0
+        assert name in done.err
