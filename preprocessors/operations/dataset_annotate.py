@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ...core.dataset.rows import Shard
     from ...core.dataset.run_job import JobEvents
 
-Engine = Literal["local"]
+Engine = Literal["local", "ray"]
 SOURCE = "Folder or quoted glob of pictures, or of webdataset tars, parquet or lance files"
 PARAMETER = "Parameter of an annotator, as canny.low_threshold=50; also written as --canny.low_threshold 50"
 LAYOUT = (
@@ -57,6 +57,7 @@ class AnnotateParams(FilterParams, frozen=True):
     seed: Annotated[int, between(0, 2**63 - 1, "Seed of random parameters")] = 0
     shard_size: Annotated[int, between(1, 10**6, "Pictures of a folder in one shard", step=100)] = 1000
     engine: Annotated[Engine, about("What runs the shards")] = "local"
+    ray_address: Annotated[str, about("Address of a Ray cluster. Empty: an instance of its own on this machine")] = ""
     workers: Annotated[int, between(0, 10**4, "Processes; 0: as CPUs and memory allow")] = 0
     dry_run: Annotated[bool, about("Say what would be done, and do nothing")] = False
     log_json: Annotated[bool, about("Report every shard as a line of JSON")] = False
@@ -135,13 +136,16 @@ def _describe_plan(
 def _run(
     task: DatasetJob, shards: Sequence[Shard], missing: Sequence[Shard], params: AnnotateParams, job: Job
 ) -> JobEvents:
-    from ...core.dataset.engines.local import LocalEngine
+    from ...core.dataset.engines import local, ray
     from ...core.dataset.run_job import JobEvents, count_workers
     from ..batches.dataset_worker import work_on_shard
 
     with job.progress("annotate", len(missing), "shards") as progress:
         events = JobEvents(progress, missing, progress.log, log_json=params.log_json)
-        LocalEngine(task, missing, work_on_shard, count_workers(params.workers), events).run()
+        given = (task, missing, work_on_shard, count_workers(params.workers), events)
+        engine = ray.RayEngine(*given, params.ray_address) if params.engine == "ray" else local.LocalEngine(*given)
+        if missing:
+            engine.run()
     return events
 
 
