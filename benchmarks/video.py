@@ -6,7 +6,8 @@ Depth: scenes are rendered, and their true nearness is disturbed as networks of 
 and shift in every frame, soft errors of 1 % of the range), since no weights of such networks come with the package.
 Edges and lines: a photograph under a moving window, with noise of a camera (standard deviation 4 of 255), through the
 annotators. Poses: the true joints of a rendered person who walks, shaken by 1 % of their height, one of twenty
-keypoints lost, and everybody for three frames. Nothing here depends on the speed of the machine. Prints Markdown.
+keypoints lost, and everybody for three frames; the photograph's own through `pose_mediapipe`; and people who wander
+about and cross, in any order. Nothing here depends on the speed of the machine. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tests.support.clips import DrawnPoses, UnsteadyDepth, create, pan
+from tests.support.clips import DrawnPoses, UnsteadyDepth, create, pan, person_at
 from tests.support.rendered_clips import (
     Motion,
     disturb,
@@ -31,8 +32,10 @@ import underdrawing
 from underdrawing.core.annotator import ControlMap
 from underdrawing.core.images.reading import read_pictures
 from underdrawing.core.poses.model import BODY, Keypoint, Person, Pose
+from underdrawing.core.video.figures import to_points
 from underdrawing.core.video.filters import filter_maps
 from underdrawing.core.video.options import TemporalOptions
+from underdrawing.core.video.tracks import Tracker
 from underdrawing.core.video.types import ClipFrame, FrameMap
 
 if TYPE_CHECKING:
@@ -160,6 +163,62 @@ def _list_points(pose: Pose) -> NDArray[np.float64]:
     return np.array([(np.nan, np.nan) if point is None else (point.x, point.y) for point in body])
 
 
+def compare_network_poses(frames: int) -> None:
+    """Change of the photograph's joints between frames beyond the motion of the window, in heights of the person."""
+    photo, rng = read_pictures(PHOTO)[0].pixels, np.random.default_rng(0)
+    shifts = np.array([(1.3 * i, 0.7 * i) for i in range(frames)])
+    pictures = [_add_noise(one, rng) for one in pan(photo, [(x, y) for x, y in shifts], 448, 448)]
+    annotator = underdrawing.load_annotator("pose_mediapipe", hands=False, face=False, search_levels=1)
+    maps = [annotator(one[None], resolution=0) for one in pictures]
+    rows: dict[str, Sequence[float]] = {}
+    for name, smoothing in (("frame by frame", 0.0), ("smoothing 1", 1.0), ("smoothing 3", 3.0)):
+        made = run(annotator, pictures, maps, smoothing=smoothing)
+        points = np.array([_list_points(one.poses[0]) for one in made if one.poses]) + shifts[:, None]
+        height = float(np.nanmax(np.ptp(points[..., 1][:, ~np.isnan(points[..., 1]).any(0)], axis=1)))
+        rows[name] = [float(np.sqrt(np.nanmean((np.diff(points, axis=0) ** 2).sum(-1)))) / height]
+    print_table("pose_mediapipe, camera moves", ["jitter"], rows)
+
+
+def compare_numbers() -> None:
+    """Changes of people's numbers in 1,000 appearances; beside it those of numbers from left to right."""
+    rows: dict[str, Sequence[float]] = {}
+    for people in (2, 4, 8):
+        for lengths in (0.5, 1.5):
+            counts = np.sum([_count_changes(people, lengths, seed) for seed in range(3)], axis=0)
+            rows[f"{people} people, {lengths} lengths a second"] = (counts[:2] * 1000 / counts[2]).tolist()
+    print_table("Numbers of people: changes in 1,000", ["followed", "from left to right"], rows)
+
+
+def _count_changes(people: int, lengths: float, seed: int, size: float = 80.0, width: float = 640.0) -> NDArray[Any]:
+    """Changes when followed, changes from left to right, and appearances, in 400 frames."""
+    rng, track = np.random.default_rng(seed), Tracker()
+    places, speeds = rng.uniform(80, width - 80, (people, 2)), rng.normal(0, lengths * size, (people, 2))
+    last: tuple[dict[int, int], dict[int, int]] = ({}, {})
+    counts = np.zeros(3)
+    for frame in range(400):
+        speeds += rng.normal(0, lengths * size * 0.1, speeds.shape)
+        places += speeds / RATE
+        speeds[(places < 60) | (places > width - 60)] *= -1
+        places = places.clip(60, width - 60)
+        seen = [i for i in range(people) if rng.random() > 0.05]
+        rng.shuffle(seen)
+        numbers = track([_find_points(places[i], size, rng) for i in seen], frame / RATE)
+        ranks = {i: rank for rank, i in enumerate(sorted(seen, key=lambda i: float(places[i, 0])))}
+        for i, number in zip(seen, numbers, strict=True):
+            for place, value in enumerate((number, ranks[i])):
+                counts[place] += last[place].get(i, value) != value
+                last[place][i] = value
+        counts[2] += len(seen)
+    return counts
+
+
+def _find_points(place: NDArray[Any], size: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    points = to_points(person_at(float(place[0]), float(place[1]), size))
+    points[:BODY, :2] += rng.normal(0, 2, (BODY, 2))
+    points[:BODY][rng.random(BODY) < 0.15] = np.nan
+    return points
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=24)
@@ -168,3 +227,5 @@ if __name__ == "__main__":
     compare_depth(arguments.frames, arguments.size)
     compare_outlines(arguments.frames, arguments.size)
     compare_poses(arguments.frames, arguments.size)
+    compare_network_poses(arguments.frames)
+    compare_numbers()

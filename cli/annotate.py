@@ -111,7 +111,7 @@ def _annotate(names: str, inputs: tuple[str, ...], output: Path, **given: Any) -
 
     NAME is an annotator's id, or a name known from A1111, ComfyUI or controlnet_aux; several are separated by commas
     and share one decode, "all" takes every annotator that can run here and says why the others cannot. INPUT is a file,
-    a folder or a quoted glob.
+    a folder or a quoted glob; with --video a video, a folder of frames or an animation.
 
     Maps are written as DIR/<input's stem>.<NAME>.png beside DIR/manifest.jsonl, which records what made them. The same
     command once more makes only what is missing, and inputs are never overwritten.

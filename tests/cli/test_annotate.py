@@ -344,3 +344,21 @@ def test_without_a_terminal_there_are_no_control_characters(start: Start, tmp_pa
     assert child.returncode == 0
     assert out == ""
     assert not {c for c in err if ord(c) < 32 and c != "\n"}
+
+
+def test_clips_keep_their_frames(run: Run, tmp_path: Path) -> None:
+    for number in (3, 4, 6):
+        picture(tmp_path / "shots" / f"f{number}.png", 60, 40, seed=number)
+    words = ("annotate", "canny", tmp_path / "shots", "-o", tmp_path / "out", "--video", "--resolution", 40)
+    done = run(*words, "--smoothing", 1, "--damaged", "skip")
+    assert done.code == 0
+    assert sorted(contents(tmp_path / "out")) == [
+        "manifest.jsonl",
+        *(f"shots.canny/f{number}.png" for number in (3, 4, 6)),
+    ]
+    assert "is missing: its number is left out (frame 5)" in done.err
+    assert "--smoothing has no effect" in done.err
+    assert "1 kept from an earlier run" in run(*words, "--damaged", "skip").err
+    refused = run(*words, "--damaged", "stop")
+    assert refused.code == 3
+    assert "frame 5 (f5) is missing" in refused.err
