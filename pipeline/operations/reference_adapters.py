@@ -26,6 +26,8 @@ class AdapterParams(Params, frozen=True):
     fitted: Annotated[int, between(8, 10_000, "How many scenes the readers of style and guest are fitted on")] = 48
     steps: Annotated[int, between(1, 1000, "Steps of a picture")] = 12
     guidance: Annotated[float, between(1, 30, "How strictly the prompt is followed", step=0.5)] = 3.0
+    negative_steps: Annotated[int, between(1, 1000, "Steps of a picture with the negative word")] = 6
+    negative_guidance: Annotated[float, between(1, 30, "How strictly the prompt is followed with it", step=0.5)] = 7.0
     device: Annotated[str, about("auto, cpu, cuda, cuda:1 or mps")] = "auto"
 
 
@@ -33,8 +35,9 @@ class ReferenceAdapters(Operation[AdapterInputs, AdapterParams]):
     """Measure what LoRAs and embeddings of the reference model do, on scenes that were not trained on.
 
     A style LoRA and a LoRA that brings a guest, at strengths 0, 0.5 and 1, and both together; the same picture again
-    after they were taken off; a word alone; attributes of prompts with and without a negative word. Styles and guests
-    are read by linear classifiers on what the judge sees, which are fitted first; reader says how well they do.
+    after they were taken off; a word alone; attributes of prompts with and without a negative word, at few steps and
+    strong guidance, where the model errs. Styles and guests are read by linear classifiers on what the judge sees,
+    which are fitted first; reader says how well they do.
     """
 
     spec = Spec(id="reference.adapters", title="Score adapters of the reference model", hosts=("cli",))
@@ -55,7 +58,8 @@ class ReferenceAdapters(Operation[AdapterInputs, AdapterParams]):
             fitted=params.fitted,
             steps=params.steps,
             cfg=params.guidance,
-            negative_cfg=params.guidance,
+            negative_steps=params.negative_steps,
+            negative_cfg=params.negative_guidance,
             device=params.device,
         )
         with job.progress("score", 0, "pictures") as progress:

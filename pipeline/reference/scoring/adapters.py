@@ -21,7 +21,7 @@ from ..world.scene import Scene
 from ..world.spec import invite_guest, sample_spec
 from . import measures
 from .attributes import encode_specs
-from .judge import Judge, read_pictures
+from .judge import Judge, judge_answers, read_pictures
 from .readers import LinearReader, read_features
 from .score import load_sampler
 
@@ -44,7 +44,8 @@ SEED = 2000
 
 class AdapterSettings(msgspec.Struct, frozen=True, kw_only=True):
     """folder: loras/ and embeddings/. style, guest, negative: names of files in them; empty for none. guest: also the
-    kind of the thing. scenes: how many are judged; fitted: how many readers are fitted on. The rest as a request."""
+    kind of the thing. scenes: how many are judged; fitted: how many readers are fitted on. The rest as a request;
+    negative_steps and negative_cfg are those of the negative word: it has something to mend where the model errs."""
 
     weights: Path
     folder: Path
@@ -55,7 +56,8 @@ class AdapterSettings(msgspec.Struct, frozen=True, kw_only=True):
     fitted: int = 48
     steps: int = 12
     cfg: float = 3.0
-    negative_cfg: float = 3.0
+    negative_steps: int = 6
+    negative_cfg: float = 7.0
     device: str = "cpu"
 
 
@@ -98,9 +100,19 @@ class AdapterScorer:
         return found
 
     def draw(
-        self, specs: list[SceneSpec], tags: str = "", *, words: bool = False, negative: str = "", cfg: float = 0.0
+        self,
+        specs: list[SceneSpec],
+        tags: str = "",
+        *,
+        words: bool = False,
+        negative: str = "",
+        steps: int = 0,
+        cfg: float = 0.0,
     ) -> Pictures:
-        """A picture for each scene, with the same noise each time. tags: of LoRAs. words: whether embeddings are on."""
+        """A picture for each scene, with the same noise each time. tags: of LoRAs. words: whether embeddings are on.
+
+        steps, cfg: 0 for those of the settings.
+        """
         settings = self.settings
         pictures: list[Pictures] = []
         setting = Setting(
@@ -114,7 +126,7 @@ class AdapterScorer:
                 prompt=f"{describe_scene(spec)}{tags}",
                 negative=negative,
                 seed=SEED + number,
-                steps=settings.steps,
+                steps=steps or settings.steps,
                 cfg=cfg or settings.cfg,
                 checkpoint=str(settings.weights),
             )
@@ -164,11 +176,14 @@ class AdapterScorer:
         return {"style": self.read_style(both), "guest": self.read_guest(both)}
 
     def _score_negative(self) -> dict[str, Any]:
-        cfg = self.settings.negative_cfg
-        return {
-            name: self.read_attributes(self.draw(self.plain, negative=word, cfg=cfg), self.plain)
-            for name, word in (("off", ""), ("on", self.settings.negative))
-        }
+        steps, cfg = self.settings.negative_steps, self.settings.negative_cfg
+        wanted = encode_specs(self.plain)
+        rows: dict[str, Any] = {}
+        for name, word in (("off", ""), ("on", self.settings.negative)):
+            pictures = self.draw(self.plain, negative=word, steps=steps, cfg=cfg)
+            right = self.read_attributes(pictures, self.plain)
+            rows[name] = {**right, "log_probability": judge_answers(self._judge, pictures, wanted)}
+        return rows
 
     def _fit(self) -> None:
         """Readers of the style and of the guest, and how many scenes that they were not fitted on they read right."""

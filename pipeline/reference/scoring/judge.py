@@ -18,6 +18,7 @@ from ..world.truth import ADE20K
 from .attributes import PLACED, UNASKED, WHOLE, encode_specs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -150,6 +151,20 @@ def read_pictures(judge: Judge, pictures: NDArray[np.uint8], batch: int = 16) ->
         "joints": joined["joints"].sigmoid().numpy(),
         **answers,
     }
+
+
+@torch.no_grad()
+def judge_answers(judge: Judge, pictures: NDArray[np.uint8], wanted: Mapping[str, NDArray[Any]]) -> float:
+    """Mean logarithm of the probability that a judge gives to what is wanted of pictures; nearer to 0 is better."""
+    judge.eval()
+    device = next(judge.parameters()).device
+    answers = judge(to_planes(torch.from_numpy(pictures).to(device)))
+    sums, counts = 0.0, 0
+    for name, values in wanted.items():
+        right = torch.from_numpy(values).to(device)
+        error = F.cross_entropy(answers[name].float(), right, ignore_index=UNASKED, reduction="sum")
+        sums, counts = sums - float(error), counts + int((right != UNASKED).sum())
+    return sums / max(counts, 1)
 
 
 def find_joints(heat: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.float64]:

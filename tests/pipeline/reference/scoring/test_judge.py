@@ -7,7 +7,14 @@ import torch
 
 from underdrawing.core.networks.placement import Placement
 from underdrawing.pipeline.reference.scoring.attributes import PLACED, WHOLE
-from underdrawing.pipeline.reference.scoring.judge import Judge, JudgePart, draw_heat, find_joints, read_pictures
+from underdrawing.pipeline.reference.scoring.judge import (
+    Judge,
+    JudgePart,
+    draw_heat,
+    find_joints,
+    judge_answers,
+    read_pictures,
+)
 from underdrawing.pipeline.reference.training.data import HELD_OUT, render_scenes, write_scenes
 
 if TYPE_CHECKING:
@@ -19,6 +26,18 @@ def test_everything_is_read() -> None:
     shapes = {name: value.shape for name, value in read.items()}
     dense = {"classes": (3, 128, 128), "nearness": (3, 128, 128), "joints": (3, 18, 128, 128)}
     assert shapes == {**dense, **dict.fromkeys(PLACED, (3, 3)), **dict.fromkeys(WHOLE, (3,))}
+
+
+def test_answers_that_a_judge_gives_are_likelier_than_others() -> None:
+    scenes, judge = render_scenes([1, 2]), Judge()
+    read = read_pictures(judge, scenes.pictures)
+    given = {name: read[name] for name in (*PLACED, *WHOLE)}
+    others = {name: (values + 1) % {**PLACED, **WHOLE}[name] for name, values in given.items()}
+    best = judge_answers(judge, scenes.pictures, given)
+    assert judge_answers(judge, scenes.pictures, others) < best < 0
+    unasked = {**others, **{name: np.full_like(others[name], -1) for name in PLACED}}
+    assert judge_answers(judge, scenes.pictures, {"hills": given["hills"], "kind": unasked["kind"]}) < 0
+    assert judge_answers(judge, scenes.pictures, {"kind": unasked["kind"]}) == 0
 
 
 def test_joints_are_found_where_the_heat_is() -> None:
