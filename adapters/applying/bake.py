@@ -21,6 +21,7 @@ from .file_writer import measure, write_entries
 from .fitness import check_finite
 from .folder_checkpoint import FolderCheckpoint, open_folder
 from .plan import check_receipt, make_plan, make_receipt
+from .wide_inputs import widen_inputs
 
 if TYPE_CHECKING:
     import os
@@ -54,7 +55,8 @@ def bake(
     .safetensors. Sums are formed in float32 from
     the original and cast once to the tensor's own dtype; what no adapter touches keeps its bytes, and the metadata
     stays, with what was done added under `underdrawing`. Weights in fp8 or int8 with a scale are stored in that form
-    again; notes of the receipt say what rounding to eight bits took away. dtype (float16, bfloat16, float32): of all
+    again; notes of the receipt say what rounding to eight bits took away. A control LoRA that takes a picture beside
+    the latent widens the input layer, with a note. dtype (float16, bfloat16, float32): of all
     floating point tensors of the result. Raises BadWeights when an adapter matches nothing (unless allow_empty), was
     made for another base model (unless allow_mismatch) or has modules with NaN (unless skip_damaged), for weights that
     cannot be computed with and results that are NaN or infinite; BadParameter for strengths that are no finite numbers
@@ -66,6 +68,7 @@ def bake(
         check_finite(weighted[0])
     with ExitStack() as stack, torch.no_grad():
         opened = _open(Path(checkpoint), stack)
+        adapters, widened = widen_inputs(opened, adapters)
         weights = FileWeights(opened)
         plan = make_plan(dict.fromkeys(PARTS, weights), adapters, allow_mismatch=allow_mismatch)
         check_receipt(receipt := make_receipt(adapters, plan), allow_empty=allow_empty)
@@ -73,7 +76,7 @@ def bake(
         step = make_provenance(_describe_step(opened.path, adapters, order, dtype), opened.metadata)
         write = opened.write if whole and isinstance(opened, FolderCheckpoint) else _write
         write(path, result, {**result.metadata, **step}, progress)
-    return replace(receipt, notes=result.rounding.notes())
+    return replace(receipt, notes=(*widened, *result.rounding.notes()))
 
 
 def _list_inputs(checkpoint: str | os.PathLike[str], adapters: Sequence[WeightedAdapter]) -> list[Path]:

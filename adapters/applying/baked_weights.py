@@ -17,6 +17,7 @@ from .quantised import PLAIN, Storage
 from .quantised_names import HEADER, MARKERS
 from .weight_access import WeightAccess
 from .weight_writer import find_places
+from .wide_inputs import pad_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,13 +124,15 @@ class BakedWeights:
     def read_pieces(self, key: str) -> Iterator[bytes | memoryview]:
         """A tensor's bytes; in the order of entries."""
         targets, source = self._work.get(key), self._source
+        wide = key in source.widened
         if targets is not None:
             for piece in self._iter_rows(key):
                 yield encode_tensor(piece.stored)
-        elif source.entries[key][:2] == self.entries[key][:2] and not self._is_decoded(key):
+        elif source.entries[key][:2] == self.entries[key][:2] and not self._is_decoded(key) and not wide:
             yield from source.raw(key)
         else:
-            yield encode_tensor(self._cast(key, source.value(key) if _is_weight(key) else source.tensor(key)))
+            value = source.value(key) if _is_weight(key) else source.tensor(key)
+            yield encode_tensor(self._cast(key, pad_columns(value, source.entries[key].shape[1]) if wide else value))
 
     def _is_decoded(self, key: str) -> bool:
         return self._dtype is not None and _is_weight(key) and self._source.find_storage(key).scale is not None

@@ -15,6 +15,7 @@ from ..deltas.base import count_columns
 from .accumulate import PlacedChange, Workspace, compute_change, write_sum
 from .quantised import Storage
 from .weight_writer import is_sequential, place_changes, write_places
+from .wide_inputs import pad_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -150,6 +151,8 @@ class ChangedRows:
         if self.key not in self.source.entries:
             return torch.zeros((last - first, *self.shape[1:]), dtype=self.dtype)
         stored = self.source.rows(self.key, first, last)
+        if self.key in self.source.widened:
+            stored = pad_columns(stored, self.shape[1])
         if scale is None:
             return stored
         into = self._scratch.take(stored.shape, stored.device, "base")

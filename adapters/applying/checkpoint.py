@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import torch
 
 from ...core.errors import BadWeights
+from ...core.tensor_files.safetensors_io import Entry
 from ...core.tensor_files.tensor_reader import find_dtype, make_reader
 from ..modules.architectures import SUPPORTED, UNKNOWN
 from ..modules.parts import PARTS, UNET, find_part
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ...core.tensor_files.safetensors_io import Entry
     from ...core.tensor_files.tensor_reader import TensorReader
     from ..modules.targets import Parameter, Slot
 
@@ -38,6 +38,8 @@ class Checkpoint(ABC):
     """
 
     rest: tuple[str, ...] = ()
+    widened: tuple[str, ...] = ()
+    """Names whose entry has more columns than what is stored."""
 
     def __init__(self, path: Path, entries: dict[str, Entry], metadata: dict[str, str]) -> None:
         self.path, self.entries, self.metadata = path, entries, metadata
@@ -70,6 +72,17 @@ class Checkpoint(ABC):
         """A tensor of the right dtype and shape without content."""
         entry = self.entries[name]
         return torch.empty(entry.shape, dtype=find_dtype(entry, f"{self.path}, {name}"), device="meta")
+
+    def widen(self, name: str, columns: int) -> None:
+        """Announce a tensor with that many columns: those that it lacks are zero, which is the reader's to add."""
+        entry, self.widened = self.entries[name], (*self.widened, name)
+        shape = (entry.shape[0], columns, *entry.shape[2:])
+        grown = entry._replace(shape=shape, end=entry.begin + (entry.end - entry.begin) * columns // entry.shape[1])
+        end, placed = 0, dict[str, Entry]()
+        for key, own in {**self.entries, name: grown}.items():
+            placed[key] = own._replace(begin=end, end=end + own.end - own.begin)
+            end = placed[key].end
+        self.entries = placed
 
     def find_storage(self, name: str) -> Storage:
         """How a weight is stored. Raises BadWeights for formats that cannot be computed with, by name."""

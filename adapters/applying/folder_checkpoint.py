@@ -16,6 +16,7 @@ from ...core.tensor_files.weight_files import find_weight_files
 from ..modules.parts import PARTS
 from .checkpoint import Checkpoint
 from .file_writer import count_bytes, write_entries
+from .wide_inputs import widen_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from ..tools.save import Progress
     from .baked_weights import BakedWeights
 
-PIPELINE, INDEX = "model_index.json", ".index.json"
+PIPELINE, INDEX, CONFIG = "model_index.json", ".index.json", "config.json"
 
 
 class Shard(NamedTuple):
@@ -81,6 +82,7 @@ class FolderCheckpoint(Checkpoint):
         with atomic_folder(path, size=size + sum(file.stat().st_size for file in others)) as folder:
             for file in others:
                 _copy(file, folder / file.relative_to(self.path))
+            self._widen_configs(folder)
             done, maps = 0, dict[Path, dict[str, str]]()
             for shard, keys in zip(self.shards, groups, strict=True):
                 target = folder / shard.reader.path.relative_to(self.path)
@@ -95,6 +97,16 @@ class FolderCheckpoint(Checkpoint):
                     progress(done, len(result.entries))
             for parent, weights in maps.items():
                 self._write_index(folder, parent, weights)
+
+    def _widen_configs(self, folder: Path) -> None:
+        """Let the configurations say how wide the networks' inputs are now."""
+        for key in self.widened:
+            shard, name = self._owners[key]
+            file = shard.reader.path.parent / CONFIG
+            config = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+            table = widen_config(config, shard.reader.entries[name].shape[1], self.entries[key].shape[1])
+            text = f"{json.dumps(table, indent=2)}\n"
+            (folder / file.relative_to(self.path)).write_text(text, encoding="utf-8")
 
     def _is_replaced(self, file: Path, files: set[Path]) -> bool:
         own = {one.parent for one in files}

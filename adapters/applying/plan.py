@@ -13,6 +13,7 @@ from ..modules.parts import TRANSFORMER, UNET, find_part
 from ..modules.transformer_slots import list_joined_parts
 from .fitness import check_base_model, check_strength, find_transformer_model, fit_base_model, guess_model
 from .receipt import LEARNED_TOKEN, Receipt, account_for
+from .wide_inputs import check_live_input
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,6 +84,8 @@ def make_plan(
             strength = unet if part in (UNET, TRANSFORMER) else encoder
             strength *= 1.0 if blocks is None else blocks.weight_of(target, architecture)
             check_strength(strength, f"{adapter.name}, {module}")
+            if weights is not None and strength and not allow_mismatch:
+                check_live_input(weights, adapter, module)
             if weights is not None:
                 _plan_module(plan, weights, (part, target), Change(number, delta, strength), module)
     return plan

@@ -12,7 +12,7 @@ from ...core.errors import BadWeights
 from .base import Delta, compute_scale
 from .dense import BiasOnly, Dense, Norm, SetWeight, Sum
 from .dora import Dora
-from .leftovers import explain_harmless, find_leftover_fault
+from .leftovers import RESHAPE, explain_harmless, find_leftover_fault
 from .lowrank import LowRank
 from .module_tensors import Hints, ModuleTensors, bad_module
 from .products import Hadamard, Kronecker
@@ -62,6 +62,7 @@ def _check_leftovers(parts: ModuleTensors, tensors: Mapping[str, Tensor], delta:
     for suffix, tensor in tensors.items():
         if suffix not in parts.used and (fault := find_leftover_fault(suffix, tensor, delta)) is not None:
             raise bad_module(fault)
+    parts.used.update({RESHAPE} & tensors.keys())
 
 
 def _assemble(parts: ModuleTensors, hints: Hints) -> Delta:

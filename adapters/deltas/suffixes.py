@@ -31,7 +31,6 @@ REFUSED: tuple[tuple[str, str], ...] = (
     (r"lora_[AB]\.\d+", "a raw DyLoRA file: save it merged to a LoRA of one rank with kohya's resize script first"),
     (r"lora_embedding_[AB](\..*)?", "PEFT's LoRA of an embedding table is not supported"),
     (r"oft_embedding_R(\..*)?", "PEFT's OFT of an embedding table is not supported"),
-    (r"reshape_weight", "a control LoRA that widens its base weight is not supported"),
     (r"lokr_t1", "a LoKr with a core in its first operand is not supported: no trainer writes it"),
     (r"bias_(indices|values|size)", "sparse differences of old LyCORIS extractions are not supported"),
     (r"lambda_layer|[pq]_layer\.weight", "T-LoRA is not supported: its effect depends on the time step"),

@@ -29,6 +29,7 @@ T = TypeVar("T", bound="LayerTable")
 _CLASSES: dict[str, ModuleClass] = {name: name for name in get_args(ModuleClass)}
 _BLOCKS = ("last", "inner", "first", "later")
 _SCALE = ".scale"
+_INPUT: Size = ((1, "c"),)
 _NEEDS = "if="
 
 
@@ -125,3 +126,7 @@ class Transformer(LayerTable):
 
     model_class: str = ""
     blocks: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def find_input(self) -> str | None:
+        """Name of the layer that takes the latent: the one whose columns are the number c."""
+        return next((layer.name for layer in self.layers if len(layer.shape) > 1 and layer.shape[1] == _INPUT), None)

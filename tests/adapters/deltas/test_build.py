@@ -249,7 +249,7 @@ def test_the_side_of_peft_ia3(factor: Tensor, hint: bool | None, side: bool | No
         ("lora_B.13", "DyLoRA"),
         ("lora_embedding_A", "embedding"),
         ("oft_embedding_R.weight", "embedding"),
-        ("reshape_weight", "control LoRA"),
+        ("reshape_weight", "factors are for another weight"),
         ("lambda_layer", "T-LoRA"),
         ("bias_indices", "sparse"),
         ("vera_lambda_b", "PEFT"),
@@ -381,3 +381,14 @@ def test_every_suffix_is_answered_once_whatever_the_shapes(tensors: dict[str, Te
         except BadWeights:
             return
         assert delta.apply(base).shape == base.shape
+
+
+def test_the_shape_of_a_widened_weight_is_that_of_its_factors() -> None:
+    tensors = lora(reshape_weight=torch.tensor([4, 6]))
+    rows, columns = tensors["lora_up.weight"].shape[0], tensors["lora_down.weight"].shape[1]
+    tensors["reshape_weight"] = torch.tensor([rows, columns])
+    built = build(tensors)
+    assert built.delta is not None
+    assert "reshape_weight" in built.used
+    for wrong in (torch.tensor([rows, columns + 1]), torch.tensor([rows]), torch.tensor([float("nan"), 1.0])):
+        assert "another weight" in reason({**tensors, "reshape_weight": wrong}, "reshape_weight")
