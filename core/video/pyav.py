@@ -11,17 +11,24 @@ from ..errors import BadImage, MissingExtra
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-INSTALL = "pip install 'av>=14', or make pictures of the video and give their folder"
+OLDEST = 17
+"""Earlier versions read every video as BT.601, whatever it states, so that colours are wrong."""
+INSTALL = f"pip install 'av>={OLDEST}', or make pictures of the video and give their folder"
 
 
 def load_av(where: str) -> Any:
-    """The module. Raises MissingExtra."""
+    """The module. Raises MissingExtra, also for one that is too old."""
     try:
-        return import_module("av")
+        av: Any = import_module("av")
     except ModuleNotFoundError as error:
         raise MissingExtra("video files need the package av (PyAV)", where=where, fix=INSTALL) from error
     except ImportError as error:
         raise MissingExtra(f"the package av (PyAV) cannot be imported ({error})", where=where, fix=INSTALL) from error
+    version = str(getattr(av, "__version__", ""))
+    if version.partition(".")[0].isdecimal() and int(version.partition(".")[0]) < OLDEST:
+        what = f"PyAV {version} reads the colours of many videos wrongly, {OLDEST} is the first that does not"
+        raise MissingExtra(what, where=where, fix=INSTALL)
+    return av
 
 
 @contextmanager

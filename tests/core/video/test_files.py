@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from tests.support.videos import bars, damage_frame, load_av, write_video
 
+from underdrawing.core.annotator import ControlMap
 from underdrawing.core.errors import BadImage, MissingExtra
 from underdrawing.core.video import pyav
 from underdrawing.core.video.files import VideoClip
+from underdrawing.core.video.types import ClipFrame, ClipInfo
+from underdrawing.core.video.writing import VideoSink
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,10 +103,29 @@ def test_a_cut_file_ends_early_and_says_so(tmp_path: Path, codec: str) -> None:
     assert clip.late_notes == (f"the file promises 1.6 seconds and ends after {count / 25:g}",)
 
 
+def test_a_version_with_wrong_colours_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = SimpleNamespace(__version__="16.1.0")
+    monkeypatch.setattr(pyav, "import_module", {"av": old}.__getitem__)
+    with pytest.raises(MissingExtra, match=r"PyAV 16\.1\.0 reads the colours .* pip install 'av>=17'"):
+        VideoClip(tmp_path / "a.mp4").read_info()
+
+
+def test_colours_are_those_that_the_file_states(tmp_path: Path) -> None:
+    load_av()
+    sink = VideoSink(tmp_path / "a.mp4", ClipInfo(Fraction(25), 1, Fraction(1, 25)), "h264")
+    with sink.begin():
+        sink.write(ClipFrame(0, Fraction(0)), ControlMap(bars(1)[0][None]))
+    stated = next(VideoClip(tmp_path / "a.mp4").read_frames()).pixels
+    silent = next(VideoClip(write_video(tmp_path / "b.mp4", bars(1), crf="4")).read_frames()).pixels
+    for pixels in (stated, silent):
+        assert pixels is not None
+        assert np.abs(pixels[12, 12].astype(int) - (200, 30, 30)).max() < 6
+
+
 def test_without_the_extra_the_command_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(name: str) -> None:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
     monkeypatch.setattr(pyav, "import_module", refuse)
-    with pytest.raises(MissingExtra, match="pip install 'av>=14'"):
+    with pytest.raises(MissingExtra, match="pip install 'av>=17'"):
         VideoClip(tmp_path / "a.mp4").read_info()
