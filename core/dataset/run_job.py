@@ -13,6 +13,7 @@ from ..batch.outputs import to_safe_name
 from ..errors import BadParameter
 from ..files import atomic_stream
 from ..regular_files import read_regular_file
+from .remote import is_url
 from .run_shard import is_done
 from .sinks.folder import list_outputs
 
@@ -86,6 +87,8 @@ def list_missing(manifest: Manifest, shards: Sequence[Shard]) -> list[Shard]:
 
 def check_apart(source: str, destination: Path) -> None:
     """Raise BadParameter where one of source and destination lies in the other."""
+    if is_url(source):
+        return
     start, end = Path(os.path.realpath(source)), Path(os.path.realpath(destination))
     if start == end or start in end.parents:
         what = "the maps would lie among the pictures, and be taken for pictures the next time"

@@ -18,6 +18,7 @@ from .annotate_row import annotate_row
 from .job import ShardReport
 from .manifest import FOLDER, PARTS, ROWS, Manifest
 from .records import RowRecord, encode_record
+from .remote import fetch_file, is_url
 from .rows import RowResult
 from .sinks import name_stored, open_sink
 from .sources import iter_rows
@@ -60,6 +61,8 @@ def _run_alone(
         for path in part.iterdir() if part.is_dir() else ():
             shutil.rmtree(path)
         part.mkdir(parents=True, exist_ok=True)
+        if is_url(shard.path) and shard.kind in ("webdataset", "parquet"):
+            shard = msgspec.structs.replace(shard, path=str(fetch_file(shard.path, part / "input")))
         report = _commit(manifest, part, _write_rows(job, shard, annotators, part))
         for name in set(old.files if old else ()) - set(report.files):
             (manifest.destination / name).unlink(missing_ok=True)
@@ -153,6 +156,10 @@ def _commit(manifest: Manifest, part: Path, report: ShardReport) -> ShardReport:
     moves = {path: path.relative_to(part / "files") for path in (part / "files").rglob("*") if path.is_file()}
     moves |= {path: Path(FOLDER) / path.relative_to(part) for path in (part / ROWS).iterdir()}
     files: dict[str, str] = {}
+    for old in {
+        Path(*name.parts[:1]) for name in moves.values() if len(name.parts) > 1 and name.parts[0].endswith(".lance")
+    }:
+        shutil.rmtree(manifest.destination / old, ignore_errors=True)  # its files have other names every time
     for path, name in sorted(moves.items()):
         files[name.as_posix()] = hash_file(path)
         (manifest.destination / name).parent.mkdir(parents=True, exist_ok=True)

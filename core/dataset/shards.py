@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,13 @@ from ..batch.globs import MAGIC, expand_glob, find_base
 from ..batch.inputs import SUFFIXES
 from ..batch.walk import walk_folder
 from ..errors import BadParameter
+from ..regular_files import open_regular_file
+from .packages import load_package
+from .remote import is_url, list_files
 from .rows import Shard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from .rows import Kind
 
@@ -29,6 +33,7 @@ ENDINGS: dict[str, Kind] = {
 """Ending of an input → how its rows are stored."""
 SIZE = 1000
 """Pictures of a folder in one shard."""
+_ENDS = 1 << 16
 
 
 def list_shards(source: str, *, size: int = SIZE) -> list[Shard]:
@@ -37,6 +42,8 @@ def list_shards(source: str, *, size: int = SIZE) -> list[Shard]:
     A folder that holds tars, parquet files or lance data sets stands for these; else its pictures, also in folders
     below, are cut into shards of this size by their sorted names. Raises BadParameter.
     """
+    if is_url(source):
+        return _list_url(source, size)
     path = Path(source)
     if MAGIC.search(source) and not path.exists():
         return _list_glob(source, size)
@@ -47,6 +54,52 @@ def list_shards(source: str, *, size: int = SIZE) -> list[Shard]:
         raise BadParameter(f"this data set {what}", where=source, fix="name a folder, a glob, or such a file")
     stored = sorted(entry for entry in path.iterdir() if _find_kind(entry) is not None)
     return _name_files(stored) if stored else _cut_folder(path, _find_pictures(path), size, source)
+
+
+def _list_url(source: str, size: int) -> list[Shard]:
+    if source.rstrip("/").lower().endswith(".lance"):
+        return _list_fragments(source.rstrip("/"))
+    files = list_files(source)
+    stored = {url: size for url, size in files.items() if _find_kind(Path(url)) not in (None, "lance")}
+    if stored:
+        names = _choose_names([Path(url) for url in stored])
+        return [_describe_url(name, *found) for name, found in zip(names, stored.items(), strict=True)]
+    urls = [url for url in files if Path(url).suffix.lower() in SUFFIXES]
+    base = _find_common_folder(urls)
+    return _cut_folder(base, [url[len(base) + 1 :] for url in urls], size, source)
+
+
+def _find_common_folder(urls: Sequence[str]) -> str:
+    """Longest start that ends before a slash, in front of the names of all files."""
+    folders = [url.rpartition("/")[0].split("/") for url in urls]
+    same = takewhile(lambda parts: len(set(parts)) == 1, zip(*folders, strict=False))
+    return "/".join(parts[0] for parts in same)
+
+
+def _describe_url(name: str, url: str, size: int) -> Shard:
+    return Shard(name=name, path=url, kind=_find_kind(Path(url)) or "folder", digest=_hash(f"{url} {size}"))
+
+
+def _list_fragments(place: str) -> list[Shard]:
+    """Shards of a lance data set: its fragments."""
+    lance = load_package("lance", "lance data sets")
+    try:
+        fragments = lance.dataset(place).get_fragments()
+    except (OSError, ValueError) as error:
+        what = f"is no lance data set that can be read ({' '.join(str(error).split())[:200]})"
+        raise BadParameter(what, where=place, fix="check the name") from error
+    stem = _strip_ending(place.rpartition("/")[2])
+    return [
+        Shard(
+            name=f"{stem}-{one.fragment_id:05}",
+            path=place,
+            kind="lance",
+            start=one.fragment_id,
+            stop=one.fragment_id + 1,
+            digest=_hash(f"lance {one.fragment_id} {one.count_rows()}"),
+        )
+        for one in fragments
+    ]
 
 
 def _list_glob(pattern: str, size: int) -> list[Shard]:
@@ -69,7 +122,7 @@ def _find_pictures(folder: Path) -> list[str]:
     return [file.relative_to(folder).as_posix() for file in files if file.suffix.lower() in SUFFIXES]
 
 
-def _cut_folder(folder: Path, names: Sequence[str], size: int, source: str) -> list[Shard]:
+def _cut_folder(folder: Path | str, names: Sequence[str], size: int, source: str) -> list[Shard]:
     if not names:
         raise BadParameter("no pictures and no shards are there", where=source, fix="check the name")
     names, slices = sorted(names), range(0, len(names), size)
@@ -98,8 +151,12 @@ def _choose_keys(names: Sequence[str]) -> list[str]:
 
 def _name_files(paths: Sequence[Path]) -> list[Shard]:
     """One shard for each file, named as the file is; the folder is part of the name where names repeat."""
-    if not paths:
-        return []
+    files = [path for path in paths if _find_kind(path) != "lance"]
+    shards = [_describe_file(path, name) for path, name in zip(files, _choose_names(files), strict=True)]
+    return [*shards, *(shard for path in paths if _find_kind(path) == "lance" for shard in _list_fragments(str(path)))]
+
+
+def _choose_names(paths: Sequence[Path]) -> list[str]:
     names = [_strip_ending(path.name) for path in paths]
     if len(set(map(str.lower, names))) < len(names):
         base = Path(os.path.commonpath([path.parent for path in paths]))
@@ -107,15 +164,24 @@ def _name_files(paths: Sequence[Path]) -> list[Shard]:
     if len(set(map(str.lower, names))) < len(names):
         twice = next(name for name, times in Counter(map(str.lower, names)).items() if times > 1)
         raise BadParameter(f"several inputs would give the shard {twice}", fix="annotate them into two folders")
-    return [_describe_file(path, name) for path, name in zip(paths, names, strict=True)]
+    return names
 
 
 def _describe_file(path: Path, name: str) -> Shard:
     kind = _find_kind(path)
     if kind is None:
         raise BadParameter("is no tar, parquet or lance", where=str(path))
-    size = path.stat().st_size if path.is_file() else 0
-    return Shard(name=name, path=str(path), kind=kind, digest=_hash(f"{kind} {size}"))
+    return Shard(name=name, path=str(path), kind=kind, digest=_hash(f"{kind} {_sample(path)}"))
+
+
+def _sample(path: Path) -> str:
+    """Size and hash of both ends of a file: another file of the name differs there, a copy does not."""
+    with open_regular_file(path) as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(0)
+        ends = stream.read(_ENDS)
+        stream.seek(max(0, size - _ENDS))
+        return f"{size} {hashlib.sha256(ends + stream.read(_ENDS)).hexdigest()}"
 
 
 def _strip_ending(name: str) -> str:
@@ -125,8 +191,3 @@ def _strip_ending(name: str) -> str:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-def digest_shards(shards: Iterable[Shard]) -> dict[str, str]:
-    """Name → what each shard was when it was listed."""
-    return {shard.name: shard.digest for shard in shards}

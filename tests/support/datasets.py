@@ -20,7 +20,9 @@ from underdrawing.core.dataset.shards import list_shards
 from underdrawing.preprocessors import load_annotator
 
 CUT_OFF = b"\x89PNG\r\n\x1a\nxx"
-FORMATS = ("folder", "webdataset", "parquet")
+FORMATS = ("folder", "webdataset", "parquet", "lance")
+PACKAGES = {"parquet": ("pyarrow",), "lance": ("lance", "pyarrow")}
+"""Format → what it needs."""
 
 
 def need(*packages: str) -> None:
@@ -60,7 +62,7 @@ def write_tar(path: Path, members: dict[str, bytes]) -> Path:
     return path
 
 
-def plan_job(source: Path, destination: Path, **given: Any) -> Job:
+def plan_job(source: Path | str, destination: Path, **given: Any) -> Job:
     """A job of canny with a random parameter, and invert."""
     field = next(one for one in load_annotator("canny").fields() if one.name == "low_threshold")
     low = parse_random("uniform(30,120)", field, where="canny")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ...errors import FetchFailed, UnderdrawingError
 from ..job import ShardReport
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     Work = Callable[[Job, Shard], ShardReport]
 
 TRIES = 2
-"""How often a shard is begun whose worker dies."""
+"""How often a shard is begun whose worker dies, or whose input cannot be fetched."""
 
 
 class Worker(msgspec.Struct, eq=False):
@@ -103,27 +104,28 @@ class Pool(ABC):
             self.send(worker, worker.shard)
 
     def _take(self, worker: Worker, answer: ShardReport | Death | BaseException) -> None:
-        if isinstance(answer, BaseException):
-            raise answer
+        shard, worker.shard = worker.shard, None
         if isinstance(answer, ShardReport):
-            worker.shard = None
             self.events.report(answer)
-            return
-        self.workers.remove(worker)
-        shard = worker.shard
-        if shard is None:
-            return
+        elif shard is not None and isinstance(answer, FetchFailed):
+            self._try_again(shard, str(answer))
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            self.workers.remove(worker)
+            if shard is not None:
+                self._try_again(shard, f"its process died {TRIES} times ({answer.why})")
+
+    def _try_again(self, shard: Shard, reason: str) -> None:
         self._tries[shard.name] = tries = self._tries.get(shard.name, 0) + 1
         if tries < TRIES:
             self._waiting.append(shard)
         else:
-            self.events.failed(shard, f"its process died {TRIES} times ({answer.why})")
+            self.events.failed(shard, reason)
 
 
 def answer(job: Job, shard: Shard, work: Work) -> ShardReport | BaseException:
     """What a worker answers: a report, or the error that ends the run."""
-    from ...errors import UnderdrawingError
-
     try:
         return work(job, shard)
     except UnderdrawingError as error:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.support.datasets import FORMATS, need, plan_job, read_tree, run_here
+from tests.support.datasets import FORMATS, PACKAGES, need, plan_job, read_tree, run_here
 
 from underdrawing.core.dataset.manifest import Manifest
 from underdrawing.core.dataset.run_job import write_captions
@@ -30,7 +30,7 @@ def made(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[.
     root, known = tmp_path_factory.mktemp("made"), dict[tuple[str, str], Path]()
 
     def copy(kind: Any, target: Path, layout: Any = "sidecar") -> Path:
-        need(*(["pyarrow"] if kind == "parquet" else []))
+        need(*PACKAGES.get(kind, ()))
         if (kind, layout) not in known:
             job = plan_job(pictures, root / f"{kind}-{layout}", format=kind, layout=layout)
             run_here(job)
