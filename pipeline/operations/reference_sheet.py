@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from ...core.errors import WeightsMissing
 from ...core.operation import Inputs, Job, Operation, Report, Spec, target
-from ...core.params import Params, between
+from ...core.params import Params, about, between
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,25 +49,28 @@ class SheetParams(Params, frozen=True):
 
     seed: Annotated[int, between(0, 1_000_000_000, "Seed of all pictures")] = 4
     steps: Annotated[int, between(1, 1000, "Steps of a picture")] = 20
+    adapters: Annotated[
+        bool, about("Draw the adapters that came with the package, off and on, instead of controls")
+    ] = False
 
 
 class ReferenceSheet(Operation[SheetInputs, SheetParams]):
     """Draw scenes, their control maps, and what the reference model makes of each map and of other words.
 
     For every ControlNet that came with the package: a scene of the little world, its map, and a picture that keeps the
-    map and follows a prompt in which colours, ground and time of day are others.
+    map and follows a prompt in which colours, ground and time of day are others. With adapters: its LoRAs and words,
+    off and on, with equal noise.
     """
 
     spec = Spec(id="reference.sheet", title="Draw a sheet of controlled pictures", hosts=("cli",))
 
     def run(self, inputs: SheetInputs, params: SheetParams, job: Job) -> Report:
         """Draw and write. Raises WeightsMissing where the model did not come along, MissingExtra, WriteFailed."""
-        from ...core.files import atomic_write
-        from ...core.images.contact_sheet import draw_sheet
-        from ...core.images.writing import encode_png
         from ..models.reference_files import find_reference, find_reference_control_kind
 
         find_reference()
+        if params.adapters:
+            return _draw_adapters(inputs.output, params, job)
         there = [kind for kind in SCENES if find_reference_control_kind(kind) is not None]
         if not there:
             what = "no ControlNet of the reference model came with the package"
@@ -77,13 +80,35 @@ class ReferenceSheet(Operation[SheetInputs, SheetParams]):
             for done, kind in enumerate(there, 1):
                 cells += _draw_row(kind, params)
                 progress(done, len(there))
-        job.check_free(inputs.output)
-        atomic_write(inputs.output, encode_png(draw_sheet(cells, group=CELLS), {"sheet": there}))
+        _write_sheet(inputs.output, cells, there, job)
         missing = [kind for kind in SCENES if kind not in there]
         prompts = [f"{kind}: {prompt}" for kind, (prompt, _) in zip(there, cells[CELLS - 1 :: CELLS], strict=True)]
         notes = (f"left out, because their weights did not come along: {', '.join(missing)}",) if missing else ()
         data = {"kinds": there, "prompts": prompts, "missing": missing}
         return Report(text="\n".join([str(inputs.output), *prompts]), data=data, notes=notes)
+
+
+def _draw_adapters(output: Path, params: SheetParams, job: Job) -> Report:
+    """The other sheet: LoRAs and words."""
+    from ..reference.adapter_sheet import ROWS, draw_cells
+
+    cells: list[Cell] = []
+    with job.progress("sheet", CELLS * len(ROWS), "pictures") as progress:
+        for cell in draw_cells(params.steps):
+            cells.append(cell)
+            progress(len(cells), CELLS * len(ROWS))
+    prompts = [row.prompt for row in ROWS]
+    _write_sheet(output, cells, ["adapters"], job)
+    return Report(text="\n".join([str(output), *prompts]), data={"prompts": prompts})
+
+
+def _write_sheet(output: Path, cells: list[Cell], shown: list[str], job: Job) -> None:
+    from ...core.files import atomic_write
+    from ...core.images.contact_sheet import draw_sheet
+    from ...core.images.writing import encode_png
+
+    job.check_free(output)
+    atomic_write(output, encode_png(draw_sheet(cells, group=CELLS), {"sheet": shown}))
 
 
 def _draw_row(kind: str, params: SheetParams) -> Iterator[Cell]:

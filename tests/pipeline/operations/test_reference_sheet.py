@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from tests.support import tiny_diffusion
@@ -49,6 +50,19 @@ def test_a_sheet_holds_the_kinds_that_came_along(tmp_path: Path, monkeypatch: py
     assert report.data["kinds"] == ["inpaint"]
     assert report.text.splitlines()[1].startswith("inpaint: a ")
     assert "canny, softedge" in report.notes[0]
+    assert Image.open(tmp_path / "sheet.png").width > 3 * 256
+
+
+def test_the_other_sheet_shows_adapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_diffusion.require_diffusers()
+    from underdrawing.pipeline.reference import adapter_sheet
+
+    cells = [(f"cell {number}", np.zeros((128, 128, 3), np.uint8)) for number in range(6)]
+    monkeypatch.setattr(adapter_sheet, "draw_cells", lambda steps: iter(cells[:steps]))  # type: ignore[misc]
+    monkeypatch.setattr(reference_files, "find_reference", lambda: tmp_path)
+    values: dict[str, Any] = {"steps": 6, "adapters": True}
+    report = run(operations()["reference.sheet"], {"output": tmp_path / "sheet.png"}, values, Job(HostHooks()))
+    assert report.data["prompts"] == [row.prompt for row in adapter_sheet.ROWS]
     assert Image.open(tmp_path / "sheet.png").width > 3 * 256
 
 
