@@ -107,6 +107,7 @@ class Adapter:
             "trainer": self.trainer,
             "precision": self.precisions,
             "noise": self.noise,
+            "could_be": list(self.could_be),
             "modules": self.algorithms,
             "ranks": {str(rank): count for rank, count in self.ranks.items()},
             "blocks": self.blocks,

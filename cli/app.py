@@ -66,6 +66,7 @@ class Group(click.Group):
             (f"underdrawing annotate {edges} --help", "its parameters"),
             ("underdrawing lora inspect style.safetensors", "what is in a LoRA file, and what of it can be used"),
             ('underdrawing prompt explain "a (cat:1.2)"', "how A1111 and ComfyUI read a prompt"),
+            ("underdrawing train lora pictures -o mine.safetensors --steps 100", "a LoRA of a folder of pictures"),
             ("underdrawing doctor", "when something does not work"),
         )
         with formatter.section("Examples"):
@@ -101,7 +102,7 @@ def app() -> None:
 
     Edges, soft edges, lines, scribbles, poses, faces, masks and more, under the names and with the parameters known
     from A1111, ComfyUI and controlnet_aux. It also reads, merges and converts LoRA-family adapters, embeddings and
-    checkpoints, and generates pictures from prompts and maps.
+    checkpoints, generates pictures from prompts and maps, and trains LoRAs, embeddings and ControlNets.
     """
 
 

@@ -11,6 +11,7 @@ from ..core.images.opening import URL
 from ..core.params import format_bounds
 from ..core.report_text import escape_controls
 from ..core.setting_values import spell_out_switches
+from ..core.similar_names import find_similar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -53,7 +54,17 @@ class NamedAnnotator(msgspec.Struct, frozen=True):
         return ChoiceOrEarlier(field.choices, earlier) if earlier else field_type(field)
 
 
-class ChoiceOrEarlier(click.Choice[str]):
+class NamedChoice(click.Choice[str]):
+    """Choice that names the nearest ones first."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """What was typed, what is like it, and all there are."""
+        near = find_similar(str(value), self.choices)
+        hint = f" Next: write {' or '.join(near)}." if near else ""
+        return f"{super().get_invalid_choice_message(value, ctx)}{hint}"
+
+
+class ChoiceOrEarlier(NamedChoice):
     """Choice that also takes values that are not offered any more."""
 
     def __init__(self, choices: Sequence[str], earlier: Iterable[Any]) -> None:
@@ -100,7 +111,7 @@ def field_type(field: Field) -> click.ParamType[Any]:
         case "bool":
             return click.BOOL
         case "choice":
-            return click.Choice(field.choices)
+            return NamedChoice(field.choices)
         case "text":
             return click.STRING
 

@@ -70,15 +70,16 @@ def _find_denoiser(table: Mapping[str, Tensor]) -> Weights:
 
 
 def apply(
-    model: Any, clip: Any, requests: Sequence[LoraRequest], steps: int, *, allow_empty: bool
+    model: Any, clip: Any, requests: Sequence[LoraRequest], steps: int, *, allow_empty: bool, way_out: str
 ) -> tuple[Any, Any, Receipt]:
     """Clones with the adapters on them. Every change of one call is computed from the weight this call meets.
 
     Adapters with a start, a stop or a curve become hooks that travel with what the returned CLIP encodes.
-    Raises BadWeights when one matches nothing or was made for another base model, unless allow_empty; BadParameter.
+    Raises BadWeights when one matches nothing or was made for another base model, unless allow_empty, which way_out
+    tells how to set; BadParameter.
     """
     parts = parts_of(model, clip)
-    work, receipt = plan_requests(parts, requests, steps, HOOKS, allow_empty=allow_empty)
+    work, receipt = plan_requests(parts, requests, steps, HOOKS, allow_empty=allow_empty, way_out=way_out)
     timed = [number for number, request in enumerate(requests) if request.timed]
     lasting = make_patches(parts, work, set(range(len(requests))) - set(timed))
     model, clip = _clone_with_patches(model, clip, lasting)

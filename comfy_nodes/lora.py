@@ -94,7 +94,9 @@ class UnderdrawingLoraStack(LoraNode):
         found = read_requests(
             text, host.HOOKS.folders("lora"), self.cache.read, presets=presets, steps=steps, skip=skip
         )
-        model, clip, receipt = apply(model, clip, found.requests, steps, allow_empty=skip)
+        model, clip, receipt = apply(
+            model, clip, found.requests, steps, allow_empty=skip, way_out="set problems to skip"
+        )
         self.cache.forget_unused()
         report = "\n".join([str(receipt), *found.notes])
         data = {"adapters": receipt.to_json(), "notes": found.notes}
@@ -147,7 +149,7 @@ class UnderdrawingLoraLoader(LoraNode):
         self.cache.forget_unused()
         weights = parse_blocks(blocks.strip(), elements.strip()) if (blocks + elements).strip() else None
         requests = [LoraRequest(adapter, strength_model, strength_clip, weights)]
-        model, clip, receipt = apply(model, clip, requests, 0, allow_empty=allow_mismatch)
+        model, clip, receipt = apply(model, clip, requests, 0, allow_empty=allow_mismatch, way_out="set allow_mismatch")
         return answer(str(receipt), {"adapters": receipt.to_json()}, model, clip, str(receipt))
 
 

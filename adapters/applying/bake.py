@@ -18,7 +18,7 @@ from ..tools.save import check_output, list_source_files, make_provenance, make_
 from .baked_weights import BakedWeights, FileWeights
 from .checkpoint import open_checkpoint
 from .file_writer import measure, write_entries
-from .fitness import check_finite
+from .fitness import ALLOW_MISMATCH, SKIP_DAMAGED, check_finite
 from .folder_checkpoint import FolderCheckpoint, open_folder
 from .plan import check_receipt, make_plan, make_receipt
 from .wide_inputs import widen_inputs
@@ -65,12 +65,13 @@ def bake(
     whole = Path(checkpoint).is_dir() and Path(output).suffix.lower() != ".safetensors"
     path = Path(output) if whole else check_output(output, _list_inputs(checkpoint, adapters))
     for weighted in adapters if not skip_damaged else ():
-        check_finite(weighted[0])
+        check_finite(weighted[0], SKIP_DAMAGED)
     with ExitStack() as stack, torch.no_grad():
         opened = _open(Path(checkpoint), stack)
         adapters, widened = widen_inputs(opened, adapters)
         weights = FileWeights(opened)
-        plan = make_plan(dict.fromkeys(PARTS, weights), adapters, allow_mismatch=allow_mismatch)
+        parts = dict.fromkeys(PARTS, weights)
+        plan = make_plan(parts, adapters, allow_mismatch=allow_mismatch, way_out=ALLOW_MISMATCH)
         check_receipt(receipt := make_receipt(adapters, plan), allow_empty=allow_empty)
         result = BakedWeights(opened, weights, plan, order, parse_dtype(dtype) if dtype else None)
         step = make_provenance(_describe_step(opened.path, adapters, order, dtype), opened.metadata)

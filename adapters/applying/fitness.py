@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.errors import BadParameter, BadWeights
 from ..deltas.module_tensors import LARGEST
-from ..modules.architectures import ARCHITECTURES, CONTEXT_WIDTHS, UNKNOWN
+from ..modules.architectures import ARCHITECTURES, CONTEXT_WIDTHS, TRANSFORMER_MODELS, UNKNOWN
 from ..modules.parts import TRANSFORMER, UNET
 from ..modules.transformer_slots import list_joined_parts
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from ..deltas.base import Delta
     from .weight_access import WeightAccess
 
+ALLOW_MISMATCH = "apply what fits with allow_mismatch (--allow-mismatch)"
+"""What else to do about another base model, where a caller offers it; the same for damaged modules:"""
+SKIP_DAMAGED = "leave damaged modules out with skip_damaged (--skip-damaged)"
+_UNET_BLOCKS = f"{UNET}.down_blocks."
 _READER = "attn2.to_k"
 """Layer that reads the text encoding, whose width tells base models apart."""
 
@@ -76,19 +80,42 @@ def _fits(delta: Delta, module: str, weights: WeightAccess) -> bool:
     return True
 
 
-def check_base_model(adapter: Adapter, model: str, what: str = "this model is") -> None:
-    """Raise BadWeights when an adapter was made for another base model; where a side is unknown nothing is said."""
+def check_base_model(adapter: Adapter, model: str, what: str = "this model is", *, way_out: str = "") -> None:
+    """Raise BadWeights when an adapter was made for another base model; where a side is unknown nothing is said.
+
+    way_out: what else than another file the caller has to offer.
+    """
     own = adapter.base_model
     if UNKNOWN in (own, model) or own == model:
         return
     raise BadWeights(
         f"was made for {ARCHITECTURES[own].title}, and {what} {ARCHITECTURES[model].title}",
         where=adapter.name,
-        fix="use an adapter for this base model, or allow the mismatch to apply what fits",
+        fix=_advise("use an adapter for this base model", way_out),
     )
 
 
-def check_finite(adapter: Adapter, way_out: str = ", or allow damaged modules to be skipped") -> None:
+def check_model(adapter: Adapter, parts: Mapping[str, WeightAccess], way_out: str = "") -> None:
+    """Raise BadWeights when an adapter was made for another base model than these parts are of.
+
+    One made for a transformer is refused by every UNet, also by one whose width no base model has.
+    """
+    own, model = adapter.base_model, guess_model(parts)
+    check_base_model(adapter, model, way_out=way_out)
+    has_unet = UNET in parts and any(module.startswith(_UNET_BLOCKS) for module, _ in parts[UNET].slots)
+    if own in TRANSFORMER_MODELS and model == UNKNOWN and has_unet:
+        raise BadWeights(
+            f"was made for {ARCHITECTURES[own].title}, and this model has a UNet, as SD 1.x, SD 2.x and SDXL",
+            where=adapter.name,
+            fix=_advise("use an adapter for this base model", way_out),
+        )
+
+
+def _advise(first: str, way_out: str) -> str:
+    return f"{first}, or {way_out}" if way_out else first
+
+
+def check_finite(adapter: Adapter, way_out: str = "") -> None:
     """Raise BadWeights when modules of an adapter were refused for NaN or infinite values.
 
     way_out: what else than a sound file the caller has to offer.
@@ -101,5 +128,5 @@ def check_finite(adapter: Adapter, way_out: str = ", or allow damaged modules to
     raise BadWeights(
         f"holds NaN or infinite values in modules that would be left out ({count} keys, the first is {first})",
         where=adapter.name,
-        fix=f"fetch or export the file again{way_out}",
+        fix=_advise("fetch or export the file again", way_out),
     )

@@ -93,7 +93,8 @@ class Patcher:
             try:
                 self._look_again()
                 patched, written = self._find_patched()
-                plan = make_plan(self._parts, adapters, allow_mismatch=allow_mismatch)
+                way_out = "set allow_mismatch"
+                plan = make_plan(self._parts, adapters, allow_mismatch=allow_mismatch, way_out=way_out)
                 receipt = replace(make_receipt(adapters, plan), notes=_describe_written(written))
                 check_receipt(receipt, allow_empty=allow_empty)
                 scales = self._find_scales(plan)

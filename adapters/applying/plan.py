@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ...core.errors import BadWeights
 from ..deltas.rows import take_rows
-from ..modules.architectures import SD15, SDXL, UNKNOWN
+from ..modules.architectures import ARCHITECTURES, SD15, SDXL, UNKNOWN
 from ..modules.parts import TRANSFORMER, UNET, find_part
 from ..modules.transformer_slots import list_joined_parts
-from .fitness import check_base_model, check_strength, find_transformer_model, fit_base_model, guess_model
+from .fitness import check_model, check_strength, find_transformer_model, fit_base_model
 from .receipt import LEARNED_TOKEN, Receipt, account_for
 from .wide_inputs import check_live_input
 
@@ -58,13 +58,17 @@ class Plan:
 
 
 def make_plan(
-    parts: Mapping[str, WeightAccess], adapters: Sequence[WeightedAdapter], *, allow_mismatch: bool = False
+    parts: Mapping[str, WeightAccess],
+    adapters: Sequence[WeightedAdapter],
+    *,
+    allow_mismatch: bool = False,
+    way_out: str = "",
 ) -> Plan:
     """Match every module of every adapter with the tensors of the parts; forms no product and writes nothing.
 
     Raises BadParameter for a strength that is no finite number, BadWeights for weights that are stored in a form that
     cannot be computed with, and for an adapter made for another base model than this, unless allow_mismatch. One whose
-    names and shapes fit several base models is read as one for this.
+    names and shapes fit several base models is read as one for this. way_out: how the caller lets others be applied.
     """
     plan = Plan()
     for number, weighted in enumerate(adapters):
@@ -73,7 +77,7 @@ def make_plan(
         if adapter is not given:
             plan.read_again[number] = adapter
         if not allow_mismatch:
-            check_base_model(adapter, guess_model(parts))
+            check_model(adapter, parts, way_out)
         architecture = _choose_architecture(parts, adapter) if blocks else SD15
         for module, delta in adapter.modules.items():
             part, weights = find_part(module), parts.get(find_part(module))
@@ -207,8 +211,10 @@ def check_receipt(receipt: Receipt, *, allow_empty: bool) -> None:
     for entry in receipt.adapters:
         if not entry.modules and not allow_empty:
             why = "; ".join(f"{count} keys: {reason}" for reason, count in list(entry.reasons().items())[:3])
+            own = ARCHITECTURES.get(entry.base_model)
+            made = f" (it was made for {own.title})" if own and own.id != UNKNOWN else ""
             raise BadWeights(
-                f"nothing of it fits this model: {why or 'it holds no modules'}",
+                f"nothing of it fits this model{made}: {why or 'it holds no modules'}",
                 where=entry.name,
                 fix="check that it was made for this base model",
             )

@@ -112,13 +112,15 @@ def plan_requests(
     host: HostHooks,
     *,
     allow_empty: bool,
+    way_out: str = "",
 ) -> tuple[Plan, Receipt]:
     """What requests change, computed from the weights as they are, and the receipt; keys that are left out are noted.
 
-    Raises BadWeights when one matches nothing or was made for another base model, unless allow_empty; BadParameter.
+    Raises BadWeights when one matches nothing or was made for another base model, unless allow_empty, which way_out
+    tells how to set; BadParameter.
     """
     changes = [(request.adapter, request.unet, request.encoder, request.blocks) for request in requests]
-    plan = make_plan(parts, changes, allow_mismatch=allow_empty)
+    plan = make_plan(parts, changes, allow_mismatch=allow_empty, way_out=way_out)
     receipt = add_schedules(make_receipt(changes, plan), requests, steps)
     check_receipt(receipt, allow_empty=allow_empty)
     for text in filter(None, (entry.gap() for entry in receipt.adapters)):

@@ -41,11 +41,13 @@ def adapter_lines(report: dict[str, Any]) -> Iterator[str]:
 
 
 def _model(report: Mapping[str, Any]) -> str:
-    """Id, family, variant, and for which of two experts."""
+    """Id, family, variant, for which of two experts, and what else it could be for."""
     name = " ".join(filter(None, (report["family"], report["variant"])))
     noise = f"for the expert of {report['noise']} noise" if report["noise"] else ""
+    others = [*report["could_be"]]
+    could = f"or {' or '.join(others)}, whose layers have these names and shapes, too" if others else ""
     more = ", ".join(filter(None, (name, noise)))
-    return f"{report['base_model']} ({more})" if more else report["base_model"]
+    return ", ".join(filter(None, (f"{report['base_model']} ({more})" if more else report["base_model"], could)))
 
 
 def _precision(counts: Mapping[str, int]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from ...core.errors import BadParameter, BadWeights
-from ..applying.fitness import check_base_model, check_finite, check_strength
+from ..applying.fitness import ALLOW_MISMATCH, check_base_model, check_finite, check_strength
 from ..deltas.lowrank import LowRank
 from ..modules.architectures import TRANSFORMER_MODELS
 from ..modules.transformer_slots import list_joined_parts
@@ -24,6 +24,7 @@ from .save import (
     count_ranks,
     hash_source,
     is_linear,
+    list_notes,
     list_source_files,
     list_unused,
     make_factor_tensors,
@@ -104,7 +105,8 @@ def merge(
     triples = _read_alike(triples)
     if not allow_mismatch:
         for adapter, *_ in triples[1:]:
-            check_base_model(adapter, triples[0][0].base_model, f"{triples[0][0].name} was made for")
+            what = f"{triples[0][0].name} was made for"
+            check_base_model(adapter, triples[0][0].base_model, what, way_out=ALLOW_MISMATCH)
     _check_sources([adapter for adapter, *_ in triples])
     triples = _agree(triples)
     sums = sum_modules(triples)
@@ -170,7 +172,7 @@ def _check_strengths(adapter: Adapter, unet: float, encoder: float) -> tuple[flo
 
 def _check_sources(adapters: Sequence[Adapter]) -> None:
     for adapter in adapters:
-        check_finite(adapter, way_out="")
+        check_finite(adapter)
         bad = Counter(delta.algorithm for delta in adapter.modules.values() if not is_linear(delta))
         if bad:
             kinds = ", ".join(f"{count} {kind}" for kind, count in bad.items())
@@ -235,7 +237,8 @@ def _finish(
     base = guess_from_modules({name: delta for adapter, *_ in triples for name, delta in adapter.modules.items()})
     if triples[0][0].base_model in TRANSFORMER_MODELS:
         base = triples[0][0].base_model
-    notes = [f"{count} modules of type {kind} became LoRA" for kind, count in sorted(result.reduced.items())]
+    notes = list_notes([adapter for adapter, *_ in triples])
+    notes += [f"{count} modules of type {kind} became LoRA" for kind, count in sorted(result.reduced.items())]
     tokens = sorted({token for adapter, *_ in triples for token in adapter.embeddings})
     if tokens:
         notes.append(f"learned tokens are not carried over: {', '.join(tokens)[:200]}")

@@ -36,6 +36,7 @@ from .save import (
     find_weight_shape,
     hash_source,
     is_linear,
+    list_notes,
     list_source_files,
     list_unused,
     make_factor_tensors,
@@ -88,7 +89,7 @@ def convert(
     if naming not in NAMINGS:
         raise BadParameter(f"{naming!r} is no naming", where="to", fix=f"use one of {', '.join(NAMINGS)}")
     path = _check_output(adapter, Path(output), naming)
-    check_finite(adapter, way_out="")
+    check_finite(adapter)
     result, base = _Result(), adapter.base_model
     modules = _fit_modules(adapter, naming, dense, result, progress)
     if modules:
@@ -96,8 +97,8 @@ def convert(
     folder, stem = (path, adapter.name) if naming == "peft" else (path.parent, path.stem)
     _save_tokens(folder, stem, adapter, result)
     ranks = dict(sorted(Counter(d.rank for d in modules.values() if d.rank is not None).items()))
-    left = list_unused([adapter])
-    return ToolReport(path, len(modules), base, ranks, result.errors, left, tuple(result.notes), tuple(result.files))
+    left, notes = list_unused([adapter]), (*list_notes([adapter]), *result.notes)
+    return ToolReport(path, len(modules), base, ranks, result.errors, left, notes, tuple(result.files))
 
 
 def _check_output(adapter: Adapter, path: Path, naming: Naming) -> Path:

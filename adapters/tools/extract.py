@@ -132,7 +132,7 @@ def _check_pair(new: Checkpoint, old: Checkpoint, how: Extraction) -> None:
         raise BadWeights(
             f"is {titles[0]}, and {old.path.name} is {titles[1]}",
             where=str(new.path),
-            fix="give two models of one base, or allow the mismatch",
+            fix="give two models of one base, or extract what is alike with allow_mismatch (--allow-mismatch)",
         )
 
 

@@ -100,6 +100,12 @@ def list_unused(adapters: Sequence[Adapter]) -> dict[str, str]:
     }
 
 
+def list_notes(adapters: Sequence[Adapter]) -> list[str]:
+    """What reading the sources found worth knowing; where these are several, behind the name of its file."""
+    several = len(adapters) > 1
+    return [f"{adapter.name}: {note}" if several else note for adapter in adapters for note in adapter.notes]
+
+
 def parse_dtype(name: str) -> torch.dtype:
     """float16, bfloat16 or float32 by its name; raises BadParameter."""
     if name not in DTYPES:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import WriteFailed
+from ..files import atomic_write
+from ..regular_files import read_text_file
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -34,17 +36,38 @@ def lock_folder(folder: Path) -> Generator[None]:
 
 
 @contextmanager
-def hold_folder(folder: Path) -> Generator[None]:
-    """Hold a folder's lock for a whole run. Raises WriteFailed at once where another process holds it."""
+def hold_folder(folder: Path, sign: str = "") -> Generator[None]:
+    """Hold a folder's lock for a whole run. Raises WriteFailed at once where another process holds it.
+
+    sign: name of a file in the folder that says which process it is while it runs; "" for none.
+    """
     handle = _open_handle(folder)
+    path = folder / sign if sign and handle is not None else None
     try:
         if handle is not None and not _try_to_acquire(handle):
-            fix = "wait until it has ended, or stop it"
-            raise WriteFailed("another run is writing here", where=str(folder), fix=fix)
+            number = _read_holder(path)
+            who = f"process {number}" if number else "another run"
+            fix = "wait until it has ended, or stop it and give the same command again"
+            path = None
+            raise WriteFailed(f"{who} is writing here", where=str(folder), fix=fix)
+        if path is not None:
+            with suppress(OSError, WriteFailed):  # a full disk costs others the number, and not this one its run
+                atomic_write(path, f"{os.getpid()}\n".encode())
         yield
     finally:
+        if path is not None:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
         if handle is not None:
             os.close(handle)
+
+
+def _read_holder(path: Path | None) -> int:
+    """Number of the process that holds a folder; 0 where it is not known."""
+    try:
+        return int(read_text_file(path).strip()) if path is not None else 0
+    except (OSError, ValueError):
+        return 0
 
 
 if sys.platform == "win32":

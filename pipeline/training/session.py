@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ...core.batch.folder_lock import lock_folder
+from ...core.batch.folder_lock import hold_folder
 from ...core.errors import BadParameter, WriteFailed
 from ...core.files import atomic_write, find_existing_folder, report_write_errors
 from ...core.networks.placement import resolve_placement
@@ -18,7 +18,7 @@ from ..models.reference_files import NAME
 from ..runs.threads import limit_threads
 from .base import check_model, count_numbers, hash_model, list_folders, save_activations
 from .data.texts import CaptionEncoder
-from .loop.folder import PREVIEWS, RunFolder
+from .loop.folder import PREVIEWS, PROCESS, RunFolder
 from .loop.loop import Loop, Plan
 from .loop.objective import Objective
 from .loop.passes import Passes
@@ -58,13 +58,14 @@ class Session:
         training set and the number of steps. rules: on parameters that only this kind has.
 
         Raises BadParameter for options without effect, another run's folder, and a training set of which nothing is
-        left; what loading the model raises; BadWeights for a loss that is not finite; WriteFailed; Cancelled.
+        left; what loading the model raises; BadWeights for a loss that is not finite; WriteFailed, also where another
+        process is at this run; Cancelled.
         """
         check_options(self.params, self.job.given, rules, where=f"train {self.kind}")
         self.check_output()
         with report_write_errors(self.folder.path):
             self.folder.path.mkdir(parents=True, exist_ok=True)
-        with lock_folder(self.folder.path):
+        with hold_folder(self.folder.path, PROCESS):
             model = self._load_model()
             sets = load_sets(self.data, self.folder, self.params, model, self.job, self.note)
             self.folder.begin(self._list_settings(model, sets), restart=self.params.restart)

@@ -102,6 +102,11 @@ def test_wrong_values_are_usage_errors(args: list[str]) -> None:
         parsed(args, EVERY)
 
 
+def test_the_nearest_of_the_choices_is_named() -> None:
+    with pytest.raises(click.UsageError, match=r"'tow' is not one of 'one', 'two'.* Next: write two"):
+        parsed(["--word", "tow"], EVERY)
+
+
 def test_a_switch_does_not_swallow_inputs() -> None:
     assert parsed(["--safe", "photo.png", "--no-on-by-default", "true.png"], EVERY) == {
         "every": {"safe": True, "on_by_default": False},

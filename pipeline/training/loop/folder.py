@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SETTINGS, LOG, PLOT, PREVIEWS, CACHE, EVENTS = "settings.json", "log.jsonl", "loss.png", "previews", "cache", "events"
+PROCESS = "process"
+"""File that names the process which trains, while it does."""
 _STATE = re.compile(r"state-(\d{8})\.safetensors")
 _MOST = 3
 

@@ -120,16 +120,22 @@ def draw_losses(points: Sequence[tuple[int, float]]) -> bytes:
         return MARGIN + across * (WIDTH - 2 * MARGIN), HEIGHT - MARGIN - min(1, loss / top) * (HEIGHT - 2 * MARGIN)
 
     draw.rectangle((MARGIN, MARGIN, WIDTH - MARGIN, HEIGHT - MARGIN), outline="#999999")
-    draw.point([place(step, loss) for step, loss in points], fill="#999999")
+    for across, down in (place(step, loss) for step, loss in points):
+        draw.ellipse((across - 1.5, down - 1.5, across + 1.5, down + 1.5), fill="#b0b0b0")
     draw.line([place(step, loss) for step, loss in zip(steps, smooth(losses), strict=True)], fill="#1f5fbf", width=2)
     draw.text((MARGIN, HEIGHT - MARGIN + 8), f"step {first}", fill="black")
     draw.text((WIDTH - MARGIN - 70, HEIGHT - MARGIN + 8), f"step {last}", fill="black")
     draw.text((6, MARGIN - 4), f"{top:.3g}", fill="black")
     draw.text((6, HEIGHT - MARGIN - 8), "0", fill="black")
-    draw.text((MARGIN, 16), f"loss; line: average of {SMOOTHING} steps", fill="black")
+    draw.text((MARGIN, 16), f"dots: loss; line: average of {describe_smoothing(len(points))}", fill="black")
     content = io.BytesIO()
     image.save(content, "PNG")
     return content.getvalue()
+
+
+def describe_smoothing(steps: int) -> str:
+    """Over how many steps the line is an average."""
+    return f"the last {SMOOTHING} steps" if steps > SMOOTHING else "all steps so far"
 
 
 def smooth(losses: Sequence[float]) -> list[float]:

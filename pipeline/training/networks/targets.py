@@ -12,7 +12,7 @@ from ....adapters.modules.targets import find_slots
 from ....adapters.prompts.block_weights import find_block
 from ....core.errors import BadParameter
 from ....core.params import items
-from ....core.similar_names import suggest_names
+from ....core.similar_names import find_similar, suggest_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -101,7 +101,8 @@ def _read_components(text: str, held: list[Target]) -> set[str]:
     words = items(text, commas=True)
     for word in words:
         if word not in COMPONENTS and word != ALL:
-            fix = suggest_names(word, [*COMPONENTS, ALL], "`underdrawing train lora --help`")
+            near = find_similar(word, known := [*COMPONENTS, ALL], cutoff=0.5)
+            fix = f"write {', '.join(near + [name for name in known if name not in near])}"
             raise BadParameter(f"there is no component {word!r}", where="targets", fix=fix)
     if ALL in words:
         return {target.component for target in held}

@@ -108,7 +108,7 @@ def test_another_base_model_is_an_error_unless_allowed(tmp_path: Path, own: int,
     adapter, unet, checkpoint = lora(tmp_path, own), model(other), base(tmp_path, other)
     with pytest.raises(BadWeights, match=r"made for SD.* and this model is SD"):
         Patcher(unet=unet).set([(adapter, 1.0, 1.0)])
-    with pytest.raises(BadWeights, match="was made for"):
+    with pytest.raises(BadWeights, match=r"was made for.*allow_mismatch \(--allow-mismatch\)"):
         bake(checkpoint, [(adapter, 1.0, 1.0)], tmp_path / "out.safetensors")
     receipt = Patcher(unet=unet).set([(adapter, 1.0, 1.0)], allow_mismatch=True)
     assert (receipt.applied, receipt.skipped) == (3, 3)
@@ -172,6 +172,16 @@ def test_a_file_that_fits_several_models_is_read_as_one_for_the_model_given(tmp_
     assert any("could be" in note or "read as" in note for note in receipt.adapters[0].notes)
     save_file(weights, tmp_path / "model.safetensors")
     assert not bake(tmp_path / "model.safetensors", [(adapter, 1.0, 1.0)], tmp_path / "out.safetensors").skipped
+
+
+@pytest.mark.parametrize("width", [768, 100])
+def test_a_file_for_a_transformer_on_a_unet_is_said_to_be_one(tmp_path: Path, width: int) -> None:
+    """Also where the width is that of no base model, as in the reference model."""
+    adapter, _ = attention_lora(tmp_path, "flux1")
+    with pytest.raises(BadWeights, match=r"was made for Flux\.1, and this model (is SD 1\.x|has a UNet)"):
+        Patcher(unet=model(width)).set([(adapter, 1.0, 1.0)])
+    with pytest.raises(BadWeights, match=r"nothing of it fits this model \(it was made for Flux\.1\)"):
+        Patcher(unet=model(width)).set([(adapter, 1.0, 1.0)], allow_mismatch=True)
 
 
 def test_a_file_whose_names_and_shapes_the_model_lacks_is_refused(tmp_path: Path) -> None:

@@ -33,3 +33,13 @@ def test_blocks_of_a_transformer() -> None:
     modules += ["transformer.single_blocks.3.linear1", "transformer.proj_out", "text_encoder.encoder.layers.0.mlp.fc1"]
     assert count_blocks(modules, "flux1") == {"CLIP": 1, "D00": 1, "D01": 1, "S03": 1, "OUT": 1, "D25": 1}
     assert count_blocks(["unet.time_embedding.linear_1", "unet.conv_in"], "sd15") == {"IN00": 1, "": 1}
+
+
+def test_base_models_that_a_file_fits_as_well(tmp_path: Path) -> None:
+    layer = "lora_unet_double_blocks_0_img_attn_proj"
+    tensors = {f"{layer}.lora_down.weight": torch.zeros(2, 3072), f"{layer}.lora_up.weight": torch.zeros(3072, 2)}
+    save_file(tensors, tmp_path / "a.safetensors")
+    lines = list(adapter_lines(load_adapter(tmp_path / "a.safetensors").report()))
+    (line,) = (line for line in lines if "base model" in line)
+    assert "flux1" in line
+    assert "or chroma" in line

@@ -93,3 +93,9 @@ def test_notes_count_only_what_is_used_and_tell_of_scales_that_no_trainer_uses(t
     assert not any("scale (alpha / rank)" in note for note in adapter.notes)
     adapter = load_adapter(write(tmp_path, {**pair(3 * D, D), "alpha": torch.tensor(9999999999.0)}))
     assert any("scale (alpha / rank) of up to 5e+09" in note for note in adapter.notes)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_what_reading_found_is_in_the_report(tmp_path: Path, tool: str) -> None:
+    adapter = load_adapter(write(tmp_path, {**pair(3 * D, D), "alpha": torch.tensor(99999.0)}))
+    assert "scale (alpha / rank)" in str(TOOLS[tool](adapter, tmp_path / "out.safetensors"))

@@ -10,7 +10,8 @@ import pytest
 from tests.support.forked import start_cases
 from tests.support.tiny_diffusion import require_diffusers
 
-from underdrawing.core.errors import BadParameter, BadWeights
+from underdrawing.core.batch.folder_lock import hold_folder
+from underdrawing.core.errors import BadParameter, BadWeights, WriteFailed
 from underdrawing.core.hooks import HostHooks
 from underdrawing.core.operation import Job, run
 from underdrawing.core.operation_registry import operations
@@ -239,3 +240,9 @@ def test_a_wrong_base_model_is_named_as_generate_names_it(
     with pytest.raises(BadWeights, match=words[kind]):
         train(training_data, tmp_path / "a.safetensors", {**values, "checkpoint": str(path)})
     assert not (tmp_path / "a.safetensors").exists()
+
+
+def test_a_second_process_is_told_which_one_trains(tmp_path: Path, training_data: Path, values: dict[str, Any]) -> None:
+    (tmp_path / "a.run").mkdir()
+    with hold_folder(tmp_path / "a.run", "process"), pytest.raises(WriteFailed, match=r"process \d+ is writing"):
+        train(training_data, tmp_path / "a.safetensors", values)

@@ -4,12 +4,13 @@ import io
 import json
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from underdrawing.core.errors import Cancelled, MissingExtra, WriteFailed
 from underdrawing.pipeline.training.loop import records as module
-from underdrawing.pipeline.training.loop.records import Records, draw_losses, smooth
+from underdrawing.pipeline.training.loop.records import Records, describe_smoothing, draw_losses, smooth
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,3 +83,11 @@ def test_the_line_is_an_average_of_the_last_losses() -> None:
     line = smooth(losses)
     assert line[:3] == pytest.approx([0, 0.5, 1])
     assert line[-1] == pytest.approx(sum(losses[-50:]) / 50)
+
+
+def test_dots_are_seen_and_the_line_is_said_to_be_what_it_is() -> None:
+    grey = np.asarray(Image.open(io.BytesIO(draw_losses([(1, 1.0), (2, 3.0), (3, 1.5)]))).convert("L"))
+    inside = grey[module.MARGIN + 1 : -module.MARGIN - 1, module.MARGIN + 1 : -module.MARGIN - 1]
+    assert (inside == 0xB0).sum() >= 3
+    assert describe_smoothing(3) == "all steps so far"
+    assert describe_smoothing(module.SMOOTHING + 1) == "the last 50 steps"

@@ -73,7 +73,7 @@ def test_scales() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"targets": "atn"}, "write attn"),
+        ({"targets": "atn"}, "write attn, cross-attn, ff, proj, conv, time, io, all$"),
         ({"include": "to_qq"}, "write to_q"),
         ({"exclude": "down_block.0"}, "no layer has 'down_block.0' in its name"),
         ({"include": "attn1", "exclude": "to_"}, "no layer is left to train"),
