@@ -6,12 +6,17 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from ..errors import BadImage
+from ..images.headers import PNG_SIGNATURE
 from ..images.reading import SEVERAL, iter_frames, read_pictures
+from ..regular_files import open_regular_file
 from .types import Clip, ClipFrame, ClipInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+_HEAD = 1 << 16
+"""Bytes in which an animated PNG says that it is one."""
 
 
 class AnimationClip(Clip):
@@ -45,8 +50,12 @@ class AnimationClip(Clip):
 
 
 def is_animation(path: Path) -> bool:
-    """Whether a file can be read and holds several pictures."""
+    """Whether a file can be read and holds several pictures; plain PNG and JPEG are not decoded to know it."""
     try:
+        with open_regular_file(path) as file:
+            head = file.read(_HEAD)
+        if head.startswith(b"\xff\xd8\xff") or (head.startswith(PNG_SIGNATURE) and b"acTL" not in head):
+            return False
         return SEVERAL in read_pictures(path)[0].notes
-    except BadImage:
+    except (BadImage, OSError):
         return False

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..batch.globs import MAGIC, expand_glob
-from ..batch.inputs import SUFFIXES
+from ..batch.inputs import MAP, OTHER, SUFFIXES
 from ..batch.walk import walk_folder
 from ..errors import BadImage, BadParameter
 from ..images.marks import has_mark
@@ -20,8 +20,9 @@ from .files import VideoClip
 from .folders import FolderClip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
+    from ..batch.walk import Walk
     from .types import Clip
 
 
@@ -72,13 +73,13 @@ class _Finder:
             self._refuse(path, "this is a URL, and nothing is downloaded", "save the video first, then name the file")
         elif path.is_dir():
             try:
-                self._add_files(walk_folder(path, recursive=self.recursive).files, path)
+                self._add_files(walk_folder(path, recursive=self.recursive), path)
             except OSError as error:
                 self._refuse(path, f"the folder cannot be read ({error.strerror or error})", "")
         elif path.exists() or not MAGIC.search(text):
             self._add_outright(path)
         else:
-            self._add_files(expand_glob(text).files, path)
+            self._add_files(expand_glob(text), path)
 
     def _refuse(self, path: Path, problem: str, fix: str) -> None:
         self.clips.append(ClipInput(path, problem=problem, fix=fix))
@@ -92,12 +93,16 @@ class _Finder:
         else:
             self.clips.append(ClipInput(path))
 
-    def _add_files(self, files: Iterable[Path], source: Path) -> None:
+    def _add_files(self, walk: Walk, source: Path) -> None:
         """Pictures of a folder are the frames of one clip; where it has none, each of its videos is a clip."""
         folders: dict[Path, list[Path]] = defaultdict(list)
-        for path in files:
-            if path.suffix.lower() in SUFFIXES | VIDEO_SUFFIXES and not self.is_map(path):
+        for path in walk.files:
+            if self.is_map(path):
+                walk.passed[MAP] += 1
+            elif path.suffix.lower() in SUFFIXES | VIDEO_SUFFIXES:
                 folders[path.parent].append(path)
+            else:
+                walk.passed[OTHER] += 1
         found = len(self.clips)
         for folder in sorted(folders):
             self._add_folder(folder, folders[folder])
@@ -105,6 +110,11 @@ class _Finder:
             what = "no frame and no video was found"
             fix = "name a video, a folder of frames, or give --recursive to descend into folders"
             self._refuse(source, what, fix)
+        elif walk.passed:
+            counts = ", ".join(f"{count} {reason}" for reason, count in sorted(walk.passed.items()))
+            first = self.clips[found]
+            notes = [*([first.note] if first.note else []), f"passed over in {source}: {counts}"]
+            self.clips[found] = replace(first, note="; ".join(notes))
 
     def _add_folder(self, folder: Path, files: Sequence[Path]) -> None:
         pictures = [path for path in files if path.suffix.lower() in SUFFIXES]

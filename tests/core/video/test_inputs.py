@@ -58,6 +58,13 @@ def test_what_matches_nothing_is_refused_when_it_is_opened(
         clip.make_clip(24)
 
 
+def test_what_is_passed_over_in_a_folder_is_counted(tmp_path: Path) -> None:
+    touch(*(tmp_path / name for name in ("1.png", "2.png", "2.map.png", "notes.txt", ".hidden", "sub/3.png")))
+    (clip,) = expand_clips([str(tmp_path)], recursive=False, is_map=lambda path: "map" in path.name)
+    counts = "1 hidden, 1 map of this project, 1 other format, 1 sub folder"
+    assert (len(clip.frames), clip.note) == (2, f"passed over in {tmp_path}: {counts}")
+
+
 def test_an_empty_name_is_refused() -> None:
     with pytest.raises(BadParameter, match="empty"):
         expand_clips([""], recursive=False, is_map=lambda _: False)
