@@ -26,10 +26,11 @@ Step = Literal[
     "control_softedge",
     "control_lines",
     "control_scribble",
+    "reader_inpaint",
     "control_inpaint",
     "export",
 ]
-SHARES = {"judge": 0.05, "vae": 0.2, "text": 0.05, "base": 0.35}
+SHARES = {"judge": 0.05, "vae": 0.2, "text": 0.05, "base": 0.34, "reader_inpaint": 0.01}
 """Of the minutes of a whole run; the rest is divided among the ControlNets."""
 
 

@@ -13,8 +13,8 @@ from ..networks import CONTROL_WIDTHS
 from .control_files import load_control_lora
 from .diffusion import add_noise, draw_fixed, draw_steps, weigh_error
 from .latents import read_latents
-from .loop import Part
-from .starting import load_start
+from .loop import Part, read_average
+from .starting import copy_weights, load_start
 from .trained import Words, load_text_encoder, load_unet
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ KINDS = ("canny", "depth", "seg", "pose", "softedge", "lines", "scribble", "inpa
 WHOLE: tuple[str, ...] = ()
 """Kinds that are ControlNets of their own, which take seven times the room."""
 RANK = 8
+READER = "controlnet_cond_embedding"
+"""In names of weights of map readers; these learn slowly where they were trained alone before."""
+READERS = ("inpaint",)
+"""Kinds whose map reader is trained alone first."""
 UNPROMPTED = 0.3
 JUDGED = 64
 
@@ -52,14 +56,15 @@ class ControlPart(Part):
         text = load_text_encoder(folder, start).to(self.device)
         self._unet: Any = load_unet(folder, start).to(self.device)
         self._unet.set_default_attn_processor()
-        control = build_control(self._unet)
-        control.set_default_attn_processor()
-        self.module = control if kind in WHOLE else LowRankControl(control, RANK)
-        if start is not None:
-            _load_control(self.module, kind, start, self._unet)
+        self.module = start_control(kind, self._unet, start)
+        taught = _load_reader(self.module, folder / f"reader_{kind}.safetensors")
         self.module.to(self.device)
         fresh = ("controlnet_", "up.", "down.", "direct.controlnet_")
-        self.slow = [value for name, value in self.module.named_parameters() if not name.startswith(fresh)]
+        self.slow = [
+            value
+            for name, value in self.module.named_parameters()
+            if not name.startswith(fresh) or (taught and READER in name)
+        ]
         data = read_latents(folder / "latents")
         self._latents = data["z"].to(self.device)
         self._words = Words(text, data["tokens"].to(self.device))
@@ -97,6 +102,31 @@ class ControlPart(Part):
                 mid_block_additional_residual=middle,
             ).sample
         return weigh_error(answer, noise, steps)
+
+
+def start_control(kind: str, unet: Any, start: Path | None) -> Any:
+    """What is trained of a ControlNet, as it begins. start: weights of an earlier run; without, it adds nothing yet."""
+    control = build_control(unet)
+    control.set_default_attn_processor()
+    module = control if kind in WHOLE else LowRankControl(control, RANK)
+    if start is not None:
+        _load_control(module, kind, start, unet)
+    return module
+
+
+def find_reader(module: Any) -> Any:
+    """The map reader of what is trained of a ControlNet."""
+    return module.reader if isinstance(module, LowRankControl) else module.controlnet_cond_embedding
+
+
+def _load_reader(module: Any, path: Path) -> bool:
+    """A map reader that was trained alone, if there is one. Gives whether there was."""
+    if not path.exists():
+        return False
+    prefix = "reader."
+    average = {name.removeprefix(prefix): v for name, v in read_average(path).items() if name.startswith(prefix)}
+    copy_weights(find_reader(module), average, where=str(path))
+    return True
 
 
 def _load_control(module: nn.Module, kind: str, start: Path, unet: Any) -> None:

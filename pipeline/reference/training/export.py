@@ -13,7 +13,7 @@ from ...training.controls.files import build_control_lora
 from ...training.controls.low_rank import LowRankControl
 from ..checkpoint import FILES
 from ..networks import build_vae
-from .controls import KINDS, RANK, WHOLE, build_control
+from .controls import KINDS, RANK, READERS, WHOLE, build_control
 from .latents import TOKENIZER
 from .loop import read_average, read_state
 from .starting import copy_weights
@@ -110,7 +110,8 @@ def _write_manifest(run: Path, target: Path) -> None:
     states = {
         path.stem: {"steps": state.steps, "samples": state.samples, "minutes": state.seconds / 60, **state.measures}
         for path in sorted(run.glob("*.safetensors"))
-        if path.stem in {"judge", "vae", "text", "base", *(f"control_{kind}" for kind in KINDS)}
+        if path.stem
+        in {"judge", "vae", "text", "base", *(f"control_{k}" for k in KINDS), *(f"reader_{k}" for k in READERS)}
         for state in (read_state(path),)
     }
     versions = {name: import_module(name).__version__ for name in ("torch", "diffusers", "transformers")}

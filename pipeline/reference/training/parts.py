@@ -15,11 +15,12 @@ from ..networks import build_vae
 from ..scoring.judge import JudgePart
 from .base import BasePart
 from .control_maps import write_maps
-from .controls import KINDS, ControlPart
+from .controls import KINDS, READERS, ControlPart
 from .data import HELD_OUT, SHARD, read_scenes, write_scenes
 from .export import export_run
 from .latents import whiten, write_held_out, write_latents
 from .loop import State, read_average, train
+from .reader import ReaderPart
 from .starting import load_start
 from .text import TextPart
 from .vae import VaePart
@@ -29,13 +30,16 @@ if TYPE_CHECKING:
     from ....core.progress import Progress
     from .loop import Part
 
-STEPS = ("scenes", "judge", "vae", "latents", "text", "base", *(f"control_{kind}" for kind in KINDS), "export")
+_CONTROLS = tuple(
+    f"{part}_{kind}" for kind in KINDS for part in ("reader", "control") if part == "control" or kind in READERS
+)
+STEPS = ("scenes", "judge", "vae", "latents", "text", "base", *_CONTROLS, "export")
 """In the order in which they build on each other."""
 JUDGED = 256
 WHITENED = 600
 """Pictures from which the directions of the latents are found."""
 NEEDS = {"judge": ("scenes",), "vae": ("scenes",), "latents": ("vae",), "base": ("latents", "text")}
-"""What must be there before a step; ControlNets need the base."""
+"""What must be there before a step; ControlNets and their map readers need the base."""
 STARTED = ("vae", "text", "base")
 """What weights to start from stand for."""
 FILES = {"scenes": "scenes/scenes_000000.npz", "latents": "latents/held_out.safetensors"}
@@ -64,7 +68,7 @@ def find_file(folder: Path, step: str) -> Path:
 
 def check_needs(folder: Path, step: str, start: Path | None = None) -> None:
     """Raise BadParameter when what a step builds on is missing. start: weights that stand for what is not trained."""
-    for need in NEEDS.get(step, ("base",) if step.startswith("control_") else ()):
+    for need in NEEDS.get(step, ("base",) if step in _CONTROLS else ()):
         if not find_file(folder, need).exists() and (start is None or need not in STARTED):
             what = f"{step} builds on {need}, which is not there"
             raise BadParameter(what, where=str(folder), fix=f"train {need} first")
@@ -80,7 +84,7 @@ def run_step(step: str, settings: Settings, progress: Progress) -> State | None:
     elif step == "export" and settings.rank == 0:
         export_run(settings.folder, settings.folder / "weights", settings.start)
     elif step not in ("latents", "export"):
-        if step.startswith("control_") and settings.rank == 0:
+        if step in _CONTROLS and settings.rank == 0:
             _draw(step.partition("_")[2], settings, progress)
         meeting = settings.folder / f"meeting_{step}"
         workers = Workers(settings.rank, settings.workers, meeting)
@@ -101,7 +105,8 @@ def build_part(step: str, settings: Settings) -> Part:
         return JudgePart(settings.placement, folder / "scenes", **more)
     if step == "base":
         return BasePart(settings.placement, folder, **more)
-    return ControlPart(settings.placement, step.partition("_")[2], folder, **more)
+    part, _, kind = step.partition("_")
+    return (ReaderPart if part == "reader" else ControlPart)(settings.placement, kind, folder, **more)
 
 
 def keeps_latents(start: Path | None) -> bool:

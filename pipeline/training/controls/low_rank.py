@@ -48,6 +48,11 @@ class LowRankControl(nn.Module):
         """Of the ControlNetModel."""
         return self._control[0].config
 
+    @property
+    def reader(self) -> Any:
+        """The map reader, whose weights are trained directly."""
+        return self._control[0].controlnet_cond_embedding
+
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """As the ControlNetModel."""
         return self._control[0](*inputs, **options)
