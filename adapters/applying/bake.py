@@ -18,7 +18,7 @@ from ..tools.save import check_output, list_source_files, make_provenance, make_
 from .baked_weights import BakedWeights, FileWeights
 from .checkpoint import open_checkpoint
 from .file_writer import measure, write_entries
-from .fitness import ALLOW_MISMATCH, SKIP_DAMAGED, check_finite
+from .fitness import ALLOW_OTHERS, SKIP_DAMAGED, check_finite
 from .folder_checkpoint import FolderCheckpoint, open_folder
 from .plan import check_receipt, make_plan, make_receipt
 from .wide_inputs import widen_inputs
@@ -52,15 +52,14 @@ def bake(
     checkpoint: a model in the LDM layout, a transformer in its maker's or diffusers' names, one part in diffusers'
     names, or a diffusers folder, of one network or a pipeline; output: a file, or for a folder a new one, whose other
     files are copied. .safetensors is streamed some rows at a time, a pickled file is read whole and comes out as
-    .safetensors. Sums are formed in float32 from
-    the original and cast once to the tensor's own dtype; what no adapter touches keeps its bytes, and the metadata
-    stays, with what was done added under `underdrawing`. Weights in fp8 or int8 with a scale are stored in that form
-    again; notes of the receipt say what rounding to eight bits took away. A control LoRA that takes a picture beside
-    the latent widens the input layer, with a note. dtype (float16, bfloat16, float32): of all
-    floating point tensors of the result. Raises BadWeights when an adapter matches nothing (unless allow_empty), was
-    made for another base model (unless allow_mismatch) or has modules with NaN (unless skip_damaged), for weights that
-    cannot be computed with and results that are NaN or infinite; BadParameter for strengths that are no finite numbers
-    and for an output that is an input. Then nothing is written.
+    .safetensors. Sums are formed in float32 from the original and cast once to the tensor's own dtype; what no adapter
+    touches keeps its bytes, and the metadata stays, with what was done added under `underdrawing`. Weights in fp8 or
+    int8 with a scale are stored in that form again; notes say what rounding took away. A control LoRA that reads a
+    picture widens the input layer, with a note. dtype (float16, bfloat16, float32): of all floating point tensors.
+    Raises BadWeights when an adapter matches nothing (unless allow_empty), was made for another base model (unless
+    allow_mismatch) or has modules with NaN (unless skip_damaged), for weights that cannot be computed with and results
+    that are NaN or infinite; BadParameter for strengths that are no finite numbers and for an output that is an input.
+    Then nothing is written.
     """
     whole = Path(checkpoint).is_dir() and Path(output).suffix.lower() != ".safetensors"
     path = Path(output) if whole else check_output(output, _list_inputs(checkpoint, adapters))
@@ -70,12 +69,11 @@ def bake(
         opened = _open(Path(checkpoint), stack)
         adapters, widened = widen_inputs(opened, adapters)
         weights = FileWeights(opened)
-        parts = dict.fromkeys(PARTS, weights)
-        plan = make_plan(parts, adapters, allow_mismatch=allow_mismatch, way_out=ALLOW_MISMATCH)
+        plan = make_plan(dict.fromkeys(PARTS, weights), adapters, allow_mismatch=allow_mismatch, way_out=ALLOW_OTHERS)
         check_receipt(receipt := make_receipt(adapters, plan), allow_empty=allow_empty)
         result = BakedWeights(opened, weights, plan, order, parse_dtype(dtype) if dtype else None)
         step = make_provenance(_describe_step(opened.path, adapters, order, dtype), opened.metadata)
-        write = opened.write if whole and isinstance(opened, FolderCheckpoint) else _write
+        write = opened.write if isinstance(opened, FolderCheckpoint) and whole else _write
         write(path, result, {**result.metadata, **step}, progress)
     return replace(receipt, notes=(*widened, *result.rounding.notes()))
 

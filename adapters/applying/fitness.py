@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..deltas.base import Delta
     from .weight_access import WeightAccess
 
-ALLOW_MISMATCH = "apply what fits with allow_mismatch (--allow-mismatch)"
+ALLOW_OTHERS = "apply what fits with allow_mismatch (--allow-mismatch)"
 """What else to do about another base model, where a caller offers it; the same for damaged modules:"""
 SKIP_DAMAGED = "leave damaged modules out with skip_damaged (--skip-damaged)"
 _UNET_BLOCKS = f"{UNET}.down_blocks."

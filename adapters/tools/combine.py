@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from ...core.errors import BadParameter, BadWeights
-from ..applying.fitness import ALLOW_MISMATCH, check_base_model, check_finite, check_strength
+from ..applying.fitness import ALLOW_OTHERS, check_base_model, check_finite, check_strength
 from ..deltas.lowrank import LowRank
 from ..modules.architectures import TRANSFORMER_MODELS
 from ..modules.transformer_slots import list_joined_parts
@@ -106,7 +106,7 @@ def merge(
     if not allow_mismatch:
         for adapter, *_ in triples[1:]:
             what = f"{triples[0][0].name} was made for"
-            check_base_model(adapter, triples[0][0].base_model, what, way_out=ALLOW_MISMATCH)
+            check_base_model(adapter, triples[0][0].base_model, what, way_out=ALLOW_OTHERS)
     _check_sources([adapter for adapter, *_ in triples])
     triples = _agree(triples)
     sums = sum_modules(triples)
