@@ -53,13 +53,12 @@ def bake(
     names, or a diffusers folder, of one network or a pipeline; output: a file, or for a folder a new one, whose other
     files are copied. .safetensors is streamed some rows at a time, a pickled file is read whole and comes out as
     .safetensors. Sums are formed in float32 from the original and cast once to the tensor's own dtype; what no adapter
-    touches keeps its bytes, and the metadata stays, with what was done added under `underdrawing`. Weights in fp8 or
-    int8 with a scale are stored in that form again; notes say what rounding took away. A control LoRA that reads a
-    picture widens the input layer, with a note. dtype (float16, bfloat16, float32): of all floating point tensors.
-    Raises BadWeights when an adapter matches nothing (unless allow_empty), was made for another base model (unless
-    allow_mismatch) or has modules with NaN (unless skip_damaged), for weights that cannot be computed with and results
-    that are NaN or infinite; BadParameter for strengths that are no finite numbers and for an output that is an input.
-    Then nothing is written.
+    touches keeps its bytes, the metadata gains `underdrawing`, what was done. Weights in fp8 or int8 with a scale are
+    stored in that form again; notes say what rounding took away. A control LoRA that reads a picture widens the input
+    layer, with a note. dtype, such as "float16": of all floating point tensors. Raises BadWeights when an adapter
+    matches nothing (unless allow_empty), was made for another base model (unless allow_mismatch) or has modules with
+    NaN (unless skip_damaged), for weights that cannot be computed with and results that are NaN or infinite;
+    BadParameter for strengths that are no finite numbers and for an output that is an input. Then nothing is written.
     """
     whole = Path(checkpoint).is_dir() and Path(output).suffix.lower() != ".safetensors"
     path = Path(output) if whole else check_output(output, _list_inputs(checkpoint, adapters))
