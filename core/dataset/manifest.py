@@ -1,4 +1,4 @@
-"""The record of a data set, in its folder ``_underdrawing``: settings, and what has been committed of each shard."""
+"""The record of a data set, in its folder ``.underdrawing``: settings, and what has been committed of each shard."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .rows import Shard
 
-FOLDER = "_underdrawing"
+FOLDER = ".underdrawing"
 SETTINGS, SOURCE, SHARDS, ROWS, PARTS = "job.json", "source.json", "shards", "rows", "parts"
 """Settings of the run; its shards; one report and one file of records for each; what is not committed yet."""
 

@@ -145,7 +145,7 @@ def test_statistics_are_written_as_json_and_plots(run: Run, dataset: Path, tmp_p
 
 
 def test_a_data_set_that_is_not_finished_says_so(run: Run, dataset: Path) -> None:
-    (dataset / "_underdrawing" / "shards" / "00002.json").unlink()
+    (dataset / ".underdrawing" / "shards" / "00002.json").unlink()
     done = run("dataset", "stats", dataset)
     assert "1 shards are not annotated yet" in done.err
     assert "6 rows" in done.out

@@ -64,7 +64,7 @@ def test_a_shard_that_is_not_whole_is_done_again(pictures: Path, tmp_path: Path,
     job = plan_job(pictures, tmp_path / "out", format="webdataset")
     run_here(job)
     before = read_tree(tmp_path / "out")
-    folder = tmp_path / "out" / "_underdrawing"
+    folder = tmp_path / "out" / ".underdrawing"
     if damage == "file":
         (tmp_path / "out" / "00001.tar").unlink()
     else:

@@ -88,8 +88,8 @@ def test_sources_behind_urls_give_the_rows_of_local_ones(tmp_path: Path) -> None
     run_here(plan_job(folder, tmp_path / "local"))
     run_here(plan_job("memory://bucket/in", tmp_path / "url"))
     local, url = (read_tree(tmp_path / place) for place in ("local", "url"))
-    assert {name: data for name, data in url.items() if name[0] != "_"} == {
-        name: data for name, data in local.items() if name[0] != "_"
+    assert {name: data for name, data in url.items() if name[0] != "."} == {
+        name: data for name, data in local.items() if name[0] != "."
     }
     store.put(str(write_tar(tmp_path / "t.tar", {"a.png": encode(1)})), "/bucket/tars/t.tar")
     assert run_here(plan_job("memory://bucket/tars/*.tar", tmp_path / "tars"))["t"].written == 1
@@ -108,4 +108,4 @@ def test_a_store_that_fails_is_no_damage_of_rows(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(type(store), "cat_file", fail)
     with pytest.raises(FetchFailed, match="no answer"):
         run_here(plan_job("memory://bucket/one", tmp_path / "out"))
-    assert not list((tmp_path / "out" / "_underdrawing" / "shards").iterdir())
+    assert not list((tmp_path / "out" / ".underdrawing" / "shards").iterdir())

@@ -120,7 +120,7 @@ def test_rows_that_are_missing_or_foreign_are_named_even_where_hashes_fit(
     made: Callable[..., Path], tmp_path: Path
 ) -> None:
     folder = made("webdataset", tmp_path)
-    records = folder / "_underdrawing" / "rows" / "00000.jsonl"
+    records = folder / ".underdrawing" / "rows" / "00000.jsonl"
     lines = records.read_bytes().splitlines(keepends=True)
     extra = {**json.loads(lines[0]), "key": "p9"}
     records.write_bytes(b"".join([*lines[1:], json.dumps(extra).encode() + b"\n"]))
@@ -134,9 +134,9 @@ def test_rows_that_are_missing_or_foreign_are_named_even_where_hashes_fit(
     [
         ("00007.tar", b"x", "00007.tar belongs to no shard"),
         ("sub/notes.txt", b"x", "sub/notes.txt belongs to no shard"),
-        ("_underdrawing/parts/00002/files/00002.tar", b"x", "is left of a run that was killed"),
-        ("_underdrawing/shards/00002.json", b"{", "shard 00002: the report of a shard is damaged"),
-        ("_underdrawing/rows/00002.jsonl", b"{\n", "shard 00002: the records of its rows cannot be read"),
+        (".underdrawing/parts/00002/files/00002.tar", b"x", "is left of a run that was killed"),
+        (".underdrawing/shards/00002.json", b"{", "shard 00002: the report of a shard is damaged"),
+        (".underdrawing/rows/00002.jsonl", b"{\n", "shard 00002: the records of its rows cannot be read"),
     ],
 )
 def test_what_is_foreign_or_broken_beside_the_maps_is_named(
@@ -150,7 +150,7 @@ def test_what_is_foreign_or_broken_beside_the_maps_is_named(
 
 def test_shards_that_are_missing_or_of_another_source_are_named(made: Callable[..., Path], tmp_path: Path) -> None:
     folder = made("folder", tmp_path)
-    shards = folder / "_underdrawing" / "shards"
+    shards = folder / ".underdrawing" / "shards"
     (shards / "00001.json").unlink()
     other = {**json.loads((shards / "00002.json").read_bytes()), "name": "00009", "files": {}, "rows": 0, "written": 0}
     (shards / "00009.json").write_text(json.dumps(other), encoding="utf-8")
