@@ -71,7 +71,8 @@ class ShardReport(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one shard. source: the shard's digest. files: path below the destination → SHA-256.
 
     place: folder for files that are named by keys, as keys of two tars or tables may be equal; with a slash at its end.
-    refused: (key, kind, reason) of the rows without maps. seconds: that it took; not recorded.
+    refused: (key, kind, reason) of the rows without maps. without_caption: rows with maps whose caption is empty, of
+    layouts that hold captions. seconds: that it took; not recorded.
     """
 
     name: str
@@ -80,5 +81,6 @@ class ShardReport(msgspec.Struct, frozen=True, kw_only=True):
     rows: int = 0
     written: int = 0
     refused: tuple[tuple[str, str, str], ...] = ()
+    without_caption: int = 0
     files: dict[str, str] = {}
     seconds: float = 0.0

@@ -86,7 +86,7 @@ def is_done(manifest: Manifest, shard: Shard, report: ShardReport) -> bool:
 
 
 def _write_rows(job: Job, shard: Shard, annotators: Mapping[str, Annotator[Any]], part: Path) -> ShardReport:
-    rows = written = 0
+    rows = written = bare = 0
     refused: list[tuple[str, str, str]] = []
     place = "" if shard.kind == "folder" else f"{shard.name}/"
     sink = open_sink(job, shard.name, _make(part / "files"), place)
@@ -95,13 +95,20 @@ def _write_rows(job: Job, shard: Shard, annotators: Mapping[str, Annotator[Any]]
             for result in _iter_results(job, shard, annotators):
                 rows += 1
                 written += not result.record.refused
+                bare += bool(result.picture) and not result.record.text
                 _write(job, result, sink, records, refused)
         sink.close()
     except BaseException:
         sink.abandon()
         raise
     return ShardReport(
-        name=shard.name, source=shard.digest, place=place, rows=rows, written=written, refused=tuple(refused)
+        name=shard.name,
+        source=shard.digest,
+        place=place,
+        rows=rows,
+        written=written,
+        refused=tuple(refused),
+        without_caption=bare,
     )
 
 

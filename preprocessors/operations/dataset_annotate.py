@@ -152,6 +152,8 @@ def _run(
 def _report(manifest: Manifest, shards: Sequence[Shard], events: JobEvents, files: tuple[Path, ...]) -> Report:
     from collections import Counter
 
+    from ...core.dataset.run_shard import FILTERS
+
     names = {shard.name for shard in shards}
     reports = {name: report for name, report in manifest.list_reports().items() if name in names}
     refused = [(name, *one) for name, report in reports.items() for one in report.refused]
@@ -166,10 +168,14 @@ def _report(manifest: Manifest, shards: Sequence[Shard], events: JobEvents, file
     }
     lines = [f"{data['done']} of {data['shards']} shards, {data['rows']} rows, {data['written']} with maps"]
     lines += [f"  refused for {kind}: {count}" for kind, count in kinds.most_common()]
+    refused.sort(key=lambda one: one[2] in FILTERS)  # what is damaged stands first
     lines += [f"  shard {shard}, {key}: {reason}" for shard, key, _, reason in refused[:MOST_LINES]]
     if len(refused) > MOST_LINES:
         lines.append(f"  and {len(refused) - MOST_LINES} more, in {manifest.folder}/shards")
     lines += [f"  shard {name} is given up: {reason}" for name, reason in events.failures.items()]
+    bare = sum(report.without_caption for report in reports.values())
+    if bare:
+        lines.append(f"{bare} of {data['written']} pictures have no caption: their text is empty")
     missing = len(names) - len(reports)
     if missing:
         lines.append(f"{missing} shards are missing: the same command once more goes on from here")
