@@ -11,6 +11,7 @@ import pytest
 from tests.support.tree import ROOT
 
 from underdrawing.cli.app import app
+from underdrawing.core.setting_values import join_parameters
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 SHOWN = re.compile(r"^(?:\s*)(underdrawing .*)$|`(underdrawing [a-z][^`]*)`", re.MULTILINE)
@@ -35,6 +36,7 @@ def test_a_command_of_a_page_is_understood(line: str) -> None:
         below = command.get_command(context, name)
         assert below is not None, f"there is no command {name}"
         command, context = below, click.Context(below, context, name)
+    words = join_parameters(words, {param.name for param in command.params})
     options, _, _ = command.make_parser(context).parse_args(words)
     known = {param.name: param for param in command.get_params(context)}
     for option, value in options.items():

@@ -44,7 +44,7 @@ def ray() -> Iterator[Any]:
 
 def work(job: Job, shard: Shard) -> ShardReport:
     """Note the process and the node, then do what the shard's path says."""
-    import ray
+    import ray  # type: ignore[reportMissingImports]
 
     notes = Path(job.destination) / shard.name
     is_first = not notes.exists()
