@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ...core.files import atomic_write
 from ...core.hooks import HostHooks
@@ -21,6 +23,8 @@ from .base import list_folders
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from ...core.networks.placement import Placement
     from .params import TrainParams
@@ -48,6 +52,13 @@ class Previewer:
         self._placement, self._trainable = placement, trainable
         self._prompts = split_lines(params.preview_prompt) or list(captions[:MOST])
 
+    def complete(self, step: int) -> None:
+        """Draw what there is not of a step: a run that was killed while it drew goes on from that step's state."""
+        if all((self._folder / name_picture(step, number)).is_file() for number, _ in enumerate(self._prompts, 1)):
+            self._write_sheet()
+        else:
+            self.draw(step)
+
     def draw(self, step: int) -> None:
         """Draw and write. Raises as `generate_pictures`, and WriteFailed."""
         params = self._params
@@ -71,18 +82,24 @@ class Previewer:
                 **self._trainable.list_preview_fields(own, prompt),
             )
             for result in generate_pictures(request, setting):
-                path = self._folder / f"{step:06}-{number}.png"
+                path = self._folder / name_picture(step, number)
                 atomic_write(path, encode_picture(result.pixels, result.infotext, result.request))
         self._write_sheet()
 
     def _write_sheet(self) -> None:
         """All pictures, those of a step in one line, the newest last."""
-        found = [(match, path) for path in self._folder.glob("*.png") if (match := _NAME.fullmatch(path.name))]
-        steps = sorted({int(match[1]) for match, _ in found})[-ROWS:]
-        cells = [
-            (f"step {step}: {self._prompts[int(match[2]) - 1]}", read_pictures(path)[0].pixels)
-            for step in steps
-            for match, path in sorted(found, key=lambda one: int(one[0][2]))
-            if int(match[1]) == step and int(match[2]) <= len(self._prompts)
-        ]
+        names = [path.name for path in self._folder.glob("*.png")]
+        steps = sorted({int(match[1]) for name in names if (match := _NAME.fullmatch(name))})[-ROWS:]
+        cells: list[tuple[str, NDArray[Any]]] = []
+        for step in steps:
+            for number, prompt in enumerate(self._prompts, 1):
+                path = self._folder / name_picture(step, number)
+                there = path.name in names  # other prompts may have been given before
+                pixels = read_pictures(path)[0].pixels if there else np.full((64, 64, 3), 255, np.uint8)
+                cells.append((f"step {step}: {prompt if there else 'not drawn'}", pixels))
         atomic_write(self._folder / SHEET, encode_png(draw_sheet(cells, group=len(self._prompts)), {}))
+
+
+def name_picture(step: int, number: int) -> str:
+    """Name of a picture. number: of the prompt, counted from 1."""
+    return f"{step:06}-{number}.png"

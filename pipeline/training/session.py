@@ -112,7 +112,15 @@ class Session:
         passes = Passes(model, trainable, objective, encoder, sets.pictures, sets.prior, params.prior_weight)
         steps = count_steps(params, sets.pictures.order.passes)
         previewer = Previewer(self.folder.path / PREVIEWS, params, sets.captions, model.placement, trainable)
-        loop = Loop(trainable, passes.compute_loss, self._plan(steps), self.folder, self.note, previewer.draw)
+        loop = Loop(
+            trainable,
+            passes.compute_loss,
+            self._plan(steps),
+            self.folder,
+            self.note,
+            previewer.draw,
+            previewer.complete,
+        )
         if loop.step:
             self.note(f"the run goes on from step {loop.step}" if loop.step < steps else "the run is complete already")
         with (

@@ -51,7 +51,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Loop:
-    """A run. compute_loss: loss of a pass, by its number over all steps. preview: draws pictures after a step."""
+    """A run. compute_loss: loss of a pass, by its number over all steps. preview: draws pictures after a step;
+    complete: draws those of a step that an interruption left out."""
 
     def __init__(
         self,
@@ -61,10 +62,11 @@ class Loop:
         folder: RunFolder,
         note: Callable[[str], None],
         preview: Callable[[int], None] | None = None,
+        complete: Callable[[int], None] | None = None,
     ) -> None:
         """Goes on from the folder's newest state. Raises MissingExtra, BadWeights."""
         self.trainable, self._compute_loss, self.plan, self.folder = trainable, compute_loss, plan, folder
-        self._note, self._preview = note, preview
+        self._note, self._preview, self._complete = note, preview, complete
         self._groups = trainable.groups()
         self._tensors = [tensor for group in self._groups for tensor in group.tensors.values()]
         self.optimiser = build_optimiser(plan.optimiser, self._groups)
@@ -86,11 +88,12 @@ class Loop:
         self._clock = self._due = time.monotonic()
         with torch.random.fork_rng(), Interrupt() as interrupt:
             try:
+                self._draw_if_due(self._complete)
                 while self.step < self.plan.steps:
                     self.advance()
                     self._report(progress)
                     self._save_if_due()
-                    self._draw_if_due()
+                    self._draw_if_due(self._preview)
                     interrupt.check()
                     progress.check()
             except (KeyboardInterrupt, Cancelled):
@@ -190,11 +193,11 @@ class Loop:
             self._due = now
             self.save()
 
-    def _draw_if_due(self) -> None:
+    def _draw_if_due(self, draw: Callable[[int], None] | None) -> None:
         every = self.plan.preview_every
-        if self._preview is not None and every and self.step % every == 0:
+        if draw is not None and self.step and every and self.step % every == 0:
             before = time.monotonic()
-            self.records.attempt(partial(self._preview, self.step))
+            self.records.attempt(partial(draw, self.step))
             self._clock += time.monotonic() - before
 
     def _stop(self) -> None:

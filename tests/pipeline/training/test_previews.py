@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from underdrawing.core.images import contact_sheet
 from underdrawing.core.networks.placement import Placement
 from underdrawing.pipeline.request import Result
 from underdrawing.pipeline.training import previews
@@ -60,6 +61,46 @@ def test_previews_are_drawn_with_what_is_trained(tmp_path: Path, monkeypatch: py
     assert names == ["000005-1.png", "000005-2.png", "000010-1.png", "000010-2.png", "sheet.png"]
     sheet = Image.open(tmp_path / "sheet.png")
     assert sheet.width > 4 * 256
+
+
+def test_what_a_kill_left_out_is_drawn_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def draw(request: Request, setting: Setting) -> Iterator[Result]:
+        asked.append(request.prompt)
+        yield Result(pixels=np.zeros((8, 8, 3), np.uint8), seed=0, subseed=0, request=request)
+
+    monkeypatch.setattr(previews, "generate_pictures", draw)
+    params = TrainParams(preview_prompt="one\ntwo")
+    previewer = previews.Previewer(tmp_path, params, [], Placement(), Word())
+    previewer.draw(2)
+    sheet = (tmp_path / "sheet.png").read_bytes()
+    (tmp_path / "sheet.png").unlink()
+    asked.clear()
+    previewer.complete(2)
+    assert not asked
+    assert (tmp_path / "sheet.png").read_bytes() == sheet
+    (tmp_path / "000002-2.png").unlink()
+    previewer.complete(2)
+    assert asked == ["blob, one", "blob, two"]
+    assert (tmp_path / "sheet.png").read_bytes() == sheet
+
+
+def test_prompts_that_are_given_later_keep_the_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def draw(request: Request, setting: Setting) -> Iterator[Result]:
+        yield Result(pixels=np.zeros((64, 64, 3), np.uint8), seed=0, subseed=0, request=request)
+
+    monkeypatch.setattr(previews, "generate_pictures", draw)
+    labels: list[list[str]] = []
+
+    def draw_sheet(cells: list[tuple[str, Any]], group: int) -> Any:
+        labels.append([label for label, _ in cells])
+        return contact_sheet.draw_sheet(cells, group=group)
+
+    monkeypatch.setattr(previews, "draw_sheet", draw_sheet)
+    previews.Previewer(tmp_path, TrainParams(preview_prompt="a"), [], Placement(), Word()).draw(1)
+    previews.Previewer(tmp_path, TrainParams(preview_prompt="a\nb"), [], Placement(), Word()).draw(2)
+    assert labels[-1] == ["step 1: a", "step 1: not drawn", "step 2: a", "step 2: b"]
 
 
 def test_without_prompts_the_first_captions_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

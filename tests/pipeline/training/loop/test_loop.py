@@ -203,6 +203,17 @@ def test_the_caller_s_random_numbers_stay(tmp_path: Path) -> None:
     assert torch.equal(torch.rand(2), expected)
 
 
+@pytest.mark.parametrize(("stop", "expected"), [(4, [4]), (3, []), (0, [])])
+def test_the_preview_of_the_step_that_a_run_goes_on_from(tmp_path: Path, stop: int, expected: list[int]) -> None:
+    completed: list[int] = []
+    for steps in (stop, 6):
+        line, folder = Line(), RunFolder(tmp_path)
+        folder.begin({})
+        plan = Plan(steps=steps, preview_every=2)
+        Loop(line, line.compute_loss, plan, folder, print, None, completed.append).run(Stopper())
+    assert completed == expected
+
+
 def test_a_preview_that_fails_is_noted_and_the_run_goes_on(tmp_path: Path) -> None:
     notes: list[str] = []
     line, steps = Line(), list[int]()
