@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...core.errors import BadWeights
 from ...core.files import atomic_folder, atomic_stream
 from ...core.regular_files import open_regular_file
+from ...core.tensor_files.json_objects import read_json
 from ...core.tensor_files.safetensors_io import Entry
 from ...core.tensor_files.tensor_reader import SafetensorsReader
 from ...core.tensor_files.weight_files import find_weight_files
@@ -103,7 +104,7 @@ class FolderCheckpoint(Checkpoint):
         for key in self.widened:
             shard, name = self._owners[key]
             file = shard.reader.path.parent / CONFIG
-            config = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+            config = read_json(file) if file.is_file() else {}
             table = widen_config(config, shard.reader.entries[name].shape[1], self.entries[key].shape[1])
             text = f"{json.dumps(table, indent=2)}\n"
             (folder / file.relative_to(self.path)).write_text(text, encoding="utf-8")
