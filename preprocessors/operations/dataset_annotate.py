@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...core.dataset.job import Job as DatasetJob
+    from ...core.dataset.job_events import JobEvents
     from ...core.dataset.manifest import Manifest
     from ...core.dataset.rows import Shard
-    from ...core.dataset.run_job import JobEvents
 
 Engine = Literal["local", "ray"]
 SOURCE = "Folder or quoted glob of pictures, or of webdataset tars, parquet or lance files"
@@ -137,7 +137,8 @@ def _run(
     task: DatasetJob, shards: Sequence[Shard], missing: Sequence[Shard], params: AnnotateParams, job: Job
 ) -> JobEvents:
     from ...core.dataset.engines import local, ray
-    from ...core.dataset.run_job import JobEvents, count_workers
+    from ...core.dataset.job_events import JobEvents
+    from ...core.dataset.run_job import count_workers
     from ..batches.dataset_worker import work_on_shard
 
     with job.progress("annotate", len(missing), "shards") as progress:
