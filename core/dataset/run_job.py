@@ -19,7 +19,7 @@ from .sinks.folder import list_outputs
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .job import Job, ShardReport
+    from .job import Job
     from .manifest import Manifest
     from .rows import Shard
 
