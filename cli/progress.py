@@ -35,7 +35,7 @@ class CommandLine(HostHooks):
         from rich.progress import Progress as Bars
 
         with Bars(*_columns(unit), console=Console(stderr=True)) as bars:
-            yield Bar(bars, bars.add_task(title, total=total or None))
+            yield Bar(bars, bars.add_task(title, total=total or None, message=""))
 
     def note(self, text: str) -> None:
         """A line on stderr."""
@@ -63,7 +63,7 @@ class Bar(Progress):
 
     def show(self, done: int, total: int, message: str) -> None:
         """Move the bar."""
-        self._bars.update(self._task, completed=done, total=total or None)
+        self._bars.update(self._task, completed=done, total=total or None, message=escape_controls(message))
 
     def log(self, text: str) -> None:
         """A line above the bar."""
@@ -91,4 +91,11 @@ def _columns(unit: str) -> list[Any]:
     if unit == "bytes":
         return [name, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()]
     rate = [Rate()] if unit in ("pictures", "frames") else []
-    return [name, BarColumn(), MofNCompleteColumn(), *rate, TimeRemainingColumn()]
+    return [
+        name,
+        BarColumn(),
+        MofNCompleteColumn(),
+        *rate,
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[message]}", markup=False),
+    ]

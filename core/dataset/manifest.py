@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+import shutil
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,10 +40,22 @@ class Manifest:
             for place in (SHARDS, ROWS, PARTS):
                 (self.folder / place).mkdir(parents=True, exist_ok=True)
         with hold_folder(self.folder):
-            self._check_settings(job)
+            self._sweep()
+            if not self.check_settings(job):
+                record = {"settings": job.settings(), "hash": job.hash_settings()}
+                atomic_write(self.folder / SETTINGS, json.dumps(record, indent=1, sort_keys=True).encode() + b"\n")
             digests = {**self.list_shards(), **{shard.name: shard.digest for shard in shards}}
             atomic_write(self.folder / SOURCE, json.dumps(digests, indent=1, sort_keys=True).encode() + b"\n")
-            yield
+            try:
+                yield
+            finally:
+                self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what processes that were killed had not committed; what a live one is at is left to it."""
+        for part in (self.folder / PARTS).iterdir():
+            with suppress(WriteFailed, OSError), hold_folder(part):
+                shutil.rmtree(part, ignore_errors=True)
 
     def list_shards(self) -> dict[str, str]:
         """Name → digest of all shards that runs were to do."""
@@ -58,17 +71,16 @@ class Manifest:
             what = f"the record of settings is damaged or of another version ({error})"
             raise WriteFailed(what, where=str(self.folder / SETTINGS), fix="use the version that wrote it") from error
 
-    def _check_settings(self, job: Job) -> None:
-        path = self.folder / SETTINGS
-        if not path.exists():
-            record = {"settings": job.settings(), "hash": job.hash_settings()}
-            atomic_write(path, json.dumps(record, indent=1, sort_keys=True).encode() + b"\n")
-            return
+    def check_settings(self, job: Job) -> bool:
+        """Whether settings are recorded. Raises BadParameter where they are others than the job's, WriteFailed."""
+        if not (self.folder / SETTINGS).exists():
+            return False
         there = self.read_settings()
         if there["hash"] != job.hash_settings():
             names = ", ".join(_list_differences(there["settings"], job.settings())) or "the version of underdrawing"
             what = f"this data set was begun with other settings: {names}"
             raise BadParameter(what, where=str(self.destination), fix="give the same, or write into another folder")
+        return True
 
     def read_settings(self) -> dict[str, Any]:
         """Settings and their hash. Raises BadParameter where nothing was written, WriteFailed for a damaged record."""

@@ -115,6 +115,7 @@ def _write_rows(job: Job, shard: Shard, annotators: Mapping[str, Annotator[Any]]
 def _write(job: Job, result: RowResult, sink: Sink, records: BinaryIO, refused: list[tuple[str, str, str]]) -> None:
     record = result.record
     records.write(encode_record(record))
+    records.flush()  # whoever shows the progress reads it
     if record.refused:
         refused.append((record.key, record.kind, record.refused))
     if result.maps or (job.on_error == "keep" and record.refused and record.kind not in FILTERS):

@@ -89,6 +89,7 @@ class DatasetAnnotate(Operation[AnnotateInputs, AnnotateParams]):
         shards = list_shards(inputs.source, size=params.shard_size)
         manifest = Manifest(inputs.output)
         if params.dry_run:
+            manifest.check_settings(task)
             return _describe_plan(task, shards, list_missing(manifest, shards), params)
         with manifest.hold(task, shards):
             events = _run(task, shards, list_missing(manifest, shards), params, job)
@@ -137,12 +138,14 @@ def _run(
     task: DatasetJob, shards: Sequence[Shard], missing: Sequence[Shard], params: AnnotateParams, job: Job
 ) -> JobEvents:
     from ...core.dataset.engines import local, ray
-    from ...core.dataset.job_events import JobEvents
+    from ...core.dataset.job_events import JobEvents, count_rows
+    from ...core.dataset.manifest import Manifest
     from ...core.dataset.run_job import count_workers
     from ..batches.dataset_worker import work_on_shard
 
-    with job.progress("annotate", len(missing), "shards") as progress:
-        events = JobEvents(progress, missing, progress.log, log_json=params.log_json)
+    rows = count_rows(missing)
+    with job.progress("annotate", rows or len(missing), "pictures" if rows else "shards") as progress:
+        events = JobEvents(progress, Manifest(Path(task.destination)), missing, log_json=params.log_json)
         given = (task, missing, work_on_shard, count_workers(params.workers), events)
         engine = ray.RayEngine(*given, params.ray_address) if params.engine == "ray" else local.LocalEngine(*given)
         if missing:

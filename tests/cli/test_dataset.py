@@ -50,6 +50,7 @@ def test_a_folder_is_annotated_verified_described_and_not_done_again(run: Run, s
     other = run(*words, "--canny.high_threshold", "150")
     assert other.code != 0
     assert "begun with other settings: canny's params" in other.err
+    assert "begun with other settings" in run(*words, "--seed", "1", "--dry-run").err
 
 
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(run: Run, source: Path, tmp_path: Path) -> None:

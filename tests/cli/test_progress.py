@@ -22,3 +22,17 @@ def test_what_is_logged_during_a_run_is_shown(
     shown = capsys.readouterr().err
     assert "step 7, [loss] 0.5" in shown
     assert "\x1b[2J" not in shown
+
+
+def test_a_bar_shows_what_a_run_says_of_itself(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("rich", reason="bars need rich: pip install rich")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "120")
+    with CommandLine().progress("annotate", 9, "pictures") as progress:
+        progress(4, 9, "[2] refused \x1b[2J")
+    shown = capsys.readouterr().err
+    assert "4/9" in shown
+    assert "[2] refused" in shown
+    assert "\x1b[2J" not in shown

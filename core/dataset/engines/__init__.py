@@ -22,6 +22,10 @@ class Events(Protocol):
         """A shard is given up; the others go on."""
         ...
 
+    def tick(self) -> None:
+        """The engine has waited a while."""
+        ...
+
     def stopped(self) -> None:
         """The user wants to stop: only the shards at hand are finished."""
         ...

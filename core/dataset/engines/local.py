@@ -5,14 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import sys
-from contextlib import suppress
+import threading
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
-from .pool import Death, Pool, Worker, answer
+from .pool import POLL, Death, Pool, Worker, answer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
     from multiprocessing.connection import Connection
 
     from ..job import Job, ShardReport
@@ -28,7 +29,8 @@ class LocalEngine(Pool):
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=serve, args=(theirs, self.job, self.work), daemon=True)
-        process.start()
+        with _ignore_interrupts():  # else a Ctrl-C would end it while it imports
+            process.start()
         theirs.close()
         return Worker(process, ours)
 
@@ -38,8 +40,8 @@ class LocalEngine(Pool):
             worker.line.send(shard)
 
     def receive(self, busy: Sequence[Worker]) -> list[tuple[Worker, ShardReport | Death | BaseException]]:
-        """Wait for answers, and for processes that end."""
-        ready = wait([worker.line for worker in busy])
+        """Wait a while for answers, and for processes that end."""
+        ready = wait([worker.line for worker in busy], POLL)
         return [(worker, self._read(worker)) for worker in busy if worker.line in ready]
 
     def _read(self, worker: Worker) -> ShardReport | Death | BaseException:
@@ -59,6 +61,19 @@ class LocalEngine(Pool):
             worker.body.terminate()
         worker.body.join()
         worker.line.close()
+
+
+@contextmanager
+def _ignore_interrupts() -> Generator[None]:
+    """Let processes that are started here ignore Ctrl-C from their first moment."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def describe_exit(code: int | None) -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     Work = Callable[[Job, Shard], ShardReport]
 
+POLL = 1.0
+"""Seconds that an engine waits for answers at a time."""
 TRIES = 2
 """How often a shard is begun whose worker dies, or whose input cannot be fetched."""
 
@@ -85,6 +87,7 @@ class Pool(ABC):
             busy = [worker for worker in self.workers if worker.shard is not None]
             for worker, answer in self.receive(busy) if busy else ():
                 self._take(worker, answer)
+            self.events.tick()
             return bool(busy) or (bool(self._waiting) and not self._is_stopped)
         except KeyboardInterrupt:
             if self._is_stopped:

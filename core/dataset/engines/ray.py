@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import WriteFailed
 from ..packages import load_package
-from .pool import Death, Pool, Worker, answer
+from .pool import POLL, Death, Pool, Worker, answer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from . import Events
     from .pool import Work
 
-POLL = 1.0
-"""Seconds between looks at Ctrl-C and at actors that do not start."""
 PATIENCE = 120.0
 """Seconds within which an actor starts on a cluster that has room for it."""
 STORE = 100 << 20

@@ -48,6 +48,9 @@ class Heard:
     def failed(self, shard: Shard, reason: str) -> None:
         self.failures[shard.name] = reason
 
+    def tick(self) -> None:
+        pass
+
     def stopped(self) -> None:
         self.stops += 1
 

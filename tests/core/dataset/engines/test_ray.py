@@ -69,6 +69,8 @@ class Heard:
     def failed(self, shard: Shard, reason: str) -> None:
         self.failures[shard.name] = reason
 
+    def tick(self) -> None: ...
+
     def stopped(self) -> None: ...
 
 
