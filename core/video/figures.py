@@ -49,6 +49,17 @@ def to_pose(people: Mapping[int, Points], animals: Mapping[int, Points], width: 
     return Pose(tuple(persons), width, height, tuple(beasts))
 
 
+def blend_poses(before: Pose, after: Pose, share: float) -> Pose:
+    """The pose between two: keypoints of people that both have, on the straight line; share: 0 is before, 1 after."""
+    others = {person.person_id: to_points(person) for person in after.people if person.person_id is not None}
+    people = {
+        person.person_id: (1 - share) * to_points(person) + share * others[person.person_id]
+        for person in before.people
+        if person.person_id is not None and person.person_id in others
+    }
+    return to_pose(people, {}, before.width, before.height)
+
+
 def _to_array(part: Keypoints | None, count: int) -> Points:
     missing = (np.nan, np.nan, np.nan)
     return np.array([missing if point is None else point for point in part or (None,) * count], np.float64)

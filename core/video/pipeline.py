@@ -11,7 +11,9 @@ import numpy as np
 
 from ..errors import BadImage
 from ..images.geometry import Size, find_pixel_perfect
+from .figures import blend_poses
 from .filters import filter_maps
+from .redrawing import PoseDrawing
 from .types import ClipFrame, FrameMap
 
 if TYPE_CHECKING:
@@ -85,8 +87,8 @@ class ClipRun:
     ) -> Iterator[tuple[ClipFrame, ControlMap]]:
         """Maps of the frames in order. rate: frames in a second. folder: for temporary files.
 
-        A damaged frame gets the map before it (the first ones that after it), or none with "skip"; "stop" raises
-        BadImage. Raises BadImage also where no frame can be read.
+        A damaged frame gets the map before it (the first ones that after it; poses are filled in as other gaps), or
+        none with "skip"; "stop" raises BadImage. Raises BadImage also where no frame can be read.
         """
         good = self._pick_good(frames, damage)
         maps = filter_maps(
@@ -98,15 +100,17 @@ class ClipRun:
             note=note,
             folder=folder,
         )
-        last: ControlMap | None = None
+        last: FrameMap | None = None
         for item in maps:
-            result = self._fit(item.control_map)
-            yield from self._repeat(item.frame.number, last or result, damage)
-            yield item.frame, result
-            last = result
+            waiting = self._take_waiting(item.frame.number, damage)
+            for frame in waiting:
+                yield frame, self._fit(self._replace_damaged(frame, len(waiting), last, item))
+            yield item.frame, self._fit(item.control_map)
+            last = item
         if last is None:
             raise BadImage(f"none of its frames can be read: {self._first_problem or 'there is none'}")
-        yield from self._repeat(None, last, damage)
+        for frame in self._take_waiting(None, damage):
+            yield frame, self._fit(last.control_map)
 
     def _pick_good(self, frames: Iterator[ClipFrame], damage: Damage) -> Iterator[ClipFrame]:
         """Frames with pixels of one size; the others wait for their place."""
@@ -126,17 +130,34 @@ class ClipRun:
             if damage == "stop":
                 raise BadImage(text, fix="choose --damaged repeat or skip to go on without it")
             self._first_problem = self._first_problem or text
-            done = "its number is left out" if damage == "skip" else "the map before it is repeated"
+            done = self._describe_repair(damage)
             self.notes.add(f"{problem}: {done}", frame.number)
             self._waiting.append(replace(frame, pixels=None))
 
-    def _repeat(
-        self, before: int | None, control_map: ControlMap, damage: Damage
-    ) -> Iterator[tuple[ClipFrame, ControlMap]]:
+    def _describe_repair(self, damage: Damage) -> str:
+        if damage == "skip":
+            return "its number is left out"
+        if self.options.fill_gaps and isinstance(self.annotator, PoseDrawing):
+            return "its poses are filled in where the gap is short enough, else the map before it is repeated"
+        return "the map before it is repeated"
+
+    def _take_waiting(self, before: int | None, damage: Damage) -> list[ClipFrame]:
+        """Damaged frames before a number, or all, of which there are maps."""
+        taken: list[ClipFrame] = []
         while self._waiting and (before is None or self._waiting[0].number < before):
-            frame = self._waiting.popleft()
-            if damage != "skip":
-                yield frame, control_map
+            taken.append(self._waiting.popleft())
+        return [] if damage == "skip" else taken
+
+    def _replace_damaged(self, frame: ClipFrame, count: int, last: FrameMap | None, after: FrameMap) -> ControlMap:
+        """The map of one of `count` damaged frames: poses between those around it where gaps so long are filled."""
+        if last is None:
+            return after.control_map
+        before, poses = last.control_map, (last.control_map.poses, after.control_map.poses)
+        if count > self.options.fill_gaps or not (poses[0] and poses[1]) or not isinstance(self.annotator, PoseDrawing):
+            return before
+        share = float((frame.time - last.frame.time) / (after.frame.time - last.frame.time or 1))
+        pose = blend_poses(poses[0][0], poses[1][0], share)
+        return replace(before, poses=(pose,), images=self.annotator.draw_poses((pose,), self.annotator.defaults))
 
     def _annotate(self, frames: Iterator[ClipFrame]) -> Iterator[FrameMap]:
         group: list[ClipFrame] = []

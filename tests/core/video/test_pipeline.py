@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tests.support.clips import DrawnPoses, PlainOutlines, UnsteadyDepth, clip_frames, create
+from tests.support.clips import DrawnPoses, PlainOutlines, UnsteadyDepth, clip_frames, create, person_at
 
+from underdrawing.core.annotator import ControlMap
 from underdrawing.core.errors import BadImage
 from underdrawing.core.images.geometry import Size
+from underdrawing.core.poses.model import Pose
 from underdrawing.core.video.options import TemporalOptions
 from underdrawing.core.video.pipeline import ClipNotes, ClipRun, MapSettings
 from underdrawing.core.video.types import ClipFrame
@@ -48,6 +50,28 @@ def test_a_damaged_frame_repeats_the_map_before_it_or_leaves_its_number_out(batc
     ]
     _, made = run(frames(bad), "skip", batch=batch, temporal_median=median)
     assert [number for number, _ in made] == [1, 2, 4]
+
+
+class Walker(DrawnPoses):
+    """Finds a person where the brightness of a frame says."""
+
+    def run(self, request: Any) -> ControlMap:
+        poses = tuple(Pose((person_at(20.0 * image[0, 0, 0], 60, 40),), 200, 120) for image in request.images)
+        size = request.size
+        return ControlMap(np.zeros((len(poses), size.height, size.width, 3), np.uint8), poses=poses)
+
+
+@pytest.mark.parametrize(
+    ("longest", "places"), [(0, [40, 40, 40, 100]), (1, [40, 40, 40, 100]), (2, [40, 60, 80, 100])]
+)
+def test_poses_of_damaged_frames_are_filled_in_like_other_gaps(longest: int, places: list[int]) -> None:
+    bad = {3: "cannot be decoded", 4: "cannot be decoded"}
+    one = ClipRun(create(Walker), MapSettings(0), TemporalOptions(fill_gaps=longest))
+    made = {f.number: m for f, m in one.run(frames(bad, 7), "repeat", rate=10, note=print)}
+    found = [made[number].poses[0].people[0] for number in range(2, 6)]  # type: ignore[index]
+    assert [point.x for person in found if (point := person.body[1])] == pytest.approx(places)
+    assert {person.person_id for person in found} == {0}
+    assert np.array_equal(made[2].images, made[3].images) == (longest < 2)
 
 
 def test_stop_names_the_frame() -> None:
