@@ -35,9 +35,10 @@ def find_adapter(name: str, folders: Sequence[Path], tag: str = "", spare: Seque
     try:
         return by_alias.find(name)
     except UnknownName as error:
-        places = ", ".join(map(str, folders)) or "no folder"
+        looked = [*folders, *spare]
+        places = ", ".join(map(str, looked)) or "no folder"
         what = f"no LoRA is called {name!r} (looked for in {places})"
-        raise UnknownName(what, where=tag, fix=error.fix if folders else "name the folder of your LoRAs") from error
+        raise UnknownName(what, where=tag, fix=error.fix if looked else "name the folder of your LoRAs") from error
 
 
 def _alias(path: Path) -> str:

@@ -37,9 +37,9 @@ def resolve_placement(
     """
     dtype = dtype.removeprefix("torch.")
     dtype = SHORT_DTYPES.get(dtype, dtype)
-    if dtype not in get_args(DType) or backend not in get_args(Backend):
-        allowed = f"dtype {', '.join(get_args(DType))}; backend {', '.join(get_args(Backend))}"
-        raise BadParameter(f"dtype {dtype!r} or backend {backend!r} is not offered", fix=f"choose {allowed}")
+    for name, value, allowed in (("dtype", dtype, get_args(DType)), ("backend", backend, get_args(Backend))):
+        if value not in allowed:
+            raise BadParameter(f"{name} {value!r} is not offered", fix=f"choose {', '.join(allowed)}")
     where = "cpu" if backend == "openvino" and device == "auto" else _resolve_device(device)
     chosen, why = _choose_dtype(where, bf16) if dtype == "auto" else (dtype, "as asked")
     return Placement(device=where, dtype=chosen, backend=backend, why=why)  # type: ignore[arg-type]

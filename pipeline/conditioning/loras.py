@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ from ...adapters.prompts.tags import ADAPTERS, AdapterCall, read_call, split_tag
 from ...adapters.reading.load import load_adapter
 from ...core.errors import BadParameter, UnknownName
 from ..models.finding import name_folder
+
+UNCLOSED = re.compile(r"<(?:lora|lyco|loractl|hypernet):[^>]*$")
+"""A tag without end, in a prompt without the others."""
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +65,7 @@ def read_loras(prompt: str, folders: Sequence[Path], spare: Sequence[Path] = ())
     text, tags = split_tags(prompt)
     uses: list[LoraUse] = []
     notes: list[str] = []
+    notes += [f"{start[:60]!r} has no > at its end: it is read as words" for start in UNCLOSED.findall(text)]
     for tag in tags:
         if tag.kind == "hypernet":
             raise BadParameter("hypernetworks are not supported", where=tag.text, fix="take the tag out")

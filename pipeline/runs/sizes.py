@@ -40,7 +40,7 @@ def choose_size(request: Request, model: Model, initial: Size | None, shapes: Se
         k = request.height / own.height if request.height else request.width / own.width
         wanted = Size(request.height or round(own.height * k), request.width or round(own.width * k))
     size = cut_size(wanted, model.factor)
-    check_size(size)
+    check_size(wanted if min(wanted) < SMALLEST else size)
     if size == wanted or (not request.width and not request.height and initial is None):
         return ChosenSize(size, "")
     what = f"{wanted.width} x {wanted.height} is no multiple of {model.factor}"

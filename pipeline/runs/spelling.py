@@ -24,6 +24,12 @@ JOINED = re.compile(r"[:;]\s*(\w+)\s*$")
 """How an option's value ends where another option was joined to it by something else than a comma."""
 OWN = {RESOLUTION: "int", KIND: "text"}
 """Parameters that are none of the annotator's, and their types."""
+KINDS = {
+    "int": ("no whole number", "write one such as 2"),
+    "float": ("no number", "write one such as 0.8"),
+    "bool": ("neither yes nor no", "write yes or no"),
+}
+"""Kind of a field → what another text is not, and what to write."""
 SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -85,4 +91,4 @@ def read_value(kind: str, text: str, where: str) -> Value:
             return SWITCHES[text.lower()]
         return {"int": int, "float": float}.get(kind, str)(text)
     except (ValueError, KeyError) as error:
-        raise BadParameter(f"{text!r} is no {kind}", where=where[:120], fix="see `underdrawing annotators`") from error
+        raise BadParameter(f"{text!r} is {KINDS[kind][0]}", where=where[:120], fix=KINDS[kind][1]) from error

@@ -35,6 +35,15 @@ def test_names_that_no_file_has_and_hypernetworks_are_refused(tmp_path: Path) ->
         read_loras("<hypernet:style:1>", [tmp_path])
 
 
+def test_tags_without_end_and_names_of_the_package_s_own_loras_are_told(tmp_path: Path) -> None:
+    write_lora(tmp_path / "style.safetensors")
+    found = read_loras("a cat <lora:style:1> in <lora:style", [tmp_path])
+    assert found.notes == ("'<lora:style' has no > at its end: it is read as words",)
+    assert read_loras("a < b, <b: <3", [tmp_path]).notes == ()
+    with pytest.raises(UnknownName, match=f"looked for in {tmp_path}.*did you mean style"):
+        read_loras("<lora:styl:1>", [], [tmp_path])
+
+
 def test_a_lora_that_is_named_twice_is_reported(tmp_path: Path) -> None:
     """A1111 1.10 has one object for both tags, whose strength the second sets: twice the last one's."""
     write_lora(tmp_path / "style.safetensors")

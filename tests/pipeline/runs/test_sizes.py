@@ -36,6 +36,11 @@ def test_sizes_that_no_picture_has_are_refused() -> None:
             choose_size(Request(prompt="", width=width, height=height), MODEL, None, [])
 
 
+def test_a_size_that_is_too_small_is_told_as_it_was_given() -> None:
+    with pytest.raises(BadParameter, match="7 x 200 pixels are too few"):
+        choose_size(Request(prompt="", width=7, height=200), MODEL, None, [])
+
+
 @pytest.mark.parametrize(
     ("side", "hires", "noted"),
     [

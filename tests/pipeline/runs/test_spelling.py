@@ -65,6 +65,19 @@ def test_what_is_no_control_is_refused(text: str) -> None:
         parse_control(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("canny:weight=x=a.png", "no number. Next: write one such as 0.8"),
+        ("canny:low_threshold=x=a.png", "no whole number|no number"),
+        ("hed:safe=maybe=a.png", "neither yes nor no. Next: write yes or no"),
+    ],
+)
+def test_values_of_another_kind_are_told_what_to_write(text: str, fix: str) -> None:
+    with pytest.raises(BadParameter, match=fix):
+        parse_control(text)
+
+
 def test_an_unknown_annotator_is_refused() -> None:
     with pytest.raises(UnknownName, match="canny"):
         parse_control("cany=photo.jpg:weight=1")
