@@ -74,7 +74,7 @@ def bake(
         step = make_provenance(_describe_step(opened.path, adapters, order, dtype), opened.metadata)
         write = opened.write if isinstance(opened, FolderCheckpoint) and whole else _write
         write(path, result, {**result.metadata, **step}, progress)
-    return replace(receipt, notes=(*widened, *result.rounding.notes()))
+    return replace(receipt, notes=(*opened.notes, *widened, *result.rounding.notes()))
 
 
 def _list_inputs(checkpoint: str | os.PathLike[str], adapters: Sequence[WeightedAdapter]) -> list[Path]:

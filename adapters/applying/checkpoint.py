@@ -38,6 +38,8 @@ class Checkpoint(ABC):
     """
 
     rest: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What is left as it is and might be expected to change."""
     widened: tuple[str, ...] = ()
     """Names whose entry has more columns than what is stored."""
 

@@ -14,7 +14,7 @@ from ...core.tensor_files.json_objects import read_json
 from ...core.tensor_files.safetensors_io import Entry
 from ...core.tensor_files.tensor_reader import SafetensorsReader
 from ...core.tensor_files.weight_files import find_weight_files
-from ..modules.parts import PARTS
+from ..modules.parts import PARTS, TRANSFORMER
 from .checkpoint import Checkpoint
 from .file_writer import count_bytes, write_entries
 from .wide_inputs import widen_config
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from .baked_weights import BakedWeights
 
 PIPELINE, INDEX, CONFIG = "model_index.json", ".index.json", "config.json"
+
+SECOND = f"{TRANSFORMER}_2"
+"""Folder of the expert of low noise in a pipeline that has two, such as Wan 2.2's."""
 
 
 class Shard(NamedTuple):
@@ -51,6 +54,9 @@ class FolderCheckpoint(Checkpoint):
             entries[key] = Entry(own.dtype, own.shape, end, end + own.end - own.begin)
             end = entries[key].end
         super().__init__(path, entries, dict(shards[0].reader.metadata))
+        if (path / SECOND).is_dir():
+            text = "is the second expert and was not changed: bake its own LoRA into that folder, as a model of its own"
+            self.notes = (f"{SECOND} {text}",)
 
     def tensor(self, name: str) -> Tensor:
         """As its file's reader gives it."""

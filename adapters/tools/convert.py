@@ -129,7 +129,8 @@ def _save(path: Path, adapter: Adapter, modules: Mapping[str, Delta], naming: Na
     carried = carry_metadata(adapter.metadata)
     if naming != "kohya":
         metadata = {**carried, "format": "pt", **make_provenance(step, adapter.metadata)}
-        result.files += write_peft(path, modules, metadata, folder=naming == "peft")
+        folder = naming == "peft"
+        result.files += write_peft(path, modules, metadata, folder=folder, base_model=adapter.base_model)
         return
     tables = {name: store_alpha(make_kohya_tensors(delta), alpha) for name, delta in modules.items()}
     if without_alpha:

@@ -14,7 +14,8 @@ from ..deltas.base import to_float32
 from ..deltas.dora import Dora
 from ..deltas.lowrank import LowRank
 from ..deltas.products import Hadamard
-from ..modules.parts import PARTS, UNET
+from ..modules.architectures import TRANSFORMER_MODELS, UNKNOWN
+from ..modules.parts import PARTS, TRANSFORMER, UNET
 from ..reading.dialects.peft import PREFIX
 from ..reading.metadata import HEADER
 from .export_names import make_dotted_name
@@ -30,24 +31,23 @@ if TYPE_CHECKING:
 
 
 def write_peft(
-    path: Path, modules: Mapping[str, Delta], metadata: Mapping[str, str], *, folder: bool
+    path: Path, modules: Mapping[str, Delta], metadata: Mapping[str, str], *, folder: bool, base_model: str = UNKNOWN
 ) -> tuple[Path, ...]:
     """Write deltas by canonical name as PEFT's folder, with one inside for each part where there are several, or as
-    diffusers' file. Gives all files; raises WriteFailed."""
+    diffusers' file. base_model: id, which tells a transformer's class. Gives all files; raises WriteFailed."""
     parts: dict[str, dict[str, Delta]] = {}
     for name, delta in modules.items():
         part, _, rest = name.partition(".")
         parts.setdefault(part, {})[rest] = delta
     if not folder:
         tensors = {key: t for part, own in parts.items() for key, t in make_peft_tensors(own, part, f"{part}.").items()}
-        table = {
-            f"{part}.{key}": value for part, own in parts.items() for key, value in make_peft_config(own, part).items()
-        }
+        configs = {part: make_peft_config(own, part, base_model) for part, own in parts.items()}
+        table = {f"{part}.{key}": value for part, config in configs.items() for key, value in config.items()}
         return (write_safetensors(path, tensors, {**metadata, HEADER: json.dumps(table, sort_keys=True)}),)
     files: list[Path] = []
     for part, own in parts.items():
         place = path / part if len(parts) > 1 else path
-        config = json.dumps(make_peft_config(own, part), indent=2, sort_keys=True)
+        config = json.dumps(make_peft_config(own, part, base_model), indent=2, sort_keys=True)
         files.append(
             write_safetensors(place / "adapter_model.safetensors", make_peft_tensors(own, part, PREFIX), metadata)
         )
@@ -91,7 +91,14 @@ def _divide_bias(bias: Tensor, scale: float) -> Tensor:
     return single if torch.equal(again, to_float32(bias)) else exact
 
 
-def make_peft_config(own: Mapping[str, Delta], part: str) -> dict[str, Any]:
+def find_model_class(part: str, base_model: str) -> str:
+    """diffusers' or transformers' class of a part of a model; of a transformer that is not known a general one."""
+    model = TRANSFORMER_MODELS.get(base_model)
+    own = None if model is None or part != TRANSFORMER else model.transformer
+    return PARTS[part].model_class if own is None or not own.model_class else own.model_class
+
+
+def make_peft_config(own: Mapping[str, Delta], part: str, base_model: str = UNKNOWN) -> dict[str, Any]:
     """PEFT's adapter_config.json: the commonest rank and alpha, and patterns for the modules that differ."""
     ranks = {name: delta.rank or 1 for name, delta in own.items()}
     alphas = {name: find_alpha(_scale(delta), ranks[name]) for name, delta in own.items()}
@@ -104,7 +111,7 @@ def make_peft_config(own: Mapping[str, Delta], part: str) -> dict[str, Any]:
         "rank_pattern": {name: other for name, other in ranks.items() if other != rank},
         "alpha_pattern": {name: _plain(other) for name, other in alphas.items() if other != alpha},
         "target_modules": sorted(own),
-        "auto_mapping": {"base_model_class": PARTS[part].model_class},
+        "auto_mapping": {"base_model_class": find_model_class(part, base_model)},
         "inference_mode": True,
     }
     if loha:
