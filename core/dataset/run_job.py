@@ -11,7 +11,7 @@ from ..batch.layouts import MAPS, METADATA, find_image
 from ..batch.outputs import to_safe_name
 from ..errors import BadParameter
 from ..files import atomic_stream
-from ..regular_files import read_regular_file
+from .memory import find_free_memory
 from .remote import is_url
 from .run_shard import is_done
 from .sinks.folder import list_outputs
@@ -48,23 +48,16 @@ def check_apart(source: str, destination: Path) -> None:
         raise BadParameter(what, where=str(destination), fix="write into a folder outside the source")
 
 
-def count_workers(wanted: int) -> int:
-    """Number of workers: that which is wanted, else as many as CPUs and free memory allow."""
+def count_workers(wanted: int, weights: int = 0) -> int:
+    """Number of workers: that which is wanted, else as many as CPUs and free memory allow.
+
+    weights: bytes of the files that every worker loads; once loaded they may be twice as large.
+    """
     if wanted:
         return wanted
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    free = _find_free_memory()
-    return max(1, min(cpus, free // MEMORY if free else cpus))
-
-
-def _find_free_memory() -> int:
-    """Free bytes of memory; 0 where that cannot be known."""
-    try:
-        text = read_regular_file("/proc/meminfo").decode()
-    except OSError:
-        return 0
-    line = next((line for line in text.splitlines() if line.startswith("MemAvailable:")), "")
-    return int(line.split()[1]) * 1024 if line else 0
+    free = find_free_memory()
+    return max(1, min(cpus, free // (MEMORY + 2 * weights) if free else cpus))
 
 
 def write_captions(job: Job, manifest: Manifest) -> list[Path]:

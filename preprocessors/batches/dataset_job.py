@@ -117,6 +117,17 @@ def _find_weights(match: NameMatch, fixed: dict[str, Value], random: dict[str, R
     return {weight.id: get_store().complete(weight).sha256 for weight in needed}
 
 
+def measure_weights(annotators: Sequence[JobAnnotator]) -> int:
+    """Bytes of all weights files of a run, each once."""
+    sizes = {
+        weight.id: weight.size
+        for one in annotators
+        for weight in registry.resolve(one.name).annotator.spec.weights
+        if weight.id in one.weights
+    }
+    return sum(sizes.values())
+
+
 def list_names(annotators: Sequence[JobAnnotator]) -> str:
     """Names with versions, for messages."""
     return ", ".join(f"{one.name} (version {one.version})" for one in annotators)

@@ -121,9 +121,10 @@ def _describe_plan(
     task: DatasetJob, shards: Sequence[Shard], missing: Sequence[Shard], params: AnnotateParams
 ) -> Report:
     from ...core.dataset.run_job import count_workers
+    from ..batches.dataset_job import measure_weights
 
     rows = sum(len(shard.names) for shard in missing)
-    workers = min(count_workers(params.workers), max(1, len(missing)))
+    workers = min(count_workers(params.workers, measure_weights(task.annotators)), max(1, len(missing)))
     data: dict[str, Any] = {"shards": len(shards), "missing": len(missing), "workers": workers, **task.settings()}
     lines = [f"{len(missing)} of {len(shards)} shards are to be done{f', {rows} pictures' if rows else ''}"]
     for one in task.annotators:
@@ -141,12 +142,14 @@ def _run(
     from ...core.dataset.job_events import JobEvents, count_rows
     from ...core.dataset.manifest import Manifest
     from ...core.dataset.run_job import count_workers
+    from ..batches.dataset_job import measure_weights
     from ..batches.dataset_worker import work_on_shard
 
     rows = count_rows(missing)
     with job.progress("annotate", rows or len(missing), "pictures" if rows else "shards") as progress:
         events = JobEvents(progress, Manifest(Path(task.destination)), missing, log_json=params.log_json)
-        given = (task, missing, work_on_shard, count_workers(params.workers), events)
+        workers = count_workers(params.workers, measure_weights(task.annotators))
+        given = (task, missing, work_on_shard, workers, events)
         engine = ray.RayEngine(*given, params.ray_address) if params.engine == "ray" else local.LocalEngine(*given)
         if missing:
             engine.run()
