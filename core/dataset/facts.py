@@ -77,7 +77,10 @@ def _find_share(keypoints: Keypoints) -> float:
 def _find_edges(result: ControlMap, index: int) -> float:
     import numpy as np
 
-    bright = result.images[index].max(axis=-1) >= HALF
+    red, green, blue = (
+        result.images[index, ..., channel] >= HALF for channel in range(3)
+    )  # a maximum is ten times slower
+    bright = red | green | blue
     return _round(np.count_nonzero(bright) / max(1, bright.size))
 
 
