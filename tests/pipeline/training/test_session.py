@@ -54,20 +54,23 @@ torch.set_num_threads(1)
 
 class Watch(Progress):
     def show(self, done, total, message):
-        if message.startswith("step") and done == Hooks.step:
+        Hooks.seen += message.startswith("step")
+        if message.startswith("step") and Hooks.seen == Hooks.step:
             os.kill(os.getpid(), Hooks.number)
 
 class Hooks(HostHooks):
-    step = number = 0
+    step = number = seen = 0
     @contextmanager
     def progress(self, title, total=0, unit=""):
         yield Watch()
 
-def train(data, output, values):
-    run(operations()["train.lora"], {"data": Path(data), "output": Path(output)}, json.loads(values), Job(Hooks()))
+def train(data, output, values, kind="lora"):
+    run(operations()["train." + kind], {"data": Path(data), "output": Path(output)}, json.loads(values), Job(Hooks()))
 
-left = [0]
+left, ending = [0], ["."]
 def watch(event, arguments):
+    if event == "os.rename" and str(arguments[1]).endswith(ending[0]):
+        os.kill(os.getpid(), signal.SIGKILL)
     if event == "os.rename":
         left[0] -= 1
         if left[0] == 0:
@@ -76,11 +79,12 @@ sys.addaudithook(watch)
 train(*START)  # undisturbed; every case then finds the model loaded
 Path(START[1] + ".renames").write_text(str(-left[0]))
 
-def case(data, output, values, number, step, renames):
+def case(data, output, values, number, step, renames, kind="lora", name="."):
+    # name: ending of the file before which the process is killed
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    Hooks.step, Hooks.number, left[0] = int(step), int(number), int(renames)
+    Hooks.step, Hooks.number, Hooks.seen, left[0], ending[0] = int(step), int(number), 0, int(renames), name
     if data:
-        train(data, output, values)
+        train(data, output, values, kind)
 """
 
 
@@ -128,6 +132,45 @@ def test_a_killed_run_ends_in_the_same_bytes(
     assert output.read_bytes() == start.read_bytes(), f"killed at step {step}, rename {rename} of {renames}"
     steps = [json.loads(line)["step"] for line in (tmp_path / "a.run" / "log.jsonl").read_text().splitlines()]
     assert steps == [1, 2, 3, 4, 5]
+
+
+KILL = int(signal.SIGKILL)
+SHORT: dict[str, Any] = {"resolution": 64, "steps": 4, "state_every": 1, "flip": True, "device": "cpu"}
+MORE: dict[str, dict[str, Any]] = {
+    "embedding": {"token": "zorb"},
+    "pti": {"token": "zorb", "word_steps": 3, "targets": "cross-attn", "dropout": 0.1, "continue_inversion": True},
+}
+
+
+def read_results(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.safetensors")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "kills"),
+    [
+        ("embedding", [(KILL, random.randint(1, 4), 0, ".")]),
+        ("pti", [(KILL, random.randint(1, 3), 0, "."), (0, 0, 0, "zorb.safetensors"), (KILL, 3, 0, ".")]),
+    ],
+)
+def test_other_kinds_end_in_the_same_bytes(
+    tmp_path: Path,
+    training_data: Path,
+    values: dict[str, Any],
+    child: Callable[..., str],
+    kind: str,
+    kills: list[tuple[int, int, int, str]],
+) -> None:
+    """The word of pti is trained in a run of its own, and written when that has ended."""
+    given = json.dumps({**SHORT, **MORE[kind], "checkpoint": values["checkpoint"]})
+    whole, killed = tmp_path / "whole" / "a.safetensors", tmp_path / "killed" / "a.safetensors"
+    child(training_data, whole, given, 0, 0, 0, kind)
+    for number, step, renames, name in kills:
+        with pytest.raises(AssertionError, match="status 9"):
+            child(training_data, killed, given, number, step, renames, kind, name)
+    child(training_data, killed, given, 0, 0, 0, kind)
+    results = read_results(whole.parent)
+    assert read_results(killed.parent) == results, f"killed at {kills}"
 
 
 def test_ctrl_c_saves_the_step_it_is_at(
