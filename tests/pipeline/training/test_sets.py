@@ -91,6 +91,12 @@ def test_class_pictures_are_drawn_until_there_are_enough(tmp_path: Path, monkeyp
     assert {name for name in sets.list_contents() if name.startswith("class/")} == {
         f"class/class-{seed:06}.png" for seed in range(3)
     }
+    broken = tmp_path / "a.run" / "class" / "class-000001.png"
+    broken.write_bytes(broken.read_bytes()[:60])
+    again = load(tmp_path / "data", tmp_path / "a.run", **values)
+    assert seeds[4:] == [3], "a broken one does not count, and its name is taken"
+    assert again.prior is not None
+    assert len(again.prior.items) == 3
 
 
 def test_a_user_can_stop_while_pictures_are_encoded(tmp_path: Path) -> None:
