@@ -102,7 +102,7 @@ class RayEngine(Pool):
             return self._ray.get(worker.line)
         except self._ray.exceptions.RayError as error:
             self._up.pop(worker.body, None)
-            return Death(next((line for line in str(error).splitlines() if line.strip()), "no reason given")[:200])
+            return Death(describe_death(str(error)))
 
     def _watch(self) -> None:
         """Raise WriteFailed where an actor does not start: the cluster has no room for it."""
@@ -119,3 +119,9 @@ class RayEngine(Pool):
         """End an actor."""
         with suppress(Exception):
             self._ray.kill(worker.body)
+
+
+def describe_death(text: str) -> str:
+    """What Ray says of a death in its first line, and the cause, which is in its last."""
+    lines = [line.strip()[:200] for line in text.splitlines() if line.strip()] or ["no reason given"]
+    return " ".join(dict.fromkeys((lines[0], lines[-1])))

@@ -12,7 +12,7 @@ import pytest
 from tests.support.datasets import plan_job, read_tree, run_here
 
 from underdrawing.core.dataset.engines import ray as module
-from underdrawing.core.dataset.engines.ray import RayEngine
+from underdrawing.core.dataset.engines.ray import RayEngine, describe_death
 from underdrawing.core.dataset.job import Job, ShardReport
 from underdrawing.core.dataset.manifest import Manifest
 from underdrawing.core.dataset.rows import Shard
@@ -116,3 +116,9 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtra, match=r"underdrawing\[ray\]"):
         RayEngine(Job(source="", destination=str(tmp_path), annotators=()), [], work, 1, Heard())
+
+
+def test_the_cause_of_a_death_is_told() -> None:
+    text = "The actor died in its creation task\n\n  File x, line 1\nModuleNotFoundError: No module named 'pack'\n"
+    assert describe_death(text) == "The actor died in its creation task ModuleNotFoundError: No module named 'pack'"
+    assert (describe_death("one"), describe_death("")) == ("one", "no reason given")
