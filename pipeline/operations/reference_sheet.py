@@ -102,13 +102,13 @@ def _draw_adapters(output: Path, params: SheetParams, job: Job) -> Report:
     return Report(text="\n".join([str(output), *prompts]), data={"prompts": prompts})
 
 
-def _write_sheet(output: Path, cells: list[Cell], shown: list[str], job: Job) -> None:
+def _write_sheet(output: Path, cells: list[Cell], kinds: list[str], job: Job) -> None:
     from ...core.files import atomic_write
     from ...core.images.contact_sheet import draw_sheet
     from ...core.images.writing import encode_png
 
     job.check_free(output)
-    atomic_write(output, encode_png(draw_sheet(cells, group=CELLS), {"sheet": shown}))
+    atomic_write(output, encode_png(draw_sheet(cells, group=CELLS), {"sheet": kinds}))
 
 
 def _draw_row(kind: str, params: SheetParams) -> Iterator[Cell]:

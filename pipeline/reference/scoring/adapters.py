@@ -45,7 +45,7 @@ SEED = 2000
 class AdapterSettings(msgspec.Struct, frozen=True, kw_only=True):
     """folder: loras/ and embeddings/. style, guest, negative: names of files in them; empty for none. guest: also the
     kind of the thing. scenes: how many are judged; fitted: how many readers are fitted on. The rest as a request;
-    negative_steps and negative_cfg are those of the negative word: it has something to mend where the model errs."""
+    negative_steps and negative_cfg are those of the negative word: it has something to fix where the model errs."""
 
     weights: Path
     folder: Path
