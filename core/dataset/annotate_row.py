@@ -76,9 +76,15 @@ def _read_picture(row: Row, job: Job) -> Picture:
 
 
 def _describe(error: BadImage, row: Row) -> str:
-    """Reason without the row's own name, which stands beside it."""
-    own = error.where in ("", row.key, row.path)
+    """Reason without the row's own name, which stands beside it; the path that a table names is no such name."""
+    where = Path(error.where)
+    own = error.where == row.key or row.key in (where.as_posix()[-len(row.key) :], _strip_ending(where, row.key))
     return str(BadImage(error.what, where="" if own else error.where, fix=error.fix))
+
+
+def _strip_ending(path: Path, key: str) -> str:
+    """As much of a path's end, without its ending, as a key is long."""
+    return path.with_suffix("").as_posix()[-len(key) :] if path.name else ""
 
 
 def _refuse(record: RowRecord, kind: str, reason: str) -> RowRecord:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.datasets import (
+    CUT_OFF,
     FORMATS,
     PACKAGES,
     encode,
@@ -171,3 +172,15 @@ def test_a_tar_cut_off_gives_the_rows_before_and_the_reason(tmp_path: Path) -> N
     assert report.written == 3
     assert [why for _, why, _ in report.refused] == ["damage"]
     assert "damaged at 3.png" in report.refused[0][2]
+
+
+def test_a_reason_names_the_file_where_the_key_does_not(tmp_path: Path) -> None:
+    why = 'needs pyarrow: pip install "underdrawing[dataset]"'
+    pa, pq = (pytest.importorskip(name, reason=why) for name in ("pyarrow", "pyarrow.parquet"))
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "cut.png").write_bytes(CUT_OFF)
+    pq.write_table(pa.table({"id": ["x", "a/cut"], "path": ["gone.png", "a/cut.png"]}), tmp_path / "in.parquet")
+    report = run_here(plan_job(tmp_path / "in.parquet", tmp_path / "out", key="id"))["in"]
+    reasons = {key: reason for key, _, reason in report.refused}
+    assert "gone.png" in reasons["x"]
+    assert "cut.png" not in reasons["a/cut"]
