@@ -120,8 +120,9 @@ def draw_losses(points: Sequence[tuple[int, float]]) -> bytes:
         return MARGIN + across * (WIDTH - 2 * MARGIN), HEIGHT - MARGIN - min(1, loss / top) * (HEIGHT - 2 * MARGIN)
 
     draw.rectangle((MARGIN, MARGIN, WIDTH - MARGIN, HEIGHT - MARGIN), outline="#999999")
+    size = 3 if len(points) <= SMOOTHING * 4 else 1.5
     for across, down in (place(step, loss) for step, loss in points):
-        draw.ellipse((across - 1.5, down - 1.5, across + 1.5, down + 1.5), fill="#b0b0b0")
+        draw.ellipse((across - size, down - size, across + size, down + size), fill="#b0b0b0")
     draw.line([place(step, loss) for step, loss in zip(steps, smooth(losses), strict=True)], fill="#1f5fbf", width=2)
     draw.text((MARGIN, HEIGHT - MARGIN + 8), f"step {first}", fill="black")
     draw.text((WIDTH - MARGIN - 70, HEIGHT - MARGIN + 8), f"step {last}", fill="black")
