@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .images.types import Images, Masks, Values
     from .poses.model import Pose
     from .segments import Segments
+    from .tiling.options import TileOptions
     from .weights.record import Weight
 
 P = TypeVar("P", bound=Params)
@@ -166,6 +167,11 @@ class Annotator(Declaration[P], ABC):
     spec: ClassVar[Spec]
     notes: tuple[str, ...] = ()
     """Notes that go with every map, because of the names that the annotator or its parameters were asked for by."""
+    tiles: TileOptions | None = None
+    """Tiles in which maps that are larger than one are made; None: in one piece."""
+
+    def step_tile(self, done: int, total: int) -> None:
+        """Called before every tile; a host that shows progress or can stop puts its own in place."""
 
     def __init__(self, placement: Placement, defaults: P) -> None:
         self.placement, self.defaults = placement, defaults

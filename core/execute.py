@@ -44,10 +44,11 @@ def annotate_images(
     prepared = _prepare_masks(annotator, pictures, masks)
     annotator.load(params)
     result = _run(annotator, pictures, None if prepared is None else prepared.covered, params, size)
+    tiles = {key: result.info[key] for key in ("tiles",) if key in result.info}
     if result.images.shape != (len(pictures), *size, 3) or result.images.dtype != np.uint8:
         raise TypeError(f"{annotator.spec.id} returned {result.images.dtype} {result.images.shape} for size {size}")
     notes = (*annotator.notes, *(() if prepared is None else prepared.notes), *result.notes)
-    return replace(result, info=_build_info(annotator, params, resolution), notes=notes)
+    return replace(result, info=_build_info(annotator, params, resolution) | tiles, notes=notes)
 
 
 def _check_resolution(resolution: Any) -> int:
@@ -75,6 +76,24 @@ def _prepare_masks(annotator: Annotator[Any], pictures: Images, masks: Masks | S
 
 
 def _run(annotator: Annotator[Any], pictures: Images, masks: Masks | None, params: Params, size: Size) -> ControlMap:
+    if annotator.tiles is None:
+        return _run_whole(annotator, pictures, masks, params, size)
+    from .tiling.ways import explain_whole, find_way
+
+    way = find_way(annotator)
+    seen = Size(*pictures.shape[1:3]) if way == "poses" else size
+    if way == "whole" or max(seen) <= annotator.tiles.tile:
+        result = _run_whole(annotator, pictures, masks, params, size)
+        return replace(result, notes=(explain_whole(annotator), *result.notes)) if way == "whole" else result
+    from .tiling.run import TiledRun
+
+    result = TiledRun(annotator, pictures, params, size, annotator.tiles, annotator.step_tile).run(way)
+    return replace(result, info={"tiles": {**msgspec.to_builtins(annotator.tiles), "join": way}})
+
+
+def _run_whole(
+    annotator: Annotator[Any], pictures: Images, masks: Masks | None, params: Params, size: Size
+) -> ControlMap:
     if annotator.spec.input_size == "original":
         return annotator.run(Request(pictures, params, size, masks))
     padded = find_padded_size(size, annotator.spec.multiple)

@@ -20,7 +20,12 @@ from .weights.mlsd_files import (
 from .weights.transformer_controls import list_controls
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..core.images.geometry import Size
+    from ..core.images.types import Images
     from ..core.weights.record import Weight
+    from .maps.mlsd_lines import Segments
 
 
 WIDGETS = (
@@ -84,11 +89,17 @@ class Mlsd(Annotator[MlsdParams]):
 
     def run(self, request: Request[MlsdParams]) -> ControlMap:
         """Return the lines drawn at the map's size, and a note on pictures that have none."""
-        from .maps import mlsd_lines
+        lines = self.find_lines(request)
+        empty = [str(index + 1) for index, found in enumerate(lines) if not len(found)]
+        notes = (f"no line was found in picture {', '.join(empty)}: the map is black",) if empty else ()
+        return ControlMap(self.draw_lines(lines, request.size), notes=notes)
+
+    def find_lines(self, request: Request[MlsdParams]) -> list[Segments]:
+        """Segments of each picture, as `core.tiling.ways.LineDrawing`."""
         from .nets import mlsd
 
         params = request.params
-        lines = mlsd.detect_segments(
+        return mlsd.detect_segments(
             request.images,
             params.model,
             params.score_threshold,
@@ -97,6 +108,9 @@ class Mlsd(Annotator[MlsdParams]):
             checkpoint=params.checkpoint,
             original=params.upsampling == "original",
         )
-        empty = [str(index + 1) for index, found in enumerate(lines) if not len(found)]
-        notes = (f"no line was found in picture {', '.join(empty)}: the map is black",) if empty else ()
-        return ControlMap(mlsd_lines.render_segments(lines, request.size), notes=notes)
+
+    def draw_lines(self, lines: Sequence[Segments], size: Size) -> Images:
+        """Maps of segments, as `core.tiling.ways.LineDrawing`."""
+        from .maps import mlsd_lines
+
+        return mlsd_lines.render_segments(lines, size)

@@ -15,6 +15,8 @@ import torch
 from torch.nn import functional as F
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -76,7 +78,7 @@ def draw_segments(lines: Segments, size: Size) -> NDArray[np.uint8]:
     return canvas
 
 
-def render_segments(pictures: list[Segments], size: Size) -> Images:
+def render_segments(pictures: Sequence[Segments], size: Size) -> Images:
     """Maps uint8 [B, H, W, 3] of each picture's segments."""
     from .edges import to_rgb
 

@@ -1,0 +1,1 @@
+"""Maps of large pictures in overlapping tiles, each of the size that networks were trained at."""

@@ -1,0 +1,37 @@
+"""What tiles are cut by, for every host: one declaration."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from ..errors import BadParameter
+from ..params import Params, between
+
+LEAST_TILE = 64
+TILE = (
+    "Side of the tiles, in pixels of the map, in which networks see a picture that is larger; 0: in one piece. "
+    "Networks are trained at 512 to 1024."
+)
+OVERLAP = "Pixels that neighbouring tiles share, at most half a tile; larger joins are smoother and take longer."
+
+Tile = Annotated[int, between(0, 8192, TILE, step=64)]
+Overlap = Annotated[int, between(0, 4096, OVERLAP, step=16)]
+
+
+class TileOptions(Params, frozen=True):
+    """Tiles in which large maps are made."""
+
+    tile: Tile = 0
+    overlap: Overlap = 64
+
+
+def choose_tiles(tile: int, overlap: int) -> TileOptions | None:
+    """Checked options; None for maps in one piece. Raises BadParameter."""
+    if not tile:
+        return None
+    if tile < LEAST_TILE:
+        raise BadParameter(f"a tile of {tile} pixels is too small", where="tile", fix=f"give {LEAST_TILE} or more, or 0")
+    if not 0 <= overlap <= tile // 2:
+        what = f"tiles of {tile} pixels cannot share {overlap}"
+        raise BadParameter(what, where="overlap", fix=f"give 0 to {tile // 2}, half of the tile")
+    return TileOptions(tile=tile, overlap=overlap)
