@@ -35,7 +35,7 @@ class AnnotatorNode:
         fields = {field.name: inputs.of_field(field, field.default) for field in cls.annotator.fields()}
         size = {"resolution": inputs.RESOLUTION, "match_input": inputs.MATCH_INPUT}
         more = earlier_names.hidden_inputs(cls.annotator)
-        optional = size | fields | inputs.of_kind(cls.annotator.spec)
+        optional = size | fields | inputs.of_kind(cls.annotator)
         return {"required": required_inputs(cls.annotator), "optional": optional, **more}
 
     def annotate(
@@ -58,7 +58,7 @@ class AnnotatorNode:
     @classmethod
     def list_runs(cls, stored: dict[str, Any]) -> Iterator[tuple[AnnotatorType, dict[str, Value]]]:
         """What inputs as a workflow stores them run: annotators and their parameters. Raises BadParameter."""
-        other = {"image", "mask", "resolution", "match_input", "video"}
+        other = {"image", "mask", "resolution", "match_input", "video", "tiles"}
         yield cls.annotator, cls.read({name: value for name, value in stored.items() if name not in other})[0]
 
 
@@ -77,7 +77,7 @@ class DropInNode(AnnotatorNode):
         new = [field for field in fields if field.name not in set_by_widgets]
         more = {field.name: inputs.of_field(field, presets.get(field.name, field.default)) for field in new}
         hidden = earlier_names.hidden_inputs(cls.annotator)
-        optional = named | more | inputs.of_kind(cls.annotator.spec)
+        optional = named | more | inputs.of_kind(cls.annotator)
         return {"required": required_inputs(cls.annotator), "optional": optional, **hidden}
 
     def annotate(
@@ -126,16 +126,17 @@ def outputs(spec: Spec) -> tuple[tuple[str, str, str], ...]:
 def run_annotator(
     annotator: AnnotatorType, image: Tensor, values: dict[str, Any], resolution: int, mask: Any, note: str = ""
 ) -> Any:
-    """All outputs for an IMAGE and, where one is taken, a MASK; note goes with the maps. values: also the video's."""
+    """All outputs for an IMAGE and, where one is taken, a MASK; note goes with the maps.
+
+    values: parameters, and options of clips and of tiles.
+    """
     from ..core.batch.chunks import annotate_batch
     from . import pictures
 
     masks: Any = None if mask is None else pictures.mask_arrays(mask)
     images = pictures.arrays(image)
-    video, size = values.pop("video", None), resolution
-    maps = annotate_batch(
-        annotator, images, values, host.HOOKS, resolution=size, masks=masks, note=note, over_time=video
-    )
+    more = {"over_time": values.pop("video", None), "tiles": values.pop("tiles", None)}
+    maps = annotate_batch(annotator, images, values, host.HOOKS, resolution=resolution, masks=masks, note=note, **more)
     return outputs_of(annotator.spec, maps)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..core.tiling.ways import find_way
 from ..core.video.options import is_filtered
 
 if TYPE_CHECKING:
-    from ..core.annotator import Spec
     from ..core.aux_inputs import Widget
     from ..core.params import Field, Value
+    from ..core.registry import AnnotatorType
 
 Input = tuple[Any, dict[str, Any]]
 Inputs = dict[str, dict[str, Input]]
@@ -36,6 +37,7 @@ MATCH_INPUT: Input = (
     {"default": False, "tooltip": "Maps exactly as large as their pictures; the resolution does not count"},
 )
 VIDEO: Input = ("UNDERDRAWING_VIDEO", {"tooltip": "The batch is a clip: what is done over its frames"})
+TILES: Input = ("UNDERDRAWING_TILES", {"tooltip": "Maps larger than a tile are made in overlapping tiles"})
 IMAGE: Input = ("IMAGE", {"tooltip": "One picture or a batch"})
 MASK: Input = ("MASK", {"tooltip": "White where the picture is to be repainted; one for all pictures, or one for each"})
 WIDTH: Input = ("INT", {"default": 512, "min": 8, "max": 16384, "step": 8, "tooltip": "Width of the generation"})
@@ -76,9 +78,10 @@ def of_field(field: Field, default: Value) -> Input:
     return _make_input(field, default, field.help, _slider(field))
 
 
-def of_kind(spec: Spec) -> dict[str, Input]:
-    """The input that makes a batch a clip, where there is a filter over time for the annotator's maps."""
-    return {"video": VIDEO} if is_filtered(spec) else {}
+def of_kind(annotator: AnnotatorType) -> dict[str, Input]:
+    """Inputs for options of clips and of tiles, where the annotator's maps have any."""
+    video = {"video": VIDEO} if is_filtered(annotator.spec) else {}
+    return video | ({} if find_way(annotator) == "whole" else {"tiles": TILES})
 
 
 def of_widget(widget: Widget, helps: dict[str, str]) -> Input:

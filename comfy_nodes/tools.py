@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..core.errors import UnderdrawingError
 from ..core.images.geometry import Size, find_pixel_perfect
 from ..core.params import describe_fields, make_params
+from ..core.tiling.options import TileOptions as Tiles
+from ..core.tiling.options import choose_tiles
 from ..core.video.options import TemporalOptions
 from ..preprocessors import registry
 from . import host, inputs
@@ -38,7 +40,7 @@ class AnyAnnotator:
         names = [annotator.spec.id for annotator in registry]
         name = (names, {"tooltip": "Each has a node of its own with its parameters"})
         optional = {"resolution": inputs.RESOLUTION, "match_input": inputs.MATCH_INPUT}
-        optional |= {"mask": inputs.MASK, "video": inputs.VIDEO}
+        optional |= {"mask": inputs.MASK, "video": inputs.VIDEO, "tiles": inputs.TILES}
         return {"required": {"image": inputs.IMAGE, "annotator": name}, "optional": optional}
 
     @classmethod
@@ -156,6 +158,26 @@ class VideoOptions:
         return (make_params(TemporalOptions, values, where="video"),)
 
 
+class TileOptions:
+    """Overlapping tiles for maps of large pictures, for the input tiles of annotators' nodes.
+
+    A network sees a picture of 4K in pieces of the size that it was trained at, and the maps are joined without a
+    seam: depth by scale and shift of the whole picture, straight lines and people by their places.
+    """
+
+    TITLE = f"Tile options ({PREFIX})"
+    CATEGORY = f"{PREFIX}/Tools"
+    RETURN_TYPES, RETURN_NAMES, FUNCTION = (inputs.TILES[0],), ("tiles",), "choose"
+    INPUT_TYPES = inputs.fixed(
+        {field.name: inputs.of_field(field, field.default or 512) for field in describe_fields(Tiles)}
+    )
+
+    def choose(self, **values: Any) -> tuple[Tiles | None]:
+        """Check the options. Raises BadParameter."""
+        read = make_params(Tiles, values, where="tiles")
+        return (choose_tiles(read.tile, read.overlap),)
+
+
 def check_name(name: str) -> bool | str:
     """Answer of VALIDATE_INPUTS for the name of an annotator on any host."""
     try:
@@ -173,5 +195,5 @@ def first(result: Any) -> Any:
 def nodes() -> dict[str, type]:
     """Class name → node."""
     every = {"Any": AnyAnnotator, "Sheet": Sheet, "PixelPerfect": PixelPerfect, "Fit": Fit, "SaveValues": SaveValues}
-    every |= {"VideoOptions": VideoOptions}
+    every |= {"VideoOptions": VideoOptions, "TileOptions": TileOptions}
     return {PREFIX + name: node for name, node in every.items()}

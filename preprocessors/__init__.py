@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.params import current_values
 from ..core.registry import Registry
+from ..core.tiling.options import choose_tiles
 from ._absent import ABSENT
 
 if TYPE_CHECKING:
@@ -26,13 +27,16 @@ def load_annotator(
     device: str | torch.device = "auto",
     dtype: str | torch.dtype = "auto",
     backend: str = "torch",
+    tile: int = 0,
+    overlap: int = 64,
     **params: Value,
 ) -> Annotator[Any]:
     """Make an annotator ready for use: ``load_annotator("softedge_hed")(image, resolution=768)``.
 
     name: an id or any alias users know from A1111, ComfyUI or controlnet_aux; an alias brings its parameters along.
-    params: replace the defaults of later calls. Every map has a note where the name means another network elsewhere,
-    and where a parameter is given under an earlier name.
+    tile, overlap: options of `core.tiling.options`: maps that are larger than a tile are made tile by tile. params:
+    replace the defaults of later calls. Every map has a note where the name means another network elsewhere, and where
+    a parameter is given under an earlier name.
 
     Raises UnknownName, BadParameter, MissingExtra, WeightsMissing.
     """
@@ -41,6 +45,7 @@ def load_annotator(
     values, notes = current_values(kind, params, where=where)
     defaults: Params = resolved.annotator.params(**{**resolved.presets, **values})
     annotator = resolved.annotator.create(defaults, device=str(device), dtype=str(dtype), backend=backend)
+    annotator.tiles = choose_tiles(tile, overlap)
     annotator.notes = (*([resolved.note] if resolved.note else []), *notes)
     return annotator
 
@@ -54,15 +59,18 @@ def annotate(
     device: str | torch.device = "auto",
     dtype: str | torch.dtype = "auto",
     backend: str = "torch",
+    tile: int = 0,
+    overlap: int = 64,
     **params: Value,
 ) -> ControlMap:
     """Make control maps: ``annotate("canny", image, resolution=512, low_threshold=50)``.
 
     images: a path, PIL image, array or tensor, or a list of such of one size; see `core.images.convert.to_images`.
     resolution: length of the map's shorter side in pixels, 0 for the input's own size.
-    masks: what is to be repainted, for annotators that take a mask. params: fields of the annotator.
+    masks: what is to be repainted, for annotators that take a mask. tile, overlap: as in `load_annotator`. params:
+    fields of the annotator.
 
     Raises UnknownName, BadParameter, BadImage, MissingExtra, WeightsMissing.
     """
-    annotator = load_annotator(name, device=device, dtype=dtype, backend=backend, **params)
+    annotator = load_annotator(name, device=device, dtype=dtype, backend=backend, tile=tile, overlap=overlap, **params)
     return annotator(images, resolution=resolution, masks=masks)

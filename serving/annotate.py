@@ -12,6 +12,7 @@ from ..core.hooks import collect_notes
 from ..core.images.convert import read_masks
 from ..core.images.geometry import Size
 from ..core.params import current_values
+from ..core.tiling.options import choose_tiles
 from ..preprocessors import registry
 from . import files, pictures
 from .errors import describe_error
@@ -131,6 +132,7 @@ def _run(
                 resolution=body.resolution,
                 masks=None if mask is None else mask[..., None],
                 note=plan.match.note,
+                tiles=choose_tiles(body.tile, body.overlap),
             )
         made = _describe(plan, body, result, tuple(dict.fromkeys((*result.notes, *notes))))
     except UnderdrawingError as error:

@@ -77,7 +77,7 @@ class Answers:
 
     def list_annotators(self, call: Call) -> dict[str, Any]:
         """All annotators."""
-        return {"annotators": schema.describe_annotators()}
+        return {"annotators": schema.describe_annotators(), "tiles": schema.describe_tiles()}
 
     def show_annotator(self, call: Call) -> dict[str, Any]:
         """One annotator; under another name with the values that it stands for."""

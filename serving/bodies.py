@@ -19,14 +19,17 @@ class AnnotateBody(Body, frozen=True, kw_only=True):
     """One picture for one annotator, several, or "all".
 
     image, mask: picture files in base64, also as a data URL. params: values by name; with several annotators, such
-    values by annotator. resolution: shorter side of the map, 0 for the picture's own size. values: also what stands
-    behind a map, as 16-bit PNG. save: name for the maps in the host's folder of pictures; empty: they are not saved.
+    values by annotator. resolution: shorter side of the map, 0 for the picture's own size. tile, overlap: of the tiles
+    in which a larger map is made; 0: in one piece. values: also what stands behind a map, as 16-bit PNG. save: name for
+    the maps in the host's folder of pictures; empty: they are not saved.
     """
 
     image: str
     annotator: str | list[str]
     params: dict[str, Any] = {}
     resolution: int = 512
+    tile: int = 0
+    overlap: int = 64
     mask: str | None = None
     values: bool = False
     save: str = ""

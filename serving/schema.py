@@ -9,6 +9,8 @@ import msgspec
 
 from ..core.diagnostics.availability import explain_unavailable
 from ..core.operation_registry import group_help, group_title, operations
+from ..core.params import describe_fields
+from ..core.tiling.options import TileOptions
 from ..core.weights.store import get_store
 from ..preprocessors import registry
 from .operate import offered
@@ -48,6 +50,11 @@ def label_name(name: str) -> str:
 def describe_field(field: Field, hints: dict[str, Any] | None = None) -> dict[str, Any]:
     """A parameter: kind, default, bounds, choices, label, and what a window can make of it."""
     return {**msgspec.to_builtins(field), "label": label_name(field.name), "hint": hints or {}}
+
+
+def describe_tiles() -> list[dict[str, Any]]:
+    """Options of tiles, which every annotator shares."""
+    return [describe_field(field) for field in describe_fields(TileOptions)]
 
 
 def describe_annotator(annotator: AnnotatorType) -> dict[str, Any]:

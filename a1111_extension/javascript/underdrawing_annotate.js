@@ -48,13 +48,14 @@
     };
 
     ud.panels.annotate = async (page) => {
-        const {annotators} = await ud.ask("/annotators");
+        const {annotators, tiles} = await ud.ask("/annotators");
         const source = makeSource(), chooser = makeChooser(annotators), view = ud.makeJobView();
         const about = ud.make("div", {class: "ud-about"}), fields = ud.make("div"), results = ud.make("div", {class: "ud-results"});
         const resolution = ud.makeField({
             name: "resolution", label: "resolution", kind: "int", default: 512, low: 0, high: 2048, step: 8,
             help: "Shorter side of the map in pixels; 0: the picture's own size",
         });
+        const tiling = ud.makeForm(tiles);
         const mask = ud.make("input", {type: "file", accept: "image/*"});
         const maskField = ud.label("mask", mask, "White where the picture is to be repainted; without one its transparency counts");
         const save = ud.make("input", {type: "checkbox"});
@@ -84,7 +85,7 @@
                     ud.make("img", {src: image, alt: file.name}), ud.make("figcaption", {}, file.name)));
                 results.append(row);
                 const body = {
-                    image, annotator, resolution: resolution.get(), params: annotator === EVERY ? {} : form.values(),
+                    image, annotator, resolution: resolution.get(), ...tiling.values(), params: annotator === EVERY ? {} : form.values(),
                     mask: mask.files[0] && !maskField.hidden ? await ud.readPicture(mask.files[0]) : null,
                     save: save.checked ? file.name.replace(/\.[^.]*$/, "").replace(/[^\p{L}\p{N}._ -]/gu, "_").trim() : "",
                 };
@@ -96,7 +97,7 @@
             }
         };
         page.append(ud.make("div", {class: "ud-columns"},
-            ud.make("div", {class: "ud-controls"}, source.node, ud.label("annotator", chooser), about, maskField, resolution.node, fields,
+            ud.make("div", {class: "ud-controls"}, source.node, ud.label("annotator", chooser), about, maskField, resolution.node, tiling.node, fields,
                 ud.label("save", save, "Also save the maps in the host's output folder, beside what is there"),
                 ud.make("div", {class: "ud-row"}, ud.button("Make the map", () => run(chooser.value), "ud-primary"),
                     ud.button("All maps of this picture", () => run(EVERY)))),

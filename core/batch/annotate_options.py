@@ -7,13 +7,14 @@ from typing import Annotated
 from ..images.geometry import FitMode
 from ..networks.placement import Backend, DType
 from ..params import about, between
+from ..tiling.options import Overlap, Tile
 from ..video.options import VideoOptions
 from .layouts import Layout
 
 TEMPORAL = ("fill_gaps", "smoothing", "smoothing_speed", "depth_alignment", "depth_range", "temporal_median")
 GROUPS = {
     "Output": ("values", "json", "sheet", "layout"),
-    "Size of the maps": ("resolution", "match_input", "size", "mode"),
+    "Size of the maps": ("resolution", "match_input", "size", "mode", "tile", "overlap"),
     "Masks, for annotators that take one": ("mask", "mask_from"),
     "Clips": ("video", "video_output", "damaged", "frame_rate", *TEMPORAL),
     "How it runs": ("recursive", "all_frames", "device", "dtype", "backend", "batch"),
@@ -46,6 +47,8 @@ class AnnotateOptions(VideoOptions, frozen=True):
     mode: Annotated[
         FitMode, about("How --size is met: stretch (A1111's Just Resize), fill and crop, or fit and pad.")
     ] = "crop"
+    tile: Tile = 0
+    overlap: Overlap = 64
     mask: Annotated[str, about(MASK)] = ""
     mask_from: Annotated[str, about("Take the map of another annotator as the mask.")] = ""
     recursive: Annotated[bool, about("Descend into folders, and keep their structure below DIR.")] = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from ..hooks import HostHooks
     from ..images.types import Images, Masks
     from ..params import Value
+    from ..progress import Progress
     from ..registry import AnnotatorType
+    from ..tiling.options import TileOptions
     from ..video.options import TemporalOptions
 
 
@@ -33,15 +36,18 @@ def annotate_batch(
     masks: Masks | Sequence[Any] | None = None,
     note: str = "",
     over_time: TemporalOptions | None = None,
+    tiles: TileOptions | None = None,
 ) -> ControlMap:
     """Maps of pictures uint8 [B, H, W, 3]; the host can interrupt after every picture (every stack, on GPUs).
 
     masks: bool or float32 [B or 1, H, W, 1], one for all or one for each. note: goes with the maps, and to the host.
     over_time: the pictures are the frames of a clip, and their maps are filtered so; None: they have nothing in common.
+    tiles: in which maps that are larger are made; the host can then interrupt after every tile, too.
     Raises what `core.annotator.Annotator` raises; missing weights say what the host's user can do.
     """
     try:
         ready = _load(annotator, values, host)
+        ready.tiles = tiles
         parts = _parts(ready, images, masks, resolution, host)
         if over_time is not None:
             from ..video.frame_batch import filter_batch
@@ -66,9 +72,12 @@ def _parts(
     resolution: int,
     host: HostHooks,
 ) -> Iterator[ControlMap]:
-    length = find_chunk_length(annotator.placement, *find_target_size(Size(*images.shape[1:3]), resolution))
+    size = find_target_size(Size(*images.shape[1:3]), resolution)
+    seen = size if annotator.tiles is None else [min(side, annotator.tiles.tile) for side in size]
+    length = find_chunk_length(annotator.placement, *seen)
     with host.progress(annotator.spec.id, len(images), "pictures") as progress:
         for start in range(0, len(images), length):
+            annotator.step_tile = partial(_step_tile, progress, start, len(images))
             progress(start, len(images))
             chunk = images[start : start + length]
             own = masks if masks is None or len(masks) == 1 else masks[start : start + length]
@@ -77,6 +86,10 @@ def _parts(
                 host.note(f"{annotator.spec.id}, from picture {start + 1} of {len(images)}: {note}")
             yield part
         progress(len(images), len(images))
+
+
+def _step_tile(progress: Progress, picture: int, pictures: int, done: int, total: int) -> None:
+    progress(picture, pictures, f"tile {done + 1} of {total}")
 
 
 def _join(parts: list[ControlMap], note: str, host: HostHooks) -> ControlMap:

@@ -11,6 +11,7 @@ import msgspec
 
 from ..errors import BadImage
 from ..images.geometry import Size, find_pixel_perfect
+from ..tiling.options import LESS_MEMORY, describe_tiles
 from ..weights.store import get_store
 from .frames import Frame, can_decode, hash_input, iter_groups, iter_pictures
 from .layouts import Layout, build_output, describe_layout, find_image, read_caption, write_image
@@ -148,6 +149,7 @@ class Batch:
         }
         if options.target:
             entry |= {"resolution": "pixel perfect", "size": list(options.target), "mode": options.mode}
+        entry |= describe_tiles(annotator.tiles)
         if options.layout != "suffix":
             entry |= {"layout": options.layout, **({"text": text} if options.layout == "diffusers" else {})}
         return entry | ({"mask": options.mask.describe(source, end)} if annotator.spec.takes_mask else {})
@@ -202,7 +204,7 @@ class Batch:
                 annotator(pixels, resolution=resolution, masks=masks), target, mode, annotator.spec.smooth
             )
         except MemoryError as error:
-            raise BadImage("there is not enough memory for it", fix="choose a smaller --resolution") from error
+            raise BadImage("there is not enough memory for it", fix=LESS_MEMORY) from error
 
     def _load_masks(self, frames: list[Frame]) -> list[Mask]:
         masks = [self.options.mask.load(frame.source, frame.picture, frame.end) for frame in frames]

@@ -1,7 +1,8 @@
 """Brings the depth of a tile to scale and shift of a pass over the whole picture.
 
 A network of relative depth answers up to a scale and a shift of its own in every tile. Source of the fit: Ranftl et al.
-2020, arXiv:1907.01341, section 5 (scale and shift by least squares); outliers by Huber's weights.
+2020, arXiv:1907.01341, section 5 (scale and shift by least squares), begun at medians and with Tukey's weights, so that
+what only one of the two passes sees does not count.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ..images.types import Plane
 
 SAMPLES = 20_000
 ROUNDS = 5
-WIDTH = 1.345
-"""Huber's constant, in standard deviations."""
+WIDTH = 4.685
+"""Tukey's constant, in standard deviations."""
 
 
 def align_depth(plane: Plane, target: Plane) -> Plane:
@@ -31,21 +34,21 @@ def align_depth(plane: Plane, target: Plane) -> Plane:
     return (plane * scale + shift).astype(np.float32)
 
 
-def _fit(x: Plane, y: Plane) -> tuple[float, float]:
-    weights = np.ones_like(x)
-    scale, shift = 1.0, float(np.median(y - x))
+def _fit(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:
+    shifted = 1.0, float(np.median(y - x))
+    (x_low, x_middle, x_high), (y_low, y_middle, y_high) = (np.percentile(one, (25, 50, 75)) for one in (x, y))
+    if x_high <= x_low or y_high <= y_low:
+        return shifted
+    scale = float((y_high - y_low) / (x_high - x_low))
+    shift = float(y_middle - scale * x_middle)
     for _ in range(ROUNDS):
-        total = weights.sum()
-        mean_x, mean_y = float((weights * x).sum() / total), float((weights * y).sum() / total)
-        spread = float((weights * (x - mean_x) ** 2).sum() / total)
-        together = float((weights * (x - mean_x) * (y - mean_y)).sum() / total)
-        if spread <= 1e-12 * (1 + mean_x**2) or together <= 0:
-            return 1.0, float(np.median(y - x))
-        scale = together / spread
-        shift = mean_y - scale * mean_x
         residuals = np.abs(y - scale * x - shift)
-        limit = WIDTH * 1.4826 * float(np.median(residuals))
-        weights = np.minimum(1.0, limit / np.maximum(residuals, 1e-12)) if limit > 0 else (residuals <= 1e-9) * 1.0
-        if not weights.any():
-            break
+        reach = WIDTH * 1.4826 * float(np.median(residuals)) + 1e-6 * float(y_high - y_low)
+        weights = np.clip(1 - (residuals / reach) ** 2, 0, None) ** 2
+        mean_x, mean_y = np.average(x, weights=weights), np.average(y, weights=weights)
+        together = float((weights * (x - mean_x) * (y - mean_y)).sum())
+        if together <= 0:
+            return shifted
+        scale = together / float((weights * (x - mean_x) ** 2).sum())
+        shift = float(mean_y - scale * mean_x)
     return scale, shift

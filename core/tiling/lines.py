@@ -30,7 +30,7 @@ def join_lines(tiles: Iterable[tuple[Box, Plane, Lines]], overlap: int) -> Lines
     for box, window, lines in tiles:
         added: list[Lines] = []
         own = _drop_strays(np.asarray(lines, np.float64).reshape(-1, 4), window, overlap)
-        for line in own + (box.left, box.top, box.left, box.top):
+        for line in own + np.array([box.left, box.top, box.left, box.top]):
             grown, known = _absorb(line, known)
             added.append(grown)
         known = np.vstack([known, *added])

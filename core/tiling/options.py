@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
+
+import msgspec
 
 from ..errors import BadParameter
 from ..params import Params, between
 
 LEAST_TILE = 64
+LESS_MEMORY = "choose a smaller --resolution, or --tile 512"
+"""What helps where a map needs more memory than there is."""
 TILE = (
     "Side of the tiles, in pixels of the map, in which networks see a picture that is larger; 0: in one piece. "
     "Networks are trained at 512 to 1024."
@@ -25,12 +29,19 @@ class TileOptions(Params, frozen=True):
     overlap: Overlap = 64
 
 
+def describe_tiles(tiles: TileOptions | None) -> dict[str, Any]:
+    """For records of how a map was made; nothing where it was made in one piece."""
+    return {} if tiles is None else {"tiles": msgspec.to_builtins(tiles)}
+
+
 def choose_tiles(tile: int, overlap: int) -> TileOptions | None:
     """Checked options; None for maps in one piece. Raises BadParameter."""
     if not tile:
         return None
     if tile < LEAST_TILE:
-        raise BadParameter(f"a tile of {tile} pixels is too small", where="tile", fix=f"give {LEAST_TILE} or more, or 0")
+        raise BadParameter(
+            f"a tile of {tile} pixels is too small", where="tile", fix=f"give {LEAST_TILE} or more, or 0"
+        )
     if not 0 <= overlap <= tile // 2:
         what = f"tiles of {tile} pixels cannot share {overlap}"
         raise BadParameter(what, where="overlap", fix=f"give 0 to {tile // 2}, half of the tile")

@@ -45,9 +45,7 @@ def _place(pose: Pose, box: Box, canvas: tuple[float, float], whole: Pose) -> Po
     return map_keypoints(pose, move, Size(whole.height, whole.width))
 
 
-def _make_frame(
-    box: Box, size: Size, margin: int, canvas: tuple[float, float]
-) -> Callable[[list[Keypoint]], bool]:
+def _make_frame(box: Box, size: Size, margin: int, canvas: tuple[float, float]) -> Callable[[list[Keypoint]], bool]:
     low_x = (box.left + margin) * canvas[0] if box.left else -math.inf
     low_y = (box.top + margin) * canvas[1] if box.top else -math.inf
     right, bottom = box.left + box.size.width, box.top + box.size.height

@@ -97,8 +97,7 @@ class TiledRun:
         planes = Nearest(self.size)
         segments: list[dict[int, Segments]] = [{} for _ in self.pictures]
         for number, (box, tile, window) in enumerate(self._iter_tiles()):
-            values = [] if tile.values is None else [tile.values]
-            planes.add(box, [tile.images, *values], window)
+            planes.add(box, [tile.images, *([] if tile.values is None else [tile.values])], window)
             for known, one in zip(segments, tile.segments or (), strict=False):
                 known[number] = one
         images, *rest = planes.planes
@@ -164,8 +163,8 @@ def _get_values(made: ControlMap) -> Values:
 
 def _join_segments(found: list[dict[int, Segments]], values: Values | None) -> tuple[Segments, ...] | None:
     """Classes of all tiles of each picture, with their shares of the whole."""
-    from ..segments import recount
     from ..segments import Segments as Joined
+    from ..segments import recount
 
     if values is None or not any(found):
         return None

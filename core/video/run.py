@@ -12,6 +12,7 @@ from ..batch.frames import hash_input
 from ..batch.outputs import to_safe_name
 from ..batch.run import BatchSummary
 from ..errors import BadImage
+from ..tiling.options import describe_tiles
 from ..weights.store import get_store
 from .inputs import plan_clip_names
 from .options import describe_settings
@@ -102,7 +103,7 @@ class ClipBatch:
         }
         if settings.target:
             entry |= {"resolution": "pixel perfect", "size": list(settings.target), "mode": settings.mode}
-        return entry
+        return entry | describe_tiles(annotator.tiles)
 
     def _annotate(self, clip: Clip, info: ClipInfo, name: str, entry: Entry, place: Position, output: Output) -> None:
         sink = self._open_sink(clip, info, entry, output)

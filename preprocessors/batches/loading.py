@@ -24,7 +24,8 @@ def load_named(name: str, request: FilesRequest, host: HostHooks) -> Annotator[A
     values, notes = current_values(params, request.values(name), where=name)
     for note in notes:
         host.note(f"note: {note}")
-    return load_annotator(name, device=options.device, dtype=options.dtype, backend=options.backend, **values)
+    how: dict[str, Any] = {"device": options.device, "dtype": options.dtype, "backend": options.backend}
+    return load_annotator(name, **how, tile=options.tile, overlap=options.overlap, **values)
 
 
 def expand_names(request: FilesRequest, host: HostHooks) -> list[str]:

@@ -23,6 +23,8 @@ from underdrawing.core.annotator import Annotator, ControlMap, Host, Kind, Reque
 from underdrawing.core.errors import BadImage, BadParameter, MissingExtra, WeightsMissing
 from underdrawing.core.images.geometry import Size, find_target_size
 from underdrawing.core.segments import Segments, to_json
+from underdrawing.core.tiling.options import TileOptions
+from underdrawing.core.tiling.ways import find_way
 from underdrawing.preprocessors import registry
 
 if TYPE_CHECKING:
@@ -327,6 +329,18 @@ def test_a_batch_equals_its_pictures_alone(annotator: type[AnyAnnotator]) -> Non
         poses = None if together.poses is None else together.poses[index : index + 1]
         segments = None if together.segments is None else together.segments[index : index + 1]
         same(alone, ControlMap(together.images[index : index + 1], values, poses, segments))
+
+
+@every
+def test_tiles_make_a_map_of_the_same_size(annotator: type[AnyAnnotator], monkeypatch: pytest.MonkeyPatch) -> None:
+    made, way = ready(annotator), find_way(annotator)
+    monkeypatch.setattr(made, "tiles", TileOptions(tile=64, overlap=16))
+    tiled = run(made, photo(80, 64)[None], 0)
+    if way == "whole":
+        assert "one piece" in tiled.notes[0]
+        return
+    check(tiled, 1, Size(80, 64))
+    assert tiled.info["tiles"] == {"tile": 64, "overlap": 16, "join": way}
 
 
 @every

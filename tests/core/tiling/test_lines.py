@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from underdrawing.core.images.geometry import Size
+from underdrawing.core.tiling.lines import join_lines
+from underdrawing.core.tiling.plan import make_window, plan_boxes
+
+SIZE, TILE, OVERLAP = Size(128, 300), 128, 32
+
+
+def join(lines: list[list[float]]) -> list[list[float]]:
+    """Cut segments by tiles as a network that sees a tile alone would, and join them."""
+    tiles = []
+    for box in plan_boxes(SIZE, TILE, OVERLAP):
+        own: list[list[float]] = []
+        for x1, y1, x2, y2 in lines:
+            low, high = max(min(x1, x2), box.left), min(max(x1, x2), box.left + TILE)
+            if high - low >= 4:
+                slope = (y2 - y1) / (x2 - x1)
+                own.append([low - box.left, y1 + slope * (low - x1), high - box.left, y1 + slope * (high - x1)])
+        tiles.append((box, make_window(box, SIZE, OVERLAP), np.array(own).reshape(-1, 4)))
+    return sorted(sorted([line[:2].tolist(), line[2:].tolist()]) for line in join_lines(tiles, OVERLAP))
+
+
+@pytest.mark.parametrize("line", [[10, 20, 290, 100], [5, 64, 295, 64], [20, 30, 60, 90], [150, 10, 200, 100]])
+def test_a_line_that_tiles_cut_is_one_line(line: list[float]) -> None:
+    assert np.allclose(join([line]), [[line[:2], line[2:]]], atol=1e-6)
+
+
+def test_neighbours_and_crossings_stay_apart() -> None:
+    lines = [[10, 20, 290, 20], [10, 30, 290, 30], [10, 100, 290, 10]]
+    assert len(join(lines)) == 3
+
+
+def test_segments_of_one_tile_are_not_joined() -> None:
+    assert len(join([[10, 20, 40, 20], [44, 20, 80, 20]])) == 2
+
+
+def test_no_lines_are_no_lines() -> None:
+    assert join([]) == []

@@ -1,0 +1,97 @@
+"""How tiles are made and joined, on an annotator whose network answers otherwise in every tile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from underdrawing.core.annotator import Annotator, ControlMap, Kind, Request, Spec
+from underdrawing.core.errors import Cancelled
+from underdrawing.core.images.geometry import Size
+from underdrawing.core.networks.placement import Placement
+from underdrawing.core.params import Params
+from underdrawing.core.tiling.options import TileOptions
+from underdrawing.preprocessors import load_annotator
+
+RAMP = np.broadcast_to(np.arange(240, dtype=np.uint8)[None, :, None], (150, 240, 3)).copy()
+
+
+class Relative(Annotator[Params]):
+    """Depth with a scale and a shift of its own in every tile, as networks of relative depth have."""
+
+    spec = Spec(
+        id="relative", title="", kind=Kind.DEPTH, licence="", commercial=True, source="", values="scalar", multiple=8
+    )
+    sizes: list[Size]
+
+    def run(self, request: Request[Params]) -> ControlMap:
+        """The red channel, spread out anew in every picture."""
+        self.sizes = [*getattr(self, "sizes", []), request.size]
+        plane = request.images[..., 0].astype(np.float32)
+        low, high = plane.min((1, 2), keepdims=True), plane.max((1, 2), keepdims=True)
+        values = (plane - low) / np.maximum(high - low, 1)
+        return ControlMap(self.render_span(values, request.params, (0.0, 1.0)), values)
+
+    def find_span(self, plane: Any, params: Params) -> tuple[float, float]:
+        """Smallest and largest."""
+        return float(plane.min()), float(plane.max())
+
+    def render_span(self, values: Any, params: Params, span: tuple[float, float]) -> Any:
+        """Grey."""
+        scaled = np.clip((values - span[0]) / max(span[1] - span[0], 1e-6), 0, 1) * 255
+        return np.repeat(scaled[..., None], 3, -1).astype(np.uint8)
+
+
+@pytest.fixture
+def depth(monkeypatch: pytest.MonkeyPatch) -> Relative:
+    made = Relative(Placement(), Params())
+    monkeypatch.setattr("underdrawing.core.tiling.ways.find_way", lambda _: "depth")
+    monkeypatch.setattr(made, "tiles", TileOptions(tile=96, overlap=32))
+    return made
+
+
+def test_depth_of_tiles_is_one_ramp_without_a_seam(depth: Relative) -> None:
+    tiled = depth(RAMP[None], resolution=0)
+    assert tiled.values is not None
+    steps = np.diff(tiled.values[0], axis=1)
+    assert steps.min() > 0
+    assert steps.max() <= 1.25 * float(np.median(steps))
+    assert tiled.info["tiles"] == {"tile": 96, "overlap": 32, "join": "depth"}
+    assert max(max(size) for size in depth.sizes) == 96
+
+
+def test_a_tile_as_large_as_the_picture_changes_nothing(depth: Relative) -> None:
+    depth.tiles = None
+    whole = depth(RAMP[None], resolution=0)
+    depth.tiles = TileOptions(tile=240, overlap=32)
+    tiled = depth(RAMP[None], resolution=0)
+    assert np.array_equal(tiled.images, whole.images)
+    assert "tiles" not in tiled.info
+
+
+def test_a_host_can_stop_between_tiles(depth: Relative) -> None:
+    def stop(done: int, total: int) -> None:
+        if done == 2:
+            raise Cancelled("cancelled")
+
+    depth.step_tile = stop
+    with pytest.raises(Cancelled):
+        depth(RAMP[None], resolution=0)
+    assert len(depth.sizes) == 3
+
+
+def test_a_photograph_through_tiles_has_no_seam() -> None:
+    """HED on its trained weights: no step at a join is above the largest that the map in one piece has there."""
+    from tests.support.pictures import photo
+
+    annotator = load_annotator("hed", tile=0)
+    picture = photo(160, 224)[None]
+    whole = annotator(picture, resolution=0).images[0, ..., 0].astype(int)
+    annotator.tiles = TileOptions(tile=128, overlap=64)
+    tiled = annotator(picture, resolution=0).images[0, ..., 0].astype(int)
+    for axis in (0, 1):
+        found, expected = (np.abs(np.diff(one, axis=axis)).max() for one in (tiled, whole))
+        assert found <= expected + 8
+    assert np.abs(tiled - whole).mean() <= 10
