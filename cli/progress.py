@@ -91,11 +91,5 @@ def _columns(unit: str) -> list[Any]:
     if unit == "bytes":
         return [name, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()]
     rate = [Rate()] if unit in ("pictures", "frames") else []
-    return [
-        name,
-        BarColumn(),
-        MofNCompleteColumn(),
-        *rate,
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[message]}", markup=False),
-    ]
+    message = TextColumn("{task.fields[message]}", markup=False)
+    return [name, BarColumn(), MofNCompleteColumn(), *rate, TimeRemainingColumn(), message]

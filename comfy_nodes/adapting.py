@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..adapters.applying.checkpoint import Checkpoint
 from ..adapters.applying.quantised import Storage
 from ..adapters.applying.weight_access import StateDictWeights
-from ..adapters.applying.weight_writer import apply_places, find_places
+from ..adapters.applying.weight_writer import apply_places, find_changed
 from ..adapters.hosting import comfyui
 from ..adapters.modules.architectures import UNKNOWN
 from ..adapters.modules.parts import TRANSFORMER, UNET
@@ -99,15 +99,8 @@ def make_patches(parts: Mapping[str, Weights], work: Plan, numbers: set[int]) ->
     A key is a name, or a name and rows of a weight of several layers, as the host has them: (axis, first, count).
     """
     found: dict[bool, dict[Any, Any]] = defaultdict(dict)
-    for (part, key), targets in work.targets.items():
-        base, weights = parts[part].get(key), parts[part]
-        places = [
-            place._replace(changes=own)
-            for place in find_places(weights, targets)
-            if (own := [change for change in place.changes if change.adapter in numbers])
-        ]
-        if places and base is not None:
-            found[part in (UNET, TRANSFORMER)] |= _list_patches(weights.prefix + key, places, base)
+    for part, key, places, base in find_changed(parts, work, numbers):
+        found[part in (UNET, TRANSFORMER)] |= _list_patches(parts[part].prefix + key, places, base)
     return found[True], found[False]
 
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..core.poses.files import from_documents, to_documents
 from ..core.poses.model import Pose
+from ..preprocessors import registry
 from . import inputs
 from .annotators import drop_ins as named_drop_ins
 from .inputs import OLDER
 from .poses import POSES, SavePoses, draw_poses
-from .tools import AnyAnnotator, Fit, PixelPerfect, Sheet, check_name, first
+from .tools import AnyAnnotator, Fit, PixelPerfect, Sheet, first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ class AnyAnnotatorByPeer:
     @classmethod
     def VALIDATE_INPUTS(cls, preprocessor: str = NONE) -> bool | str:
         """Accept every name that is known; say what to use in place of one that is not offered."""
-        return preprocessor == NONE or check_name(preprocessor)
+        return preprocessor == NONE or registry.find_problem(preprocessor) or True
 
     @classmethod
     def list_runs(cls, stored: dict[str, Any]) -> Iterator[tuple[AnnotatorType, dict[str, Any]]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..core.params import current_values
+from ..core.aux_inputs import read_graph_inputs
 
 if TYPE_CHECKING:
     from ..core.registry import AnnotatorType
@@ -24,15 +24,7 @@ def hidden_inputs(annotator: AnnotatorType) -> dict[str, dict[str, Any]]:
 
 
 def read_inputs(annotator: AnnotatorType, values: dict[str, Any], node: str) -> tuple[dict[str, Any], list[str]]:
-    """Inputs of a node under present names, and a note for each earlier name or choice. Raises BadParameter.
-
-    node: its class name, for messages.
-    """
+    """As `core.aux_inputs.read_graph_inputs`, from this node's entry of the prompt. Raises BadParameter."""
     prompt, node_id = values.pop(PROMPT, None), values.pop(NODE_ID, None)
     stored = ((prompt or {}).get(str(node_id)) or {}).get("inputs", {})
-    earlier = {name: stored[name] for name in annotator.params_type.old_names if name in stored}
-    linked = [name for name, value in earlier.items() if isinstance(value, list)]
-    given = values | {name: value for name, value in earlier.items() if name not in linked}
-    result, notes = current_values(annotator.params_type, given, where=node)
-    names = annotator.params_type.old_names
-    return result, notes + [f"{node}: {name} is now called {names[name]}; connect its link anew" for name in linked]
+    return read_graph_inputs(annotator.params_type, values, stored, node)

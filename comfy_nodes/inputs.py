@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..core.params import describe_fields
 from ..core.tiling.ways import find_way
 from ..core.video.options import is_filtered
 
 if TYPE_CHECKING:
     from ..core.aux_inputs import Widget
-    from ..core.params import Field, Value
+    from ..core.params import Field, Params, Value
     from ..core.registry import AnnotatorType
 
 Input = tuple[Any, dict[str, Any]]
@@ -76,6 +77,12 @@ def choice(options: list[str], tooltip: str) -> Input:
 def of_field(field: Field, default: Value) -> Input:
     """Input of a parameter, with the default it has on this node."""
     return _make_input(field, default, field.help, _slider(field))
+
+
+def of_params(params: type[Params], **defaults: Value) -> Any:
+    """INPUT_TYPES of a node of options; defaults: where they differ from the declaration's."""
+    fields = describe_fields(params)
+    return fixed({field.name: of_field(field, defaults.get(field.name, field.default)) for field in fields})
 
 
 def of_kind(annotator: AnnotatorType) -> dict[str, Input]:

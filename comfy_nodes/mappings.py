@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core import settings
-from ..core.errors import BadParameter
 from . import host
 from .notes import report_notes
 
@@ -21,15 +20,6 @@ FAMILIES = (
 )
 """Modules that have `nodes()`, and some `drop_ins()`: both class name → class with a TITLE."""
 WEB_DIRECTORY = str(Path(__file__).absolute().parent / "web")
-
-
-def use_drop_ins() -> bool:
-    """Whether the names of other packs are not switched off by UNDERDRAWING_DROP_IN=0."""
-    try:
-        return settings.DROP_IN.read()
-    except BadParameter as error:
-        host.log.warning("%s", error)
-        return True
 
 
 def collect_nodes(*, drop_ins: bool) -> dict[str, type]:
@@ -78,6 +68,6 @@ def __getattr__(name: str) -> Any:
     if name not in ("NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     host.settle()
-    nodes = collect_nodes(drop_ins=use_drop_ins())
+    nodes = collect_nodes(drop_ins=settings.DROP_IN.read_or_default(host.log.warning))
     globals().update(NODE_CLASS_MAPPINGS=nodes, NODE_DISPLAY_NAME_MAPPINGS=titles(nodes))
     return globals()[name]

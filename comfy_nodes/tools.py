@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..core.errors import UnderdrawingError
 from ..core.images.geometry import Size, find_pixel_perfect
-from ..core.params import describe_fields, make_params
+from ..core.params import make_params
 from ..core.tiling.options import TileOptions as Tiles
 from ..core.tiling.options import choose_tiles
 from ..core.video.options import TemporalOptions
@@ -46,7 +45,7 @@ class AnyAnnotator:
     @classmethod
     def VALIDATE_INPUTS(cls, annotator: str) -> bool | str:
         """Accept every name that is known; say what to use in place of one that is not offered."""
-        return check_name(annotator)
+        return registry.find_problem(annotator) or True
 
     @classmethod
     def list_runs(cls, stored: dict[str, Any]) -> Iterator[tuple[AnnotatorType, dict[str, Any]]]:
@@ -146,12 +145,9 @@ class VideoOptions:
     and lines can get a median over time. Options of other kinds of maps change nothing.
     """
 
-    TITLE = f"Video options ({PREFIX})"
-    CATEGORY = f"{PREFIX}/Video"
+    TITLE, CATEGORY = f"Video options ({PREFIX})", f"{PREFIX}/Video"
     RETURN_TYPES, RETURN_NAMES, FUNCTION = (inputs.VIDEO[0],), ("video",), "choose"
-    INPUT_TYPES = inputs.fixed(
-        {field.name: inputs.of_field(field, field.default) for field in describe_fields(TemporalOptions)}
-    )
+    INPUT_TYPES = inputs.of_params(TemporalOptions)
 
     def choose(self, **values: Any) -> tuple[TemporalOptions]:
         """Check the options. Raises BadParameter."""
@@ -165,26 +161,13 @@ class TileOptions:
     seam: depth by scale and shift of the whole picture, straight lines and people by their places.
     """
 
-    TITLE = f"Tile options ({PREFIX})"
-    CATEGORY = f"{PREFIX}/Tools"
+    TITLE, CATEGORY = f"Tile options ({PREFIX})", f"{PREFIX}/Tools"
     RETURN_TYPES, RETURN_NAMES, FUNCTION = (inputs.TILES[0],), ("tiles",), "choose"
-    INPUT_TYPES = inputs.fixed(
-        {field.name: inputs.of_field(field, field.default or 512) for field in describe_fields(Tiles)}
-    )
+    INPUT_TYPES = inputs.of_params(Tiles, tile=512)
 
     def choose(self, **values: Any) -> tuple[Tiles | None]:
         """Check the options. Raises BadParameter."""
-        read = make_params(Tiles, values, where="tiles")
-        return (choose_tiles(read.tile, read.overlap),)
-
-
-def check_name(name: str) -> bool | str:
-    """Answer of VALIDATE_INPUTS for the name of an annotator on any host."""
-    try:
-        registry.resolve(name)
-    except UnderdrawingError as error:
-        return str(error)
-    return True
+        return (choose_tiles(**values),)
 
 
 def first(result: Any) -> Any:

@@ -49,18 +49,11 @@ class FetchWorkflow:
 
     def fetch(self, prompt: Mapping[str, Any] | None = None, image: Any = None, **given: Any) -> Any:
         """Fetch what is missing; one failure does not stop the others, and is raised at the end."""
-        from ..core.operation import Job, run_alone
-        from ..preprocessors.operations.weights_fetch import WeightsFetch
-        from ..preprocessors.weights.catalogue import find_weights_of
+        from ..preprocessors.operations.weights_fetch import fetch_needed
 
-        needed = [weight.id for weight in find_weights_of(_list_runs(prompt or {}), host.HOOKS) if weight.repo]
-        if not needed:
-            text = "no node of this workflow needs weights that do not come with this pack"
-            return {"ui": {"text": [text]}, "result": (text, image)}
-        job = Job(host.HOOKS, consent=WeightsFetch.spec.is_agreed(given))
-        values = {field.name: given[field.name] for field in WeightsFetch.fields() if field.name in given}
-        report = run_alone(WeightsFetch, {"weights": tuple(needed)}, values, job)
-        return {"ui": {"text": [report.text]}, "result": (report.text, image)}
+        report = fetch_needed(_list_runs(prompt or {}), given, host.HOOKS)
+        text = report.text if report else "no node of this workflow needs weights that do not come with this pack"
+        return {"ui": {"text": [text]}, "result": (text, image)}
 
 
 def _list_runs(prompt: Mapping[str, Any]) -> Iterator[PlannedRun]:

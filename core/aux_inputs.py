@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .params import FieldKind, Value
+from .params import FieldKind, Value, current_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from .params import Params
 
 
 class Widget(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,3 +95,18 @@ def check_graph_inputs(
         if kind in ("INT", "FLOAT") and not limits.get("min", value) <= value <= limits.get("max", value):
             return f"{name}: {value} is not between {limits.get('min')} and {limits.get('max')}"
     return True
+
+
+def read_graph_inputs(
+    params: type[Params], values: dict[str, Any], stored: Mapping[str, Any], node: str
+) -> tuple[dict[str, Any], list[str]]:
+    """Inputs of a node under present names, and a note for each earlier name or choice. Raises BadParameter.
+
+    stored: what the graph holds for the node, also under earlier names; lists are links. node: its class, for messages.
+    """
+    names = params.old_names
+    earlier = {name: stored[name] for name in names if name in stored}
+    linked = [name for name, value in earlier.items() if isinstance(value, list)]
+    given = values | {name: value for name, value in earlier.items() if name not in linked}
+    result, notes = current_values(params, given, where=node)
+    return result, notes + [f"{node}: {name} is now called {names[name]}; connect its link anew" for name in linked]

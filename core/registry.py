@@ -11,7 +11,7 @@ import msgspec
 
 from .annotator import Annotator, Host
 from .declarations import iter_entry_points, iter_modules, load_declarations
-from .errors import UnknownName
+from .errors import UnderdrawingError, UnknownName
 from .params import Value, make_params
 from .similar_names import find_similar
 
@@ -114,6 +114,14 @@ class Registry:
     def absent(self) -> dict[str, MissingName]:
         """Name → why it is not offered; a name that an annotator or a plug-in has is not among them."""
         return {absent.name: absent for absent in reversed(self._absent) if absent.name not in self.names}
+
+    def find_problem(self, name: str) -> str:
+        """Why a name is not accepted, and what to use in its place; empty where it is."""
+        try:
+            self.resolve(name)
+        except UnderdrawingError as error:
+            return str(error)
+        return ""
 
     def resolve(self, name: str) -> NameMatch:
         """Find an annotator by id or alias; raises UnknownName with the nearest names or the reason it is missing."""

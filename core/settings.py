@@ -72,6 +72,14 @@ class Variable(Generic[T]):
         except InvalidValue as error:
             raise BadParameter(f"{text!r} {error.what}", where=name, fix=error.fix) from error
 
+    def read_or_default(self, warn: Callable[[str], object]) -> T:
+        """Current value; a useless one is told to `warn`, and the default counts."""
+        try:
+            return self.read()
+        except BadParameter as error:
+            warn(str(error))
+            return self.convert(self.default)
+
     def find_name(self) -> str:
         """The spelling that is set, the first one where several are."""
         return next((name for name in (self.name, *self.spellings) if os.environ.get(name, "").strip()), self.name)

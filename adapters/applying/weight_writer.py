@@ -22,14 +22,14 @@ from .accumulate import (
 from .originals import read_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from torch import Tensor
 
     from ..deltas.base import Delta
     from .originals import Replacement
     from .plan import Change, Plan
-    from .weight_access import Target, WeightAccess
+    from .weight_access import StateDictWeights, Target, WeightAccess
 
     Targets = dict[Target, list[Change]]
     Compute = Callable[[Target, Delta, Tensor], ComputedChange]
@@ -130,6 +130,17 @@ def find_places(weights: WeightAccess, targets: Targets) -> list[Place]:
         assert slot is not None
         places.append(Place(target, slot, changes))
     return places
+
+
+def find_changed(
+    parts: Mapping[str, StateDictWeights], work: Plan, adapters: set[int]
+) -> Iterator[tuple[str, str, list[Place], Tensor]]:
+    """Part, key, places and tensor of what the adapters with these numbers change; parts: weights by part."""
+    for (part, key), targets in work.targets.items():
+        base, found = parts[part].get(key), find_places(parts[part], targets)
+        own = [place._replace(changes=[c for c in place.changes if c.adapter in adapters]) for place in found]
+        if base is not None and any(place.changes for place in own):
+            yield part, key, [place for place in own if place.changes], base
 
 
 def write_places(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from ...core.errors import BadParameter, UnderdrawingError, WeightsMissing
-from ...core.operation import Consent, Inputs, Job, Operation, Report, Spec, slot
+from ...core.operation import Consent, Inputs, Job, Operation, Report, Spec, run_alone, slot
 from ...core.params import Params, about, items
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from ...core.hooks import HostHooks
     from ...core.weights.record import Weight
+    from ..weights.catalogue import PlannedRun
 
 
 class FetchInputs(Inputs, frozen=True):
@@ -132,6 +135,21 @@ def _list_refused(wanted: list[Weight], params: FetchParams, job: Job) -> list[W
     if params.accept_noncommercial or (store.may_ask and ask("Fetch these too, for use under their licences?")):
         return []
     return closed
+
+
+def fetch_needed(runs: Iterable[PlannedRun], given: Mapping[str, Any], host: HostHooks) -> Report | None:
+    """Fetch what these runs need that does not come with the package; None where that is nothing.
+
+    given: consent and parameters of the operation, and what does not concern it. Raises what the operation raises.
+    """
+    from ..weights.catalogue import find_weights_of
+
+    needed = tuple(weight.id for weight in find_weights_of(runs, host) if weight.repo)
+    if not needed:
+        return None
+    values = {field.name: given[field.name] for field in WeightsFetch.fields() if field.name in given}
+    job = Job(host, consent=WeightsFetch.spec.is_agreed(given))
+    return run_alone(WeightsFetch, {"weights": needed}, values, job)
 
 
 def _find_or_fetch(weight: Weight, job: Job, *, is_refused: bool) -> Path | None:
