@@ -30,7 +30,8 @@ from underdrawing.preprocessors import load_annotator
 from underdrawing.preprocessors.batches.dataset_worker import work_on_shard
 
 if TYPE_CHECKING:
-    from underdrawing.core.dataset.job import Format, ShardReport
+    from underdrawing.core.dataset.job import ShardReport
+    from underdrawing.core.dataset.options import Format
     from underdrawing.core.dataset.rows import Shard
 
 PHOTOS = sorted((Path(__file__).parents[1] / "examples" / "photos").glob("*.png"))

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 class AnyAnnotator:
     """Any annotator with its default parameters, chosen by name."""
 
-    TITLE = f"Any annotator ({PREFIX})"
-    CATEGORY = f"{PREFIX}/Tools"
+    TITLE, CATEGORY = f"Any annotator ({PREFIX})", f"{PREFIX}/Tools"
     RETURN_TYPES, RETURN_NAMES, FUNCTION = ("IMAGE",), ("map",), "annotate"
 
     @classmethod

@@ -146,10 +146,10 @@ class Batch:
             "resolution": options.resolution,
             "device": str(annotator.placement),
             "also": [kind for kind in ("values", "poses") if getattr(options, kind)],
+            **describe_tiles(annotator.tiles),
         }
         if options.target:
             entry |= {"resolution": "pixel perfect", "size": list(options.target), "mode": options.mode}
-        entry |= describe_tiles(annotator.tiles)
         if options.layout != "suffix":
             entry |= {"layout": options.layout, **({"text": text} if options.layout == "diffusers" else {})}
         return entry | ({"mask": options.mask.describe(source, end)} if annotator.spec.takes_mask else {})

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from .filters import FilterParams
+from .options import KEY, DatasetLayout, FilterParams, Format, OnError
 from .random_values import RandomValue
-from .rows import KEY, Kind
-
-Format = Kind
-DatasetLayout = Literal["sidecar", "plain", "diffusers"]
-"""sidecar: maps under the row's key, pictures stay where they are. plain: a folder for each annotator, with the
-pictures' names. diffusers: picture, map and caption, ready to train."""
-OnError = Literal["keep", "skip", "stop"]
 
 
 class JobAnnotator(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
+from .options import Kind
 from .records import RowRecord
-
-Kind = Literal["folder", "webdataset", "parquet", "lance"]
-"""How rows are stored."""
-KEY = "__key__"
-"""The key that a row has by itself: name in its folder or tar, number in a table."""
 
 
 class Shard(msgspec.Struct, frozen=True, kw_only=True):

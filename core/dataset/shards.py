@@ -21,7 +21,7 @@ from .rows import Shard
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .rows import Kind
+    from .options import Kind
 
 ENDINGS: dict[str, Kind] = {
     ".tar": "webdataset",

@@ -87,11 +87,11 @@ class TiledRun:
         return ControlMap(_to_bytes(images.read()), values.read())
 
     def _blend_normals(self) -> ControlMap:
-        made = self._blend()
-        values = made.values
+        result = self._blend()
+        values = result.values
         if values is not None:
             values /= np.maximum(np.linalg.norm(values, axis=-1, keepdims=True), 1e-6)
-        return made
+        return result
 
     def _take_nearest(self) -> ControlMap:
         planes = Nearest(self.size)
@@ -121,8 +121,8 @@ class TiledRun:
         """Values of the whole pictures, made at the size of a tile and enlarged to the map's."""
         k = self.options.tile / max(self.size)
         small = Size(max(1, round(self.size.height * k)), max(1, round(self.size.width * k)))
-        made = self._annotate(resize_images(self.pictures, small))
-        return [resize_image(plane, self.size) for plane in _get_values(made)]
+        result = self._annotate(resize_images(self.pictures, small))
+        return [resize_image(plane, self.size) for plane in _get_values(result)]
 
     def _join_poses(self) -> ControlMap:
         whole = self.annotator.run(Request(self.pictures, self.params, self.size))
@@ -155,10 +155,10 @@ def _to_bytes(images: Values | None) -> Images:
     return np.rint(images).astype(np.uint8)  # type: ignore[arg-type]
 
 
-def _get_values(made: ControlMap) -> Values:
-    if made.values is None:
+def _get_values(result: ControlMap) -> Values:
+    if result.values is None:
         raise TypeError("an annotator of depth returned no values")
-    return made.values
+    return result.values
 
 
 def _join_segments(found: list[dict[int, Segments]], values: Values | None) -> tuple[Segments, ...] | None:

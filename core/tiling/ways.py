@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..annotator import Kind
-from ..video.redrawing import PoseDrawing, SpanRendering
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +29,6 @@ WHOLE_KINDS = (Kind.FACE, Kind.MASK)
 """Kinds of maps that show what only the whole picture tells: a face, where a person ends."""
 
 
-@runtime_checkable
 class LineDrawing(Protocol):
     """Annotators of straight lines: their maps are drawings of segments and nothing else."""
 
@@ -48,12 +46,12 @@ def find_way(annotator: Annotator[Any] | type[Annotator[Any]]) -> Way:
     spec = annotator.spec
     if not spec.weights or spec.kind in WHOLE_KINDS:
         return "whole"
-    if isinstance(annotator, PoseDrawing):
+    if hasattr(annotator, "draw_poses"):  # core.video.redrawing.PoseDrawing
         return "poses"
-    if isinstance(annotator, LineDrawing):
+    if hasattr(annotator, "draw_lines"):
         return "lines"
-    if spec.kind is Kind.DEPTH:
-        return "depth" if isinstance(annotator, SpanRendering) else "whole"
+    if spec.kind is Kind.DEPTH:  # core.video.redrawing.SpanRendering
+        return "depth" if hasattr(annotator, "render_span") else "whole"
     if spec.kind is Kind.NORMALS:
         return "normals"
     return "blend" if spec.smooth and spec.values != "labels" else "nearest"

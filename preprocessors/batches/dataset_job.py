@@ -19,7 +19,7 @@ from .. import registry
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ...core.dataset.filters import FilterParams
+    from ...core.dataset.options import FilterParams
     from ...core.params import Field, Value
     from ...core.registry import NameMatch
 

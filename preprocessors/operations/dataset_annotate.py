@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from ...core.dataset.filters import FilterParams
-from ...core.dataset.job import DatasetLayout, Format, OnError
-from ...core.dataset.rows import KEY
+from ...core.dataset.options import KEY, DatasetLayout, FilterParams, Format, OnError
 from ...core.errors import BadParameter
 from ...core.networks.placement import Backend, DType
 from ...core.operation import Inputs, Job, Operation, Report, Spec, slot, target

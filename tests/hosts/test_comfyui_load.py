@@ -75,6 +75,7 @@ heavy = [m for m in ("torch", "numpy", "cv2", "PIL", "requests", "huggingface_hu
 assert not heavy, heavy
 FOLDERS = ("preprocessors", "operations", "methods", "transformers")  # each of their files is a declaration
 loaded = [name for name in set(sys.modules) - known if ".pipeline.training" not in name]  # parameters of train
+loaded = [name for name in loaded if not (".core." in name and name.endswith(".options"))]  # of clips, tiles, data sets
 print(len([name for name in loaded if name.split(".")[-2:-1] not in [[f] for f in FOLDERS]]))
 """
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from underdrawing.core.dataset.filters import FilterParams
 from underdrawing.core.dataset.job import Job, JobAnnotator, ShardReport
 from underdrawing.core.dataset.manifest import Manifest
+from underdrawing.core.dataset.options import FilterParams
 from underdrawing.core.dataset.random_values import parse_random
 from underdrawing.core.dataset.run_shard import run_shard
 from underdrawing.core.dataset.shards import list_shards

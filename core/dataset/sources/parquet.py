@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import BadImage, BadParameter
 from ...regular_files import open_regular_file
+from ..options import KEY
 from ..packages import load_package
-from ..rows import KEY, Row
+from ..rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

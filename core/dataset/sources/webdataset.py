@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from ...batch.inputs import SUFFIXES
 from ...errors import BadImage
 from ...regular_files import open_regular_file
-from ..rows import KEY, Row
+from ..options import KEY
+from ..rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -20,8 +20,8 @@ from tests.support.datasets import (
 )
 
 from underdrawing.core.dataset import run_shard as module
-from underdrawing.core.dataset.filters import FilterParams
 from underdrawing.core.dataset.manifest import Manifest
+from underdrawing.core.dataset.options import FilterParams
 from underdrawing.core.errors import BadImage, BadParameter, WriteFailed
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ SCENE = np.add.outer(np.linspace(0, 3, 90), np.sin(np.linspace(0, 9, 120))).asty
 
 @given(st.floats(0.05, 20), st.floats(-50, 50))
 def test_scale_and_shift_are_undone(scale: float, shift: float) -> None:
-    assert np.abs(align_depth((SCENE - shift) / np.float32(scale), SCENE) - SCENE).max() <= 1e-2
+    seen = ((SCENE - shift) / scale).astype(np.float32)
+    assert np.abs(align_depth(seen, SCENE) - SCENE).max() <= 1e-2
 
 
 def test_a_thing_that_only_one_of_them_sees_turns_nothing() -> None:

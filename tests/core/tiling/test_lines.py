@@ -30,12 +30,12 @@ def test_a_line_that_tiles_cut_is_one_line(line: list[float]) -> None:
 
 
 def test_neighbours_and_crossings_stay_apart() -> None:
-    lines = [[10, 20, 290, 20], [10, 30, 290, 30], [10, 100, 290, 10]]
+    lines = [[10.0, 20.0, 290.0, 20.0], [10.0, 30.0, 290.0, 30.0], [10.0, 100.0, 290.0, 10.0]]
     assert len(join(lines)) == 3
 
 
 def test_segments_of_one_tile_are_not_joined() -> None:
-    assert len(join([[10, 20, 40, 20], [44, 20, 80, 20]])) == 2
+    assert len(join([[10.0, 20.0, 40.0, 20.0], [44.0, 20.0, 80.0, 20.0]])) == 2
 
 
 def test_no_lines_are_no_lines() -> None:

@@ -44,10 +44,14 @@ class Relative(Annotator[Params]):
         return np.repeat(scaled[..., None], 3, -1).astype(np.uint8)
 
 
+def find_depth(_: object) -> str:
+    return "depth"
+
+
 @pytest.fixture
 def depth(monkeypatch: pytest.MonkeyPatch) -> Relative:
     made = Relative(Placement(), Params())
-    monkeypatch.setattr("underdrawing.core.tiling.ways.find_way", lambda _: "depth")
+    monkeypatch.setattr("underdrawing.core.tiling.ways.find_way", find_depth)
     monkeypatch.setattr(made, "tiles", TileOptions(tile=96, overlap=32))
     return made
 
