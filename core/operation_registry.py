@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import pkgutil
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .declarations import iter_entry_points, iter_modules, load_declarations
@@ -90,9 +90,8 @@ def operations() -> OperationRegistry:
 def _iter_sources(package: str, group: str) -> Iterator[tuple[str, Callable[[], OperationType]]]:
     root = importlib.import_module(package)
     for room in sorted(room.name for room in pkgutil.iter_modules(root.__path__) if room.ispkg):
-        name = f"{package}.{room}.{FOLDER}"
-        folder = importlib.util.find_spec(name)
-        for file, load in iter_modules(name, (folder and folder.submodule_search_locations) or [], Operation):
+        folders = [str(path) for place in root.__path__ if (path := Path(place, room, FOLDER)).is_dir()]
+        for file, load in iter_modules(f"{package}.{room}.{FOLDER}", folders, Operation):
             yield file.replace("_", ".", 1), load
     yield from iter_entry_points(group)
 

@@ -73,7 +73,7 @@ class Variable(Generic[T]):
             raise BadParameter(f"{text!r} {error.what}", where=name, fix=error.fix) from error
 
     def read_or_default(self, warn: Callable[[str], object]) -> T:
-        """Current value; a useless one is told to `warn`, and the default counts."""
+        """Current value; a useless one is reported to `warn`, and the default counts."""
         try:
             return self.read()
         except BadParameter as error:

@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 class BatchOptions:
     """Annotators and options that are applied to every picture.
 
-    annotators: name as the user gave it → annotator. target: size every map is fitted to by mode, or None. layout: how
-    the files are named.
+    annotators: name as the user gave it → annotator. target: size every map is fitted to by mode. layout: of names.
     """
 
     annotators: dict[str, Annotator[Any]]
