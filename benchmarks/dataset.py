@@ -50,6 +50,9 @@ class Silence:
     def stopped(self) -> None:
         """Ignore it."""
 
+    def tick(self) -> None:
+        """Ignore it."""
+
 
 def write_pictures(folder: Path, count: int, size: int) -> Path:
     """Crops of the example photographs."""
