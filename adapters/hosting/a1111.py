@@ -12,6 +12,7 @@ from ..modules.architectures import SD15, SD21, SDXL
 from .axes import build_axes
 from .embeddings import load_refused
 from .form import DELTA
+from .model import A1111_MODELS, HostModel
 from .networks import choose_network, make_module_kind
 from .options import INFOTEXT, PRESETS, TAGS, read_option
 from .session import HostLoras, find_unlisted
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from .session import Use
 
 
+FLAGS = {"is_sdxl": SDXL, "is_sd2": SD21, "is_sd1": SD15}
+"""Of the loaded model → its architecture."""
 NEIGHBOURS = frozenset({"lora_block_weight.py", "loractl_script.py"})
 """Scripts of other extensions that read the same arguments of tags."""
 
@@ -45,7 +48,7 @@ class A1111Loras:
     def __init__(self, host: HostHooks, shared: Any, networks: Any, embeddings: Any) -> None:
         self.host, self.session = host, HostLoras()
         self.shared, self.networks, self.embeddings = shared, networks, embeddings
-        self.whole = True
+        self.whole, self._base_model = True, ""
 
     def install(self, tag_class: Any, scripts: list[Any]) -> None:
         """Put ourselves in the host's way, once; axes of plots are gone whenever it has loaded its scripts.
@@ -68,10 +71,29 @@ class A1111Loras:
             self.networks.module_types.insert(0, make_module_kind(self.networks.network))
 
     @property
-    def base_model(self) -> str:
+    def loadable(self) -> frozenset[str]:
+        """Architectures that the host can load."""
+        return A1111_MODELS
+
+    @property
+    def model(self) -> HostModel:
         """What is loaded."""
-        flags = {"is_sdxl": SDXL, "is_sd2": SD21}
-        return next((name for flag, name in flags.items() if getattr(self.shared.sd_model, flag, False)), SD15)
+        loaded = self.shared.sd_model
+        flags = [name for flag, name in FLAGS.items() if getattr(loaded, flag, False)]
+        return HostModel.of(self.list_weights(), flags, self.loadable)
+
+    def list_weights(self) -> dict[str, Any]:
+        """Weights of the UNet or transformer; empty where the host has it elsewhere."""
+        network = getattr(getattr(self.shared.sd_model, "model", None), "diffusion_model", None)
+        return {} if network is None else network.state_dict(keep_vars=True)
+
+    def forget_others(self) -> None:
+        """Let the host read files again that it read for another base model: it keeps them by their names."""
+        found = self.model.base_model
+        if self._base_model not in ("", found):
+            for net in (*self.networks.loaded_networks, *getattr(self.networks, "networks_in_memory", {}).values()):
+                net.mtime = 0
+        self._base_model = found
 
     def find(self, name: str) -> None:
         """Let the host list a file of that name, of any ending that we read. Raises UnknownName."""
@@ -96,6 +118,7 @@ class A1111Loras:
 
     def activate(self, original: Callable[..., Any], network: Any, p: Any, params: list[Any]) -> None:
         """The host's reading of all LoRA tags of a prompt, in terms that it understands."""
+        self.forget_others()
         session, tags = self.session, [one.items for one in params]
         whole, presets = self.whole and read_option(self.shared, TAGS), read_option(self.shared, PRESETS)
         session.begin(tags, self.find, steps=p.steps, hires=is_hires(p, params), presets=presets, whole=whole)
@@ -142,6 +165,6 @@ class A1111Loras:
                 self.networks.sd_models = real
 
         by_itself, tag = partial(original, name, disk), getattr(disk, "underdrawing", None)
-        net, receipt = choose_network(Path(disk.filename), tag, self.base_model, by_itself, load_tensors)
+        net, receipt = choose_network(Path(disk.filename), tag, self.model, by_itself, load_tensors)
         self.session.receipts[name] = receipt
         return net

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..modules.architectures import UNET_MODELS
 from .a1111 import A1111Loras
+from .model import ENGINES
 from .session import TaggedFile
 from .tensors import choose_tensors
 from .wrap import wrap
@@ -18,9 +21,29 @@ if TYPE_CHECKING:
 
     from .session import Use
 
+PREFIX = "diffusion_model."
+
+
+def is_weight(key: str) -> bool:
+    """Whether something stands in the denoiser that it computes with; loaders leave placeholders there."""
+    return key.startswith(PREFIX) and not key.endswith(".dummy")
+
 
 class ForgeLoras(A1111Loras):
     """The host's modules of LoRAs and embeddings."""
+
+    @property
+    def loadable(self) -> frozenset[str]:
+        """Architectures that this relative of Forge can load."""
+        return frozenset((*UNET_MODELS, *(name for module, name in ENGINES.items() if module in sys.modules)))
+
+    def list_weights(self) -> dict[str, Any]:
+        """Weights of the UNet or transformer."""
+        table = self.shared.sd_model.forge_objects_original.unet.model.state_dict(keep_vars=True)
+        return {key.removeprefix(PREFIX): value for key, value in table.items() if is_weight(key)}
+
+    def forget_others(self) -> None:
+        """Nothing: the host reads files again for every model that it loads."""
 
     def wrap_readers(self) -> None:
         """Let files be read by us where the host reads less."""
@@ -40,7 +63,7 @@ class ForgeLoras(A1111Loras):
         parts = self._list_parts()
         by_itself, tag = partial(original, path), use and use.tag
         unmatched, weights = partial(self._list_unmatched, parts), partial(find_weights, parts)
-        tensors, receipt = choose_tensors(Path(path), tag, self.base_model, by_itself, unmatched, weights)
+        tensors, receipt = choose_tensors(Path(path), tag, self.model, by_itself, unmatched, weights)
         known = self.networks.available_network_aliases.items()
         keys = [use.key] if use else [name for name, entry in known if str(entry.filename) == path]
         self.session.receipts.update(dict.fromkeys(keys, receipt))

@@ -10,7 +10,6 @@ from ...core.errors import UnderdrawingError
 from ..deltas.dora import Dora
 from ..deltas.lowrank import LowRank
 from ..deltas.rotations import BOFT, OFT, RotationOFT
-from ..reading.load import load_adapter
 from .form import DELTA, find_core, is_plain, make_host_form, name_for_hosts
 from .receipt import HostReceipt
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from ..adapter import Adapter
     from ..deltas.base import Delta
     from .form import HostForm
+    from .model import HostModel
     from .tags import HostTag
 
 INPAINTING = 9
@@ -46,18 +46,22 @@ def is_native(delta: Delta) -> bool:
 def choose_network(
     path: Path,
     tag: HostTag | None,
-    base_model: str,
+    model: HostModel,
     by_itself: Callable[[], Any],
     of_tensors: Callable[[dict[str, Any]], Any],
 ) -> tuple[Any, HostReceipt]:
     """The host's network of a file, an object with `modules`, and its receipt.
 
     by_itself: the host reads the file. of_tensors: it reads what we made of it. The first is taken where it holds as
-    many modules; a file that nobody understands gives an empty network. tag: its block weights are put on the modules.
+    many modules; a file that nobody understands, or that was made for another base model, gives an empty network.
+    tag: its block weights are put on the modules.
     """
     try:
-        adapter = name_for_hosts(load_adapter(path))
-        form = make_host_form(adapter, base_model, is_native)
+        read, remark = model.read(path)
+        if refusal := model.find_refusal(read):
+            return of_tensors({}), HostReceipt.refuse(read, refusal)
+        adapter = name_for_hosts(read)
+        form = make_host_form(adapter, model.base_model, is_native)
     except UnderdrawingError as error:
         net = _try(by_itself, path)
         known = bool(net is not None and net.modules)  # a kind of model that only the host knows
@@ -72,9 +76,9 @@ def choose_network(
         converted = net is None or len(other.modules) > len(net.modules)
         net = other if converted else net
     if tag is not None:
-        _weigh(net, adapter, form, tag, base_model)
+        _weigh(net, adapter, form, tag, model.base_model)
     own = form.own if converted else {}
-    return net, HostReceipt.of(adapter, len(net.modules), own, converted=converted)
+    return net, HostReceipt.of(adapter, len(net.modules), own, converted=converted, remark=remark)
 
 
 def _try(by_itself: Callable[[], Any], path: Path) -> Any:

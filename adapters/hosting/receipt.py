@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ class HostReceipt:
 
     modules: reached in the loaded model, of `total` in the file. converted: whether the host got it from us, because it
     does not read the file, or not all of it, by itself. own: algorithm → modules computed here. tag: as the prompt has
-    it, where it says more than the host reads. unused: reason → keys of the file. problem: why it has no effect.
+    it, where it says more than the host reads. unused: reason → keys of the file. remark: how it was read, where the
+    loaded model decides that. problem: why it has no effect.
     """
 
     name: str
@@ -30,10 +31,13 @@ class HostReceipt:
     tag: str = ""
     unused: dict[str, int] = field(default_factory=dict[str, int])
     notes: tuple[str, ...] = ()
+    remark: str = ""
     problem: str = ""
 
     @classmethod
-    def of(cls, adapter: Adapter, modules: int, own: dict[str, int], *, converted: bool) -> HostReceipt:
+    def of(
+        cls, adapter: Adapter, modules: int, own: dict[str, int], *, converted: bool, remark: str = ""
+    ) -> HostReceipt:
         """Of a file that was understood."""
         return cls(
             name=adapter.name,
@@ -46,7 +50,13 @@ class HostReceipt:
             modules=modules,
             converted=converted,
             own=own,
+            remark=remark,
         )
+
+    @classmethod
+    def refuse(cls, adapter: Adapter, problem: str) -> HostReceipt:
+        """Of a file that was understood, and is left out."""
+        return replace(cls.of(adapter, 0, {}, converted=False), problem=problem)
 
     @property
     def acted(self) -> bool:

@@ -147,20 +147,25 @@ class HostLoras:
         """What is to stand in the picture: what the host alone would have done otherwise."""
         return list(dict.fromkeys(one.line() for one in self.list_receipts() if one.acted))
 
+    def list_remarks(self) -> list[str]:
+        """How files of the current prompt were read where the loaded model decided that."""
+        return list(dict.fromkeys(f"{one.name}: {one.remark}" for one in self.list_receipts() if one.remark))
+
     def show(self, p: Any, note: Callable[[str], None], *, infotext: bool) -> None:
-        """Put receipts into the text of a picture, what has no effect under it, and both into the log, once.
+        """Put receipts into the text of a picture, what has no effect and what was read
+        by the model under it, and all into the log, once.
 
         p: the host's job, with `extra_generation_params` and `comment`.
         """
-        lines, gaps = self.list_lines(), self.list_gaps()
+        lines, told = self.list_lines(), [*self.list_gaps(), *self.list_remarks()]
         if lines and infotext:
             held = p.extra_generation_params.get(TITLE, "").split("; ")
             p.extra_generation_params[TITLE] = "; ".join(dict.fromkeys(filter(None, [*held, *lines])))
-        for gap in gaps:
-            p.comment(f"{TITLE}: {gap}")
-        for text in {*lines, *gaps} - self._reported:
+        for text in told:
+            p.comment(f"{TITLE}: {text}")
+        for text in {*lines, *told} - self._reported:
             note(text)
-        self._reported.update(lines, gaps)
+        self._reported.update(lines, told)
 
     def to_json(self) -> dict[str, Any]:
         """What became of the last prompt, JSON-serialisable."""

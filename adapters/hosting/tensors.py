@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.errors import UnderdrawingError
 from ..reading.files import read_file
-from ..reading.load import load_adapter
 from .form import bake_host_form, is_plain, name_for_hosts
 from .receipt import HostReceipt
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from .model import HostModel
     from .tags import HostTag
 
     Tensors = dict[str, Any]
@@ -27,7 +27,7 @@ log = logging.getLogger("underdrawing")
 def choose_tensors(
     path: Path,
     tag: HostTag | None,
-    base_model: str,
+    model: HostModel,
     by_itself: Callable[[], Tensors],
     list_unmatched: Callable[[Tensors], Collection[str]],
     find_weights: Callable[[str], tuple[Tensor | None, Tensor | None]],
@@ -35,12 +35,16 @@ def choose_tensors(
     """The tensors of a file for the host, and its receipt.
 
     by_itself: the host reads the file. list_unmatched: keys that it would drop. Its own reading is taken where it drops
-    none and the tag has no block weights, which are multiplied into the tensors. find_weights: of the loaded model
+    none and the tag has no block weights, which are multiplied into the tensors; a file that
+    was made for another base model has none. find_weights: of the loaded model
     without adapters, by kohya's name.
     """
     blocks = tag is not None and tag.call.block_weights is not None
     try:
-        adapter = name_for_hosts(load_adapter(path))
+        read, remark = model.read(path)
+        if refusal := model.find_refusal(read):
+            return {}, HostReceipt.refuse(read, refusal)
+        adapter = name_for_hosts(read)
     except UnderdrawingError as error:
         held = _read_unknown(path, by_itself)
         known = bool(held) and len(list_unmatched(held)) < len(held)
@@ -49,11 +53,11 @@ def choose_tensors(
     held = by_itself() if plain else {}
     whole = bool(held) and not list_unmatched(held)
     if whole and not blocks:
-        return held, HostReceipt.of(adapter, len(adapter.modules), {}, converted=False)
-    form = bake_host_form(adapter, base_model, find_weights, _no_factor if tag is None else tag.find_factor)
+        return held, HostReceipt.of(adapter, len(adapter.modules), {}, converted=False, remark=remark)
+    form = bake_host_form(adapter, model.base_model, find_weights, _no_factor if tag is None else tag.find_factor)
     reached = len(form.modules) - len(form.refused)
     converted = not whole and bool(set(form.tensors) - set(held))
-    return form.tensors, HostReceipt.of(adapter, reached, form.own, converted=converted)
+    return form.tensors, HostReceipt.of(adapter, reached, form.own, converted=converted, remark=remark)
 
 
 def _no_factor(_module: str, _base_model: str) -> float:

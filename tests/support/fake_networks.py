@@ -49,6 +49,16 @@ def spell(factors: Factors, form: str) -> dict[str, torch.Tensor]:
     return tensors
 
 
+class Weights:
+    """As much of a torch module as its weights. weights: what it holds, or what tells that."""
+
+    def __init__(self, weights: dict[str, torch.Tensor] | Callable[[], dict[str, torch.Tensor]]) -> None:
+        self.weights = weights
+
+    def state_dict(self, *, keep_vars: bool = False) -> dict[str, torch.Tensor]:
+        return self.weights() if callable(self.weights) else self.weights
+
+
 class NetworkOnDisk:
     def __init__(self, name: str, filename: str) -> None:
         self.name, self.filename = name, filename

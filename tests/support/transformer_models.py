@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from safetensors.torch import save_file
 
 from underdrawing.adapters.adapter import Adapter
 from underdrawing.adapters.deltas.lowrank import LowRank
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 PREFIX = f"{TRANSFORMER}."
 _LEAST = 8
+_ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 
 
 def shrink(architecture: str, blocks: int = 2, divisor: int = 64) -> dict[str, Module]:
@@ -110,3 +112,15 @@ def join_lora(architecture: str, deltas: Mapping[str, Delta], modules: Mapping[s
             up = torch.block_diag(*(part.up for part in low))
             made[whole.module] = LowRank(up=up, down=torch.cat([part.down for part in low]), scale=low[0].scale)
     return made
+
+
+def write_attention(folder: Path, architecture: str) -> Path:
+    """A LoRA file of the first block's attention alone, whose names several models have."""
+    tensors: dict[str, Tensor] = {}
+    for name, module in shrink(architecture).items():
+        if name.startswith("transformer_blocks.0.attn") and name.endswith(_ATTENTION):
+            rows, columns = module.shape
+            tensors[f"{PREFIX}{name}.lora_A.weight"] = torch.ones(2, columns)
+            tensors[f"{PREFIX}{name}.lora_B.weight"] = torch.ones(rows, 2)
+    save_file(tensors, folder / f"{architecture}.safetensors")
+    return folder / f"{architecture}.safetensors"

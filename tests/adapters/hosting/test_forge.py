@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import sys
 from itertools import pairwise
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
-from tests.support.fake_networks import LAYERS, FakeLoras, Job, Params, draw_factors, spell
+from safetensors.torch import load_file, save_file
+from tests.support.fake_networks import LAYERS, FakeLoras, Job, Params, Weights, draw_factors, spell
+from tests.support.transformer_models import make_weights, shrink, to_original, write_attention
 
 from underdrawing.adapters.hosting.forge import ForgeLoras
 from underdrawing.core.hooks import HostHooks
@@ -53,7 +55,8 @@ class Host:
         fake = FakeLoras(folder, "forge")
         self.networks, self.tags = fake.networks, fake.tags.ExtraNetworkLora
         self.loader = Loader({KEYS[name]: weight for name, weight in fake.original.items()})
-        model = SimpleNamespace(state_dict=lambda: self.loader.weights, lora_loader=self.loader)
+        model: Any = Weights(lambda: self.loader.weights)
+        model.lora_loader = self.loader
         clip = SimpleNamespace(cond_stage_model=SimpleNamespace(state_dict=dict[str, Any]))
         self.unet = SimpleNamespace(model=model, lora_patches={}, refresh_loras=self.refresh)
         original = SimpleNamespace(unet=SimpleNamespace(model=model), clip=clip)
@@ -149,3 +152,56 @@ def test_receipts_say_what_was_converted(host: Host) -> None:
     job, _ = host.draw("diffusers:1:lbw=INALL", "kohya:1")
     text = job.extra_generation_params["Underdrawing"]
     assert text == "diffusers: 5 of 5 modules, converted from diffusers, as diffusers:1:lbw=INALL"
+
+
+def load_model(made: Host, weights: dict[str, torch.Tensor]) -> None:
+    """Another model, of which only names and weights matter."""
+    table = {f"diffusion_model.{key}": value for key, value in weights.items()}
+    model = Weights({**table, "diffusion_model.img_in.dummy": torch.ones(1)})
+    made.sd.forge_objects_original.unet = SimpleNamespace(model=model)
+    names = {f"lora_unet_{key.removesuffix('.weight').replace('.', '_')}": key for key in weights}
+    full = {name: f"diffusion_model.{key}" for name, key in names.items()}
+
+    def match(tensors: dict[str, Any], names: dict[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
+        return {}, {key: value for key, value in tensors.items() if key.partition(".")[0] not in names}
+
+    def list_names(*_: Any) -> dict[str, str]:
+        return full
+
+    made.networks.model_lora_keys_unet, made.networks.load_lora = list_names, match
+
+
+@pytest.mark.parametrize("architecture", ["flux1", "chroma"])
+def test_files_are_read_for_the_transformer_that_is_loaded(tmp_path: Path, architecture: str) -> None:
+    made, path = Host(tmp_path), write_attention(tmp_path, architecture)
+    load_model(made, to_original(architecture, make_weights(shrink(architecture))))
+    made.ours.find(architecture)
+    assert made.ours.model.base_model == architecture
+    tensors = made.ours.load_file(load_file, str(path))  # type: ignore[reportUnknownArgumentType]
+    receipt = made.ours.session.receipts[architecture]
+    assert {key.split(".")[0] for key in tensors} == {
+        f"lora_unet_double_blocks_0_img_attn_{n}" for n in ("qkv", "proj")
+    }
+    assert (receipt.base_model, receipt.modules, receipt.problem) == (architecture, receipt.total, "")
+    assert bool(receipt.remark) == (architecture == "chroma")
+
+
+def test_only_what_this_relative_can_load_is_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Host(tmp_path)
+    assert {"sd15", "sdxl"} <= made.ours.loadable
+    assert "flux1" not in made.ours.loadable
+    monkeypatch.setitem(sys.modules, "backend.diffusion_engine.flux", ModuleType("flux"))
+    assert "flux1" in made.ours.loadable
+
+
+def test_how_a_file_was_read_and_why_it_was_refused_are_told(tmp_path: Path) -> None:
+    made = Host(tmp_path)
+    for name in ("flux1", "chroma"):
+        write_attention(tmp_path, name)
+    made.ours.install(made.tags, [])
+    load_model(made, to_original("chroma", make_weights(shrink("chroma"))))
+    told = " ".join(made.draw("chroma:1")[0].comments)
+    assert "read as a file for Chroma, as the model is" in told
+    load_model(made, {"input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": torch.ones(8, 768)})
+    told = " ".join(made.draw("flux1:1")[0].comments)
+    assert "was made for Flux.1, and this model is SD 1.x. Next: " in told

@@ -7,10 +7,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tests.support.fake_networks import DOWN, LAYERS, WIDTH, draw_factors, spell
+from tests.support.transformer_models import write_attention
 
+from underdrawing.adapters.hosting.model import HostModel
 from underdrawing.adapters.hosting.tags import read_host_tag
 from underdrawing.adapters.hosting.tensors import choose_tensors
 
+SD1 = HostModel("sd15")
 WEIGHT = torch.ones(WIDTH, WIDTH)
 
 
@@ -24,7 +27,7 @@ def find_weights(name: str) -> tuple[torch.Tensor | None, None]:
 
 def choose(path: Path, tag: str = "") -> Any:
     read = read_host_tag("lora", tag.split(":")) if tag else None
-    return choose_tensors(path, read, "sd15", lambda: load_file(path), list_unmatched, find_weights)
+    return choose_tensors(path, read, SD1, lambda: load_file(path), list_unmatched, find_weights)
 
 
 def test_a_file_of_the_hosts_own_is_what_the_host_reads(tmp_path: Path) -> None:
@@ -61,7 +64,7 @@ def test_damaged_files_are_kept_from_the_host(tmp_path: Path) -> None:
     def fail() -> dict[str, Any]:
         raise AssertionError("it would be renamed")
 
-    held, receipt = choose_tensors(path, None, "sd15", fail, list_unmatched, find_weights)
+    held, receipt = choose_tensors(path, None, SD1, fail, list_unmatched, find_weights)
     assert held == {}
     assert "too short" in receipt.problem
 
@@ -69,9 +72,17 @@ def test_damaged_files_are_kept_from_the_host(tmp_path: Path) -> None:
 def test_files_of_models_that_only_the_host_knows_are_left_to_it(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     save_file({"lora_unet_double_blocks_0_img_attn_proj.lora_up.weight": torch.ones(2, 2)}, path)
-    held, receipt = choose_tensors(path, None, "flux", lambda: load_file(path), lambda _: [], find_weights)
+    held, receipt = choose_tensors(path, None, HostModel(), lambda: load_file(path), lambda _: [], find_weights)
     assert len(held) == 1
     assert not receipt.problem
-    held, receipt = choose_tensors(path, None, "sd15", lambda: load_file(path), list, find_weights)
+    held, receipt = choose_tensors(path, None, SD1, lambda: load_file(path), list, find_weights)
     assert not held
     assert receipt.problem
+
+
+def test_a_file_for_another_base_model_has_no_tensors(tmp_path: Path) -> None:
+    path = write_attention(tmp_path, "flux1")
+    held, receipt = choose_tensors(path, None, SD1, lambda: load_file(path), lambda _: [], find_weights)
+    assert not held
+    assert receipt.problem.startswith("was made for Flux.1, and this model is SD 1.x. Next: ")
+    assert (receipt.base_model, receipt.modules, receipt.total) == ("flux1", 0, 4)
