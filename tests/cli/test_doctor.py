@@ -137,7 +137,7 @@ def test_two_opencvs_on_the_path_are_seen_by_the_command(
 
 def test_optional_packages_are_notes_with_a_command() -> None:
     notes = [f for f in packages.check_packages(HEALTHY) if f.level == "warning"]
-    assert [note.fix for note in notes] == ["pip install openvino"]
+    assert [note.fix for note in notes] == ["pip install openvino", "pip install av"]
 
 
 def test_torch_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
