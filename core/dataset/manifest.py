@@ -36,12 +36,14 @@ class Manifest:
     @contextmanager
     def hold(self, job: Job, shards: Sequence[Shard] = ()) -> Generator[None]:
         """Keep other runs out, and record settings and shards. Raises WriteFailed, BadParameter for other settings."""
+        self._check_folder()
         with report_write_errors(self.folder):
             for place in (SHARDS, ROWS, PARTS):
                 (self.folder / place).mkdir(parents=True, exist_ok=True)
         with hold_folder(self.folder):
             self._sweep()
-            if not self.check_settings(job):
+            unused = not self._holds_files() and not self.list_reports()
+            if unused or not self.check_settings(job):  # a run that ended before its first map claims nothing
                 record = {"settings": job.settings(), "hash": job.hash_settings()}
                 atomic_write(self.folder / SETTINGS, json.dumps(record, indent=1, sort_keys=True).encode() + b"\n")
             digests = {**self.list_shards(), **{shard.name: shard.digest for shard in shards}}
@@ -50,6 +52,15 @@ class Manifest:
                 yield
             finally:
                 self._sweep()
+
+    def _check_folder(self) -> None:
+        """Make sure that nothing of others' is replaced: a folder that is begun must be empty or new."""
+        if not (self.folder / SETTINGS).exists() and self._holds_files():
+            what = "there are files in the folder already, which maps could replace"
+            raise BadParameter(what, where=str(self.destination), fix="give a new or empty folder as --out")
+
+    def _holds_files(self) -> bool:
+        return self.destination.is_dir() and any(path.name != FOLDER for path in self.destination.iterdir())
 
     def _sweep(self) -> None:
         """Remove what processes that were killed had not committed; what a live one is at is left to it."""

@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from .params import ControlParams
 
 FIELD = "conditioning_image"
-"""Of a line of metadata.jsonl: its map's name, as diffusers' training scripts have it."""
+"""Of a line of metadata.jsonl: its map's name, also with _file_name, as diffusers' scripts and `datasets` have it.
+
+It counts from the picture's folder, or from one above it, where metadata.jsonl stands.
+"""
 MEMORY = 256 << 20
 """Bytes of maps that are held in memory; more are read from the disk."""
 
@@ -103,8 +106,9 @@ class MapReader:
     def _find(self, sample: Sample) -> Path | None:
         """The file of a map that is given."""
         if self._maps is None:
-            name = sample.fields.get(FIELD)
-            return None if name is None else self._data / PurePosixPath(sample.name).parent / name
+            name = sample.fields.get(FIELD) or sample.fields.get(f"{FIELD}_file_name")
+            places = [self._data / folder / name for folder in PurePosixPath(sample.name).parents] if name else []
+            return next((path for path in places if path.is_file()), places[0] if places else None)
         stem = self._maps / PurePosixPath(sample.name).with_suffix("")
         paths = (stem.with_name(f"{stem.name}{ending}") for ending in SUFFIXES)
         return next((path for path in paths if path.is_file()), None)

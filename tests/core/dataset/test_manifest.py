@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from tests.support.datasets import plan_job
 
@@ -41,3 +42,26 @@ def test_settings_are_recorded_once_and_compared(tmp_path: Path) -> None:
         assert manifest.check_settings(job)
     with pytest.raises(BadParameter, match="seed 0 is now 1"):
         manifest.check_settings(plan_job(tmp_path, tmp_path, seed=1))
+
+
+def test_a_folder_with_files_of_others_is_left_alone(tmp_path: Path) -> None:
+    own = tmp_path / "0.canny.png"
+    own.write_bytes(b"mine")
+    with (
+        pytest.raises(BadParameter, match="files in the folder already"),
+        Manifest(tmp_path).hold(plan_job(tmp_path, tmp_path)),
+    ):
+        pass
+    assert sorted(tmp_path.iterdir()) == [own]
+
+
+def test_a_run_that_ended_before_its_first_map_claims_nothing(tmp_path: Path) -> None:
+    job, manifest = plan_job(tmp_path, tmp_path), Manifest(tmp_path / "out")
+    with manifest.hold(job):
+        pass
+    other = msgspec.structs.replace(job, seed=1)
+    with manifest.hold(other):
+        assert manifest.check_settings(other)
+    (tmp_path / "out" / "0.canny.png").write_bytes(b"a map")
+    with pytest.raises(BadParameter, match="seed 1 is now 0"), manifest.hold(job):
+        pass

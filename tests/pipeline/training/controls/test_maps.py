@@ -58,6 +58,11 @@ def test_metadata_names_the_map(folder: Path) -> None:
     reader = make_reader(folder)
     sample = make_sample(folder, fields={"conditioning_image": "maps/a.png"})
     assert not reader.explain_missing(sample)
+    (folder / "image").mkdir()
+    (folder / "a.png").rename(folder / "image" / "a.png")
+    below = make_sample(folder, "image/a.png", {"conditioning_image_file_name": "maps/a.png"})
+    assert not reader.explain_missing(below), "as `dataset annotate --layout diffusers` writes it"
+    (folder / "image" / "a.png").rename(folder / "a.png")
     assert reader.read(sample, Size(40, 56)).shape == (3, 40, 56)
     assert "is not there" in reader.explain_missing(make_sample(folder, fields={"conditioning_image": "b.png"}))
 
