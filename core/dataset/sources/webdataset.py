@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 AGAIN = "download it again, or leave it out"
 _BLOCK = 512
+_LINK = b"a link in place of a file"
+"""Content of links, which point outside or at what has been passed: they are refused, not followed."""
 _DAMAGE = (tarfile.TarError, EOFError, OSError, ValueError, zlib.error, lzma.LZMAError)
 
 
@@ -60,7 +62,9 @@ def _iter_members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
     try:
         with closing(open_regular_file(path)) as stream, tarfile.open(fileobj=stream) as tar:
             for member in tar:
-                if member.isfile() and not member.name.rpartition("/")[2].startswith("."):
+                if (member.isfile() or member.issym() or member.islnk()) and not member.name.rpartition("/")[
+                    2
+                ].startswith("."):
                     yield member.name, partial(_read, tar, member, path)
                     last = member.name
                 vars(tar)["members"].clear()  # which would grow with every file
@@ -71,6 +75,8 @@ def _iter_members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
 
 
 def _read(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bytes:
+    if not member.isreg():
+        return _LINK
     try:
         content = tar.extractfile(member)
         return b"" if content is None else content.read()
@@ -100,6 +106,8 @@ def _build_row(index: int, name: str, fields: dict[str, bytes], image: str, key:
         own, problem = name, f"it has no field {key} that could name it"
     if not found:
         problem = f"it has no picture ({image or 'any'}), only {', '.join(sorted(fields)) or 'a name'}"
+    elif fields[found[0]] is _LINK:
+        problem = "its picture is a link in the tar: pack the file itself"
     picture = None if problem else fields[found[0]]
     return Row(key=own, index=index, picture=picture, fields=others, problem=problem)
 
