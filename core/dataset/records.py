@@ -9,6 +9,9 @@ import msgspec
 from ..errors import BadImage
 from .facts import MapFacts
 
+DAMAGE, NAME = "damage", "key"
+"""Kinds of reasons: the rest of a shard cannot be read; a row's key is unusable or not its own."""
+
 
 class RowRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One row, as a line of JSON.

@@ -17,7 +17,7 @@ from ..regular_files import open_regular_file
 from .annotate_row import annotate_row
 from .job import ShardReport
 from .manifest import FOLDER, PARTS, ROWS, Manifest
-from .records import RowRecord, encode_record
+from .records import DAMAGE, NAME, RowRecord, encode_record
 from .remote import fetch_file, is_url
 from .rows import RowResult
 from .sinks import name_stored, open_sink
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from .job import Job
     from .rows import Row, Shard
     from .sinks import Sink
-
-DAMAGE, NAME = "damage", "key"
-"""Kinds of reasons: the rest of a shard cannot be read; a row's key is unusable or not its own."""
 
 
 def run_shard(job: Job, shard: Shard, annotators: Mapping[str, Annotator[Any]]) -> ShardReport:

@@ -23,7 +23,9 @@ class Sink(base.Sink):
     """``photo.canny.png`` (sidecar), ``canny/photo.png`` (plain), ``conditioning_image/photo.png`` (diffusers)."""
 
     def write(self, result: RowResult) -> None:
-        """Write maps, and the picture where the layout holds it."""
+        """Write maps, and the picture where the layout holds it; nothing of a row without maps."""
+        if not result.maps:
+            return
         check_relative_name(result.record.key)
         for name, output in list_outputs(self.job, self.place + result.record.key).items():
             if name in result.maps:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...batch.outputs import to_safe_name
 from ...regular_files import open_regular_file
-from ..records import encode_record
+from ..records import NAME, encode_record
 from ..rows import Stored
 from ..sources.webdataset import iter_samples
 from . import base
@@ -34,7 +34,9 @@ class Sink(base.Sink):
         self._tar = tarfile.open(fileobj=self._stream, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
 
     def write(self, result: RowResult) -> None:
-        """Add a sample; of a row that is refused only its record."""
+        """Add a sample; of a row that is refused only its record, and nothing where its key can name no member."""
+        if result.record.kind == NAME:
+            return
         key, is_whole = name_sample(result.record.key), self.job.layout == "diffusers" and bool(result.maps)
         if is_whole:
             self._add(f"{key}.{IMAGE}", result.picture)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -86,6 +87,18 @@ def test_on_error_keep_writes_rows_without_maps_but_not_filtered_ones(pictures: 
     assert samples["q_cut"].keys() == {"record.json"}
     assert json.loads(samples["q_cut"]["record.json"])["kind"] == "picture"
     assert "r_flat" not in samples
+
+
+@pytest.mark.parametrize("kind", ["folder", "webdataset"])
+def test_on_error_keep_writes_nothing_under_a_key_that_is_no_name(tmp_path: Path, kind: Any) -> None:
+    (tmp_path / "in").mkdir()
+    write_tar(tmp_path / "in" / "a.tar", {"ok.png": encode(1), "../../evil.png": encode(2)})
+    run_here(plan_job(tmp_path / "in", tmp_path / "a" / "b" / "out", format=kind, on_error="keep"))
+    names = {path.name for path in tmp_path.rglob("*evil*")}
+    if kind == "webdataset":
+        with tarfile.open(tmp_path / "a" / "b" / "out" / "a.tar") as tar:
+            names |= {name for name in tar.getnames() if "evil" in name}
+    assert not names
 
 
 def test_on_error_stop_ends_with_the_row_and_keeps_what_was_committed(pictures: Path, tmp_path: Path) -> None:
