@@ -28,7 +28,7 @@ A1111_MODELS = frozenset((*UNET_MODELS, sd3.ARCHITECTURE.id))
 """What A1111 can load."""
 ENGINES = {
     f"backend.diffusion_engine.{name}": known.ARCHITECTURE.id
-    for name, known in {"sd35": sd3, "flux": flux1, "chroma": chroma}.items()
+    for name, known in {"sd35": sd3, "flux": flux1, chroma.ARCHITECTURE.id: chroma}.items()
 }
 """Modules of Forge and its relatives → what those that have them can load beside models with a UNet."""
 
