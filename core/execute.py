@@ -47,7 +47,7 @@ def annotate_images(
     tiles = {key: result.info[key] for key in ("tiles",) if key in result.info}
     if result.images.shape != (len(pictures), *size, 3) or result.images.dtype != np.uint8:
         raise TypeError(f"{annotator.spec.id} returned {result.images.dtype} {result.images.shape} for size {size}")
-    notes = (*annotator.notes, *(() if prepared is None else prepared.notes), *result.notes)
+    notes = (*annotator.notes, *(() if prepared is None else prepared.notes), *map(str, result.notes))
     return replace(result, info=_build_info(annotator, params, resolution) | tiles, notes=notes)
 
 

@@ -13,6 +13,7 @@ from ..images.resize import pad_batch, resize_image, resize_images
 from .canvas import Blend, Nearest
 from .depth import align_depth
 from .lines import join_lines
+from .notes import join_notes, restrict_notes
 from .plan import Box, make_window, plan_boxes
 from .poses import join_poses
 
@@ -41,9 +42,10 @@ class TiledRun:
     ) -> None:
         self.annotator, self.pictures, self.params, self.size = annotator, pictures, params, size
         self.options, self.step = options, step
+        self._notes: list[tuple[str, ...]] = []
 
     def run(self, way: Way) -> ControlMap:
-        """The joined maps."""
+        """The joined maps, with the notes of all passes."""
         joins: dict[Way, Callable[[], ControlMap]] = {
             "blend": self._blend,
             "nearest": self._take_nearest,
@@ -52,7 +54,8 @@ class TiledRun:
             "poses": self._join_poses,
             "lines": self._join_lines,
         }
-        return joins[way]()
+        result = joins[way]()
+        return replace(result, notes=tuple(dict.fromkeys((*result.notes, *join_notes(self._notes)))))
 
     def _iter_crops(self, size: Size) -> Iterator[tuple[Box, Images]]:
         pictures = resize_images(self.pictures, size)
@@ -65,7 +68,9 @@ class TiledRun:
     def _annotate(self, pictures: Images) -> ControlMap:
         """Map of pictures that have the map's size."""
         size = Size(*pictures.shape[1:3])
-        return self.annotator.run(self._request(pictures)).crop(size)
+        result = self.annotator.run(self._request(pictures)).crop(size)
+        self._notes.append(result.notes)
+        return result
 
     def _request(self, pictures: Images) -> Request[Any]:
         size = Size(*pictures.shape[1:3])
@@ -134,7 +139,9 @@ class TiledRun:
             for index, pose in enumerate(whole.poses or ())
         )
         draw: Any = self.annotator
-        notes = () if any(pose.people or pose.animals for pose in poses) else whole.notes
+        empty = [index for index, pose in enumerate(poses) if not pose.people and not pose.animals]
+        self._notes = [restrict_notes(notes, ()) for notes in self._notes]
+        notes = restrict_notes(whole.notes, empty)
         return replace(whole, images=draw.draw_poses(poses, self.params), poses=poses, notes=notes)
 
     def _join_lines(self) -> ControlMap:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
+from ...core.tiling.notes import describe_pictures
 from .edges import to_rgb
 
 if TYPE_CHECKING:
@@ -98,10 +99,7 @@ def flat_normal_notes(values: Values) -> tuple[str, ...]:
 
 def flat_notes(flat: list[int], level: str = "black") -> tuple[str, ...]:
     """Note on pictures, by index, without depth."""
-    if not flat:
-        return ()
-    which = ", ".join(str(index + 1) for index in flat)
-    return (f"the same depth everywhere, so the map is {level}: picture {which} of the batch",)
+    return describe_pictures(f"the same depth everywhere, so the map is {level}: picture {{}} of the batch", flat)
 
 
 def is_flat(plane: NDArray[np.float32]) -> bool:

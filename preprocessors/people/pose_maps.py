@@ -8,6 +8,7 @@ import numpy as np
 
 from ...core.networks.onnx import load_onnx_network
 from ...core.poses.drawing import draw_pose
+from ...core.tiling.notes import describe_pictures
 from ..weights.inference_backend import is_onnx
 from ..weights.rtmpose_files import AP10K, WHOLE_BODY, WHOLE_BODY_TORCH
 from ..weights.yolo_files import YOLOX
@@ -42,5 +43,5 @@ def device_fallback_notes(weights: Iterable[Weight], placement: Placement) -> tu
 
 def empty_map_notes(what: str, results: Sequence[Sequence[object]]) -> tuple[str, ...]:
     """Note on the pictures in which nothing was found; what: e.g. "nobody was found"."""
-    empty = ", ".join(str(number) for number, result in enumerate(results, start=1) if not result)
-    return (f"{what} in picture {empty}: the map is black",) if empty else ()
+    empty = (index for index, result in enumerate(results) if not result)
+    return describe_pictures(f"{what} in picture {{}}: the map is black", empty)

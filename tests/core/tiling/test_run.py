@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.support.clips import person_at
 
 from underdrawing.core.annotator import Annotator, ControlMap, Kind, Request, Spec
 from underdrawing.core.errors import Cancelled
 from underdrawing.core.images.geometry import Size
 from underdrawing.core.networks.placement import Placement
 from underdrawing.core.params import Params
+from underdrawing.core.poses.model import Pose
+from underdrawing.core.tiling.notes import describe_pictures
 from underdrawing.core.tiling.options import TileOptions
 from underdrawing.preprocessors import load_annotator
 
@@ -44,8 +48,31 @@ class Relative(Annotator[Params]):
         return np.repeat(scaled[..., None], 3, -1).astype(np.uint8)
 
 
+class Seeing(Annotator[Params]):
+    """A person in every picture that has a white pixel, of a network that says what it runs on."""
+
+    spec = Spec(id="seeing", title="", kind=Kind.POSE, licence="", commercial=True, source="", input_size="original")
+
+    def run(self, request: Request[Params]) -> ControlMap:
+        """Black maps, and poses."""
+        height, width = request.size
+        found = [(person_at(width / 2, height / 2, 30),) if one.max() == 255 else () for one in request.images]
+        poses = tuple(Pose(people, width, height) for people in found)
+        empty = [index for index, people in enumerate(found) if not people]
+        notes = ("runs on cpu", *describe_pictures("nobody is in picture {}", empty))
+        return ControlMap(self.draw_poses(poses, request.params), poses=poses, notes=notes)
+
+    def draw_poses(self, poses: tuple[Pose, ...], params: Params) -> Any:
+        """Nothing."""
+        return np.zeros((len(poses), poses[0].height, poses[0].width, 3), np.uint8)
+
+
 def find_depth(_: object) -> str:
     return "depth"
+
+
+def find_poses(_: object) -> str:
+    return "poses"
 
 
 @pytest.fixture
@@ -99,3 +126,31 @@ def test_a_photograph_through_tiles_has_no_seam() -> None:
         found, expected = (np.abs(np.diff(one, axis=axis)).max() for one in (tiled, whole))
         assert found <= expected + 8
     assert np.abs(tiled - whole).mean() <= 10
+
+
+def test_notes_of_tiles_reach_the_map_each_once_and_those_on_content_where_all_agree(depth: Relative) -> None:
+    class Noting(Relative):
+        def run(self, request: Request[Params]) -> ControlMap:
+            result = super().run(request)
+            flat = [index for index, one in enumerate(request.images) if one.min() == one.max()]
+            number = len(self.sizes)
+            notes = ("runs on cpu", *(["not finite"] if number == 3 else []))
+            return replace(result, notes=(*notes, *describe_pictures("picture {} is flat", flat)))
+
+    made = Noting(Placement(), Params())
+    made.tiles, level = depth.tiles, np.full_like(RAMP, 9)
+    level_but_a_corner = level.copy()
+    level_but_a_corner[-9:, -9:] = RAMP[-9:, -9:]
+    notes = made(np.stack([level, level_but_a_corner]), resolution=0).notes
+    assert sorted(notes) == ["not finite", "picture 1 is flat", "runs on cpu"]
+    assert {type(note) for note in notes} == {str}
+
+
+def test_a_pose_without_people_is_noted_for_the_pictures_that_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("underdrawing.core.tiling.ways.find_way", find_poses)
+    made = Seeing(Placement(), Params())
+    made.tiles = TileOptions(tile=96, overlap=32)
+    empty = np.zeros_like(RAMP)
+    result = made(np.stack([empty, np.full_like(RAMP, 255), empty]), resolution=0)
+    assert sorted(result.notes) == ["nobody is in picture 1, 3", "runs on cpu"]
+    assert made(np.full((1, 150, 240, 3), 255, np.uint8), resolution=0).notes == ("runs on cpu",)
