@@ -32,14 +32,14 @@ def _list_transformer_controls() -> list[str]:
     rows = [
         f"| {control.name} | {control.base} | "
         f"{', '.join(f'{kind} ({chosen})' if chosen else kind for kind, chosen in control.maps.items())} | "
-        f"{control.wants} | {control.source} | {control.confirmed} |"
+        f"{control.wants} | {control.source} | {control.unconfirmed or 'nothing'} |"
         for control in CONTROLS
     ]
     head = [
         "## ControlNets of transformer models\n",
-        "What each reads, and how it wants the maps. The last column says what was read in the source named; the",
-        "rest is what is commonly said of these models, not confirmed. None of them was run here.\n",
-        "| ControlNet | model | maps | convention | source | confirmed there |",
+        "What each reads, and how it wants the maps. Maps and conventions were read in the source named; the last",
+        "column has what is commonly said of these models and does not stand there. None of them was run here.\n",
+        "| ControlNet | model | maps | convention | read in | not confirmed |",
         "|---|---|---|---|---|---|",
     ]
     return head + rows

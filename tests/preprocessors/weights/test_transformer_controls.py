@@ -23,3 +23,21 @@ def test_union_modes_are_those_of_the_card() -> None:
 def test_names_are_told_from_those_of_other_models() -> None:
     assert all(map(is_transformer_control, list_controls("canny", "pose")))
     assert not is_transformer_control("control_v11p_sd15_canny")
+
+
+def test_every_control_says_where_its_facts_were_read() -> None:
+    assert all(control.source and control.maps for control in CONTROLS)
+    names = [control.name for control in CONTROLS]
+    assert len(set(names)) == len(names)
+    # what is listed as not confirmed is something that the entry claims
+    claims = {control.name: f"{control.wants} {' '.join(control.maps)}" for control in CONTROLS}
+    for control in CONTROLS:
+        assert control.unconfirmed.removeprefix("colours of ") in claims[control.name]
+
+
+def test_line_drawings_of_vace_are_no_scribbles() -> None:
+    """Its annotator is the line drawer whose lines are black on white."""
+    vace = next(control for control in CONTROLS if "VACE" in control.name)
+    assert "scribble" not in vace.maps
+    assert any("VACE" in consumer for consumer in registry.resolve("lineart").annotator.spec.consumers)
+    assert not any("VACE" in consumer for consumer in registry.resolve("scribble_xdog").annotator.spec.consumers)
