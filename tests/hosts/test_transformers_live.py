@@ -25,6 +25,7 @@ WHOLE = [
 """Files that the host reads whole."""
 DROPPED = {"chroma.diffusers": 0.95, "wan.diffusers": 0.0, "lumina2.diffusers": 0.0}
 """Files of which the host reads at most this share."""
+MODELS = list(dict.fromkeys(name.partition(".")[0] for name in WHOLE))
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +50,8 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
 
 
 def test_all_of_every_file_is_applied(measured: Mapping[str, Any]) -> None:
-    assert measured.keys() == {*WHOLE, *DROPPED}
-    for name, one in measured.items():
+    assert measured.keys() == {*WHOLE, *DROPPED, *(f"{model}.range" for model in MODELS)}
+    for name, one in ((name, measured[name]) for name in (*WHOLE, *DROPPED)):
         assert one["base_model"] == name.partition(".")[0]
         assert one["applied"] == one["keys"], one["skipped"]
         assert one["changed"] > 20
@@ -66,3 +67,12 @@ def test_where_the_host_reads_a_file_whole_the_results_agree(measured: Mapping[s
 @pytest.mark.parametrize("name", DROPPED)
 def test_what_the_host_drops_is_applied(measured: Mapping[str, Any], name: str) -> None:
     assert measured[name]["host_reached"] <= DROPPED[name] * measured[name]["layers"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_tag_acts_in_its_range_of_steps_only(measured: Mapping[str, Any], model: str) -> None:
+    """As steps without, with and without the LoRA one after the other; a second run begins from the same weights."""
+    found = measured[f"{model}.range"]
+    assert found["effect"] > 0.01
+    assert found["off"] < 1e-4 < 0.01 * found["effect"]
+    assert found["left"] == 0

@@ -36,7 +36,7 @@ LUMINA = {
     **{"n_kv_heads": 2, "qk_norm": True, "axes_dims": [4, 4, 4], "axes_lens": [30, 32, 32]},
 }
 QWEN = {
-    **{"in_channels": 16, "out_channels": 4, "num_layers": 2, "attention_head_dim": 24, "num_attention_heads": 2},
+    **{"in_channels": 64, "out_channels": 16, "num_layers": 2, "attention_head_dim": 24, "num_attention_heads": 2},
     **{"joint_attention_dim": 32, "axes_dims_rope": (8, 8, 8)},
 }
 EMBEDDER = {"target": "torch.nn.Linear", "params": {"in_features": 32, "out_features": 128}}
@@ -45,7 +45,10 @@ SD3 = {
     **{"adm_in_channels": 24, "context_embedder_config": EMBEDDER, "pos_embed_max_size": 8, "qkv_bias": True},
     **{"pos_embed_scaling_factor": None, "qk_norm": "rms", "x_block_self_attn_layers": [0]},
 }
-CHROMA = {**FLUX, "in_channels": 16, "out_channels": 16, "in_dim": 16, "out_dim": 48, "hidden_dim": 64, "n_layers": 2}
+CHROMA = {**FLUX, "in_channels": 64, "out_channels": 64, "in_dim": 64, "out_dim": 48, "hidden_dim": 64, "n_layers": 2}
+CHANNELS = {"flux1": 4, "lumina2": 4}
+"""Of the latents; 16 of the other models."""
+STEPS = 4
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "flux1": ("Flux", {"image_model": "flux", "vec_in_dim": 24, "guidance_embed": True, **FLUX}),
     "chroma": ("Chroma", {"image_model": "chroma", **CHROMA}),
@@ -60,7 +63,7 @@ def build(kind: str, config: dict[str, Any]) -> Any:
     """The host's model of that kind, random, as a MODEL."""
     model = getattr(import_module("comfy.supported_models"), kind)(dict(config)).get_model({}, "", device="cpu")
     torch.manual_seed(0)
-    for tensor in model.state_dict().values():
+    for tensor in model.diffusion_model.state_dict().values():
         if tensor.is_floating_point():
             tensor.copy_(torch.randn(tensor.shape) * 0.1)
     return import_module("comfy.model_patcher").ModelPatcher(model, torch.device("cpu"), torch.device("cpu"))
@@ -133,13 +136,57 @@ def compare(model: Any, name: str, spelling: str, layers: dict[str, torch.Size])
     }
 
 
+def make_bare_clip() -> Any:
+    """A CLIP without weights, which only carries hooks."""
+    clip, empty = sd.CLIP(no_init=True), torch.nn.Module()
+    clip.cond_stage_model = empty
+    clip.patcher = import_module("comfy.model_patcher").ModelPatcher(empty, torch.device("cpu"), torch.device("cpu"))
+    clip.tokenizer = clip.layer_idx = clip.apply_hooks_to_conds = None
+    clip.use_clip_schedule, clip.tokenizer_options = False, {}
+    return clip
+
+
+def sample(name: str, model: Any, clip: Any = None, latent: Any = None, **steps: int) -> torch.Tensor:
+    """The latent that comes out, without the last step's cleaning up. latent: to go on from. steps: first and last."""
+    channels, shape = CHANNELS.get(name, 16), (1, 8, 8) if name in ("wan", "qwen_image") else (8, 8)
+    generator = torch.Generator().manual_seed(1)
+    noise = torch.randn((1, channels, *shape), generator=generator)
+    text = torch.randn((1, 6, 32), generator=generator)
+    extras: dict[str, Any] = {"pooled_output": torch.zeros(1, 24)}
+    extras |= {"attention_mask": torch.ones(1, 6, dtype=torch.long)} if name == "lumina2" else {}
+    extras |= {"hooks": clip.apply_hooks_to_conds} if clip is not None else {}
+    both = [[[sign * text, dict(extras)]] for sign in (1, -1)]
+    begin = torch.zeros_like(noise) if latent is None else latent
+    noise = noise if latent is None else torch.zeros_like(noise)
+    run = import_module("comfy.sample").sample
+    more: dict[str, Any] = {"disable_noise": latent is not None, "seed": 1, "disable_pbar": True, **steps}
+    return run(model, noise, STEPS, 2.0, "euler", "simple", *both, begin, **more)
+
+
+def measure_range(name: str, model: Any) -> dict[str, float]:
+    """A tag from the second to the third of four steps, and the same steps of models with and without the LoRA."""
+    stack = import_module("underdrawing.comfy_nodes.lora").UnderdrawingLoraStack()
+    whole = stack.load(model, None, f"<lora:{name}-kohya:0:0.03>")["result"][0]
+    ranged, clip, *_ = stack.load(model, make_bare_clip(), f"<lora:{name}-kohya:0:0.03:start=0.25:stop=0.75>")["result"]
+    first = sample(name, model, last_step=1)
+    middle = sample(name, whole, None, first, start_step=1, last_step=3)
+    wanted = sample(name, model, None, middle, start_step=3)
+    found, without = sample(name, ranged, clip), sample(name, model)
+    return {
+        "off": float((found - wanted).abs().max()),
+        "effect": float((found - without).abs().max()),
+        "left": float((sample(name, ranged, clip) - found).abs().max()),
+    }
+
+
 def measure() -> dict[str, Any]:
-    """Every model with a file in every spelling."""
+    """Every model with a file in every spelling, and with a range of steps."""
     made: dict[str, Any] = {}
     for architecture, (kind, config) in MODELS.items():
         model = build(kind, config)
         for spelling, layers in list_layers(model).items():
             made[f"{architecture}.{spelling}"] = compare(model, f"{architecture}-{spelling}", spelling, layers)
+        made[f"{architecture}.range"] = measure_range(architecture, model)
     return made
 
 
