@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..images.types import Plane
+    from ..images.geometry import Size
     from .plan import Box
     from .ways import Lines
 
@@ -21,15 +21,15 @@ TURN = 0.06
 """Sine of the largest angle between them."""
 
 
-def join_lines(tiles: Iterable[tuple[Box, Plane, Lines]], overlap: int) -> Lines:
-    """Segments [n, 4] on the whole map; of what two tiles have, and of what a border cuts, one long segment is made.
+def join_lines(tiles: Iterable[tuple[Box, Lines]], size: Size, overlap: int) -> Lines:
+    """Segments [n, 4] on a map of `size`; of what two tiles have, and of what a border cuts, one long segment is made.
 
-    tiles: where each lies, the weights [h, w] of its pixels, and its segments.
+    tiles: where each lies, and its segments.
     """
     known = np.zeros((0, 4))
-    for box, window, lines in tiles:
+    for box, lines in tiles:
         added: list[Lines] = []
-        own = _drop_strays(np.asarray(lines, np.float64).reshape(-1, 4), window, overlap)
+        own = _drop_strays(np.asarray(lines, np.float64).reshape(-1, 4), box, size, overlap)
         for line in own + np.array([box.left, box.top, box.left, box.top]):
             grown, known = _absorb(line, known)
             added.append(grown)
@@ -37,12 +37,23 @@ def join_lines(tiles: Iterable[tuple[Box, Plane, Lines]], overlap: int) -> Lines
     return known
 
 
-def _drop_strays(lines: Lines, window: Plane, overlap: int) -> Lines:
-    """Without short segments at a side where another tile goes on: that tile sees them better, or sees that none is."""
-    x, y = np.clip((lines[:, 0] + lines[:, 2]) / 2, 0, window.shape[1] - 1), (lines[:, 1] + lines[:, 3]) / 2
-    weights = window[np.clip(y, 0, window.shape[0] - 1).astype(int), x.astype(int)]
-    long = np.hypot(lines[:, 2] - lines[:, 0], lines[:, 3] - lines[:, 1]) > overlap
-    return lines[(weights >= 0.5) | long]
+def _drop_strays(lines: Lines, box: Box, size: Size, overlap: int) -> Lines:
+    """Without what lies at a side where another tile goes on: that tile sees it better, or sees that nothing is there.
+
+    At a side lie segments within half the overlap of it, and of short ones those whose middle does.
+    """
+    ends = lines.reshape(-1, 2, 2)
+    depths = [
+        *([ends[..., 0]] if box.left else []),
+        *([ends[..., 1]] if box.top else []),
+        *([box.size.width - ends[..., 0]] if box.left + box.size.width < size.width else []),
+        *([box.size.height - ends[..., 1]] if box.top + box.size.height < size.height else []),
+    ]
+    short = np.hypot(*(ends[:, 1] - ends[:, 0]).T) <= overlap
+    stray = np.zeros(len(lines), bool)
+    for depth in depths:
+        stray |= np.where(short, depth.mean(1), depth.max(1)) < overlap / 2
+    return lines[~stray]
 
 
 def _absorb(line: Lines, known: Lines) -> tuple[Lines, Lines]:

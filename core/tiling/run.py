@@ -12,6 +12,7 @@ from ..images.geometry import Size, find_padded_size
 from ..images.resize import pad_batch, resize_image, resize_images
 from .canvas import Blend, Nearest
 from .depth import align_depth
+from .line_contrast import keep_visible
 from .lines import join_lines
 from .notes import join_notes, restrict_notes
 from .plan import Box, make_window, plan_boxes
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ..params import Params
     from ..segments import Segments
     from .options import TileOptions
-    from .ways import Way
+    from .ways import Lines, Way
 
 
 class TiledRun:
@@ -147,10 +148,12 @@ class TiledRun:
     def _join_lines(self) -> ControlMap:
         drawing: Any = self.annotator
         overlap = self.options.overlap
-        tiles = [(box, drawing.find_lines(self._request(crop))) for box, crop in self._iter_crops(self.size)]
-        windows = [make_window(box, self.size, overlap) for box, _ in tiles]
+        tiles: list[tuple[Box, list[Lines]]] = []
+        for box, crop in self._iter_crops(self.size):
+            found = drawing.find_lines(self._request(crop))
+            tiles.append((box, [keep_visible(one, picture) for one, picture in zip(found, crop, strict=True)]))
         lines = [
-            join_lines(((b, w, found[index]) for (b, found), w in zip(tiles, windows, strict=True)), overlap)
+            join_lines(((box, found[index]) for box, found in tiles), self.size, overlap)
             for index in range(len(self.pictures))
         ]
         empty = [str(index + 1) for index, found in enumerate(lines) if not len(found)]

@@ -67,12 +67,34 @@ class Seeing(Annotator[Params]):
         return np.zeros((len(poses), poses[0].height, poses[0].width, 3), np.uint8)
 
 
+class Drawing(Annotator[Params]):
+    """One slanted line through every picture, whatever is in it."""
+
+    spec = Spec(id="drawing", title="", kind=Kind.LINES, licence="", commercial=True, source="")
+
+    def run(self, request: Request[Params]) -> ControlMap:
+        """Its line."""
+        return ControlMap(self.draw_lines(self.find_lines(request), request.size))
+
+    def find_lines(self, request: Request[Params]) -> list[Any]:
+        """From corner to corner."""
+        return [np.array([[0.0, 0.0, request.size.width, request.size.height]]) for _ in request.images]
+
+    def draw_lines(self, lines: list[Any], size: Size) -> Any:
+        """Whose number of lines is their brightness."""
+        return np.stack([np.full((*size, 3), len(one), np.uint8) for one in lines])
+
+
 def find_depth(_: object) -> str:
     return "depth"
 
 
 def find_poses(_: object) -> str:
     return "poses"
+
+
+def find_lines(_: object) -> str:
+    return "lines"
 
 
 @pytest.fixture
@@ -154,3 +176,15 @@ def test_a_pose_without_people_is_noted_for_the_pictures_that_have_none(monkeypa
     result = made(np.stack([empty, np.full_like(RAMP, 255), empty]), resolution=0)
     assert sorted(result.notes) == ["nobody is in picture 1, 3", "runs on cpu"]
     assert made(np.full((1, 150, 240, 3), 255, np.uint8), resolution=0).notes == ("runs on cpu",)
+
+
+def test_lines_that_no_pixel_of_their_tile_shows_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("underdrawing.core.tiling.ways.find_way", find_lines)
+    made = Drawing(Placement(), Params())
+    made.tiles = TileOptions(tile=96, overlap=32)
+    wall = np.full((96, 160, 3), 90, np.uint8)
+    seen = wall.copy()
+    seen[:, :96][np.tril_indices(96)] = 180
+    result = made(np.stack([wall, seen]), resolution=0)
+    assert result.images[:, 0, 0, 0].tolist() == [0, 1]
+    assert result.notes == ("no line was found in picture 1: the map is black",)
