@@ -12,6 +12,7 @@ from ..errors import WeightsMissing
 from ..images.geometry import Size, find_target_size
 from ..networks.batching import find_chunk_length
 from ..segments import join_segments
+from ..tiling.options import describe_tile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -89,7 +90,7 @@ def _parts(
 
 
 def _step_tile(progress: Progress, picture: int, pictures: int, done: int, total: int) -> None:
-    progress(picture, pictures, f"tile {done + 1} of {total}")
+    progress(picture, pictures, describe_tile(done, total))
 
 
 def _join(parts: list[ControlMap], note: str, host: HostHooks) -> ControlMap:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from ..errors import BadParameter
 from ..params import Params, between
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 LEAST_TILE = 64
 LESS_MEMORY = "choose a smaller --resolution, or --tile 512"
@@ -46,3 +49,13 @@ def choose_tiles(tile: int, overlap: int) -> TileOptions | None:
         what = f"tiles of {tile} pixels cannot share {overlap}"
         raise BadParameter(what, where="overlap", fix=f"give 0 to {tile // 2}, half of the tile")
     return TileOptions(tile=tile, overlap=overlap)
+
+
+def describe_tile(done: int, total: int, name: str = "") -> str:
+    """Of progress bars, before a tile. name: of its annotator, where there may be others."""
+    return f"{name}{': ' if name else ''}tile {done + 1} of {total}"
+
+
+def describe_idle_overlap(given: Collection[str], tile: int) -> str:
+    """Note on an overlap among the options that are given, which no tiles have; empty where there are tiles."""
+    return "--overlap has no effect without --tile" if "overlap" in given and not tile else ""

@@ -12,7 +12,7 @@ from ..batch.frames import hash_input
 from ..batch.outputs import to_safe_name
 from ..batch.run import BatchSummary
 from ..errors import BadImage
-from ..tiling.options import describe_tiles
+from ..tiling.options import describe_tile, describe_tiles
 from ..weights.store import get_store
 from .inputs import plan_clip_names
 from .options import describe_settings
@@ -111,15 +111,22 @@ class ClipBatch:
         notes, numbers = list(info.notes), list[int]()
         count = 0
         with self.host.progress(f"{clip.path.name} {name}", info.count, "frames") as progress:
+            finished = 0
+
+            def step_tile(done: int, total: int) -> None:
+                progress(finished, max(info.count, finished), describe_tile(done, total))
 
             def read() -> Iterator[ClipFrame]:
+                nonlocal finished
                 resolution = self.options.settings.resolution if self.options.settings.target is None else None
-                for done, frame in enumerate(clip.read_frames(resolution), 1):
+                for frame in clip.read_frames(resolution):
                     if frame.pixels is None and len(numbers) < MOST_NUMBERS:
                         numbers.append(frame.number)
                     yield frame
-                    progress(done, max(info.count, done))
+                    finished += 1
+                    progress(finished, max(info.count, finished))
 
+            run.annotator.step_tile = step_tile
             with sink.begin():
                 maps = run.run(
                     read(),

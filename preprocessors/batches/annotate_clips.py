@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ...core.errors import BadParameter
 from ...core.images.geometry import parse_size
 from ...core.report_text import count, escape_controls
+from ...core.tiling.options import describe_idle_overlap
 from .loading import expand_names, load_named
 from .summary import summary_notes
 
@@ -84,6 +85,8 @@ def _list_idle_options(request: FilesRequest, batch: ClipOptions, clips: list[Cl
     specs = [annotator.spec for annotator in batch.annotators.values()]
     for name in list_idle(specs, request.given):
         yield f"--{name.replace('_', '-')} has no effect on the maps of these annotators"
+    if note := describe_idle_overlap(request.given, request.options.tile):
+        yield note
     if "mode" in request.given and not request.options.size:
         yield "--mode says how --size is met, and has no effect without it"
     if "all_frames" in request.given:

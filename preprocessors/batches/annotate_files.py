@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
-from itertools import count
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from ...core.batch.layouts import count_captions, write_metadata
 from ...core.errors import BadParameter
 from ...core.images.geometry import parse_size
 from ...core.report_text import escape_controls
+from ...core.tiling.options import describe_idle_overlap, describe_tile
 from ...core.video.options import VideoOptions
 from .annotate_clips import annotate_clips
 from .checks import check_layout, check_makes_mask
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ...core.batch.run import BatchOptions, BatchSummary
     from ...core.hooks import HostHooks
     from ...core.params import Value
+    from ...core.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -104,12 +105,15 @@ def _run(
     from ...core.batch.run import Batch
     from ...core.images.contact_sheet import write_contact_sheet
 
-    total, done = len(inputs.sources), count(1)
+    total = len(inputs.sources)
     try:
         entries = (passed.to_entry() for passed in inputs.passed)
         manifest.note_passed(request.inputs, (entry for entry in entries if entry))
         with host.progress("annotate", total, "pictures") as progress:
-            run = Batch(batch, inputs.sources, manifest, lambda: progress(next(done), total))
+            steps = _Steps(progress, total)
+            for name, annotator in batch.annotators.items():
+                annotator.step_tile = partial(steps.step_tile, name)
+            run = Batch(batch, inputs.sources, manifest, steps.step)
             sheet = run.outputs.free(request.folder / "sheet.png") if request.options.sheet else None
             summary = run.run()
     finally:
@@ -122,6 +126,20 @@ def _run(
         rows = [(source.path, manifest.find_maps(source.name)) for source in inputs.sources]
         host.note(f"{escape_controls(sheet)}{write_contact_sheet(rows, list(batch.annotators), sheet)}")
     return summary
+
+
+class _Steps:
+    """Pictures that are finished, and tiles of the one at hand."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+
+    def step(self) -> None:
+        self._done += 1
+        self._progress(self._done, self._total)
+
+    def step_tile(self, name: str, done: int, total: int) -> None:
+        self._progress(self._done, self._total, describe_tile(done, total, name))
 
 
 def _check_together(options: AnnotateOptions, given: frozenset[str]) -> None:
@@ -147,6 +165,8 @@ def _idle_options(request: FilesRequest, batch: BatchOptions) -> Iterator[str]:
         if name in request.given and name != "video":
             yield f"--{name.replace('_', '-')} has no effect without --video"
     options, specs = request.options, [annotator.spec for annotator in batch.annotators.values()]
+    if note := describe_idle_overlap(request.given, options.tile):
+        yield note
     if "mode" in request.given and not options.size:
         yield "--mode says how --size is met, and has no effect without it"
     if (options.mask or options.mask_from) and not any(spec.takes_mask for spec in specs):
