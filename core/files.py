@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from .errors import WriteFailed
-from .regular_files import open_regular_file
+from .regular_files import open_regular_file, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -141,18 +141,7 @@ def replace_file(temporary: Path, target: Path) -> None:
             time.sleep(delay)
         else:
             break
-    _sync_folder(target.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    if sys.platform == "win32":
-        return
-    with suppress(OSError):  # some network file systems refuse it; the rename itself has succeeded
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    sync_folder(target.parent)
 
 
 def find_existing_folder(folder: Path) -> Path:

@@ -1,10 +1,12 @@
-"""The one way in which files are opened: a pipe, device or socket in a file's place is refused, not waited for."""
+"""The one way in which files are opened, and brought to disk: a pipe, device or socket in a file's place is refused."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
@@ -62,6 +64,24 @@ def read_text_file(path: str | os.PathLike[str], errors: str = "strict") -> str:
     """UTF-8 text of a regular file, line ends as one line feed. Raises OSError, UnicodeDecodeError."""
     text = read_regular_file(path).decode("utf-8", errors)
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def sync_file(path: Path) -> None:
+    """Wait until the bytes of a file are on disk. Raises OSError."""
+    with open_regular_file(path, "r+b" if sys.platform == "win32" else "rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on disk."""
+    if sys.platform == "win32":
+        return
+    with suppress(OSError):  # some network file systems refuse it; the rename itself has succeeded
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _check_mode(mode: int, path: str | os.PathLike[str]) -> None:

@@ -28,6 +28,7 @@ class JobAnnotator(msgspec.Struct, frozen=True, kw_only=True):
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A run. source, destination: as given. image, key, text: fields of a row with its picture, name and caption.
+    allow_outside: paths in tables may lead out of the table's folder.
 
     resolution: shorter side of the maps, 0 for maps as large as their pictures. shard_size: pictures of a folder in one
     shard.
@@ -41,6 +42,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     image: str = ""
     key: str = KEY
     text: str = ""
+    allow_outside: bool = False
     resolution: int = 0
     filters: FilterParams = FilterParams()
     on_error: OnError = "skip"
@@ -65,7 +67,8 @@ class ShardReport(msgspec.Struct, frozen=True, kw_only=True):
 
     place: folder for files that are named by keys, as keys of two tars or tables may be equal; with a slash at its end.
     refused: (key, kind, reason) of the rows without maps. without_caption: rows with maps whose caption is empty, of
-    layouts that hold captions. seconds: that it took; not recorded.
+    layouts that hold captions. inputs: picture of a folder → stamp of what was annotated. seconds: that it took; not
+    recorded.
     """
 
     name: str
@@ -76,4 +79,5 @@ class ShardReport(msgspec.Struct, frozen=True, kw_only=True):
     refused: tuple[tuple[str, str, str], ...] = ()
     without_caption: int = 0
     files: dict[str, str] = {}
+    inputs: dict[str, str] = {}
     seconds: float = 0.0

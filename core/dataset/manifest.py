@@ -42,8 +42,10 @@ class Manifest:
                 (self.folder / place).mkdir(parents=True, exist_ok=True)
         with hold_folder(self.folder):
             self._sweep()
-            unused = not self._holds_files() and not self.list_reports()
-            if unused or not self.check_settings(job):  # a run that ended before its first map claims nothing
+            unused = not self._holds_files() and not any(one.written for one in self.list_reports().values())
+            if unused:  # a run without a map claims nothing
+                self._forget_others(job)
+            if unused or not self.check_settings(job):
                 record = {"settings": job.settings(), "hash": job.hash_settings()}
                 atomic_write(self.folder / SETTINGS, json.dumps(record, indent=1, sort_keys=True).encode() + b"\n")
             digests = {**self.list_shards(), **{shard.name: shard.digest for shard in shards}}
@@ -52,6 +54,15 @@ class Manifest:
                 yield
             finally:
                 self._sweep()
+
+    def _forget_others(self, job: Job) -> None:
+        """Remove what is recorded of a run with other settings, which wrote nothing."""
+        try:
+            self.check_settings(job)
+        except BadParameter:
+            for path in (*(self.folder / SHARDS).iterdir(), *(self.folder / ROWS).iterdir()):
+                path.unlink()
+            (self.folder / SOURCE).unlink(missing_ok=True)
 
     def _check_folder(self) -> None:
         """Make sure that nothing of others' is replaced: a folder that is begun must be empty or new."""

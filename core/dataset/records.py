@@ -11,6 +11,20 @@ from .facts import MapFacts
 
 DAMAGE, NAME = "damage", "key"
 """Kinds of reasons: the rest of a shard cannot be read; a row's key is unusable or not its own."""
+FILTERS = frozenset(("size", "aspect", "people", "keypoints", "edges", "depth"))
+"""Kinds of reasons for which a row is filtered, and never written."""
+_KINDS = {
+    "picture": "pictures that cannot be read",
+    "error": "rows on which an annotator failed",
+    "memory": "rows that are too large for the memory",
+    DAMAGE: "shards that are damaged, from a row on",
+    NAME: "rows whose key is taken or no name",
+}
+
+
+def describe_kind(kind: str) -> str:
+    """What reasons of a kind are counted as."""
+    return f"filtered by {kind}" if kind in FILTERS else _KINDS.get(kind, f"refused for {kind}")
 
 
 class RowRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

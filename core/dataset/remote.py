@@ -21,8 +21,11 @@ def is_url(source: str) -> bool:
     return _URL.match(source) is not None
 
 
-def list_files(source: str) -> dict[str, int]:
-    """URL of every file of a folder or glob → its size, sorted. Raises BadParameter, MissingExtra."""
+def list_files(source: str) -> dict[str, str]:
+    """URL of every file of a folder or glob → its size and what else tells another file, sorted.
+
+    Raises BadParameter, MissingExtra.
+    """
 
     def find(system: Any, path: str) -> dict[str, Any]:
         if any(mark in path for mark in "*?["):
@@ -32,7 +35,13 @@ def list_files(source: str) -> dict[str, int]:
         return {system.unstrip_protocol(name): info for name, info in found.items()}
 
     files = {url: info for url, info in _call(source, find).items() if info.get("type", "file") == "file"}
-    return {url: int(info.get("size") or 0) for url, info in sorted(files.items())}
+    return {url: _stamp(info) for url, info in sorted(files.items())}
+
+
+def _stamp(info: dict[str, Any]) -> str:
+    """Size, and the hash or version that stores give."""
+    found = (info.get(name) for name in ("etag", "ETag", "md5Hash", "blob_id"))
+    return f"{int(info.get('size') or 0)} {next((str(one) for one in found if one), '')}".strip()
 
 
 def _call(source: str, find: Callable[[Any, str], dict[str, Any]]) -> dict[str, Any]:

@@ -15,7 +15,8 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
 
     name: of what is written of it, without an ending. path: of the file or folder. start, stop: which of the rows
     (fragments, for lance) it is. names, keys: files of a folder, and the rows' keys. digest: what it was when it was
-    listed; another one means that the source has changed.
+    listed; another one means that the source has changed. url: where path was fetched from.
+    stamps: of the pictures of a folder behind a URL, what tells another file of the name.
     """
 
     name: str
@@ -26,6 +27,8 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     digest: str = ""
+    url: str = ""
+    stamps: tuple[str, ...] = ()
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):

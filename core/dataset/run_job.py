@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..batch.layouts import MAPS, METADATA, find_image
 from ..batch.outputs import to_safe_name
@@ -13,7 +13,7 @@ from ..errors import BadParameter
 from ..files import atomic_stream
 from .memory import find_free_memory
 from .remote import is_url
-from .run_shard import is_done
+from .run_shard import explain_redo
 from .sinks.folder import list_outputs
 
 if TYPE_CHECKING:
@@ -27,15 +27,22 @@ MEMORY = 1 << 30
 """Bytes that a worker may need besides its networks' weights; workers are as many as fit."""
 
 
-def list_missing(manifest: Manifest, shards: Sequence[Shard]) -> list[Shard]:
+class Plan(NamedTuple):
+    """What is left to do. again: name of a shard that was committed → why it is done again."""
+
+    missing: list[Shard]
+    again: dict[str, str]
+
+
+def plan_shards(manifest: Manifest, shards: Sequence[Shard]) -> Plan:
     """Shards that are not committed. Raises BadParameter for a folder that has changed, WriteFailed."""
     reports = manifest.list_reports()
     if shards and shards[0].kind == "folder" and (gone := sorted(reports.keys() - {shard.name for shard in shards})):
         what = f"pictures of the folder were removed since this data set was begun (shards {', '.join(gone[:5])})"
         raise BadParameter(what, where=shards[0].path, fix="put them back, or write into another folder")
-    return [
-        shard for shard in shards if (report := reports.get(shard.name)) is None or not is_done(manifest, shard, report)
-    ]
+    done = {shard.name: shard for shard in shards if shard.name in reports}
+    again = {name: why for name, shard in done.items() if (why := explain_redo(manifest, shard, reports[name]))}
+    return Plan([shard for shard in shards if shard.name not in done or shard.name in again], again)
 
 
 def check_apart(source: str, destination: Path) -> None:

@@ -13,11 +13,12 @@ from ..batch.folder_lock import lock_folder
 from ..errors import BadImage, BadParameter
 from ..file_names import check_relative_name
 from ..files import hash_file, replace_file, report_write_errors
-from ..regular_files import open_regular_file
+from ..regular_files import open_regular_file, sync_file, sync_folder
 from .annotate_row import annotate_row
+from .input_stamps import list_changed, stamp_row
 from .job import ShardReport
 from .manifest import FOLDER, PARTS, ROWS, Manifest
-from .records import DAMAGE, NAME, RowRecord, encode_record
+from .records import DAMAGE, FILTERS, NAME, RowRecord, encode_record
 from .remote import fetch_file, is_url
 from .rows import RowResult
 from .sinks import name_stored, open_sink
@@ -53,13 +54,11 @@ def _run_alone(
 ) -> ShardReport:
     began, old = time.monotonic(), manifest.find_report(shard.name)
     try:
-        if old is not None and is_done(manifest, shard, old):
+        if old is not None and not explain_redo(manifest, shard, old):
             return old
         for path in part.iterdir() if part.is_dir() else ():
             shutil.rmtree(path)
         part.mkdir(parents=True, exist_ok=True)
-        if is_url(shard.path) and shard.kind in ("webdataset", "parquet"):
-            shard = msgspec.structs.replace(shard, path=str(fetch_file(shard.path, part / "input")))
         report = _commit(manifest, part, _write_rows(job, shard, annotators, part))
         for name in set(old.files if old else ()) - set(report.files):
             (manifest.destination / name).unlink(missing_ok=True)
@@ -69,8 +68,8 @@ def _run_alone(
         shutil.rmtree(part, ignore_errors=True)
 
 
-def is_done(manifest: Manifest, shard: Shard, report: ShardReport) -> bool:
-    """Whether a shard was committed as it is now, and its files are still there.
+def explain_redo(manifest: Manifest, shard: Shard, report: ShardReport) -> str:
+    """Why a shard that was committed is done again; empty where its input is as it was, and its files are there.
 
     Raises BadParameter where the pictures of a folder are others than before: they would be in other shards.
     """
@@ -78,18 +77,24 @@ def is_done(manifest: Manifest, shard: Shard, report: ShardReport) -> bool:
         if shard.kind == "folder":
             what = "pictures of the folder were added, removed or renamed since this data set was begun"
             raise BadParameter(what, where=shard.path, fix="put them back, or write into another folder")
-        return False
-    return all((manifest.destination / name).is_file() for name in report.files)
+        return "its input has changed since it was annotated"
+    if changed := list_changed(shard, report):
+        names = ", ".join(changed[:3]) + (", ..." if len(changed) > 3 else "")
+        return f"pictures or captions have changed since they were annotated: {len(changed)} ({names})"
+    if gone := [name for name in report.files if not (manifest.destination / name).is_file()]:
+        return f"files of it are missing: {len(gone)} ({gone[0]}{', ...' if len(gone) > 1 else ''})"
+    return ""
 
 
 def _write_rows(job: Job, shard: Shard, annotators: Mapping[str, Annotator[Any]], part: Path) -> ShardReport:
     rows = written = bare = 0
+    inputs: dict[str, str] = {}
     refused: list[tuple[str, str, str]] = []
     place = "" if shard.kind == "folder" else f"{shard.name}/"
     sink = open_sink(job, shard.name, _make(part / "files"), place)
     try:
         with open_regular_file(_make(part / ROWS) / f"{shard.name}.jsonl", "wb") as records:
-            for result in _iter_results(job, shard, annotators):
+            for result in _iter_results(job, shard, annotators, part, inputs):
                 rows += 1
                 written += not result.record.refused
                 bare += bool(result.picture) and not result.record.text
@@ -106,6 +111,7 @@ def _write_rows(job: Job, shard: Shard, annotators: Mapping[str, Annotator[Any]]
         written=written,
         refused=tuple(refused),
         without_caption=bare,
+        inputs=inputs,
     )
 
 
@@ -119,16 +125,15 @@ def _write(job: Job, result: RowResult, sink: Sink, records: BinaryIO, refused: 
         sink.write(result)
 
 
-FILTERS = frozenset(("size", "aspect", "people", "keypoints", "edges", "depth"))
-"""Kinds of reasons for which a row is filtered, and never written."""
-
-
-def _iter_results(job: Job, shard: Shard, annotators: Mapping[str, Annotator[Any]]) -> Iterator[RowResult]:
-    """Results of all rows; a shard that is damaged ends with a row that says so."""
+def _iter_results(
+    job: Job, shard: Shard, annotators: Mapping[str, Annotator[Any]], part: Path, inputs: dict[str, str]
+) -> Iterator[RowResult]:
+    """Results of all rows; a shard that is damaged ends with a row that says so. inputs: takes pictures' stamps."""
     keys, index = set[str](), 0
     try:
-        for row in iter_rows(shard, image=job.image, key=job.key):
+        for row in iter_rows(_fetch(shard, part), image=job.image, key=job.key, allow_outside=job.allow_outside):
             index = row.index + 1
+            inputs |= stamp_row(job, shard, row)  # before it is read: what changes meanwhile is noticed
             result = _check_key(job, row, keys) or annotate_row(job, row, annotators)
             yield _stop(job, result)
     except BadImage as error:
@@ -136,6 +141,13 @@ def _iter_results(job: Job, shard: Shard, annotators: Mapping[str, Annotator[Any
             raise
         record = RowRecord(key=f"{shard.name}[{index}:]", index=index, refused=str(error), kind=DAMAGE)
         yield RowResult(record=record)
+
+
+def _fetch(shard: Shard, part: Path) -> Shard:
+    """The shard as a file of this machine. Raises FetchFailed, BadImage for one that is gone."""
+    if not is_url(shard.path) or shard.kind not in ("webdataset", "parquet"):
+        return shard
+    return msgspec.structs.replace(shard, path=str(fetch_file(shard.path, part / "input")), url=shard.path)
 
 
 def _stop(job: Job, result: RowResult) -> RowResult:
@@ -157,7 +169,7 @@ def _check_key(job: Job, row: Row, keys: set[str]) -> RowResult | None:
 
 
 def _commit(manifest: Manifest, part: Path, report: ShardReport) -> ShardReport:
-    """Give the files of a shard their names; returns the report with their hashes."""
+    """Give the files of a shard their names when their bytes are on disk; returns the report with their hashes."""
     moves = {path: path.relative_to(part / "files") for path in (part / "files").rglob("*") if path.is_file()}
     moves |= {path: Path(FOLDER) / path.relative_to(part) for path in (part / ROWS).iterdir()}
     files: dict[str, str] = {}
@@ -167,8 +179,12 @@ def _commit(manifest: Manifest, part: Path, report: ShardReport) -> ShardReport:
         shutil.rmtree(manifest.destination / old, ignore_errors=True)  # its files have other names every time
     for path, name in sorted(moves.items()):
         files[name.as_posix()] = hash_file(path)
+        sync_file(path)
+    for path, name in sorted(moves.items()):
         (manifest.destination / name).parent.mkdir(parents=True, exist_ok=True)
         _move(path, manifest.destination / name)
+    for folder in {folder for name in moves.values() for folder in name.parents}:
+        sync_folder(manifest.destination / folder)
     return msgspec.structs.replace(report, files=dict(sorted(files.items())))
 
 

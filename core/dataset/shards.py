@@ -9,6 +9,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ..batch.globs import MAGIC, expand_glob, find_base
 from ..batch.inputs import SUFFIXES
 from ..batch.walk import walk_folder
@@ -17,6 +19,7 @@ from ..regular_files import open_regular_file
 from .packages import load_package
 from .remote import is_url, list_files
 from .rows import Shard
+from .sources.lance import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,8 +50,8 @@ def list_shards(source: str, *, size: int = SIZE) -> list[Shard]:
     path = Path(source)
     if MAGIC.search(source) and not path.exists():
         return _list_glob(source, size)
-    if _find_kind(path) is not None and path.exists():
-        return _name_files([path])
+    if _is_stored(path):
+        return _list_fragments(source) if _find_kind(path) == "lance" else _name_files([path])
     if not path.is_dir():
         what = "is no folder, tar, parquet or lance" if path.exists() else "does not exist"
         raise BadParameter(f"this data set {what}", where=source, fix="name a folder, a glob, or such a file")
@@ -60,13 +63,15 @@ def _list_url(source: str, size: int) -> list[Shard]:
     if source.rstrip("/").lower().endswith(".lance"):
         return _list_fragments(source.rstrip("/"))
     files = list_files(source)
-    stored = {url: size for url, size in files.items() if _find_kind(Path(url)) not in (None, "lance")}
+    stored = {url: stamp for url, stamp in files.items() if _find_kind(Path(url)) not in (None, "lance")}
     if stored:
         names = _choose_names([Path(url) for url in stored])
         return [_describe_url(name, *found) for name, found in zip(names, stored.items(), strict=True)]
     urls = [url for url in files if Path(url).suffix.lower() in SUFFIXES]
     base = _find_common_folder(urls)
-    return _cut_folder(base, [url[len(base) + 1 :] for url in urls], size, source)
+    stamps = {url[len(base) + 1 :]: files[url] for url in urls}
+    shards = _cut_folder(base, list(stamps), size, source)
+    return [msgspec.structs.replace(shard, stamps=tuple(stamps[name] for name in shard.names)) for shard in shards]
 
 
 def _find_common_folder(urls: Sequence[str]) -> str:
@@ -76,8 +81,8 @@ def _find_common_folder(urls: Sequence[str]) -> str:
     return "/".join(parts[0] for parts in same)
 
 
-def _describe_url(name: str, url: str, size: int) -> Shard:
-    return Shard(name=name, path=url, kind=_find_kind(Path(url)) or "folder", digest=_hash(f"{url} {size}"))
+def _describe_url(name: str, url: str, stamp: str) -> Shard:
+    return Shard(name=name, path=url, kind=_find_kind(Path(url)) or "folder", digest=_hash(f"{url} {stamp}"))
 
 
 def _list_fragments(place: str) -> list[Shard]:
@@ -86,7 +91,7 @@ def _list_fragments(place: str) -> list[Shard]:
     try:
         fragments = lance.dataset(place).get_fragments()
     except (OSError, ValueError) as error:
-        what = f"is no lance data set that can be read ({' '.join(str(error).split())[:200]})"
+        what = f"is no lance data set that can be read ({describe_error(error)})"
         raise BadParameter(what, where=place, fix="check the name") from error
     stem = _strip_ending(place.rpartition("/")[2])
     return [
@@ -115,6 +120,11 @@ def _list_glob(pattern: str, size: int) -> list[Shard]:
 
 def _find_kind(path: Path) -> Kind | None:
     return next((kind for ending, kind in ENDINGS.items() if path.name.lower().endswith(ending)), None)
+
+
+def _is_stored(path: Path) -> bool:
+    kind = _find_kind(path)
+    return kind is not None and (path.exists() if kind == "lance" else path.is_file())
 
 
 def _find_pictures(folder: Path) -> list[str]:
@@ -153,7 +163,16 @@ def _name_files(paths: Sequence[Path]) -> list[Shard]:
     """One shard for each file, named as the file is; the folder is part of the name where names repeat."""
     files = [path for path in paths if _find_kind(path) != "lance"]
     shards = [_describe_file(path, name) for path, name in zip(files, _choose_names(files), strict=True)]
-    return [*shards, *(shard for path in paths if _find_kind(path) == "lance" for shard in _list_fragments(str(path)))]
+    return [*shards, *(shard for path in paths if _find_kind(path) == "lance" for shard in _try_fragments(path))]
+
+
+def _try_fragments(path: Path) -> list[Shard]:
+    """Fragments of one of several data sets; one that cannot be read is a shard that is refused when its turn comes."""
+    try:
+        return _list_fragments(str(path))
+    except BadParameter as error:
+        digest = _hash(f"lance {error.what}")
+        return [Shard(name=_strip_ending(path.name), path=str(path), kind="lance", start=-1, digest=digest)]
 
 
 def _choose_names(paths: Sequence[Path]) -> list[str]:
@@ -171,7 +190,11 @@ def _describe_file(path: Path, name: str) -> Shard:
     kind = _find_kind(path)
     if kind is None:
         raise BadParameter("is no tar, parquet or lance", where=str(path))
-    return Shard(name=name, path=str(path), kind=kind, digest=_hash(f"{kind} {_sample(path)}"))
+    try:
+        sample = _sample(path)
+    except OSError as error:  # told of its shard, when its turn comes
+        sample = f"unreadable: {error.strerror}"
+    return Shard(name=name, path=str(path), kind=kind, digest=_hash(f"{kind} {sample}"))
 
 
 def _sample(path: Path) -> str:

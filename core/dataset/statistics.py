@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..poses.model import BODY
 from .plots import Plot, plan_bars, plan_counts, plan_histogram
+from .records import describe_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -204,7 +205,7 @@ def _iter_lines(data: dict[str, Any]) -> Iterator[str]:
     refused = sum(data["refused"].values())
     yield f"{data['rows']} rows: {data['written']} with maps, {refused} refused"
     for kind, count in sorted(data["refused"].items(), key=lambda pair: -pair[1]):
-        yield f"  refused for {kind}: {count}"
+        yield f"  {describe_kind(kind)}: {count}"
     pictures = data["pictures"]
     if pictures["sizes"]:
         yield f"pictures of {pictures['sizes']} sizes"

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...core.dataset.job import Job as DatasetJob
-    from ...core.dataset.job_events import JobEvents
-    from ...core.dataset.manifest import Manifest
     from ...core.dataset.rows import Shard
+    from ...core.dataset.run_job import Plan
 
 Engine = Literal["local", "ray"]
 SOURCE = "Folder or quoted glob of pictures, or of webdataset tars, parquet or lance files"
@@ -29,8 +28,7 @@ LAYOUT = (
 ON_ERROR = (
     "A row that cannot be annotated is left out and listed (skip), written without maps (keep), or the end (stop)"
 )
-MOST_LINES = 20
-"""Refused rows that are printed."""
+OUTSIDE = "Read pictures that a table names outside of its own folder; only for tables that you trust"
 
 
 class AnnotateInputs(Inputs, frozen=True):
@@ -48,6 +46,7 @@ class AnnotateParams(FilterParams, frozen=True):
     image: Annotated[str, about("Field or column with the picture, or several in order. Empty: the usual ones")] = ""
     key: Annotated[str, about("Field or column that names the row")] = KEY
     text: Annotated[str, about("Field or column with the caption. Empty: the usual ones")] = ""
+    allow_outside: Annotated[bool, about(OUTSIDE)] = False
     resolution: Annotated[int, between(0, 10**6, "Shorter side of the maps in pixels; 0: as the pictures", step=8)] = 0
     format: Annotated[Format, about("How maps are stored")] = "folder"
     layout: Annotated[DatasetLayout, about(LAYOUT)] = "sidecar"
@@ -78,21 +77,29 @@ class DatasetAnnotate(Operation[AnnotateInputs, AnnotateParams]):
 
     def run(self, inputs: AnnotateInputs, params: AnnotateParams, job: Job) -> Report:
         """Annotate what is missing. Raises BadParameter, UnknownName, MissingExtra, WeightsMissing, WriteFailed."""
+        from ...core.dataset.job_summary import summarise_job
         from ...core.dataset.manifest import Manifest
-        from ...core.dataset.run_job import check_apart, list_missing, write_captions
+        from ...core.dataset.run_job import check_apart, plan_shards, write_captions
         from ...core.dataset.shards import list_shards
+        from ...core.dataset.source_columns import check_columns
+        from ..batches.dataset_use import check_use, drop_unused
 
         check_apart(inputs.source, inputs.output)
         task = plan_job(inputs, params)
         shards = list_shards(inputs.source, size=params.shard_size)
+        notes = check_use(task, params, job.given, shards)
+        check_columns(shards, params.image, params.key)
+        task = drop_unused(task, shards)
         manifest = Manifest(inputs.output)
         if params.dry_run:
             manifest.check_settings(task)
-            return _describe_plan(task, shards, list_missing(manifest, shards), params)
+            return _describe_plan(task, shards, plan_shards(manifest, shards), params, notes)
         with manifest.hold(task, shards):
-            events = _run(task, shards, list_missing(manifest, shards), params, job)
+            plan = plan_shards(manifest, shards)
+            failures = _run(task, plan, params, job)
             files = write_captions(task, manifest)
-        return _report(manifest, shards, events, tuple(files))
+        found = summarise_job(manifest, shards, plan, failures)
+        return Report(text=found.text, data=found.data, files=tuple(files), notes=notes, complete=found.whole)
 
 
 def plan_job(inputs: AnnotateInputs, params: AnnotateParams) -> DatasetJob:
@@ -116,26 +123,27 @@ def plan_job(inputs: AnnotateInputs, params: AnnotateParams) -> DatasetJob:
 
 
 def _describe_plan(
-    task: DatasetJob, shards: Sequence[Shard], missing: Sequence[Shard], params: AnnotateParams
+    task: DatasetJob, shards: Sequence[Shard], plan: Plan, params: AnnotateParams, notes: tuple[str, ...]
 ) -> Report:
     from ...core.dataset.run_job import count_workers
     from ..batches.dataset_job import measure_weights
 
+    missing = plan.missing
     rows = sum(len(shard.names) for shard in missing)
     workers = min(count_workers(params.workers, measure_weights(task.annotators)), max(1, len(missing)))
     data: dict[str, Any] = {"shards": len(shards), "missing": len(missing), "workers": workers, **task.settings()}
     lines = [f"{len(missing)} of {len(shards)} shards are to be done{f', {rows} pictures' if rows else ''}"]
+    lines += [f"  shard {name} again: {why}" for name, why in plan.again.items()]
     for one in task.annotators:
         drawn = {name: str(value) for name, value in one.random.items()}
         values = ", ".join(f"{name} {value}" for name, value in {**one.params, **drawn}.items())
         lines.append(f"{one.name}: {values or 'no parameters'}")
     lines.append(f"{workers} workers; {task.format}, layout {task.layout}; nothing was written")
-    return Report(text="\n".join(lines), data=data)
+    return Report(text="\n".join(lines), data=data, notes=notes)
 
 
-def _run(
-    task: DatasetJob, shards: Sequence[Shard], missing: Sequence[Shard], params: AnnotateParams, job: Job
-) -> JobEvents:
+def _run(task: DatasetJob, plan: Plan, params: AnnotateParams, job: Job) -> dict[str, str]:
+    """Run what is missing; returns shards that were given up with their reasons."""
     from ...core.dataset.engines import local, ray
     from ...core.dataset.job_events import JobEvents, count_rows
     from ...core.dataset.manifest import Manifest
@@ -143,45 +151,15 @@ def _run(
     from ..batches.dataset_job import measure_weights
     from ..batches.dataset_worker import work_on_shard
 
+    missing = plan.missing
     rows = count_rows(missing)
     with job.progress("annotate", rows or len(missing), "pictures" if rows else "shards") as progress:
         events = JobEvents(progress, Manifest(Path(task.destination)), missing, log_json=params.log_json)
+        for name, why in plan.again.items() if not params.log_json else ():
+            progress.log(f"shard {name} is annotated again: {why}")
         workers = count_workers(params.workers, measure_weights(task.annotators))
         given = (task, missing, work_on_shard, workers, events)
         engine = ray.RayEngine(*given, params.ray_address) if params.engine == "ray" else local.LocalEngine(*given)
         if missing:
             engine.run()
-    return events
-
-
-def _report(manifest: Manifest, shards: Sequence[Shard], events: JobEvents, files: tuple[Path, ...]) -> Report:
-    from collections import Counter
-
-    from ...core.dataset.run_shard import FILTERS
-
-    names = {shard.name for shard in shards}
-    reports = {name: report for name, report in manifest.list_reports().items() if name in names}
-    refused = [(name, *one) for name, report in reports.items() for one in report.refused]
-    kinds = Counter(kind for _, _, kind, _ in refused)
-    data: dict[str, Any] = {
-        "shards": len(names),
-        "done": len(reports),
-        "rows": sum(report.rows for report in reports.values()),
-        "written": sum(report.written for report in reports.values()),
-        "refused": dict(sorted(kinds.items())),
-        "failed": events.failures,
-    }
-    lines = [f"{data['done']} of {data['shards']} shards, {data['rows']} rows, {data['written']} with maps"]
-    lines += [f"  refused for {kind}: {count}" for kind, count in kinds.most_common()]
-    refused.sort(key=lambda one: one[2] in FILTERS)  # what is damaged stands first
-    lines += [f"  shard {shard}, {key}: {reason}" for shard, key, _, reason in refused[:MOST_LINES]]
-    if len(refused) > MOST_LINES:
-        lines.append(f"  and {len(refused) - MOST_LINES} more, in {manifest.folder}/shards")
-    lines += [f"  shard {name} is given up: {reason}" for name, reason in events.failures.items()]
-    bare = sum(report.without_caption for report in reports.values())
-    if bare:
-        lines.append(f"{bare} of {data['written']} pictures have no caption: their text is empty")
-    missing = len(names) - len(reports)
-    if missing:
-        lines.append(f"{missing} shards are missing: the same command once more goes on from here")
-    return Report(text="\n".join(lines), data=data, files=files, complete=not missing)
+    return events.failures

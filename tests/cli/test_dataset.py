@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
-from tests.support.datasets import encode, plan_job, read_tree, run_here, write_folder
+from tests.support.datasets import encode, plan_job, read_tree, run_here, write_folder, write_tar
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ def test_a_folder_is_annotated_verified_described_and_not_done_again(run: Run, s
     done = run(*words)
     assert done.code == 0, done.err
     assert "3 of 3 shards, 7 rows, 5 with maps" in done.out
-    assert "refused for edges: 1" in done.out
+    assert "filtered by edges: 1" in done.out
     assert "q_cut: the PNG is cut off" in done.out
     events = [json.loads(line) for line in done.err.splitlines() if line.startswith("{")]
     assert [event["shard"] for event in events] == ["00000", "00001", "00002"]
@@ -77,6 +77,9 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(run: Run, source: 
         (("--annotators", ""), "no annotator is named"),
         (("--annotators", "inpaint"), "needs a mask for every picture"),
         (("--annotators", "cany"), "cany"),
+        (("--image", "jpg"), "--image has no effect on a folder"),
+        (("--key", "id"), "--key has no effect on a folder"),
+        (("--ray-address", "auto"), "--ray-address has no effect without --engine ray"),
     ],
 )
 def test_what_cannot_be_done_is_named_before_anything_is_written(
@@ -150,3 +153,24 @@ def test_a_data_set_that_is_not_finished_says_so(run: Run, dataset: Path) -> Non
     done = run("dataset", "stats", dataset)
     assert "1 shards are not annotated yet" in done.err
     assert "6 rows" in done.out
+
+
+def test_damage_and_a_run_without_a_map_show_in_the_exit_status(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write_tar(tmp_path / "in" / "a.tar", {"a.png": encode(1)})
+    (tmp_path / "in" / "b.tar").write_bytes(b"no tar")
+    words = ("dataset", "annotate", tmp_path / "in", "--annotators", "canny", "--workers", "1", "--out")
+    done = run(*words, tmp_path / "out", "--seed", "1", "--shard-size", "7")
+    assert done.code == 1
+    assert "2 of 2 shards, 2 rows, 1 with maps" in done.out
+    assert "damaged shards, whose rows behind the damage are lost: b. Next: replace them" in done.out
+    for name in ("--seed", "--shard-size"):
+        assert f"{name} has no effect here" in done.err
+    write_tar(tmp_path / "in" / "b.tar", {"b.png": encode(2)})
+    done = run(*words, tmp_path / "out", "--seed", "1")
+    assert done.code == 0
+    assert "shard b is annotated again: its input has changed" in done.err
+    assert "nothing to do: 2 of 2 shards" in run(*words, tmp_path / "out", "--seed", "1").out
+    done = run(*words, tmp_path / "none", "--min-size", "1000")
+    assert done.code == 1
+    assert "no map was written, as every row was refused" in done.out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ...batch.outputs import to_safe_name
@@ -55,7 +56,10 @@ class Sink(base.Sink):
         self._stream.close()
 
     def abandon(self) -> None:
-        """Close the file."""
+        """Close the writer in front of the file, or it would write a footer when it is forgotten."""
+        with suppress(Exception):  # the disk may be full
+            self._writer.close()
+        self._writer.is_open = False
         self._stream.close()
 
 

@@ -70,8 +70,15 @@ def _iter_members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
                 vars(tar)["members"].clear()  # which would grow with every file
             _check_end(tar, path, last)
     except _DAMAGE as error:
-        behind = f" behind {last}" if last else ""
-        raise BadImage(f"the tar is damaged{behind} ({error})", where=str(path), fix=AGAIN) from error
+        what = f"the tar is damaged behind {last}" if last else "this is no whole tar"
+        what = f"{what} ({_describe(error)})"
+        raise BadImage(what, where=str(path), fix=AGAIN) from error
+
+
+def _describe(error: Exception) -> str:
+    """What `tarfile` says, in its first line: others list every compression that it has tried."""
+    text = (error.strerror if isinstance(error, OSError) else "") or str(error)
+    return (text.splitlines() or [""])[0].rstrip(":")
 
 
 def _read(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bytes:
@@ -103,9 +110,11 @@ def _build_row(index: int, name: str, fields: dict[str, bytes], image: str, key:
     others: dict[str, Any] = {one: content for one, content in fields.items() if one not in found[:1]}
     problem = ""
     if not own:
-        own, problem = name, f"it has no field {key} that could name it"
+        own, problem = name, f"it has no field {key} that could name it: add it, or leave --key out"
     if not found:
-        problem = f"it has no picture ({image or 'any'}), only {', '.join(sorted(fields)) or 'a name'}"
+        have = ", ".join(sorted(fields)) or "a name"
+        fix = "name the field with --image" if image else "pack a picture, or name its field with --image"
+        problem = f"it has no picture ({image or 'any'}), only {have}: {fix}"
     elif fields[found[0]] is _LINK:
         problem = "its picture is a link in the tar: pack the file itself"
     picture = None if problem else fields[found[0]]

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from tests.support.datasets import plan_job
 
+from underdrawing.core.dataset.job import ShardReport
 from underdrawing.core.dataset.manifest import PARTS, Manifest
 from underdrawing.core.errors import BadParameter
 
@@ -64,4 +65,17 @@ def test_a_run_that_ended_before_its_first_map_claims_nothing(tmp_path: Path) ->
         assert manifest.check_settings(other)
     (tmp_path / "out" / "0.canny.png").write_bytes(b"a map")
     with pytest.raises(BadParameter, match="seed 1 is now 0"), manifest.hold(job):
+        pass
+
+
+def test_a_run_that_wrote_nothing_claims_nothing(tmp_path: Path) -> None:
+    manifest, job = Manifest(tmp_path / "out"), plan_job(tmp_path, tmp_path / "out")
+    with manifest.hold(job):
+        manifest.commit(ShardReport(name="a", rows=1))
+    with manifest.hold(job):
+        assert list(manifest.list_reports()) == ["a"]
+    with manifest.hold(msgspec.structs.replace(job, image="png")):
+        assert not manifest.list_reports()
+        manifest.commit(ShardReport(name="a", rows=1, written=1))
+    with pytest.raises(BadParameter, match="image"), manifest.hold(job):
         pass

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
+import sys
 import tarfile
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +26,7 @@ from tests.support.datasets import (
 from underdrawing.core.dataset import run_shard as module
 from underdrawing.core.dataset.manifest import Manifest
 from underdrawing.core.dataset.options import FilterParams
+from underdrawing.core.dataset.shards import list_shards
 from underdrawing.core.errors import BadImage, BadParameter, WriteFailed
 
 if TYPE_CHECKING:
@@ -197,3 +201,89 @@ def test_a_reason_names_the_file_where_the_key_does_not(tmp_path: Path) -> None:
     reasons = {key: reason for key, _, reason in report.refused}
     assert "gone.png" in reasons["x"]
     assert "cut.png" not in reasons["a/cut"]
+
+
+def test_a_table_without_the_picture_column_costs_itself_only(tmp_path: Path) -> None:
+    need("pyarrow")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (tmp_path / "in").mkdir()
+    for name, column in (("a", "image"), ("b", "other"), ("c", "image")):
+        pq.write_table(pa.table({column: [encode(1)]}), tmp_path / "in" / f"{name}.parquet")
+    whole = (tmp_path / "in" / "c.parquet").read_bytes()
+    (tmp_path / "in" / "c.parquet").write_bytes(whole[:-20])
+    reports = run_here(plan_job(tmp_path / "in", tmp_path / "out"))
+    assert [report.written for report in reports.values()] == [1, 0, 0]
+    assert [why for name in "bc" for _, why, _ in reports[name].refused] == ["damage", "damage"]
+    assert "no column of pictures" in reports["b"].refused[0][2]
+
+
+def test_a_reader_that_panics_costs_its_shard_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class PanicException(BaseException):
+        """What readers written in Rust raise."""
+
+    def panic(*_: object, **__: object) -> Any:
+        raise PanicException("index out of range")
+
+    monkeypatch.setattr("underdrawing.core.dataset.sources.webdataset.iter_rows", panic)
+    path = write_tar(tmp_path / "in.tar", {"a.png": encode(1)})
+    report = run_here(plan_job(path, tmp_path / "out"))["in"]
+    assert [(why, "PanicException: index" in reason) for _, why, reason in report.refused] == [("damage", True)]
+
+
+def test_a_picture_that_is_exchanged_is_annotated_again_and_one_that_is_copied_is_not(tmp_path: Path) -> None:
+    source = write_folder(tmp_path / "in")
+    job = plan_job(source, tmp_path / "out", layout="diffusers")
+    reports = run_here(job)
+    shards = list_shards(str(source), size=3)
+
+    def explain() -> list[str]:
+        manifest = Manifest(tmp_path / "out")
+        return [module.explain_redo(manifest, shard, reports[shard.name]) for shard in shards]
+
+    assert explain() == ["", "", ""]
+    copy = (source / "p1.png").read_bytes()
+    (source / "p1.png").write_bytes(copy)
+    os.utime(source / "p1.png", (1, 1))
+    assert explain() == ["", "", ""]
+    (source / "p1.png").write_bytes(encode(8))
+    (source / "p3.txt").write_text("a caption")
+    assert [("p1.png" in why, "p3.png" in why) for why in explain()] == [(True, False), (False, True), (False, False)]
+    before = read_tree(tmp_path / "out")
+    assert run_here(job)["00000"].files != reports["00000"].files
+    changed = {name for name, data in read_tree(tmp_path / "out").items() if before[name] != data}
+    maps = {name for name in changed if name.endswith(".png")}
+    places = ("image", "conditioning_image")
+    assert maps == {f"{one}/{place}/p1.png" for one in ("canny", "invert") for place in places}
+
+
+def test_what_is_committed_is_on_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    sync_file, move = module.sync_file, module._move
+
+    def note_sync(path: Path) -> None:
+        steps.append(f"sync {path.name}")
+        sync_file(path)
+
+    def note_move(path: Path, target: Path) -> None:
+        steps.append(f"move {path.name}")
+        move(path, target)
+
+    monkeypatch.setattr(module, "sync_file", note_sync)
+    monkeypatch.setattr(module, "_move", note_move)
+    path = write_tar(tmp_path / "in.tar", {"a.png": encode(1)})
+    run_here(plan_job(path, tmp_path / "out", format="webdataset"))
+    assert steps == ["sync in.tar", "sync in.jsonl", "move in.tar", "move in.jsonl"]
+
+
+def test_a_table_that_is_broken_off_leaves_no_writer_behind(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need("pyarrow")
+    unraisable: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    with pytest.raises(BadImage):
+        run_here(plan_job(pictures, tmp_path / "out", format="parquet", on_error="stop"))
+    gc.collect()
+    assert not unraisable

@@ -109,3 +109,14 @@ def test_a_store_that_fails_is_no_damage_of_rows(tmp_path: Path, monkeypatch: py
     with pytest.raises(FetchFailed, match="no answer"):
         run_here(plan_job("memory://bucket/one", tmp_path / "out"))
     assert not list((tmp_path / "out" / ".underdrawing" / "shards").iterdir())
+
+
+def test_inputs_that_cannot_be_read_are_shards_like_others(tmp_path: Path) -> None:
+    need("lance", "pyarrow")
+    (tmp_path / "a.tar").mkdir()
+    (tmp_path / "b.lance").mkdir()
+    write_tar(tmp_path / "c.tar", {"c.png": encode(1)})
+    reports = run_here(plan_job(tmp_path, tmp_path.parent / "unreadable"))
+    found = {name: [why for _, why, _ in report.refused] for name, report in reports.items()}
+    assert found == {"a": ["damage"], "b": ["damage"], "c": []}
+    assert "is a folder" in reports["a"].refused[0][2]
