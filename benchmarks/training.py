@@ -35,7 +35,10 @@ from torch.nn import functional
 
 from underdrawing.adapters.modules.parts import UNET
 from underdrawing.core.networks.placement import Placement
+from underdrawing.pipeline.models.assembly import place_tensor
+from underdrawing.pipeline.models.folders import read_unet_folder
 from underdrawing.pipeline.models.model import Model
+from underdrawing.pipeline.models.reference_files import find_reference
 from underdrawing.pipeline.training.loop.folder import RunFolder
 from underdrawing.pipeline.training.loop.loop import Loop, Plan
 from underdrawing.pipeline.training.loop.objective import Objective
@@ -73,10 +76,16 @@ class Case:
         """As diffusers loads it."""
         if self.family == "sd1":
             return build("UNet2DConditionModel", CONFIGS["sd1"])
-        import underdrawing.pipeline.reference as reference
+        return import_module("diffusers").UNet2DConditionModel.from_pretrained(find_reference() / UNET).float()
 
-        folder = Path(reference.__file__).parent / "weights" / UNET
-        return import_module("diffusers").UNet2DConditionModel.from_pretrained(folder).float()
+    def read_unet(self) -> Any:
+        """As our loader reads it: each weight is put into place by itself, so that no two copies stand in memory."""
+        if self.family == "reference":
+            return read_unet_folder(find_reference() / UNET, Placement(), [])[1]
+        unet = self.build_unet()
+        for parameter in unet.parameters():
+            parameter.data = place_tensor(parameter.data, Placement())
+        return unet
 
     def build_model(self, unet: Any) -> Model:
         """As our loader makes it of these weights; one of its own, since what is trained stays in it."""
@@ -223,7 +232,7 @@ def measure(case: Case, options: argparse.Namespace) -> None:
     if "diffusers" in options.side:
         import_module("peft")
     before = resident()
-    unet = case.build_unet()
+    unet = case.read_unet() if options.side.startswith("ours") else case.build_unet()
     step = list_sides(case, options)[options.side](unet)
     del unet
     gc.collect()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from .ldm_layout import derive_names
-from .parts import PARTS, UNET, list_prefixes
+from .parts import UNET, list_prefixes
 from .spellings import find_custom_name, find_names
 from .wrappers import strip_wrappers
 
@@ -81,7 +81,9 @@ def find_slots(keys: Iterable[str], part: str | None = None) -> dict[tuple[str, 
     found: dict[tuple[str, Parameter], Slot] = {}
     split = list(_split(keys, part))
     derived = derive_names({rest.rpartition(".")[0] for _, owner, rest in split if owner == UNET})
-    tables = {name: {**find_names(name), **(derived if name == UNET else {})} for name in PARTS}
+    tables = {owner: find_names(owner) for owner in {owner for _, owner, _ in split}}
+    if derived:
+        tables[UNET] = {**tables[UNET], **derived}
     for key, owner, rest in split:
         for target, slot in _read(tables[owner], owner, rest, key, own=part is not None):
             found.setdefault(target, slot)

@@ -50,16 +50,22 @@ def read_folder(folder: Path, placement: Placement, *, vae: bool) -> FolderModel
     scheduler = read_json(folder / _SCHEDULER) if (folder / _SCHEDULER).is_file() else {}
     _check_scheduler(scheduler, folder)
     notes = [] if scheduler else ["the folder has no scheduler; Stable Diffusion's own is used"]
-    config = read_config(folder / UNET, CLASSES[UNET])
-    with open_network(folder / UNET, notes) as weights:
-        family = find_family(weights.shapes)
-        unet, used = build_unet(_name_plainly(weights), weights, family, placement, **config)
-        notes += _note_unused(weights, used, UNET)
+    family, unet = read_unet_folder(folder / UNET, placement, notes)
     encoders = tuple(_read_encoder(folder, part, family, placement, notes) for part in ENCODERS[family])
     decoder = (
         read_vae_folder(folder / VAE, place_vae(family, placement), notes) if vae and (folder / VAE).is_dir() else None
     )
     return FolderModel(family, Networks(unet, decoder, encoders), scheduler, notes)
+
+
+def read_unet_folder(folder: Path, placement: Placement, notes: list[str]) -> tuple[Family, Any]:
+    """A UNet2DConditionModel from its folder, and the family that its weights are of."""
+    config = read_config(folder, CLASSES[UNET])
+    with open_network(folder, notes) as weights:
+        family = find_family(weights.shapes)
+        unet, used = build_unet(_name_plainly(weights), weights, family, placement, **config)
+        notes += _note_unused(weights, used, UNET)
+    return family, unet
 
 
 def read_vae_folder(folder: Path, placement: Placement, notes: list[str]) -> Any:
