@@ -9,6 +9,7 @@ import msgspec
 
 from ..errors import BadImage, UnderdrawingError
 from ..images.geometry import Size
+from ..tiling.options import LESS_MEMORY
 from .facts import find_facts
 from .filters import refuse_maps, refuse_picture
 from .random_values import draw_values
@@ -52,7 +53,7 @@ def annotate_row(job: Job, row: Row, annotators: Mapping[str, Annotator[Any]]) -
     try:
         result = _annotate(job, record, picture.pixels, annotators)
     except MemoryError:
-        return RowResult(record=_refuse(record, MEMORY, "there is not enough memory for it"))
+        return RowResult(record=_refuse(record, MEMORY, f"there is not enough memory for it: {LESS_MEMORY}"))
     except BadImage as error:
         return RowResult(record=_refuse(record, PICTURE, _describe(error, row)))
     except UnderdrawingError:

@@ -29,9 +29,8 @@ class JobAnnotator(msgspec.Struct, frozen=True, kw_only=True):
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A run. source, destination: as given. image, key, text: fields of a row with its picture, name and caption.
     allow_outside: paths in tables may lead out of the table's folder.
-
-    resolution: shorter side of the maps, 0 for maps as large as their pictures. shard_size: pictures of a folder in one
-    shard.
+    resolution: shorter side of the maps, 0 for maps as large as their pictures. tile, overlap: of larger maps, 0:
+    one piece. shard_size: pictures of a folder in one shard.
     """
 
     source: str
@@ -44,6 +43,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     allow_outside: bool = False
     resolution: int = 0
+    tile: int = 0
+    overlap: int = 0
     filters: FilterParams = FilterParams()
     on_error: OnError = "skip"
     seed: int = 0

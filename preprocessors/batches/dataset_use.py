@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ...core.errors import BadParameter
+from ...core.tiling.options import describe_idle_overlap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence, Set
@@ -15,30 +16,33 @@ if TYPE_CHECKING:
     from ...core.dataset.rows import Shard
 
 OF_FOLDERS = {
-    "image": ("a picture is the file itself", "leave it out"),
-    "key": ("a picture's key is its path", "leave it out"),
-    "text": ("captions are the files NAME.txt and NAME.caption beside the pictures", "leave it out"),
+    "image": "a picture is the file itself",
+    "key": "a picture's key is its path",
+    "text": "captions are the files NAME.txt and NAME.caption beside the pictures",
 }
-"""Option that names fields or columns → what folders of pictures have in place of them, and the next step."""
+"""Option that names fields or columns → what folders of pictures have in place of them."""
 
 
 def check_use(job: Job, params: Any, given: Set[str], shards: Sequence[Shard]) -> tuple[str, ...]:
     """Notes on options that were given and change nothing. Raises BadParameter where something else was meant."""
     kinds = {shard.kind for shard in shards}
-    for name, (instead, fix) in OF_FOLDERS.items() if kinds == {"folder"} else ():
+    for name, instead in OF_FOLDERS.items() if kinds == {"folder"} else ():
         if name in given:
             what = f"--{name} has no effect on a folder of pictures: {instead}"
-            raise BadParameter(what, where=job.source, fix=fix)
+            raise BadParameter(what, where=job.source, fix="leave it out")
     if "ray_address" in given and params.engine != "ray":
         raise BadParameter("--ray-address has no effect without --engine ray", fix="add --engine ray, or leave it out")
+    lines = [describe_idle_overlap(given, job.tile)]
     idle = {name: why for name, why in _list_idle(job, kinds) if name in given}
-    return tuple(f"--{name.replace('_', '-')} has no effect here: {why}" for name, why in idle.items())
+    lines += [f"--{name.replace('_', '-')} has no effect here: {why}" for name, why in idle.items()]
+    return tuple(filter(None, lines))
 
 
 def drop_unused(job: Job, shards: Sequence[Shard]) -> Job:
     """The job without numbers that decide nothing in it, so that another one does not make other settings of it."""
     is_cut, is_drawn = any(shard.names for shard in shards), any(one.random for one in job.annotators)
-    return msgspec.structs.replace(job, shard_size=job.shard_size if is_cut else 0, seed=job.seed if is_drawn else 0)
+    used = {"shard_size": is_cut, "seed": is_drawn, "overlap": job.tile > 0}
+    return msgspec.structs.replace(job, **{name: getattr(job, name) if use else 0 for name, use in used.items()})
 
 
 def _list_idle(job: Job, kinds: Set[str]) -> Iterator[tuple[str, str]]:

@@ -29,5 +29,5 @@ def work_on_shard(job: Job, shard: Shard) -> ShardReport:
 
 def load_annotators(job: Job) -> dict[str, Annotator[Any]]:
     """Annotators of a job, by the names that they were given by."""
-    how = {"device": job.device, "dtype": job.dtype, "backend": job.backend}
+    how: dict[str, Any] = {name: getattr(job, name) for name in ("device", "dtype", "backend", "tile", "overlap")}
     return {one.name: load_annotator(one.name, **how, **one.params) for one in job.annotators}

@@ -10,6 +10,7 @@ from ...core.errors import BadParameter
 from ...core.networks.placement import Backend, DType
 from ...core.operation import Inputs, Job, Operation, Report, Spec, slot, target
 from ...core.params import about, between
+from ...core.tiling.options import Overlap, Tile, choose_tiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +49,8 @@ class AnnotateParams(FilterParams, frozen=True):
     text: Annotated[str, about("Field or column with the caption. Empty: the usual ones")] = ""
     allow_outside: Annotated[bool, about(OUTSIDE)] = False
     resolution: Annotated[int, between(0, 10**6, "Shorter side of the maps in pixels; 0: as the pictures", step=8)] = 0
+    tile: Tile = 0
+    overlap: Overlap = 64
     format: Annotated[Format, about("How maps are stored")] = "folder"
     layout: Annotated[DatasetLayout, about(LAYOUT)] = "sidecar"
     on_error: Annotated[OnError, about(ON_ERROR)] = "skip"
@@ -109,6 +112,7 @@ def plan_job(inputs: AnnotateInputs, params: AnnotateParams) -> DatasetJob:
 
     if params.layout == "plain" and params.format != "folder":
         raise BadParameter("--layout plain is for --format folder", fix="use --layout sidecar, or --format folder")
+    choose_tiles(params.tile, params.overlap)
     filters = FilterParams(**{name: getattr(params, name) for name in FilterParams.__struct_fields__})
     shared: dict[str, Any] = {
         name: getattr(params, name) for name in DatasetJob.__struct_fields__ if hasattr(params, name)
