@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import torch
 
@@ -16,11 +16,13 @@ from ...core.regular_files import open_regular_file
 from ..modules.parts import PARTS
 from ..tools.save import check_output, list_source_files, make_provenance, make_source_entry, parse_dtype
 from .baked_weights import BakedWeights, FileWeights
-from .checkpoint import open_checkpoint
+from .checkpoint import Checkpoint, open_checkpoint
+from .experts import SECOND, split_experts
 from .file_writer import measure, write_entries
 from .fitness import ALLOW_OTHERS, SKIP_DAMAGED, check_finite
 from .folder_checkpoint import FolderCheckpoint, open_folder
 from .plan import check_receipt, make_plan, make_receipt
+from .receipt import Receipt
 from .wide_inputs import widen_inputs
 
 if TYPE_CHECKING:
@@ -29,10 +31,30 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from ..tools.save import Progress
-    from .checkpoint import Checkpoint
     from .plan import WeightedAdapter
-    from .receipt import Receipt
     from .weight_writer import Order
+
+
+C = TypeVar("C", bound=Checkpoint)
+
+
+class _Options(NamedTuple):
+    """How changes add up and what is let through."""
+
+    order: Order
+    dtype: str | None
+    allow_empty: bool
+    allow_mismatch: bool
+
+
+@dataclass(frozen=True)
+class _Work(Generic[C]):
+    """A checkpoint, what is to be written of it, and what became of its adapters. widened: notes of wider inputs."""
+
+    opened: C
+    result: BakedWeights
+    receipt: Receipt
+    widened: tuple[str, ...]
 
 
 def bake(
@@ -51,30 +73,46 @@ def bake(
 
     checkpoint: a model in the LDM layout, a transformer in its maker's or diffusers' names, one part in diffusers'
     names, or a diffusers folder, of one network or a pipeline; output: a file, or for a folder a new one, whose other
-    files are copied. .safetensors is streamed some rows at a time, a pickled file is read whole and comes out as
-    .safetensors. Sums are formed in float32 from the original and cast once to the tensor's own dtype; what no adapter
-    touches keeps its bytes, the metadata gains `underdrawing`, what was done. Weights in fp8 or int8 with a scale are
-    stored in that form again; notes say what rounding took away. A control LoRA that reads a picture widens the input
-    layer, with a note. dtype, such as "float16": of all floating point tensors. Raises BadWeights when an adapter
-    matches nothing (unless allow_empty), was made for another base model (unless allow_mismatch) or has modules with
-    NaN (unless skip_damaged), for weights that cannot be computed with and results that are NaN or infinite;
-    BadParameter for strengths that are no finite numbers and for an output that is an input. Then nothing is written.
+    files are copied. .safetensors is streamed some rows at a time, a pickled file is read whole. Sums are formed in
+    float32 from the original and cast once to the tensor's own dtype; what no adapter touches keeps its bytes, the
+    metadata gains `underdrawing`, what was done. Weights in fp8 or int8 with a scale are stored in that form again;
+    notes say what rounding took away. A control LoRA that reads a picture widens the input layer, with a note. dtype,
+    such as "float16": of all floating point tensors. In a pipeline with two experts, such as Wan 2.2, adapters whose
+    file says low noise go on ``transformer_2``. Raises BadWeights when an adapter matches nothing (unless allow_empty),
+    was made for another base model (unless allow_mismatch) or has modules with NaN (unless skip_damaged), for weights
+    that cannot be computed with and results that are NaN or infinite; BadParameter for strengths that are no finite
+    numbers and for an output that is an input. Then nothing is written.
     """
     whole = Path(checkpoint).is_dir() and Path(output).suffix.lower() != ".safetensors"
     path = Path(output) if whole else check_output(output, _list_inputs(checkpoint, adapters))
     for weighted in adapters if not skip_damaged else ():
         check_finite(weighted[0], SKIP_DAMAGED)
+    first, second, notes = split_experts(Path(checkpoint), adapters, whole=whole)
+    options = _Options(order, dtype, allow_empty, allow_mismatch)
     with ExitStack() as stack, torch.no_grad():
-        opened = _open(Path(checkpoint), stack)
-        adapters, widened = widen_inputs(opened, adapters)
-        weights = FileWeights(opened)
-        plan = make_plan(dict.fromkeys(PARTS, weights), adapters, allow_mismatch=allow_mismatch, way_out=ALLOW_OTHERS)
-        check_receipt(receipt := make_receipt(adapters, plan), allow_empty=allow_empty)
-        result = BakedWeights(opened, weights, plan, order, parse_dtype(dtype) if dtype else None)
-        step = make_provenance(_describe_step(opened.path, adapters, order, dtype), opened.metadata)
-        write = opened.write if isinstance(opened, FolderCheckpoint) and whole else _write
-        write(path, result, {**result.metadata, **step}, progress)
-    return replace(receipt, notes=(*opened.notes, *widened, *result.rounding.notes()))
+        work = _prepare(_open(Path(checkpoint), stack), first, options)
+        other = _prepare(open_folder(Path(checkpoint) / SECOND, stack), second, options) if second else None
+        metadata = {**work.result.metadata, **_describe_step(work.opened, adapters, options)}
+        if isinstance(work.opened, FolderCheckpoint) and whole:
+            work.opened.write(path, work.result, metadata, progress, other and (other.opened, other.result))
+        else:
+            _write(path, work.result, metadata, progress)
+    return _account([work] if other is None else [work, other], notes)
+
+
+def _prepare(opened: C, adapters: Sequence[WeightedAdapter], options: _Options) -> _Work[C]:
+    """Plan the changes of a checkpoint. Raises BadWeights."""
+    adapters, widened = widen_inputs(opened, adapters)
+    weights, mismatch = FileWeights(opened), options.allow_mismatch
+    plan = make_plan(dict.fromkeys(PARTS, weights), adapters, allow_mismatch=mismatch, way_out=ALLOW_OTHERS)
+    check_receipt(receipt := make_receipt(adapters, plan), allow_empty=options.allow_empty)
+    dtype = parse_dtype(options.dtype) if options.dtype else None
+    return _Work(opened, BakedWeights(opened, weights, plan, options.order, dtype), receipt, widened)
+
+
+def _account(done: Sequence[_Work[Any]], notes: Sequence[str]) -> Receipt:
+    own = [note for one in done for note in (*one.opened.notes, *one.widened, *one.result.rounding.notes())]
+    return Receipt(tuple(entry for one in done for entry in one.receipt.adapters), (*notes, *own))
 
 
 def _list_inputs(checkpoint: str | os.PathLike[str], adapters: Sequence[WeightedAdapter]) -> list[Path]:
@@ -94,15 +132,13 @@ def _open_stream(stack: ExitStack, path: Path) -> BinaryIO:
         ) from error
 
 
-def _describe_step(
-    source: Path, adapters: Sequence[WeightedAdapter], order: Order, dtype: str | None
-) -> dict[str, Any]:
+def _describe_step(source: Checkpoint, adapters: Sequence[WeightedAdapter], options: _Options) -> dict[str, str]:
     entries: list[dict[str, Any]] = []
     for adapter, unet, encoder, *rest in adapters:
         entry = make_source_entry(adapter, unet, encoder)
         entries.append(entry if not rest or rest[0] is None else {**entry, "blocks": str(rest[0])})
-    step = {"tool": "bake", "checkpoint": source.name, "order": order, "adapters": entries}
-    return {**step, "dtype": dtype} if dtype else step
+    step = {"tool": "bake", "checkpoint": source.path.name, "order": options.order, "adapters": entries}
+    return make_provenance({**step, "dtype": options.dtype} if options.dtype else step, source.metadata)
 
 
 def _write(path: Path, result: BakedWeights, metadata: dict[str, str], progress: Progress | None) -> None:

@@ -14,7 +14,7 @@ from ...core.tensor_files.json_objects import read_json
 from ...core.tensor_files.safetensors_io import Entry
 from ...core.tensor_files.tensor_reader import SafetensorsReader
 from ...core.tensor_files.weight_files import find_weight_files
-from ..modules.parts import PARTS, TRANSFORMER
+from ..modules.parts import PARTS
 from .checkpoint import Checkpoint
 from .file_writer import count_bytes, write_entries
 from .wide_inputs import widen_config
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from .baked_weights import BakedWeights
 
 PIPELINE, INDEX, CONFIG = "model_index.json", ".index.json", "config.json"
-
-SECOND = f"{TRANSFORMER}_2"
-"""Folder of the expert of low noise in a pipeline that has two, such as Wan 2.2's."""
 
 
 class Shard(NamedTuple):
@@ -54,9 +51,6 @@ class FolderCheckpoint(Checkpoint):
             entries[key] = Entry(own.dtype, own.shape, end, end + own.end - own.begin)
             end = entries[key].end
         super().__init__(path, entries, dict(shards[0].reader.metadata))
-        if (path / SECOND).is_dir():
-            text = "is the second expert and was not changed: bake its own LoRA into that folder, as a model of its own"
-            self.notes = (f"{SECOND} {text}",)
 
     def tensor(self, name: str) -> Tensor:
         """As its file's reader gives it."""
@@ -74,36 +68,53 @@ class FolderCheckpoint(Checkpoint):
         return shard.reader.raw(own)
 
     def write(
-        self, path: Path, result: BakedWeights, metadata: Mapping[str, str], progress: Progress | None = None
+        self,
+        path: Path,
+        result: BakedWeights,
+        metadata: Mapping[str, str],
+        progress: Progress | None = None,
+        second: tuple[FolderCheckpoint, BakedWeights] | None = None,
     ) -> None:
         """Write a folder with the same files, these weights in those of networks, and the others copied.
 
-        Raises WriteFailed, also for a folder of that name that holds something.
+        second: another network in a folder below this, and its weights. Raises WriteFailed, also for a folder of that
+        name that holds something.
         """
-        files = {shard.reader.path for shard in self.shards}
-        others = [
-            file for file in sorted(self.path.rglob("*")) if file.is_file() and not self._is_replaced(file, files)
-        ]
-        size = sum(entry.end - entry.begin for entry in result.entries.values())
-        groups = self._group_keys(result)
+        work = [(self, result), *([second] if second is not None else [])]
+        files = {shard.reader.path for one, _ in work for shard in one.shards}
+        others = [file for file in sorted(self.path.rglob("*")) if file.is_file() and not _is_replaced(file, files)]
+        size = sum(entry.end - entry.begin for _, own in work for entry in own.entries.values())
+        groups = [one._group_keys(own) for one, own in work]
         with atomic_folder(path, size=size + sum(file.stat().st_size for file in others)) as folder:
             for file in others:
                 _copy(file, folder / file.relative_to(self.path))
-            self._widen_configs(folder)
-            done, maps = 0, dict[Path, dict[str, str]]()
-            for shard, keys in zip(self.shards, groups, strict=True):
-                target = folder / shard.reader.path.relative_to(self.path)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                names = {key: key.removeprefix(shard.prefix) for key in keys}
-                own = {"format": "pt", **(metadata if not done else {})}
-                with atomic_stream(target) as stream:
-                    write_entries(stream, result, names, own)
-                maps.setdefault(target.parent, {}).update(dict.fromkeys(names.values(), target.name))
-                done += len(keys)
-                if progress is not None:
-                    progress(done, len(result.entries))
-            for parent, weights in maps.items():
-                self._write_index(folder, parent, weights)
+            for (one, own), keys in zip(work, groups, strict=True):
+                one._write_networks(folder / one.path.relative_to(self.path), own, keys, metadata, progress)
+
+    def _write_networks(
+        self,
+        folder: Path,
+        result: BakedWeights,
+        groups: Sequence[Sequence[str]],
+        metadata: Mapping[str, str],
+        progress: Progress | None,
+    ) -> None:
+        """Write the files of weights, what lists them, and configurations that are no longer true."""
+        self._widen_configs(folder)
+        done, maps = 0, dict[Path, dict[str, str]]()
+        for shard, keys in zip(self.shards, groups, strict=True):
+            target = folder / shard.reader.path.relative_to(self.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            names = {key: key.removeprefix(shard.prefix) for key in keys}
+            own = {"format": "pt", **(metadata if not done else {})}
+            with atomic_stream(target) as stream:
+                write_entries(stream, result, names, own)
+            maps.setdefault(target.parent, {}).update(dict.fromkeys(names.values(), target.name))
+            done += len(keys)
+            if progress is not None:
+                progress(done, len(result.entries))
+        for parent, weights in maps.items():
+            self._write_index(folder, parent, weights)
 
     def _widen_configs(self, folder: Path) -> None:
         """Let the configurations say how wide the networks' inputs are now."""
@@ -114,10 +125,6 @@ class FolderCheckpoint(Checkpoint):
             table = widen_config(config, shard.reader.entries[name].shape[1], self.entries[key].shape[1])
             text = f"{json.dumps(table, indent=2)}\n"
             (folder / file.relative_to(self.path)).write_text(text, encoding="utf-8")
-
-    def _is_replaced(self, file: Path, files: set[Path]) -> bool:
-        own = {one.parent for one in files}
-        return file in files or (file.parent in own and file.name.endswith(INDEX))
 
     def _group_keys(self, result: BakedWeights) -> list[list[str]]:
         """Keys of each file; a new bias stands with its weight. Raises BadWeights for a scale in another file."""
@@ -138,6 +145,10 @@ class FolderCheckpoint(Checkpoint):
             size = sum(count_bytes(parent / name) for name in set(weights.values()))
             table = {"metadata": {"total_size": size}, "weight_map": dict(sorted(weights.items()))}
             (parent / before[0].name).write_text(f"{json.dumps(table, indent=2)}\n", encoding="utf-8")
+
+
+def _is_replaced(file: Path, files: set[Path]) -> bool:
+    return file in files or (file.name.endswith(INDEX) and any(file.parent == one.parent for one in files))
 
 
 def _copy(file: Path, target: Path) -> None:

@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 
     from ..deltas.base import Delta
 
+_SECOND_EXPERT = (
+    "is for the second expert, that of low noise: save its keys in their own file, with transformer. in front and "
+    "low_noise in its name"
+)
+
 
 @dataclass
 class _KeyGroups:
@@ -162,7 +167,8 @@ def _place_key(key: str, file: RawFile, found: _KeyGroups, order: tuple[Dialect,
             return _add_key(key, dialect, place, (file, found), order)
         rejections[dialect.id] = place
     near = next((rejection.reason for rejection in rejections.values() if not rejection.foreign), "")
-    found.unused[key] = near or "no dialect knows this name"
+    second = _SECOND_EXPERT if key.startswith(f"{TRANSFORMER}_2.") else ""
+    found.unused[key] = near or second or "no dialect knows this name"
     for name, rejection in rejections.items():
         found.rejected.setdefault(name, f"{key[:80]}: {rejection.reason}")
     return order

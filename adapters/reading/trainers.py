@@ -74,10 +74,14 @@ def count_precisions(tensors: Mapping[str, Tensor]) -> dict[str, int]:
 
 def find_noise(file: RawFile) -> str:
     """Which of a model's two experts the file says that it is for (Wan 2.2): "high" or "low" noise, else ""."""
-    for text in (_find_name(file.path), *(str(file.metadata.get(entry, ""))[:300] for entry in _NAMES)):
-        if (found := _NOISE.search(text)) is not None:
-            return (found[1] or found[2]).lower()
-    return ""
+    texts = (_find_name(file.path), *(str(file.metadata.get(entry, ""))[:300] for entry in _NAMES))
+    return next(filter(None, map(read_noise, texts)), "")
+
+
+def read_noise(text: str) -> str:
+    """The same of a name."""
+    found = _NOISE.search(text)
+    return "" if found is None else (found[1] or found[2]).lower()
 
 
 def _find_name(path: Path) -> str:

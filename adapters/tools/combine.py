@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from ...core.errors import BadParameter, BadWeights
-from ..applying.fitness import ALLOW_OTHERS, check_base_model, check_finite, check_strength
+from ..applying.experts import check_alike
+from ..applying.fitness import ALLOW_OTHERS, check_finite, check_strength
 from ..deltas.lowrank import LowRank
 from ..modules.architectures import TRANSFORMER_MODELS
 from ..modules.transformer_slots import list_joined_parts
@@ -96,7 +97,7 @@ def merge(
     beside factors are summed whole and cut by the rule (rank DENSE_RANK without one), which the notes say; norms,
     biases and pure differences stay exact. dtype: None is float32 where folding would round, else the sources' own.
     Raises BadWeights for kinds that depend on the weight they meet, naming them, and for sources of different base
-    models, unless allow_mismatch; BadParameter for strengths that are no finite numbers and if output is an input.
+    models or experts, unless allow_mismatch; BadParameter for strengths that are not finite and if output is an input.
     """
     if how == "svd" and rule is None:
         raise BadParameter("a merge by SVD needs to know the rank", where="rank", fix="give a rank or a rule")
@@ -104,9 +105,7 @@ def merge(
     triples = [(source[0], *_check_strengths(source[0], source[1], source[-1])) for source in sources]
     triples = _read_alike(triples)
     if not allow_mismatch:
-        for adapter, *_ in triples[1:]:
-            what = f"{triples[0][0].name} was made for"
-            check_base_model(adapter, triples[0][0].base_model, what, way_out=ALLOW_OTHERS)
+        check_alike([adapter for adapter, *_ in triples], ALLOW_OTHERS)
     _check_sources([adapter for adapter, *_ in triples])
     triples = _agree(triples)
     sums = sum_modules(triples)
@@ -115,8 +114,8 @@ def merge(
         _add_module(result, total, how, rule)
         if progress is not None:
             progress(done, len(sums))
-    adapters = [make_source_entry(*triple) for triple in triples]
-    return _finish(path, result, triples, {"tool": "merge", "how": how, "adapters": adapters})
+    step = {"tool": "merge", "how": how, "adapters": [make_source_entry(*triple) for triple in triples]}
+    return _finish(path, result, triples, step)
 
 
 def resize(
@@ -234,17 +233,16 @@ def _power_of_two(value: float) -> bool:
 def _finish(
     path: Any, result: _Output, triples: Sequence[tuple[Adapter, float, float]], step: dict[str, Any]
 ) -> ToolReport:
-    base = guess_from_modules({name: delta for adapter, *_ in triples for name, delta in adapter.modules.items()})
-    if triples[0][0].base_model in TRANSFORMER_MODELS:
-        base = triples[0][0].base_model
-    notes = list_notes([adapter for adapter, *_ in triples])
+    base = triples[0][0].base_model
+    if base not in TRANSFORMER_MODELS:
+        base = guess_from_modules({name: delta for one, *_ in triples for name, delta in one.modules.items()})
+    notes = list_notes(sources := [adapter for adapter, *_ in triples], path)
     notes += [f"{count} modules of type {kind} became LoRA" for kind, count in sorted(result.reduced.items())]
-    tokens = sorted({token for adapter, *_ in triples for token in adapter.embeddings})
+    tokens = sorted({token for adapter in sources for token in adapter.embeddings})
     if tokens:
         notes.append(f"learned tokens are not carried over: {', '.join(tokens)[:200]}")
-    carried, differing = merge_metadata([adapter.metadata for adapter, *_ in triples])
+    carried, differing = merge_metadata([adapter.metadata for adapter in sources])
     modules = respell_tables(base, result.modules)
     save_kohya(path, modules, base, step, carried, triples[0][0].metadata if len(triples) == 1 else None)
-    ranks = count_ranks(modules)
-    left = list_unused([adapter for adapter, *_ in triples])
+    left, ranks = list_unused(sources), count_ranks(modules)
     return ToolReport(path, len(modules), base, ranks, result.errors, left, (*notes, *differing), (path,))

@@ -97,7 +97,7 @@ def convert(
     folder, stem = (path, adapter.name) if naming == "peft" else (path.parent, path.stem)
     _save_tokens(folder, stem, adapter, result)
     ranks = dict(sorted(Counter(d.rank for d in modules.values() if d.rank is not None).items()))
-    left, notes = list_unused([adapter]), (*list_notes([adapter]), *result.notes)
+    left, notes = list_unused([adapter]), (*list_notes([adapter], path), *result.notes)
     return ToolReport(path, len(modules), base, ranks, result.errors, left, notes, tuple(result.files))
 
 

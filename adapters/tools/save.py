@@ -16,6 +16,7 @@ from ... import __version__
 from ...core.errors import BadParameter, BadWeights
 from ...core.files import hash_file
 from ...core.tensor_files.safetensors_io import write_safetensors
+from ..applying.experts import note_lost_expert
 from ..deltas.dense import Sum
 from ..modules.architectures import ARCHITECTURES
 from ..modules.parts import TEXT_ENCODER, UNET
@@ -100,10 +101,12 @@ def list_unused(adapters: Sequence[Adapter]) -> dict[str, str]:
     }
 
 
-def list_notes(adapters: Sequence[Adapter]) -> list[str]:
-    """What reading the sources found worth knowing; where these are several, behind the name of its file."""
+def list_notes(adapters: Sequence[Adapter], output: Path) -> list[str]:
+    """What reading the sources found worth knowing, where these are several behind the name of its file, and what the
+    name of the new file does not say any more."""
     several = len(adapters) > 1
-    return [f"{adapter.name}: {note}" if several else note for adapter in adapters for note in adapter.notes]
+    notes = [f"{adapter.name}: {note}" if several else note for adapter in adapters for note in adapter.notes]
+    return [*notes, *note_lost_expert(adapters, output)]
 
 
 def parse_dtype(name: str) -> torch.dtype:

@@ -25,7 +25,7 @@ def test_the_second_expert_of_a_pipeline_is_copied_with_a_note(tmp_path: Path) -
     write_peft(tmp_path / "high.safetensors", make_adapter(WAN.id, make_lora(modules)).modules, {}, folder=False)
     adapter = load_adapter(tmp_path / "high.safetensors")
     receipt = bake(pipeline, [(adapter, 1.0, 0.0)], tmp_path / "out")
-    assert any(note.startswith("transformer_2 is the second expert") for note in receipt.notes)
+    assert any(note.startswith("transformer_2, the expert of low noise, was not changed") for note in receipt.notes)
     before, after = (
         load_file(folder / name / "diffusion_pytorch_model.safetensors")
         for folder, name in ((pipeline, "transformer_2"), (tmp_path / "out", "transformer_2"))
