@@ -45,6 +45,7 @@ class _Options(NamedTuple):
     dtype: str | None
     allow_empty: bool
     allow_mismatch: bool
+    skip_damaged: bool
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,8 @@ def bake(
     """
     whole = Path(checkpoint).is_dir() and Path(output).suffix.lower() != ".safetensors"
     path = Path(output) if whole else check_output(output, _list_inputs(checkpoint, adapters))
-    for weighted in adapters if not skip_damaged else ():
-        check_finite(weighted[0], SKIP_DAMAGED)
     first, second, notes = split_experts(Path(checkpoint), adapters, whole=whole)
-    options = _Options(order, dtype, allow_empty, allow_mismatch)
+    options = _Options(order, dtype, allow_empty, allow_mismatch, skip_damaged)
     with ExitStack() as stack, torch.no_grad():
         work = _prepare(_open(Path(checkpoint), stack), first, options)
         other = _prepare(open_folder(Path(checkpoint) / SECOND, stack), second, options) if second else None
@@ -102,6 +101,8 @@ def bake(
 
 def _prepare(opened: C, adapters: Sequence[WeightedAdapter], options: _Options) -> _Work[C]:
     """Plan the changes of a checkpoint. Raises BadWeights."""
+    for weighted in () if options.skip_damaged else adapters:
+        check_finite(weighted[0], SKIP_DAMAGED)
     adapters, widened = widen_inputs(opened, adapters)
     weights, mismatch = FileWeights(opened), options.allow_mismatch
     plan = make_plan(dict.fromkeys(PARTS, weights), adapters, allow_mismatch=mismatch, way_out=ALLOW_OTHERS)
