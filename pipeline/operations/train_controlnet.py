@@ -53,4 +53,4 @@ class TrainControlnet(Operation[ControlInputs, ControlParams]):
             return ControlTraining(model, params, maps)
 
         describe = make_description(inputs.output.stem, params, "control-net")
-        return session.train(build, describe)
+        return session.train(build, describe, admit=maps.admit)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ..models.model import Model
     from .params import TrainParams
     from .rules import Rule
+    from .sets import Admit
     from .trainable import Trainable
 
     Build = Callable[["Model"], Trainable]
@@ -53,9 +54,10 @@ class Session:
         self.folder = RunFolder(find_run_folder(output))
         self.notes: list[str] = []
 
-    def train(self, build: Build, describe: Describe, rules: Sequence[Rule] = ()) -> Report:
+    def train(self, build: Build, describe: Describe, rules: Sequence[Rule] = (), admit: Admit | None = None) -> Report:
         """Train and save. build: what is trained, on the model. describe: metadata of the result, from the model, the
-        training set and the number of steps. rules: on parameters that only this kind has.
+        training set and the number of steps. rules: on parameters that only this kind has. admit: why a picture at
+        its size is left out.
 
         Raises BadParameter for options without effect, another run's folder, and a training set of which nothing is
         left; what loading the model raises; BadWeights for a loss that is not finite; WriteFailed, also where another
@@ -67,7 +69,7 @@ class Session:
             self.folder.path.mkdir(parents=True, exist_ok=True)
         with hold_folder(self.folder.path, PROCESS):
             model = self._load_model()
-            sets = load_sets(self.data, self.folder, self.params, model, self.job, self.note)
+            sets = load_sets(self.data, self.folder, self.params, model, self.job, self.note, admit)
             self.folder.begin(self._list_settings(model, sets), restart=self.params.restart)
             full = count_numbers(model)
             trainable = build(model)

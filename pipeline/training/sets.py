@@ -27,13 +27,21 @@ from .rules import check_captions
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ...core.images.geometry import Size
     from ...core.operation import Job
     from ..models.model import Model
+    from .data.latents import Item
+    from .data.samples import Sample
     from .loop.folder import RunFolder
     from .params import TrainParams
 
+    Admit = Callable[[Sample, Size], str]
+
 CLASS = "class"
 """Folder of a run for class pictures that it draws."""
+
+LISTED = 20
+"""Pictures that are left out which are named while a run begins."""
 
 
 class TrainingSet(msgspec.Struct, kw_only=True):
@@ -85,13 +93,22 @@ class TrainingSet(msgspec.Struct, kw_only=True):
 
 
 def load_sets(
-    data: Path, folder: RunFolder, params: TrainParams, model: Model, job: Job, note: Callable[[str], None]
+    data: Path,
+    folder: RunFolder,
+    params: TrainParams,
+    model: Model,
+    job: Job,
+    note: Callable[[str], None],
+    admit: Admit | None = None,
 ) -> TrainingSet:
-    """Find and encode the pictures. Raises BadParameter where none is left or captions lack what options need."""
+    """Find and encode the pictures. admit: why a picture at its size is to be left out; empty where it is not.
+
+    Raises BadParameter where none is left or captions lack what options need.
+    """
     if params.prior and Path(params.prior).resolve() == data.resolve():
         fix = "name another folder, with pictures of the class as it is to stay"
         raise BadParameter("is the folder of the training set itself", where=f"prior {params.prior}", fix=fix)
-    loader = _Loader(folder, params, model, job, note)
+    loader = _Loader(folder, params, model, job, note, admit)
     sets = loader.load(data, masks=params.masks, trigger=params.trigger)
     check_captions(params, sets.captions)
     if params.prior or params.prior_count:
@@ -104,8 +121,15 @@ def load_sets(
 
 class _Loader:
     def __init__(
-        self, folder: RunFolder, params: TrainParams, model: Model, job: Job, note: Callable[[str], None]
+        self,
+        folder: RunFolder,
+        params: TrainParams,
+        model: Model,
+        job: Job,
+        note: Callable[[str], None],
+        admit: Admit | None,
     ) -> None:
+        self._admit = admit
         self._folder, self._params, self._model, self._job, self._note = folder, params, model, job, note
         resolution = params.resolution or model.sample_size
         step = 8 * model.factor
@@ -129,14 +153,14 @@ class _Loader:
             items, broken = cache.prepare(
                 found.samples, flip=params.flip, tick=lambda: progress(next(done), len(found.samples))
             )
+        if self._admit is not None:
+            items, refused = self._ask(items, self._admit)
+            broken += refused
         left_out = [*found.left_out, *broken]
         for name, _ in broken:
             found.forget(name)
         notes = [f"{count} {text}" for text, count in (found.notes + found.passed).items()]
-        for text in [*notes, *(f"left out: {name}: {reason}" for name, reason in left_out[:20])]:
-            self._note(text)
-        if len(left_out) > 20:
-            self._note(f"left out: {len(left_out) - 20} more, all in the receipt")
+        self._report([*notes, *(f"left out: {name}: {reason}" for name, reason in left_out)], len(notes))
         if not items:
             what = f"no picture is left to train on ({'; '.join(f'{name}: {why}' for name, why in left_out[:3])})"
             raise BadParameter(what, where=str(data), fix=FIX)
@@ -153,6 +177,26 @@ class _Loader:
         )
         pictures = Pictures(items, cache, options, label)
         return TrainingSet(pictures=pictures, left_out=left_out, notes=notes, trigger=trigger)
+
+    def _report(self, lines: list[str], notes: int) -> None:
+        """Lines of what is left out come after the notes, and are many."""
+        for text in lines[: notes + LISTED]:
+            self._note(text)
+        if len(lines) > notes + LISTED:
+            self._note(f"left out: {len(lines) - notes - LISTED} more, all in the receipt")
+
+    def _ask(self, items: list[Item], admit: Admit) -> tuple[list[Item], list[tuple[str, str]]]:
+        """Items that are admitted, and names and reasons of the others."""
+        admitted: list[Item] = []
+        refused: list[tuple[str, str]] = []
+        with self._job.progress("check maps", len(items), "pictures") as progress:
+            for number, item in enumerate(items):
+                progress(number, len(items))
+                if why := admit(item.sample, item.size):
+                    refused.append((item.sample.name, why))
+                else:
+                    admitted.append(item)
+        return admitted, refused
 
     def load_prior(self) -> Pictures:
         """Class pictures; missing ones are drawn by the model, before anything is trained."""

@@ -22,10 +22,12 @@ def check_params(params: ControlParams) -> None:
 
 
 def check_maps(maps: MapReader, data: Path) -> None:
-    """Raise BadParameter naming pictures that have no map."""
+    """Raise BadParameter where no picture has a map, with the folders that hold maps of their names."""
     samples = find_samples(data).samples
-    missing = [(sample.name, why) for sample in samples if (why := maps.explain_missing(sample))]
-    if missing:
-        listed = "; ".join(f"{name}: {why}" for name, why in missing[:3])
-        what = f"{len(missing)} of {len(samples)} pictures have no map ({listed})"
-        raise BadParameter(what, where=str(data), fix="give --annotator or --maps, or leave these pictures out")
+    faults = [(sample.name, maps.explain_missing(sample)) for sample in samples]
+    if all(why for _, why in faults):
+        listed = "; ".join(f"{name}: {why}" for name, why in faults[:3])
+        what = f"none of the {len(samples)} pictures has a map ({listed})"
+        inside = maps.list_subfolders(samples)
+        fix = f"give --maps {' or --maps '.join(map(str, inside))}" if inside else "give --annotator or --maps"
+        raise BadParameter(what, where=str(data), fix=fix)

@@ -15,16 +15,15 @@ from ....core.batch.inputs import SUFFIXES
 from ....core.errors import BadImage, BadParameter, BadWeights
 from ....core.images.geometry import Size
 from ....core.images.reading import decode_file
-from ....core.regular_files import read_regular_file
 from ....core.tensor_files.safetensors_io import read_safetensors, write_safetensors
 from ....preprocessors import registry
 from ...request import Control
 from ...runs.maps import draw_hint
 from ...runs.spelling import parse_control
-from ..data.finding import find_samples
+from ..data.finding import read_picture_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
@@ -61,6 +60,29 @@ class MapReader:
             raise BadParameter("is no folder", where=params.maps, fix="name the folder of the maps")
         self._held: OrderedDict[str, Tensor] = OrderedDict()
         self._size = 0
+        self._admitted: list[Sample] = []
+
+    def admit(self, sample: Sample, size: Size) -> str:
+        """Why a picture cannot be trained on: its map is missing or broken. Empty where it can; previews show those."""
+        fault = "" if self._control.annotator else self._explain(sample, size)
+        if not fault:
+            self._admitted.append(sample)
+        return fault
+
+    def _explain(self, sample: Sample, size: Size) -> str:
+        if missing := self.explain_missing(sample):
+            return missing
+        try:
+            if not self._path(self._name(sample, size, flip=False)).is_file():
+                self.read(sample, size)
+        except BadImage as error:
+            return f"its map {error.where} cannot be used: {error.what}"
+        return ""
+
+    def list_subfolders(self, samples: Sequence[Sample]) -> list[Path]:
+        """Folders inside that of the maps in which one of these pictures has its map."""
+        inside = sorted(path for path in self._maps.iterdir() if path.is_dir()) if self._maps is not None else []
+        return [path for path in inside if any(_find_map(path, sample) for sample in samples)]
 
     def explain_missing(self, sample: Sample) -> str:
         """Why a picture has no map; empty where it has one, or can have one."""
@@ -74,9 +96,8 @@ class MapReader:
         return f"its map {path.name} is not there" if path is not None else f"metadata.jsonl names no {FIELD} for it"
 
     def find_example(self, caption: str) -> Sample:
-        """A picture with a caption, or the first one."""
-        samples = find_samples(self._data).samples
-        return next((sample for sample in samples if sample.caption == caption), samples[0])
+        """A picture with a caption, or the first one, of those that were admitted."""
+        return next((sample for sample in self._admitted if sample.caption == caption), self._admitted[0])
 
     def read(self, sample: Sample, size: Size, *, flip: bool = False) -> Tensor:
         """The map of a picture, float32 [3, H, W], 0 to 1. Raises BadImage, BadParameter."""
@@ -99,7 +120,7 @@ class MapReader:
             raise BadImage(missing, where=sample.name, fix="add its map, or leave the picture out")
         path = self._find(sample)
         assert path is not None
-        picture = decode_file(read_regular_file(path), str(path)).pixels
+        picture = decode_file(read_picture_file(path, str(path)), str(path)).pixels
         pixels = draw_hint(Control(), picture, size, None, self._note).pixels
         return np.ascontiguousarray(pixels[:, ::-1]) if flip else pixels
 
@@ -109,9 +130,7 @@ class MapReader:
             name = sample.fields.get(FIELD) or sample.fields.get(f"{FIELD}_file_name")
             places = [self._data / folder / name for folder in PurePosixPath(sample.name).parents] if name else []
             return next((path for path in places if path.is_file()), places[0] if places else None)
-        stem = self._maps / PurePosixPath(sample.name).with_suffix("")
-        paths = (stem.with_name(f"{stem.name}{ending}") for ending in SUFFIXES)
-        return next((path for path in paths if path.is_file()), None)
+        return _find_map(self._maps, sample)
 
     def _name(self, sample: Sample, size: Size, *, flip: bool) -> str:
         control = self._control
@@ -141,6 +160,13 @@ class MapReader:
         self._size += value.numel()
         while self._size > MEMORY and len(self._held) > 1:
             self._size -= self._held.popitem(last=False)[1].numel()
+
+
+def _find_map(folder: Path, sample: Sample) -> Path | None:
+    """The file in a folder that has the name of a picture."""
+    stem = folder / PurePosixPath(sample.name).with_suffix("")
+    paths = (stem.with_name(f"{stem.name}{ending}") for ending in SUFFIXES)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def read_annotator(text: str) -> Control:

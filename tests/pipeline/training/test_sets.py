@@ -60,6 +60,19 @@ def test_nothing_that_is_left_is_an_error_with_the_reasons(tmp_path: Path) -> No
         load(tmp_path / "data", tmp_path / "a.run")
 
 
+def test_pictures_that_are_not_admitted_are_left_out_with_the_reason(tmp_path: Path) -> None:
+    for name in "abc":
+        picture(tmp_path / "data" / f"{name}.png", 64, 64)
+    notes: list[str] = []
+    arguments = (tmp_path / "data", RunFolder(tmp_path), TrainParams(), MODEL, Job(HostHooks()), notes.append)
+    sets = load_sets(*arguments, lambda sample, size: f"{size.width} wide" if sample.name == "b.png" else "")
+    assert [item.sample.name for item in sets.pictures.items] == ["a.png", "c.png"]
+    assert sets.describe()["left_out"] == [["b.png", "64 wide"]]
+    assert "left out: b.png: 64 wide" in notes
+    with pytest.raises(BadParameter, match=r"no picture is left to train on \(a\.png: no map"):
+        load_sets(*arguments, lambda _sample, _size: "no map")
+
+
 def test_a_resolution_below_the_model_s_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BadParameter, match="32 is below 64"):
         load(tmp_path, tmp_path / "a.run", resolution=32)

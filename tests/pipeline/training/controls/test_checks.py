@@ -21,14 +21,22 @@ def test_a_whole_one_has_no_rank() -> None:
         check_params(ControlParams(rank=4))
 
 
-def test_pictures_without_maps_are_named_before_anything_is_loaded(tmp_path: Path) -> None:
-    for name in ("a", "b", "maps/a"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+def test_maps_in_a_folder_below_the_one_that_was_named_are_pointed_at(tmp_path: Path) -> None:
+    for name in ("data/a", "data/b", "maps/canny/b", "maps/depth/other"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / f"{name}.png")
-    (tmp_path / "c").mkdir()
-    (tmp_path / "b.png").rename(tmp_path / "c" / "b.png")
-    (tmp_path / "a.png").rename(tmp_path / "c" / "a.png")
-    params = ControlParams(maps=str(tmp_path / "maps"))
-    maps = MapReader(params, tmp_path / "c", tmp_path / "kept", device="cpu", note=lambda _: None)
-    with pytest.raises(BadParameter, match=r"1 of 2 pictures have no map .*b\.png"):
-        check_maps(maps, tmp_path / "c")
+
+    def check(folder: str) -> None:
+        params = ControlParams(maps=str(tmp_path / folder))
+        check_maps(
+            MapReader(params, tmp_path / "data", tmp_path / "kept", device="cpu", note=lambda _: None),
+            tmp_path / "data",
+        )
+
+    with pytest.raises(BadParameter, match=r"none of the 2 pictures has a map \(a\.png.*b\.png") as found:
+        check("maps")
+    assert found.value.fix == f"give --maps {tmp_path / 'maps' / 'canny'}"
+    with pytest.raises(BadParameter, match="none of the 2") as found:
+        check("maps/depth")
+    assert "--annotator" in found.value.fix
+    check("maps/canny")  # one of two is enough: the other is left out

@@ -76,6 +76,18 @@ def test_missing_maps_are_named(folder: Path) -> None:
         reader.read(other, Size(8, 8))
 
 
+def test_pictures_with_broken_or_missing_maps_are_refused_by_name(folder: Path) -> None:
+    (folder / "maps" / "b.png").write_bytes((folder / "maps" / "a.png").read_bytes()[:60])
+    samples = [Sample(name=f"{name}.png", digest=name, read=bytes, caption=name) for name in "bac"]
+    reader = make_reader(folder, maps=str(folder / "maps"))
+    broken, whole, missing = (reader.admit(sample, Size(8, 8)) for sample in samples)
+    assert broken.startswith(f"its map {folder / 'maps' / 'b.png'} cannot be used: ")
+    assert not whole
+    assert "no map of its name" in missing
+    assert reader.find_example("b").name == "a.png", "previews show none that is refused"
+    assert not make_reader(folder, annotator="canny").admit(samples[0], Size(8, 8)), "made where it is needed"
+
+
 @pytest.mark.parametrize("text", ["canny=photo.jpg", "canny:weight=0.5", "map", "inpaint", "canny:blah=3"])
 def test_what_is_more_than_an_annotator_is_refused(text: str) -> None:
     with pytest.raises(BadParameter):
