@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 EMA = "model_ema."
 VAE_PREFIXES = ("first_stage_model.", "vae.")
-UNET_PREFIXES = ("model.diffusion_model.", "diffusion_model.", "unet.", "transformer.")
+UNET_PREFIXES = ("model.diffusion_model.", "diffusion_model.", "unet.", "transformer.", "transformer_2.")
 ENCODER_PREFIXES = (
     "cond_stage_model.",
     "conditioner.",

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 PREFIX = re.compile(
     r"lora_unet_(_(?!orig))?|lora_transformer_|lycoris_(unet_|transformer_(?!blocks))?|oft_unet_|base_model\.model\.|"
-    r"(model\.)?diffusion_model\.|model_diffusion_model_|diffusion_model_|transformer\.|transformer_(?!blocks)|unet[._]|net\.|"
-    r"module\.|_orig_mod[._]|dit\.|pipe\.dit\.|model\.(?!layers)|conditional_transformer\."
+    r"(model\.)?diffusion_model\.|model_diffusion_model_|diffusion_model_|transformer(_2)?\.|transformer_(?!blocks)|"
+    r"unet[._]|net\.|module\.|_orig_mod[._]|dit\.|pipe\.dit\.|model\.(?!layers)|conditional_transformer\."
 )
 """What files write before a denoiser's names, more than once where a model was wrapped."""
 UNET_NAMES = re.compile(

@@ -196,7 +196,7 @@ def test_preset_files() -> None:
             read_presets(wrong)
 
 
-SD3, ZIMAGE, CHROMA = Family("SD3", "3 medium"), Family("Z-Image"), Family("Chroma")
+SD3, ZIMAGE, CHROMA, WAN = Family("SD3", "3 medium"), Family("Z-Image"), Family("Chroma"), Family("Wan")
 
 
 @pytest.mark.parametrize(
@@ -214,6 +214,8 @@ SD3, ZIMAGE, CHROMA = Family("SD3", "3 medium"), Family("Z-Image"), Family("Chro
         ("distilled_guidance_layer.norms.0.scale", CHROMA, "IN"),
         ("text_encoders.t5xxl.transformer.shared.weight", CHROMA, "T5"),
         ("vae.decoder.conv_in.weight", ZIMAGE, "VAE"),
+        ("transformer_2.blocks.39.attn1.to_q.weight", WAN, "B39"),
+        ("transformer_2.proj_out.bias", WAN, "OUT"),
     ],
 )
 def test_blocks_of_models_with_transformers(key: str, family: Family, block: str) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from underdrawing.adapters.modules.architectures import TRANSFORMER_MODELS
 from underdrawing.checkpoints.families import find_family
+from underdrawing.checkpoints.keys import find_part
 from underdrawing.checkpoints.values import Shaped
 
 CROSS = "transformer_blocks.0.attn2.to_k.weight"
@@ -32,3 +34,12 @@ def test_the_reference_model_is_recognised_under_either_names(rows: dict[str, in
     assert "reference model" in family.title
     assert find_family(shape(rows, prefix, (64, 96, 128, 256), 128)).id == "unknown"
     assert find_family(shape(rows, prefix, (64, 96, 128, 128), 768)).id == "sd1"
+
+
+@pytest.mark.parametrize("prefix", ["transformer_2.", "transformer.", ""])
+def test_the_second_expert_is_of_the_model_of_the_first(prefix: str) -> None:
+    wan = TRANSFORMER_MODELS["wan"].transformer
+    assert wan is not None
+    entries = {f"{prefix}{name}.weight": Shaped(torch.float16, module.shape) for name, module in wan.modules().items()}
+    assert find_family(entries).id == "Wan"
+    assert not prefix or {find_part(key) for key in entries} == {"unet"}
