@@ -114,7 +114,7 @@ def _annotate(names: str, inputs: tuple[str, ...], output: Path, **given: Any) -
     a folder or a quoted glob; with --video a video, a folder of frames or an animation.
 
     Maps are written as DIR/<input's stem>.<NAME>.png beside DIR/manifest.jsonl, which records what made them. The same
-    command once more makes only what is missing, and inputs are never overwritten.
+    command once more makes only what is missing; inputs and files of others are never overwritten.
 
     Parameters are options: `underdrawing annotate NAME --help` lists those of NAME. With several names a parameter goes
     to all that have it, and --NAME.PARAMETER to one of them. Switches: --safe, --no-safe or --safe true.

@@ -75,7 +75,7 @@ def describe_layout(layout: Layout, picture: Picture) -> tuple[str, ...]:
     return ()
 
 
-def write_image(picture: Picture, path: Path) -> None:
+def write_image(picture: Picture, path: Path) -> Path:
     """Write a picture as trainers read it: upright, sRGB, no transparency. Raises WriteFailed."""
     import io
 
@@ -83,7 +83,7 @@ def write_image(picture: Picture, path: Path) -> None:
 
     target = io.BytesIO()
     Image.fromarray(picture.pixels).save(target, "PNG", compress_level=4)
-    atomic_write(path, target.getvalue())
+    return atomic_write(path, target.getvalue())
 
 
 def write_metadata(folder: Path, entries: Iterable[dict[str, Any]]) -> list[Path]:

@@ -7,9 +7,10 @@ import re
 from typing import TYPE_CHECKING
 
 from ..errors import BadImage, WriteFailed
+from .layouts import MAPS, find_image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from .inputs import Source
@@ -27,10 +28,13 @@ def to_safe_name(name: str) -> str:
 
 
 class Outputs:
-    """Guards one run's file names. inputs: files (masks too) that must never be written over."""
+    """Guards one run's file names. inputs: files (masks too) that must never be written over.
 
-    def __init__(self, folder: Path, inputs: Iterable[Path]) -> None:
-        self.folder = folder
+    is_own: whether this program wrote a file that is there.
+    """
+
+    def __init__(self, folder: Path, inputs: Iterable[Path], is_own: Callable[[Path], bool]) -> None:
+        self.folder, self._is_own = folder, is_own
         self._inputs = {identity: path for path in inputs if (identity := _identity(path))}
         self._claimed: dict[str, Path] = {}
         self._written: dict[tuple[int, int], Path] = {}
@@ -69,6 +73,17 @@ class Outputs:
             if _is_still(self._written.get(identity), identity):
                 what = "its map would overwrite that of an input whose name differs in case or accents only"
                 raise BadImage(what, where=str(name), fix="rename one of them")
+        self._check_foreign(path)
+
+    def _check_foreign(self, path: Path) -> None:
+        """Refuse to replace pictures of others. Raises BadImage."""
+        written = [path, path.with_name(f"{path.stem}.values.png")]
+        if MAPS in path.parts and not self._is_own(path):  # what lies beside a map of ours is ours
+            written.append(self.folder / find_image(path.relative_to(self.folder).as_posix()))
+        for name in written:
+            if name.is_file() and not self._is_own(name):
+                what = "a file that this program did not write has the name of its map"
+                raise BadImage(what, where=str(name), fix="move that file, or choose another output folder")
 
     def add(self, output: str) -> None:
         """Remember a file of this run."""

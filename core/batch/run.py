@@ -21,7 +21,6 @@ from .outputs import Outputs, to_safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from ..annotator import Annotator, ControlMap
     from ..images.geometry import FitMode
@@ -69,7 +68,8 @@ class Batch:
         readable = cache(can_decode)
         self.names = plan_names(sources, readable)
         options.mask.pair(self.names, readable)
-        self.outputs = Outputs(manifest.folder, [*(s.path for s in sources), *options.mask.list_files(sources)])
+        inputs = [*(source.path for source in sources), *options.mask.list_files(sources)]
+        self.outputs = Outputs(manifest.folder, inputs, manifest.is_map)
         self.summary = BatchSummary()
 
     def run(self) -> BatchSummary:
@@ -216,13 +216,11 @@ class Batch:
         from ..images.writing import write_map
 
         folder, output = self.manifest.folder, self.manifest.folder / entry["output"]
-        images: list[Path] = []
-        if self.options.layout == "diffusers":
-            images = [folder / find_image(entry["output"])]
-            write_image(frame.picture, images[0])
         stem = output.name[: -len(".png")]
         files = write_map(result, index, output.parent, stem, values=self.options.values, json=self.options.poses)
-        names = [path.relative_to(folder).as_posix() for path in (*files, *images)]
+        if self.options.layout == "diffusers":  # after the map, which bears the mark that both are ours
+            files = (*files, write_image(frame.picture, folder / find_image(entry["output"])))
+        names = [path.relative_to(folder).as_posix() for path in files]
         self.manifest.add({**entry, "status": "done", "files": names, "notes": list(result.notes)}, place)
         self.outputs.add(entry["output"])
         self.summary.written += 1

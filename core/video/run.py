@@ -14,6 +14,7 @@ from ..batch.run import BatchSummary
 from ..errors import BadImage
 from ..tiling.options import describe_tile, describe_tiles
 from ..weights.store import get_store
+from .foreign import find_foreign
 from .inputs import plan_clip_names
 from .options import describe_settings
 from .pipeline import ClipRun, MapSettings
@@ -147,6 +148,9 @@ class ClipBatch:
         inputs = [one for source in self.clips for one in (source.frames or (source.path,))]
         if target.exists() and any(target.samefile(one) for one in inputs if one.exists()):
             raise BadImage("its maps would overwrite an input", where=str(target), fix="choose another output folder")
+        if foreign := find_foreign(target, self.manifest.is_map):
+            what = "a file that this program did not write has the place of its maps"
+            raise BadImage(what, where=str(foreign), fix="move that file, or choose another output folder")
         if output == "frames":
             timed = clip.files == (clip.path,)
             return FrameSink(target, values=self.options.values, json=self.options.json, timed=timed)

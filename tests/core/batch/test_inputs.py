@@ -174,6 +174,27 @@ def test_inputs_are_never_overwritten(run: Run, tmp_path: Path, monkeypatch: pyt
     assert {name: contents(tmp_path)[name] for name in before} == before
 
 
+@pytest.mark.parametrize("layout", ["suffix", "plain", "diffusers"])
+def test_pictures_of_others_are_never_overwritten(run: Run, tmp_path: Path, layout: str) -> None:
+    out = tmp_path / "out"
+    names = {
+        "suffix": ["a.canny.png"],
+        "plain": ["canny/a.png"],
+        "diffusers": ["conditioning_image/a.png", "image/a.png"],
+    }
+    words = ("annotate", "canny", picture(tmp_path / "a.png"), "-o", out, "--layout", layout)
+    for name in names[layout]:
+        before = picture(out / name, seed=1).read_bytes()
+        done = run(*words)
+        assert done.code == 3
+        assert "did not write has the name of its map" in done.err
+        assert (out / name).read_bytes() == before
+        (out / name).unlink()
+    assert run(*words).code == 0
+    (out / "manifest.jsonl").unlink()
+    assert run(*words).code == 0, "what bears our mark is ours without a record"
+
+
 def test_masks_are_never_overwritten(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     mask = picture(Path("out/a.inpaint.png"), seed=1)

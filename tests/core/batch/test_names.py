@@ -36,7 +36,7 @@ SOURCES = st.builds(
 
 
 def test_another_process_may_replace_maps_whose_file_numbers_are_used_again(tmp_path: Path) -> None:
-    outputs = Outputs(tmp_path, [])
+    outputs = Outputs(tmp_path, [], lambda _: True)
     first, second = tmp_path / "1.canny.png", tmp_path / "2.canny.png"
     first.write_bytes(b"map")
     outputs.add(first.name)

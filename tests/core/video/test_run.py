@@ -167,3 +167,32 @@ def test_an_input_is_never_written_over(tmp_path: Path) -> None:
     (tmp_path / "a.test.mkv").hardlink_to(source)
     summary = run(source, tmp_path)
     assert "would overwrite an input" in summary.refused[0][1]
+
+
+def test_files_of_others_in_the_place_of_maps_are_left_alone(shots: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "shots.test").mkdir(parents=True)
+    own = out / "shots.test" / "f008.png"
+    own.write_bytes((shots / "f008.png").read_bytes())
+    summary = run(shots, out)
+    assert (summary.written, "did not write" in summary.refused[0][1]) == (0, True)
+    assert own.read_bytes() == (shots / "f008.png").read_bytes()
+    own.unlink()
+    assert run(shots, out).written == 1
+    (out / "manifest.jsonl").unlink()
+    assert run(shots, out).written == 1, "frames that bear our mark are ours without a record"
+
+
+def test_a_video_of_others_in_the_place_of_maps_is_left_alone(tmp_path: Path) -> None:
+    load_av()
+    source, out = tmp_path / "clip.mkv", tmp_path / "out"
+    write_video(source, bars(5))
+    target = out / "clip.test.mkv"
+    out.mkdir()
+    target.write_bytes(source.read_bytes())
+    assert "did not write" in run(source, out).refused[0][1]
+    assert target.read_bytes() == source.read_bytes()
+    target.unlink()
+    assert run(source, out).written == 1
+    (out / "manifest.jsonl").unlink()
+    assert run(source, out).written == 1, "a video that bears our mark is ours without a record"
