@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..batch.outputs import to_safe_name
+from ..report_text import count
 from .records import DAMAGE, FILTERS, describe_kind
+from .sinks import name_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from .job import ShardReport
+    from .job import Job, ShardReport
     from .manifest import Manifest
     from .rows import Shard
     from .run_job import Plan
@@ -50,8 +53,20 @@ def summarise_job(manifest: Manifest, shards: Sequence[Shard], plan: Plan, failu
     whole = not missing and not data["damaged"] and bool(data["written"])
     lines = [*_iter_refused(refused, kinds, manifest.folder), *_iter_faults(data, missing, reports, failures)]
     idle = "" if plan.missing else "nothing to do: "
-    first = f"{idle}{data['done']} of {data['shards']} shards, {data['rows']} rows, {data['written']} with maps"
+    shown = f"{data['done']} of {count(data['shards'], 'shard')}, {count(data['rows'], 'row')}"
+    first = f"{idle}{shown}, {data['written']} with maps"
     return JobSummary(text="\n".join([first, *lines]), data=data, whole=whole)
+
+
+def describe_columns(job: Job) -> tuple[str, ...]:
+    """Where the maps of several annotators are found by those who train on them; nothing where there is one."""
+    if job.layout != "diffusers" or len(job.annotators) == 1:
+        return ()
+    if job.format == "folder":
+        places = ", ".join(f"{job.destination}/{to_safe_name(one.name)}" for one in job.annotators)
+        return (f"each annotator has a folder of its own to train on: {places}",)
+    columns = ", ".join(name_columns(job).values())
+    return (f"columns of the maps, of which --conditioning_image_column takes one: {columns}",)
 
 
 def _iter_refused(refused: list[tuple[str, str, str, str]], kinds: Counter[str], folder: Path) -> Iterator[str]:

@@ -15,6 +15,7 @@ from ..errors import BadParameter, WriteFailed
 from ..files import atomic_write, report_write_errors
 from ..regular_files import read_regular_file
 from .job import Job, ShardReport
+from .job_differences import list_differences
 from .records import RowRecord, decode_record
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Manifest:
             return False
         there = self.read_settings()
         if there["hash"] != job.hash_settings():
-            names = ", ".join(_list_differences(there["settings"], job.settings())) or "the version of underdrawing"
+            names = ", ".join(list_differences(there["settings"], job.settings())) or "the version of underdrawing"
             what = f"this data set was begun with other settings: {names}"
             raise BadParameter(what, where=str(self.destination), fix="give the same, or write into another folder")
         return True
@@ -154,32 +155,3 @@ def _read_json(path: Path) -> Any:
         return json.loads(read_regular_file(path))
     except (ValueError, OSError, RecursionError):
         return None
-
-
-def _list_differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
-    """Names of the settings that differ, with both values where these are short."""
-    for name in sorted(old.keys() | new.keys()):
-        before, after = old.get(name), new.get(name)
-        if before != after:
-            if name == "annotators" and isinstance(before, list) and isinstance(after, list):
-                yield from _list_annotators(before, after)
-            elif isinstance(before, dict) and isinstance(after, dict):
-                yield from _list_differences(before, after)
-            else:
-                yield f"{name} {_shorten(before)} is now {_shorten(after)}"
-
-
-def _list_annotators(old: list[Any], new: list[Any]) -> Iterator[str]:
-    before, after = ({one["name"]: one for one in annotators} for annotators in (old, new))
-    if list(before) != list(after):
-        yield f"annotators {','.join(before)} are now {','.join(after)}"
-        return
-    for name, one in before.items():
-        for part in ("id", "version", "params", "random", "weights"):
-            if one.get(part) != after[name].get(part):
-                yield f"{name}'s {part} {_shorten(one.get(part))} is now {_shorten(after[name].get(part))}"
-
-
-def _shorten(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -45,7 +45,7 @@ class DatasetStats(Operation[StatsInputs, Params]):
                     found.add(record)
                 progress(number + 1, len(reports))
         missing = len(manifest.list_shards().keys() - reports.keys())
-        notes = (f"{missing} shards are not annotated yet, and not counted",) if missing else ()
+        notes = (f"shards that are not annotated yet, and not counted: {missing}",) if missing else ()
         data = found.to_json()
         files = _write(found, inputs.output) if inputs.output else ()
         return Report(text=format_statistics(data), data=data, files=files, notes=notes)

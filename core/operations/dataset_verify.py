@@ -7,6 +7,7 @@ from typing import Annotated
 
 from ..operation import Inputs, Job, Operation, Report, Spec, slot
 from ..params import Params, about
+from ..report_text import count
 
 DATASET = "Folder that `underdrawing dataset annotate` wrote"
 MOST_LINES = 50
@@ -43,12 +44,13 @@ class DatasetVerify(Operation[VerifyInputs, VerifyParams]):
         check = Verification(Manifest(inputs.dataset), quick=params.quick)
         with job.progress("verify", 0, "shards") as progress:
             problems = list(check.run(progress))
-        counts = f"{check.shards} shards, {check.files} files, {check.rows} rows, {check.maps} maps were checked"
+        checked = {"shard": check.shards, "file": check.files, "row": check.rows, "map": check.maps}
+        counts = f"checked {', '.join(count(number, noun) for noun, number in checked.items())}"
         lines = [*map(str, problems[:MOST_LINES])]
         if len(problems) > MOST_LINES:
             lines.append(f"and {len(problems) - MOST_LINES} more (--json has all)")
         found = [{"shard": p.shard, "row": p.row, "what": p.what, "fix": p.fix} for p in problems]
-        verdict = f"{len(problems)} problems" if problems else "the data set is whole"
+        verdict = count(len(problems), "problem") if problems else "the data set is whole"
         return Report(
             text="\n".join([*lines, f"{counts}: {verdict}"]),
             data={**check.to_json(), "whole": not problems, "problems": found},

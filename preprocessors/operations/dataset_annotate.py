@@ -80,7 +80,7 @@ class DatasetAnnotate(Operation[AnnotateInputs, AnnotateParams]):
 
     def run(self, inputs: AnnotateInputs, params: AnnotateParams, job: Job) -> Report:
         """Annotate what is missing. Raises BadParameter, UnknownName, MissingExtra, WeightsMissing, WriteFailed."""
-        from ...core.dataset.job_summary import summarise_job
+        from ...core.dataset.job_summary import describe_columns, summarise_job
         from ...core.dataset.manifest import Manifest
         from ...core.dataset.run_job import check_apart, plan_shards, write_captions
         from ...core.dataset.shards import list_shards
@@ -90,7 +90,7 @@ class DatasetAnnotate(Operation[AnnotateInputs, AnnotateParams]):
         check_apart(inputs.source, inputs.output)
         task = plan_job(inputs, params)
         shards = list_shards(inputs.source, size=params.shard_size)
-        notes = check_use(task, params, job.given, shards)
+        notes = (*check_use(task, params, job.given, shards), *describe_columns(task))
         check_columns(shards, params.image, params.key)
         task = drop_unused(task, shards)
         manifest = Manifest(inputs.output)
@@ -102,7 +102,13 @@ class DatasetAnnotate(Operation[AnnotateInputs, AnnotateParams]):
             failures = _run(task, plan, params, job)
             files = write_captions(task, manifest)
         found = summarise_job(manifest, shards, plan, failures)
-        return Report(text=found.text, data=found.data, files=tuple(files), notes=notes, complete=found.whole)
+        return Report(
+            text=found.text,
+            data=found.data,
+            files=tuple(files),
+            notes=notes,
+            complete=found.whole,
+        )
 
 
 def plan_job(inputs: AnnotateInputs, params: AnnotateParams) -> DatasetJob:

@@ -49,7 +49,7 @@ def test_a_folder_is_annotated_verified_described_and_not_done_again(run: Run, s
     assert stats["maps"]["canny"]["params"]["low_threshold"]["count"] == 5
     other = run(*words, "--canny.high_threshold", "150")
     assert other.code != 0
-    assert "begun with other settings: canny's params" in other.err
+    assert "begun with other settings: canny.high_threshold 200 is now 150" in other.err
     assert "begun with other settings" in run(*words, "--seed", "1", "--dry-run").err
 
 
@@ -151,7 +151,7 @@ def test_statistics_are_written_as_json_and_plots(run: Run, dataset: Path, tmp_p
 def test_a_data_set_that_is_not_finished_says_so(run: Run, dataset: Path) -> None:
     (dataset / ".underdrawing" / "shards" / "00002.json").unlink()
     done = run("dataset", "stats", dataset)
-    assert "1 shards are not annotated yet" in done.err
+    assert "not annotated yet, and not counted: 1" in done.err
     assert "6 rows" in done.out
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..job import Job, ShardReport
     from ..rows import Stored
 
-__all__ = ["Sink", "iter_stored", "name_stored", "open_sink"]
+__all__ = ["Sink", "iter_stored", "name_columns", "name_stored", "open_sink"]
 
 
 def open_sink(job: Job, shard: str, part: Path, place: str) -> Sink:
@@ -30,6 +30,11 @@ def name_stored(job: Job, key: str) -> str:
     from .webdataset import name_sample
 
     return name_sample(key) if job.format == "webdataset" else key
+
+
+def name_columns(job: Job) -> dict[str, str]:
+    """Annotator → column (of tars: field) of its maps, of formats that have such."""
+    return import_module(f".{job.format}", __name__).list_columns(job)
 
 
 def iter_stored(job: Job, report: ShardReport, destination: Path, keys: Iterable[str]) -> Iterator[Stored]:

@@ -40,7 +40,7 @@ class Sink(base.Sink):
         key, is_whole = name_sample(result.record.key), self.job.layout == "diffusers" and bool(result.maps)
         if is_whole:
             self._add(f"{key}.{IMAGE}", result.picture)
-        for name, ending in list_endings(self.job).items():
+        for name, ending in list_columns(self.job).items():
             if name in result.maps:
                 self._add(f"{key}.{ending}", result.maps[name])
         if is_whole:
@@ -68,7 +68,7 @@ def name_sample(key: str) -> str:
     return f"{folder}{slash}{base.replace('.', '_')}"
 
 
-def list_endings(job: Job) -> dict[str, str]:
+def list_columns(job: Job) -> dict[str, str]:
     """Annotator → ending of its maps among a sample's files."""
     if job.layout == "diffusers":
         return {one.name: f"{base.name_map(job, one.name, 'conditioning_image')}.png" for one in job.annotators}
@@ -77,7 +77,7 @@ def list_endings(job: Job) -> dict[str, str]:
 
 def iter_stored(job: Job, report: ShardReport, destination: Path, keys: Iterable[str]) -> Iterator[Stored]:
     """What is stored of these rows. Raises BadImage where the tar is damaged."""
-    endings = {name: ending.lower() for name, ending in list_endings(job).items()}
+    endings = {name: ending.lower() for name, ending in list_columns(job).items()}
     for key, fields in iter_samples(destination / f"{report.name}.tar"):
         maps = {name: fields[ending] for name, ending in endings.items() if ending in fields}
         yield Stored(key, maps, fields.get(IMAGE))
