@@ -14,12 +14,25 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..images.geometry import Size
     from ..images.types import Plane
+    from .plan import Box
 
 SAMPLES = 20_000
 ROUNDS = 5
 WIDTH = 4.685
 """Tukey's constant, in standard deviations."""
+
+
+def enlarge_part(plane: Plane, size: Size, box: Box) -> Plane:
+    """What a plane [h, w], enlarged to `size`, has where a tile lies."""
+    import cv2
+
+    down, across = plane.shape[0] / size.height, plane.shape[1] / size.width
+    moves = np.array([[across, 0, (box.left + 0.5) * across - 0.5], [0, down, (box.top + 0.5) * down - 0.5]])
+    how = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    part = cv2.warpAffine(plane, moves, (box.size.width, box.size.height), flags=how, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(part, np.float32)
 
 
 def align_depth(plane: Plane, target: Plane) -> Plane:

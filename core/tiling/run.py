@@ -9,9 +9,9 @@ import numpy as np
 
 from ..annotator import ControlMap, Request
 from ..images.geometry import Size, find_padded_size
-from ..images.resize import pad_batch, resize_image, resize_images
+from ..images.resize import pad_batch, resize_images
 from .canvas import Blend, Nearest
-from .depth import align_depth
+from .depth import align_depth, enlarge_part
 from .line_contrast import keep_visible
 from .lines import join_lines
 from .notes import join_notes, restrict_notes
@@ -59,12 +59,12 @@ class TiledRun:
         return replace(result, notes=tuple(dict.fromkeys((*result.notes, *join_notes(self._notes)))))
 
     def _iter_crops(self, size: Size) -> Iterator[tuple[Box, Images]]:
-        pictures = resize_images(self.pictures, size)
+        pictures = self.pictures if size == self.pictures.shape[1:3] else resize_images(self.pictures, size)
         boxes = plan_boxes(size, self.options.tile, self.options.overlap)
         for number, box in enumerate(boxes):
             self.step(number, len(boxes))
             rows, columns = box.slices
-            yield box, np.ascontiguousarray(pictures[:, rows, columns])
+            yield box, pictures[:, rows, columns].copy()
 
     def _annotate(self, pictures: Images) -> ControlMap:
         """Map of pictures that have the map's size."""
@@ -84,20 +84,17 @@ class TiledRun:
         for box, crop in self._iter_crops(self.size):
             yield box, self._annotate(crop), make_window(box, self.size, self.options.overlap)
 
-    def _blend(self) -> ControlMap:
-        images, values = Blend(self.size), Blend(self.size)
+    def _blend(self, finish: Callable[[Values], Values] | None = None) -> ControlMap:
+        images, values = Blend(self.size, _to_bytes), Blend(self.size, finish)
         for box, tile, window in self._iter_tiles():
             images.add(box, tile.images, window)
             if tile.values is not None:
                 values.add(box, tile.values, window)
-        return ControlMap(_to_bytes(images.read()), values.read())
+        joined: Images = images.read()  # type: ignore[assignment]
+        return ControlMap(joined, values.read())
 
     def _blend_normals(self) -> ControlMap:
-        result = self._blend()
-        values = result.values
-        if values is not None:
-            values /= np.maximum(np.linalg.norm(values, axis=-1, keepdims=True), 1e-6)
-        return result
+        return self._blend(lambda rows: rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-6))
 
     def _take_nearest(self) -> ControlMap:
         planes = Nearest(self.size)
@@ -114,21 +111,24 @@ class TiledRun:
         whole = self._annotate_small()
         values = Blend(self.size)
         for box, tile, window in self._iter_tiles():
-            rows, columns = box.slices
-            planes = [align_depth(p, w[rows, columns]) for p, w in zip(_get_values(tile), whole, strict=True)]
+            targets = [enlarge_part(plane, self.size, box) for plane in whole]
+            planes = [align_depth(p, target) for p, target in zip(_get_values(tile), targets, strict=True)]
             values.add(box, np.stack(planes), window)
         joined: Values = values.read()  # type: ignore[assignment]
+        images = np.empty((*joined.shape, 3), np.uint8)
         render: Any = self.annotator
-        spans = [render.find_span(plane, self.params) for plane in joined]
-        images = [render.render_span(p[None], self.params, span) for p, span in zip(joined, spans, strict=True)]
-        return ControlMap(np.concatenate(images), joined)
+        for index, plane in enumerate(joined):
+            span = render.find_span(plane, self.params)
+            for top in range(0, self.size.height, self.options.tile):
+                rows = slice(top, top + self.options.tile)
+                images[index, rows] = render.render_span(plane[None, rows], self.params, span)[0]
+        return ControlMap(images, joined)
 
     def _annotate_small(self) -> list[Any]:
-        """Values of the whole pictures, made at the size of a tile and enlarged to the map's."""
+        """Values of the whole pictures, made at the size of a tile."""
         k = self.options.tile / max(self.size)
         small = Size(max(1, round(self.size.height * k)), max(1, round(self.size.width * k)))
-        result = self._annotate(resize_images(self.pictures, small))
-        return [resize_image(plane, self.size) for plane in _get_values(result)]
+        return list(_get_values(self._annotate(resize_images(self.pictures, small))))
 
     def _join_poses(self) -> ControlMap:
         whole = self.annotator.run(Request(self.pictures, self.params, self.size))
@@ -161,8 +161,8 @@ class TiledRun:
         return ControlMap(drawing.draw_lines(lines, self.size), notes=notes)
 
 
-def _to_bytes(images: Values | None) -> Images:
-    return np.rint(images).astype(np.uint8)  # type: ignore[arg-type]
+def _to_bytes(rows: Values) -> Images:
+    return np.rint(rows, out=rows).astype(np.uint8)
 
 
 def _get_values(result: ControlMap) -> Values:

@@ -5,7 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from underdrawing.core.tiling.depth import align_depth
+from underdrawing.core.images.geometry import Size
+from underdrawing.core.images.resize import resize_image
+from underdrawing.core.tiling.depth import align_depth, enlarge_part
+from underdrawing.core.tiling.plan import plan_boxes
 
 SCENE = np.add.outer(np.linspace(0, 3, 90), np.sin(np.linspace(0, 9, 120))).astype(np.float32)
 
@@ -30,3 +33,10 @@ def test_what_has_no_scale_is_shifted_alone(plane: np.ndarray[tuple[int, int], n
     aligned = align_depth(plane, SCENE)
     assert np.abs((aligned - plane) - (aligned - plane)[0, 0]).max() <= 1e-5
     assert abs(float(np.median(SCENE - aligned))) <= 1e-3
+
+
+def test_a_part_of_an_enlarged_plane_is_cut_out_of_it() -> None:
+    size = Size(200, 333)
+    whole = resize_image(SCENE, size)
+    for box in plan_boxes(size, 128, 32):
+        assert np.abs(enlarge_part(SCENE, size, box) - whole[box.slices]).max() <= 0.02
