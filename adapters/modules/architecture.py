@@ -24,7 +24,8 @@ class Architecture:
     SDXL's. variants: name → transformer of models that share its names. rank: the lower
     the likelier, where nothing in a file tells models apart. header_words: word in a header → variant of these
     shapes, which nothing else tells. encoder_blocks: what text encoders are called in lists of
-    block weights; of two names the second is T5.
+    block weights; of two names the second is T5. extensions: variant that adds layers to another → how their
+    names begin; only a file that has some is counted to it.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Architecture:
     rank: int = 9
     header_words: Mapping[str, str] = field(default_factory=dict[str, str])
     encoder_blocks: tuple[str, ...] = ("BASE",)
+    extensions: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def encoders(self) -> dict[str, TextEncoder]:

@@ -44,8 +44,6 @@ SIGNS = (
     _Sign(r"ref_image_refiner", "OmniGen 2"),
     _Sign(r"layers_\d+_(attention_o(_|$)|adaln_modulation)", "Ideogram 4"),
     _Sign(r"^(nerf_|img_in_patch)", "Chroma Radiance"),
-    _Sign(r"^vace_(blocks|patch_embedding)", "Wan VACE"),
-    _Sign(r"^(face_adapter|face_encoder|motion_encoder|pose_patch_embedding)", "Wan Animate"),
     _Sign(r"^(time_condition_embed|patch_embed_text_proj)", "CogView4"),
     _Sign(r"^(lora_)?prior_|^down_blocks_\d+_\d+_(attention|channelwise)", "Stable Cascade"),
 )

@@ -131,7 +131,8 @@ def _read_variant(found: Recognition, metadata: Mapping[str, str]) -> str:
 
 def _choose(names: list[str], layers: list[_Layer], hint: str) -> Recognition:
     """The best of the architectures that know the same number of names."""
-    scores = {(name, variant): _score(name, variant, layers) for name in names for variant in _list_variants(name)}
+    pairs = [(name, variant) for name in names for variant in _list_variants(name, layers)]
+    scores = {pair: _score(*pair, layers) for pair in pairs}
     best = max(scores.values())
     left = [pair for pair, score in scores.items() if score == best]
     owners = sorted({name for name, _ in left}, key=lambda name: (TRANSFORMER_MODELS[name].rank, name))
@@ -151,8 +152,12 @@ def _choose(names: list[str], layers: list[_Layer], hint: str) -> Recognition:
     return Recognition(own, variant, others, tuple(notes), best.fits, () if own == hint else tuple(could))
 
 
-def _list_variants(name: str) -> Iterable[str]:
-    return TRANSFORMER_MODELS[name].variants or ("",)
+def _list_variants(name: str, layers: list[_Layer]) -> Iterable[str]:
+    """Variants that a file can be for: one that adds layers only where some of these are there."""
+    model = TRANSFORMER_MODELS[name]
+    found = [layer.matches[name].canonical[0].partition(".")[2] for layer in layers if name in layer.matches]
+    absent = [variant for variant, start in model.extensions.items() if not any(own.startswith(start) for own in found)]
+    return [variant for variant in model.variants if variant not in absent] or ("",)
 
 
 def _score(name: str, variant: str, layers: list[_Layer]) -> _Score:

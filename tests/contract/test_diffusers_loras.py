@@ -57,7 +57,7 @@ class Case(NamedTuple):
 _ONE, _TO = "_convert", "_lora_to_diffusers"
 CASES = (
     Case("flux1", "OneTrainer KOHYA", f"{_ONE}_kohya_flux{_TO}", wrong="norm_out|[.]proj_out$", wide=True),
-    Case("wan", "musubi converted", f"{_ONE}_non_diffusers_wan{_TO}"),
+    Case("wan", "musubi converted", f"{_ONE}_non_diffusers_wan{_TO}", "^(?!vace_|face_|pose_)"),
     Case("qwen_image", "ai-toolkit", f"{_ONE}_non_diffusers_qwen{_TO}"),
     Case("z_image", "ai-toolkit", f"{_ONE}_non_diffusers_z_image{_TO}"),
     Case("anima", "musubi converted", f"{_ONE}_non_diffusers_anima{_TO}"),

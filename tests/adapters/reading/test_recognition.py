@@ -75,7 +75,9 @@ def test_every_model_and_variant_is_told_by_all_its_layers(model: str, variant: 
     ):
         found = recognise(make_lora(shapes.items(), prefix))
         assert (found.architecture, found.could_be, found.notes) == (model, (), ())
-        same = [v for v in TRANSFORMER_MODELS[model].variants if _has(list_layers(model, v), layers)]
+        own_model = TRANSFORMER_MODELS[model]
+        candidates = [v for v in own_model.variants if v == variant or v not in own_model.extensions]
+        same = [v for v in candidates if _has(list_layers(model, v), layers)]
         assert found.variant == (variant if len(same) == 1 else "")
 
 
@@ -209,3 +211,10 @@ def test_the_header_names_variants_that_share_their_shapes(stated: str, channels
         layers += [("x_embedder", (3072, channels)), ("time_text_embed.guidance_embedder.linear_1", (3072, 256))]
     found = recognise(make_lora(layers, "transformer."), **{"modelspec.architecture": stated})
     assert (found.architecture, found.variant) == ("flux1", variant)
+
+
+@pytest.mark.parametrize("layer", ["blocks.39.attn1.to_q", "blocks.0.ffn.net.2"])
+def test_layers_that_an_extension_shares_do_not_mean_it(layer: str) -> None:
+    found = recognise(make_lora([(layer, list_layers("wan", "2.1 VACE 14B")[layer].shape)], "transformer."))
+    assert found.architecture == "wan"
+    assert "VACE" not in found.variant

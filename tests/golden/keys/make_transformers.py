@@ -85,6 +85,15 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
             **{"in_channels": 48, "out_channels": 48},
         },
     ),
+    "wan 2.1 VACE 14B": ("WanVACETransformer3DModel", WAN),
+    "wan 2.1 VACE 1.3B": (
+        "WanVACETransformer3DModel",
+        {
+            **{**WAN, "num_attention_heads": 12, "num_layers": 30, "ffn_dim": 8960},
+            "vace_layers": list(range(0, 30, 2)),
+        },
+    ),
+    "wan 2.2 Animate 14B": ("WanAnimateTransformer3DModel", {**WAN, "added_kv_proj_dim": 5120}),
     "anima": (
         "CosmosTransformer3DModel",
         {**ANIMA, "num_layers": 28, "text_embed_dim": 1024, "adaln_lora_dim": 256, "extra_pos_embed_type": None},
@@ -126,6 +135,9 @@ ENCODERS: dict[str, tuple[str, str, dict[str, Any]]] = {
 CLASSES = {"FP32LayerNorm": "LayerNorm", "Krea2RMSNorm": "RMSNorm", "Gemma2TextScaledWordEmbedding": "Embedding"}
 """Own classes of diffusers and transformers of the same kind."""
 
+SKIPPED = ("motion_encoder.",)
+"""Beginnings of names of layers that are of no ordinary class."""
+
 
 def list_layers(name: str, arguments: dict[str, Any]) -> dict[str, tuple[str, list[int], bool]]:
     """Layers with weights of their own, by name."""
@@ -146,7 +158,7 @@ def walk(model: torch.nn.Module) -> dict[str, tuple[str, list[int], bool]]:
     found: dict[str, tuple[str, list[int], bool]] = {}
     for path, module in model.named_modules():
         own = dict(module.named_parameters(recurse=False))
-        if "weight" in own:
+        if "weight" in own and not path.startswith(SKIPPED):
             kind = type(module).__name__
             kind = "RMSNorm" if kind.endswith(("RMSNorm", "LayerNorm")) and "bias" not in own else kind
             found[path] = (CLASSES.get(kind, kind), list(own["weight"].shape), "bias" in own)
@@ -158,7 +170,8 @@ def group(layers: dict[str, tuple[str, list[int], bool]]) -> dict[str, list[Any]
     found: dict[str, list[Any]] = {}
     for name, (kind, shape, bias) in layers.items():
         number = re.search(r"(?<=\.)\d+(?=\.)|(?<=norms\.)\d+", name)
-        blocked = number is not None and re.search(r"(blocks?|layers|refiner|norms)\.$", name[: number.start()])
+        before = "" if number is None else name[: number.start()]
+        blocked = re.search(r"(blocks?|layers|refiner|norms|face_adapter)\.$", before)
         template = f"{name[: number.start()]}#{name[number.end() :]}" if number and blocked else name
         entry = found.setdefault(f"{template} {kind} {shape} {bias}", [template, kind, shape, bias, []])
         if number and blocked:
