@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 560, 320
 LEFT, RIGHT, TOP, BOTTOM = 64, 20, 44, 52
 BAR = (64, 110, 180)
-BINS = 40
+BINS, LEAST_BINS = 40, 10
+"""Most bins of a histogram of many numbers, and of few."""
+WIDEST_BAR = 80
 MOST_BARS = 20
 """Most bars of a plot; further ones are put together."""
 COLUMNS = 2
@@ -44,7 +46,8 @@ class Plot(msgspec.Struct, frozen=True):
 def plan_histogram(name: str, title: str, axis: str, values: Sequence[float], *, unit: str = "rows") -> Plot:
     """Bin numbers between round ends."""
     numbers = np.asarray(values, np.float64)
-    edges = _plan_edges(float(numbers.min()), float(numbers.max())) if numbers.size else (0.0, 1.0)
+    bins = min(BINS, max(LEAST_BINS, round(2 * math.sqrt(numbers.size))))
+    edges = _plan_edges(float(numbers.min()), float(numbers.max()), bins) if numbers.size else (0.0, 1.0)
     counts, _ = np.histogram(numbers, np.asarray(edges))
     return Plot(name, title, axis, tuple(map(int, counts)), edges, unit=unit)
 
@@ -67,12 +70,12 @@ def plan_counts(name: str, title: str, axis: str, rows: Mapping[int, int], *, un
     return plan_bars(name, title, axis, [*bars, (label, more)], unit=unit)
 
 
-def _plan_edges(low: float, high: float) -> tuple[float, ...]:
-    """Edges of at most BINS equal bins at multiples of 1, 2 or 5 times a power of ten, around all values."""
+def _plan_edges(low: float, high: float, bins: int) -> tuple[float, ...]:
+    """Edges of at most so many equal bins at multiples of 1, 2 or 5 times a power of ten, around all values."""
     if low == high:
         span = abs(low) / 10 or 1.0
         low, high = low - span, high + span
-    step = _find_step((high - low) / BINS)
+    step = _find_step((high - low) / bins)
     first, last = math.floor(low / step), math.ceil(high / step)
     edges = tuple(float(f"{number * step:.12g}") for number in range(first, last + 1))
     return (min(low, edges[0]), *edges[1:-1], max(high, edges[-1]))
@@ -121,10 +124,11 @@ def _draw_levels(draw: ImageDraw.ImageDraw, top: int, unit: str) -> None:
 
 
 def _draw_bars(draw: ImageDraw.ImageDraw, counts: Sequence[int], top: int) -> None:
-    gap = 1 if len(counts) > MOST_BARS else 4
+    width = (WIDTH - LEFT - RIGHT) / max(1, len(counts))
+    gap = 1 if len(counts) > MOST_BARS else max(4, round(width - WIDEST_BAR))
     for number, count in enumerate(counts):
         if count:
-            left, right = _find_x(number, len(counts)), _find_x(number + 1, len(counts)) - gap
+            left, right = _find_x(number, len(counts)) + gap // 2, _find_x(number + 1, len(counts)) - (gap + 1) // 2
             y = min(_find_y(count, top), HEIGHT - BOTTOM - 1)  # one row is seen beside a million
             draw.rectangle((left + 1, y, max(left + 1, right), HEIGHT - BOTTOM - 1), fill=BAR)
 

@@ -85,7 +85,10 @@ class MapStatistics:
         if self.people:
             result["people"] = {str(count): self.people[count] for count in sorted(self.people)}
         result |= {name: numbers.summarise() for name, numbers in self.numbers.items()}
-        params = {name: _describe_param(found) for name, found in self.params.items()}
+        params = {
+            name: found.summarise() if isinstance(found, Numbers) else dict(_order_counts(found))
+            for name, found in self.params.items()
+        }
         return result | ({"params": params} if params else {})
 
     def iter_plots(self, name: str) -> Iterator[Plot]:
@@ -184,10 +187,6 @@ def _find_aspect(size: tuple[int, int]) -> float:
     return size[0] / size[1]
 
 
-def _describe_param(found: Numbers | Counter[str]) -> dict[str, Any]:
-    return found.summarise() if isinstance(found, Numbers) else dict(_order_counts(found))
-
-
 def _order_counts(counts: Counter[str]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
 
@@ -220,8 +219,25 @@ def _iter_lines(data: dict[str, Any]) -> Iterator[str]:
         for key, (title, _, _) in _PLOTS.items():
             if key in found:
                 yield f"  {title}: {_format_numbers(found[key])}"
-        for key, values in found.get("params", {}).items():
-            yield f"  {key}: {_format_numbers(values) if 'min' in values else _format_counts(values)}"
+        yield from _iter_params(found.get("params", {}))
+
+
+def _iter_params(params: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Parameters that differ, each on a line, then those that never do."""
+    fixed = {key: only for key, values in params.items() if (only := _find_only(values))}
+    for key, values in params.items():
+        if key not in fixed:
+            counts = (f"{value} ({rows})" for value, rows in values.items())
+            yield f"  {key}: {_format_numbers(values) if 'min' in values else ', '.join(counts)}"
+    if fixed:
+        yield f"  in every row: {', '.join(f'{key} {value}' for key, value in fixed.items())}"
+
+
+def _find_only(values: dict[str, Any]) -> str:
+    """The value that a parameter has in every row; empty where there are several."""
+    if "min" in values:
+        return f"{values['min']:g}" if values["min"] == values["max"] else ""
+    return next(iter(values)) if len(values) == 1 else ""
 
 
 def _format_numbers(numbers: dict[str, Any]) -> str:
@@ -231,7 +247,3 @@ def _format_numbers(numbers: dict[str, Any]) -> str:
         return f"{numbers['min']:g} always"
     middle = f"half of them {numbers['lower_quartile']:g} to {numbers['upper_quartile']:g}"
     return f"{numbers['min']:g} to {numbers['max']:g}, median {numbers['median']:g}, {middle}"
-
-
-def _format_counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{value} ({count})" for value, count in counts.items())

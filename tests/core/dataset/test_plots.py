@@ -43,14 +43,15 @@ def test_every_number_is_in_a_bin(values: list[float]) -> None:
 
 
 def test_bins_have_round_ends() -> None:
-    assert plan_histogram("a", "A", "x", [0.003, 0.8]).edges[:3] == (0.0, 0.02, 0.04)
+    assert plan_histogram("a", "A", "x", [0.003, 0.8]).edges[:3] == (0.0, 0.1, 0.2)
+    assert plan_histogram("a", "A", "x", [0.003, 0.8] * 200).edges[:3] == (0.0, 0.02, 0.04)
     assert plan_histogram("a", "A", "x", [30, 120]).edges[0] == 30
     assert plan_histogram("a", "A", "x", [5, 5]).counts.count(2) == 1
 
 
 def test_bars_are_as_high_as_their_counts() -> None:
     heights = [
-        find_bars(plan_bars("a", "A", "x", [("few", 1), ("more", 2), ("most", 4)]))[:, x].sum() for x in (60, 200, 400)
+        find_bars(plan_bars("a", "A", "x", [("few", 1), ("more", 2), ("most", 4)]))[:, x].sum() for x in (79, 238, 397)
     ]
     assert heights[2] > 0.95 * (HEIGHT - BOTTOM - TOP)
     assert abs(heights[2] - 2 * heights[1]) <= 2

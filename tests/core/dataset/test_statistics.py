@@ -85,7 +85,13 @@ def test_the_order_of_rows_does_not_change_the_answer() -> None:
 def test_every_number_stands_in_the_text() -> None:
     text = format_statistics(gather(*FULL).to_json())
     assert text.startswith("7 rows: 4 with maps, 3 refused")
-    for part in ("refused for undecodable: 1", "64 x 32 (2)", "0 in 2, 2 in 2", "low: 50 to 53", "model: small (4)"):
+    for part in (
+        "refused for undecodable: 1",
+        "64 x 32 (2)",
+        "0 in 2, 2 in 2",
+        "low: 50 to 53",
+        "in every row: model small",
+    ):
         assert part in text
 
 
