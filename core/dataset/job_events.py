@@ -70,6 +70,12 @@ class JobEvents:
             self.progress.log("stopping: the shards at hand are finished; Ctrl-C again ends at once")
         self._tell(event="stopping")
 
+    def note(self, text: str) -> None:
+        """Say what the user should know."""
+        if not self.log_json:
+            self.progress.log(text)
+        self._tell(event="note", text=text)
+
     def tick(self) -> None:
         """Show the rows of shards at hand, now and then."""
         if self.log_json and self._clock() - self._logged >= LOG_EVERY:

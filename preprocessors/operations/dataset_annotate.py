@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -30,6 +31,7 @@ ON_ERROR = (
     "A row that cannot be annotated is left out and listed (skip), written without maps (keep), or the end (stop)"
 )
 OUTSIDE = "Read pictures that a table names outside of its own folder; only for tables that you trust"
+STALL = "Seconds without a finished row after which a worker is replaced and its shard begun anew"
 
 
 class AnnotateInputs(Inputs, frozen=True):
@@ -59,6 +61,7 @@ class AnnotateParams(FilterParams, frozen=True):
     engine: Annotated[Engine, about("What runs the shards")] = "local"
     ray_address: Annotated[str, about("Address of a Ray cluster. Empty: an instance of its own on this machine")] = ""
     workers: Annotated[int, between(0, 10**4, "Processes; 0: as CPUs and memory allow")] = 0
+    stall_timeout: Annotated[int, between(1, 10**6, STALL)] = 900
     dry_run: Annotated[bool, about("Say what would be done, and do nothing")] = False
     log_json: Annotated[bool, about("Report every shard as a line of JSON")] = False
     device: Annotated[str, about("auto, cpu, cuda, cuda:1 or mps")] = "auto"
@@ -168,8 +171,8 @@ def _run(task: DatasetJob, plan: Plan, params: AnnotateParams, job: Job) -> dict
         for name, why in plan.again.items() if not params.log_json else ():
             progress.log(f"shard {name} is annotated again: {why}")
         workers = count_workers(params.workers, measure_weights(task.annotators))
-        given = (task, missing, work_on_shard, workers, events)
-        engine = ray.RayEngine(*given, params.ray_address) if params.engine == "ray" else local.LocalEngine(*given)
+        kind = partial(ray.RayEngine, address=params.ray_address) if params.engine == "ray" else local.LocalEngine
+        engine = kind(task, missing, work_on_shard, workers, events, patience=params.stall_timeout)
         if missing:
             engine.run()
     return events.failures

@@ -22,6 +22,10 @@ class Events(Protocol):
         """A shard is given up; the others go on."""
         ...
 
+    def note(self, text: str) -> None:
+        """Something that the user should know while the run goes on."""
+        ...
+
     def tick(self) -> None:
         """The engine has waited a while."""
         ...

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..job import Job, ShardReport
     from ..rows import Shard
-    from .pool import Work
+    from .pool import Started, Work
 
 
 class LocalEngine(Pool):
@@ -39,7 +39,7 @@ class LocalEngine(Pool):
         with suppress(OSError):
             worker.line.send(shard)
 
-    def receive(self, busy: Sequence[Worker]) -> list[tuple[Worker, ShardReport | Death | BaseException]]:
+    def receive(self, busy: Sequence[Worker]) -> list[tuple[Worker, ShardReport | Started | Death | BaseException]]:
         """Wait a while for answers, and for processes that end."""
         ready = wait([worker.line for worker in busy], POLL)
         return [(worker, self._read(worker)) for worker in busy if worker.line in ready]
@@ -58,7 +58,7 @@ class LocalEngine(Pool):
             with suppress(OSError):
                 worker.line.send(None)
         else:
-            worker.body.terminate()
+            worker.body.kill()  # one that is halted does not take SIGTERM
         worker.body.join()
         worker.line.close()
 

@@ -101,3 +101,13 @@ def test_what_an_earlier_run_left_is_not_counted(tmp_path: Path) -> None:
 
 def test_rows_are_known_of_folders_only() -> None:
     assert (count_rows(FOLDER), count_rows(TARS), count_rows([*FOLDER, *TARS])) == (6, 0, 0)
+
+
+def test_a_note_is_said_once_in_either_form(tmp_path: Path) -> None:
+    events, shown, _ = begin(tmp_path / "text", TARS)
+    events.note("workers wait")
+    assert shown.lines == ["workers wait"]
+    events, shown, _ = begin(tmp_path / "json", TARS, log_json=True)
+    events.note("workers wait")
+    (line,) = map(json.loads, shown.lines)
+    assert (line["event"], line["text"]) == ("note", "workers wait")

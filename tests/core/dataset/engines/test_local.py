@@ -2,64 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
+from tests.support.dataset_engines import HaltClock, Heard, plan_shards, work
 
 from underdrawing.core.dataset.engines.local import LocalEngine, describe_exit
-from underdrawing.core.dataset.job import Job, ShardReport
+from underdrawing.core.dataset.engines.pool import Worker
 from underdrawing.core.dataset.rows import Shard
 from underdrawing.core.errors import WriteFailed
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-
-def work(job: Job, shard: Shard) -> ShardReport:
-    """Note each try in a file, then do what the shard's path says."""
-    notes = Path(job.destination) / shard.name
-    tries = len(notes.read_text()) if notes.exists() else 0
-    notes.write_text("x" * (tries + 1))
-    if shard.path == "die" or (shard.path == "die once" and not tries):
-        os.kill(os.getpid(), signal.SIGKILL)
-    if shard.path == "full":
-        raise WriteFailed("the disk is full", where=shard.name, fix="free some space")
-    if shard.path == "bug":
-        raise ZeroDivisionError("oh")
-    return ShardReport(name=shard.name, rows=1)
-
-
-class Heard:
-    """What an engine tells."""
-
-    def __init__(self) -> None:
-        self.reports: list[str] = []
-        self.failures: dict[str, str] = {}
-        self.stops = 0
-        self.then: Callable[[], None] = lambda: None
-
-    def report(self, report: ShardReport) -> None:
-        self.reports.append(report.name)
-        self.then()
-
-    def failed(self, shard: Shard, reason: str) -> None:
-        self.failures[shard.name] = reason
-
-    def tick(self) -> None:
-        pass
-
-    def stopped(self) -> None:
-        self.stops += 1
-
-
-def engine(folder: Path, ways: list[str], workers: int = 1) -> tuple[LocalEngine, Heard]:
+def engine(folder: Path, ways: list[str], workers: int = 1, **timing: Any) -> tuple[LocalEngine, Heard]:
     heard = Heard()
-    shards = [Shard(name=f"{number}", path=way, kind="folder") for number, way in enumerate(ways)]
-    job = Job(source="", destination=str(folder), annotators=())
-    return LocalEngine(job, shards, work, workers, heard), heard
+    return LocalEngine(*plan_shards(folder, ways), work, workers, heard, **timing), heard
 
 
 def test_a_process_that_dies_costs_its_shard_one_more_try_and_nothing_else(tmp_path: Path) -> None:
@@ -67,8 +24,36 @@ def test_a_process_that_dies_costs_its_shard_one_more_try_and_nothing_else(tmp_p
     run.run()
     assert sorted(heard.reports) == ["0", "2", "3"]
     assert list(heard.failures) == ["1"]
-    assert "died 2 times (signal SIGKILL, as the system's memory killer sends it)" in heard.failures["1"]
+    cause = "its process died (signal SIGKILL, as the system's memory killer sends it), and was tried 2 times"
+    assert heard.failures["1"] == cause
     assert {name: (tmp_path / name).read_text() for name in "0123"} == {"0": "x", "1": "xx", "2": "xx", "3": "x"}
+
+
+def test_a_worker_that_halts_is_replaced_and_its_shard_begun_once_more(tmp_path: Path) -> None:
+    clock = HaltClock(tmp_path)
+    run, heard = engine(tmp_path, ["halt", "halt once", "", ""], workers=2, clock=clock)
+    clock.run = run
+    run.run()
+    assert sorted(heard.reports) == ["1", "2", "3"]
+    assert heard.failures == {"0": "it made no progress for 900 seconds, and was tried 2 times"}
+    assert {name: (tmp_path / name).read_text() for name in "0123"} == {"0": "xx", "1": "xx", "2": "x", "3": "x"}
+
+
+def test_a_worker_that_writes_rows_or_fetches_its_input_is_not_stalled(tmp_path: Path) -> None:
+    run, heard = engine(tmp_path, ["", ""])
+    ended: list[Worker] = []
+    run.end = lambda worker: ended.append(worker)
+    worker = Worker(None, None, shard=Shard(name="0", path="", kind="webdataset"))
+    run.workers = [worker]
+    for number, name in enumerate(("input/0.tar", "input/0.tar", "rows/0.jsonl", "rows/0.jsonl")):
+        path = tmp_path / ".underdrawing" / "parts" / "0" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as stream:
+            stream.write("{}\n")
+        run.watch(1000.0 * number)
+    assert ended == []
+    run.watch(4000.0)
+    assert (ended, run.workers, heard.failures) == ([worker], [], {}), "the shard has another try"
 
 
 @pytest.mark.parametrize(("way", "error", "what"), [("full", WriteFailed, "disk is full"), ("bug", RuntimeError, "oh")])

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.dataset_engines import HaltClock, Heard, count_tries, plan_shards, work
 from tests.support.datasets import plan_job, read_tree, run_here
 
 from underdrawing.core.dataset.engines import ray as module
+from underdrawing.core.dataset.engines.pool import Worker
 from underdrawing.core.dataset.engines.ray import RayEngine, describe_death
-from underdrawing.core.dataset.job import Job, ShardReport
 from underdrawing.core.dataset.manifest import Manifest
-from underdrawing.core.dataset.rows import Shard
 from underdrawing.core.dataset.shards import list_shards
 from underdrawing.core.errors import MissingExtra, WriteFailed
 
@@ -42,47 +41,20 @@ def ray() -> Iterator[Any]:
     cluster.shutdown()
 
 
-def work(job: Job, shard: Shard) -> ShardReport:
-    """Note the process and the node, then do what the shard's path says."""
-    import ray  # type: ignore[reportMissingImports]
-
-    notes = Path(job.destination) / shard.name
-    is_first = not notes.exists()
-    node = ray.get_runtime_context().get_node_id()
-    with notes.open("a") as stream:
-        stream.write(f"{node}\n")
-    if shard.path == "die" or (shard.path == "die once" and is_first):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return ShardReport(name=shard.name, rows=1)
-
-
-class Heard:
-    """What an engine tells."""
-
-    def __init__(self) -> None:
-        self.reports: list[str] = []
-        self.failures: dict[str, str] = {}
-
-    def report(self, report: ShardReport) -> None:
-        self.reports.append(report.name)
-
-    def failed(self, shard: Shard, reason: str) -> None:
-        self.failures[shard.name] = reason
-
-    def tick(self) -> None: ...
-
-    def stopped(self) -> None: ...
-
-
-def test_actors_that_die_are_replaced_and_cost_their_shard_one_more_try(ray: Any, tmp_path: Path) -> None:
-    ways = ["", "die", "die once", "", "", ""]
-    shards = [Shard(name=f"{number}", path=way, kind="folder") for number, way in enumerate(ways)]
+def engine(folder: Path, ways: list[str], workers: int = 2, **timing: Any) -> tuple[RayEngine, Heard]:
     heard = Heard()
-    RayEngine(Job(source="", destination=str(tmp_path), annotators=()), shards, work, 2, heard).run()
-    assert sorted(heard.reports) == ["0", "2", "3", "4", "5"]
+    return RayEngine(*plan_shards(folder, ways), work, workers, heard, **timing), heard
+
+
+def test_actors_that_die_or_halt_are_replaced_and_cost_their_shard_one_more_try(ray: Any, tmp_path: Path) -> None:
+    clock = HaltClock(tmp_path)
+    run, heard = engine(tmp_path, ["", "die", "halt once", "", ""], clock=clock)
+    clock.run = run
+    run.run()
+    assert sorted(heard.reports) == ["0", "2", "3", "4"]
     assert list(heard.failures) == ["1"]
-    assert "died 2 times" in heard.failures["1"]
-    assert len((tmp_path / "2").read_text().splitlines()) == 2
+    assert "its process died" in heard.failures["1"]
+    assert [count_tries(tmp_path, name) for name in "01234"] == [1, 2, 2, 1, 1]
 
 
 def test_the_bytes_are_those_of_a_run_without_ray(ray: Any, pictures: Path, tmp_path: Path) -> None:
@@ -97,25 +69,41 @@ def test_the_bytes_are_those_of_a_run_without_ray(ray: Any, pictures: Path, tmp_
     assert read_tree(tmp_path / "ray") == read_tree(tmp_path / "here")
 
 
-def test_a_cluster_without_room_ends_the_run_with_a_message(
+def test_a_cluster_without_room_ends_the_run_and_one_with_little_room_goes_on(
     ray: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 0.0)
-    monkeypatch.setattr(module, "POLL", 0.1)
-    held = ray.remote(num_cpus=1)(module.Actor)
-    taken = [held.remote(None, None) for _ in range(3)]
+    monkeypatch.setattr(module, "POLL", 0.01)
+    taken = [ray.remote(num_cpus=cpus)(module.Actor).remote(None, None) for cpus in (2, 1)]
     ray.get([one.is_up.remote() for one in taken])
-    shard = Shard(name="0", path="", kind="folder")
-    with pytest.raises(WriteFailed, match=r"has not started 1 of 1 workers.*fewer --workers"):
-        RayEngine(Job(source="", destination=str(tmp_path), annotators=()), [shard], work, 1, Heard()).run()
-    for one in taken:
-        ray.kill(one)
+    times = iter(range(0, 10_000, 100))
+    run, heard = engine(tmp_path, [""], clock=lambda: next(times))
+    with pytest.raises(WriteFailed, match=r"started none of 1 workers within 900 seconds.*fewer --workers"):
+        run.run()
+    assert heard.notes == ["Ray has started 0 of 1 workers; 0 CPUs of the cluster are free"]
+    ray.kill(taken[1])
+    run, heard = engine(tmp_path, ["", "", ""])
+    run.run()
+    assert (sorted(heard.reports), heard.failures) == (["0", "1", "2"], {})
+    ray.kill(taken[0])
+
+
+def test_actors_that_die_as_they_start_are_asked_for_again_until_it_is_of_no_use(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason=WHY)
+    run, heard = engine(tmp_path, ["", ""])
+    run.workers = [Worker(None, None)]
+    for _ in range(module.STARTS * 2):
+        assert (run.count, heard.notes) == (2, [])
+        run.fail_to_start(Worker(None, None, is_up=False), "no module")
+    assert (run.count, heard.notes) == (1, ["workers die as they start (no module): 1 go on"])
+    run.workers = []
+    with pytest.raises(WriteFailed, match=r"workers die as they start \(no module\).*on all nodes"):
+        run.fail_to_start(Worker(None, None, is_up=False), "no module")
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtra, match=r"underdrawing\[ray\]"):
-        RayEngine(Job(source="", destination=str(tmp_path), annotators=()), [], work, 1, Heard())
+        engine(tmp_path, [])
 
 
 def test_the_cause_of_a_death_is_told() -> None:
