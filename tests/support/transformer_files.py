@@ -109,6 +109,25 @@ def _lokr_full(rows: int, columns: int) -> Algorithm:
     return _lokr(rows, columns, alpha=9999999999.0, full=True)
 
 
+def _lokr_square(rows: int, columns: int, *, alpha: float, full: bool) -> Algorithm:
+    """LyCORIS' own sizes, its factor left at -1: as near to square as the layer's numbers let."""
+    one, two = (max(size for size in range(1, int(n**0.5) + 1) if n % size == 0) for n in (rows, columns))
+    small, rest = _rand(one, two), (rows // one, columns // two)
+    tensors = {"lokr_w1": small, "alpha": torch.tensor(alpha)}
+    a, b = (_rand(*rest), torch.eye(rest[1])) if full else (_rand(rest[0], 1), _rand(1, rest[1]))
+    product = torch.kron(small.double(), a.double() @ b.double()) * (1 if full else alpha)
+    factors = {"lokr_w2": a} if full else {"lokr_w2_a": a, "lokr_w2_b": b}
+    return Algorithm(tensors | factors, lambda base: base + product)
+
+
+def _lokr_whole(rows: int, columns: int) -> Algorithm:
+    return _lokr_square(rows, columns, alpha=9999999999.0, full=True)
+
+
+def _lokr_low(rows: int, columns: int) -> Algorithm:
+    return _lokr_square(rows, columns, alpha=ALPHA, full=False)
+
+
 def _oft(rows: int, columns: int, *, scaled: bool = False) -> Algorithm:
     """PEFT's: turns the inputs, the Cayley series up to the fourth power."""
     size = _BLOCK if columns % _BLOCK == 0 else columns
@@ -197,6 +216,13 @@ WRITERS = (
     Writer("DiffSynth", "canonical", "", _DEFAULT),
     Writer("ComfyUI", "original", "diffusion_model.", _NEW, (_plain, _difference, _replacement)),
 )
+
+LOKR_SQUARE = (
+    Writer("LoKr bare", "canonical", "", _OLD, (_lokr_whole, _lokr_low)),
+    Writer("LoKr dotted", "canonical", "diffusion_model.", _OLD, (_lokr_whole, _lokr_low)),
+    Writer("LoKr lycoris", "canonical", "lycoris_", _OLD, (_lokr_whole, _lokr_low), "_"),
+)
+"""LoKr files whose factors PEFT can have, too."""
 
 
 class Expected(NamedTuple):
