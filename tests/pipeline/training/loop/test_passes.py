@@ -1,16 +1,24 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tests.support.tiny_diffusion import make_model, require_diffusers
 
 from underdrawing.core.images.geometry import Size
 from underdrawing.core.networks.placement import Placement
+from underdrawing.pipeline.training.controls.maps import MapReader
+from underdrawing.pipeline.training.controls.params import ControlParams
+from underdrawing.pipeline.training.data.buckets import Buckets
 from underdrawing.pipeline.training.data.captions import Changes
-from underdrawing.pipeline.training.data.latents import Item, Latents
+from underdrawing.pipeline.training.data.finding import find_samples
+from underdrawing.pipeline.training.data.latents import Item, LatentCache, Latents
+from underdrawing.pipeline.training.data.masks import MaskReader
 from underdrawing.pipeline.training.data.samples import Sample
 from underdrawing.pipeline.training.data.texts import CaptionEncoder
 from underdrawing.pipeline.training.embeddings.embedding import EmbeddingTraining
@@ -20,9 +28,13 @@ from underdrawing.pipeline.training.loop.passes import Passes, PassOptions, Pict
 from underdrawing.pipeline.training.networks.network import LowRankNetwork
 from underdrawing.pipeline.training.networks.params import NetworkParams
 
+from ..data.test_latents import Means
+
 require_diffusers()
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from underdrawing.pipeline.models.model import Model
     from underdrawing.pipeline.training.trainable import Trainable
 
@@ -114,6 +126,33 @@ def test_a_pass_depends_on_its_number_alone(model: Model) -> None:
     assert len({caption for batch in first for caption in batch.captions}) > 3
     assert set(cache.flips) == {True, False}
     assert {batch.size for batch in first} == {(64, 64), (64, 128)}
+    trainable.remove()
+
+
+def test_masks_and_maps_are_mirrored_with_their_pictures(model: Model, tmp_path: Path) -> None:
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    pixels[:, :24] = 255
+    for name in ("data/a.png", "maps/a.png"):
+        (tmp_path / name).parent.mkdir()
+        Image.fromarray(pixels).save(tmp_path / name)
+    means: Any = SimpleNamespace(vae=Means(), scaling_factor=1.0, placement=Placement())
+    reader = MaskReader("threshold", weight=0.25, note=print)
+    cache = LatentCache(tmp_path / "cache", means, "float32", Buckets(64, 64), reader)
+    items, _ = cache.prepare(find_samples(tmp_path / "data").samples, flip=True, tick=lambda: None)
+    given = MapReader(ControlParams(maps=str(tmp_path / "maps")), tmp_path, tmp_path / "kept", note=print)
+    trainable, encoder, objective = build(model)
+    pictures = Pictures(items, cache, PassOptions(flip=True))
+    seen: set[bool] = set()
+    for number in range(8):
+        batch, masks = pictures.draw(number, model, trainable, objective, encoder)
+        assert masks is not None
+        bright = batch.latents[0, 0] > 0
+        assert bright[0].tolist() == ([False] * 5 + [True] * 3 if batch.flips[0] else [True] * 3 + [False] * 5)
+        assert torch.equal(masks[0, 0], torch.where(bright, 1.0, 0.25))
+        hint = given.read(batch.samples[0], Size(*batch.size), flip=batch.flips[0])
+        assert torch.equal(hint[0, ::8, ::8] > 0.5, bright)
+        seen.update(batch.flips)
+    assert seen == {False, True}
     trainable.remove()
 
 
