@@ -13,7 +13,7 @@ from ..batch.folder_lock import lock_folder
 from ..errors import BadImage, BadParameter
 from ..file_names import check_relative_name
 from ..files import hash_file, replace_file, report_write_errors
-from ..regular_files import open_regular_file, sync_file, sync_folder
+from ..regular_files import open_regular_file, sync_paths
 from .annotate_row import annotate_row
 from .input_stamps import list_changed, stamp_row
 from .job import ShardReport
@@ -179,12 +179,11 @@ def _commit(manifest: Manifest, part: Path, report: ShardReport) -> ShardReport:
         shutil.rmtree(manifest.destination / old, ignore_errors=True)  # its files have other names every time
     for path, name in sorted(moves.items()):
         files[name.as_posix()] = hash_file(path)
-        sync_file(path)
+    sync_paths([*moves])
     for path, name in sorted(moves.items()):
         (manifest.destination / name).parent.mkdir(parents=True, exist_ok=True)
         _move(path, manifest.destination / name)
-    for folder in {folder for name in moves.values() for folder in name.parents}:
-        sync_folder(manifest.destination / folder)
+    sync_paths([manifest.destination / one for one in {folder for name in moves.values() for folder in name.parents}])
     return msgspec.structs.replace(report, files=dict(sorted(files.items())))
 
 

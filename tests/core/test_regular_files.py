@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from underdrawing.core.regular_files import (
+    FEW,
     NotAFile,
     check_regular_file,
     open_regular_file,
     read_regular_file,
     read_text_file,
+    sync_paths,
 )
 
 
@@ -48,3 +51,19 @@ def test_what_is_not_there_is_the_usual_error(tmp_path: Path) -> None:
         open_regular_file(tmp_path / "x" / "y", "wb")
     with pytest.raises(ValueError, match="null"):
         open_regular_file("a\0b")
+
+
+@pytest.mark.parametrize("number", [1, FEW + 1])
+def test_files_and_folders_are_brought_to_disk_one_by_one_or_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    paths = [tmp_path / str(index) for index in range(number)]
+    for path in paths:
+        path.write_bytes(b"x")
+    synced: list[int] = []
+    monkeypatch.setattr("os.fsync", synced.append)
+    sync_paths([tmp_path, *paths])
+    assert len(synced) == (number + 1 if number < FEW or sys.platform != "linux" else 0)
+    monkeypatch.setattr("sys.platform", "darwin")
+    sync_paths(paths)
+    assert len(synced) >= number

@@ -30,6 +30,7 @@ from underdrawing.core.dataset.shards import list_shards
 from underdrawing.core.errors import BadImage, BadParameter, WriteFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 GOOD = ["p0", "p1", "p2", "p3", "sub/p4.v2"]
@@ -260,21 +261,23 @@ def test_a_picture_that_is_exchanged_is_annotated_again_and_one_that_is_copied_i
 
 def test_what_is_committed_is_on_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[str] = []
-    sync_file, move = module.sync_file, module._move
+    sync_paths, move = module.sync_paths, module._move
 
-    def note_sync(path: Path) -> None:
-        steps.append(f"sync {path.name}")
-        sync_file(path)
+    def note_sync(paths: Sequence[Path]) -> None:
+        steps.extend(f"sync {path.name}" for path in sorted(paths))
+        sync_paths(paths)
 
     def note_move(path: Path, target: Path) -> None:
         steps.append(f"move {path.name}")
         move(path, target)
 
-    monkeypatch.setattr(module, "sync_file", note_sync)
+    monkeypatch.setattr(module, "sync_paths", note_sync)
     monkeypatch.setattr(module, "_move", note_move)
     path = write_tar(tmp_path / "in.tar", {"a.png": encode(1)})
     run_here(plan_job(path, tmp_path / "out", format="webdataset"))
-    assert steps == ["sync in.tar", "sync in.jsonl", "move in.tar", "move in.jsonl"]
+    folders = [f"sync {path.name}" for path in sorted((tmp_path / "out", *(tmp_path / "out").glob(".*/rows")))]
+    assert steps[:4] == ["sync in.tar", "sync in.jsonl", "move in.tar", "move in.jsonl"]
+    assert set(folders) <= set(steps[4:])
 
 
 def test_a_table_that_is_broken_off_leaves_no_writer_behind(
