@@ -21,11 +21,10 @@ from ..modules.spellings import find_ldm_names
 from .bundled_tokens import TokenKey, read_token_key
 from .dialects.base import Dialect, ModuleKey, Rejection, find_dialects
 from .files import RawFile, find_part_folders, read_file
-from .foreign import refuse_foreign
+from .foreign import make_unknown, refuse_foreign
 from .joined_layers import find_misfits, find_repetitions, restore_rows
 from .joined_parts import join_parts
 from .metadata import FileMetadata
-from .other_models import describe_model
 from .recognition import Recognition
 from .trainers import count_precisions, find_noise, find_trainer
 
@@ -96,11 +95,7 @@ def _load(file: RawFile) -> Adapter:
     modules, used = _build_modules(file, found, metadata)
     embeddings = _read_embeddings(file, found, used)
     if not modules and not embeddings:
-        raise BadWeights(
-            f"nothing in it is understood{describe_model(file.tensors, file.recognition)}: {_explain(found, file)}",
-            where=str(file.path),
-            fix="check what kind of file it is",
-        )
+        raise make_unknown(file, _explain(found, file))
     return Adapter(
         path=file.path,
         modules=modules,

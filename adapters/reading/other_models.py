@@ -73,6 +73,7 @@ _XLABS = re.compile(r"(double|single)_blocks_\d+_processor")
 _HEADERS = (
     *(("hidream", "HiDream"), ("ideogram", "Ideogram 4"), ("kandinsky", "Kandinsky"), ("kolors", "Kolors")),
     *(("stable-cascade", "Stable Cascade"), ("wuerstchen", "Stable Cascade"), ("ltx2", "LTX-2"), ("ltx-2", "LTX-2")),
+    *(("flux-3", "Flux.3"), ("flux3", "Flux.3")),
 )
 
 
@@ -152,10 +153,10 @@ def _find_unsupported(
     tensors: Mapping[str, Tensor], metadata: Mapping[str, str], found: Recognition | None
 ) -> str | None:
     names = [strip_prefix(key).replace(".", "_") for key in tensors]
+    told, fits, widths = _read_header(metadata), found is not None and found.fits > 0, _list_widths(tensors)
     for sign in SIGNS:
         if _any(sign.pattern, names):
-            return sign.model
-    told, fits, widths = _read_header(metadata), found is not None and found.fits > 0, _list_widths(tensors)
+            return told or sign.model
     for sign in _SHARED if not read_hint(metadata) else ():
         if widths & set(sign.widths) and _any(sign.pattern, names) and not _any(sign.lacks, names):
             return sign.model

@@ -34,7 +34,8 @@ UNET_NAMES = re.compile(
 )
 """What only UNets have."""
 _NUMBER = re.compile(r"\d+")
-_HEADER = ("modelspec.architecture", "ss_base_model_version")
+HEADER = ("modelspec.architecture", "ss_base_model_version")
+"""Entries of metadata that name the base model."""
 _STARTS = sorted(
     ((start, name) for name, model in ARCHITECTURES.items() for start in model.trainer_names),
     key=lambda pair: -len(pair[0]),
@@ -112,7 +113,7 @@ def recognise_model(tensors: Mapping[str, _Shaped], metadata: Mapping[str, str])
 
 def read_hint(metadata: Mapping[str, str]) -> str:
     """Architecture that the header names, "" for none."""
-    for text in (str(metadata.get(key, "")).lower() for key in _HEADER):
+    for text in (str(metadata.get(key, "")).lower() for key in HEADER):
         for start, name in _STARTS:
             if text.startswith(start):
                 return name
@@ -122,7 +123,7 @@ def read_hint(metadata: Mapping[str, str]) -> str:
 def _read_variant(found: Recognition, metadata: Mapping[str, str]) -> str:
     """Variant by the header, where shapes leave it open or are those of the first variant, which others share."""
     model = TRANSFORMER_MODELS[found.architecture]
-    text = " ".join(str(metadata.get(key, "")) for key in _HEADER).lower()
+    text = " ".join(str(metadata.get(key, "")) for key in HEADER).lower()
     named = next((name for word, name in model.header_words.items() if word in text), "")
     first = next(iter(model.variants), "")
     fits = found.variant in ("", *(() if named in model.variants else (first,)))
