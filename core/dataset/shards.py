@@ -16,6 +16,7 @@ from ..batch.inputs import SUFFIXES
 from ..batch.walk import walk_folder
 from ..errors import BadParameter
 from ..regular_files import open_regular_file
+from ..report_text import count
 from .packages import load_package
 from .remote import is_url, list_files
 from .rows import Shard
@@ -55,8 +56,21 @@ def list_shards(source: str, *, size: int = SIZE) -> list[Shard]:
     if not path.is_dir():
         what = "is no folder, tar, parquet or lance" if path.exists() else "does not exist"
         raise BadParameter(f"this data set {what}", where=source, fix="name a folder, a glob, or such a file")
-    stored = sorted(entry for entry in path.iterdir() if _find_kind(entry) is not None)
+    stored = _find_stored(path)
     return _name_files(stored) if stored else _cut_folder(path, _find_pictures(path), size, source)
+
+
+def _find_stored(folder: Path) -> list[Path]:
+    return sorted(one for one in folder.iterdir() if _find_kind(one) is not None and not one.name.startswith("."))
+
+
+def describe_passed(source: str) -> tuple[str, ...]:
+    """Note on pictures beside the shards of a folder, which are not read."""
+    path = Path(source)
+    if is_url(source) or not path.is_dir() or _is_stored(path) or not _find_stored(path):
+        return ()
+    pictures = count(sum(one.suffix.lower() in SUFFIXES for one in path.iterdir() if one.is_file()), "picture")
+    return () if pictures.startswith("0 ") else (f"{pictures} beside the shards of {source} passed over",)
 
 
 def _list_url(source: str, size: int) -> list[Shard]:
@@ -134,7 +148,8 @@ def _find_pictures(folder: Path) -> list[str]:
 
 def _cut_folder(folder: Path | str, names: Sequence[str], size: int, source: str) -> list[Shard]:
     if not names:
-        raise BadParameter("no pictures and no shards are there", where=source, fix="check the name")
+        fix = "check the name; shards in folders below are named by a quoted glob, as 'FOLDER/**/*.tar'"
+        raise BadParameter("no pictures and no shards are there", where=source, fix=fix)
     names, slices = sorted(names), range(0, len(names), size)
     keys = _choose_keys(names)
     return [

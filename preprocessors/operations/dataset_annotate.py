@@ -11,6 +11,7 @@ from ...core.errors import BadParameter
 from ...core.networks.placement import Backend, DType
 from ...core.operation import Inputs, Job, Operation, Report, Spec, slot, target
 from ...core.params import about, between
+from ...core.report_text import count
 from ...core.tiling.options import Overlap, Tile, choose_tiles
 
 if TYPE_CHECKING:
@@ -86,14 +87,14 @@ class DatasetAnnotate(Operation[AnnotateInputs, AnnotateParams]):
         from ...core.dataset.job_summary import describe_columns, summarise_job
         from ...core.dataset.manifest import Manifest
         from ...core.dataset.run_job import check_apart, plan_shards, write_captions
-        from ...core.dataset.shards import list_shards
+        from ...core.dataset.shards import describe_passed, list_shards
         from ...core.dataset.source_columns import check_columns
         from ..batches.dataset_use import check_use, drop_unused
 
         check_apart(inputs.source, inputs.output)
         task = plan_job(inputs, params)
         shards = list_shards(inputs.source, size=params.shard_size)
-        notes = (*check_use(task, params, job.given, shards), *describe_columns(task))
+        notes = (*describe_passed(inputs.source), *check_use(task, params, job.given, shards), *describe_columns(task))
         check_columns(shards, params.image, params.key)
         task = drop_unused(task, shards)
         manifest = Manifest(inputs.output)
@@ -145,13 +146,14 @@ def _describe_plan(
     rows = sum(len(shard.names) for shard in missing)
     workers = min(count_workers(params.workers, measure_weights(task.annotators)), max(1, len(missing)))
     data: dict[str, Any] = {"shards": len(shards), "missing": len(missing), "workers": workers, **task.settings()}
-    lines = [f"{len(missing)} of {len(shards)} shards are to be done{f', {rows} pictures' if rows else ''}"]
+    shown = f", {count(rows, 'picture')}" if rows else ""
+    lines = [f"{len(missing)} of {count(len(shards), 'shard')} to do{shown}"]
     lines += [f"  shard {name} again: {why}" for name, why in plan.again.items()]
     for one in task.annotators:
         drawn = {name: str(value) for name, value in one.random.items()}
         values = ", ".join(f"{name} {value}" for name, value in {**one.params, **drawn}.items())
         lines.append(f"{one.name}: {values or 'no parameters'}")
-    lines.append(f"{workers} workers; {task.format}, layout {task.layout}; nothing was written")
+    lines.append(f"{count(workers, 'worker')}; {task.format}, layout {task.layout}; nothing was written")
     return Report(text="\n".join(lines), data=data, notes=notes)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.datasets import encode, need, plan_job, read_tree, run_here, write_folder, write_tar
 
-from underdrawing.core.dataset.shards import _choose_keys, _cut_folder, list_shards
+from underdrawing.core.dataset.shards import _choose_keys, _cut_folder, describe_passed, list_shards
 from underdrawing.core.errors import BadParameter, FetchFailed
 
 if TYPE_CHECKING:
@@ -120,3 +120,14 @@ def test_inputs_that_cannot_be_read_are_shards_like_others(tmp_path: Path) -> No
     found = {name: [why for _, why, _ in report.refused] for name, report in reports.items()}
     assert found == {"a": ["damage"], "b": ["damage"], "c": []}
     assert "is a folder" in reports["a"].refused[0][2]
+
+
+def test_pictures_beside_shards_are_named_and_hidden_files_are_no_shards(tmp_path: Path) -> None:
+    for name in ("a.tar", "._a.tar", "x.png", "sub/y.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    assert [shard.name for shard in list_shards(str(tmp_path))] == ["a"]
+    assert describe_passed(str(tmp_path)) == (f"1 picture beside the shards of {tmp_path} passed over",)
+    (tmp_path / "x.png").unlink()
+    assert describe_passed(str(tmp_path)) == ()
+    assert describe_passed(str(tmp_path / "sub")) == ()
