@@ -103,9 +103,9 @@ def _prepare(opened: C, adapters: Sequence[WeightedAdapter], options: _Options) 
     """Plan the changes of a checkpoint. Raises BadWeights."""
     for weighted in () if options.skip_damaged else adapters:
         check_finite(weighted[0], SKIP_DAMAGED)
-    adapters, widened = widen_inputs(opened, adapters)
+    padded, widened = widen_inputs(opened, adapters)
     weights, mismatch = FileWeights(opened), options.allow_mismatch
-    plan = make_plan(dict.fromkeys(PARTS, weights), adapters, allow_mismatch=mismatch, way_out=ALLOW_OTHERS)
+    plan = make_plan(dict.fromkeys(PARTS, weights), padded, allow_mismatch=mismatch, way_out=ALLOW_OTHERS)
     check_receipt(receipt := make_receipt(adapters, plan), allow_empty=options.allow_empty)
     dtype = parse_dtype(options.dtype) if options.dtype else None
     return _Work(opened, BakedWeights(opened, weights, plan, options.order, dtype), receipt, widened)

@@ -17,6 +17,7 @@ from ...core.errors import BadWeights
 from ..deltas.base import count_columns
 from ..deltas.dense import Dense
 from ..deltas.lowrank import LowRank
+from ..deltas.wide_part import widen_delta
 from ..modules.architectures import TRANSFORMER_MODELS
 from ..modules.parts import TRANSFORMER
 
@@ -73,7 +74,7 @@ def widen_inputs(
 ) -> tuple[Sequence[WeightedAdapter], tuple[str, ...]]:
     """Widen a checkpoint's input layer where control LoRAs need it: adapters that fit it, and notes of what was done.
 
-    Changes made for the narrower layer get columns of zeros, where they are of kinds that can.
+    Changes made for the narrower layer get columns of zeros, or are computed on its columns alone.
     """
     module = find_input(checkpoint.architecture)
     slot = None if module is None else checkpoint.slots.get((module, "weight"))
@@ -90,23 +91,24 @@ def widen_inputs(
         f"{slot.key} takes {channels} channels now instead of {shape[1]}, for {', '.join(found)}: load the result as a "
         f"model with a control picture beside the latent"
     )
-    return [_pad_adapter(w, module, channels, shape[2:]) if w in own else w for w in adapters], (note,)
+    return [_pad_adapter(w, module, channels, shape) if w in own else w for w in adapters], (note,)
 
 
-def _pad_adapter(weighted: WeightedAdapter, module: str, channels: int, kernel: Sequence[int]) -> WeightedAdapter:
+def _pad_adapter(weighted: WeightedAdapter, module: str, channels: int, shape: Sequence[int]) -> WeightedAdapter:
     adapter, *rest = weighted
-    wide = _pad_delta(adapter.modules[module], channels, kernel)
+    wide = _pad_delta(adapter.modules[module], channels, shape)
     return replace(adapter, modules={**adapter.modules, module: wide}), *rest  # type: ignore[return-value]
 
 
-def _pad_delta(delta: Delta, channels: int, kernel: Sequence[int]) -> Delta:
-    """A change with columns of zeros behind its own; other kinds as they are."""
-    if isinstance(delta, LowRank) and delta.mid is None and tuple(delta.down.shape[2:]) in ((), tuple(kernel)):
+def _pad_delta(delta: Delta, channels: int, shape: Sequence[int]) -> Delta:
+    """A change of a layer of that shape with columns of zeros behind its own; one of a wider layer as it is."""
+    kernel = tuple(shape[2:])
+    if isinstance(delta, LowRank) and delta.mid is None and tuple(delta.down.shape[2:]) in ((), kernel):
         flat = delta.down.ndim == 2
         return replace(delta, down=pad_columns(delta.down, channels * math.prod(kernel) if flat else channels))
     if isinstance(delta, Dense) and delta.diff.ndim == 2 + len(kernel):
         return replace(delta, diff=pad_columns(delta.diff, channels))
-    return delta
+    return widen_delta(delta, shape)
 
 
 def pad_columns(tensor: Tensor, channels: int) -> Tensor:

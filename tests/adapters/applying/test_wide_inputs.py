@@ -15,7 +15,9 @@ from underdrawing.adapters import Patcher, load_adapter
 from underdrawing.adapters.applying.bake import bake
 from underdrawing.adapters.applying.wide_inputs import find_channels, find_input, widen_config
 from underdrawing.adapters.deltas.dense import Dense
+from underdrawing.adapters.deltas.dora import Dora
 from underdrawing.adapters.deltas.lowrank import LowRank
+from underdrawing.adapters.deltas.products import Hadamard, Kronecker
 from underdrawing.adapters.modules.architectures import TRANSFORMER_MODELS
 from underdrawing.adapters.modules.transformers.flux1 import ARCHITECTURE as FLUX1
 from underdrawing.adapters.modules.transformers.wan import ARCHITECTURE as WAN
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from underdrawing.adapters.adapter import Adapter
+    from underdrawing.adapters.deltas.base import Delta
 
 MODULES = {model.id: shrink(model.id) for model in (FLUX1, WAN)}
 
@@ -93,6 +96,33 @@ def test_what_fits_the_narrow_layer_goes_along(tmp_path: Path) -> None:
     ]
     assert bake(tmp_path / "model.safetensors", requests, tmp_path / "out.safetensors").skipped == 0
     found = expect(weights["x_embedder.weight"] + plain.up @ plain.down + whole.diff, requests[1][0], 1.0)
+    assert torch.allclose(load_file(tmp_path / "out.safetensors")["x_embedder.weight"].double(), found, atol=1e-5)
+
+
+def make_narrow(rows: int, columns: int) -> dict[str, Delta]:
+    """Changes of kinds whose factors cannot get columns of zeros."""
+    low = LowRank(up=torch.randn(rows, 1), down=torch.randn(1, columns))
+    first, second = (torch.randn(rows, 2), torch.randn(2, columns)), (torch.randn(rows, 2), torch.randn(2, columns))
+    return {
+        "loha": Hadamard(w1_a=first[0], w1_b=first[1], w2_a=second[0], w2_b=second[1]),
+        "lokr": Kronecker(w1=torch.randn(2, 2), w2=torch.randn(rows // 2, columns // 2)),
+        "dora along the outputs": Dora(inner=low, magnitude=torch.rand(rows) + 0.5, axis="out"),
+        "dora along the inputs": Dora(inner=low, magnitude=torch.rand(columns) + 0.5, axis="in"),
+    }
+
+
+@pytest.mark.parametrize("kind", list(make_narrow(2, 2)))
+def test_every_kind_made_for_the_narrow_layer_goes_along(tmp_path: Path, kind: str) -> None:
+    torch.manual_seed(0)
+    weights, name = make_weights(MODULES[FLUX1.id]), f"{PREFIX}x_embedder"
+    save_file(weights, tmp_path / "model.safetensors")
+    before = weights["x_embedder.weight"]
+    delta, control = make_narrow(*before.shape)[kind], make_control(FLUX1.id)
+    requests = [(make_adapter(FLUX1.id, {name: delta}), 0.5, 0.0), (control, 1.0, 0.0)]
+    receipt = bake(tmp_path / "model.safetensors", requests, tmp_path / "out.safetensors")
+    assert receipt.skipped == 0
+    assert receipt.adapters[0].algorithms == {delta.algorithm: 1}
+    found = expect(delta.apply(before, 0.5), control, 1.0)
     assert torch.allclose(load_file(tmp_path / "out.safetensors")["x_embedder.weight"].double(), found, atol=1e-5)
 
 
