@@ -20,6 +20,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from .pixels import filter_pixels, find_pixel_gradient
+from .products import QuickLinear, is_traced, learns, multiply, multiply_each, prefers_onednn
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,9 +48,9 @@ class QuickConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Filter [B, C, H, W]; the output has its channels last where the way was not torch's."""
-        if not _suits(input, self.weight) or _learns(self.weight, self.bias):
+        if not _suits(input, self.weight) or learns(self.weight, self.bias):
             return super().forward(input)
-        if _learns(input):
+        if learns(input):
             return _FilterFrozen.apply(input, self.weight, self.bias)  # type: ignore[return-value]
         return _filter(input, self.weight, self.bias)
 
@@ -59,16 +60,18 @@ class PointConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Filter [B, C, H, W]."""
-        if input.ndim != 4 or is_traced() or _learns(input, self.weight, self.bias):
+        if input.ndim != 4 or is_traced() or learns(input, self.weight, self.bias):
             return super().forward(input)
-        return functional.linear(input.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+        return multiply(input.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
 
 
-def quicken_convolutions(module: nn.Module) -> None:
-    """Let every convolution of a module take the faster way. Names and weights stay what they are."""
+def quicken_layers(module: nn.Module) -> None:
+    """Let every convolution and linear layer of a module take the faster way. Names and weights stay what they are."""
     if platform.machine().lower() not in MACHINES:
         return
     for part in module.modules():
+        if type(part) is nn.Linear and prefers_onednn():
+            part.__class__ = QuickLinear
         if type(part) is not nn.Conv2d or part.groups != 1 or part.stride != (1, 1):
             continue
         if part.kernel_size == (1, 1) and part.padding == (0, 0):
@@ -118,16 +121,6 @@ def _find_frozen_gradient(gradient: Tensor, shape: torch.Size, weight: Tensor) -
     if tiles >= FEWEST_TILES_BACK or (large and tiles):
         return filter_tiles(gradient, weight, None, back=True)
     return _find_gradient(gradient, shape, weight, ((1, 1), (1, 1), (1, 1), False, [0, 0], 1))
-
-
-def _learns(*tensors: Tensor | None) -> bool:
-    """Whether one of these gets a gradient."""
-    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
-
-
-def is_traced() -> bool:
-    """Whether another runtime reads the layers, which has ways of its own."""
-    return torch.compiler.is_compiling() or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
 
 
 class _FilterFrozen(Function):
@@ -192,7 +185,7 @@ def filter_tiles(x: Tensor, weight: Tensor, bias: Tensor | None, *, back: bool =
             some = slice(first, first + step)
             part = kernels[..., some] if back else kernels[some]
             turned = _transform_kernels(part, back=back) if used is None else used
-            products = torch.bmm(tiles.flatten(2, 4).flatten(0, 1), turned)
+            products = multiply_each(tiles.flatten(2, 4).flatten(0, 1), turned)
             into = answer[:, top : top + rows, :, :, :, some]
             _gather(products.view(*tiles.shape[:5], -1), None if bias is None else bias[some], into)
     return answer.view(count, height, width, outputs).permute(0, 3, 1, 2)

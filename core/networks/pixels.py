@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
+from .products import multiply
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -19,7 +21,7 @@ def filter_pixels(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     sheet, line, pixel, _ = padded.stride()
     around = padded.as_strided((count, height, width, 3, 3, channels), (sheet, line, pixel, line, pixel, 1))
     kernels = weight.permute(0, 2, 3, 1).flatten(1)
-    return functional.linear(around.reshape(count, height, width, -1), kernels, bias).permute(0, 3, 1, 2)
+    return multiply(around.reshape(count, height, width, -1), kernels, bias).permute(0, 3, 1, 2)
 
 
 def find_pixel_gradient(gradient: Tensor, weight: Tensor) -> Tensor:

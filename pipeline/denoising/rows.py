@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ...core.networks.convolution import is_traced
+from ...core.networks.products import is_traced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator

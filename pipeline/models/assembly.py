@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ...core.errors import BadWeights
-from ...core.networks.convolution import quicken_convolutions
+from ...core.networks.convolution import quicken_layers
+from .attention import quicken_attention
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -89,7 +90,9 @@ def finish(module: Any, tensors: Mapping[str, Tensor], placement: Placement) -> 
             counted = torch.arange(buffer.shape[-1], device=placement.device).expand(buffer.shape)
             module.get_submodule(owner).register_buffer(name, counted, persistent=path in module.state_dict())
     if placement.device == "cpu" and placement.dtype == "float32":
-        quicken_convolutions(module)
+        quicken_layers(module)
+    if placement.device == "cpu":
+        quicken_attention(module)
     return module.eval().requires_grad_(False)
 
 

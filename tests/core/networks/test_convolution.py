@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from underdrawing.core.networks import convolution
-from underdrawing.core.networks.convolution import PointConv2d, QuickConv2d, filter_tiles, quicken_convolutions
+from underdrawing.core.networks.convolution import PointConv2d, QuickConv2d, filter_tiles, quicken_layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +85,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> nn.Sequential:
         nn.Conv2d(8, 8, 3, padding=1, padding_mode="reflect"),
         nn.Conv2d(8, 4, 3, padding=1),
     )
-    quicken_convolutions(layers.eval().requires_grad_(requires_grad=False))
+    quicken_layers(layers.eval().requires_grad_(requires_grad=False))
     return layers
 
 
@@ -124,7 +124,7 @@ def test_single_pixels_are_a_matrix_product(layout: torch.memory_format, network
 def test_other_processors_keep_torchs_convolutions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "arm64")
     layers = nn.Sequential(nn.Conv2d(256, 256, 3, padding=1))
-    quicken_convolutions(layers)
+    quicken_layers(layers)
     assert type(layers[0]) is nn.Conv2d
 
 

@@ -8,7 +8,7 @@ from tests.support.ldm_names import rename_control, rename_t2i
 from tests.support.tiny_diffusion import build_controlnet, build_t2i, build_union, make_model, require_diffusers
 
 from underdrawing.core.errors import BadParameter, BadWeights
-from underdrawing.core.networks.convolution import quicken_convolutions
+from underdrawing.core.networks.convolution import quicken_layers
 from underdrawing.core.tensor_files.safetensors_io import write_safetensors
 from underdrawing.pipeline.models.controls.reading import find_control_family, read_control
 from underdrawing.pipeline.models.model import Model
@@ -97,7 +97,7 @@ def test_t2i_adapters_of_sdxl(tmp_path: Path, sdxl: Model) -> None:
     assert own.keys() == expected.keys()
     assert all(torch.equal(own[name], value) for name, value in expected.items())
     network = network.to(memory_format=torch.channels_last).requires_grad_(requires_grad=False)
-    quicken_convolutions(network)
+    quicken_layers(network)
     assert all(torch.equal(a, b) for a, b in zip(control.network(picture), network(picture), strict=True))
 
 
