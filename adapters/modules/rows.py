@@ -40,26 +40,32 @@ class NameMatch(NamedTuple):
     """The layer that a file names. original: its maker's name; canonical: the layers that are its rows, in their order.
 
     own: whether the file has the maker's name, and the whole of its rows is meant; else canonical is the one layer that
-    the file names. Where both names are one, own is False. parameter: what the maker calls its weight.
+    the file names. Where both names are one, own is False. parameter: what the maker calls its weight. common: the
+    first of the names that makers have for the joined rows.
     """
 
     original: str
     canonical: tuple[str, ...]
     own: bool
     parameter: str = "weight"
+    common: str = ""
 
     @property
     def module(self) -> str:
-        """Name of the layer for deltas: canonical, or behind the part the maker's own of joined layers."""
-        return self.canonical[0] if len(self.canonical) == 1 else f"{_PREFIX}{self.original}"
+        """Name of the layer for deltas: canonical, or behind the part the makers' of joined layers."""
+        return self.canonical[0] if len(self.canonical) == 1 else f"{_PREFIX}{self.common or self.original}"
 
 
 class _Link(NamedTuple):
-    """A maker's weight and the layers of diffusers that are its rows; each with its variants over the blocks."""
+    """A maker's weight and the layers of diffusers that are its rows; each with its variants over the blocks.
+
+    common: the first of the names that makers have for these rows.
+    """
 
     original: str
     parameter: str
     parts: tuple[tuple[Layer, ...], ...]
+    common: str
 
 
 @cache
@@ -70,7 +76,13 @@ def _index(architecture: str) -> tuple[dict[str, _Link], dict[str, tuple[_Link, 
     for layer in transformer.layers if transformer is not None else ():
         for source in layer.sources:
             joined.setdefault(source, {}).setdefault(layer.name, []).append(layer)
-    links = {source[0]: _Link(*source, tuple(map(tuple, parts.values()))) for source, parts in joined.items()}
+    first: dict[tuple[str, ...], str] = {}
+    for (name, _), parts in joined.items():
+        first.setdefault(tuple(parts), name)
+    links = {
+        source[0]: _Link(*source, tuple(map(tuple, parts.values())), first[tuple(parts)])
+        for source, parts in joined.items()
+    }
     named: dict[str, tuple[_Link, ...]] = {}
     for link in links.values():
         for part in link.parts:
@@ -132,7 +144,8 @@ def _list_owners() -> dict[str, tuple[str, ...]]:
 def _fill(link: _Link, place: int | None, number: str) -> NameMatch:
     parts = link.parts if place is None else (link.parts[place],)
     names = tuple(_PREFIX + part[0].name.replace("#", number) for part in parts)
-    return NameMatch(link.original.replace("#", number), names, place is None, link.parameter)
+    original, common = (name.replace("#", number) for name in (link.original, link.common))
+    return NameMatch(original, names, place is None, link.parameter, common)
 
 
 def canonical_modules(architecture: str, original: str, shape: Sequence[int]) -> tuple[Rows, ...]:

@@ -75,6 +75,13 @@ def test_any_text_is_placed_or_rejected_with_a_reason(text: str, architecture: s
         ("flux1", "img_in.strange.thing", "x_embedder", "strange.thing"),
         ("flux2", "transformer_blocks.1.attn.to_qkv.lokr_w1", "double_blocks.1.img_attn.qkv", "lokr_w1"),
         ("flux2", "transformer_blocks.1.attn.to_added_qkv.lokr_w1", "double_blocks.1.txt_attn.qkv", "lokr_w1"),
+        (
+            "hunyuan_video",
+            "txt_in.individual_token_refiner.blocks.0.self_attn.qkv.alpha",
+            "txt_in.individual_token_refiner.blocks.0.self_attn_qkv",
+            "alpha",
+        ),
+        ("hunyuan_video", "double_blocks.3.img_attn.qkv.alpha", "double_blocks.3.img_attn_qkv", "alpha"),
         ("z_image", "layers.5.attention.to.q.alpha", "layers.5.attention.to_q", "alpha"),
         ("z_image", "layers.5.feed.forward.w1.alpha", "layers.5.feed_forward.w1", "alpha"),
         ("anima", "net.blocks.5.self_attn.q_proj.alpha", "transformer_blocks.5.attn1.to_q", "alpha"),
