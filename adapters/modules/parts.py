@@ -109,6 +109,23 @@ PARTS: dict[str, Part] = {
 """By id, the network that is denoised with first."""
 
 
+CONDITIONER = "text_conditioner"
+"""Network that diffusers keeps apart and Anima's makers in the transformer, where it has its canonical names."""
+_CONDITIONER_START = f"{TRANSFORMER}.llm_adapter."
+
+
+def split_for_diffusers(module: str) -> tuple[str, str]:
+    """The network of diffusers' pipelines that a canonical module belongs to, and its name there.
+
+    >>> split_for_diffusers("transformer.llm_adapter.blocks.0.mlp.0"), split_for_diffusers("unet.conv_in")
+    (('text_conditioner', 'blocks.0.mlp.0'), ('unet', 'conv_in'))
+    """
+    if module.startswith(_CONDITIONER_START):
+        return CONDITIONER, module.removeprefix(_CONDITIONER_START)
+    part, _, rest = module.partition(".")
+    return part, rest
+
+
 def find_part(module: str) -> str:
     """Part of a canonical module name: "unet.conv_in" → "unet"."""
     return module.partition(".")[0]

@@ -13,7 +13,7 @@ from ..deltas.lowrank import LowRank
 from ..deltas.module_tensors import Hints
 from ..deltas.products import Hadamard
 from ..deltas.residual import Residual
-from ..modules.parts import PARTS, find_part
+from ..modules.parts import PARTS, find_part, split_for_diffusers
 from .dialects.base import PEFT
 from .peft_patterns import find_exclusion, find_value, is_feedforward
 from .peft_start import find_start
@@ -49,7 +49,7 @@ class FileMetadata:
 
     def hints(self, place: ModuleKey, suffixes: Iterable[str]) -> Hints:
         """What the metadata says of a module with these suffixes. Raises BadWeights for a file it makes unusable."""
-        config, held = self._find_config(find_part(place.module)), set(suffixes)
+        config, held = self._find_config(place.module), set(suffixes)
         if not config:
             factors = any(s.startswith(("lora_A", "lora_down", "lora.down")) for s in held)
             if factors and "alpha" not in held:
@@ -66,7 +66,7 @@ class FileMetadata:
 
     def find_refusal(self, place: ModuleKey, suffixes: Iterable[str]) -> str | None:
         """Why the metadata leaves a module with these suffixes out; None when it does not."""
-        config = self._find_config(find_part(place.module))
+        config = self._find_config(place.module)
         factors = any(suffix.startswith("lora_A") for suffix in suffixes)
         if factors and config.get("use_dora") and not any("magnitude" in s or s == "dora_scale" for s in suffixes):
             return "the config says DoRA, and its magnitude is missing"
@@ -92,10 +92,13 @@ class FileMetadata:
         counted = tuple(f"{counts[key]} {text}" for key, text in texts.items() if counts[key])
         return (*counted, *filter(None, (_describe_scales(modules), self._fault)))
 
-    def _find_config(self, part: str) -> dict[str, Any]:
+    def _find_config(self, module: str) -> dict[str, Any]:
         """The header's entries for a part, or those without a part where none has one; else adapter_config.json."""
-        own = {k.removeprefix(f"{part}."): v for k, v in self._header.items() if k.startswith(f"{part}.")}
-        return own or ({} if self._parted else self._header) or self._config
+        for part in dict.fromkeys((split_for_diffusers(module)[0], find_part(module))):
+            own = {k.removeprefix(f"{part}."): v for k, v in self._header.items() if k.startswith(f"{part}.")}
+            if own:
+                return own
+        return ({} if self._parted else self._header) or self._config
 
 
 def _describe_scales(modules: Mapping[str, Delta]) -> str:

@@ -15,7 +15,7 @@ from ..deltas.dora import Dora
 from ..deltas.lowrank import LowRank
 from ..deltas.products import Hadamard
 from ..modules.architectures import TRANSFORMER_MODELS, UNKNOWN
-from ..modules.parts import PARTS, TRANSFORMER, UNET
+from ..modules.parts import CONDITIONER, PARTS, TRANSFORMER, UNET, find_part, split_for_diffusers
 from ..reading.dialects.peft import PREFIX
 from ..reading.metadata import HEADER
 from .export_names import make_dotted_name
@@ -37,7 +37,7 @@ def write_peft(
     diffusers' file. base_model: id, which tells a transformer's class. Gives all files; raises WriteFailed."""
     parts: dict[str, dict[str, Delta]] = {}
     for name, delta in modules.items():
-        part, _, rest = name.partition(".")
+        part, rest = split_for_diffusers(name) if not folder else (find_part(name), name.partition(".")[2])
         parts.setdefault(part, {})[rest] = delta
     if not folder:
         tensors = {key: t for part, own in parts.items() for key, t in make_peft_tensors(own, part, f"{part}.").items()}
@@ -93,6 +93,8 @@ def _divide_bias(bias: Tensor, scale: float) -> Tensor:
 
 def find_model_class(part: str, base_model: str) -> str:
     """diffusers' or transformers' class of a part of a model; of a transformer that is not known a general one."""
+    if part == CONDITIONER:
+        return "AnimaTextConditioner"
     model = TRANSFORMER_MODELS.get(base_model)
     own = None if model is None or part != TRANSFORMER else model.transformer
     return PARTS[part].model_class if own is None or not own.model_class else own.model_class
