@@ -50,10 +50,15 @@ def align_depth(plane: Plane, target: Plane) -> Plane:
 def _fit(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:
     shifted = 1.0, float(np.median(y - x))
     (x_low, x_middle, x_high), (y_low, y_middle, y_high) = (np.percentile(one, (25, 50, 75)) for one in (x, y))
-    if x_high <= x_low or y_high <= y_low:
+    if x_high > x_low and y_high > y_low:
+        scale = float((y_high - y_low) / (x_high - x_low))
+        shift = float(y_middle - scale * x_middle)
+    else:  # a sky, or a wall: most of it has one depth
+        spread, y_high, y_low = x.var(), y.max(), y.min()
+        scale = float(((x - x.mean()) * (y - y.mean())).mean() / spread) if spread > 0 else 0.0
+        shift = float(y.mean() - scale * x.mean())
+    if scale <= 0:
         return shifted
-    scale = float((y_high - y_low) / (x_high - x_low))
-    shift = float(y_middle - scale * x_middle)
     for _ in range(ROUNDS):
         residuals = np.abs(y - scale * x - shift)
         reach = WIDTH * 1.4826 * float(np.median(residuals)) + 1e-6 * float(y_high - y_low)
