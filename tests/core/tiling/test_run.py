@@ -144,7 +144,7 @@ def find_steps(annotator: Annotator[Any], picture: Any, overlap: int) -> tuple[f
     for axis, length in enumerate(values.shape):
         steps = np.abs(np.diff(values, axis=axis)).max(1 - axis)
         boxes = plan_boxes(Size(*values.shape), 96, overlap)
-        starts = {box[axis] for box in boxes}
+        starts = {(box.top, box.left)[axis] for box in boxes}
         seams = {seam - 1 for start in starts for seam in (start, start + 96) if 0 < seam < length}
         near = {seam + away for seam in seams for away in range(-8, 9)} & set(range(length - 1)) - seams
         across = max([across, *(steps[seam] for seam in seams)])
