@@ -10,7 +10,7 @@ from ....core.tensor_files.safetensors_io import read_safetensors
 from ...training.controls.building import build_control as build_any_control
 from ...training.controls.low_rank import LowRankControl
 from ..networks import CONTROL_WIDTHS
-from .control_files import load_control_lora
+from .control_files import STRENGTHS, load_control_lora, strengthen
 from .diffusion import add_noise, draw_fixed, draw_steps, weigh_error
 from .latents import read_latents
 from .loop import Part, read_average
@@ -135,7 +135,8 @@ def _load_control(module: nn.Module, kind: str, start: Path, unet: Any) -> None:
     if isinstance(module, LowRankControl):
         if path.exists():
             names = frozenset(name for name, _ in unet.named_modules())
-            load_control_lora(module, read_safetensors(path), names, where=str(path))
+            tensors = strengthen(read_safetensors(path), 1 / STRENGTHS.get(kind, 1.0))
+            load_control_lora(module, tensors, names, where=str(path))
     elif (start / f"controlnet_{kind}").exists():
         load_start(module, start / f"controlnet_{kind}")
 

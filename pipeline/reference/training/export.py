@@ -13,6 +13,7 @@ from ...training.controls.files import build_control_lora
 from ...training.controls.low_rank import LowRankControl
 from ..checkpoint import FILES
 from ..networks import build_vae
+from .control_files import STRENGTHS, strengthen
 from .controls import KINDS, RANK, READERS, WHOLE, build_control
 from .latents import TOKENIZER
 from .loop import read_average, read_state
@@ -22,7 +23,6 @@ from .trained import load_text_encoder, load_unet
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from torch import Tensor
 
 SCHEDULER = {
     "_class_name": "PNDMScheduler",
@@ -47,10 +47,6 @@ INDEX = {
     "requires_safety_checker": False,
 }
 LICENCE = "Apache-2.0"
-STRENGTHS = {"depth": 1.3, "inpaint": 1.2}
-"""What the outputs of Control-LoRAs are multiplied by, where short training leaves them too weak: of 1, 1.15 and 1.3
-the one with the smallest error on the first 48 judged scenes; for inpainting of 1, 1.1 and 1.2 on the first 24."""
-OUTPUTS = ("zero_convs.", "middle_block_out.")
 
 
 def export_run(run: Path, target: Path, start: Path | None = None) -> list[Path]:
@@ -72,9 +68,10 @@ def export_run(run: Path, target: Path, start: Path | None = None) -> list[Path]
         (target / "scheduler").mkdir(exist_ok=True)
         atomic_write(target / "scheduler" / "scheduler_config.json", json.dumps(SCHEDULER, indent=2).encode())
         atomic_write(target / "model_index.json", json.dumps(INDEX, indent=2).encode())
-    for kind in KINDS:
-        if (run / f"control_{kind}.safetensors").exists():
-            _write_control(run, kind, target, modules["unet"])
+    trained = [kind for kind in KINDS if (run / f"control_{kind}.safetensors").exists()]
+    unet = modules.get("unet") or (load_unet(run, start) if trained else None)
+    for kind in trained:
+        _write_control(run, kind, target, unet)
     if (run / "judge.safetensors").exists():
         judge = read_average(run / "judge.safetensors")
         write_safetensors(target / "judge.safetensors", {name: value.half() for name, value in judge.items()})
@@ -94,11 +91,6 @@ def _write_control(run: Path, kind: str, target: Path, unet: Any) -> None:
     names = frozenset(name for name, _ in unet.named_modules())
     tensors = strengthen(build_control_lora(low, names), STRENGTHS.get(kind, 1.0))
     write_safetensors(target / f"control_lora_{kind}.safetensors", tensors)
-
-
-def strengthen(tensors: dict[str, Tensor], factor: float) -> dict[str, Tensor]:
-    """A Control-LoRA whose outputs are multiplied by a factor; as if it were used with that weight."""
-    return {name: value * factor if name.startswith(OUTPUTS) else value for name, value in tensors.items()}
 
 
 def _write_manifest(run: Path, target: Path) -> None:

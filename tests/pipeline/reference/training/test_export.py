@@ -15,6 +15,7 @@ from underdrawing.pipeline.models.reference_files import FOLDER
 from underdrawing.pipeline.reference import networks
 from underdrawing.pipeline.reference.checkpoint import write_checkpoint
 from underdrawing.pipeline.reference.training import controls, export
+from underdrawing.pipeline.reference.training.control_files import STRENGTHS, strengthen
 from underdrawing.pipeline.reference.training.export import export_run
 from underdrawing.pipeline.reference.training.starting import load_start
 from underdrawing.pipeline.training.controls.low_rank import LowRankControl
@@ -121,7 +122,23 @@ def test_training_starts_from_the_packages_weights() -> None:
 def test_only_the_outputs_of_a_control_are_strengthened() -> None:
     inner = ("input_hint_block.0.weight", "input_blocks.1.0.in_layers.2.up", "label_emb.0.0.bias")
     outer = ("zero_convs.0.0.weight", "zero_convs.11.0.bias", "middle_block_out.0.weight")
-    made = export.strengthen({name: torch.full((2,), 2.0) for name in (*inner, *outer)}, 1.5)
+    made = strengthen({name: torch.full((2,), 2.0) for name in (*inner, *outer)}, 1.5)
     assert {name: float(value[0]) for name, value in made.items()} == dict.fromkeys(inner, 2.0) | dict.fromkeys(
         outer, 3.0
     )
+
+
+def test_a_control_alone_is_exported_and_trained_on(run: Path, tmp_path: Path) -> None:
+    """From weights that were exported before; what the export multiplies does not add up."""
+    unet = networks.build_unet()
+    load_start(unet, run / "weights" / "unet")
+    weak = controls.start_control("depth", unet, None)
+    for value in weak.direct.values():
+        value.data.fill_(0.5)
+    write_state(tmp_path / "control_depth.safetensors", weak)
+    export_run(tmp_path, tmp_path / "weights", run / "weights")
+    written = read_safetensors(tmp_path / "weights" / "control_lora_depth.safetensors")
+    assert float(written["zero_convs.0.0.weight"].flatten()[0]) == pytest.approx(0.5 * STRENGTHS["depth"], rel=1e-3)
+    again = controls.start_control("depth", unet, tmp_path / "weights")
+    for name, value in again.direct.items():
+        torch.testing.assert_close(value.detach(), weak.direct[name].detach(), rtol=1e-3, atol=1e-4)
