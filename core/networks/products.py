@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import platform
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from torch.nn import functional
+
+from ..regular_files import open_regular_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +34,8 @@ def prefers_onednn() -> bool:
 def read_cpu_vendor() -> str:
     """What the system says of the maker of the CPU, such as AuthenticAMD; empty where it says nothing."""
     try:
-        head = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")[:4096]
+        with open_regular_file("/proc/cpuinfo") as file:
+            head = file.read(4096).decode("utf-8", "replace")
     except OSError:
         return platform.processor()
     return next((line for line in head.splitlines() if line.startswith("vendor_id")), "")

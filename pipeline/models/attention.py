@@ -23,7 +23,7 @@ QUERIES = 256
 
 
 class QuickAttention:
-    """A processor of diffusers' attention layers: all tokens look at each other; anything else is left to diffusers."""
+    """An attention processor of diffusers: all tokens look at each other; anything else is left to diffusers."""
 
     def __init__(self) -> None:
         self._plain = import_module("diffusers.models.attention_processor").AttnProcessor2_0()
