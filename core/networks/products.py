@@ -50,10 +50,12 @@ def find_onednn_product() -> Any:
 def multiply(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x [..., C] times the transpose of weight [O, C], plus bias [O], as torch's linear without gradients."""
     suits = x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16)
-    if not prefers_onednn() or not suits or x.numel() < FEWEST_ROWS * x.shape[-1]:
+    suits = suits and x.shape[-1] == weight.shape[-1] and x.numel() >= FEWEST_ROWS * x.shape[-1] > 0
+    if not prefers_onednn() or not suits:
         return functional.linear(x, weight, bias)
     if not weight.is_contiguous() and not weight.t().is_contiguous():
         weight = weight.contiguous()  # oneDNN has no fast way for others
+    bias = None if bias is None else bias.contiguous()
     return find_onednn_product()(x.contiguous(), weight, bias, "none", [], "")
 
 

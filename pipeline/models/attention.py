@@ -34,6 +34,8 @@ class QuickAttention:
         if others or not _suits(hidden_states):
             return self._plain(attn, hidden_states, *more, **named)
         query, key, value = attn.to_q(hidden_states), attn.to_k(hidden_states), attn.to_v(hidden_states)
+        if learns(query, key, value):
+            return self._plain(attn, hidden_states, *more, **named)
         return attn.to_out[1](attn.to_out[0](attend(query, key, value, attn.heads)))
 
 
@@ -60,14 +62,18 @@ def _suits(hidden: Tensor) -> bool:
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
-    """What queries [B, T, D] find at keys and values [B, S, D], whose channels are those of the heads one by one."""
+    """What queries [B, T, D] find at keys and values [B, S, D], whose channels are those of the heads one by one.
+
+    In bfloat16 the table is computed and summed in float32, and rounded afterwards, as torch does.
+    """
     width = query.shape[2] // heads
-    query, answer = query * width**-0.5, torch.empty_like(query)
+    answer = torch.empty_like(query)
     for row in range(len(query)):
         for first in range(0, query.shape[2], width):
             some = slice(first, first + width)
-            keys, values = key[row, :, some].contiguous(), value[row, :, some].t().contiguous()
+            keys, values = key[row, :, some].float().contiguous(), value[row, :, some].t().contiguous()
             asked, into = query[row, :, some].split(QUERIES), answer[row, :, some].split(QUERIES)
             for queries, found in zip(asked, into, strict=True):
-                found.copy_(multiply(torch.softmax(multiply(queries, keys), -1), values))
+                table = torch.softmax(multiply(queries.float(), keys).mul_(width**-0.5), -1)
+                found.copy_(multiply(table.to(query.dtype), values))
     return answer

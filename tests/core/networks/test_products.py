@@ -67,6 +67,21 @@ def test_parts_of_larger_tensors_are_multiplied_as_they_lie() -> None:
 
 @needs_onednn
 @pytest.mark.usefixtures("onednn")
+def test_a_bias_with_gaps_is_read_as_it_is() -> None:
+    x, weight = draw(40, 24), draw(17, 24)
+    for bias in (draw(17, 3)[:, 0], draw(1).expand(17)):
+        torch.testing.assert_close(multiply(x, weight, bias), functional.linear(x, weight, bias), rtol=1e-5, atol=1e-5)
+
+
+@needs_onednn
+@pytest.mark.usefixtures("onednn")
+def test_shapes_that_do_not_fit_are_torchs_errors() -> None:
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        multiply(draw(40, 24), draw(17, 23))
+
+
+@needs_onednn
+@pytest.mark.usefixtures("onednn")
 def test_a_layer_that_learns_or_is_in_bfloat16_is_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
     network = nn.Sequential(nn.Linear(24, 17)).eval()
     monkeypatch.setattr(convolution, "MACHINES", (convolution.platform.machine().lower(),))

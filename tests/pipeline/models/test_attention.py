@@ -39,6 +39,19 @@ def test_tokens_find_what_torchs_attention_finds(tokens: int) -> None:
     torch.testing.assert_close(attend(query, key, value, 4), expected, rtol=1e-5, atol=1e-5)
 
 
+def test_bfloat16_is_as_exact_as_torchs() -> None:
+    """Also where a few tokens take nearly all of the attention."""
+    query, key, value = (draw(1, 512, 32 + part).bfloat16()[..., :32] for part in range(3))
+    parts = [part.unflatten(2, (4, 8)).transpose(1, 2) for part in (query * 4, key * 4, value)]
+    attention_of = torch.nn.functional.scaled_dot_product_attention
+    exact, theirs = (
+        attention_of(*(part.to(dtype) for part in parts)).transpose(1, 2).flatten(2).double()  # pyright: ignore[reportArgumentType]
+        for dtype in (torch.float64, torch.bfloat16)
+    )
+    own = attend(query * 4, key * 4, value, 4).double()
+    assert float((own - exact).abs().mean()) <= 2 * float((theirs - exact).abs().mean())
+
+
 @pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-5), (torch.bfloat16, 0.02)])
 def test_a_layer_answers_the_same(dtype: torch.dtype, error: float) -> None:
     plain, quick = make_layer(bias=True).to(dtype), make_layer(bias=True).to(dtype)
@@ -48,7 +61,7 @@ def test_a_layer_answers_the_same(dtype: torch.dtype, error: float) -> None:
     torch.testing.assert_close(quick(x), plain(x), rtol=error, atol=error)
 
 
-@pytest.mark.parametrize("case", ["few tokens", "text", "mask", "gradient"])
+@pytest.mark.parametrize("case", ["few tokens", "text", "mask", "gradient", "layer that learns"])
 def test_what_it_is_not_for_is_left_to_diffusers(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     layer = make_layer()
     quicken_attention(torch.nn.ModuleList([layer]))
@@ -61,7 +74,13 @@ def test_what_it_is_not_for_is_left_to_diffusers(case: str, monkeypatch: pytest.
         more["attention_mask"] = torch.zeros(1, 1, 256)
     if case == "gradient":
         x.requires_grad_()
-    assert layer(x, **more).shape == x.shape
+    if case == "layer that learns":
+        layer.to_q.requires_grad_()
+    answer = layer(x, **more)
+    assert answer.shape == x.shape
+    if answer.requires_grad:
+        answer.sum().backward()
+        assert (x.grad if case == "gradient" else layer.to_q.weight.grad) is not None
 
 
 @pytest.mark.parametrize("extra", [{"norm_num_groups": 4}, {"residual_connection": True}, {"qk_norm": "layer_norm"}])
