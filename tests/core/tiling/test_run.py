@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from tests.support.clips import person_at
+from tests.support.pictures import photo
 
 from underdrawing.core.annotator import Annotator, ControlMap, Kind, Request, Spec
 from underdrawing.core.errors import Cancelled
@@ -20,6 +22,7 @@ from underdrawing.core.tiling.options import TileOptions
 from underdrawing.core.tiling.plan import plan_boxes
 from underdrawing.preprocessors import load_annotator
 
+ROOT = Path(__file__).resolve().parents[3]
 RAMP = np.broadcast_to(np.arange(240, dtype=np.uint8)[None, :, None], (150, 240, 3)).copy()
 
 
@@ -136,33 +139,74 @@ def test_a_host_can_stop_between_tiles(depth: Relative) -> None:
     assert len(depth.sizes) == 3
 
 
-def find_steps(annotator: Annotator[Any], picture: Any, overlap: int) -> tuple[float, float]:
-    """Largest step of a map across the seams between tiles of 96 pixels, and within eight pixels beside them."""
+def find_steps(annotator: Annotator[Any], picture: Any, overlap: int) -> dict[str, tuple[float, float]]:
+    """Steps of a map across the seams between tiles of 96 pixels, and within eight pixels beside them.
+
+    largest: of the map. added, mean: of its difference to the map made in one piece, which has no edge of the content:
+    the largest, and the mean.
+    """
+    annotator.tiles = None
+    whole = annotator(picture[None], resolution=0).images[0, ..., 0].astype(int)
     annotator.tiles = TileOptions(tile=96, overlap=overlap)
-    values = annotator(picture[None], resolution=0).images[0, ..., 0].astype(int)
-    across = beside = 0
-    for axis, length in enumerate(values.shape):
-        steps = np.abs(np.diff(values, axis=axis)).max(1 - axis)
-        boxes = plan_boxes(Size(*values.shape), 96, overlap)
+    tiled = annotator(picture[None], resolution=0).images[0, ..., 0].astype(int)
+    boxes = plan_boxes(Size(*tiled.shape), 96, overlap)
+    places: tuple[list[Any], list[Any]] = [], []
+    for axis, length in enumerate(tiled.shape):
+        steps = np.stack([np.diff(one, axis=axis) for one in (tiled, tiled - whole)])
         starts = {(box.top, box.left)[axis] for box in boxes}
         seams = {seam - 1 for start in starts for seam in (start, start + 96) if 0 < seam < length}
         near = {seam + away for seam in seams for away in range(-8, 9)} & set(range(length - 1)) - seams
-        across = max([across, *(steps[seam] for seam in seams)])
-        beside = max([beside, *(steps[place] for place in near)])
-    return across, beside
+        for found, at in zip(places, (seams, near), strict=True):
+            found.append(np.abs(steps.take(sorted(at), axis + 1)).reshape(2, -1))
+    across, beside = (np.concatenate(found, axis=1) for found in places)
+    return {
+        "largest": (across[0].max(), beside[0].max()),
+        "added": (across[1].max(), beside[1].max()),
+        "mean": (across[1].mean(), beside[1].mean()),
+    }
 
 
-def test_no_step_across_a_seam_is_above_those_beside_it() -> None:
-    """HED on its trained weights, the one dense network that comes with the package and has a mean."""
-    from tests.support.pictures import photo
+@pytest.fixture(scope="module")
+def hed() -> Annotator[Any]:
+    """On its trained weights: the one dense network that comes with the package and has a mean."""
+    return load_annotator("hed", tile=0)
 
-    annotator = load_annotator("hed", tile=0)
+
+def test_no_step_across_a_seam_of_a_ramp_is_above_those_beside_it(hed: Annotator[Any]) -> None:
     ramp = np.repeat(np.linspace(0, 255, 160)[None, :, None], 96, 0).repeat(3, 2).astype(np.uint8)
-    for picture in (ramp, photo(160, 224)):
-        across, beside = find_steps(annotator, picture, 32)
-        assert across <= beside
-    across, beside = find_steps(annotator, ramp, 0)
+    across, beside = find_steps(hed, ramp, 32)["largest"]
+    assert across <= beside
+    across, beside = find_steps(hed, ramp, 0)["largest"]
     assert across > beside  # without an overlap the same network leaves a seam
+
+
+def cut_out(name: str, top: int, left: int, size: tuple[int, int]) -> Any:
+    """A part of a photograph, halved."""
+    from PIL import Image
+
+    with Image.open(ROOT / "examples" / "photos" / f"{name}.png") as file:
+        part = file.convert("RGB").crop((left, top, left + 2 * size[1], top + 2 * size[0]))
+        return np.asarray(part.resize(size[::-1], Image.Resampling.LANCZOS))
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        pytest.param(photo(96, 160), id="an edge of the photograph lies on the seam"),
+        pytest.param(cut_out("astronaut", 102, 128, (200, 150)), id="the same, on another one"),
+        pytest.param(cut_out("camera", 0, 100, (160, 190)), id="other"),
+    ],
+)
+def test_tiles_add_no_step_to_a_photograph_across_a_seam_that_is_above_those_beside_it(
+    hed: Annotator[Any], picture: Any
+) -> None:
+    for overlap in (32, 16):
+        steps = find_steps(hed, picture, overlap)
+        assert steps["added"][0] <= steps["added"][1]
+        assert steps["mean"][0] <= 1.5 * steps["mean"][1]
+    apart = find_steps(hed, picture, 0)
+    assert apart["added"][0] > apart["added"][1]
+    assert apart["mean"][0] > 3 * apart["mean"][1]
 
 
 def test_notes_of_tiles_reach_the_map_each_once_and_those_on_content_where_all_agree(depth: Relative) -> None:
