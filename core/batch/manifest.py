@@ -97,6 +97,16 @@ class Manifest:
         """Files below the folder that an earlier run recorded for an output."""
         return list(self._old.get(output, {}).get("files", ()))
 
+    def forget(self, output: str) -> None:
+        """Take back an output that is about to be made anew in several files, lest a kill leaves it half overwritten.
+
+        Raises WriteFailed.
+        """
+        if self._old.pop(output, None) is None:
+            return
+        with lock_folder(self.folder):
+            self._write(entry for entry in _read_entries(self.path)[0] if _build_key(entry) != output)
+
     def reuse(self, entry: Entry, place: Position) -> None:
         """Take an entry of an earlier run over, under the name that its input has now."""
         old = self._old[_build_key(entry)]

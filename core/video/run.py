@@ -14,7 +14,7 @@ from ..batch.run import BatchSummary
 from ..errors import BadImage
 from ..tiling.options import describe_tile, describe_tiles
 from ..weights.store import get_store
-from .foreign import find_foreign
+from .foreign import find_foreign, remove_maps
 from .inputs import plan_clip_names
 from .options import describe_settings
 from .pipeline import ClipRun, MapSettings
@@ -146,14 +146,21 @@ class ClipBatch:
     def _open_sink(self, clip: Clip, info: ClipInfo, entry: Entry, output: Output) -> FrameSink | VideoSink:
         target = self.manifest.folder / entry["output"]
         inputs = [one for source in self.clips for one in (source.frames or (source.path,))]
-        if target.exists() and any(target.samefile(one) for one in inputs if one.exists()):
+        if target.exists() and any(target.samefile(at) for one in inputs if one.exists() for at in (one, one.parent)):
             raise BadImage("its maps would overwrite an input", where=str(target), fix="choose another output folder")
         if foreign := find_foreign(target, self.manifest.is_map):
             what = "a file that this program did not write has the place of its maps"
             raise BadImage(what, where=str(foreign), fix="move that file, or choose another output folder")
         if output == "frames":
             timed = clip.files == (clip.path,)
-            return FrameSink(target, values=self.options.values, json=self.options.json, timed=timed)
+            values, document = self.options.values, self.options.json
+
+            def prepare() -> None:
+                recorded = [self.manifest.folder / name for name in self.manifest.list_files(entry["output"])]
+                self.manifest.forget(entry["output"])
+                remove_maps(target, recorded)
+
+            return FrameSink(target, values=values, json=document, timed=timed, prepare=prepare)
         return VideoSink(target, info, output, json=self.options.json)
 
     def _record(

@@ -7,13 +7,14 @@ from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from ..errors import BadImage
 from ..files import atomic_stream
 from ..images.marks import KEYWORD
 from ..images.writing import build_document, write_map
 from .pyav import load_av
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from pathlib import Path
     from typing import BinaryIO
 
@@ -30,29 +31,46 @@ _FORMATS = {"lossless": "matroska", "h264": "mp4"}
 class FrameSink:
     """Writes maps as pictures of a folder, under the names of their frames or under their numbers.
 
-    timed: also write the times of the frames, as text of the form "timestamp format v2" (mkvmerge, x264, ffms2). files:
-    what was written, below the folder's parent.
+    timed: also write the times of the frames, as text of the form "timestamp format v2" (mkvmerge, x264, ffms2).
+    prepare: called before the first is written. files: what was written, below the folder's parent.
     """
 
-    def __init__(self, folder: Path, *, values: bool = False, json: bool = False, timed: bool = False) -> None:
-        self.folder, self.values, self.json, self.timed = folder, values, json, timed
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        values: bool = False,
+        json: bool = False,
+        timed: bool = False,
+        prepare: Callable[[], None] | None = None,
+    ) -> None:
+        self.folder, self.values, self.json, self.timed, self.prepare = folder, values, json, timed, prepare
         self.files: list[str] = []
         self.notes: tuple[str, ...] = ()
 
     @contextmanager
     def begin(self) -> Generator[FrameSink]:
-        """The sink while it is written to. Raises WriteFailed."""
-        if not self.timed:
-            yield self
-            return
-        path = self.folder / TIMESTAMPS
-        with atomic_stream(path) as self._times:
-            self._times.write(b"# timestamp format v2\n")
-            yield self
-        self.files.append(f"{self.folder.name}/{path.name}")
+        """The sink while it is written to; a refused clip leaves nothing. Raises WriteFailed."""
+        try:
+            if not self.timed:
+                yield self
+                return
+            path = self.folder / TIMESTAMPS
+            with atomic_stream(path) as self._times:
+                self._times.write(b"# timestamp format v2\n")
+                yield self
+            self.files.append(f"{self.folder.name}/{path.name}")
+        except BadImage:
+            for name in self.files:
+                (self.folder.parent / name).unlink(missing_ok=True)
+            with suppress(OSError):
+                self.folder.rmdir()
+            raise
 
     def write(self, frame: ClipFrame, control_map: ControlMap) -> None:
         """Write the map of a frame. Raises WriteFailed."""
+        if self.prepare is not None and not self.files:
+            self.prepare()
         stem = frame.name or f"{frame.number:06d}"
         written = write_map(control_map, 0, self.folder, stem, values=self.values, json=self.json)
         self.files += [f"{self.folder.name}/{path.name}" for path in written]

@@ -19,6 +19,7 @@ from underdrawing.core.video.inputs import expand_clips
 from underdrawing.core.video.options import VideoOptions
 from underdrawing.core.video.pipeline import MapSettings
 from underdrawing.core.video.run import ClipBatch, ClipOptions
+from underdrawing.core.video.writing import FrameSink
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -167,6 +168,58 @@ def test_an_input_is_never_written_over(tmp_path: Path) -> None:
     (tmp_path / "a.test.mkv").hardlink_to(source)
     summary = run(source, tmp_path)
     assert "would overwrite an input" in summary.refused[0][1]
+
+
+class Killed(BaseException):
+    """In place of kill -9: nothing of ours handles it."""
+
+
+def die(*_: object) -> None:
+    raise Killed
+
+
+def test_frames_of_a_killed_run_with_other_settings_never_pass_for_those_of_an_earlier_one(
+    shots: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    run(shots, out)
+    before = {name: (out / name).read_bytes() for name in list_files(out)}
+
+    def kill(sink: FrameSink, frame: Any, control_map: Any) -> None:
+        if frame.number == 11:
+            raise Killed
+        write(sink, frame, control_map)
+
+    write = FrameSink.write
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(FrameSink, "write", kill)
+        patch.setattr(Manifest, "close", lambda _: None)
+        run(shots, out, temporal_median=1)
+    (shots / "f007.png").rename(tmp_path / "f007.png")  # a frame of the killed run is out of place
+    assert run(shots, out, temporal_median=1).written == 1
+    assert list_files(out / "shots.test") == ["f008.png", "f009.png", "f010.png", "f011.png"]
+    (tmp_path / "f007.png").rename(shots / "f007.png")
+    assert run(shots, out).written == 1
+    assert {name: (out / name).read_bytes() for name in list_files(out)} == before
+
+
+def test_earlier_maps_do_not_count_once_a_run_with_other_settings_was_killed(
+    shots: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    run(shots, out)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(ClipBatch, "_record", die)
+        patch.setattr(Manifest, "close", lambda _: None)
+        run(shots, out, temporal_median=1)
+    assert run(shots, out).written == 1, "all its files are there, with the content of the other settings"
+
+
+def test_a_clip_that_is_refused_in_its_middle_leaves_no_frames(shots: Path, tmp_path: Path) -> None:
+    (shots / "f009.png").write_bytes(b"damaged")
+    assert len(run(shots, tmp_path / "out", damaged="stop").refused) == 1
+    assert list_files(tmp_path / "out") == ["manifest.jsonl"]
+    assert not (tmp_path / "out" / "shots.test").exists()
 
 
 def test_files_of_others_in_the_place_of_maps_are_left_alone(shots: Path, tmp_path: Path) -> None:
