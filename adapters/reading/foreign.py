@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .files import RawFile
 
 
+_EMBEDDING = "write its name into the prompt (ComfyUI: embedding:NAME); `underdrawing embedding inspect` reads it"
 _ELSEWHERE = (
     f"load it with the LoRA loader of the program that runs that model; here are read LoRAs for {SUPPORTED}, and for "
     f"{', '.join(model.title for model in TRANSFORMER_MODELS.values())}"
@@ -106,9 +107,9 @@ KINDS = (
     Kind(
         _starts("control_model.", "controlnet_cond_embedding.", "controlnet_down_blocks.", "input_hint_block."),
         "a ControlNet",
-        "load it as one",
+        "load it as a ControlNet",
     ),
-    Kind(_weights_of(*TRANSFORMER_CONTROL), "a ControlNet", "load it as one"),
+    Kind(_weights_of(*TRANSFORMER_CONTROL), "a ControlNet", "load it as a ControlNet"),
     Kind(_starts("adapter.body.", "body.0.block1."), "a T2I-Adapter", "load it as a ControlNet"),
     Kind(_starts("lora_prior_"), "a LoRA for Stable Cascade", _ELSEWHERE),
     Kind(_ranks, "a raw DyLoRA", "export it to LoRA with its trainer first"),
@@ -123,12 +124,16 @@ KINDS = (
         "a whole transformer",
         "load it as a model; `underdrawing lora extract` makes a LoRA from two of them",
     ),
-    Kind(_starts("string_to_param", "emb_params"), "an embedding", "load it as one"),
-    Kind(_exactly(*SDXL_PAIR), "an SDXL embedding", "load it as one"),
-    Kind(_only_of(*ENCODER_KEYS), "an embedding", "load it as one"),
-    Kind(_weights_of("encoder.", "decoder."), "a VAE", "load it as one"),
-    Kind(_weights_of("text_model.", "encoder.layers."), "a text encoder", "load it as one"),
-    Kind(_weights_of("model.", "body.", "conv_first."), "an upscaler or another model", "load it as one"),
+    Kind(_starts("string_to_param", "emb_params"), "an embedding", _EMBEDDING),
+    Kind(_exactly(*SDXL_PAIR), "an SDXL embedding", _EMBEDDING),
+    Kind(_only_of(*ENCODER_KEYS), "an embedding", _EMBEDDING),
+    Kind(_weights_of("encoder.", "decoder."), "a VAE", "load it as a VAE"),
+    Kind(_weights_of("text_model.", "encoder.layers."), "a text encoder", "load it as a text encoder"),
+    Kind(
+        _weights_of("model.", "body.", "conv_first."),
+        "an upscaler or another model",
+        "load it where such models are chosen",
+    ),
     Kind(_numbers, "a hypernetwork", "hypernetworks are not supported"),
 )
 
@@ -173,5 +178,6 @@ def make_unknown(file: RawFile, why: str) -> BadWeights:
     header = f", for {stated} by its header" if stated and file.recognition is None else ""
     what = f"nothing in it is understood{describe_model(file.tensors, file.recognition)}{header}{_name_trainer(file)}"
     is_adapter = file.recognition is None and any(map(split_key, file.tensors))
-    fix = _ELSEWHERE.replace("that model", "its model") if is_adapter else "check what kind of file it is"
-    return BadWeights(f"{what}: {why}", where=str(file.path), fix=fix)
+    elsewhere = f"if it is a LoRA, {_ELSEWHERE.replace('that model', 'its model')}"
+    fix = elsewhere if is_adapter else "check what kind of file it is"
+    return BadWeights(f"{what} ({why})", where=str(file.path), fix=fix)

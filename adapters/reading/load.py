@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from ..deltas.base import Delta
 
+LONGEST_KEY = 80
 _SECOND_EXPERT = (
     "is for the second expert, that of low noise: save its keys in their own file, with transformer. in front and "
     "low_noise in its name"
@@ -165,7 +166,7 @@ def _place_key(key: str, file: RawFile, found: _KeyGroups, order: tuple[Dialect,
     second = _SECOND_EXPERT if key.startswith(f"{TRANSFORMER}_2.") else ""
     found.unused[key] = near or second or "no dialect knows this name"
     for name, rejection in rejections.items():
-        found.rejected.setdefault(name, f"{key[:80]}: {rejection.reason}")
+        found.rejected.setdefault(name, f"{key[:LONGEST_KEY]}: {rejection.reason}")
     return order
 
 
@@ -224,4 +225,7 @@ def _explain(found: _KeyGroups, file: RawFile) -> str:
     if not file.tensors:
         return "it holds no tensors"
     reasons = Counter(found.unused.values()).most_common(2)
-    return "; ".join(f"{count} keys: {reason}" for reason, count in reasons)
+    firsts = [next(key for key, why in found.unused.items() if why == reason)[:LONGEST_KEY] for reason, _ in reasons]
+    return "; ".join(
+        f"{total} keys such as {first!r}: {reason}" for (reason, total), first in zip(reasons, firsts, strict=True)
+    )

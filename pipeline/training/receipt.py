@@ -67,7 +67,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
         )
         table = (
             ("trained", f"{self.kind} on {self.base}, {self.steps} steps, loss {self.loss:.4f} at the end"),
-            ("pictures", f"{data['pictures']} ({data['contents']} different), {data['passes']} passes an epoch"),
+            ("pictures", f"{data['pictures']} ({data['contents']} different), {data['passes']} batches an epoch"),
             ("sizes", comma_list(f"{size} ({number})" for size, number in data["buckets"].items())),
             ("left out", [*left_out[:8], *([f"and {len(left_out) - 8} more"] if len(left_out) > 8 else [])]),
             ("data", list(data["notes"])),
