@@ -177,7 +177,7 @@ def die(*_: object) -> None:
 def run_killed(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, kill: Any, source: Path, out: Path) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, kill)
-        patch.setattr(Manifest, "close", lambda _: None)
+        patch.setattr(Manifest, "close", die)
         with pytest.raises(SystemExit):
             run(source, out, temporal_median=1)
 
