@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import stat
@@ -104,6 +103,8 @@ def sync_paths(paths: Sequence[Path]) -> None:
 
 def _sync_file_system(path: Path) -> bool:
     """Bring all of the file system that a path lies on to disk; whether the system can."""
+    import ctypes
+
     sync = getattr(ctypes.CDLL(None), "syncfs", None) if sys.platform == "linux" else None
     if sync is None:
         return False

@@ -16,10 +16,10 @@ LEAST_TILE = 64
 LESS_MEMORY = "choose a smaller --resolution, or --tile 512"
 """What helps where a map needs more memory than there is."""
 TILE = (
-    "Side of the tiles, in pixels of the map, in which networks see a picture that is larger; 0: in one piece. "
-    "Networks are trained at 512 to 1024."
+    "Side of the tiles, in pixels of the map, in which networks see a picture that is larger; 0: in one piece; "
+    "networks are trained at 512 to 1024"
 )
-OVERLAP = "Pixels that neighbouring tiles share, at most half a tile; larger joins are smoother and take longer."
+OVERLAP = "Pixels that neighbouring tiles share, at most half a tile; larger joins are smoother and take longer"
 
 Tile = Annotated[int, between(0, 8192, TILE, step=64)]
 Overlap = Annotated[int, between(0, 4096, OVERLAP, step=16)]
