@@ -1,6 +1,6 @@
 """Rows per CPU second of data sets against a plain loop over the same annotator, and what workers and engines add.
 
-    PYTHONPATH=.dev:. python benchmarks/dataset.py [--annotator canny] [--pictures 48] [--rounds 5] [--engines local]
+    PYTHONPATH=.dev:. python benchmarks/dataset.py [--annotator canny] [--pictures 48] [--rounds 5] [--no-loop]
 
 The loop opens a file with Pillow, annotates, and saves a PNG; a shard also checks the file, measures the map, records
 the row, hashes and commits. Both run in this process, in turn. Engines (local,ray) run whole jobs: wall time of one
@@ -10,11 +10,13 @@ worker over that of two, without what one tiny shard for each takes, which is th
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from statistics import median
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from interleave import interleave, processor, set_threads
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from underdrawing.core.dataset.rows import Shard
 
 PHOTOS = sorted((Path(__file__).parents[1] / "examples" / "photos").glob("*.png"))
+SHARDS = 24
+"""Of a job that engines run."""
 
 
 class Silence:
@@ -46,6 +50,9 @@ class Silence:
     def failed(self, shard: Shard, reason: str) -> None:
         """Give up."""
         raise RuntimeError(reason)
+
+    def note(self, text: str) -> None:
+        """Ignore it."""
 
     def stopped(self) -> None:
         """Ignore it."""
@@ -101,6 +108,36 @@ def compare_with_loop(source: Path, root: Path, name: str, rounds: int) -> None:
         print(f"| {label} | {count / timing.figure(1):.1f} | {base / timing.figure(1):.2f} |", flush=True)
 
 
+def note_shard(job: Job, shard: Shard) -> ShardReport:
+    """Work on a shard, and note rows, and when it ended, and how long this thread ran and waited for a CPU so far."""
+    report = work_on_shard(job, shard)
+    ran, waited = (int(word) / 1e9 for word in Path("/proc/thread-self/schedstat").read_text().split()[:2])
+    with Path(f"{job.destination}.{os.getpid()}").open("a") as stream:
+        stream.write(f"{report.rows} {time.monotonic()} {ran} {waited}\n")
+    return report
+
+
+class Speed(NamedTuple):
+    """Rows per second of all workers, without waits for a CPU; the share of the rest in which they computed."""
+
+    rows: float
+    busy: float
+
+
+def read_speed(root: Path) -> Speed:
+    """From the notes of a job's workers, which are removed."""
+    rates: list[float] = []
+    shares: list[float] = []
+    for path in root.glob("engine.*"):
+        lines = [[float(word) for word in line.split()] for line in path.read_text().splitlines()]
+        path.unlink()
+        if len(lines) > 1:
+            passed, ran, waited = (lines[-1][place] - lines[0][place] for place in (1, 2, 3))
+            rates.append(sum(line[0] for line in lines[1:]) / (passed - waited))
+            shares.append(ran / (passed - waited))
+    return Speed(sum(rates), sum(shares) / len(shares))
+
+
 def run_engine(engine: Any, source: Path, root: Path, name: str, workers: int, size: int) -> float:
     """Wall seconds of a whole job."""
     job = plan(source, root / "engine", name)
@@ -108,26 +145,34 @@ def run_engine(engine: Any, source: Path, root: Path, name: str, workers: int, s
     shards = list_shards(job.source, size=size)
     with Manifest(root / "engine").hold(job, shards):
         began = time.perf_counter()
-        engine(job, shards, work_on_shard, workers, Silence()).run()
+        engine(job, shards, note_shard, workers, Silence()).run()
         return time.perf_counter() - began
 
 
 def compare_engines(source: Path, tiny: Path, root: Path, name: str, engines: list[str], rounds: int) -> None:
-    """Print start-up, and what a second worker gives."""
-    print("\n| engine | start-up (s) | 1 worker (s) | 2 workers (s) | ratio without start-up |\n|---|---|---|---|---|")
-    count = len(list(source.iterdir()))
-    for label in engines:
-        engine = {"local": LocalEngine, "ray": RayEngine}[label]
-        start: dict[int, float] = {}
-        whole: dict[int, float] = {}
-        for _ in range(rounds):
+    """Print start-up, and what a second worker gives: medians of all rounds."""
+    count, kinds = len(list(source.iterdir())), {"local": LocalEngine, "ray": RayEngine}
+    starts: dict[str, list[float]] = {label: [] for label in engines}
+    found: dict[tuple[str, int], list[tuple[float, Speed]]] = {(one, n): [] for one in engines for n in (1, 2)}
+    for _ in range(rounds):
+        for label in engines:
+            starts[label].append(run_engine(kinds[label], tiny, root, name, 1, 2))
+            for path in root.glob("engine.*"):
+                path.unlink()
             for workers in (1, 2):
-                found = run_engine(engine, tiny, root, name, workers, 1)
-                start[workers] = min(found, start.get(workers, found))
-                found = run_engine(engine, source, root, name, workers, max(1, count // 12))
-                whole[workers] = min(found, whole.get(workers, found))
-        ratio = (whole[1] - start[1]) / (whole[2] - start[2])
-        print(f"| {label} | {start[1]:.2f} | {whole[1]:.2f} | {whole[2]:.2f} | {ratio:.2f} |", flush=True)
+                wall = run_engine(kinds[label], source, root, name, workers, max(1, count // SHARDS))
+                found[label, workers].append((wall, read_speed(root)))
+    print("\n| engine | start-up (s) | rows/s, 1 worker | 2 workers | ratio | busy | ratio of wall times |")
+    print("|---|---|---|---|---|---|---|")
+    for label in engines:
+        speeds = {n: median(speed.rows for _, speed in found[label, n]) for n in (1, 2)}
+        ratio = median(b.rows / a.rows for (_, a), (_, b) in zip(found[label, 1], found[label, 2], strict=True))
+        walls = median(a / b for (a, _), (b, _) in zip(found[label, 1], found[label, 2], strict=True))
+        busy = median(speed.busy for _, speed in found[label, 2])
+        figures = (
+            f"{min(starts[label]):.1f} | {speeds[1]:.1f} | {speeds[2]:.1f} | {ratio:.2f} | {busy:.2f} | {walls:.2f}"
+        )
+        print(f"| {label} | {figures} |", flush=True)
 
 
 def main() -> None:
@@ -138,13 +183,15 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--engines", default="local")
+    parser.add_argument("--no-loop", action="store_true", help="only the engines")
     args = parser.parse_args()
     set_threads(1)
     print(processor())
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         source = write_pictures(root / "in", args.pictures, args.size)
-        compare_with_loop(source, root, args.annotator, args.rounds)
+        if not args.no_loop:
+            compare_with_loop(source, root, args.annotator, args.rounds)
         if engines := [one for one in args.engines.split(",") if one]:
             tiny = write_pictures(root / "tiny", 2, 64)
             compare_engines(source, tiny, root, args.annotator, engines, min(args.rounds, 3))
