@@ -11,7 +11,7 @@ from ..files import atomic_write
 from ..regular_files import read_regular_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from ..images.reading import Picture
 
@@ -86,24 +86,58 @@ def write_image(picture: Picture, path: Path) -> Path:
     return atomic_write(path, target.getvalue())
 
 
-def write_metadata(folder: Path, entries: Iterable[dict[str, Any]]) -> list[Path]:
+def write_metadata(folder: Path, entries: Iterable[dict[str, Any]], earlier: Iterable[dict[str, Any]] = ()) -> int:
     """Write metadata.jsonl of each dataset below a folder, from the entries of its manifest. Raises WriteFailed.
 
     A line names picture and map relative to it, as Hugging Face's image folders do: the columns are ``image``,
-    ``conditioning_image`` and ``text``.
+    ``conditioning_image`` and ``text``. earlier: entries before this run. What they did not write is the user's and
+    stays: lines of other pictures, and texts that were edited. Gives how many lines that are.
     """
-    rows: dict[Path, list[str]] = {}
+    written = {place: dict(rows) for place, rows in _list_rows(earlier)}
+    kept = 0
+    for place, rows in _list_rows(entries):
+        path = folder / place / METADATA
+        lines, found = _merge_lines(path, dict(rows), written.get(place, {}))
+        kept += found
+        atomic_write(path, "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
+    return kept
+
+
+def _list_rows(entries: Iterable[dict[str, Any]]) -> Iterator[tuple[str, list[tuple[str, dict[str, Any]]]]]:
+    """Each dataset below the folder, with its rows by the names of their pictures."""
+    places: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     for entry in entries:
         if entry.get("layout") != "diffusers" or entry["status"] != "done":
             continue
-        output = entry["output"]
-        before, _, after = f"/{output}".partition(f"/{MAPS}/")
-        row = {
-            "file_name": f"{IMAGES}/{after}",
-            f"{MAPS}_file_name": f"{MAPS}/{after}",
-            "text": entry.get("text", ""),
-        }
-        rows.setdefault(folder / before.lstrip("/"), []).append(json.dumps(row, ensure_ascii=False))
-    for place, lines in rows.items():
-        atomic_write(place / METADATA, "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
-    return [place / METADATA for place in rows]
+        before, _, after = f"/{entry['output']}".partition(f"/{MAPS}/")
+        name = f"{IMAGES}/{after}"
+        row = {"file_name": name, f"{MAPS}_file_name": f"{MAPS}/{after}", "text": entry.get("text", "")}
+        places.setdefault(before.lstrip("/"), []).append((name, row))
+    yield from places.items()
+
+
+def _merge_lines(
+    path: Path, rows: dict[str, dict[str, Any]], written: dict[str, dict[str, Any]]
+) -> tuple[list[str], int]:
+    """Lines of a file with what is the user's in it, and how many of them are. rows, written: now and before."""
+    own: list[str] = []
+    kept = 0
+    for line in read_regular_file(path).decode("utf-8", "replace").split("\n") if path.is_file() else ():
+        row = _read_row(line)
+        name = str(row.get("file_name"))
+        if name not in rows and name not in written and line.strip():
+            own.append(line)
+            kept += 1
+        elif name in rows and row not in (rows[name], written.get(name)):
+            rows[name] = {**rows[name], **row}
+            kept += 1
+    return [*(json.dumps(row, ensure_ascii=False) for row in rows.values()), *own], kept
+
+
+def _read_row(line: str) -> dict[str, Any]:
+    """A line; nothing where it is none."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return row if isinstance(row, dict) else {}

@@ -46,13 +46,14 @@ class Manifest:
     """``manifest.jsonl`` of an output folder. Lines are appended as maps are finished and put in order at the end.
 
     Several processes may write into one folder: every change is made under a lock, and lines of others are kept.
-    damaged: how many lines were skipped because they are no entries.
+    damaged: how many lines were skipped because they are no entries. earlier: entries of the runs before.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.path = folder, folder / NAME
         entries, self.damaged = _read_entries(self.path)
         self._old = {_build_key(entry): entry for entry in entries}
+        self.earlier = tuple(entries)
         self._new: dict[str, tuple[Position, Entry]] = {}
         self._tried: set[str] = set()
 

@@ -92,9 +92,12 @@ class Outputs:
             self._written[identity] = path
 
     def free(self, path: Path) -> Path:
-        """Return path, unless it is an input. Raises WriteFailed."""
+        """Return path, unless it is an input or a file of others. Raises WriteFailed."""
         if _identity(path) in self._inputs:
             raise WriteFailed("this is one of the inputs", where=str(path), fix="choose another output folder")
+        if path.exists() and not self._is_own(path):
+            fix = "move that file, or choose another output folder"
+            raise WriteFailed("this program did not write this file", where=str(path), fix=fix)
         return path
 
 

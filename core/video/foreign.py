@@ -23,7 +23,7 @@ def find_foreign(target: Path, is_own: Callable[[Path], bool]) -> Path | None:
     is_own: whether it is recorded or marked as ours.
     """
     files = sorted(target.glob("*.png")) if target.is_dir() else [target]
-    return next((path for path in files if path.is_file() and not is_own(path) and not has_video_mark(path)), None)
+    return next((path for path in files if path.exists() and not is_own(path) and not has_video_mark(path)), None)
 
 
 def remove_maps(folder: Path, recorded: Iterable[Path]) -> None:

@@ -13,7 +13,7 @@ from ...core.annotator import Kind
 from ...core.batch.layouts import count_captions, write_metadata
 from ...core.errors import BadParameter
 from ...core.images.geometry import parse_size
-from ...core.report_text import escape_controls
+from ...core.report_text import count, escape_controls
 from ...core.tiling.options import describe_idle_overlap, describe_tile
 from ...core.video.options import VideoOptions
 from .annotate_clips import annotate_clips
@@ -119,7 +119,8 @@ def _run(
     finally:
         manifest.close()
     if request.options.layout == "diffusers":
-        write_metadata(request.folder, manifest.list_entries())
+        if kept := write_metadata(request.folder, manifest.list_entries(), manifest.earlier):
+            host.note(f"note: {count(kept, 'line')} of metadata.jsonl that you wrote or edited stay as they are")
         if lacking := count_captions(manifest.list_entries()):
             host.note(f"note: {lacking}")
     if sheet:

@@ -60,6 +60,47 @@ def test_diffusers_reads_what_is_written(run: Run, tmp_path: Path) -> None:
     assert json.loads((out / "metadata.jsonl").read_text("utf-8").splitlines()[0])["text"] == "a barn"
 
 
+def test_lines_of_the_user_stay(run: Run, tmp_path: Path) -> None:
+    """Those of other pictures, and captions that were edited; what the program wrote follows the sidecars."""
+    photos, out = tmp_path / "in", tmp_path / "out"
+    for seed, name in enumerate("abc"):
+        picture(photos / f"{name}.png", seed=seed)
+    metadata = out / "metadata.jsonl"
+    out.mkdir()
+    mine = '{"file_name": "mine.png", "text": "my own"}'
+    metadata.write_text(f"{mine}\nno json\n", "utf-8")
+    line = ["annotate", "canny", photos, "-o", out, "--layout", "diffusers"]
+    assert "2 lines of metadata.jsonl that you wrote or edited stay" in run(*line).err
+    rows = metadata.read_text("utf-8").splitlines()
+    assert rows[3:] == [mine, "no json"]
+    edited = json.loads(rows[0]) | {"text": "edited\u2028here"}
+    metadata.write_text("\n".join([json.dumps(edited, ensure_ascii=False), *rows[1:]]), "utf-8")
+    (photos / "b.txt").write_text("from the sidecar", "utf-8")
+    assert "3 lines" in run(*line).err
+    found = [json.loads(row) for row in metadata.read_text("utf-8").split("\n")[:3]]
+    assert {row["file_name"]: row["text"] for row in found} == {
+        "image/a.png": "edited\u2028here",
+        "image/b.png": "from the sidecar",
+        "image/c.png": "",
+    }
+    before = contents(out)
+    run(*line)
+    assert contents(out) == before
+
+
+def test_a_sheet_of_the_user_stays(run: Run, tmp_path: Path) -> None:
+    photo, out = picture(tmp_path / "a.png"), tmp_path / "out"
+    sheet = picture(out / "sheet.png")
+    before = sheet.read_bytes()
+    line = ["annotate", "canny", photo, "-o", out, "--sheet"]
+    done = run(*line)
+    assert done.code == 1
+    assert "sheet.png: this program did not write this file. Next: move that file" in done.err
+    assert sheet.read_bytes() == before
+    sheet.unlink()
+    assert [run(*line).code for _ in range(2)] == [0, 0]
+
+
 def test_each_annotator_has_a_dataset_of_its_own(run: Run, tmp_path: Path) -> None:
     photo, out = picture(tmp_path / "a.png"), tmp_path / "out"
     assert run("annotate", "canny,invert", photo, "-o", out, "--layout", "diffusers").code == 0
