@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from ..errors import WriteFailed
 from .options import KEY, DatasetLayout, FilterParams, Format, OnError
 from .random_values import RandomValue
 
@@ -82,3 +83,7 @@ class ShardReport(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, str] = {}
     inputs: dict[str, str] = {}
     seconds: float = 0.0
+
+
+class NameTaken(WriteFailed):
+    """A file that this run did not write, or that was changed since, has the name of one of a shard's files."""

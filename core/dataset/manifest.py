@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 FOLDER = ".underdrawing"
 SETTINGS, SOURCE, SHARDS, ROWS, PARTS = "job.json", "source.json", "shards", "rows", "parts"
 """Settings of the run; its shards; one report and one file of records for each; what is not committed yet."""
+NEXT = ".next"
+"""Ending of the report of a shard whose files are about to get their names."""
 
 
 class Manifest:
@@ -126,10 +128,22 @@ class Manifest:
         paths = sorted((self.folder / SHARDS).glob("*.json"))
         return {path.name[: -len(".json")]: _read_report(path) for path in paths}
 
+    def announce(self, report: ShardReport) -> None:
+        """Record which files a shard is about to get: those of a run that is killed are known. Raises WriteFailed."""
+        atomic_write(self.folder / SHARDS / f"{report.name}{NEXT}", _encode_report(report))
+
+    def find_hashes(self, name: str) -> dict[str, set[str]]:
+        """Files that a shard has, or was about to get when a run was killed → the hashes that they may have."""
+        hashes: dict[str, set[str]] = {}
+        for path in (self.folder / SHARDS / f"{name}.json", self.folder / SHARDS / f"{name}{NEXT}"):
+            for file, digest in _read_report(path).files.items() if path.is_file() else ():
+                hashes.setdefault(file, set()).add(digest)
+        return hashes
+
     def commit(self, report: ShardReport) -> None:
         """Record that a shard is done. Raises WriteFailed."""
-        document = msgspec.to_builtins(msgspec.structs.replace(report, seconds=0.0))
-        atomic_write(self.folder / SHARDS / f"{report.name}.json", json.dumps(document, indent=1).encode() + b"\n")
+        atomic_write(self.folder / SHARDS / f"{report.name}.json", _encode_report(report))
+        (self.folder / SHARDS / f"{report.name}{NEXT}").unlink(missing_ok=True)
 
     def find_rows(self, name: str) -> Path:
         """File with the records of a shard's rows."""
@@ -140,6 +154,11 @@ class Manifest:
         path = self.find_rows(name)
         for number, line in enumerate(read_regular_file(path).splitlines(), 1):
             yield decode_record(line, where=f"{path.name}:{number}")
+
+
+def _encode_report(report: ShardReport) -> bytes:
+    document = msgspec.to_builtins(msgspec.structs.replace(report, seconds=0.0))
+    return json.dumps(document, indent=1).encode() + b"\n"
 
 
 def _read_report(path: Path) -> ShardReport:

@@ -11,7 +11,10 @@ from ..batch.layouts import MAPS, METADATA, find_image
 from ..batch.outputs import to_safe_name
 from ..errors import BadParameter
 from ..files import atomic_stream
+from ..regular_files import read_regular_file
+from .manifest import SHARDS
 from .memory import find_free_memory
+from .records import DAMAGE, NAME
 from .remote import is_url
 from .run_shard import explain_redo
 from .sinks.folder import list_outputs
@@ -19,7 +22,7 @@ from .sinks.folder import list_outputs
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .job import Job
+    from .job import Job, ShardReport
     from .manifest import Manifest
     from .rows import Shard
 
@@ -71,13 +74,41 @@ def write_captions(job: Job, manifest: Manifest) -> list[Path]:
     """Write metadata.jsonl of each annotator, for pictures with maps and captions in a folder. Raises WriteFailed.
 
     A line names picture and map, as Hugging Face's image folders do.
+    A line that was edited since the shard of its picture was annotated stays, as do lines of other pictures.
     """
     written = find_captions(job, manifest.destination)
-    for name, path in written.items():
+    newest = max((_find_time(manifest, shard) for shard in manifest.list_reports()), default=0)
+    for annotator, path in written.items():
+        if path.is_file() and path.stat().st_mtime_ns >= newest:
+            continue  # nothing was annotated since
+        own = read_captions(path) if path.is_file() else {}
+        changed = path.stat().st_mtime_ns if own else 0
         with atomic_stream(path) as stream:
-            for line in iter_captions(job, manifest, name):
+            for shard, report in manifest.list_reports().items():
+                is_edited = _find_time(manifest, shard) < changed
+                for name, line in _iter_lines(job, manifest, annotator, report):
+                    mine = own.pop(name, None)
+                    stream.write(mine if mine is not None and is_edited else line)
+            for line in own.values():
                 stream.write(line)
     return list(written.values())
+
+
+def _find_time(manifest: Manifest, shard: str) -> int:
+    return (manifest.folder / SHARDS / f"{shard}.json").stat().st_mtime_ns
+
+
+def read_captions(path: Path) -> dict[str, bytes]:
+    """Picture → its line, whole; a line that names none stands under its own text."""
+    lines = [line + b"\n" for line in read_regular_file(path).split(b"\n") if line.strip()]
+    return {_name_picture(line): line for line in lines}
+
+
+def _name_picture(line: bytes) -> str:
+    try:
+        return str(json.loads(line)["file_name"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return line.decode("utf-8", "replace")
 
 
 def find_captions(job: Job, destination: Path) -> dict[str, Path]:
@@ -88,12 +119,22 @@ def find_captions(job: Job, destination: Path) -> dict[str, Path]:
     return {one.name: destination / (to_safe_name(one.name) if several else "") / METADATA for one in job.annotators}
 
 
-def iter_captions(job: Job, manifest: Manifest, annotator: str) -> Iterator[bytes]:
-    """Lines of such a file."""
+def iter_captions(job: Job, manifest: Manifest, annotator: str) -> Iterator[tuple[str, bytes]]:
+    """Pictures of such a file, and their lines."""
+    for report in manifest.list_reports().values():
+        for name, line in _iter_lines(job, manifest, annotator, report):
+            if line:
+                yield name, line
+
+
+def _iter_lines(job: Job, manifest: Manifest, annotator: str, report: ShardReport) -> Iterator[tuple[str, bytes]]:
+    """Pictures of a shard, and their lines; that of a picture without a map is empty."""
     start = f"{to_safe_name(annotator)}/" if len(job.annotators) > 1 else ""
-    for shard, report in manifest.list_reports().items():
-        for record in manifest.iter_records(shard):
-            if not record.refused:
-                output = list_outputs(job, report.place + record.key)[annotator][len(start) :]
-                row = {"file_name": find_image(output), f"{MAPS}_file_name": output, "text": record.text}
-                yield f"{json.dumps(row, ensure_ascii=False)}\n".encode("utf-8", "backslashreplace")
+    for record in manifest.iter_records(report.name):
+        if record.kind in (NAME, DAMAGE):  # its key is no name
+            continue
+        output = list_outputs(job, report.place + record.key)[annotator][len(start) :]
+        name = find_image(output)
+        row = {"file_name": name, f"{MAPS}_file_name": output, "text": record.text}
+        line = f"{json.dumps(row, ensure_ascii=False)}\n".encode("utf-8", "backslashreplace")
+        yield name, b"" if record.refused else line

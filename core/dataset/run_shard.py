@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ from ..files import hash_file, replace_file, report_write_errors
 from ..regular_files import open_regular_file, sync_paths
 from .annotate_row import annotate_row
 from .input_stamps import list_changed, stamp_row
-from .job import ShardReport
+from .job import NameTaken, ShardReport
 from .manifest import FOLDER, PARTS, ROWS, Manifest
 from .records import DAMAGE, FILTERS, NAME, RowRecord, encode_record
 from .remote import fetch_file, is_url
@@ -39,7 +40,8 @@ def run_shard(job: Job, shard: Shard, annotators: Mapping[str, Annotator[Any]]) 
 
     Files get their names when all are complete, the report last: a shard without a report is done again.
 
-    Raises WriteFailed (disk full), BadImage for a row where the job stops on errors, and what `annotate_row` raises.
+    Raises NameTaken for a file of others, WriteFailed (disk full), BadImage for a row where the job stops on
+    errors, and what `annotate_row` raises.
     """
     manifest = Manifest(Path(job.destination))
     part = manifest.folder / PARTS / shard.name
@@ -59,6 +61,7 @@ def _run_alone(
         for path in part.iterdir() if part.is_dir() else ():
             shutil.rmtree(path)
         part.mkdir(parents=True, exist_ok=True)
+        _check_edited(manifest, shard.name)
         report = _commit(manifest, part, _write_rows(job, shard, annotators, part))
         for name in set(old.files if old else ()) - set(report.files):
             (manifest.destination / name).unlink(missing_ok=True)
@@ -179,12 +182,35 @@ def _commit(manifest: Manifest, part: Path, report: ShardReport) -> ShardReport:
         shutil.rmtree(manifest.destination / old, ignore_errors=True)  # its files have other names every time
     for path, name in sorted(moves.items()):
         files[name.as_posix()] = hash_file(path)
+    _check_names(manifest, report.name, files)
     sync_paths([*moves])
+    manifest.announce(msgspec.structs.replace(report, files=files))
     for path, name in sorted(moves.items()):
         (manifest.destination / name).parent.mkdir(parents=True, exist_ok=True)
         _move(path, manifest.destination / name)
     sync_paths([manifest.destination / one for one in {folder for name in moves.values() for folder in name.parents}])
     return msgspec.structs.replace(report, files=dict(sorted(files.items())))
+
+
+def _check_edited(manifest: Manifest, shard: str) -> None:
+    """Refuse to annotate anew over files that were changed since they were written. Raises NameTaken."""
+    for name, hashes in manifest.find_hashes(shard).items():
+        path = manifest.destination / name
+        if not name.startswith(FOLDER) and ".lance/" not in name and path.is_file() and hash_file(path) not in hashes:
+            what = "it was changed since it was written, and its shard is to be annotated anew"
+            raise NameTaken(what, where=str(path), fix="move or delete that file, and run the same command again")
+
+
+def _check_names(manifest: Manifest, shard: str, files: dict[str, str]) -> None:
+    """Refuse to replace files that no run wrote. Raises NameTaken."""
+    known = manifest.find_hashes(shard)
+    for name, digest in files.items():
+        path = manifest.destination / name
+        if name in known or name.startswith(FOLDER) or ".lance/" in name or not os.path.lexists(path):
+            continue
+        if not path.is_file() or hash_file(path) != digest:
+            what = "a file that this program did not write has the name of a map"
+            raise NameTaken(what, where=str(path), fix="move or delete that file, and run the same command again")
 
 
 def _move(path: Path, target: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,9 @@ import msgspec
 from ..errors import BadImage, WriteFailed
 from ..files import hash_file
 from ..images.geometry import Size, find_target_size
+from ..report_text import count
 from .manifest import FOLDER, PARTS, SETTINGS, SHARDS, SOURCE
-from .run_job import find_captions, iter_captions
+from .run_job import find_captions, iter_captions, read_captions
 from .sinks import iter_stored, name_stored
 
 if TYPE_CHECKING:
@@ -155,15 +155,14 @@ class Verification:
             self._owned.add(path.relative_to(self.manifest.destination).as_posix())
             fix = "run the same `underdrawing dataset annotate` again, which writes it"
             try:
-                digest = hashlib.sha256()
-                for line in iter_captions(self.job, self.manifest, name):
-                    digest.update(line)
+                pictures = {picture for picture, _ in iter_captions(self.job, self.manifest, name)}
             except (BadImage, WriteFailed, OSError):
                 continue  # told of its shard
             if not path.is_file():
                 yield Problem(what=f"{path.name} of {name} is missing", fix=fix)
-            elif hash_file(path) != digest.hexdigest():
-                yield Problem(what=f"{path.name} of {name} does not list the rows that are there", fix=fix)
+            elif lacking := pictures - read_captions(path).keys():
+                what = f"{path.name} of {name} does not list {count(len(lacking), 'row')} that are there"
+                yield Problem(what=what, fix=f"delete it, and {fix}")
 
     def _find_foreign(self) -> Iterator[Problem]:
         """Files that no shard has written, and what a killed run left."""

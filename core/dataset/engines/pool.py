@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ...errors import FetchFailed, UnderdrawingError, WriteFailed
-from ..job import ShardReport
+from ..job import NameTaken, ShardReport
 from .progress import measure_progress
 
 if TYPE_CHECKING:
@@ -154,6 +154,8 @@ class Pool(ABC):
             self.events.report(answer)
         elif shard is not None and isinstance(answer, FetchFailed):
             self._try_again(shard, str(answer))
+        elif shard is not None and isinstance(answer, NameTaken):
+            self.events.failed(shard, str(answer))
         elif isinstance(answer, BaseException):
             raise answer
         else:

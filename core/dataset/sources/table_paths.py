@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ..rows import Shard
 
 ALLOW = "--allow-outside"
+LONGEST = 200
+"""Characters of a path that are shown."""
 
 
 class TablePaths:
@@ -23,15 +25,16 @@ class TablePaths:
 
     def find(self, name: str) -> tuple[str, str]:
         """Path of a picture, and why it is not read; empty where it is."""
+        shown = name if len(name) <= LONGEST else f"{name[:LONGEST]}..."
         if is_url(name):
-            return name, "it names a URL, which is not fetched: download the pictures first, or store their bytes"
+            return shown, "it names a URL, which is not fetched: download the pictures first, or store their bytes"
         outside = leads_outside(name)
         if outside and not self.allow_outside:
             what = "which leads out of the table's folder"
-            return name, f"it names {name!r}, {what}: {ALLOW} reads it, if you trust the table"
+            return shown, f"it names {shown!r}, {what}: {ALLOW} reads it, if you trust the table"
         if self.is_remote and not Path(name).is_absolute():
             what = "and beside a table behind a URL nothing is read"
-            return name, f"it names {name!r}, {what}: store the bytes in the table, or download all"
+            return shown, f"it names {shown!r}, {what}: store the bytes in the table, or download all"
         return str(self.folder / name), ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import shutil
 import sys
 import tarfile
 from typing import TYPE_CHECKING, Any
@@ -24,8 +25,10 @@ from tests.support.datasets import (
 )
 
 from underdrawing.core.dataset import run_shard as module
+from underdrawing.core.dataset.job import NameTaken
 from underdrawing.core.dataset.manifest import Manifest
 from underdrawing.core.dataset.options import FilterParams
+from underdrawing.core.dataset.run_job import find_captions, write_captions
 from underdrawing.core.dataset.shards import list_shards
 from underdrawing.core.errors import BadImage, BadParameter, WriteFailed
 
@@ -290,3 +293,83 @@ def test_a_table_that_is_broken_off_leaves_no_writer_behind(
         run_here(plan_job(pictures, tmp_path / "out", format="parquet", on_error="stop"))
     gc.collect()
     assert not unraisable
+
+
+def test_a_map_that_was_edited_is_not_replaced(pictures: Path, tmp_path: Path) -> None:
+    """Its shard is to be annotated anew because of another picture."""
+    pictures = shutil.copytree(pictures, tmp_path / "in")
+    job = plan_job(pictures, tmp_path / "out", format="folder")
+    run_here(job)
+    mine = next(path for path in (tmp_path / "out").glob("p0*.png"))
+    mine.write_bytes(b"retouched")
+    run_here(job)
+    (pictures / "p1.png").write_bytes(encode(9))
+    with pytest.raises(NameTaken, match=r"p0.*changed since it was written.*move or delete"):
+        run_here(job)
+    assert mine.read_bytes() == b"retouched"
+    mine.unlink()
+    run_here(job)
+    assert mine.read_bytes() != b"retouched"
+
+
+def test_a_file_of_others_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write_tar(tmp_path / "in" / "a.tar", {"x.png": encode(1)})
+    job = plan_job(tmp_path / "in", tmp_path / "out", format="folder")
+    run_here(job)
+    written = next((tmp_path / "out" / "a").glob("x*.png")).name
+    mine = tmp_path / "out" / "b" / written
+    mine.parent.mkdir()
+    mine.write_bytes(b"mine")
+    write_tar(tmp_path / "in" / "b.tar", {"x.png": encode(2)})
+    with pytest.raises(NameTaken, match="a file that this program did not write"):
+        run_here(job)
+    assert mine.read_bytes() == b"mine"
+
+
+def interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_files_of_a_killed_run_are_replaced(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was killed as it annotated another picture anew, before its report."""
+    pictures = shutil.copytree(pictures, tmp_path / "in")
+    job = plan_job(pictures, tmp_path / "out", format="folder")
+    run_here(job)
+    (pictures / "p1.png").write_bytes(encode(9))
+    with monkeypatch.context() as patch:
+        patch.setattr(Manifest, "commit", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_here(job)
+    (pictures / "p1.png").write_bytes(encode(10))
+    run_here(job)
+    before = read_tree(tmp_path / "out")
+    again = plan_job(pictures, tmp_path / "again", format="folder")
+    run_here(again)
+    assert read_tree(tmp_path / "again") == before
+
+
+def test_captions_that_were_edited_stay(pictures: Path, tmp_path: Path) -> None:
+    """Also when another shard is annotated anew; those of its pictures follow the sidecars."""
+    pictures = shutil.copytree(pictures, tmp_path / "in")
+    job = plan_job(pictures, tmp_path / "out", format="folder", layout="diffusers")
+    manifest, path = Manifest(tmp_path / "out"), find_captions(job, tmp_path / "out")["canny"]
+
+    def annotate() -> dict[str, str]:
+        run_here(job)
+        write_captions(job, manifest)
+        rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        return {row["file_name"]: row.get("text", "") for row in rows}
+
+    before = annotate()
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    rows[0]["text"] = "mine"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in [*rows, {"file_name": "image/mine.png"}]), "utf-8")
+    expected = {**before, rows[0]["file_name"]: "mine", "image/mine.png": ""}
+    assert annotate() == expected
+    (pictures / "p3.txt").write_text("written since", "utf-8")
+    later = path.stat().st_mtime_ns + 1
+    report = manifest.folder / "shards" / "00001.json"
+    run_here(job)
+    os.utime(report, ns=(later, later))  # whatever the resolution of the file system's clock
+    assert annotate() == {**expected, "image/p3.png": "written since"}

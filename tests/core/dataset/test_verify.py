@@ -164,7 +164,7 @@ def test_captions_that_do_not_fit_the_rows_are_named(made: Callable[..., Path], 
     (folder / "canny" / "metadata.jsonl").write_bytes(b"")
     (folder / "invert" / "metadata.jsonl").unlink()
     told = "\n".join(verify(folder))
-    assert "metadata.jsonl of canny does not list the rows" in told
+    assert "metadata.jsonl of canny does not list 5 rows" in told
     assert "metadata.jsonl of invert is missing" in told
 
 
