@@ -81,6 +81,10 @@ class Manifest:
         for part in (self.folder / PARTS).iterdir():
             with suppress(WriteFailed, OSError), hold_folder(part):
                 shutil.rmtree(part, ignore_errors=True)
+        for path in (self.folder / SHARDS).glob(f"*{NEXT}"):
+            report = path.with_name(f"{path.name[: -len(NEXT)]}.json")
+            if report.is_file() and read_regular_file(report) == read_regular_file(path):
+                path.unlink(missing_ok=True)
 
     def list_shards(self) -> dict[str, str]:
         """Name → digest of all shards that runs were to do."""

@@ -184,12 +184,13 @@ def _commit(manifest: Manifest, part: Path, report: ShardReport) -> ShardReport:
         files[name.as_posix()] = hash_file(path)
     _check_names(manifest, report.name, files)
     sync_paths([*moves])
-    manifest.announce(msgspec.structs.replace(report, files=files))
+    report = msgspec.structs.replace(report, files=dict(sorted(files.items())))
+    manifest.announce(report)
     for path, name in sorted(moves.items()):
         (manifest.destination / name).parent.mkdir(parents=True, exist_ok=True)
         _move(path, manifest.destination / name)
     sync_paths([manifest.destination / one for one in {folder for name in moves.values() for folder in name.parents}])
-    return msgspec.structs.replace(report, files=dict(sorted(files.items())))
+    return report
 
 
 def _check_edited(manifest: Manifest, shard: str) -> None:
