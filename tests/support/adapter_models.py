@@ -45,7 +45,7 @@ def model(parts: dict[str, Module], seed: int = 0, dtype: torch.dtype = torch.fl
 def skip_start_values() -> Generator[None, None, None]:
     """Layers are made with memory as it is: every value is given to them afterwards."""
     with ExitStack() as stack:
-        for kind in (nn.Linear, nn.Conv2d, nn.Conv3d, nn.Embedding):
+        for kind in (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Embedding):
             stack.enter_context(patch.object(kind, "reset_parameters", Mock()))
         yield
 
@@ -55,6 +55,8 @@ def _layer(module: Module) -> nn.Module:
     match module.kind:
         case "Linear":
             return nn.Linear(shape[1], shape[0], bias=module.bias)
+        case "Conv1d":
+            return nn.Conv1d(shape[1], shape[0], shape[2])
         case "Conv2d":
             return nn.Conv2d(shape[1], shape[0], (shape[2], shape[3]))
         case "GroupNorm":
